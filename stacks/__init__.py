@@ -1,1 +1,1 @@
-"""."""
+"""One environment file plus one artifact, as CloudFormation."""

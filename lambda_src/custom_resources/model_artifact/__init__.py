@@ -1,0 +1,73 @@
+"""`Custom::ModelArtifact`: the pinned artifact under its content-addressed key, written once.
+
+The bytes go from the CDK asset to the model bucket by a server-side copy. They are hashed before
+the copy, and the copy is bound to the very object that was hashed.
+"""
+
+import hashlib
+from typing import Any
+
+import boto3
+from botocore.exceptions import ClientError
+
+from cloudformation import Request, ResourceFailed, Result, answering
+
+_CHUNK_BYTES = 1 << 20
+
+
+def publish(request: Request) -> Result:
+    """Copy the artifact if it is absent; refuse when either side has other bytes.
+
+    A delete keeps the object: devices and other deployments may still need it.
+    """
+    properties = request.properties
+    uri = f"s3://{properties['Bucket']}/{properties['Key']}"
+    if request.type == "Delete":
+        return Result(request.physical_id or uri)
+    s3 = boto3.client("s3")
+    expected = properties["Sha256"]
+    present = _digest(s3, properties["Bucket"], properties["Key"])
+    if present is None:
+        _copy(s3, properties, expected)
+    elif present[0] != expected:
+        raise ResourceFailed(
+            f"{uri} exists with SHA-256 {present[0]}, the release has {expected}: "
+            "this key is written once; find out who wrote it before you deploy again"
+        )
+    return Result(uri, {"Uri": uri})
+
+
+def _copy(s3: Any, properties: dict[str, Any], expected: str) -> None:
+    source = _digest(s3, properties["SourceBucket"], properties["SourceKey"])
+    asset = f"s3://{properties['SourceBucket']}/{properties['SourceKey']}"
+    if source is None:
+        raise ResourceFailed(f"{asset}: the asset was not uploaded; deploy with the CDK CLI")
+    digest, etag = source
+    if digest != expected:
+        raise ResourceFailed(
+            f"{asset} has SHA-256 {digest}, the release has {expected}: "
+            "the asset was changed after it was packaged; nothing was copied"
+        )
+    s3.copy_object(
+        Bucket=properties["Bucket"],
+        Key=properties["Key"],
+        CopySource={"Bucket": properties["SourceBucket"], "Key": properties["SourceKey"]},
+        CopySourceIfMatch=etag,
+    )
+
+
+def _digest(s3: Any, bucket: str, key: str) -> tuple[str, str] | None:
+    """SHA-256 (hex) and ETag of an object, or None if there is none."""
+    try:
+        found = s3.get_object(Bucket=bucket, Key=key)
+    except ClientError as error:
+        if error.response["Error"]["Code"] in {"NoSuchKey", "404"}:
+            return None
+        raise
+    digest = hashlib.sha256()
+    for chunk in found["Body"].iter_chunks(_CHUNK_BYTES):
+        digest.update(chunk)
+    return digest.hexdigest(), found["ETag"]
+
+
+handler = answering(publish)

@@ -1,0 +1,41 @@
+"""One environment, whole."""
+
+from pathlib import Path
+
+from aws_cdk import Environment, Stage, Tags
+from constructs import Construct
+
+from stacks.config import EnvironmentConfig, load_artifact
+from stacks.devices_stack import DevicesStack
+from stacks.inference_stack import InferenceStack
+from stacks.model_store_stack import ModelStoreStack
+
+
+class DeepLensApplication(Stage):
+    """The model store, the fleet's identity, and the release that runs on the fleet."""
+
+    def __init__(
+        self, scope: Construct, id_: str, *, environment: EnvironmentConfig, models: Path
+    ) -> None:
+        """Build the environment; `models` holds the artifacts that environment files pin.
+
+        Raises:
+            ConfigError: the pinned artifact is absent or its bytes are not those of the pin.
+        """
+        account = Environment(account=environment.account, region=environment.region)
+        super().__init__(scope, id_, env=account)
+        artifact = load_artifact(models, environment.model)
+
+        store = ModelStoreStack(self, "ModelStore", environment=environment)
+        devices = DevicesStack(self, "Devices", environment=environment)
+        inference = InferenceStack(
+            self,
+            "Inference",
+            environment=environment,
+            artifact=artifact,
+            model_bucket=store.bucket,
+        )
+        inference.add_stack_dependency(devices)
+        store.bucket.grant_download(devices.token_exchange_role)
+
+        Tags.of(self).add("deeplens:environment", environment.name)

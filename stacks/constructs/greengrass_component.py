@@ -1,0 +1,190 @@
+"""Greengrass components whose versions come from their content."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from aws_cdk import CustomResource, Fn, Stack, aws_iam
+from constructs import Construct
+
+from stacks.config import InferenceConfig, ModelArtifact
+from stacks.constructs.custom_resource_handler import CustomResourceHandler
+from stacks.constructs.findings import accept_wildcards
+from stacks.constructs.inference_function import InferenceFunction
+from stacks.constructs.model_bucket import PublishedArtifact
+
+_HANDLER_TIMEOUT_SECONDS = 420
+_CONTENT_CHARACTERS = 16
+
+# How long the function may take to import, and one call of its handler to return.
+_STATUS_TIMEOUT_SECONDS = 120
+_CALL_TIMEOUT_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Component:
+    """One component version, and the resource that provides it."""
+
+    name: str
+    version: str
+    resource: CustomResource
+    # What a camera's heartbeat must name once it runs this component.
+    identity: str
+
+
+class GreengrassComponents(Construct):
+    """The components of one environment, and the handler that provides their versions."""
+
+    def __init__(self, scope: Construct, id_: str, *, environment: str, function_name: str) -> None:
+        super().__init__(scope, id_)
+        self._prefix = f"deeplens.{environment}"
+        self._handler = CustomResourceHandler(
+            self,
+            "Handler",
+            package="greengrass_component",
+            timeout_seconds=_HANDLER_TIMEOUT_SECONDS,
+            statements=self._statements(function_name),
+        )
+        self.handler_role = self._handler.role
+        accept_wildcards(
+            self.handler_role,
+            "component versions and published function versions are new with each release; "
+            "a log group's streams get their names at run time",
+        )
+
+    def add_model(self, artifact: ModelArtifact, *, published: PublishedArtifact) -> Component:
+        """Provide the artifact as a component that other components may read."""
+        name = f"{self._prefix}.model.{artifact.name}"
+        recipe = {
+            "RecipeFormatVersion": "2020-01-25",
+            "ComponentName": name,
+            "ComponentType": "aws.greengrass.generic",
+            "ComponentDescription": f"TensorFlow model {artifact.name} {artifact.version}",
+            "ComponentPublisher": "deeplens-tensorflow",
+            "Manifests": [
+                {
+                    "Platform": {"os": "linux"},
+                    "Artifacts": [
+                        {
+                            "Uri": published.uri,
+                            "Unarchive": "ZIP",
+                            "Permission": {"Read": "ALL"},
+                        }
+                    ],
+                    # Nucleus lite refuses a lifecycle without a phase.
+                    "Lifecycle": {"install": "true"},
+                }
+            ],
+        }
+        content = _digest(recipe)
+        version = f"{artifact.version}-sha256-{content[:_CONTENT_CHARACTERS]}"
+        resource = self._provide(
+            "Model",
+            name,
+            version,
+            {
+                "Recipe": json.dumps({**recipe, "ComponentVersion": version}, sort_keys=True),
+                "ContentSha256": content,
+                "ArtifactSha256": artifact.digest,
+            },
+        )
+        resource.node.add_dependency(published.resource)
+        return Component(name, version, resource, artifact.digest)
+
+    def add_inference(
+        self, function: InferenceFunction, model: Component, settings: InferenceConfig
+    ) -> Component:
+        """Provide the function's published version as a Lambda component that reads `model`."""
+        name = f"{self._prefix}.inference"
+        parameters = {
+            "componentName": name,
+            "componentDependencies": {
+                model.name: {"versionRequirement": f"={model.version}", "dependencyType": "HARD"}
+            },
+            "componentLambdaParameters": {
+                "pinned": True,
+                "timeoutInSeconds": _CALL_TIMEOUT_SECONDS,
+                "statusTimeoutInSeconds": _STATUS_TIMEOUT_SECONDS,
+                "inputPayloadEncodingType": "json",
+                "environmentVariables": _function_settings(model, settings),
+                "linuxProcessParams": {"isolationMode": settings.isolation_mode},
+            },
+        }
+        content = _digest({**parameters, "source": function.source_hash})
+        version = Fn.join("", [function.version, f".0.0-sha256-{content[:_CONTENT_CHARACTERS]}"])
+        lambda_function = {
+            "lambdaArn": function.version_arn,
+            "componentVersion": version,
+            **parameters,
+        }
+        resource = self._provide(
+            "Inference",
+            name,
+            version,
+            {
+                "LambdaFunction": Stack.of(self).to_json_string(lambda_function),
+                "ContentSha256": content,
+            },
+        )
+        resource.node.add_dependency(model.resource)
+        return Component(name, version, resource, function.version_arn)
+
+    def _statements(self, function_name: str) -> list[aws_iam.PolicyStatement]:
+        """Permissions to provide this environment's components and no others."""
+        return [
+            aws_iam.PolicyStatement(
+                sid="ProvideOwnComponents",
+                actions=[
+                    "greengrass:CreateComponentVersion",
+                    "greengrass:DescribeComponent",
+                    "greengrass:GetComponent",
+                    "greengrass:TagResource",
+                ],
+                resources=[self._arn("greengrass", f"components:{self._prefix}.*")],
+            ),
+            # Greengrass copies the published version with the caller's permissions.
+            aws_iam.PolicyStatement(
+                sid="ReadPublishedVersions",
+                actions=["lambda:GetFunction"],
+                resources=[self._arn("lambda", f"function:{function_name}:*")],
+            ),
+        ]
+
+    def _arn(self, service: str, resource: str) -> str:
+        return Stack.of(self).format_arn(service=service, resource=resource)
+
+    def _provide(
+        self, id_: str, name: str, version: str, content: dict[str, str]
+    ) -> CustomResource:
+        arn = Stack.of(self).format_arn(
+            service="greengrass", resource=f"components:{name}:versions:{version}"
+        )
+        resource = CustomResource(
+            self,
+            id_,
+            resource_type="Custom::GreengrassComponent",
+            service_token=self._handler.service_token,
+            properties={"Arn": arn, **content},
+        )
+        # Its permissions too, those that were granted elsewhere included.
+        resource.node.add_dependency(self._handler)
+        return resource
+
+
+def _function_settings(model: Component, settings: InferenceConfig) -> dict[str, str]:
+    """Environment variables of the function; Greengrass fills the model's paths in."""
+    return {
+        "DEEPLENS_MODEL_ARTIFACT": f"{{{model.name}:artifacts:path}}/model.zip",
+        "DEEPLENS_MODEL_DIRECTORY": f"{{{model.name}:artifacts:decompressedPath}}/model",
+        "DEEPLENS_MODEL_DIGEST": model.identity,
+        "DEEPLENS_CAMERA": settings.camera,
+        "DEEPLENS_THRESHOLD": str(settings.threshold),
+        "DEEPLENS_TOPIC": settings.topic,
+        "DEEPLENS_FRAME_INTERVAL_SECONDS": str(settings.frame_interval_seconds),
+        "DEEPLENS_HEARTBEAT_INTERVAL_SECONDS": str(settings.heartbeat_interval_seconds),
+    }
+
+
+def _digest(content: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

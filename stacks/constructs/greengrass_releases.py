@@ -1,0 +1,13 @@
+"""Releases of AWS-provided Greengrass components that every deployment pins.
+
+Source: AWS IoT Greengrass V2 Developer Guide, "AWS-provided components". A deployment that leaves
+them out gets the newest patch of each, which may restart the nucleus in the middle of a release.
+"""
+
+RELEASES = {
+    "aws.greengrass.Nucleus": "2.16.1",
+    "aws.greengrass.LambdaLauncher": "2.0.13",
+    "aws.greengrass.LambdaManager": "2.3.7",
+    "aws.greengrass.LambdaRuntimes": "2.0.9",
+    "aws.greengrass.TokenExchangeService": "2.0.3",
+}

@@ -1,0 +1,43 @@
+"""The role of a Lambda function: its own log group, and what is said beside it."""
+
+from collections.abc import Sequence
+from typing import cast
+
+from aws_cdk import RemovalPolicy, Stack, aws_iam, aws_logs
+from constructs import Construct
+
+
+class FunctionLog(aws_logs.LogGroup):
+    """A log group that ends with its stack, kept as long as the environment says."""
+
+    def __init__(self, scope: Construct, id_: str, *, retention_days: int) -> None:
+        super().__init__(scope, id_, removal_policy=RemovalPolicy.DESTROY)
+        # The L2 property is an enumeration of words; days are what an environment file says.
+        cast("aws_logs.CfnLogGroup", self.node.default_child).retention_in_days = retention_days
+
+
+def lambda_role(
+    scope: Construct,
+    id_: str,
+    *,
+    log_group: aws_logs.ILogGroup,
+    statements: Sequence[aws_iam.PolicyStatement] = (),
+) -> aws_iam.Role:
+    """Make the role; only Lambda in this account may assume it."""
+    write_log = aws_iam.PolicyStatement(
+        sid="WriteOwnLog",
+        actions=["logs:CreateLogStream", "logs:PutLogEvents"],
+        # The group's ARN ends in ":*": its streams, which get their names at run time.
+        resources=[log_group.log_group_arn],
+    )
+    return aws_iam.Role(
+        scope,
+        id_,
+        assumed_by=aws_iam.ServicePrincipal(
+            "lambda.amazonaws.com",
+            conditions={"StringEquals": {"aws:SourceAccount": Stack.of(scope).account}},
+        ),
+        managed_policies=[
+            aws_iam.ManagedPolicy(scope, f"{id_}Policy", statements=[write_log, *statements])
+        ],
+    )

@@ -1,0 +1,62 @@
+"""The device's cloud identity: the role that a core device's certificate may be exchanged for."""
+
+from aws_cdk import Stack, aws_iam, aws_iot
+from constructs import Construct
+
+from stacks.constructs.findings import accept_wildcards
+
+# The longest that AWS lets a role alias' credentials live without a longer role session.
+_CREDENTIALS_LIFETIME_SECONDS = 3600
+
+
+class TokenExchange(Construct):
+    """The token exchange role and its alias."""
+
+    def __init__(self, scope: Construct, id_: str) -> None:
+        super().__init__(scope, id_)
+        stack = Stack.of(self)
+        self.role = aws_iam.Role(
+            self,
+            "Role",
+            description="What a core device may do in AWS, by its certificate",
+            assumed_by=aws_iam.ServicePrincipal(
+                "credentials.iot.amazonaws.com",
+                conditions={"StringEquals": {"aws:SourceAccount": stack.account}},
+            ),
+            managed_policies=[
+                aws_iam.ManagedPolicy(
+                    self,
+                    "WriteLogs",
+                    statements=[
+                        aws_iam.PolicyStatement(
+                            sid="WriteGreengrassLogs",
+                            actions=[
+                                "logs:CreateLogGroup",
+                                "logs:CreateLogStream",
+                                "logs:DescribeLogStreams",
+                                "logs:PutLogEvents",
+                            ],
+                            resources=[
+                                stack.format_arn(
+                                    service="logs",
+                                    resource="log-group:/aws/greengrass/*",
+                                )
+                            ],
+                        )
+                    ],
+                )
+            ],
+        )
+        accept_wildcards(
+            self,
+            "Greengrass names log groups after components and streams after things; components/ "
+            "holds one object per release: both are open sets under one fixed prefix",
+        )
+        alias = aws_iot.CfnRoleAlias(
+            self,
+            "Alias",
+            role_arn=self.role.role_arn,
+            credential_duration_seconds=_CREDENTIALS_LIFETIME_SECONDS,
+        )
+        self.alias_name = alias.ref
+        self.alias_arn = alias.attr_role_alias_arn

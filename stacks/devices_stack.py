@@ -1,0 +1,35 @@
+"""The fleet's identity: thing group, certificate policy, token exchange role and its alias."""
+
+from aws_cdk import CfnOutput, Stack, aws_iot
+from constructs import Construct
+
+from stacks.config import EnvironmentConfig
+from stacks.constructs.core_device_policy import CoreDevicePolicy
+from stacks.constructs.token_exchange import TokenExchange
+
+
+class DevicesStack(Stack):
+    """What a core device needs before it may join; no certificate or key passes through here."""
+
+    def __init__(self, scope: Construct, id_: str, *, environment: EnvironmentConfig) -> None:
+        super().__init__(
+            scope, id_, description=f"DeepLens {environment.name}: identity of the cameras"
+        )
+        group = aws_iot.CfnThingGroup(
+            self,
+            "Fleet",
+            # Devices join by this name, and the project's deployment targets it.
+            thing_group_name=environment.fleet.thing_group,
+        )
+        token_exchange = TokenExchange(self, "TokenExchange")
+        policy = CoreDevicePolicy(
+            self,
+            "CoreDevice",
+            role_alias_arn=token_exchange.alias_arn,
+            topic=environment.inference.topic,
+        )
+        self.token_exchange_role = token_exchange.role
+
+        CfnOutput(self, "ThingGroupName", value=group.ref)
+        CfnOutput(self, "CoreDevicePolicyName", value=policy.name)
+        CfnOutput(self, "RoleAliasName", value=token_exchange.alias_name)

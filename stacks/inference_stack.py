@@ -1,0 +1,57 @@
+"""The release and the project: function, published version, components, deployment."""
+
+from aws_cdk import CfnOutput, Stack
+from constructs import Construct
+
+from stacks.config import EnvironmentConfig, ModelArtifact
+from stacks.constructs.deeplens_project import DeepLensProject
+from stacks.constructs.greengrass_component import GreengrassComponents
+from stacks.constructs.inference_function import InferenceFunction
+from stacks.constructs.model_bucket import ModelBucket
+
+
+class InferenceStack(Stack):
+    """Function and project together: an export of `current_version` would block each release."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        environment: EnvironmentConfig,
+        artifact: ModelArtifact,
+        model_bucket: ModelBucket,
+    ) -> None:
+        super().__init__(
+            scope, id_, description=f"DeepLens {environment.name}: the release on the cameras"
+        )
+        function_name = f"deeplens-{environment.name}-inference"
+        function = InferenceFunction(
+            self,
+            "Function",
+            function_name=function_name,
+            log_retention_days=environment.inference.log_retention_days,
+        )
+        components = GreengrassComponents(
+            self, "Components", environment=environment.name, function_name=function_name
+        )
+        model_bucket.grant_download(components.handler_role)
+        model = components.add_model(
+            artifact, published=model_bucket.publish(self, "Artifact", artifact)
+        )
+        inference = components.add_inference(function, model, environment.inference)
+        project = DeepLensProject(
+            self,
+            "Project",
+            project_name=environment.name,
+            thing_group=environment.fleet.thing_group,
+            model=model,
+            inference=inference,
+            topic=environment.inference.topic,
+            wait_seconds=environment.rollout.wait_seconds,
+        )
+
+        CfnOutput(self, "FunctionVersion", value=function.version_arn)
+        CfnOutput(self, "ModelDigest", value=artifact.digest)
+        CfnOutput(self, "ProjectStatus", value=project.status)
+        CfnOutput(self, "Topic", value=environment.inference.topic)
