@@ -6,6 +6,7 @@ from pathlib import Path
 from aws_cdk import Duration, aws_iam, aws_lambda
 from constructs import Construct
 
+from stacks.constructs.findings import accept_python_3_12, accept_wildcards
 from stacks.constructs.service_role import FunctionLog, lambda_role
 
 SOURCES = Path(__file__).resolve().parents[2] / "lambda_src" / "custom_resources"
@@ -24,11 +25,13 @@ class CustomResourceHandler(Construct):
         *,
         package: str,
         statements: Sequence[aws_iam.PolicyStatement],
+        wildcard_reason: str,
         timeout_seconds: int,
     ) -> None:
         super().__init__(scope, id_)
         log_group = FunctionLog(self, "Log", retention_days=_LOG_RETENTION_DAYS)
         self.role = lambda_role(self, "Role", log_group=log_group, statements=statements)
+        accept_wildcards(self, statements, wildcard_reason)
         self.function = aws_lambda.Function(
             self,
             "Function",
@@ -42,6 +45,7 @@ class CustomResourceHandler(Construct):
             role=self.role,
             log_group=log_group,
         )
+        accept_python_3_12(self.function)
 
     @property
     def service_token(self) -> str:

@@ -7,7 +7,6 @@ from aws_cdk import CustomResource, Stack, aws_iam
 from constructs import Construct
 
 from stacks.constructs.custom_resource_handler import CustomResourceHandler
-from stacks.constructs.findings import accept_wildcards
 from stacks.constructs.greengrass_component import Component
 from stacks.constructs.greengrass_releases import RELEASES
 
@@ -38,11 +37,8 @@ class DeepLensProject(Construct):
             package="deeplens_project",
             timeout_seconds=_HANDLER_TIMEOUT_SECONDS,
             statements=self._statements(target_arn),
-        )
-        accept_wildcards(
-            handler.role,
-            "deployments and their jobs get their ids from the service, and things join the fleet "
-            "after this stack; a log group's streams get their names at run time",
+            wildcard_reason="deployments and their jobs get their ids from the service, and things "
+            "join the fleet after this stack",
         )
         components = {
             name: {"componentVersion": version} for name, version in sorted(RELEASES.items())

@@ -10,7 +10,6 @@ from constructs import Construct
 
 from stacks.config import InferenceConfig, ModelArtifact
 from stacks.constructs.custom_resource_handler import CustomResourceHandler
-from stacks.constructs.findings import accept_wildcards
 from stacks.constructs.inference_function import InferenceFunction
 from stacks.constructs.model_bucket import PublishedArtifact
 
@@ -45,13 +44,9 @@ class GreengrassComponents(Construct):
             package="greengrass_component",
             timeout_seconds=_HANDLER_TIMEOUT_SECONDS,
             statements=self._statements(function_name),
+            wildcard_reason="component versions and function versions are new with each release",
         )
         self.handler_role = self._handler.role
-        accept_wildcards(
-            self.handler_role,
-            "component versions and published function versions are new with each release; "
-            "a log group's streams get their names at run time",
-        )
 
     def add_model(self, artifact: ModelArtifact, *, published: PublishedArtifact) -> Component:
         """Provide the artifact as a component that other components may read."""

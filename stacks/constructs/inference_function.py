@@ -6,7 +6,7 @@ from aws_cdk import Duration, FileSystem, IgnoreMode, RemovalPolicy, aws_lambda
 from constructs import Construct
 
 from stacks.constructs.custom_resource_handler import NOT_SOURCE
-from stacks.constructs.findings import accept_wildcards
+from stacks.constructs.findings import accept_python_3_12
 from stacks.constructs.service_role import FunctionLog, lambda_role
 
 SOURCES = Path(__file__).resolve().parents[2] / "lambda_src" / "inference"
@@ -21,7 +21,6 @@ class InferenceFunction(Construct):
         super().__init__(scope, id_)
         log_group = FunctionLog(self, "Log", retention_days=log_retention_days)
         role = lambda_role(self, "Role", log_group=log_group)
-        accept_wildcards(role, "a log group's streams get their names at run time")
         function = aws_lambda.Function(
             self,
             "Function",
@@ -37,6 +36,7 @@ class InferenceFunction(Construct):
             log_group=log_group,
             current_version_options=aws_lambda.VersionOptions(removal_policy=RemovalPolicy.RETAIN),
         )
+        accept_python_3_12(function)
         self.version_arn = function.current_version.function_arn
         self.version = function.current_version.version
         self.source_hash = FileSystem.fingerprint(

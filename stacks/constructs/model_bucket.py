@@ -23,6 +23,10 @@ from stacks.constructs.staged_file import stage_beside_templates
 COMPONENTS_PREFIX = "components"
 
 _PUBLISH_TIMEOUT_SECONDS = 600
+_NAMED_BY_DIGEST = (
+    "artifacts and assets are named by digests that change with each release: "
+    "an open set under one fixed prefix"
+)
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,6 @@ class ModelBucket(Construct):
         self, scope: Construct, id_: str, *, bucket_name: str, access_log_retention_days: int
     ) -> None:
         super().__init__(scope, id_)
-        # Plain text, so that a reviewer reads whole addresses in the templates.
         self._bucket_name = bucket_name
         self.key = aws_kms.Key(
             self,
@@ -80,7 +83,9 @@ class ModelBucket(Construct):
             server_access_logs_prefix="models/",
             removal_policy=RemovalPolicy.RETAIN,
         )
-        self._components_arn = self.bucket.arn_for_objects(f"{COMPONENTS_PREFIX}/*")
+        # Plain text, so that a reviewer reads whole addresses in the templates.
+        self._bucket_arn = f"arn:{Stack.of(self).partition}:s3:::{bucket_name}"
+        self._components_arn = f"{self._bucket_arn}/{COMPONENTS_PREFIX}/*"
         self._publisher = self._add_publisher()
         self._deny_other_writers()
 
@@ -111,24 +116,21 @@ class ModelBucket(Construct):
 
     def grant_download(self, role: aws_iam.Role) -> None:
         """Let a core device read `components/`, and nothing else, of this bucket."""
-        aws_iam.ManagedPolicy(
-            role,
-            "DownloadComponents",
-            roles=[role],
-            statements=[
-                aws_iam.PolicyStatement(
-                    sid="FindBucket",
-                    actions=["s3:GetBucketLocation"],
-                    resources=[self.bucket.bucket_arn],
-                ),
-                aws_iam.PolicyStatement(
-                    sid="DownloadComponents",
-                    actions=["s3:GetObject"],
-                    resources=[self._components_arn],
-                ),
-                self._use_key("Decrypt", ["kms:Decrypt"]),
-            ],
-        )
+        statements = [
+            aws_iam.PolicyStatement(
+                sid="FindBucket",
+                actions=["s3:GetBucketLocation"],
+                resources=[self._bucket_arn],
+            ),
+            aws_iam.PolicyStatement(
+                sid="DownloadComponents",
+                actions=["s3:GetObject"],
+                resources=[self._components_arn],
+            ),
+            self._use_key("Decrypt", ["kms:Decrypt"]),
+        ]
+        aws_iam.ManagedPolicy(role, "DownloadComponents", roles=[role], statements=statements)
+        accept_wildcards(role, statements, _NAMED_BY_DIGEST)
 
     def _add_publisher(self) -> CustomResourceHandler:
         stack = Stack.of(self)
@@ -136,11 +138,12 @@ class ModelBucket(Construct):
             f"arn:{stack.partition}:s3:::cdk-{stack.synthesizer.bootstrap_qualifier}"
             f"-assets-{stack.account}-{stack.region}/*.zip"
         )
-        publisher = CustomResourceHandler(
+        return CustomResourceHandler(
             self,
             "Publisher",
             package="model_artifact",
             timeout_seconds=_PUBLISH_TIMEOUT_SECONDS,
+            wildcard_reason=_NAMED_BY_DIGEST,
             statements=[
                 aws_iam.PolicyStatement(
                     sid="ReadAsset", actions=["s3:GetObject"], resources=[assets]
@@ -154,18 +157,12 @@ class ModelBucket(Construct):
                 aws_iam.PolicyStatement(
                     sid="SeeAbsence",
                     actions=["s3:ListBucket"],
-                    resources=[self.bucket.bucket_arn],
+                    resources=[self._bucket_arn],
                     conditions={"StringLike": {"s3:prefix": f"{COMPONENTS_PREFIX}/*"}},
                 ),
                 self._use_key("Encrypt", ["kms:Decrypt", "kms:GenerateDataKey"]),
             ],
         )
-        accept_wildcards(
-            publisher.role,
-            f"{COMPONENTS_PREFIX}/ and the bootstrap bucket's assets are named by digests that "
-            "change with each release; a log group's streams get their names at run time",
-        )
-        return publisher
 
     def _use_key(self, sid: str, actions: list[str]) -> aws_iam.PolicyStatement:
         region = Stack.of(self).region

@@ -15,6 +15,16 @@ class TokenExchange(Construct):
     def __init__(self, scope: Construct, id_: str) -> None:
         super().__init__(scope, id_)
         stack = Stack.of(self)
+        write_logs = aws_iam.PolicyStatement(
+            sid="WriteGreengrassLogs",
+            actions=[
+                "logs:CreateLogGroup",
+                "logs:CreateLogStream",
+                "logs:DescribeLogStreams",
+                "logs:PutLogEvents",
+            ],
+            resources=[stack.format_arn(service="logs", resource="log-group:/aws/greengrass/*")],
+        )
         self.role = aws_iam.Role(
             self,
             "Role",
@@ -23,34 +33,12 @@ class TokenExchange(Construct):
                 "credentials.iot.amazonaws.com",
                 conditions={"StringEquals": {"aws:SourceAccount": stack.account}},
             ),
-            managed_policies=[
-                aws_iam.ManagedPolicy(
-                    self,
-                    "WriteLogs",
-                    statements=[
-                        aws_iam.PolicyStatement(
-                            sid="WriteGreengrassLogs",
-                            actions=[
-                                "logs:CreateLogGroup",
-                                "logs:CreateLogStream",
-                                "logs:DescribeLogStreams",
-                                "logs:PutLogEvents",
-                            ],
-                            resources=[
-                                stack.format_arn(
-                                    service="logs",
-                                    resource="log-group:/aws/greengrass/*",
-                                )
-                            ],
-                        )
-                    ],
-                )
-            ],
+            managed_policies=[aws_iam.ManagedPolicy(self, "WriteLogs", statements=[write_logs])],
         )
         accept_wildcards(
             self,
-            "Greengrass names log groups after components and streams after things; components/ "
-            "holds one object per release: both are open sets under one fixed prefix",
+            [write_logs],
+            "Greengrass names log groups after components, which come with each release",
         )
         alias = aws_iot.CfnRoleAlias(
             self,
