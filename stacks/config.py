@@ -66,7 +66,7 @@ class ModelStoreConfig(_Section):
     @field_validator("bucket_name")
     @classmethod
     def _deeplens_bucket(cls, value: str) -> str:
-        if not re.fullmatch(r"deeplens-[a-z0-9-]{1,53}[a-z0-9]", value):
+        if not re.fullmatch(r"deeplens-[a-z0-9-]{0,53}[a-z0-9]", value):
             tail = re.sub(r"[^a-z0-9-]+", "-", value.lower().removeprefix("deeplens")).strip("-")
             suggestion = f"deeplens-{tail or 'models'}"[:63].rstrip("-")
             raise ValueError(

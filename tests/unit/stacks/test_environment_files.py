@@ -1,0 +1,176 @@
+"""Environment files: everything that may differ, and a clear error for everything wrong."""
+
+import hashlib
+import json
+import zipfile
+from pathlib import Path
+
+import botocore.session
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stacks.config import (
+    GREENGRASS_REGIONS,
+    ConfigError,
+    ModelPin,
+    load_artifact,
+    load_environment,
+    load_environments,
+)
+
+DIGEST = "ab" * 32
+VALID = f"""
+account = "111111111111"
+region = "eu-central-1"
+
+[model]
+name = "shapes"
+digest = "{DIGEST}"
+
+[model_store]
+bucket_name = "deeplens-dev-models"
+
+[fleet]
+thing_group = "deeplens-dev"
+"""
+
+
+def write(folder: Path, text: str, name: str = "dev") -> Path:
+    file = folder / f"{name}.toml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def test_a_file_with_only_what_must_be_said_has_the_defaults(tmp_path: Path) -> None:
+    environment = load_environment(write(tmp_path, VALID))
+    assert environment.name == "dev"
+    assert environment.inference.topic == "deeplens/{thing}/infer"
+    assert environment.model_store.termination_protection
+
+
+def test_the_committed_environments_are_valid() -> None:
+    environments = load_environments(Path(__file__).parents[3] / "environments")
+    assert [environment.name for environment in environments] == ["dev", "production", "staging"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ('"deeplens-dev-models"', '"models-of-dev"', "'deeplens-models-of-dev'"),
+        ('"deeplens-dev-models"', '"deeplens-Models"', "'deeplens-models'"),
+        ('"eu-central-1"', '"eu-central-9"', "nearest by name: 'eu-central-1'"),
+        ('"111111111111"', '"1111"', r"^\d{12}$"),
+        ('"111111111111"', "111111111111", "given 111111111111: input should be a valid string"),
+        (DIGEST, "12", "model.digest: given '12'"),
+        ('name = "shapes"', 'name = "Shapes!"', "model.name: given 'Shapes!'"),
+        ("[fleet]", "[fleets]", "fleets: unknown key; did you mean 'fleet'?"),
+        ("thing_group", "thing_grup", "did you mean 'thing_group'?"),
+        ("[fleet]", "[inference]\nthreshold = 1.5\n[fleet]", "inference.threshold: given 1.5"),
+        ("[fleet]", "[inference]\ntopic = 'a/#'\n[fleet]", "a topic has no wildcard"),
+        ("[fleet]", "[inference]\ntopic = '$aws/x'\n[fleet]", "no leading '$'"),
+        ("[fleet]", "[inference]\ncamera = 'usb'\n[fleet]", "inference.camera: given 'usb'"),
+        ("[fleet]", "[rollout]\nwait_seconds = 5000\n[fleet]", "rollout.wait_seconds: given 5000"),
+        ('account = "111111111111"', "", "account: is missing"),
+        ('account = "111111111111"', 'name = "x"', "is the file's own name"),
+        ("[model]", "[model", "not valid TOML"),
+    ],
+)
+def test_a_wrong_value_names_file_key_what_was_given_and_what_would_work(
+    tmp_path: Path, old: str, new: str, expected: str
+) -> None:
+    file = write(tmp_path, VALID.replace(old, new, 1))
+    with pytest.raises(ConfigError) as error:
+        load_environment(file)
+    assert expected in str(error.value)
+    assert str(file) in str(error.value)
+
+
+def test_every_wrong_value_is_reported_at_once(tmp_path: Path) -> None:
+    text = VALID.replace("eu-central-1", "mars-1").replace("deeplens-dev-models", "x")
+    with pytest.raises(ConfigError) as error:
+        load_environment(write(tmp_path, text))
+    assert len(str(error.value).splitlines()) == 2
+
+
+@given(st.text(max_size=80))
+def test_the_suggested_bucket_name_would_work(name: str) -> None:
+    from stacks.config import ModelStoreConfig  # noqa: PLC0415 - next to its only use
+
+    try:
+        ModelStoreConfig(bucket_name=name)
+    except ValueError as error:
+        suggestion = str(error).split("for example '")[1].split("'")[0]
+        assert ModelStoreConfig(bucket_name=suggestion).bucket_name == suggestion
+
+
+def test_two_environments_do_not_share_a_bucket(tmp_path: Path) -> None:
+    write(tmp_path, VALID)
+    write(tmp_path, VALID, "staging")
+    with pytest.raises(ConfigError, match="also the bucket of dev"):
+        load_environments(tmp_path)
+
+
+def test_a_folder_without_environments_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no environment file"):
+        load_environments(tmp_path)
+
+
+def test_the_regions_are_those_that_botocore_knows() -> None:
+    session = botocore.session.get_session()
+    known = {
+        region
+        for partition in session.get_available_partitions()
+        for region in session.get_available_regions("greengrassv2", partition)
+    }
+    assert set(GREENGRASS_REGIONS) == known
+
+
+def store(models: Path, name: str, manifest: object) -> str:
+    models.mkdir(parents=True, exist_ok=True)
+    unnamed = models / "model.zip"
+    with zipfile.ZipFile(unnamed, "w") as archive:
+        archive.writestr("manifest.json", json.dumps(manifest))
+    digest = hashlib.sha256(unnamed.read_bytes()).hexdigest()
+    folder = models / name / digest
+    folder.mkdir(parents=True)
+    unnamed.rename(folder / "model.zip")
+    return digest
+
+
+def test_the_pinned_artifact_is_found_and_checked(tmp_path: Path) -> None:
+    digest = store(tmp_path, "shapes", {"name": "shapes", "version": "1.2.3"})
+    artifact = load_artifact(tmp_path, ModelPin(name="shapes", digest=digest))
+    assert (artifact.version, artifact.digest) == ("1.2.3", digest)
+
+
+def test_an_absent_artifact_says_which_ones_are_there(tmp_path: Path) -> None:
+    digest = store(tmp_path, "shapes", {"name": "shapes", "version": "1.2.3"})
+    with pytest.raises(ConfigError, match=f"built here: {digest}"):
+        load_artifact(tmp_path, ModelPin(name="shapes", digest=DIGEST))
+
+
+def test_changed_bytes_name_both_digests(tmp_path: Path) -> None:
+    digest = store(tmp_path, "shapes", {"name": "shapes", "version": "1.2.3"})
+    file = tmp_path / "shapes" / digest / "model.zip"
+    file.write_bytes(file.read_bytes() + b"x")
+    with pytest.raises(ConfigError) as error:
+        load_artifact(tmp_path, ModelPin(name="shapes", digest=digest))
+    assert digest in str(error.value)
+    assert hashlib.sha256(file.read_bytes()).hexdigest() in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("manifest", "expected"),
+    [
+        ({"name": "cats", "version": "1.0.0"}, "of model 'cats'"),
+        ({"name": "shapes"}, "names no version"),
+        ([], "names no version"),
+    ],
+)
+def test_an_artifact_of_something_else_is_refused(
+    tmp_path: Path, manifest: object, expected: str
+) -> None:
+    digest = store(tmp_path, "shapes", manifest)
+    with pytest.raises(ConfigError, match=expected):
+        load_artifact(tmp_path, ModelPin(name="shapes", digest=digest))
