@@ -1,0 +1,184 @@
+"""The command line of the embedded AWS."""
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from local_aws.endpoint import Endpoint, running
+from local_aws.paths import DEFAULT_STATE, StatePaths
+from local_aws.processes import is_alive, stop
+from local_aws.saved_state import discard
+
+FAILED, NOT_RUNNING = 1, 3
+DEFAULT_ACCOUNT = "000000000000"
+DEFAULT_REGION = "us-east-1"
+_START_SECONDS = 60
+_STOP_SECONDS = 10
+_PROGRESS_SECONDS = 2
+_POLL_SECONDS = 0.1
+_LOG_LINES = 20
+
+
+class _LazyGroup(click.Group):
+    """A group whose ``core`` commands are imported when they are asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), "core"})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name == "core":
+            command: click.Command = importlib.import_module("local_aws.core_device.cli").core
+            return command
+        return super().get_command(ctx, cmd_name)
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--state",
+    envvar="LOCAL_AWS_STATE",
+    default=DEFAULT_STATE,
+    show_default=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of the embedded AWS's state.",
+)
+@click.pass_context
+def main(context: click.Context, state: Path) -> None:
+    """Run an AWS with Greengrass V2 on this machine, without an account."""
+    context.obj = StatePaths(state.resolve())
+    os.environ["LOCAL_AWS_STATE"] = str(context.obj.root)
+
+
+@main.command()
+@click.option("--foreground", is_flag=True, help="Run here, until stopped or the parent ends.")
+@click.option("--daemon", is_flag=True, hidden=True, help="Run here, whatever the parent does.")
+@click.pass_obj
+def up(paths: StatePaths, *, foreground: bool, daemon: bool) -> None:
+    """Start the embedded AWS and wait until it is ready."""
+    endpoint = running(paths)
+    if endpoint is not None:
+        click.echo(f"local-aws: runs already at {endpoint.endpoint_url} (process {endpoint.pid})")
+        return
+    paths.endpoint.unlink(missing_ok=True)
+    if foreground or daemon:
+        server: Any = importlib.import_module("local_aws.server")
+        server.run(paths, watch_parent=foreground)
+    _start(paths)
+
+
+@main.command()
+@click.pass_obj
+def down(paths: StatePaths) -> None:
+    """Stop the embedded AWS and keep its state."""
+    endpoint = running(paths)
+    if endpoint is None:
+        paths.endpoint.unlink(missing_ok=True)
+        click.echo("local-aws: does not run")
+        return
+    if stop(endpoint.pid, _STOP_SECONDS):
+        click.echo("local-aws: stopped, state kept")
+        return
+    paths.endpoint.unlink(missing_ok=True)
+    click.echo(f"local-aws: did not stop within {_STOP_SECONDS} s and was killed; see {paths.log}")
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print endpoint.json.")
+@click.pass_obj
+def status(paths: StatePaths, *, as_json: bool) -> None:
+    """Say whether the embedded AWS runs, and where."""
+    endpoint = _running_or_exit(paths)
+    if as_json:
+        click.echo(json.dumps(asdict(endpoint), indent=2))
+        return
+    click.echo(f"local-aws: runs at {endpoint.endpoint_url} (process {endpoint.pid})")
+    click.echo(f"  MQTT broker      {endpoint.mqtt_host}:{endpoint.mqtt_port}")
+    click.echo(f"  device endpoint  https://127.0.0.1:{endpoint.device_port}")
+    click.echo(f"  authority        {endpoint.ca_file}")
+
+
+@main.command()
+@click.option("--account", default=DEFAULT_ACCOUNT, show_default=True, help="12 digits.")
+@click.option("--region", default=DEFAULT_REGION, show_default=True)
+@click.pass_obj
+def env(paths: StatePaths, account: str, region: str) -> None:
+    """Print what a shell must export to use it: eval "$(… env)"."""
+    if len(account) != len(DEFAULT_ACCOUNT) or not account.isdigit():
+        raise click.BadParameter(f"{account!r} is not 12 digits", param_hint="--account")
+    endpoint = _running_or_exit(paths)
+    variables = {
+        "AWS_ENDPOINT_URL": endpoint.endpoint_url,
+        "AWS_REGION": region,
+        "AWS_DEFAULT_REGION": region,
+        "AWS_ACCESS_KEY_ID": account,
+        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "CDK_DISABLE_CLI_TELEMETRY": "true",
+        "CDK_HOME": str(paths.root.parent / "cdk"),
+    }
+    for name, value in variables.items():
+        click.echo(f"export {name}='{value}'")
+
+
+@main.command()
+@click.pass_obj
+def reset(paths: StatePaths) -> None:
+    """Remove the state, with the cores that belong to it."""
+    endpoint = running(paths)
+    if endpoint is not None:
+        click.echo(f"local-aws: runs (process {endpoint.pid}); stop it with `down` first", err=True)
+        sys.exit(FAILED)
+    discard(paths)
+    click.echo(f"local-aws: state in {paths.root} removed")
+
+
+def _start(paths: StatePaths) -> None:
+    paths.root.mkdir(parents=True, exist_ok=True)
+    click.echo("local-aws: starting")
+    with paths.log.open("wb") as log:
+        process = subprocess.Popen(  # noqa: S603 - this package, by this interpreter
+            [sys.executable, "-m", "local_aws", "--state", str(paths.root), "up", "--daemon"],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            cwd=Path(__file__).parents[1],
+        )
+    began = time.monotonic()
+    told = began
+    while (endpoint := running(paths)) is None:
+        elapsed = time.monotonic() - began
+        if process.poll() is not None or elapsed > _START_SECONDS:
+            _fail_to_start(paths, process)
+        if time.monotonic() - told > _PROGRESS_SECONDS:
+            told = time.monotonic()
+            click.echo(f"local-aws: starting ({elapsed:.0f} s)")
+        time.sleep(_POLL_SECONDS)
+    for line in paths.log.read_text(errors="replace").splitlines():
+        if line.startswith("local-aws:"):
+            click.echo(line)
+    click.echo(f"local-aws: ready at {endpoint.endpoint_url} ({time.monotonic() - began:.1f} s)")
+
+
+def _fail_to_start(paths: StatePaths, process: "subprocess.Popen[bytes]") -> None:
+    if is_alive(process.pid):
+        stop(process.pid, _STOP_SECONDS)
+    for line in paths.log.read_text(errors="replace").splitlines()[-_LOG_LINES:]:
+        click.echo(f"  {line}", err=True)
+    click.echo(f"local-aws: did not start; the lines above are the end of {paths.log}", err=True)
+    sys.exit(FAILED)
+
+
+def _running_or_exit(paths: StatePaths) -> Endpoint:
+    endpoint = running(paths)
+    if endpoint is None:
+        click.echo("local-aws: does not run; start it with `up`", err=True)
+        sys.exit(NOT_RUNNING)
+    return endpoint

@@ -1,0 +1,130 @@
+"""What a device's certificate opens: the IoT credentials provider and Greengrass's data plane."""
+
+import re
+import ssl
+
+from aiohttp import web
+
+from local_aws.errors import ServiceError
+from local_aws.greengrass.service import Greengrass
+from local_aws.ministack_hooks import LOOPBACK, Device, MinistackCloud, assume_role
+from local_aws.role_aliases import RoleAliases
+from local_aws.wire import Request
+
+_THING_HEADER = "x-amzn-iot-thingname"
+_CREDENTIALS = re.compile(r"/role-aliases/(?P<alias>[^/]+)/credentials")
+_GROUPS = re.compile(r"/greengrass/v2/coreDevices/(?P<thing>[^/]+)/thingGroups")
+_DATA_PLANE = {
+    "ResolveComponentCandidates": "greengrass:ResolveComponentCandidates",
+    "GetComponentVersionArtifact": "greengrass:GetComponentVersionArtifact",
+}
+_LARGEST_REQUEST_BYTES = 10 * 1024 * 1024
+
+
+class DeviceEndpoint:
+    """An HTTPS server on loopback; every request presents a device certificate."""
+
+    def __init__(self, greengrass: Greengrass, aliases: RoleAliases, cloud: MinistackCloud) -> None:
+        self._greengrass = greengrass
+        self._aliases = aliases
+        self._cloud = cloud
+        self._runner: web.AppRunner | None = None
+
+    async def start(self, context: ssl.SSLContext) -> int:
+        """Listen on a free loopback port, and give it."""
+        application = web.Application(client_max_size=_LARGEST_REQUEST_BYTES)
+        application.router.add_route("*", "/{path:.*}", self._answer)
+        self._runner = web.AppRunner(application, access_log=None)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, LOOPBACK, 0, ssl_context=context, shutdown_timeout=1)
+        await site.start()
+        port: int = self._runner.addresses[0][1]
+        return port
+
+    async def stop(self) -> None:
+        """Stop listening."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _answer(self, request: web.Request) -> web.Response:
+        try:
+            device = Device(_certificate(request))
+            if match := _CREDENTIALS.fullmatch(request.path):
+                return self._credentials(device, match["alias"], request)
+            if match := _GROUPS.fullmatch(request.path):
+                return self._thing_groups(device, match["thing"])
+            return await self._data_plane(device, request)
+        except ServiceError as error:
+            status = 403 if error.code == "AccessDeniedException" else 400
+            return web.json_response(
+                {"message": error.message},
+                status=status,
+                headers={"x-amzn-ErrorType": error.code},
+            )
+
+    def _credentials(self, device: Device, alias: str, request: web.Request) -> web.Response:
+        thing = request.headers.get(_THING_HEADER)
+        if thing is None or thing not in device.things:
+            raise _denied(
+                f"Header {_THING_HEADER} names {thing!r}, but the certificate is attached to"
+                f" {device.things or 'no thing'}."
+            )
+        record = self._aliases.find(device.scope, alias)
+        if record is None:
+            raise _denied(f"Role alias {alias} does not exist in {device.scope}.")
+        if not device.allows("iot:AssumeRoleWithCertificate", f"rolealias/{alias}", thing):
+            raise _denied(
+                f"No policy on the certificate allows iot:AssumeRoleWithCertificate on"
+                f" {record['roleAliasArn']}."
+            )
+        seconds = int(record["credentialDurationSeconds"])
+        credentials = assume_role(record["roleArn"], device.certificate_id[:32], seconds)
+        return web.json_response({"credentials": credentials})
+
+    def _thing_groups(self, device: Device, thing: str) -> web.Response:
+        if thing not in device.things:
+            raise _denied(f"The certificate is attached to {device.things}, not to {thing}.")
+        _check(device, "greengrass:ListThingGroupsForCoreDevice")
+        groups = self._cloud.thing_groups(device.scope, thing)
+        listed = [{"thingGroupName": name, "thingGroupArn": arn} for name, arn in groups.items()]
+        return web.json_response({"thingGroups": listed})
+
+    async def _data_plane(self, device: Device, request: web.Request) -> web.Response:
+        wire = self._greengrass.wire
+        found = wire.route(request.method, request.path)
+        if found is None or found[0].name not in _DATA_PLANE:
+            raise ServiceError(
+                "UnknownOperationException",
+                f"{request.method} {request.path} is not for devices.",
+            )
+        _check(device, _DATA_PLANE[found[0].name])
+        response = await self._greengrass.answer(
+            device.scope,
+            Request(
+                request.method,
+                request.path,
+                {name.lower(): value for name, value in request.headers.items()},
+                await request.read(),
+                {name: request.query.getall(name) for name in request.query},
+            ),
+        )
+        return web.Response(status=response.status, headers=response.headers, body=response.body)
+
+
+def _certificate(request: web.Request) -> bytes:
+    transport = request.transport
+    tls = transport.get_extra_info("ssl_object") if transport is not None else None
+    certificate: bytes | None = tls.getpeercert(binary_form=True) if tls is not None else None
+    if certificate is None:
+        raise _denied("The connection has no client certificate.")
+    return certificate
+
+
+def _check(device: Device, action: str) -> None:
+    thing = device.things[0] if device.things else ""
+    if not device.allows(action, "*", thing):
+        raise _denied(f"No policy on the certificate allows {action}.")
+
+
+def _denied(message: str) -> ServiceError:
+    return ServiceError("AccessDeniedException", message)

@@ -1,0 +1,44 @@
+"""endpoint.json: where the running embedded AWS is."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from local_aws.paths import StatePaths
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A running embedded AWS, as endpoint.json says it; everything is on 127.0.0.1."""
+
+    pid: int
+    endpoint_url: str
+    mqtt_host: str
+    mqtt_port: int
+    device_port: int
+    ca_file: str
+
+    def write(self, path: Path) -> None:
+        """Write the file at once, so that no reader sees half of it."""
+        partial = path.with_suffix(".tmp")
+        partial.write_text(json.dumps(asdict(self), indent=2) + "\n")
+        partial.replace(path)
+
+
+def running(paths: StatePaths) -> Endpoint | None:
+    """Read the endpoint of the embedded AWS that runs; None when none does."""
+    try:
+        endpoint = Endpoint(**json.loads(paths.endpoint.read_text()))
+    except (OSError, ValueError, TypeError):
+        return None
+    return endpoint if is_ours(endpoint.pid) else None
+
+
+def is_ours(pid: int) -> bool:
+    """Tell whether a process runs this package; a number may have been given to another one."""
+    try:
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return b"local_aws" in command and state != "Z"

@@ -1,0 +1,272 @@
+"""Deployments: one per target, carried to the devices by an IoT job."""
+
+import json
+import uuid
+from typing import Any
+
+from local_aws.errors import ConflictError, NotFoundError, ValidationError
+from local_aws.greengrass.arns import Target, configuration_arn, parse_target
+from local_aws.greengrass.cloud import Cloud
+from local_aws.greengrass.components import Components
+from local_aws.greengrass.paging import page
+from local_aws.greengrass.store import Store, now
+from local_aws.scope import Scope
+
+Params = dict[str, Any]
+Record = dict[str, Any]
+
+_DEFAULT_POLICIES: Params = {
+    "failureHandlingPolicy": "ROLLBACK",
+    "componentUpdatePolicy": {"timeoutInSeconds": 60, "action": "NOTIFY_COMPONENTS"},
+    "configurationValidationPolicy": {"timeoutInSeconds": 30},
+}
+# The API's member of iotJobConfiguration -> IoT's member of CreateJob.
+_JOB_MEMBERS = {
+    "jobExecutionsRolloutConfig": "jobExecutionsRolloutConfig",
+    "abortConfig": "abortConfig",
+    "timeoutConfig": "timeoutConfig",
+}
+
+
+class Deployments:
+    """The deployment operations of one store."""
+
+    def __init__(self, store: Store, cloud: Cloud, components: Components) -> None:
+        self._store = store
+        self._cloud = cloud
+        self._components = components
+
+    async def create(self, scope: Scope, params: Params) -> Params:
+        """CreateDeployment: a new revision of what the target runs; the old one becomes inactive."""
+        target = parse_target(scope, params["targetArn"])
+        if not self._cloud.target_exists(scope, params["targetArn"]):
+            raise NotFoundError("TARGET", params["targetArn"])
+        components = params.get("components", {})
+        self._check_components(scope, components)
+        region = self._store.region(scope)
+        revision = region.revisions.get(params["targetArn"], 0) + 1
+        policies = _with_defaults(params.get("deploymentPolicies", {}))
+        record: Record = {
+            "deploymentId": str(uuid.uuid4()),
+            "deploymentName": params.get("deploymentName", ""),
+            "targetArn": params["targetArn"],
+            "parentTargetArn": params.get("parentTargetArn"),
+            "components": components,
+            "deploymentPolicies": policies,
+            "iotJobConfiguration": params.get("iotJobConfiguration", {}),
+            "tags": params.get("tags", {}),
+            "created": now(),
+            "revision": revision,
+            "configurationArn": configuration_arn(scope, target, revision),
+            "iotJobId": str(uuid.uuid4()),
+            "state": "ACTIVE",
+        }
+        previous = self._active(scope, params["targetArn"])
+        await self._cloud.create_job(scope, record["iotJobId"], _job_request(record, target))
+        region.revisions[params["targetArn"]] = revision
+        region.deployments[record["deploymentId"]] = record
+        for superseded in previous:
+            superseded["state"] = "INACTIVE"
+            await self._cloud.cancel_job(scope, superseded["iotJobId"])
+        return {
+            "deploymentId": record["deploymentId"],
+            "iotJobId": record["iotJobId"],
+            "iotJobArn": _job_arn(scope, record),
+        }
+
+    def get(self, scope: Scope, params: Params) -> Params:
+        """GetDeployment."""
+        record = self.record(scope, params["deploymentId"])
+        return {
+            **{key: value for key, value in record.items() if value is not None},
+            **self._summary(scope, record),
+            "iotJobId": record["iotJobId"],
+            "iotJobArn": _job_arn(scope, record),
+        }
+
+    def list_deployments(self, scope: Scope, params: Params) -> Params:
+        """ListDeployments, newest first."""
+        listed = [
+            self._summary(scope, record)
+            for record in self.records(scope)
+            if params.get("targetArn") in (None, record["targetArn"])
+            and params.get("parentTargetArn") in (None, record["parentTargetArn"])
+        ]
+        if params.get("historyFilter", "LATEST_ONLY") == "LATEST_ONLY":
+            listed = [summary for summary in listed if summary["isLatestForTarget"]]
+        return page("deployments", listed, params)
+
+    async def cancel(self, scope: Scope, params: Params) -> Params:
+        """CancelDeployment: devices that already took it keep it."""
+        record = self.record(scope, params["deploymentId"])
+        status = self.status(scope, record)
+        if status != "ACTIVE":
+            raise ConflictError(
+                "DEPLOYMENT",
+                record["deploymentId"],
+                f"Deployment {record['deploymentId']} is {status}; only an ACTIVE one is cancelled.",
+            )
+        record["state"] = "CANCELED"
+        await self._cloud.cancel_job(scope, record["iotJobId"])
+        return {"message": f"Deployment {record['deploymentId']} is canceled."}
+
+    def delete(self, scope: Scope, params: Params) -> Params:
+        """DeleteDeployment: forgets it in the cloud, devices keep what they run."""
+        record = self.record(scope, params["deploymentId"])
+        if self.status(scope, record) == "ACTIVE":
+            raise ConflictError(
+                "DEPLOYMENT",
+                record["deploymentId"],
+                f"Deployment {record['deploymentId']} is ACTIVE; cancel it before deleting it.",
+            )
+        del self._store.region(scope).deployments[record["deploymentId"]]
+        return {}
+
+    def record(self, scope: Scope, deployment_id: str) -> Record:
+        """Find a deployment.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        record = self._store.region(scope).deployments.get(deployment_id)
+        if record is None:
+            raise NotFoundError("DEPLOYMENT", deployment_id)
+        return record
+
+    def records(self, scope: Scope) -> list[Record]:
+        """List every deployment, newest first."""
+        records = self._store.region(scope).deployments.values()
+        return sorted(records, key=lambda record: (record["created"], record["revision"]),
+                      reverse=True)  # fmt: skip
+
+    def status(self, scope: Scope, record: Record) -> str:
+        """Tell where a deployment stands: its own state, or that of its job."""
+        if record["state"] != "ACTIVE":
+            return str(record["state"])
+        job = self._cloud.job(scope, record["iotJobId"])
+        if job is None or job.status == "CANCELED":
+            return "CANCELED"
+        return "COMPLETED" if job.status == "COMPLETED" else "ACTIVE"
+
+    def is_latest(self, scope: Scope, record: Record) -> bool:
+        """Tell whether no newer revision exists for the deployment's target."""
+        latest = self._store.region(scope).revisions.get(record["targetArn"])
+        return bool(record["revision"] == latest)
+
+    def _active(self, scope: Scope, target_arn: str) -> list[Record]:
+        return [
+            record
+            for record in self.records(scope)
+            if record["targetArn"] == target_arn and record["state"] == "ACTIVE"
+        ]
+
+    def _summary(self, scope: Scope, record: Record) -> Params:
+        summary = {
+            "targetArn": record["targetArn"],
+            "revisionId": str(record["revision"]),
+            "deploymentId": record["deploymentId"],
+            "deploymentName": record["deploymentName"],
+            "creationTimestamp": record["created"],
+            "deploymentStatus": self.status(scope, record),
+            "isLatestForTarget": self.is_latest(scope, record),
+            "parentTargetArn": record["parentTargetArn"],
+        }
+        return {key: value for key, value in summary.items() if value is not None}
+
+    def _check_components(self, scope: Scope, components: Params) -> None:
+        for name, specification in components.items():
+            version = specification.get("componentVersion")
+            if version is None:
+                raise ValidationError(
+                    f"Component {name} of the deployment has no componentVersion."
+                )
+            if self._components.find(scope, name, version) is None:
+                known = self._components.versions(scope, name)
+                raise NotFoundError(
+                    "COMPONENT",
+                    f"{name}:{version}",
+                    f"Component {name} has no version {version} in account {scope.account},"
+                    f" {scope.region}; known versions: {known or 'none'}.",
+                )
+            _merge_object(name, specification)
+
+
+def _merge_object(name: str, specification: Params) -> dict[str, Any] | None:
+    merge = specification.get("configurationUpdate", {}).get("merge")
+    if merge is None:
+        return None
+    try:
+        value = json.loads(merge)
+    except ValueError as error:
+        raise ValidationError(f"configurationUpdate.merge of {name} is not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise ValidationError(f"configurationUpdate.merge of {name} must be a JSON object.")
+    return value
+
+
+def _with_defaults(policies: Params) -> Params:
+    return {
+        key: {**default, **policies.get(key, {})}
+        if isinstance(default, dict)
+        else policies.get(key, default)
+        for key, default in _DEFAULT_POLICIES.items()
+    }
+
+
+def _job_arn(scope: Scope, record: Record) -> str:
+    return f"arn:aws:iot:{scope.region}:{scope.account}:job/{record['iotJobId']}"
+
+
+def _job_request(record: Record, target: Target) -> Params:
+    continuous = target.kind == "thinggroup"
+    request: Params = {
+        "targets": [record["targetArn"]],
+        "targetSelection": "CONTINUOUS" if continuous else "SNAPSHOT",
+        "document": json.dumps(job_document(record)),
+        "description": "Greengrass deployment "
+        + (record["deploymentName"] or record["deploymentId"]),
+    }
+    for member, iot_member in _JOB_MEMBERS.items():
+        if member in record["iotJobConfiguration"]:
+            request[iot_member] = record["iotJobConfiguration"][member]
+    return request
+
+
+def job_document(record: Record) -> Params:
+    """Write a deployment as the nucleus reads it."""
+    policies = record["deploymentPolicies"]
+    update, validation = (
+        policies["componentUpdatePolicy"],
+        policies["configurationValidationPolicy"],
+    )
+    return {
+        "deploymentId": record["deploymentId"],
+        "deploymentName": record["deploymentName"],
+        "configurationArn": record["configurationArn"],
+        "creationTimestamp": int(record["created"] * 1000),
+        "components": {
+            name: _component_document(name, specification)
+            for name, specification in record["components"].items()
+        },
+        "failureHandlingPolicy": policies["failureHandlingPolicy"],
+        "componentUpdatePolicy": {
+            "timeout": update["timeoutInSeconds"],
+            "action": update["action"],
+        },
+        "configurationValidationPolicy": {"timeout": validation["timeoutInSeconds"]},
+    }
+
+
+def _component_document(name: str, specification: Params) -> Params:
+    document: Params = {"version": specification["componentVersion"]}
+    merge = _merge_object(name, specification)
+    update = {
+        "merge": merge,
+        "reset": specification.get("configurationUpdate", {}).get("reset"),
+    }
+    update = {key: value for key, value in update.items() if value is not None}
+    if update:
+        document["configurationUpdate"] = update
+    if "runWith" in specification:
+        document["runWith"] = specification["runWith"]
+    return document

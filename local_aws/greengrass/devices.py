@@ -1,0 +1,221 @@
+"""Core devices, as their health messages and job executions tell about them."""
+
+import json
+import re
+from typing import Any
+
+from local_aws.errors import ConflictError, NotFoundError
+from local_aws.greengrass.arns import parse_target
+from local_aws.greengrass.cloud import Cloud
+from local_aws.greengrass.deployments import Deployments
+from local_aws.greengrass.paging import page
+from local_aws.greengrass.store import Store, now
+from local_aws.scope import Scope
+
+Params = dict[str, Any]
+Record = dict[str, Any]
+HEALTH_TOPIC = re.compile(r"\$aws/things/(?P<thing>[^/]+)/greengrassv2/health/json")
+
+
+class Devices:
+    """The core device operations of one store."""
+
+    def __init__(self, store: Store, cloud: Cloud, deployments: Deployments) -> None:
+        self._store = store
+        self._cloud = cloud
+        self._deployments = deployments
+
+    def hear(self, scope: Scope, topic: str, payload: bytes) -> None:
+        """Take in a message a device published; anything but a health message is ignored."""
+        match = HEALTH_TOPIC.fullmatch(topic)
+        if match is None:
+            return
+        try:
+            message = json.loads(payload)
+        except ValueError:
+            return
+        if not isinstance(message, dict):
+            return
+        devices = self._store.region(scope).core_devices
+        record = devices.setdefault(match["thing"], {"tags": {}, "components": {}, "reports": {}})
+        _apply(record, message)
+
+    def get(self, scope: Scope, params: Params) -> Params:
+        """GetCoreDevice."""
+        record = self._record(scope, params)
+        return {
+            **_device(params["coreDeviceThingName"], record),
+            "coreVersion": record.get("version", ""),
+            "tags": record["tags"],
+        }
+
+    def list_devices(self, scope: Scope, params: Params) -> Params:
+        """ListCoreDevices; with a thing group only the cores that took its deployment."""
+        region = self._store.region(scope)
+        listed = [
+            _device(thing, record)
+            for thing, record in sorted(region.core_devices.items())
+            if params.get("status") in (None, record["status"])
+            and params.get("runtime") in (None, record["runtime"])
+            and self._took_deployment_of(scope, thing, params.get("thingGroupArn"))
+        ]
+        return page("coreDevices", listed, params)
+
+    def delete(self, scope: Scope, params: Params) -> Params:
+        """DeleteCoreDevice: the thing and its certificate stay."""
+        self._record(scope, params)
+        thing = params["coreDeviceThingName"]
+        unfinished = [
+            deployment["deploymentId"]
+            for deployment, status, _ in self._effective(scope, thing)
+            if status in ("QUEUED", "IN_PROGRESS")
+        ]
+        if unfinished:
+            raise ConflictError(
+                "CORE_DEVICE",
+                thing,
+                f"Core device {thing} has a deployment under way: {unfinished}.",
+            )
+        del self._store.region(scope).core_devices[thing]
+        return {}
+
+    def installed(self, scope: Scope, params: Params) -> Params:
+        """ListInstalledComponents."""
+        record = self._record(scope, params)
+        roots_only = params.get("topologyFilter", "ROOT") == "ROOT"
+        listed = [
+            component
+            for _, component in sorted(record["components"].items())
+            if component["isRoot"] or not roots_only
+        ]
+        return page("installedComponents", listed, params)
+
+    def effective(self, scope: Scope, params: Params) -> Params:
+        """ListEffectiveDeployments: the latest of each target the device belongs to."""
+        thing = params["coreDeviceThingName"]
+        record = self._record(scope, params)
+        listed = [
+            _effective_deployment(scope, deployment, status, execution,
+                                  record["reports"].get(deployment["configurationArn"], {}))
+            for deployment, status, execution in self._effective(scope, thing)
+        ]  # fmt: skip
+        return page("effectiveDeployments", listed, params)
+
+    def record(self, scope: Scope, thing: str) -> Record | None:
+        """Find a core device; None for a thing that never reported its health."""
+        return self._store.region(scope).core_devices.get(thing)
+
+    def _record(self, scope: Scope, params: Params) -> Record:
+        record = self.record(scope, params["coreDeviceThingName"])
+        if record is None:
+            raise NotFoundError("CORE_DEVICE", params["coreDeviceThingName"])
+        return record
+
+    def _effective(self, scope: Scope, thing: str) -> list[tuple[Record, str, Record]]:
+        found = []
+        for deployment in self._deployments.records(scope):
+            if not self._deployments.is_latest(scope, deployment):
+                continue
+            execution = self._cloud.job_execution(scope, deployment["iotJobId"], thing)
+            if execution is not None:
+                found.append((deployment, _execution_status(deployment, execution), execution))
+        return found
+
+    def _took_deployment_of(self, scope: Scope, thing: str, group_arn: str | None) -> bool:
+        if group_arn is None:
+            return True
+        group = parse_target(scope, group_arn)
+        in_group = group.name in self._cloud.thing_groups(scope, thing)
+        return in_group and any(
+            deployment["targetArn"] == group_arn and status == "SUCCEEDED"
+            for deployment, status, _ in self._effective(scope, thing)
+        )
+
+
+def _execution_status(deployment: Record, execution: Record) -> str:
+    status = str(execution["status"])
+    if status == "SUCCEEDED" and ":thing/" in deployment["targetArn"]:
+        return "COMPLETED"
+    return "CANCELED" if status == "REMOVED" else status
+
+
+def _effective_deployment(
+    scope: Scope, deployment: Record, status: str, execution: Record, report: Record
+) -> Params:
+    details = execution.get("statusDetails") or {}
+    told = report.get("statusDetails") or {}
+    detailed = details.get("detailed-deployment-status") or told.get("detailedStatus")
+    reason = details.get("deployment-failure-cause") or told.get("failureCause") or detailed or ""
+    return {
+        "deploymentId": deployment["deploymentId"],
+        "deploymentName": deployment["deploymentName"],
+        "iotJobId": deployment["iotJobId"],
+        "iotJobArn": f"arn:aws:iot:{scope.region}:{scope.account}:job/{deployment['iotJobId']}",
+        "targetArn": deployment["targetArn"],
+        "coreDeviceExecutionStatus": status,
+        "reason": reason,
+        "creationTimestamp": deployment["created"],
+        "modifiedTimestamp": execution["lastUpdatedAt"] / 1000,
+        "statusDetails": {
+            "errorStack": list(told.get("errorStack") or _list(details, "deployment-error-stack")),
+            "errorTypes": list(told.get("errorTypes") or _list(details, "deployment-error-types")),
+        },
+    }
+
+
+def _list(details: dict[str, str], key: str) -> list[str]:
+    text = details.get(key, "").strip("[] ")
+    return [item.strip(" \"'") for item in text.split(",") if item.strip()]
+
+
+def _device(thing: str, record: Record) -> Params:
+    return {
+        "coreDeviceThingName": thing,
+        "status": record["status"],
+        "lastStatusUpdateTimestamp": record["updated"],
+        "platform": record["platform"],
+        "architecture": record["architecture"],
+        "runtime": record["runtime"],
+    }
+
+
+def _apply(record: Record, message: Params) -> None:
+    updated = message.get("timestamp", now() * 1000) / 1000
+    record.update(
+        version=message.get("ggcVersion", record.get("version", "")),
+        platform=message.get("platform", record.get("platform", "linux")),
+        architecture=message.get("architecture", record.get("architecture", "")),
+        runtime=message.get("runtime", record.get("runtime", "aws_nucleus_classic")),
+        status=message.get("overallDeviceStatus", record.get("status", "HEALTHY")),
+        updated=updated,
+    )
+    reported = {
+        component["componentName"]: _component(component, updated, record)
+        for component in message.get("components", [])
+    }
+    complete = message.get("messageType", "COMPLETE") == "COMPLETE"
+    record["components"] = reported if complete else {**record["components"], **reported}
+    deployment = message.get("deploymentInformation") or {}
+    arn = deployment.get("fleetConfigurationArnForStatus")
+    if arn:
+        record["reports"][arn] = deployment
+
+
+def _component(component: Params, updated: float, record: Record) -> Params:
+    details = component.get("statusDetails") or {}
+    previous = record["components"].get(component["componentName"], {})
+    changed = (previous.get("componentVersion"), previous.get("lifecycleState")) != (
+        component.get("version"),
+        component.get("status"),
+    )
+    return {
+        "componentName": component["componentName"],
+        "componentVersion": component.get("version", ""),
+        "lifecycleState": component.get("status", "NEW"),
+        "lifecycleStateDetails": details.get("statusReason", ""),
+        "lifecycleStatusCodes": list(details.get("statusCodes", [])),
+        "isRoot": bool(component.get("isRoot", False)),
+        "lastStatusChangeTimestamp": updated if changed else previous["lastStatusChangeTimestamp"],
+        "lastReportedTimestamp": updated,
+        "lastInstallationSource": ", ".join(component.get("fleetConfigArns", [])),
+    }

@@ -1,0 +1,33 @@
+"""Answering a list in pages."""
+
+import base64
+import binascii
+from collections.abc import Sequence
+from typing import Any
+
+from local_aws.errors import ValidationError
+
+_DEFAULT_PAGE = 50
+
+
+def page(key: str, items: Sequence[Any], params: dict[str, Any]) -> dict[str, Any]:
+    """Answer the page that ``maxResults`` and ``nextToken`` ask for.
+
+    Raises:
+        ValidationError: the token is not one this service gave.
+    """
+    start = _offset(params.get("nextToken"))
+    end = start + int(params.get("maxResults", _DEFAULT_PAGE))
+    answer: dict[str, Any] = {key: list(items[start:end])}
+    if end < len(items):
+        answer["nextToken"] = base64.urlsafe_b64encode(str(end).encode()).decode()
+    return answer
+
+
+def _offset(token: str | None) -> int:
+    if not token:
+        return 0
+    try:
+        return int(base64.urlsafe_b64decode(token))
+    except (ValueError, binascii.Error):
+        raise ValidationError("nextToken is not one that a previous page gave.") from None

@@ -1,0 +1,74 @@
+"""Greengrass V2 as one service: every operation of the API model, by name."""
+
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from local_aws.errors import ServiceError
+from local_aws.greengrass.accounts import Account, Tags
+from local_aws.greengrass.cloud import Cloud
+from local_aws.greengrass.components import Components
+from local_aws.greengrass.deployments import Deployments
+from local_aws.greengrass.devices import Devices
+from local_aws.greengrass.resolution import Resolution
+from local_aws.greengrass.store import Store
+from local_aws.scope import Scope
+from local_aws.wire import Request, Response, Wire
+
+Params = dict[str, Any]
+Operation = Callable[[Scope, Params], Params | Awaitable[Params]]
+
+
+class Greengrass:
+    """The control plane and data plane of Greengrass V2."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self.store = Store()
+        components = Components(self.store, cloud)
+        deployments = Deployments(self.store, cloud, components)
+        self.devices = Devices(self.store, cloud, deployments)
+        tags = Tags(components, deployments, self.devices)
+        account = Account(self.store)
+        self.operations: dict[str, Operation] = {
+            "AssociateServiceRoleToAccount": account.associate_role,
+            "BatchAssociateClientDeviceWithCoreDevice": account.associate_clients,
+            "BatchDisassociateClientDeviceFromCoreDevice": account.disassociate_clients,
+            "CancelDeployment": deployments.cancel,
+            "CreateComponentVersion": components.create,
+            "CreateDeployment": deployments.create,
+            "DeleteComponent": components.delete,
+            "DeleteCoreDevice": self.devices.delete,
+            "DeleteDeployment": deployments.delete,
+            "DescribeComponent": components.describe,
+            "DisassociateServiceRoleFromAccount": account.disassociate_role,
+            "GetComponent": components.get,
+            "GetComponentVersionArtifact": components.artifact,
+            "GetConnectivityInfo": account.get_connectivity,
+            "GetCoreDevice": self.devices.get,
+            "GetDeployment": deployments.get,
+            "GetServiceRoleForAccount": account.get_role,
+            "ListClientDevicesAssociatedWithCoreDevice": account.list_clients,
+            "ListComponentVersions": components.list_versions,
+            "ListComponents": components.list_components,
+            "ListCoreDevices": self.devices.list_devices,
+            "ListDeployments": deployments.list_deployments,
+            "ListEffectiveDeployments": self.devices.effective,
+            "ListInstalledComponents": self.devices.installed,
+            "ListTagsForResource": tags.list_tags,
+            "ResolveComponentCandidates": Resolution(components).resolve,
+            "TagResource": tags.tag,
+            "UntagResource": tags.untag,
+            "UpdateConnectivityInfo": account.update_connectivity,
+        }
+        self.wire = Wire("greengrassv2", self.operations)
+
+    async def answer(self, scope: Scope, request: Request) -> Response:
+        """Answer one HTTP request of an account and region."""
+        try:
+            call = self.wire.read(request)
+            result = self.operations[call.operation](scope, call.params)
+            if inspect.isawaitable(result):
+                result = await result
+        except ServiceError as error:
+            return self.wire.write_error(error)
+        return self.wire.write(call.operation, result)

@@ -1,0 +1,53 @@
+"""Where the embedded AWS keeps its things on disk."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+DEFAULT_STATE = Path(".local") / "aws"
+
+
+@dataclass(frozen=True, slots=True)
+class StatePaths:
+    """The files of one embedded AWS; ``root`` is absolute."""
+
+    root: Path
+
+    @property
+    def services(self) -> Path:
+        """The services' state, one JSON file each."""
+        return self.root / "state"
+
+    @property
+    def objects(self) -> Path:
+        """The S3 objects."""
+        return self.root / "s3"
+
+    @property
+    def temporary(self) -> Path:
+        """Unpacked Lambda code; nothing here outlives the server."""
+        return self.root / "tmp"
+
+    @property
+    def log(self) -> Path:
+        """The server's log."""
+        return self.root / "server.log"
+
+    @property
+    def endpoint(self) -> Path:
+        """Where the running server is; absent when none runs."""
+        return self.root / "endpoint.json"
+
+    @property
+    def ca(self) -> Path:
+        """The certificate of the authority that signed the broker's and devices' certificates."""
+        return self.root / "ca.pem"
+
+    @property
+    def clean_marker(self) -> Path:
+        """Present when the last server stopped after saving everything."""
+        return self.root / "clean"
+
+    @property
+    def cores(self) -> Path:
+        """The virtual core devices that belong to this state."""
+        return self.root.parent / "cores"

@@ -1,0 +1,52 @@
+"""Processes by id: whether they live, what they started, and how they end."""
+
+import os
+import signal
+import time
+from contextlib import suppress
+from pathlib import Path
+
+_POLL_SECONDS = 0.05
+
+
+def is_alive(pid: int) -> bool:
+    """Tell whether a process exists and is more than a zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def descendants(pid: int) -> list[int]:
+    """List every process that a process started, directly or not."""
+    children: dict[int, list[int]] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError, ValueError, IndexError):
+            parent = int(stat.read_text().rpartition(")")[2].split()[1])
+            children.setdefault(parent, []).append(int(stat.parent.name))
+    found, waiting = [], [pid]
+    while waiting:
+        started = children.get(waiting.pop(), [])
+        found += started
+        waiting += started
+    return found
+
+
+def kill_all(pids: list[int]) -> None:
+    """Kill processes by id."""
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def stop(pid: int, grace_seconds: float) -> bool:
+    """End a process: ask, then kill it and what it started. Tell whether asking was enough."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + grace_seconds
+    while is_alive(pid):
+        if time.monotonic() > deadline:
+            kill_all([pid, *descendants(pid)])
+            return False
+        time.sleep(_POLL_SECONDS)
+    return True

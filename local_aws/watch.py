@@ -1,0 +1,114 @@
+"""Subscribe to detections as a user of the fleet would: MQTT over TLS, with a certificate."""
+
+import contextlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import boto3
+from awscrt import mqtt
+from awsiot import mqtt_connection_builder
+
+POLICY_NAME = "local-watch"
+_CONNECT_TIMEOUT_SECONDS = 15
+
+
+@dataclass(frozen=True)
+class Broker:
+    """Where the embedded AWS takes MQTT connections."""
+
+    host: str
+    port: int
+    ca_file: Path
+
+
+class Subscription:
+    """Calls `on_message(topic, payload)` for each message until it is closed.
+
+    Raises:
+        awscrt.exceptions.AwsCrtError: the broker cannot be reached or refuses the certificate.
+    """
+
+    def __init__(
+        self,
+        broker: Broker,
+        identity: Path,
+        topic_filter: str,
+        on_message: Callable[[str, bytes], None],
+    ) -> None:
+        self._connection = mqtt_connection_builder.mtls_from_path(
+            endpoint=broker.host,
+            port=broker.port,
+            ca_filepath=str(broker.ca_file),
+            cert_filepath=str(identity / "certificate.pem"),
+            pri_key_filepath=str(identity / "private.key"),
+            client_id=f"watch-{uuid4().hex[:12]}",
+            clean_session=True,
+        )
+        self._connection.connect().result(_CONNECT_TIMEOUT_SECONDS)
+        subscribed, _ = self._connection.subscribe(
+            topic=topic_filter,
+            qos=mqtt.QoS.AT_LEAST_ONCE,
+            callback=lambda topic, payload, **_: on_message(topic, payload),
+        )
+        subscribed.result(_CONNECT_TIMEOUT_SECONDS)
+
+    def close(self) -> None:
+        """Disconnect."""
+        self._connection.disconnect().result(_CONNECT_TIMEOUT_SECONDS)
+
+
+def ensure_identity(folder: Path, session: boto3.Session, endpoint_url: str) -> Path:
+    """Return `folder` with a certificate that may subscribe to anything; issue it if need be.
+
+    The key never leaves the folder, which only its owner may read.
+    """
+    iot = session.client("iot", endpoint_url=endpoint_url)
+    known = folder / "certificate-id"
+    if known.is_file():
+        try:
+            iot.describe_certificate(certificateId=known.read_text(encoding="utf-8"))
+        except iot.exceptions.ResourceNotFoundException:
+            pass
+        else:
+            return folder
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    issued = iot.create_keys_and_certificate(setAsActive=True)
+    document = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Action": ["iot:Connect", "iot:Subscribe", "iot:Receive"],
+                "Resource": "*",
+            }
+        ],
+    }
+    with contextlib.suppress(iot.exceptions.ResourceAlreadyExistsException):
+        iot.create_policy(policyName=POLICY_NAME, policyDocument=json.dumps(document))
+    iot.attach_policy(policyName=POLICY_NAME, target=issued["certificateArn"])
+    key = folder / "private.key"
+    key.touch(mode=0o600)
+    key.write_text(issued["keyPair"]["PrivateKey"], encoding="utf-8")
+    (folder / "certificate.pem").write_text(issued["certificatePem"], encoding="utf-8")
+    known.write_text(issued["certificateId"], encoding="utf-8")
+    return folder
+
+
+def describe(payload: bytes) -> str:
+    """Put one message into one line."""
+    try:
+        message = json.loads(payload)
+    except ValueError:
+        return f"not JSON: {payload[:200]!r}"
+    if "error" in message:
+        error = message["error"]
+        return f"{message['thing']}: error: {error['type']}: {error['message']}"
+    model, frame = message["model"], message["frame"]
+    found = ", ".join(f"{item['label']} {item['score']:.2f}" for item in message["detections"])
+    return (
+        f"{message['thing']}  {model['name']} {model['version']} ({model['digest'][:12]})  "
+        f"{frame['source']}: {found}  [{message['inference_ms']:.0f} ms]"
+    )
