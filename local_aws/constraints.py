@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from botocore.model import Shape
+# botocore's shape classes have no common type with every attribute that is read here.
+Shape = Any
 
 _TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,),

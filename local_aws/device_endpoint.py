@@ -7,7 +7,9 @@ from aiohttp import web
 
 from local_aws.errors import ServiceError
 from local_aws.greengrass.service import Greengrass
-from local_aws.ministack_hooks import LOOPBACK, Device, MinistackCloud, assume_role
+from local_aws.ministack_hooks.broker import LOOPBACK
+from local_aws.ministack_hooks.cloud import MinistackCloud
+from local_aws.ministack_hooks.identity import Device, assume_role
 from local_aws.role_aliases import RoleAliases
 from local_aws.wire import Request
 

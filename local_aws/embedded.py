@@ -5,12 +5,13 @@ import logging
 import os
 import socket
 
-from hypercorn.asyncio import serve
-from hypercorn.config import Config
+from hypercorn.asyncio import serve  # type: ignore[import-not-found]  # not in this environment
+from hypercorn.config import Config  # type: ignore[import-not-found]  # as above
 
-from local_aws import ministack_hooks as hooks
 from local_aws.device_endpoint import DeviceEndpoint
 from local_aws.greengrass.service import Greengrass
+from local_aws.ministack_hooks import broker, s3_copies, services
+from local_aws.ministack_hooks.cloud import MinistackCloud
 from local_aws.paths import StatePaths
 from local_aws.role_aliases import RoleAliases
 
@@ -25,13 +26,14 @@ class EmbeddedAws:
         self.endpoint_url = endpoint_url
         self._errors = _SaveErrors()
         logging.getLogger("persistence").addHandler(self._errors)
-        cloud = hooks.MinistackCloud(endpoint_url)
+        cloud = MinistackCloud(endpoint_url)
         aliases = RoleAliases()
         greengrass = Greengrass(cloud)
-        hooks.register_service("greengrass", greengrass.store, greengrass.answer)
-        hooks.register_role_aliases(aliases)
-        hooks.listen_to_broker(greengrass.devices.hear)
-        hooks.bind_broker_to_loopback()
+        services.register_service("greengrass", greengrass.store, greengrass.answer)
+        services.register_role_aliases(aliases)
+        broker.listen_to_broker(greengrass.devices.hear)
+        broker.bind_broker_to_loopback()
+        s3_copies.complete_copies()
         self._devices = DeviceEndpoint(greengrass, aliases, cloud)
 
     async def serve(self, gateway: socket.socket, stop: asyncio.Event) -> None:
@@ -41,14 +43,14 @@ class EmbeddedAws:
         config.keep_alive_timeout = 75
         config.graceful_timeout = _GRACE_SECONDS
         config.accesslog = None
-        await serve(hooks.asgi_app, config, shutdown_trigger=stop.wait)  # type: ignore[arg-type]
+        await serve(services.asgi_app, config, shutdown_trigger=stop.wait)
 
     async def start_device_endpoint(self, paths: StatePaths) -> int:
         """Wait for the broker, write the authority's certificate, and give the devices' port."""
-        while not hooks.broker_is_listening():
+        while not broker.broker_is_listening():  # noqa: ASYNC110 - ministack signals nothing
             await asyncio.sleep(_POLL_SECONDS)
-        paths.ca.write_text(await asyncio.to_thread(hooks.ca_certificate))
-        context = await asyncio.to_thread(hooks.server_tls_context, paths.root)
+        paths.ca.write_text(await asyncio.to_thread(broker.ca_certificate))
+        context = await asyncio.to_thread(broker.server_tls_context, paths.root)
         return await self._devices.start(context)
 
     async def stop_device_endpoint(self) -> None:
@@ -57,7 +59,7 @@ class EmbeddedAws:
 
     def stop_lambda_workers(self) -> None:
         """End the processes that run Lambda functions."""
-        hooks.stop_lambda_workers()
+        services.stop_lambda_workers()
 
     def state_was_saved(self) -> bool:
         """Tell whether every service's state was written."""

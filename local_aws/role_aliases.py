@@ -1,4 +1,4 @@
-"""IoT role aliases, which ministack does not have: the API and what the credentials provider reads."""
+"""IoT role aliases, which ministack lacks: the API and what the credentials provider reads."""
 
 import time
 from typing import Any

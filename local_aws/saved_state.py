@@ -20,10 +20,8 @@ def prepare(paths: StatePaths) -> list[str]:
     if reason is None:
         return []
     discard(paths)
-    return [
-        f"local-aws: {reason}; its state and the cores' certificates are discarded,"
-        " everything begins anew."
-    ]
+    consequence = "its state and the cores' certificates are discarded, everything begins anew"
+    return [f"local-aws: {reason}; {consequence}."]
 
 
 def discard(paths: StatePaths) -> None:

@@ -103,7 +103,7 @@ async def _serve(
 
 
 async def _watch_parent(parent: int, stop: asyncio.Event) -> None:
-    while os.getppid() == parent:
+    while os.getppid() == parent:  # noqa: ASYNC110 - no event tells that a parent ended
         await asyncio.sleep(_PARENT_CHECK_SECONDS)
     stop.set()
 

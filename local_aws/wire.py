@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import botocore.session
-from botocore.model import OperationModel, ServiceModel, Shape
+from botocore.model import OperationModel, ServiceModel
 
-from local_aws.constraints import violations
+from local_aws.constraints import Shape, violations
 from local_aws.errors import ServiceError, ValidationError
 
 _URI_LABEL = re.compile(r"\{(?P<name>\w+)(?P<greedy>\+?)\}")
@@ -135,9 +135,10 @@ def _read_members(shape: Shape, request: Request, labels: Mapping[str, str]) -> 
             case "uri":
                 value = labels.get(wire_name)
             case "querystring":
-                values = request.query.get(wire_name)
-                value = values if values and member.type_name == "list" else (values or [None])[0]
-                value = _from_text(member, value)
+                values = request.query.get(wire_name, [])
+                repeated = member.type_name == "list"
+                value = values if repeated else next(iter(values), None)
+                value = _from_text(member, value or None)
             case "header":
                 value = _from_text(member, request.headers.get(wire_name.lower()))
             case _:

@@ -79,6 +79,6 @@ def parse_target(scope: Scope, arn: str) -> Target:
     match = _TARGET.fullmatch(arn)
     if not match or (match["account"], match["region"]) != (scope.account, scope.region):
         raise ValidationError(
-            f"Target {arn} is not a thing or thing group of account {scope.account} in {scope.region}."
+            f"Target {arn} is no thing or thing group of account {scope.account}, {scope.region}."
         )
     return Target(match["kind"], match["name"])

@@ -37,7 +37,7 @@ class Deployments:
         self._components = components
 
     async def create(self, scope: Scope, params: Params) -> Params:
-        """CreateDeployment: a new revision of what the target runs; the old one becomes inactive."""
+        """CreateDeployment: a new revision for the target; the old one becomes inactive."""
         target = parse_target(scope, params["targetArn"])
         if not self._cloud.target_exists(scope, params["targetArn"]):
             raise NotFoundError("TARGET", params["targetArn"])
@@ -104,7 +104,7 @@ class Deployments:
             raise ConflictError(
                 "DEPLOYMENT",
                 record["deploymentId"],
-                f"Deployment {record['deploymentId']} is {status}; only an ACTIVE one is cancelled.",
+                f"Deployment {record['deploymentId']} is {status}; only ACTIVE ones are cancelled.",
             )
         record["state"] = "CANCELED"
         await self._cloud.cancel_job(scope, record["iotJobId"])

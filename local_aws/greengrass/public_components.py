@@ -1,4 +1,4 @@
-"""The components AWS publishes that a deployment of this project names: no artifacts, only recipes."""
+"""The AWS components that a deployment of this project names: recipes without artifacts."""
 
 from typing import Any
 

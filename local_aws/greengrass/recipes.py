@@ -4,7 +4,7 @@ import json
 import re
 from typing import Any, cast
 
-import yaml
+import yaml  # type: ignore[import-untyped]  # no stubs are installed
 
 from local_aws.errors import ValidationError
 from local_aws.greengrass.versions import parse_requirement, parse_version

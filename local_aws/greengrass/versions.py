@@ -36,7 +36,8 @@ def parse_requirement(text: str) -> NpmSpec:
         return NpmSpec(tidy or "*")
     except ValueError:
         raise ValidationError(
-            f"Version requirement {text!r} is not an npm-style range such as =1.2.3 or >=1.0.0 <2.0.0."
+            f"Version requirement {text!r} is not an npm-style range,"
+            " such as =1.2.3 or >=1.0.0 <2.0.0."
         ) from None
 
 

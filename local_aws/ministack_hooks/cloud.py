@@ -1,0 +1,122 @@
+"""S3, Lambda and IoT, as Greengrass asks them, in process."""
+# ruff: noqa: SLF001 - ministack has no public extension points; the contract test guards these
+
+import json
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from ministack.services import iot, lambda_svc, s3
+
+from local_aws.errors import ServiceError
+from local_aws.greengrass.cloud import FunctionVersion, Job
+from local_aws.ministack_hooks.identity import issue_credentials
+from local_aws.ministack_hooks.services import within
+from local_aws.scope import Scope
+
+GREENGRASS_ACCOUNT = "099999999999"
+ARTIFACT_URL_SECONDS = 3600
+
+
+class MinistackCloud:
+    """The rest of the cloud, asked in process (``greengrass.cloud.Cloud``)."""
+
+    def __init__(self, endpoint_url: str) -> None:
+        self._endpoint_url = endpoint_url
+
+    def read_object(self, scope: Scope, bucket: str, key: str) -> bytes | None:
+        """Read an S3 object of the account in the region."""
+        with within(scope):
+            if s3.bucket_region(bucket) != scope.region:
+                return None
+            content: bytes | None = s3._get_object_data(bucket, key)
+            return content
+
+    def function_version(self, scope: Scope, arn: str) -> FunctionVersion | None:
+        """Find a published function version."""
+        _, _, _, region, account, _, name, version = arn.split(":")
+        if Scope(account, region) != scope:
+            return None
+        with within(scope):
+            record, config = lambda_svc._get_func_record_for_qualifier(name, version)
+        if record is None or config is None or not record.get("code_zip"):
+            return None
+        return FunctionVersion(
+            arn, name, int(version), config["Runtime"], config["Handler"], record["code_zip"]
+        )
+
+    def keep_artifact(self, scope: Scope, key: str, content: bytes) -> None:
+        """Keep Greengrass's own copy in a bucket of an account that stands for AWS's own."""
+        bucket = _artifact_bucket(scope)
+        with within(Scope(GREENGRASS_ACCOUNT, scope.region)):
+            if s3.bucket_region(bucket) is None:
+                s3._create_bucket(bucket, b"", {})
+            answer = s3._put_object(bucket, key, content, {})
+        if answer[0] >= 400:  # noqa: PLR2004 - the first of HTTP's error statuses
+            raise ServiceError("InternalServerException", f"Cannot keep {key}: {answer[2]!r}")
+
+    def artifact_url(self, scope: Scope, key: str) -> str:
+        """Sign a URL that reads a kept artifact for an hour."""
+        credentials = issue_credentials(
+            GREENGRASS_ACCOUNT, "greengrass", "artifacts", ARTIFACT_URL_SECONDS
+        )
+        client = boto3.client(
+            "s3",
+            endpoint_url=self._endpoint_url,
+            region_name=scope.region,
+            aws_access_key_id=credentials["accessKeyId"],
+            aws_secret_access_key=credentials["secretAccessKey"],
+            aws_session_token=credentials["sessionToken"],
+            config=Config(signature_version="s3v4", s3={"addressing_style": "path"}),
+        )
+        return str(
+            client.generate_presigned_url(
+                "get_object",
+                Params={"Bucket": _artifact_bucket(scope), "Key": key},
+                ExpiresIn=ARTIFACT_URL_SECONDS,
+            )
+        )
+
+    def target_exists(self, scope: Scope, arn: str) -> bool:
+        """Tell whether a thing or thing group exists."""
+        with within(scope):
+            return iot._job_target_resolve(arn) is not None
+
+    def thing_groups(self, scope: Scope, thing: str) -> dict[str, str]:
+        """Map the names of the groups a thing is in to their ARNs."""
+        with within(scope):
+            names = (iot._things.get(thing) or {}).get("thingGroupNames", [])
+            return {name: iot._thing_group_arn(name) for name in names if name in iot._thing_groups}
+
+    async def create_job(self, scope: Scope, job_id: str, request: dict[str, Any]) -> None:
+        """Create an IoT job."""
+        with within(scope):
+            answer = await iot._create_job(job_id, request)
+        if answer[0] >= 400:  # noqa: PLR2004 - the first of HTTP's error statuses
+            message = json.loads(answer[2]).get("message", answer[2].decode())
+            raise ServiceError(
+                "ValidationException", f"IoT refused the deployment's job: {message}"
+            )
+
+    async def cancel_job(self, scope: Scope, job_id: str) -> None:
+        """Cancel a job, with the executions under way."""
+        with within(scope):
+            job = iot._jobs.get(job_id)
+            if job is not None and job["status"] == "IN_PROGRESS":
+                await iot._cancel_job(job_id, {}, {"force": "true"})
+
+    def job(self, scope: Scope, job_id: str) -> Job | None:
+        """Look a job up."""
+        with within(scope):
+            record = iot._jobs.get(job_id)
+            return None if record is None else Job(record["status"], record["jobArn"])
+
+    def job_execution(self, scope: Scope, job_id: str, thing: str) -> dict[str, Any] | None:
+        """Look up how a job went on a thing."""
+        with within(scope):
+            execution: dict[str, Any] | None = iot.jobs_describe_execution(thing, job_id)
+            return execution
+
+
+def _artifact_bucket(scope: Scope) -> str:
+    return f"greengrass-lambda-artifacts-{scope.region}"

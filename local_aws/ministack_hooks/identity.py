@@ -1,0 +1,92 @@
+"""Who a device certificate stands for, and the temporary credentials of a role."""
+# ruff: noqa: SLF001 - ministack has no public extension points; the contract test guards these
+
+import hashlib
+import json
+import time
+
+from ministack.core.responses import get_region
+from ministack.services import iam, iot, sts
+
+from local_aws.errors import ServiceError
+from local_aws.ministack_hooks.services import within
+from local_aws.scope import Scope
+
+CREDENTIALS_PROVIDER = "credentials.iot.amazonaws.com"
+
+
+class Device:
+    """Who a client certificate stands for."""
+
+    def __init__(self, certificate: bytes) -> None:
+        """Look a certificate (DER) up in the registry.
+
+        Raises:
+            ServiceError: it is not registered, or not ACTIVE, in exactly one account.
+        """
+        self.certificate_id = hashlib.sha256(certificate).hexdigest()
+        active = iot._mtls_active_registrations(self.certificate_id)
+        if len(active) != 1:
+            raise ServiceError(
+                "AccessDeniedException",
+                f"The certificate {self.certificate_id} is refused:"
+                f" {iot._mtls_refusal_reason(self.certificate_id)}.",
+            )
+        account, region, record = active[0]
+        self.scope = Scope(account, region)
+        self.things = [arn.rsplit("/", 1)[-1] for arn in record.get("attachedThings", [])]
+
+    def allows(self, action: str, resource: str, thing: str) -> bool:
+        """Tell whether the policies on the certificate allow an action on an IoT resource."""
+        context = iot._mqtt_policy_context(
+            self.scope.account, self.scope.region, self.certificate_id, thing
+        )
+        return bool(
+            iot._mqtt_policy_allows(
+                self.scope.account, self.scope.region, self.certificate_id, context, action,
+                resource,
+            )
+        )  # fmt: skip
+
+
+def assume_role(role_arn: str, session_name: str, seconds: int) -> dict[str, str]:
+    """Issue the credentials of a role to IoT's credentials provider.
+
+    Raises:
+        ServiceError: the role does not exist, or its trust policy does not name the provider.
+    """
+    account = role_arn.split(":")[4]
+    role_name = role_arn.rsplit("/", 1)[-1]
+    with within(Scope(account, get_region())):
+        role = iam._roles.get(role_name)
+    trust = json.dumps((role or {}).get("AssumeRolePolicyDocument", ""))
+    if role is None or CREDENTIALS_PROVIDER not in trust:
+        fault = "does not exist" if role is None else f"does not trust {CREDENTIALS_PROVIDER}"
+        raise ServiceError("AccessDeniedException", f"Role {role_arn} {fault}.")
+    return issue_credentials(account, role_name, session_name, seconds)
+
+
+def issue_credentials(
+    account: str, role_name: str, session_name: str, seconds: int
+) -> dict[str, str]:
+    """Issue temporary credentials of a role, as STS gives them; ``expiration`` is ISO 8601."""
+    access_key, expires = sts._gen_session_access_key(), time.time() + seconds
+    secret, token = sts._gen_secret(), sts._gen_session_token()
+    sts.register_session(
+        access_key,
+        {
+            "Arn": f"arn:aws:sts::{account}:assumed-role/{role_name}/{session_name}",
+            "UserId": f"{role_name}:{session_name}",
+            "SecretAccessKey": secret,
+            "SessionToken": token,
+            "Expiration": expires,
+            "AccountId": account,
+            "PrincipalType": "AssumedRole",
+        },
+    )
+    return {
+        "accessKeyId": access_key,
+        "secretAccessKey": secret,
+        "sessionToken": token,
+        "expiration": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(expires)),
+    }

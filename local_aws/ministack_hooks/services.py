@@ -1,0 +1,144 @@
+"""Adding services and resource types to ministack, and acting for an account."""
+# ruff: noqa: SLF001 - ministack has no public extension points; the contract test guards these
+
+import contextlib
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+from ministack import app
+from ministack.core import lambda_runtime
+from ministack.core.responses import get_account_id, get_region, request_scope
+from ministack.services.cloudformation import provisioners
+
+from local_aws.errors import ServiceError
+from local_aws.role_aliases import PATH as ROLE_ALIASES_PATH
+from local_aws.role_aliases import RoleAliases
+from local_aws.scope import Scope
+from local_aws.wire import Request, Response
+
+asgi_app = app.app
+
+Handled = tuple[int, dict[str, str], bytes]
+
+
+class Stateful(Protocol):
+    """A service whose state is saved and restored."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Write everything as JSON."""
+
+    def load_json(self, data: dict[str, Any]) -> None:
+        """Replace everything."""
+
+    def clear(self) -> None:
+        """Forget everything."""
+
+
+class _Module:
+    """A service as ministack expects one: a module with these functions."""
+
+    def __init__(
+        self, state: Stateful, answer: Callable[[Scope, Request], Awaitable[Response]]
+    ) -> None:
+        self._state = state
+        self._answer = answer
+
+    async def handle_request(
+        self,
+        method: str,
+        path: str,
+        headers: dict[str, str],
+        body: bytes,
+        query_params: dict[str, list[str]],
+    ) -> Handled:
+        request = Request(method, path, headers, body, query_params)
+        response = await self._answer(current_scope(), request)
+        return response.status, response.headers, response.body
+
+    def get_state(self) -> dict[str, Any]:
+        return self._state.to_json()
+
+    def load_persisted_state(self, data: dict[str, Any]) -> None:
+        self._state.load_json(data)
+
+    def reset(self) -> None:
+        self._state.clear()
+
+
+def current_scope() -> Scope:
+    """Tell which account and region the current request is for."""
+    return Scope(get_account_id(), get_region())
+
+
+def within(scope: Scope) -> contextlib.AbstractContextManager[None]:
+    """Act for an account and region outside a request."""
+    manager: contextlib.AbstractContextManager[None] = request_scope(scope.account, scope.region)
+    return manager
+
+
+def register_service(
+    name: str, state: Stateful, answer: Callable[[Scope, Request], Awaitable[Response]]
+) -> None:
+    """Serve a service under its SigV4 name and save its state with the others'."""
+    module = _Module(state, answer)
+    app._loaded_modules[name] = module
+    app.SERVICE_REGISTRY[name] = {"module": name}
+    app.SERVICE_HANDLERS[name] = module.handle_request
+    app._state_map[name] = name
+
+
+def register_role_aliases(aliases: RoleAliases) -> None:
+    """Add role aliases to IoT's API and ``AWS::IoT::RoleAlias`` to CloudFormation."""
+
+    async def answer(scope: Scope, request: Request) -> Response:
+        return aliases.answer(scope, request)
+
+    register_service("iot_role_aliases", aliases, answer)
+    iot_handler = app.SERVICE_HANDLERS["iot"]
+    module = app._loaded_modules["iot_role_aliases"]
+
+    async def handle(method: str, path: str, headers: Any, body: bytes, query: Any) -> Handled:
+        chosen = module.handle_request if path.startswith(ROLE_ALIASES_PATH) else iot_handler
+        handled: Handled = await chosen(method, path, headers, body, query)
+        return handled
+
+    app.SERVICE_HANDLERS["iot"] = handle
+    provisioners._RESOURCE_HANDLERS["AWS::IoT::RoleAlias"] = _role_alias_provisioner(aliases)
+
+
+def _role_alias_provisioner(aliases: RoleAliases) -> dict[str, Any]:
+    def given(logical_id: str, props: dict[str, Any], stack: str) -> dict[str, Any]:
+        params = {
+            "roleAlias": props.get("RoleAlias") or provisioners._physical_name(stack, logical_id),
+            "roleArn": props["RoleArn"],
+        }
+        if "CredentialDurationSeconds" in props:
+            params["credentialDurationSeconds"] = int(props["CredentialDurationSeconds"])
+        return params
+
+    def create(logical_id: str, props: dict[str, Any], stack: str) -> tuple[str, dict[str, Any]]:
+        try:
+            made = aliases.create(current_scope(), given(logical_id, props, stack))
+        except ServiceError as error:
+            raise ValueError(error.message) from error
+        return made["roleAlias"], {"RoleAliasArn": made["roleAliasArn"]}
+
+    def update(
+        physical_id: str, _old: dict[str, Any], props: dict[str, Any], stack: str, logical_id: str
+    ) -> tuple[str, dict[str, Any]]:
+        params = given(logical_id, props, stack)
+        if params["roleAlias"] != physical_id:
+            return create(logical_id, props, stack)
+        made = aliases.update(current_scope(), params)
+        return physical_id, {"RoleAliasArn": made["roleAliasArn"]}
+
+    def delete(physical_id: str, _props: dict[str, Any]) -> None:
+        with contextlib.suppress(ServiceError):
+            aliases.delete(current_scope(), {"roleAlias": physical_id})
+
+    return {"create": create, "update": update, "update_with_logical_id": True, "delete": delete}
+
+
+def stop_lambda_workers() -> None:
+    """End the processes that run Lambda functions."""
+    lambda_runtime.reset()
