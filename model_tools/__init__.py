@@ -1,1 +1,1 @@
-"""."""
+"""Trained models become verified, frozen artifacts: a library and a command line; no CDK."""

@@ -1,0 +1,63 @@
+"""`cdk bootstrap` and `cdk deploy` against the embedded AWS, with the pinned CDK CLI."""
+
+from pathlib import Path
+
+from botocore.exceptions import ClientError
+
+from demo.embedded import LOGS, ROOT, Endpoint, session, shell
+from demo.processes import run
+from stacks.config import EnvironmentConfig
+
+CDK = ROOT / "node_modules" / "aws-cdk" / "bin" / "cdk"
+NODE = ROOT / ".venv" / "bin" / "node"
+ASSEMBLY = ROOT / "cdk.out"
+
+
+def synthesize(environment: dict[str, str]) -> None:
+    """Write the CloudFormation of every environment into cdk.out."""
+    run([NODE, CDK, "synth", "--quiet", "--no-validation"], LOGS / "synth.log", environment)
+
+
+def bootstrap(environment: EnvironmentConfig, endpoint: Endpoint) -> bool:
+    """Run `cdk bootstrap` unless the account has it; return whether it ran."""
+    client = session(environment).client("cloudformation", endpoint_url=endpoint.url)
+    try:
+        client.describe_stacks(StackName="CDKToolkit")
+    except ClientError:
+        target = f"aws://{environment.account}/{environment.region}"
+        run(
+            [NODE, CDK, "bootstrap", target, "--app", ASSEMBLY],
+            LOGS / "bootstrap.log",
+            shell(environment, endpoint),
+        )
+        return True
+    return False
+
+
+def deploy(environment: EnvironmentConfig, endpoint: Endpoint) -> str:
+    """Run `cdk deploy '<environment>/*'` on the prebuilt assembly; return what it printed."""
+    return run(
+        [
+            NODE,
+            CDK,
+            "deploy",
+            f"{environment.name}/*",
+            "--app",
+            ASSEMBLY,
+            "--require-approval=never",
+            "--progress=events",
+            "--concurrency=2",
+        ],
+        LOGS / f"deploy-{environment.name}.log",
+        shell(environment, endpoint),
+    )
+
+
+def changed_nothing(output: str) -> bool:
+    """Whether every stack of a deploy was as it should be already."""
+    return output.count("(no changes)") == output.count("Stack ARN:")
+
+
+def log_file(environment: EnvironmentConfig) -> Path:
+    """Where the last deploy's output is."""
+    return LOGS / f"deploy-{environment.name}.log"

@@ -1,0 +1,133 @@
+"""The embedded AWS and a virtual core device, as the demo uses them."""
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import boto3
+
+from demo.processes import CommandFailed, run, running
+from stacks.config import EnvironmentConfig
+
+ROOT = Path(__file__).resolve().parent.parent
+LOCAL = ROOT / ".local"
+LOGS = LOCAL / "logs"
+LOCAL_AWS = [ROOT / ".venv-local-aws" / "bin" / "python", "-m", "local_aws"]
+ENDPOINT_FILE = LOCAL / "aws" / "endpoint.json"
+
+_START_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where the embedded AWS listens."""
+
+    url: str
+    mqtt_host: str
+    mqtt_port: int
+    ca_file: Path
+
+
+def read_endpoint() -> Endpoint | None:
+    """Return where the running embedded AWS listens, or None when it does not run."""
+    try:
+        found = json.loads(ENDPOINT_FILE.read_text(encoding="utf-8"))
+        os.kill(found["pid"], 0)
+    except (FileNotFoundError, ProcessLookupError, ValueError):
+        return None
+    return Endpoint(
+        found["endpoint_url"], found["mqtt_host"], found["mqtt_port"], Path(found["ca_file"])
+    )
+
+
+@contextmanager
+def embedded_aws() -> Iterator[Endpoint]:
+    """Use the embedded AWS: the one that runs, else one that ends with the `with` block."""
+    endpoint = read_endpoint()
+    if endpoint:
+        yield endpoint
+        return
+    log = LOGS / "local-aws.log"
+    with running([*LOCAL_AWS, "up", "--foreground"], log) as server:
+        yield _wait_until_ready(server, log)
+
+
+def session(environment: EnvironmentConfig) -> boto3.Session:
+    """Credentials that the embedded AWS takes for this environment's account."""
+    return boto3.Session(
+        aws_access_key_id=environment.account,
+        # The embedded AWS checks no signature.
+        aws_secret_access_key="local",  # noqa: S106
+        region_name=environment.region,
+    )
+
+
+def shell(environment: EnvironmentConfig, endpoint: Endpoint) -> dict[str, str]:
+    """Environment variables that point AWS tools at the embedded AWS."""
+    return {
+        **os.environ,
+        "PATH": f"{ROOT / '.venv' / 'bin'}:{os.environ['PATH']}",
+        "AWS_ENDPOINT_URL": endpoint.url,
+        "AWS_ACCESS_KEY_ID": environment.account,
+        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_REGION": environment.region,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "CDK_DISABLE_CLI_TELEMETRY": "true",
+        # The CLI remembers access key → account; ours differ per environment.
+        "CDK_HOME": str(LOCAL / "cdk"),
+    }
+
+
+def outputs(environment: EnvironmentConfig, endpoint: Endpoint, stack: str) -> dict[str, str]:
+    """Return the outputs of one of the environment's stacks."""
+    client = session(environment).client("cloudformation", endpoint_url=endpoint.url)
+    (found,) = client.describe_stacks(StackName=f"{environment.name}-{stack}")["Stacks"]
+    return {item["OutputKey"]: item["OutputValue"] for item in found.get("Outputs", [])}
+
+
+def provision(environment: EnvironmentConfig, endpoint: Endpoint, thing: str) -> None:
+    """Give a virtual core device its identity in the environment's fleet."""
+    devices = outputs(environment, endpoint, "Devices")
+    run(
+        [
+            *LOCAL_AWS,
+            "core",
+            "provision",
+            "--thing",
+            thing,
+            "--thing-group",
+            devices["ThingGroupName"],
+            "--policy",
+            devices["CoreDevicePolicyName"],
+            "--role-alias",
+            devices["RoleAliasName"],
+            "--account",
+            environment.account,
+            "--region",
+            environment.region,
+        ],
+        LOGS / f"{thing}-provision.log",
+    )
+
+
+def core_command(thing: str, camera_folder: Path) -> list[str | Path]:
+    """Return the command line of a virtual core device."""
+    return [*LOCAL_AWS, "core", "run", "--thing", thing, "--camera-folder", camera_folder]
+
+
+def _wait_until_ready(server: subprocess.Popen[bytes], log: Path) -> Endpoint:
+    give_up_at = time.monotonic() + _START_SECONDS
+    while time.monotonic() < give_up_at:
+        endpoint = read_endpoint()
+        if endpoint:
+            return endpoint
+        if server.poll() is not None:
+            tail = "\n".join(log.read_text(encoding="utf-8").splitlines()[-15:])
+            raise CommandFailed(f"the embedded AWS ended with {server.returncode}:\n{tail}")
+        time.sleep(0.1)
+    raise CommandFailed(f"the embedded AWS was not ready within {_START_SECONDS:.0f} s; see {log}")

@@ -1,0 +1,75 @@
+"""Model artifacts: a zip named by its SHA-256, and the folder that it was unpacked to."""
+
+import hashlib
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from vision.errors import ArtifactError
+from vision.labels import parse_label_map
+from vision.manifest import MANIFEST_NAME, Manifest
+
+_LARGEST_MANIFEST_BYTES = 1 << 20
+_MOST_MEMBERS = 16
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """An artifact whose every byte was checked."""
+
+    digest: str
+    manifest: Manifest
+    labels: dict[int, str]
+    directory: Path
+
+    @property
+    def graph_file(self) -> Path:
+        """The frozen graph."""
+        return self.directory / self.manifest.graph
+
+
+def open_artifact(archive: Path, directory: Path, expected_digest: str) -> Artifact:
+    """Check that `archive` has the digest and that `directory` holds exactly what it packs.
+
+    Raises:
+        ArtifactError: names the file and both digests.
+        ManifestError, LabelMapError: the content is not what this software reads.
+    """
+    digest = sha256_of(archive)
+    if digest != expected_digest:
+        raise ArtifactError(f"{archive}: SHA-256 is {digest}, expected {expected_digest}")
+    packed = _packed_manifest(archive)
+    unpacked = directory / MANIFEST_NAME
+    if not unpacked.is_file() or unpacked.read_bytes() != packed:
+        raise ArtifactError(f"{unpacked}: is not the manifest of {archive}; unpack it again")
+    manifest = Manifest.from_json(packed)
+    for name, promised in manifest.files.items():
+        found = sha256_of(directory / name)
+        if found != promised:
+            raise ArtifactError(
+                f"{directory / name}: SHA-256 is {found}, its manifest promises {promised}"
+            )
+    text = (directory / manifest.labels).read_text(encoding="utf-8", errors="strict")
+    return Artifact(digest, manifest, parse_label_map(text), directory)
+
+
+def sha256_of(file: Path) -> str:
+    """SHA-256 of a file's bytes, lower-case hex; raise `ArtifactError` if it cannot be read."""
+    try:
+        with file.open("rb") as content:
+            return hashlib.file_digest(content, "sha256").hexdigest()
+    except OSError as error:
+        raise ArtifactError(f"{file}: cannot be read: {error.strerror}") from None
+
+
+def _packed_manifest(archive: Path) -> bytes:
+    try:
+        with zipfile.ZipFile(archive) as packed:
+            if len(packed.infolist()) > _MOST_MEMBERS:
+                raise ArtifactError(f"{archive}: more than {_MOST_MEMBERS} members")
+            info = packed.getinfo(MANIFEST_NAME)
+            if info.file_size > _LARGEST_MANIFEST_BYTES:
+                raise ArtifactError(f"{archive}: its manifest is over {_LARGEST_MANIFEST_BYTES} B")
+            return packed.read(info)
+    except (zipfile.BadZipFile, KeyError, OSError) as error:
+        raise ArtifactError(f"{archive}: not a model artifact: {error}") from None

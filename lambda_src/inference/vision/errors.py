@@ -1,0 +1,17 @@
+"""Errors of this package; the tree is drawn in the package's docstring."""
+
+
+class VisionError(Exception):
+    """Something about a model artifact is wrong; the text says what, and what would work."""
+
+
+class ManifestError(VisionError):
+    """manifest.json is not what its schema says."""
+
+
+class LabelMapError(VisionError):
+    """The label map cannot be used."""
+
+
+class ArtifactError(VisionError):
+    """The artifact's bytes are not those that were promised."""

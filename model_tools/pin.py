@@ -1,0 +1,49 @@
+"""The one line that says which model an environment runs."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import tomlkit
+import tomlkit.exceptions
+
+
+class PinError(Exception):
+    """The environment file cannot be pinned."""
+
+
+def pin_model(file: Path, name: str, digest: str) -> bool:
+    """Change [model] of an environment file to `name` and `digest`; keep everything else.
+
+    Returns:
+        Whether the file changed.
+
+    Raises:
+        PinError: the file is absent, is not TOML, or has no [model].
+    """
+    try:
+        document = tomlkit.parse(file.read_text(encoding="utf-8"))
+        model = document["model"]
+    except FileNotFoundError:
+        raise PinError(f"{file}: no such environment file") from None
+    except tomlkit.exceptions.ParseError as error:
+        raise PinError(f"{file}: not valid TOML: {error}") from None
+    except KeyError:
+        raise PinError(f"{file}: has no [model] to pin") from None
+    wanted = {"name": name, "digest": digest}
+    if all(model.get(key) == value for key, value in wanted.items()):
+        return False
+    for key, value in wanted.items():
+        if model.get(key) != value:
+            model[key] = value
+    _replace(file, tomlkit.dumps(document))
+    return True
+
+
+def _replace(file: Path, text: str) -> None:
+    """Write the whole file or nothing."""
+    handle, unfinished = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+    with os.fdopen(handle, "w", encoding="utf-8") as output:
+        output.write(text)
+    Path(unfinished).chmod(file.stat().st_mode & 0o777)
+    Path(unfinished).replace(file)

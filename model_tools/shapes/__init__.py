@@ -1,0 +1,1 @@
+"""The demonstration model: a detector of drawn shapes."""
