@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from local_aws.paths import StatePaths
@@ -26,10 +27,21 @@ def prepare(paths: StatePaths) -> list[str]:
 
 def discard(paths: StatePaths) -> None:
     """Remove what the services saved and the cores whose certificates die with it."""
-    for folder in (paths.services, paths.objects, paths.temporary, paths.cores):
+    for folder in (paths.services, paths.objects, paths.temporary, *_cores(paths)):
         shutil.rmtree(folder, ignore_errors=True)
     for file in (paths.ca, paths.clean_marker, paths.endpoint):
         file.unlink(missing_ok=True)
+
+
+def _cores(paths: StatePaths) -> list[Path]:
+    """List the folders beside the state that hold a core: a certificate or an installation."""
+    if not paths.cores.is_dir():
+        return []
+    return [
+        folder
+        for folder in paths.cores.iterdir()
+        if folder.is_dir() and (any(folder.glob("*.pem")) or (folder / "greengrass").is_dir())
+    ]
 
 
 def _why_unusable(paths: StatePaths) -> str | None:

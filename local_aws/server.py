@@ -30,8 +30,7 @@ def run(paths: StatePaths, *, watch_parent: bool) -> None:
     gateway = socket.create_server((LOOPBACK, 0))
     mqtt_port = _free_port()
     _set_environment(paths, gateway.getsockname()[1], mqtt_port)
-    saved = asyncio.run(_serve(paths, gateway, mqtt_port, watch_parent=watch_parent))
-    _end(paths, saved=saved)
+    asyncio.run(_serve(paths, gateway, mqtt_port, watch_parent=watch_parent))
 
 
 def _free_port() -> int:
@@ -67,7 +66,7 @@ def _set_environment(paths: StatePaths, port: int, mqtt_port: int) -> None:
 
 async def _serve(
     paths: StatePaths, gateway: socket.socket, mqtt_port: int, *, watch_parent: bool
-) -> bool:
+) -> None:
     from local_aws.embedded import EmbeddedAws  # noqa: PLC0415 - reads the environment set above
 
     stop = asyncio.Event()
@@ -99,7 +98,7 @@ async def _serve(
     aws.stop_lambda_workers()
     if watch is not None:
         watch.cancel()
-    return aws.state_was_saved()
+    _end(paths, saved=aws.state_was_saved())
 
 
 async def _watch_parent(parent: int, stop: asyncio.Event) -> None:
@@ -109,7 +108,7 @@ async def _watch_parent(parent: int, stop: asyncio.Event) -> None:
 
 
 def _end(paths: StatePaths, *, saved: bool) -> None:
-    """End at once: a thread that still waits for a custom resource must not hold the process."""
+    """End at once, inside the loop: its end would wait for threads that wait for a Lambda."""
     kill_all(descendants(os.getpid()))
     shutil.rmtree(paths.temporary, ignore_errors=True)
     if saved:

@@ -175,11 +175,7 @@ class Deployments:
 
     def _check_components(self, scope: Scope, components: Params) -> None:
         for name, specification in components.items():
-            version = specification.get("componentVersion")
-            if version is None:
-                raise ValidationError(
-                    f"Component {name} of the deployment has no componentVersion."
-                )
+            version = specification["componentVersion"]
             if self._components.find(scope, name, version) is None:
                 known = self._components.versions(scope, name)
                 raise NotFoundError(

@@ -1,14 +1,40 @@
-"""Component versions and the npm-style ranges that require them."""
+"""Component versions and the npm-style ranges that require them.
 
+``semantic_version.NpmSpec`` is not trusted with pre-releases: it drops the pre-release of every
+comparator for released versions, so that ``=1.0.0-rc.1`` allows 1.0.0.
+"""
+
+import operator
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from semantic_version import NpmSpec, Version
 
 from local_aws.errors import ValidationError
 
-_SPACED_OPERATOR = re.compile(r"([<>=^~]+)\s+")
-_DOUBLE_EQUALS = re.compile(r"(?<![<>=])==(?=\d)")
+_SPACE_AFTER_OPERATOR = re.compile(r"([<>=^~]+)\s+")
+_DOUBLE_EQUALS = re.compile(r"(?<![<>=])==")
+_COMPARATOR = re.compile(
+    r"(?P<sign>=|<=|>=|<|>|\^|~)?v?(?P<version>\d+\.\d+\.\d+(?P<pre>-[0-9A-Za-z.-]+)?)(\+\S*)?"
+)
+_COMPARISONS: dict[str, Callable[[Version, Version], bool]] = {
+    "=": operator.eq,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """An npm-style range; ``version in requirement`` as npm decides it."""
+
+    alternatives: tuple[tuple[str, ...], ...]
+
+    def __contains__(self, version: Version) -> bool:
+        return any(_allows(comparators, version) for comparators in self.alternatives)
 
 
 def parse_version(text: str) -> Version:
@@ -25,25 +51,54 @@ def parse_version(text: str) -> Version:
         ) from None
 
 
-def parse_requirement(text: str) -> NpmSpec:
+def parse_requirement(text: str) -> Requirement:
     """Read a version requirement.
 
     Raises:
         ValidationError: the text is not an npm-style range.
     """
-    tidy = _DOUBLE_EQUALS.sub("=", _SPACED_OPERATOR.sub(r"\1", text.strip()))
+    tidy = _DOUBLE_EQUALS.sub("=", _SPACE_AFTER_OPERATOR.sub(r"\1", text.strip())) or "*"
     try:
-        return NpmSpec(tidy or "*")
+        NpmSpec(tidy)
     except ValueError:
         raise ValidationError(
             f"Version requirement {text!r} is not an npm-style range,"
             " such as =1.2.3 or >=1.0.0 <2.0.0."
         ) from None
+    return Requirement(tuple(_comparators(part.strip() or "*") for part in tidy.split("||")))
 
 
 def satisfying(versions: Iterable[str], requirements: Iterable[str]) -> list[str]:
     """List the versions that every requirement allows, newest first."""
-    specs = [parse_requirement(requirement) for requirement in requirements]
+    ranges = [parse_requirement(requirement) for requirement in requirements]
     fitting = [Version(text) for text in versions]
-    fitting = [version for version in fitting if all(version in spec for spec in specs)]
+    fitting = [version for version in fitting if all(version in each for each in ranges)]
     return [str(version) for version in sorted(fitting, reverse=True)]
+
+
+def _comparators(alternative: str) -> tuple[str, ...]:
+    return (alternative,) if " - " in alternative else tuple(alternative.split())
+
+
+def _allows(comparators: tuple[str, ...], version: Version) -> bool:
+    """Apply npm's rules: every comparator holds, and a pre-release has to be asked for."""
+    if version.prerelease and not any(_asks_for(each, version) for each in comparators):
+        return False
+    return all(_holds(each, version) for each in comparators)
+
+
+def _asks_for(comparator: str, version: Version) -> bool:
+    match = _COMPARATOR.fullmatch(comparator)
+    if not match or not match["pre"]:
+        return False
+    return bool(Version(match["version"]).truncate() == version.truncate())
+
+
+def _holds(comparator: str, version: Version) -> bool:
+    match = _COMPARATOR.fullmatch(comparator)
+    if not match:
+        return version.truncate() in NpmSpec(comparator)
+    bound, sign = Version(match["version"]), match["sign"] or "="
+    if sign in _COMPARISONS:
+        return _COMPARISONS[sign](version, bound)
+    return bool(version >= bound and version.truncate() in NpmSpec(f"{sign}{bound.truncate()}"))

@@ -1,0 +1,77 @@
+"""One embedded AWS for the session, on free ports, with its state in a temporary folder."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from tests.emulator.embedded_aws import REGION, Command, EmbeddedAws, publish_function, recipe
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> Iterator[Command]:
+    """The command line on a fresh state folder; whatever runs there is stopped afterwards."""
+    made = Command(tmp_path / ".local" / "aws")
+    yield made
+    made("down")
+
+
+@pytest.fixture(scope="session")
+def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedAws]:
+    command = Command(tmp_path_factory.mktemp("embedded") / ".local" / "aws")
+    started = command("up")
+    assert started.returncode == 0, started.stdout + started.stderr
+    yield EmbeddedAws(command, command.endpoint())
+    command("down")
+
+
+@pytest.fixture
+def greengrass(aws: EmbeddedAws) -> Any:
+    return aws.client("greengrassv2")
+
+
+@pytest.fixture
+def iot(aws: EmbeddedAws) -> Any:
+    return aws.client("iot")
+
+
+@pytest.fixture
+def bucket(aws: EmbeddedAws) -> str:
+    name = f"deeplens-{uuid4().hex[:12]}"
+    aws.client("s3").create_bucket(
+        Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION}
+    )
+    return name
+
+
+@pytest.fixture
+def function_arn(aws: EmbeddedAws) -> str:
+    """A published version of a function that tells who and where it is."""
+    return publish_function(
+        aws,
+        "import os, boto3\n"
+        "def handle(event, context):\n"
+        "    identity = boto3.client('sts').get_caller_identity()\n"
+        "    return {'account': identity['Account'], 'region': os.environ['AWS_REGION']}\n",
+    )
+
+
+@pytest.fixture
+def create_component(greengrass: Any) -> Callable[..., str]:
+    """Create a component version without artifacts and give its ARN."""
+
+    def create(name: str, version: str = "1.0.0", **extra: Any) -> str:
+        arn: str = greengrass.create_component_version(
+            inlineRecipe=json.dumps(recipe(name, version, **extra)).encode()
+        )["arn"]
+        return arn
+
+    return create
+
+
+@pytest.fixture
+def unique() -> str:
+    return uuid4().hex[:12]

@@ -1,0 +1,78 @@
+"""What the emulator's tests share: the command, clients, a function and a recipe."""
+
+import io
+import json
+import subprocess
+import sys
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import boto3
+
+ACCOUNT = "111111111111"
+REGION = "eu-central-1"
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Command:
+    """``python -m local_aws`` on one state folder."""
+
+    state: Path
+
+    def __call__(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [*self.words, *arguments], capture_output=True, text=True, cwd=ROOT, timeout=90,
+            check=False,
+        )  # fmt: skip
+
+    @property
+    def words(self) -> list[str]:
+        return [sys.executable, "-m", "local_aws", "--state", str(self.state)]
+
+    def endpoint(self) -> dict[str, Any]:
+        endpoint: dict[str, Any] = json.loads((self.state / "endpoint.json").read_text())
+        return endpoint
+
+
+@dataclass(frozen=True)
+class EmbeddedAws:
+    """A running embedded AWS and clients for it."""
+
+    command: Command
+    endpoint: dict[str, Any]
+
+    def client(self, service: str, account: str = ACCOUNT, region: str = REGION) -> Any:
+        return boto3.client(
+            service,
+            endpoint_url=self.endpoint["endpoint_url"],
+            region_name=region,
+            aws_access_key_id=account,
+            aws_secret_access_key="local",  # noqa: S106 - the emulator takes any
+        )
+
+
+def publish_function(aws: EmbeddedAws, source: str, name: str = "") -> str:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr("handler.py", source)
+    client = aws.client("lambda")
+    name = name or f"deeplens-{uuid4().hex[:12]}"
+    client.create_function(
+        FunctionName=name, Runtime="python3.12", Handler="handler.handle", Timeout=900,
+        Role=f"arn:aws:iam::{ACCOUNT}:role/any", Code={"ZipFile": content.getvalue()},
+    )  # fmt: skip
+    return str(client.publish_version(FunctionName=name)["FunctionArn"])
+
+
+def recipe(name: str, version: str = "1.0.0", **extra: Any) -> dict[str, Any]:
+    return {
+        "RecipeFormatVersion": "2020-01-25",
+        "ComponentName": name,
+        "ComponentVersion": version,
+        "Manifests": [{"Platform": {"os": "linux"}, "Lifecycle": {"install": "true"}}],
+        **extra,
+    }

@@ -1,0 +1,73 @@
+"""ministack's private names that the hooks use: a new release must be looked at before it is taken."""
+
+import importlib.metadata
+import inspect
+from importlib import import_module
+
+import pytest
+
+from local_aws.ministack_hooks import MINISTACK_VERSION
+
+PRIVATE_NAMES = {
+    "ministack.app": [
+        "app", "SERVICE_HANDLERS", "SERVICE_REGISTRY", "_loaded_modules", "_state_map",
+    ],
+    "ministack.core.lambda_runtime": ["reset"],
+    "ministack.core.responses": ["get_account_id", "get_region", "request_scope"],
+    "ministack.services.cloudformation.provisioners": ["_RESOURCE_HANDLERS", "_physical_name"],
+    "ministack.services.iam": ["_roles"],
+    "ministack.services.iot": [
+        "_MtlsAcceptor", "_cancel_job", "_create_job", "_job_target_resolve", "_jobs",
+        "_mqtt_policy_allows", "_mqtt_policy_context", "_mtls_active_registrations",
+        "_mtls_ensure_server_cert", "_mtls_loop", "_mtls_port", "_mtls_refusal_reason",
+        "_mtls_server", "_mtls_start_locked", "_thing_group_arn", "_thing_groups", "_things",
+        "broker_publish", "get_ca_cert_pem", "jobs_describe_execution", "mtls_is_listening",
+    ],
+    "ministack.services.lambda_svc": ["_get_func_record_for_qualifier"],
+    "ministack.services.s3": [
+        "_check_put_preconditions", "_copy_object", "_create_bucket", "_ensure_bucket",
+        "_get_object_data", "_put_object", "bucket_region",
+    ],
+    "ministack.services.sts": [
+        "_gen_secret", "_gen_session_access_key", "_gen_session_token", "register_session",
+    ],
+}  # fmt: skip
+SIGNATURES = {
+    "ministack.services.iot._create_job": ["job_id", "payload"],
+    "ministack.services.iot._cancel_job": ["job_id", "payload", "qp"],
+    "ministack.services.iot.broker_publish": [
+        "account_id", "region", "topic", "payload", "qos", "retain", "properties", "client_id",
+        "principal",
+    ],
+    "ministack.services.iot._mqtt_policy_allows": [
+        "account_id", "region", "certificate_id", "context", "action", "resource",
+        "provisioning_template",
+    ],
+    "ministack.services.s3._copy_object": ["bucket_name", "dest_key", "headers"],
+    "ministack.services.s3._put_object": ["bucket_name", "key", "body", "headers"],
+    "ministack.services.lambda_svc._get_func_record_for_qualifier": ["name", "qualifier"],
+}  # fmt: skip
+
+
+def test_the_hooks_were_written_for_the_installed_ministack() -> None:
+    assert importlib.metadata.version("ministack") == MINISTACK_VERSION
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [(module, name) for module, names in PRIVATE_NAMES.items() for name in names],
+)
+def test_ministack_has_the_private_name(module: str, name: str) -> None:
+    assert hasattr(import_module(module), name)
+
+
+@pytest.mark.parametrize(("path", "parameters"), SIGNATURES.items())
+def test_the_private_function_takes_what_the_hooks_give(path: str, parameters: list[str]) -> None:
+    module, _, name = path.rpartition(".")
+    function = getattr(import_module(module), name)
+    assert list(inspect.signature(function).parameters) == parameters
+
+
+def test_the_broker_still_binds_every_interface_unless_it_is_patched() -> None:
+    source = inspect.getsource(import_module("ministack.services.iot")._mtls_start_locked)  # noqa: SLF001 - what is tested
+    assert 'host="0.0.0.0"' in source

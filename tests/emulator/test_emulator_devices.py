@@ -1,0 +1,256 @@
+"""Core devices: their certificate's endpoint, their health and how deployments went on them."""
+
+import json
+import ssl
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from tests.emulator.embedded_aws import ACCOUNT, REGION, EmbeddedAws
+
+ANYTHING = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {"Effect": "Allow", "Action": ["iot:*", "greengrass:*"], "Resource": "*"},
+    ],
+}
+TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Principal": {"Service": "credentials.iot.amazonaws.com"},
+            "Action": "sts:AssumeRole",
+        }
+    ],
+}
+
+
+@dataclass
+class Device:
+    """A thing in a group of its own, with a certificate, and HTTPS as that certificate."""
+
+    aws: EmbeddedAws
+    thing: str
+    group_arn: str
+    certificate_arn: str
+    tls: ssl.SSLContext
+
+    def request(
+        self, method: str, path: str, body: Any = None, thing: str | None = None
+    ) -> tuple[int, Any]:
+        url = f"https://127.0.0.1:{self.aws.endpoint['device_port']}{path}"
+        headers = {"x-amzn-iot-thingname": thing or self.thing, "Content-Type": "application/json"}
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(url, data, headers, method=method)  # noqa: S310 - loopback
+        try:
+            with urllib.request.urlopen(request, context=self.tls) as answer:  # noqa: S310 - as above
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, json.load(error)
+
+    def report(self, **message: Any) -> None:
+        """Publish a health message."""
+        self.aws.client("iot-data").publish(
+            topic=f"$aws/things/{self.thing}/greengrassv2/health/json",
+            qos=1,
+            payload=json.dumps(
+                {
+                    "ggcVersion": "2.16.1",
+                    "platform": "linux",
+                    "architecture": "amd64",
+                    "runtime": "aws_nucleus_classic",
+                    "thing": self.thing,
+                    "overallDeviceStatus": "HEALTHY",
+                    "sequenceNumber": 1,
+                    "timestamp": int(time.time() * 1000),
+                    "messageType": "COMPLETE",
+                    "components": [],
+                    **message,
+                }
+            ),
+        )
+
+
+@pytest.fixture
+def device(aws: EmbeddedAws, iot: Any, unique: str, tmp_path: Path) -> Iterator[Device]:
+    iot.create_thing(thingName=unique)
+    group = iot.create_thing_group(thingGroupName=unique)["thingGroupArn"]
+    iot.add_thing_to_thing_group(thingGroupName=unique, thingName=unique)
+    made = iot.create_keys_and_certificate(setAsActive=True)
+    iot.create_policy(policyName=unique, policyDocument=json.dumps(ANYTHING))
+    iot.attach_policy(policyName=unique, target=made["certificateArn"])
+    iot.attach_thing_principal(thingName=unique, principal=made["certificateArn"])
+    files = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    files[0].write_text(made["certificatePem"])
+    files[1].write_text(made["keyPair"]["PrivateKey"])
+    tls = ssl.create_default_context(cafile=aws.endpoint["ca_file"])
+    tls.load_cert_chain(*files)
+    yield Device(aws, unique, group, made["certificateArn"], tls)
+    iot.update_certificate(certificateId=made["certificateId"], newStatus="INACTIVE")
+
+
+@pytest.fixture
+def role_alias(aws: EmbeddedAws, iot: Any, unique: str) -> str:
+    role = aws.client("iam").create_role(
+        RoleName=unique, AssumeRolePolicyDocument=json.dumps(TRUST)
+    )["Role"]["Arn"]
+    iot.create_role_alias(roleAlias=unique, roleArn=role, credentialDurationSeconds=900)
+    return unique
+
+
+def test_a_certificate_is_exchanged_for_credentials_of_its_own_account(
+    aws: EmbeddedAws, device: Device, role_alias: str, bucket: str
+) -> None:
+    status, answer = device.request("GET", f"/role-aliases/{role_alias}/credentials")
+    assert status == 200, answer
+    credentials = answer["credentials"]
+    assert credentials["expiration"].endswith("Z")
+    session = boto3.Session(
+        credentials["accessKeyId"], credentials["secretAccessKey"], credentials["sessionToken"],
+        REGION,
+    )  # fmt: skip
+    sts = session.client("sts", endpoint_url=aws.endpoint["endpoint_url"])
+    s3 = session.client("s3", endpoint_url=aws.endpoint["endpoint_url"])
+    identity = sts.get_caller_identity()
+    assert identity["Account"] == ACCOUNT
+    assert f"assumed-role/{role_alias}/" in identity["Arn"]
+    assert bucket in [item["Name"] for item in s3.list_buckets()["Buckets"]]
+
+
+def test_credentials_are_refused_with_the_reason(
+    device: Device, iot: Any, role_alias: str, unique: str
+) -> None:
+    def refusal(path: str, thing: str | None = None) -> str:
+        status, answer = device.request("GET", path, thing=thing)
+        assert status == 403
+        return str(answer["message"])
+
+    assert "does not exist" in refusal("/role-aliases/other/credentials")
+    path = f"/role-aliases/{role_alias}/credentials"
+    assert "attached to" in refusal(path, thing="another-thing")
+    iot.detach_policy(policyName=unique, target=device.certificate_arn)
+    assert "iot:AssumeRoleWithCertificate" in refusal(path)
+    certificate_id = device.certificate_arn.rpartition("/")[2]
+    iot.update_certificate(certificateId=certificate_id, newStatus="INACTIVE")
+    assert "INACTIVE" in refusal(path)
+
+
+def test_no_certificate_no_connection(aws: EmbeddedAws) -> None:
+    tls = ssl.create_default_context(cafile=aws.endpoint["ca_file"])
+    url = f"https://127.0.0.1:{aws.endpoint['device_port']}/role-aliases/a/credentials"
+    with pytest.raises(OSError, match=r"(?i)certificate|reset|closed|URLopen"):
+        urllib.request.urlopen(url, context=tls)  # noqa: S310 - loopback
+
+
+def test_the_data_plane_answers_devices_in_the_shapes_of_the_api(device: Device) -> None:
+    status, groups = device.request("GET", f"/greengrass/v2/coreDevices/{device.thing}/thingGroups")
+    assert status == 200
+    group = {"thingGroupName": device.thing, "thingGroupArn": device.group_arn}
+    assert groups == {"thingGroups": [group]}
+
+    status, answer = device.request(
+        "POST",
+        "/greengrass/v2/resolveComponentCandidates",
+        {
+            "platform": {"attributes": {"os": "linux"}},
+            "componentCandidates": [
+                {
+                    "componentName": "aws.greengrass.Nucleus",
+                    "versionRequirements": {"group": "=2.16.1"},
+                }
+            ],
+        },
+    )
+    assert status == 200
+    assert answer["resolvedComponentVersions"][0]["componentVersion"] == "2.16.1"
+
+    status, answer = device.request("GET", "/greengrass/v2/deployments")
+    assert status == 400
+    assert "not for devices" in answer["message"]
+
+
+def test_a_core_device_is_known_by_its_health(
+    device: Device, greengrass: Any, aws: EmbeddedAws
+) -> None:
+    name = {"coreDeviceThingName": device.thing}
+    with pytest.raises(greengrass.exceptions.ResourceNotFoundException):
+        greengrass.get_core_device(**name)
+    made = greengrass.create_deployment(
+        targetArn=device.group_arn,
+        components={"aws.greengrass.Nucleus": {"componentVersion": "2.16.1"}},
+    )
+    nucleus = {
+        "componentName": "aws.greengrass.Nucleus", "version": "2.16.1", "isRoot": True,
+        "status": "FINISHED", "statusDetails": {}, "fleetConfigArns": [],
+    }  # fmt: skip
+    launcher = {**nucleus, "componentName": "aws.greengrass.LambdaLauncher", "isRoot": False}
+    device.report(components=[nucleus, launcher])
+
+    core = greengrass.get_core_device(**name)
+    assert (core["status"], core["coreVersion"]) == ("HEALTHY", "2.16.1")
+    roots = greengrass.list_installed_components(**name)["installedComponents"]
+    assert [item["componentName"] for item in roots] == ["aws.greengrass.Nucleus"]
+    every = greengrass.list_installed_components(**name, topologyFilter="ALL")
+    assert len(every["installedComponents"]) == 2
+
+    in_group = {"thingGroupArn": device.group_arn}
+    assert greengrass.list_core_devices(**in_group)["coreDevices"] == []
+    aws.client("iot-jobs-data").update_job_execution(
+        jobId=made["iotJobId"], thingName=device.thing, status="SUCCEEDED"
+    )
+    listed = greengrass.list_core_devices(**in_group)["coreDevices"]
+    assert [item["coreDeviceThingName"] for item in listed] == [device.thing]
+
+
+def test_how_a_deployment_went_on_a_device_is_told_with_its_reason(
+    device: Device, greengrass: Any, aws: EmbeddedAws, iot: Any
+) -> None:
+    made = greengrass.create_deployment(targetArn=device.group_arn, components={})
+    device.report()
+
+    def effective() -> dict[str, Any]:
+        answer = greengrass.list_effective_deployments(coreDeviceThingName=device.thing)
+        (only,) = answer["effectiveDeployments"]
+        assert only["deploymentId"] == made["deploymentId"]
+        return dict(only)
+
+    assert effective()["coreDeviceExecutionStatus"] == "QUEUED"
+    jobs = aws.client("iot-jobs-data")
+    name = {"jobId": made["iotJobId"], "thingName": device.thing}
+    jobs.update_job_execution(**name, status="IN_PROGRESS")
+    assert effective()["coreDeviceExecutionStatus"] == "IN_PROGRESS"
+    jobs.update_job_execution(
+        **name,
+        status="FAILED",
+        statusDetails={
+            "detailed-deployment-status": "FAILED_ROLLBACK_COMPLETE",
+            "deployment-failure-cause": "the component broke",
+        },
+    )
+    document = json.loads(iot.get_job_document(jobId=made["iotJobId"])["document"])
+    device.report(
+        deploymentInformation={
+            "status": "FAILED",
+            "fleetConfigurationArnForStatus": document["configurationArn"],
+            "statusDetails": {
+                "errorStack": ["DEPLOYMENT_FAILURE", "COMPONENT_BROKEN"],
+                "errorTypes": ["COMPONENT_ERROR"],
+            },
+        }
+    )
+    failed = effective()
+    assert failed["coreDeviceExecutionStatus"] == "FAILED"
+    assert failed["reason"] == "the component broke"
+    assert failed["statusDetails"] == {
+        "errorStack": ["DEPLOYMENT_FAILURE", "COMPONENT_BROKEN"],
+        "errorTypes": ["COMPONENT_ERROR"],
+    }
