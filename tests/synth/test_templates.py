@@ -29,6 +29,7 @@ def component(template: dict[str, Any], id_: str) -> dict[str, Any]:
         for one in resources(template, "Custom::GreengrassComponent")
         if id_ in json.dumps(one["Properties"])
     ]
+    properties: dict[str, Any]
     (properties,) = found
     return properties
 

@@ -1,0 +1,51 @@
+"""What a component may publish: its `accessControl` for the MQTT proxy."""
+
+from typing import Any
+
+_OPERATION = "aws.greengrass#PublishToIoTCore"
+
+
+def may_publish(
+    configuration: dict[str, Any], topic: str, *, thing: str, interpolate: bool
+) -> bool:
+    """Whether a policy of the component's configuration allows publishing to the topic.
+
+    Args:
+        configuration: of the component, with its `accessControl`.
+        topic: as the component gave it.
+        thing: name of the core device.
+        interpolate: the nucleus' `interpolateComponentConfiguration`; without it
+            `{iot:thingName}` stays as it is and matches nothing.
+    """
+    policies = configuration.get("accessControl", {}).get("aws.greengrass.ipc.mqttproxy", {})
+    for policy in policies.values():
+        operations = policy.get("operations", [])
+        if _OPERATION not in operations and "*" not in operations:
+            continue
+        for resource in policy.get("resources", []):
+            pattern = resource.replace("{iot:thingName}", thing) if interpolate else resource
+            if _matches(pattern, topic):
+                return True
+    return False
+
+
+def _matches(pattern: str, topic: str) -> bool:
+    """MQTT's `+` and `#`; and `*`, which Greengrass takes for any characters."""
+    if pattern in ("*", topic):
+        return True
+    wanted, given = pattern.split("/"), topic.split("/")
+    for index, part in enumerate(wanted):
+        if part == "#":
+            return True
+        if index >= len(given):
+            return False
+        if part == "+" or part == given[index]:
+            continue
+        head, star, tail = part.partition("*")
+        if not star:
+            return False
+        if index == len(wanted) - 1 and not tail:
+            return given[index].startswith(head)
+        if not (given[index].startswith(head) and given[index].endswith(tail)):
+            return False
+    return len(wanted) == len(given)

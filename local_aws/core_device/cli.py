@@ -1,0 +1,170 @@
+"""`local_aws core`: provision and run virtual core devices."""
+
+import asyncio
+import ctypes
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import boto3
+import click
+from awscrt.exceptions import AwsCrtError
+
+from local_aws.core_device.device import CoreDevice
+from local_aws.core_device.errors import CoreDeviceError
+from local_aws.core_device.layout import Identity, Layout
+from local_aws.core_device.provisioning import provision as provision_identity
+from local_aws.endpoint import Endpoint, running
+from local_aws.paths import DEFAULT_STATE, StatePaths
+
+CORES = Path(".local") / "cores"
+DEVICE_PYTHON = Path(".venv-device") / "bin" / "python"
+_PR_SET_PDEATHSIG = 1
+_NOT_RUNNING = 3
+
+_state = click.option(
+    "--state",
+    type=click.Path(path_type=Path),
+    default=DEFAULT_STATE,
+    envvar="LOCAL_AWS_STATE",
+    show_default=True,
+    help="The embedded AWS' folder.",
+)
+_cores = click.option(
+    "--cores",
+    type=click.Path(path_type=Path),
+    default=CORES,
+    show_default=True,
+    help="Folder of all virtual core devices.",
+)
+_thing = click.option("--thing", required=True, help="Name of the core device's thing.")
+
+
+@click.group()
+def core() -> None:
+    """Virtual Greengrass V2 core devices.
+
+    Exit codes: 0 done, 1 failed, 2 wrong usage, 3 the embedded AWS does not run.
+    """
+
+
+@core.command()
+@_thing
+@click.option("--thing-group", required=True)
+@click.option("--policy", required=True, help="IoT policy for the certificate.")
+@click.option("--role-alias", required=True, help="Alias of the token exchange role.")
+@click.option("--account", required=True)
+@click.option("--region", required=True)
+@_cores
+@_state
+def provision(  # noqa: PLR0913 - one parameter per option
+    thing: str,
+    thing_group: str,
+    policy: str,
+    role_alias: str,
+    account: str,
+    region: str,
+    cores: Path,
+    state: Path,
+) -> None:
+    """Give a device its identity in a fleet; what is there and known is kept."""
+    endpoint = _endpoint(state)
+    iot = boto3.client(
+        "iot",
+        endpoint_url=endpoint.endpoint_url,
+        region_name=region,
+        aws_access_key_id=account,
+        # The embedded AWS checks no signature.
+        aws_secret_access_key="local",  # noqa: S106
+    )
+    wanted = Identity(thing, thing_group, account, region, role_alias, "")
+    try:
+        issued = provision_identity(iot, Layout.of(thing, cores), wanted, policy)
+    except CoreDeviceError as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"{thing}: {'new certificate' if issued else 'known'}, member of {thing_group}")
+
+
+@core.command()
+@_thing
+@click.option(
+    "--camera-folder",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Pictures that the virtual camera shows.",
+)
+@click.option(
+    "--device-python",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    default=DEVICE_PYTHON,
+    show_default=True,
+    help="Interpreter that functions run on.",
+)
+@_cores
+@_state
+def run(
+    thing: str, camera_folder: Path | None, device_python: Path, cores: Path, state: Path
+) -> None:
+    """Run a device in the foreground until it is interrupted or its parent ends."""
+    parent = os.getppid()
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:
+        sys.exit(1)
+    endpoint = _endpoint(state)
+    logging.basicConfig(
+        stream=sys.stdout, level=logging.INFO, format=f"%(asctime)s core {thing}: %(message)s"
+    )
+    interpreter = device_python.absolute()
+    logging.info("functions run on Python %s", _python_version(interpreter))
+    try:
+        asyncio.run(_run(endpoint, Layout.of(thing, cores), interpreter, camera_folder))
+    except CoreDeviceError as error:
+        raise click.ClickException(str(error)) from None
+    except AwsCrtError as error:
+        raise click.ClickException(f"{thing} cannot connect: {error}") from None
+
+
+@core.command()
+@_thing
+@_cores
+def status(thing: str, cores: Path) -> None:
+    """Print, as JSON, what a device runs by its own record."""
+    layout = Layout.of(thing, cores)
+    try:
+        layout.read_identity()
+    except CoreDeviceError as error:
+        raise click.ClickException(str(error)) from None
+    saved = json.loads(layout.current.read_text()) if layout.current.is_file() else {}
+    found = {one["name"]: one["version"] for one in saved.get("components", [])}
+    click.echo(json.dumps({"thing": thing, "components": found}, indent=1))
+
+
+async def _run(
+    endpoint: Endpoint, layout: Layout, interpreter: Path, camera_folder: Path | None
+) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    folder = camera_folder.absolute() if camera_folder else None
+    await CoreDevice(endpoint, layout, interpreter, folder).run(stop)
+
+
+def _endpoint(state: Path) -> Endpoint:
+    endpoint = running(StatePaths(state.absolute()))
+    if endpoint is None:
+        click.echo("the embedded AWS does not run; start it with `local_aws up`", err=True)
+        sys.exit(_NOT_RUNNING)
+    return endpoint
+
+
+def _python_version(interpreter: Path) -> str:
+    return subprocess.run(  # noqa: S603 - the interpreter that the user named
+        [interpreter, "-c", "import platform; print(platform.python_version())"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.strip()

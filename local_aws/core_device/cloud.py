@@ -1,0 +1,105 @@
+"""What the device's certificate opens: Greengrass' data plane and, by role alias, S3."""
+
+import base64
+import json
+import platform
+import ssl
+import urllib.request
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.parse import quote
+
+import boto3
+
+from local_aws.core_device.errors import DeploymentFailed
+from local_aws.core_device.layout import Identity, Layout
+from local_aws.endpoint import Endpoint
+
+_TIMEOUT_SECONDS = 30
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "aarch64"}
+
+
+def architecture() -> str:
+    """The machine's architecture in Greengrass' words."""
+    return _ARCHITECTURES.get(platform.machine(), platform.machine())
+
+
+class DeviceCloud:
+    """Calls to the cloud over mutual TLS."""
+
+    def __init__(self, endpoint: Endpoint, layout: Layout, identity: Identity) -> None:
+        self._url = f"https://127.0.0.1:{endpoint.device_port}"
+        self._endpoint_url = endpoint.endpoint_url
+        self._identity = identity
+        self._context = ssl.create_default_context(cafile=endpoint.ca_file)
+        self._context.load_cert_chain(layout.certificate, layout.private_key)
+
+    def credentials(self) -> dict[str, str]:
+        """Temporary credentials of the token exchange role."""
+        answer = self._call("GET", f"/role-aliases/{quote(self._identity.role_alias)}/credentials")
+        found: dict[str, str] = answer["credentials"]
+        return found
+
+    def resolve(self, requirements: dict[str, str]) -> list[dict[str, Any]]:
+        """Return the recipes, as objects, that satisfy exact versions by component name."""
+        body = {
+            "platform": {
+                "name": "core",
+                "attributes": {"os": "linux", "architecture": architecture()},
+            },
+            "componentCandidates": [
+                {
+                    "componentName": name,
+                    "componentVersion": version,
+                    "versionRequirements": {"deployment": f"={version}"},
+                }
+                for name, version in sorted(requirements.items())
+            ],
+        }
+        answer = self._call("POST", "/greengrass/v2/resolveComponentCandidates", body)
+        return [
+            {"arn": one["arn"], **json.loads(base64.b64decode(one["recipe"]))}
+            for one in answer["resolvedComponentVersions"]
+        ]
+
+    def open_artifact(self, arn: str, uri: str) -> Any:
+        """Return an artifact as a readable stream."""
+        if uri.startswith("s3://"):
+            bucket, _, key = uri.removeprefix("s3://").partition("/")
+            found = self.credentials()
+            s3 = boto3.client(
+                "s3",
+                endpoint_url=self._endpoint_url,
+                region_name=self._identity.region,
+                aws_access_key_id=found["accessKeyId"],
+                aws_secret_access_key=found["secretAccessKey"],
+                aws_session_token=found["sessionToken"],
+            )
+            return s3.get_object(Bucket=bucket, Key=key)["Body"]
+        name = uri.removeprefix("greengrass:")
+        answer = self._call(
+            "GET", f"/greengrass/v2/components/{quote(arn, safe='')}/artifacts/{quote(name)}"
+        )
+        return urllib.request.urlopen(answer["preSignedUrl"], timeout=_TIMEOUT_SECONDS)  # noqa: S310
+
+    def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        request = urllib.request.Request(  # noqa: S310 - always https to our own endpoint
+            self._url + path,
+            data=None if body is None else json.dumps(body).encode(),
+            method=method,
+            headers={
+                "Content-Type": "application/json",
+                "x-amzn-iot-thingname": self._identity.thing,
+            },
+        )
+        try:
+            with urllib.request.urlopen(  # noqa: S310 - as above
+                request, timeout=_TIMEOUT_SECONDS, context=self._context
+            ) as answer:
+                found: dict[str, Any] = json.loads(answer.read())
+                return found
+        except HTTPError as error:
+            text = error.read().decode(errors="replace")
+            raise DeploymentFailed(f"{method} {path}: {error.code}: {text[:500]}") from None
+        except URLError as error:
+            raise DeploymentFailed(f"{method} {path}: {error.reason}") from None

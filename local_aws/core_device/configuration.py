@@ -1,0 +1,77 @@
+"""Component configuration: defaults, merge, reset, and what recipes refer to.
+
+Source: AWS IoT Greengrass V2 Developer Guide, "Update component configurations" and
+"Component recipe reference", recipe variables.
+"""
+
+import copy
+import json
+import logging
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+logger = logging.getLogger(__name__)
+
+_CROSS_COMPONENT = re.compile(r"\{([.\w-]+):([.\w-]+):([^:}]*)\}")
+
+
+def updated(
+    defaults: dict[str, Any], current: dict[str, Any] | None, update: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the configuration after a deployment's `reset`, then `merge`."""
+    value = copy.deepcopy(defaults if current is None else current)
+    for pointer in update.get("reset", []):
+        if pointer == "":
+            value = copy.deepcopy(defaults)
+        else:
+            _reset(value, defaults, [_unescape(part) for part in pointer.split("/")[1:]])
+    merge = update.get("merge") or {}
+    return _merged(value, json.loads(merge) if isinstance(merge, str) else merge)
+
+
+def interpolated(text: str, own: str, dependencies: Mapping[str, Mapping[str, Path]]) -> str:
+    """Fill `{component:namespace:key}` in; only direct dependencies resolve.
+
+    Args:
+        text: of the configuration.
+        own: name of the component whose text it is, for the log.
+        dependencies: by name, the folders `path` and `decompressedPath` of `artifacts`.
+
+    Returns:
+        The text; what does not resolve stays, and is logged, as on a real core.
+    """
+
+    def fill(match: re.Match[str]) -> str:
+        component, namespace, key = match.groups()
+        folders = dependencies.get(component)
+        if folders is None or namespace != "artifacts" or key not in folders:
+            logger.error("%s: recipe variable %s does not resolve", own, match[0])
+            return match[0]
+        return str(folders[key])
+
+    return _CROSS_COMPONENT.sub(fill, text)
+
+
+def _merged(value: Any, update: Any) -> Any:
+    if isinstance(value, dict) and isinstance(update, dict):
+        result = dict(value)
+        for key, item in update.items():
+            result[key] = _merged(result.get(key), item)
+        return result
+    return copy.deepcopy(update)
+
+
+def _reset(value: dict[str, Any], defaults: dict[str, Any], path: list[str]) -> None:
+    """Give the value at `path` its default; without a default it goes."""
+    for part in path[:-1]:
+        value, defaults = value.get(part, {}), defaults.get(part, {})
+    if path[-1] in defaults:
+        value[path[-1]] = copy.deepcopy(defaults[path[-1]])
+    else:
+        value.pop(path[-1], None)
+
+
+def _unescape(part: str) -> str:
+    return part.replace("~1", "/").replace("~0", "~")

@@ -1,0 +1,156 @@
+"""The Greengrass IPC: AWS event-stream RPC on a Unix socket, as awsiot.greengrasscoreipc speaks it.
+
+Source: awslabs/aws-c-event-stream (framing, RPC message types) and awsiot.eventstreamrpc.
+"""
+
+import asyncio
+import base64
+import json
+import struct
+import zlib
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from botocore.eventstream import EventStreamBuffer
+
+_PRELUDE_BYTES = 12
+_LARGEST_MESSAGE_BYTES = 16 << 20
+_TYPE_STRING, _TYPE_INT32 = 7, 4
+
+_APPLICATION_MESSAGE, _APPLICATION_ERROR = 0, 1
+_PING, _PING_RESPONSE = 2, 3
+_CONNECT, _CONNECT_ACK = 4, 5
+_CONNECTION_ACCEPTED, _TERMINATE_STREAM = 1, 2
+
+_PUBLISH = "aws.greengrass#PublishToIoTCore"
+
+Publish = Callable[[str, str, bytes, int], Awaitable[None]]
+
+
+class Refused(Exception):  # noqa: N818 - becomes the protocol's UnauthorizedError
+    """The component's access control does not allow the operation."""
+
+
+def encode(headers: dict[str, str | int], payload: bytes) -> bytes:
+    """Frame one event-stream message."""
+    block = b"".join(_header(name, value) for name, value in headers.items())
+    total = _PRELUDE_BYTES + len(block) + len(payload) + 4
+    prelude = struct.pack("!II", total, len(block))
+    prelude += struct.pack("!I", zlib.crc32(prelude))
+    message = prelude + block + payload
+    return message + struct.pack("!I", zlib.crc32(message))
+
+
+class IpcServer:
+    """Serves components on one socket; each authenticates with the token it was started with."""
+
+    def __init__(self, publish: Publish) -> None:
+        """`publish(component, topic, payload, qos)` raises `Refused` or fails, or returns."""
+        self._publish = publish
+        self._components: dict[str, str] = {}
+        self._server: asyncio.Server | None = None
+
+    async def start(self, socket: Path) -> None:
+        """Listen."""
+        self._server = await asyncio.start_unix_server(self._serve, str(socket))
+
+    async def stop(self) -> None:
+        """Stop listening."""
+        if self._server:
+            self._server.close()
+
+    def admit(self, token: str, component: str) -> None:
+        """Let a component in by its token."""
+        self._components[token] = component
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        component: str | None = None
+        try:
+            while True:
+                headers, payload = await _read(reader)
+                kind = headers[":message-type"]
+                if kind == _CONNECT:
+                    component = self._components.get(json.loads(payload).get("authToken", ""))
+                    accepted = _CONNECTION_ACCEPTED if component else 0
+                    await _send(writer, _CONNECT_ACK, accepted, 0, {}, b"")
+                    if component is None:
+                        return
+                elif kind == _PING:
+                    await _send(writer, _PING_RESPONSE, 0, 0, {}, payload)
+                elif kind == _APPLICATION_MESSAGE and component:
+                    await self._operate(component, headers, payload, writer)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            return
+        finally:
+            writer.close()
+
+    async def _operate(
+        self,
+        component: str,
+        headers: dict[str, Any],
+        payload: bytes,
+        writer: asyncio.StreamWriter,
+    ) -> None:
+        operation = headers.get("operation", "")
+        stream = headers[":stream-id"]
+        try:
+            if operation != _PUBLISH:
+                raise ValueError(f"{operation} is not modelled by this core device")
+            request = json.loads(payload)
+            content = base64.b64decode(request.get("payload", ""))
+            await self._publish(component, request["topicName"], content, int(request["qos"]))
+        except Refused as refusal:
+            await _fail(writer, stream, "aws.greengrass#UnauthorizedError", str(refusal))
+        except Exception as error:  # noqa: BLE001 - the client must get an answer
+            await _fail(writer, stream, "aws.greengrass#ServiceError", str(error))
+        else:
+            kind = {"service-model-type": f"{_PUBLISH}Response"}
+            await _send(writer, _APPLICATION_MESSAGE, _TERMINATE_STREAM, stream, kind, b"{}")
+
+
+async def _read(reader: asyncio.StreamReader) -> tuple[dict[str, Any], bytes]:
+    prelude = await reader.readexactly(_PRELUDE_BYTES)
+    total, header_length, crc = struct.unpack("!III", prelude)
+    if total > _LARGEST_MESSAGE_BYTES or zlib.crc32(prelude[:8]) != crc:
+        raise ConnectionError("not an event-stream message")
+    rest = await reader.readexactly(total - _PRELUDE_BYTES)
+    buffer = EventStreamBuffer()
+    buffer.add_data(prelude + rest)
+    message = next(buffer)
+    return dict(message.headers), bytes(message.payload)
+
+
+async def _send(  # noqa: PLR0913 - the parts of a message
+    writer: asyncio.StreamWriter,
+    kind: int,
+    flags: int,
+    stream: int,
+    more: dict[str, str],
+    payload: bytes,
+) -> None:
+    headers: dict[str, str | int] = {
+        ":message-type": kind,
+        ":message-flags": flags,
+        ":stream-id": stream,
+        ":version": "0.1.0",
+        ":content-type": "application/json",
+        **more,
+    }
+    writer.write(encode(headers, payload))
+    await writer.drain()
+
+
+async def _fail(writer: asyncio.StreamWriter, stream: int, kind: str, text: str) -> None:
+    payload = json.dumps({"message": text, "_service": "virtual-core"}).encode()
+    more = {"service-model-type": kind}
+    await _send(writer, _APPLICATION_ERROR, _TERMINATE_STREAM, stream, more, payload)
+
+
+def _header(name: str, value: str | int) -> bytes:
+    encoded = name.encode()
+    start = struct.pack("!B", len(encoded)) + encoded
+    if isinstance(value, int):
+        return start + struct.pack("!Bi", _TYPE_INT32, value)
+    text = value.encode()
+    return start + struct.pack("!BH", _TYPE_STRING, len(text)) + text

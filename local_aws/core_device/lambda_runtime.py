@@ -1,0 +1,26 @@
+"""Stands where Greengrass has its Python Lambda runtime: imports the handler, then waits.
+
+Run by the device's interpreter, not by the core's; nothing but the standard library.
+Usage: lambda_runtime.py READY_FD MODULE.FUNCTION
+"""
+
+import importlib
+import os
+import signal
+import sys
+
+
+def main(ready_fd: int, handler: str) -> None:
+    """Import the handler, say that the function is ready, and wait for SIGTERM."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    sys.path.insert(0, os.environ["AWS_GREENGRASS_LAMBDA_ARTIFACT_PATH"])
+    module, _, function = handler.rpartition(".")
+    getattr(importlib.import_module(module), function)
+    os.write(ready_fd, b"ready")
+    os.close(ready_fd)
+    while True:
+        signal.pause()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), sys.argv[2])

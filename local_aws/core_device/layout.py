@@ -1,0 +1,91 @@
+"""Where a core device keeps its things: Greengrass' own folders below a root of its own."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Self
+
+from local_aws.core_device.errors import NotProvisioned
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who the device is, and where its cloud is; kept in the core's configuration file."""
+
+    thing: str
+    thing_group: str
+    account: str
+    region: str
+    role_alias: str
+    certificate_id: str
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Paths of one core device; `root` stands for the device's file system."""
+
+    root: Path
+
+    @property
+    def greengrass(self) -> Path:
+        """/greengrass/v2 of the device."""
+        return self.root / "greengrass" / "v2"
+
+    @property
+    def config(self) -> Path:
+        """The configuration file."""
+        return self.greengrass / "config" / "effectiveConfig.json"
+
+    @property
+    def certificate(self) -> Path:
+        """The device certificate."""
+        return self.greengrass / "thingCert.crt"
+
+    @property
+    def private_key(self) -> Path:
+        """The device's private key; readable by its owner only."""
+        return self.greengrass / "privKey.key"
+
+    @property
+    def current(self) -> Path:
+        """What the device runs, for the next start."""
+        return self.greengrass / "config" / "current.json"
+
+    def recipe(self, name: str, version: str) -> Path:
+        """The recipe of a component version."""
+        return self.greengrass / "packages" / "recipes" / f"{name}@{version}.recipe.json"
+
+    def artifacts(self, name: str, version: str) -> Path:
+        """Where downloads of a component version are."""
+        return self.greengrass / "packages" / "artifacts" / name / version
+
+    def unarchived(self, name: str, version: str) -> Path:
+        """Where a component version's archives are unpacked."""
+        return self.greengrass / "packages" / "artifacts-unarchived" / name / version
+
+    def work(self, name: str) -> Path:
+        """The working directory of a component."""
+        return self.greengrass / "work" / name
+
+    def log(self, name: str) -> Path:
+        """What a component prints."""
+        return self.greengrass / "logs" / f"{name}.log"
+
+    def read_identity(self) -> Identity:
+        """Return the identity; raise `NotProvisioned` if there is none."""
+        try:
+            return Identity(**json.loads(self.config.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            raise NotProvisioned(
+                f"{self.root}: no core device here; run `local_aws core provision` first"
+            ) from None
+
+    def write_identity(self, identity: Identity) -> None:
+        """Keep the identity."""
+        self.config.parent.mkdir(parents=True, exist_ok=True)
+        self.config.write_text(json.dumps(asdict(identity), indent=1), encoding="utf-8")
+
+    @classmethod
+    def of(cls, thing: str, cores: Path) -> Self:
+        """Return the layout of a thing below the folder of all cores."""
+        return cls((cores / thing).resolve())

@@ -1,0 +1,93 @@
+"""Artifacts on the device: downloaded once, digests checked, archives unpacked safely."""
+
+import base64
+import hashlib
+import shutil
+import stat
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from local_aws.core_device.errors import DeploymentFailed
+
+_CHUNK_BYTES = 1 << 20
+_MOST_MEMBERS = 10_000
+_MOST_BYTES = 4 << 30
+
+
+def fetch(
+    artifact: dict[str, Any], folder: Path, unarchived: Path, open_: Callable[[str], Any]
+) -> Path:
+    """Download an artifact of a recipe unless it is here, check it, unpack it if asked to.
+
+    Raises:
+        DeploymentFailed: its SHA-256 is not the recipe's (nothing is kept), or its archive has
+            a member that does not belong.
+    """
+    uri = artifact["Uri"]
+    file = folder / uri.rpartition("/")[2].removeprefix("greengrass:")
+    expected = base64.b64decode(artifact["Digest"]).hex()
+    if not (file.is_file() and _sha256(file) == expected):
+        _download(uri, file, expected, open_)
+    if artifact.get("Unarchive") == "ZIP":
+        unpack(file, unarchived / file.stem)
+    return file
+
+
+def unpack(archive: Path, folder: Path) -> None:
+    """Unpack a zip into a fresh folder; refuse names that leave it, links and twins.
+
+    Raises:
+        DeploymentFailed: names the member; nothing is left behind.
+    """
+    partial = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        with zipfile.ZipFile(archive) as packed:
+            _check_members(archive, packed.infolist())
+            for info in packed.infolist():
+                packed.extract(info, partial)
+    except (zipfile.BadZipFile, DeploymentFailed) as error:
+        shutil.rmtree(partial)
+        raise DeploymentFailed(f"{archive.name} cannot be unpacked: {error}") from None
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.rename(folder)
+
+
+def _check_members(archive: Path, members: list[zipfile.ZipInfo]) -> None:
+    seen: set[str] = set()
+    if len(members) > _MOST_MEMBERS or sum(info.file_size for info in members) > _MOST_BYTES:
+        raise DeploymentFailed(f"{archive.name} is larger than a core device takes")
+    for info in members:
+        name = info.filename
+        parts = name.split("/")
+        if name.startswith("/") or ".." in parts or "\\" in name or "\0" in name:
+            raise DeploymentFailed(f"member {name!r} leaves its folder")
+        if stat.S_ISLNK(info.external_attr >> 16):
+            raise DeploymentFailed(f"member {name!r} is a link")
+        if name in seen:
+            raise DeploymentFailed(f"member {name!r} is there twice")
+        seen.add(name)
+
+
+def _download(uri: str, file: Path, expected: str, open_: Callable[[str], Any]) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    partial = file.with_name(f".{file.name}.partial")
+    digest = hashlib.sha256()
+    with open_(uri) as source, partial.open("wb") as target:
+        while chunk := source.read(_CHUNK_BYTES):
+            digest.update(chunk)
+            target.write(chunk)
+    if digest.hexdigest() != expected:
+        partial.unlink()
+        raise DeploymentFailed(
+            f"{uri}: downloaded SHA-256 {digest.hexdigest()}, its recipe says {expected}"
+        )
+    partial.replace(file)
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
