@@ -1,4 +1,4 @@
-"""ministack's private names that the hooks use: a new release must be looked at before it is taken."""
+"""ministack's private names that the hooks use: look at a new release before taking it."""
 
 import importlib.metadata
 import inspect

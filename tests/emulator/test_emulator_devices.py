@@ -1,6 +1,7 @@
 """Core devices: their certificate's endpoint, their health and how deployments went on them."""
 
 import json
+import queue
 import ssl
 import time
 import urllib.error
@@ -12,6 +13,8 @@ from typing import Any
 
 import boto3
 import pytest
+from awscrt.mqtt import QoS
+from awsiot import mqtt_connection_builder
 
 from tests.emulator.embedded_aws import ACCOUNT, REGION, EmbeddedAws
 
@@ -49,7 +52,7 @@ class Device:
         url = f"https://127.0.0.1:{self.aws.endpoint['device_port']}{path}"
         headers = {"x-amzn-iot-thingname": thing or self.thing, "Content-Type": "application/json"}
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(url, data, headers, method=method)  # noqa: S310 - loopback
+        request = urllib.request.Request(url, data, headers, method=method)
         try:
             with urllib.request.urlopen(request, context=self.tls) as answer:  # noqa: S310 - as above
                 return answer.status, json.load(answer)
@@ -96,6 +99,19 @@ def device(aws: EmbeddedAws, iot: Any, unique: str, tmp_path: Path) -> Iterator[
     tls.load_cert_chain(*files)
     yield Device(aws, unique, group, made["certificateArn"], tls)
     iot.update_certificate(certificateId=made["certificateId"], newStatus="INACTIVE")
+
+
+@pytest.fixture
+def mqtt(device: Device, tmp_path: Path) -> Any:
+    """The device's MQTT connection, not connected yet."""
+    return mqtt_connection_builder.mtls_from_path(
+        cert_filepath=str(tmp_path / "certificate.pem"),
+        pri_key_filepath=str(tmp_path / "key.pem"),
+        ca_filepath=device.aws.endpoint["ca_file"],
+        endpoint=device.aws.endpoint["mqtt_host"],
+        port=device.aws.endpoint["mqtt_port"],
+        client_id=device.thing,
+    )
 
 
 @pytest.fixture
@@ -148,7 +164,7 @@ def test_no_certificate_no_connection(aws: EmbeddedAws) -> None:
     tls = ssl.create_default_context(cafile=aws.endpoint["ca_file"])
     url = f"https://127.0.0.1:{aws.endpoint['device_port']}/role-aliases/a/credentials"
     with pytest.raises(OSError, match=r"(?i)certificate|reset|closed|URLopen"):
-        urllib.request.urlopen(url, context=tls)  # noqa: S310 - loopback
+        urllib.request.urlopen(url, context=tls)
 
 
 def test_the_data_plane_answers_devices_in_the_shapes_of_the_api(device: Device) -> None:
@@ -254,3 +270,41 @@ def test_how_a_deployment_went_on_a_device_is_told_with_its_reason(
         "errorStack": ["DEPLOYMENT_FAILURE", "COMPONENT_BROKEN"],
         "errorTypes": ["COMPONENT_ERROR"],
     }
+
+
+def test_a_device_hears_of_its_job_and_reports_over_mqtt_with_its_certificate(
+    device: Device, greengrass: Any, mqtt: Any
+) -> None:
+    heard: queue.Queue[tuple[str, bytes]] = queue.Queue()
+
+    def hear(topic: str, payload: bytes, **_: Any) -> None:
+        heard.put((topic, payload))
+
+    jobs = f"$aws/things/{device.thing}/jobs"
+    mqtt.connect().result(10)
+    mqtt.subscribe(f"{jobs}/#", QoS.AT_LEAST_ONCE, hear)[0].result(10)
+    made = greengrass.create_deployment(targetArn=device.group_arn, components={})
+
+    told = {}
+    while f"{jobs}/notify-next" not in told:
+        topic, payload = heard.get(timeout=10)
+        told[topic] = json.loads(payload)
+    execution = told[f"{jobs}/notify-next"]["execution"]
+    assert execution["jobId"] == made["iotJobId"]
+    assert execution["jobDocument"]["deploymentId"] == made["deploymentId"]
+    for topic, message in (
+        (f"{jobs}/{made['iotJobId']}/update", {"status": "SUCCEEDED"}),
+        (
+            f"$aws/things/{device.thing}/greengrassv2/health/json",
+            {"overallDeviceStatus": "UNHEALTHY", "components": []},
+        ),
+    ):
+        mqtt.publish(topic, json.dumps(message), QoS.AT_LEAST_ONCE)[0].result(10)
+    mqtt.disconnect().result(10)
+
+    core = greengrass.get_core_device(coreDeviceThingName=device.thing)
+    assert core["status"] == "UNHEALTHY"
+    (effective,) = greengrass.list_effective_deployments(coreDeviceThingName=device.thing)[
+        "effectiveDeployments"
+    ]
+    assert effective["coreDeviceExecutionStatus"] == "SUCCEEDED"

@@ -21,7 +21,7 @@ def _listeners(pid: int) -> set[tuple[str, int]]:
     """The (address in hex, port) pairs a process listens on."""
     inodes = set()
     for descriptor in Path(f"/proc/{pid}/fd").iterdir():
-        target = os.readlink(descriptor)
+        target = str(descriptor.readlink())
         if target.startswith("socket:["):
             inodes.add(target[8:-1])
     found = set()

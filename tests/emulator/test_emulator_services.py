@@ -1,4 +1,4 @@
-"""What ministack gives and what the hooks mend: S3 copies, Lambda's surroundings, CloudFormation."""
+"""What ministack gives and the hooks mend: S3 copies, Lambda's surroundings, stacks."""
 
 import base64
 import hashlib

@@ -1,0 +1,83 @@
+"""endpoint.json says where a server runs, and only while it does."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from local_aws.endpoint import Endpoint, running
+from local_aws.paths import StatePaths
+from local_aws.processes import descendants, is_alive, stop
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> StatePaths:
+    """An empty state folder."""
+    return StatePaths(tmp_path)
+
+
+def _endpoint(pid: int) -> Endpoint:
+    return Endpoint(pid, "http://127.0.0.1:1", "127.0.0.1", 2, 3, "/ca.pem")
+
+
+def _process(source: str) -> "subprocess.Popen[str]":
+    words = [sys.executable, "-c", f"{source}  # local_aws"]
+    return subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+
+
+def test_a_running_server_is_found_and_written_as_everyone_reads_it(paths: StatePaths) -> None:
+    with _process("input()") as process:
+        _endpoint(process.pid).write(paths.endpoint)
+        assert running(paths) == _endpoint(process.pid)
+        process.kill()
+    assert running(paths) is None
+    assert list(json.loads(paths.endpoint.read_text())) == [
+        "pid",
+        "endpoint_url",
+        "mqtt_host",
+        "mqtt_port",
+        "device_port",
+        "ca_file",
+    ]
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[]", '{"pid": 1}'])
+def test_a_file_that_is_no_endpoint_is_no_server(paths: StatePaths, content: str) -> None:
+    paths.endpoint.write_text(content)
+    assert running(paths) is None
+
+
+def test_a_process_that_only_inherited_the_number_is_no_server(paths: StatePaths) -> None:
+    with subprocess.Popen(["sleep", "60"]) as process:
+        _endpoint(process.pid).write(paths.endpoint)
+        assert running(paths) is None
+        process.kill()
+
+
+def test_a_process_that_ignores_being_asked_is_killed_with_what_it_started() -> None:
+    source = (
+        "import signal, subprocess, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
+        " subprocess.Popen(['sleep', '60'], stdout=subprocess.DEVNULL);"
+        " print('ready', flush=True); time.sleep(60)"
+    )
+    with _process(source) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        started = descendants(process.pid)
+        assert len(started) == 1
+        assert stop(process.pid, 0.2) is False
+        process.wait()
+    assert not is_alive(started[0])
+
+
+def test_a_process_that_obeys_is_not_killed() -> None:
+    with _process("import time; time.sleep(60)") as process:
+        assert stop(process.pid, 5) is True
+
+
+def test_this_process_is_alive_and_an_impossible_one_is_not() -> None:
+    assert is_alive(os.getpid())
+    assert not is_alive(2**30)
