@@ -34,14 +34,8 @@ def discard(paths: StatePaths) -> None:
 
 
 def _cores(paths: StatePaths) -> list[Path]:
-    """List the folders beside the state that hold a core: a certificate or an installation."""
-    if not paths.cores.is_dir():
-        return []
-    return [
-        folder
-        for folder in paths.cores.iterdir()
-        if folder.is_dir() and (any(folder.glob("*.pem")) or (folder / "greengrass").is_dir())
-    ]
+    """List the folders beside the state that hold a core device."""
+    return [found.parents[1] for found in paths.cores.glob("*/greengrass/v2")]
 
 
 def _why_unusable(paths: StatePaths) -> str | None:

@@ -91,8 +91,7 @@ def test_after_a_kill_the_state_and_its_cores_are_discarded_in_one_plain_line(
     command("up")
     EmbeddedAws(command, command.endpoint()).client("iot").create_thing(thingName="camera")
     core = command.state.parent / "cores" / "camera"
-    core.mkdir(parents=True)
-    (core / "certificate.pem").touch()
+    (core / "greengrass" / "v2").mkdir(parents=True)
     (command.state.parent / "cores" / "notes").mkdir()
     os.kill(command.endpoint()["pid"], signal.SIGKILL)
     while is_alive(command.endpoint()["pid"]):

@@ -57,10 +57,8 @@ def test_a_stack_that_can_never_finish_is_named_and_discards_everything(
 
 
 def test_discarding_takes_the_cores_and_nothing_else_beside_the_state(paths: StatePaths) -> None:
-    installed, certified, other = (paths.cores / name for name in ("a", "b", "photos"))
-    (installed / "greengrass").mkdir(parents=True)
-    certified.mkdir()
-    (certified / "certificate.pem").touch()
+    core, other = paths.cores / "camera", paths.cores / "photos"
+    (core / "greengrass" / "v2").mkdir(parents=True)
     other.mkdir()
     discard(paths)
-    assert [folder.exists() for folder in (installed, certified, other)] == [False, False, True]
+    assert [folder.exists() for folder in (core, other)] == [False, True]
