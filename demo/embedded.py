@@ -17,7 +17,7 @@ from stacks.config import EnvironmentConfig
 ROOT = Path(__file__).resolve().parent.parent
 LOCAL = ROOT / ".local"
 LOGS = LOCAL / "logs"
-LOCAL_AWS = [ROOT / ".venv-local-aws" / "bin" / "python", "-m", "local_aws"]
+LOCAL_AWS: list[str | Path] = [ROOT / ".venv-local-aws" / "bin" / "python", "-m", "local_aws"]
 ENDPOINT_FILE = LOCAL / "aws" / "endpoint.json"
 
 _START_SECONDS = 60.0
@@ -67,19 +67,26 @@ def session(environment: EnvironmentConfig) -> boto3.Session:
     )
 
 
-def shell(environment: EnvironmentConfig, endpoint: Endpoint) -> dict[str, str]:
-    """Environment variables that point AWS tools at the embedded AWS."""
+def tools() -> dict[str, str]:
+    """Environment variables with the checkout's own tools first on PATH."""
     return {
         **os.environ,
         "PATH": f"{ROOT / '.venv' / 'bin'}:{os.environ['PATH']}",
+        "CDK_DISABLE_CLI_TELEMETRY": "true",
+        # The CLI remembers access key → account; ours differ per environment.
+        "CDK_HOME": str(LOCAL / "cdk"),
+    }
+
+
+def shell(environment: EnvironmentConfig, endpoint: Endpoint) -> dict[str, str]:
+    """Environment variables that point AWS tools at the embedded AWS."""
+    return {
+        **tools(),
         "AWS_ENDPOINT_URL": endpoint.url,
         "AWS_ACCESS_KEY_ID": environment.account,
         "AWS_SECRET_ACCESS_KEY": "local",
         "AWS_REGION": environment.region,
         "AWS_EC2_METADATA_DISABLED": "true",
-        "CDK_DISABLE_CLI_TELEMETRY": "true",
-        # The CLI remembers access key → account; ours differ per environment.
-        "CDK_HOME": str(LOCAL / "cdk"),
     }
 
 

@@ -15,7 +15,7 @@ class DevicesStack(Stack):
         super().__init__(
             scope, id_, description=f"DeepLens {environment.name}: identity of the cameras"
         )
-        group = aws_iot.CfnThingGroup(
+        aws_iot.CfnThingGroup(
             self,
             "Fleet",
             # Devices join by this name, and the project's deployment targets it.
@@ -30,6 +30,6 @@ class DevicesStack(Stack):
         )
         self.token_exchange_role = token_exchange.role
 
-        CfnOutput(self, "ThingGroupName", value=group.ref)
+        CfnOutput(self, "ThingGroupName", value=environment.fleet.thing_group)
         CfnOutput(self, "CoreDevicePolicyName", value=policy.name)
         CfnOutput(self, "RoleAliasName", value=token_exchange.alias_name)

@@ -34,7 +34,7 @@ class GreengrassPublisher:
         from awsiot.greengrasscoreipc.model import QOS  # noqa: PLC0415 - as above
 
         if self._client is None:
-            self._client = GreengrassCoreIPCClientV2(timeout=_TIMEOUT_SECONDS)
+            self._client = GreengrassCoreIPCClientV2()
         try:
             done = self._client.publish_to_iot_core_async(
                 topic_name=topic, qos=QOS.AT_LEAST_ONCE, payload=payload
