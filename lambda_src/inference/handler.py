@@ -1,60 +1,129 @@
 """What Greengrass imports: the loop in a background thread, as a pinned Lambda must.
 
-A pinned function that blocks while it is imported never becomes ready, so nothing here waits:
-the model is loaded in the thread.
+A pinned function that blocks while it is imported never becomes ready, so nothing here waits,
+and the model is loaded in the thread. With a wrong setting the loop does not start; the log and
+the heartbeat say why.
 """
 
 import atexit
 import logging
 import os
+import signal
 import sys
 import threading
-from typing import Any
+import time
+from collections.abc import Callable, Mapping
 
 from camera.errors import SettingsError
+from camera.heartbeat import Heartbeat
 from camera.loop import CameraLoop
-from camera.messages import ModelIdentity
+from camera.messages import ErrorReport, ModelIdentity
 from camera.publishing import GreengrassPublisher
-from camera.settings import Settings
+from camera.settings import Settings, thing_name
 from camera.sources import camera_from
 from vision.artifact import open_artifact
 from vision.engine import InferenceEngine, TensorFlowEngine
 
-logging.basicConfig(
-    stream=sys.stdout, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
-)
 logger = logging.getLogger(__name__)
 
+# Greengrass gives a component five seconds to end; one is left for the interpreter.
 _STOP_SECONDS = 4.0
+_HEARTBEAT_SECONDS_WITHOUT_SETTINGS = 60.0
+_IPC_SOCKET = "AWS_GG_NUCLEUS_DOMAIN_SOCKET_FILEPATH_FOR_COMPONENT"
 
 
 def lambda_handler(_event: object, _context: object) -> None:
     """Do nothing: the loop runs by itself. Greengrass demands a handler."""
 
 
-def _start() -> None:
+def _start(environment: Mapping[str, str]) -> None:
+    logging.basicConfig(
+        stream=sys.stdout, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
+    )
     try:
-        settings = Settings.from_environment(os.environ)
-        camera = camera_from(settings.camera)
+        settings = Settings.from_environment(environment)
+        camera = camera_from(settings)
     except SettingsError as error:
         logger.critical("the camera loop does not start: %s", error)
+        _report_only(environment, error)
         return
+    publisher = GreengrassPublisher()
+    heartbeat = Heartbeat(
+        thing=settings.thing,
+        function_arn=settings.function_arn,
+        engine=TensorFlowEngine.name,
+        interval_seconds=settings.heartbeat_interval_seconds,
+        publisher=publisher,
+    )
 
-    def load() -> tuple[ModelIdentity, InferenceEngine]:
+    def load_model() -> tuple[ModelIdentity, InferenceEngine]:
         artifact = open_artifact(settings.artifact, settings.model_directory, settings.model_digest)
         manifest = artifact.manifest
         identity = ModelIdentity(manifest.name, manifest.version, artifact.digest)
         return identity, TensorFlowEngine(artifact)
 
-    loop = CameraLoop(settings, camera, load, GreengrassPublisher())
-    thread = threading.Thread(target=loop.run, name="camera-loop", daemon=True)
+    loop = CameraLoop(
+        settings=settings,
+        camera=camera,
+        load_model=load_model,
+        publisher=publisher,
+        heartbeat=heartbeat,
+    )
+    _run_until_exit([(loop.run, loop.stop), (heartbeat.run, heartbeat.stop)])
 
-    def stop(*_: Any) -> None:
-        loop.stop()
-        thread.join(_STOP_SECONDS)
+
+def _report_only(environment: Mapping[str, str], error: SettingsError) -> None:
+    """On a core device, let the heartbeat say why nothing runs; elsewhere start nothing."""
+    try:
+        thing = thing_name(environment)
+    except SettingsError:
+        return
+    if _IPC_SOCKET not in environment:
+        return
+    heartbeat = Heartbeat(
+        thing=thing,
+        function_arn=environment.get("MY_FUNCTION_ARN") or None,
+        engine=TensorFlowEngine.name,
+        interval_seconds=_HEARTBEAT_SECONDS_WITHOUT_SETTINGS,
+        publisher=GreengrassPublisher(),
+    )
+    heartbeat.failed(ErrorReport.of(error, consecutive=1))
+    _run_until_exit([(heartbeat.run, heartbeat.stop)])
+
+
+def _run_until_exit(work: list[tuple[Callable[[], None], Callable[[], None]]]) -> None:
+    """Run each `(run, stop)` in a thread, and stop them all when the process ends."""
+    threads = [
+        threading.Thread(target=run, name=f"deeplens-{run.__qualname__}", daemon=True)
+        for run, _ in work
+    ]
+
+    def stop() -> None:
+        deadline = time.monotonic() + _STOP_SECONDS
+        for _, stop_one in work:
+            stop_one()
+        for thread in threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        busy = [thread.name for thread in threads if thread.is_alive()]
+        if busy:
+            # Native code, as TensorFlow while it loads, does not survive the interpreter's end.
+            logger.warning("ends without waiting for %s", ", ".join(busy))
+            logging.shutdown()
+            os._exit(0)
 
     atexit.register(stop)
-    thread.start()
+    _exit_on_sigterm()
+    for thread in threads:
+        thread.start()
 
 
-_start()
+def _exit_on_sigterm() -> None:
+    """Without a handler SIGTERM would end the process before atexit; a runtime's own is kept."""
+    if (
+        threading.current_thread() is threading.main_thread()
+        and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    ):
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+
+
+_start(os.environ)

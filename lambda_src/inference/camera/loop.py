@@ -4,124 +4,122 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
 
+from camera.errors import DeviceError
+from camera.failures import Backoff, Repeats
 from camera.heartbeat import Heartbeat
 from camera.messages import (
+    ErrorReport,
     FrameIds,
     ModelIdentity,
     detection_message,
     error_message,
-    timestamp,
 )
 from camera.publishing import ResultPublisher
 from camera.settings import Settings
 from camera.sources import Camera
 from vision.engine import InferenceEngine
+from vision.errors import VisionError
 
 logger = logging.getLogger(__name__)
 
-_FIRST_PAUSE_SECONDS = 1.0
-_LONGEST_PAUSE_SECONDS = 60.0
-
-Load = Callable[[], tuple[ModelIdentity, InferenceEngine]]
+LoadModel = Callable[[], tuple[ModelIdentity, InferenceEngine]]
 
 
 class CameraLoop:
     """One camera, one model, one topic."""
 
-    def __init__(
-        self, settings: Settings, camera: Camera, load: Load, publisher: ResultPublisher
+    def __init__(  # noqa: PLR0913 - the parts that it brings together
+        self,
+        *,
+        settings: Settings,
+        camera: Camera,
+        load_model: LoadModel,
+        publisher: ResultPublisher,
+        heartbeat: Heartbeat,
+        clock: Callable[[], float] = time.monotonic,
+        wait: Callable[[float], bool] | None = None,
     ) -> None:
-        """Put the parts together; `load` is called in `run`, and again after it failed."""
+        """Put the parts together; `load_model` is called in `run`, and again after it failed.
+
+        `clock` returns monotonic seconds; `wait` waits for seconds, or less when `stop` is called.
+        """
         self._settings = settings
         self._camera = camera
-        self._load = load
+        self._load_model = load_model
         self._publisher = publisher
-        self._heartbeat = Heartbeat(settings, publisher.publish)
+        self._heartbeat = heartbeat
+        self._stopping = threading.Event()
+        self._clock = clock
+        self._wait = wait or self._stopping.wait
         self._ids = FrameIds()
-        self._stop = threading.Event()
-        self._model: ModelIdentity | None = None
-        self._engine: InferenceEngine | None = None
-        self._failures = 0
+        self._backoff = Backoff()
+        self._repeats = Repeats(clock)
+        self._loaded: tuple[ModelIdentity, InferenceEngine] | None = None
 
     def run(self) -> None:
         """Work until `stop` is called; nothing that fails ends it."""
-        due = time.monotonic()
-        self._say_alive()
-        while not self._stop.is_set():
+        due = self._clock()
+        while not self._stopping.is_set():
             try:
-                self._step()
+                self._work()
             except Exception as error:  # noqa: BLE001 - a camera that nobody visits goes on
+                due = self._clock() + self._backoff.failed()
                 self._report(error)
-                pause = min(
-                    _FIRST_PAUSE_SECONDS * 2 ** (self._failures - 1), _LONGEST_PAUSE_SECONDS
-                )
-                due = time.monotonic() + pause
             else:
-                self._failures = 0
-                due = max(due + self._settings.frame_interval_seconds, time.monotonic())
-            self._wait_until(due)
-        self._heartbeat.stopped()
-        self._say_alive()
+                if failures := self._backoff.succeeded():
+                    logger.info("works again after %d failures in a row", failures)
+                # From one due time to the next, so that lateness does not add up. Who is later
+                # than a whole interval goes on at once, and does not hurry to catch up.
+                due = max(due + self._settings.frame_interval_seconds, self._clock())
+            if (left_seconds := due - self._clock()) > 0:
+                self._wait(left_seconds)
 
     def stop(self) -> None:
         """Make `run` return after the frame at hand."""
-        self._stop.set()
+        self._stopping.set()
 
-    def _step(self) -> None:
-        if self._engine is None:
-            self._model, self._engine = self._load()
-            self._heartbeat.runs(self._model, self._engine.name)
-            logger.info("running model %s", self._model)
+    def _work(self) -> None:
+        if self._loaded is None:
+            self._loaded = self._load_model()
+            self._heartbeat.loaded(self._loaded[0])
+            logger.info("runs %s", self._loaded[0])
+        model, engine = self._loaded
         frame = self._camera.capture()
+        frame_id = self._ids.next()
         started = time.perf_counter()
-        found = self._engine.infer(frame.picture)
+        found = engine.infer(frame.image)
         inference_ms = (time.perf_counter() - started) * 1000
         kept = [one for one in found if one.score >= self._settings.threshold]
-        if kept and self._model:
+        if kept:
             message = detection_message(
                 thing=self._settings.thing,
-                model=self._model,
-                frame_id=self._ids.next(),
+                model=model,
+                frame_id=frame_id,
                 frame=frame,
                 inference_ms=inference_ms,
                 detections=kept,
             )
             self._publisher.publish(self._settings.topic, message)
-        self._heartbeat.saw_frame()
-        self._heartbeat.beat()
+        self._heartbeat.frame_done()
 
     def _report(self, error: Exception) -> None:
-        """Publish a failure: the first in a row, then at every doubling of their number."""
-        self._failures += 1
-        logger.error("failure %d in a row: %s: %s", self._failures, type(error).__name__, error)
-        described: dict[str, Any] = {
-            "type": type(error).__name__,
-            "message": str(error),
-            "at": timestamp(),
-            "consecutive": self._failures,
-        }
-        self._heartbeat.saw_error(described)
-        if self._failures & (self._failures - 1) == 0:
-            message = error_message(self._settings.thing, self._model, described)
-            self._attempt(lambda: self._publisher.publish(self._settings.topic, message))
-        self._say_alive()
-
-    def _say_alive(self) -> None:
-        self._attempt(self._heartbeat.beat)
-
-    def _attempt(self, send: Callable[[], None]) -> None:
-        """Send what must not stop the loop when it cannot be sent."""
+        report = ErrorReport.of(error, self._backoff.consecutive)
+        self._heartbeat.failed(report)
+        if not self._repeats.is_news(error):
+            return
+        logger.error(
+            "failure %d in a row: %s: %s",
+            report.consecutive,
+            report.type,
+            report.message,
+            # An expected failure is said in its message; for any other the place helps.
+            exc_info=None if isinstance(error, DeviceError | VisionError) else error,
+        )
+        model = self._loaded[0] if self._loaded else None
         try:
-            send()
-        except Exception as error:  # noqa: BLE001 - the broker may be away for days
-            logger.warning("not sent: %s: %s", type(error).__name__, error)
-
-    def _wait_until(self, due: float) -> None:
-        """Wait, with a heartbeat where a long pause would outlast its interval."""
-        while (left := due - time.monotonic()) > 0:
-            if self._stop.wait(min(left, self._settings.heartbeat_interval_seconds)):
-                return
-            if due - time.monotonic() > 0:
-                self._say_alive()
+            self._publisher.publish(
+                self._settings.topic, error_message(self._settings.thing, model, report)
+            )
+        except Exception as unsent:  # noqa: BLE001 - the heartbeat and the log still say it
+            logger.warning("the error message was not sent: %s", unsent)

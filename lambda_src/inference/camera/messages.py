@@ -2,22 +2,43 @@
 
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
 
 from camera.sources import Frame
 from vision.detections import Detection
 
+# A named shadow holds 8 KiB; an error's text must leave room for the rest.
+_LONGEST_ERROR_CHARACTERS = 500
+
 
 @dataclass(frozen=True)
 class ModelIdentity:
-    """Which model made a message."""
+    """Which model made a message; the digest is the artifact's SHA-256, lower-case hex."""
 
     name: str
     version: str
     digest: str
+
+
+@dataclass(frozen=True)
+class ErrorReport:
+    """One failure, and how many there were in a row with it."""
+
+    type: str
+    message: str
+    at: str
+    consecutive: int
+
+    @classmethod
+    def of(cls, error: Exception, consecutive: int) -> Self:
+        """Describe an error that happened now; a long text is cut."""
+        text = str(error) or "no further description"
+        if len(text) > _LONGEST_ERROR_CHARACTERS:
+            text = f"{text[: _LONGEST_ERROR_CHARACTERS - 1]}…"
+        return cls(type(error).__name__, text, timestamp(), consecutive)
 
 
 class FrameIds:
@@ -28,9 +49,9 @@ class FrameIds:
         self._count = 0
 
     def next(self) -> str:
-        """Return the next id."""
+        """Return the next frame's id."""
         self._count += 1
-        return f"{self._run}-{self._count:08d}"
+        return f"{self._run}-{self._count}"
 
 
 def detection_message(  # noqa: PLR0913 - a message has this many parts
@@ -43,8 +64,8 @@ def detection_message(  # noqa: PLR0913 - a message has this many parts
     detections: Sequence[Detection],
 ) -> bytes:
     """Say what is on a frame; boxes are shares of the picture, 0 to 1."""
-    height_px, width_px = frame.picture.shape[:2]
-    return _json(
+    height_px, width_px = frame.image.shape[:2]
+    return encode(
         {
             "thing": thing,
             "model": asdict(model),
@@ -61,16 +82,23 @@ def detection_message(  # noqa: PLR0913 - a message has this many parts
     )
 
 
-def error_message(thing: str, model: ModelIdentity | None, error: dict[str, Any]) -> bytes:
-    """Say that a frame, a start or a hand-over failed."""
-    return _json({"thing": thing, "model": asdict(model) if model else None, "error": error})
+def error_message(thing: str, model: ModelIdentity | None, error: ErrorReport) -> bytes:
+    """Say that a start, a frame or a hand-over failed."""
+    return encode(
+        {"thing": thing, "model": asdict(model) if model else None, "error": asdict(error)}
+    )
 
 
 def timestamp(moment: datetime | None = None) -> str:
-    """ISO 8601, UTC, milliseconds; now unless a moment is given."""
-    moment = moment or datetime.now(UTC)
+    """ISO 8601 in UTC with milliseconds and a Z; now unless a moment is given."""
+    moment = (moment or datetime.now(UTC)).astimezone(UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _json(document: dict[str, Any]) -> bytes:
-    return json.dumps(document, ensure_ascii=False, allow_nan=False).encode()
+def encode(document: Mapping[str, Any]) -> bytes:
+    """JSON in UTF-8; what UTF-8 cannot say, as half a character in a file's name, becomes '?'.
+
+    Raises:
+        ValueError: a number is not finite; JSON has no word for it.
+    """
+    return json.dumps(document, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")

@@ -1,5 +1,6 @@
 """Settings of the function, from the environment that Greengrass gives it."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,16 +8,26 @@ from typing import Self
 
 from camera.errors import SettingsError
 
+_THING = re.compile(r"[A-Za-z0-9:_-]{1,128}")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_NOT_IN_A_TOPIC = re.compile(r"[+#{}\s\x00-\x1f]")
+_LONGEST_TOPIC_BYTES = 256
+_MOST_TOPIC_SLASHES = 7
+_LONGEST_SHOWN = 80
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """Everything that the loop is told; durations in seconds, the threshold from 0 to 1."""
 
     thing: str
-    function_arn: str
+    # None where nothing names it: outside Greengrass.
+    function_arn: str | None
     artifact: Path
     model_directory: Path
+    # SHA-256 of the artifact, lower-case hex.
     model_digest: str
+    # A kind and what it needs, for example "folder:camera".
     camera: str
     threshold: float
     topic: str
@@ -25,45 +36,99 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
-        """Read the settings.
+        """Read and check every setting.
 
         Raises:
             SettingsError: names the variable, what was given and what would work.
         """
-        read = _Reader(environment)
-        thing = read.text("AWS_IOT_THING_NAME")
+        thing = thing_name(environment)
         return cls(
             thing=thing,
-            function_arn=environment.get("MY_FUNCTION_ARN", ""),
-            artifact=Path(read.text("DEEPLENS_MODEL_ARTIFACT")),
-            model_directory=Path(read.text("DEEPLENS_MODEL_DIRECTORY")),
-            model_digest=read.text("DEEPLENS_MODEL_DIGEST"),
-            camera=read.text("DEEPLENS_CAMERA"),
-            threshold=read.number("DEEPLENS_THRESHOLD", 0.0, 1.0),
-            topic=read.text("DEEPLENS_TOPIC").replace("{thing}", thing),
-            frame_interval_seconds=read.number("DEEPLENS_FRAME_INTERVAL_SECONDS", 0.001, 3600.0),
-            heartbeat_interval_seconds=read.number(
-                "DEEPLENS_HEARTBEAT_INTERVAL_SECONDS", 0.1, 3600.0
+            function_arn=environment.get("MY_FUNCTION_ARN") or None,
+            artifact=_path(environment, "DEEPLENS_MODEL_ARTIFACT"),
+            model_directory=_path(environment, "DEEPLENS_MODEL_DIRECTORY"),
+            model_digest=_matching(
+                environment, "DEEPLENS_MODEL_DIGEST", _DIGEST, "64 lower-case hex digits"
+            ),
+            camera=_text(environment, "DEEPLENS_CAMERA"),
+            threshold=_number(environment, "DEEPLENS_THRESHOLD", 0.0, 1.0),
+            topic=_topic(environment, thing),
+            frame_interval_seconds=_number(
+                environment, "DEEPLENS_FRAME_INTERVAL_SECONDS", 0.001, 3600.0
+            ),
+            heartbeat_interval_seconds=_number(
+                environment, "DEEPLENS_HEARTBEAT_INTERVAL_SECONDS", 1.0, 3600.0
             ),
         )
 
 
-class _Reader:
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        self._environment = environment
+def thing_name(environment: Mapping[str, str]) -> str:
+    """Return the camera's thing name; raise `SettingsError` when it is missing or not one."""
+    return _matching(
+        environment, "AWS_IOT_THING_NAME", _THING, "1 to 128 letters, digits, ':', '_' or '-'"
+    )
 
-    def text(self, name: str) -> str:
-        value = self._environment.get(name, "")
-        if not value:
-            raise SettingsError(f"{name} is not set; the inference component's recipe sets it")
-        return value
 
-    def number(self, name: str, least: float, most: float) -> float:
-        text = self.text(name)
-        try:
-            value = float(text)
-        except ValueError:
-            raise SettingsError(f"{name}: given {text!r}, expected a number") from None
-        if not least <= value <= most:
-            raise SettingsError(f"{name}: given {text}, expected {least:g} to {most:g}")
+def _text(environment: Mapping[str, str], name: str) -> str:
+    value = environment.get(name, "")
+    if value.strip():
         return value
+    setter = "Greengrass" if name.startswith("AWS_") else "the inference component's recipe"
+    given = f"given {value!r}" if value else "it is not set"
+    raise SettingsError(f"{name}: {given}; {setter} sets it")
+
+
+def _matching(
+    environment: Mapping[str, str], name: str, pattern: re.Pattern[str], expected: str
+) -> str:
+    value = _text(environment, name)
+    if not pattern.fullmatch(value):
+        raise SettingsError(f"{name}: given {_shown(value)}, expected {expected}")
+    return value
+
+
+def _path(environment: Mapping[str, str], name: str) -> Path:
+    value = _text(environment, name)
+    if "\0" in value:
+        raise SettingsError(f"{name}: given {_shown(value)}, expected a path")
+    if value.startswith("{"):
+        # Greengrass logs a recipe variable that it cannot resolve, and leaves its text.
+        raise SettingsError(
+            f"{name}: given {_shown(value)}, a recipe variable that Greengrass did not fill in; "
+            "the model component must be a dependency, and its artifact readable by ALL"
+        )
+    return Path(value)
+
+
+def _topic(environment: Mapping[str, str], thing: str) -> str:
+    name = "DEEPLENS_TOPIC"
+    given = _text(environment, name)
+    topic = given.replace("{thing}", thing)
+    if (
+        topic.startswith("$")
+        or _NOT_IN_A_TOPIC.search(topic)
+        or len(topic.encode("utf-8", "replace")) > _LONGEST_TOPIC_BYTES
+        or topic.count("/") > _MOST_TOPIC_SLASHES
+    ):
+        raise SettingsError(
+            f"{name}: given {_shown(given)}, expected a topic of at most {_LONGEST_TOPIC_BYTES} "
+            f"bytes and {_MOST_TOPIC_SLASHES} slashes, without wildcard, space or leading '$', "
+            "for example 'deeplens/{thing}/infer'"
+        )
+    return topic
+
+
+def _number(environment: Mapping[str, str], name: str, least: float, most: float) -> float:
+    text = _text(environment, name)
+    expected = f"expected a number from {least:g} to {most:g}"
+    try:
+        value = float(text)
+    except ValueError:
+        raise SettingsError(f"{name}: given {_shown(text)}, {expected}") from None
+    if not least <= value <= most:
+        raise SettingsError(f"{name}: given {_shown(text)}, {expected}")
+    return value
+
+
+def _shown(value: str) -> str:
+    return repr(value if len(value) <= _LONGEST_SHOWN else f"{value[:_LONGEST_SHOWN]}…")
