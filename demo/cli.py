@@ -25,7 +25,7 @@ from stacks.config import ConfigError, EnvironmentConfig, load_environment
 
 SCENES = LOCAL / "scenes"
 ANNOTATED = ROOT / "build" / "demo"
-_FIRST_MESSAGE_SECONDS = 120.0
+_FIRST_MESSAGE_SECONDS = 45.0
 _NOT_RUNNING = 3
 _INTERRUPTED = 130
 

@@ -14,7 +14,7 @@ import numpy as np
 from model_tools.package import ARTIFACT_NAME, build_manifest, package
 
 MODEL_NAME = "shapes"
-DEFAULT_STEPS = 950
+DEFAULT_STEPS = 850
 THRESHOLD = 0.5
 
 _PARITY_PICTURES = 8
