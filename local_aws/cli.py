@@ -66,7 +66,6 @@ def up(paths: StatePaths, *, foreground: bool, daemon: bool) -> None:
     if endpoint is not None:
         click.echo(f"local-aws: runs already at {endpoint.endpoint_url} (process {endpoint.pid})")
         return
-    paths.endpoint.unlink(missing_ok=True)
     if foreground or daemon:
         server: Any = importlib.import_module("local_aws.server")
         server.run(paths, watch_parent=foreground)
@@ -142,7 +141,7 @@ def reset(paths: StatePaths) -> None:
 def _start(paths: StatePaths) -> None:
     paths.root.mkdir(parents=True, exist_ok=True)
     click.echo("local-aws: starting")
-    with paths.log.open("wb") as log:
+    with paths.log.open("ab") as log:
         process = subprocess.Popen(  # noqa: S603 - this package, by this interpreter
             [sys.executable, "-m", "local_aws", "--state", str(paths.root), "up", "--daemon"],
             stdin=subprocess.DEVNULL,
@@ -156,6 +155,9 @@ def _start(paths: StatePaths) -> None:
     while (endpoint := running(paths)) is None:
         elapsed = time.monotonic() - began
         if process.poll() is not None or elapsed > _START_SECONDS:
+            endpoint = running(paths)
+            if endpoint is not None:
+                break
             _fail_to_start(paths, process)
         if time.monotonic() - told > _PROGRESS_SECONDS:
             told = time.monotonic()

@@ -43,6 +43,11 @@ class StatePaths:
         return self.root / "ca.pem"
 
     @property
+    def lock(self) -> Path:
+        """Locked by the server that uses the folder."""
+        return self.root / "lock"
+
+    @property
     def clean_marker(self) -> Path:
         """Present when the last server stopped after saving everything."""
         return self.root / "clean"

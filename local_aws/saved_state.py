@@ -15,6 +15,7 @@ _USABLE_STATUS = "REVIEW_IN_PROGRESS"
 def prepare(paths: StatePaths) -> list[str]:
     """Make the folder ready for a start; say in plain lines what had to be discarded."""
     paths.root.mkdir(parents=True, exist_ok=True)
+    paths.endpoint.unlink(missing_ok=True)
     shutil.rmtree(paths.temporary, ignore_errors=True)
     reason = _why_unusable(paths)
     paths.clean_marker.unlink(missing_ok=True)

@@ -7,10 +7,12 @@ import os
 import shutil
 import signal
 import socket
+import stat
 import sys
 from pathlib import Path
 
 from local_aws.endpoint import Endpoint
+from local_aws.lock import hold
 from local_aws.paths import StatePaths
 from local_aws.processes import descendants, kill_all
 from local_aws.saved_state import prepare
@@ -18,6 +20,7 @@ from local_aws.saved_state import prepare
 LOOPBACK = "127.0.0.1"
 _PARENT_CHECK_SECONDS = 0.5
 _READY_SECONDS = 60
+_PATIENCE_SECONDS = 15
 
 
 def run(paths: StatePaths, *, watch_parent: bool) -> None:
@@ -25,6 +28,11 @@ def run(paths: StatePaths, *, watch_parent: bool) -> None:
 
     Does not return: the process ends here, after the state is saved, whatever still waits.
     """
+    paths.root.mkdir(parents=True, exist_ok=True)
+    if not hold(paths, _PATIENCE_SECONDS):
+        sys.exit(f"local-aws: another server uses {paths.root}")
+    if not watch_parent and stat.S_ISREG(os.fstat(sys.stdout.fileno()).st_mode):
+        os.ftruncate(sys.stdout.fileno(), 0)
     for note in prepare(paths):
         print(note, flush=True)  # noqa: T201 - the log or the terminal is where a server speaks
     gateway = socket.create_server((LOOPBACK, 0))

@@ -181,3 +181,32 @@ def test_reset_removes_the_state_but_never_under_a_running_server(command: Comma
     command("down")
     assert command("reset").returncode == 0
     assert not (command.state / "state").exists()
+
+
+def test_two_starts_at_once_are_one_server(command: Command) -> None:
+    words = [*command.words, "up"]
+    root = Path(__file__).parents[2]
+    with (
+        subprocess.Popen(words, cwd=root, stdout=subprocess.PIPE, text=True) as one,
+        subprocess.Popen(words, cwd=root, stdout=subprocess.PIPE, text=True) as two,
+    ):
+        said = [one.communicate()[0], two.communicate()[0]]
+    assert (one.returncode, two.returncode) == (0, 0), said
+    url = command.endpoint()["endpoint_url"]
+    assert all(url in text for text in said)
+
+
+def test_a_start_right_after_a_stop_waits_until_the_state_is_saved(command: Command) -> None:
+    command("up")
+    endpoint = command.endpoint()
+    EmbeddedAws(command, endpoint).client("iot").create_thing(thingName="kept")
+    os.kill(endpoint["pid"], signal.SIGTERM)
+    while (command.state / "endpoint.json").exists():
+        time.sleep(0.01)
+
+    started = command("up")
+
+    assert started.returncode == 0
+    assert "discarded" not in started.stdout
+    client = EmbeddedAws(command, command.endpoint()).client("iot")
+    assert [thing["thingName"] for thing in client.list_things()["things"]] == ["kept"]
