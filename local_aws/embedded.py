@@ -33,6 +33,7 @@ class EmbeddedAws:
         services.register_role_aliases(aliases)
         broker.listen_to_broker(greengrass.devices.hear)
         broker.bind_broker_to_loopback()
+        broker.enforce_certificate_policies()
         s3_copies.complete_copies()
         self._devices = DeviceEndpoint(greengrass, aliases, cloud)
 

@@ -17,7 +17,7 @@ PRIVATE_NAMES = {
     "ministack.services.cloudformation.provisioners": ["_RESOURCE_HANDLERS", "_physical_name"],
     "ministack.services.iam": ["_roles"],
     "ministack.services.iot": [
-        "_MtlsAcceptor", "_cancel_job", "_create_job", "_job_target_resolve", "_jobs",
+        "_MtlsAcceptor", "_WSSession", "_cancel_job", "_create_job", "_job_target_resolve", "_jobs",
         "_mqtt_policy_allows", "_mqtt_policy_context", "_mtls_active_registrations",
         "_mtls_ensure_server_cert", "_mtls_loop", "_mtls_port", "_mtls_refusal_reason",
         "_mtls_server", "_mtls_start_locked", "_thing_group_arn", "_thing_groups", "_things",
@@ -66,6 +66,11 @@ def test_the_private_function_takes_what_the_hooks_give(path: str, parameters: l
     module, _, name = path.rpartition(".")
     function = getattr(import_module(module), name)
     assert list(inspect.signature(function).parameters) == parameters
+
+
+def test_an_mqtt_session_is_asked_whether_it_is_held_to_policies() -> None:
+    session = import_module("ministack.services.iot")._WSSession  # noqa: SLF001 - what is tested
+    assert list(inspect.signature(session._evaluates_policies).parameters) == ["self"]  # noqa: SLF001 - as above
 
 
 def test_the_broker_still_binds_every_interface_unless_it_is_patched() -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import boto3
 import pytest
+from awscrt.exceptions import AwsCrtError
 from awscrt.mqtt import QoS
 from awsiot import mqtt_connection_builder
 
@@ -308,3 +309,11 @@ def test_a_device_hears_of_its_job_and_reports_over_mqtt_with_its_certificate(
         "effectiveDeployments"
     ]
     assert effective["coreDeviceExecutionStatus"] == "SUCCEEDED"
+
+
+def test_the_broker_holds_a_device_to_the_policy_on_its_certificate(
+    device: Device, iot: Any, unique: str, mqtt: Any
+) -> None:
+    iot.detach_policy(policyName=unique, target=device.certificate_arn)
+    with pytest.raises(AwsCrtError):
+        mqtt.connect().result(10)
