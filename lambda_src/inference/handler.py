@@ -12,7 +12,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from camera.errors import SettingsError
 from camera.heartbeat import Heartbeat
@@ -69,7 +69,8 @@ def _start(environment: Mapping[str, str]) -> None:
         publisher=publisher,
         heartbeat=heartbeat,
     )
-    _run_until_exit([(loop.run, loop.stop), (heartbeat.run, heartbeat.stop)])
+
+    _run_until_exit(heartbeat, loop)
 
 
 def _report_only(environment: Mapping[str, str], error: SettingsError) -> None:
@@ -88,26 +89,28 @@ def _report_only(environment: Mapping[str, str], error: SettingsError) -> None:
         publisher=GreengrassPublisher(),
     )
     heartbeat.failed(ErrorReport.of(error, consecutive=1))
-    _run_until_exit([(heartbeat.run, heartbeat.stop)])
+    _run_until_exit(heartbeat)
 
 
-def _run_until_exit(work: list[tuple[Callable[[], None], Callable[[], None]]]) -> None:
-    """Run each `(run, stop)` in a thread, and stop them all when the process ends."""
+def _run_until_exit(heartbeat: Heartbeat, loop: CameraLoop | None = None) -> None:
+    """Run each in a thread, and stop both when the process ends."""
+    work: list[Heartbeat | CameraLoop] = [heartbeat, loop] if loop else [heartbeat]
     threads = [
-        threading.Thread(target=run, name=f"deeplens-{run.__qualname__}", daemon=True)
-        for run, _ in work
+        threading.Thread(target=one.run, name=type(one).__name__, daemon=True) for one in work
     ]
 
     def stop() -> None:
         deadline = time.monotonic() + _STOP_SECONDS
-        for _, stop_one in work:
-            stop_one()
-        for thread in threads:
+        # TensorFlow crashes an interpreter that begins to end while TensorFlow loads, even if it
+        # is loaded in time: such a process says its last word and ends without that clean-up.
+        interrupted = loop is not None and loop.is_loading
+        for one in work:
+            one.stop()
+        for thread in threads[:1] if interrupted else threads:
             thread.join(max(0.0, deadline - time.monotonic()))
         busy = [thread.name for thread in threads if thread.is_alive()]
-        if busy:
-            # Native code, as TensorFlow while it loads, does not survive the interpreter's end.
-            logger.warning("ends without waiting for %s", ", ".join(busy))
+        if busy or interrupted:
+            logger.warning("ends at once, without waiting for %s", " and ".join(busy) or "anything")
             logging.shutdown()
             os._exit(0)
 

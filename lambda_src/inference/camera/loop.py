@@ -27,7 +27,10 @@ LoadModel = Callable[[], tuple[ModelIdentity, InferenceEngine]]
 
 
 class CameraLoop:
-    """One camera, one model, one topic."""
+    """One camera, one model, one topic.
+
+    `is_loading` says whether it is inside `load_model`.
+    """
 
     def __init__(  # noqa: PLR0913 - the parts that it brings together
         self,
@@ -56,6 +59,7 @@ class CameraLoop:
         self._backoff = Backoff()
         self._repeats = Repeats(clock)
         self._loaded: tuple[ModelIdentity, InferenceEngine] | None = None
+        self.is_loading = False
 
     def run(self) -> None:
         """Work until `stop` is called; nothing that fails ends it."""
@@ -81,7 +85,11 @@ class CameraLoop:
 
     def _work(self) -> None:
         if self._loaded is None:
-            self._loaded = self._load_model()
+            self.is_loading = True
+            try:
+                self._loaded = self._load_model()
+            finally:
+                self.is_loading = False
             self._heartbeat.loaded(self._loaded[0])
             logger.info("runs %s", self._loaded[0])
         model, engine = self._loaded
