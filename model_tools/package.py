@@ -30,7 +30,7 @@ class Package:
     size_bytes: int
 
 
-def build_manifest(
+def build_manifest(  # noqa: PLR0913 - a manifest says this many things
     *,
     name: str,
     version: str,

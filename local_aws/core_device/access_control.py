@@ -1,5 +1,6 @@
 """What a component may publish: its `accessControl` for the MQTT proxy."""
 
+import re
 from typing import Any
 
 _OPERATION = "aws.greengrass#PublishToIoTCore"
@@ -31,21 +32,10 @@ def may_publish(
 
 def _matches(pattern: str, topic: str) -> bool:
     """MQTT's `+` and `#`; and `*`, which Greengrass takes for any characters."""
-    if pattern in ("*", topic):
+    if pattern == "*":
         return True
-    wanted, given = pattern.split("/"), topic.split("/")
-    for index, part in enumerate(wanted):
-        if part == "#":
-            return True
-        if index >= len(given):
-            return False
-        if part == "+" or part == given[index]:
-            continue
-        head, star, tail = part.partition("*")
-        if not star:
-            return False
-        if index == len(wanted) - 1 and not tail:
-            return given[index].startswith(head)
-        if not (given[index].startswith(head) and given[index].endswith(tail)):
-            return False
-    return len(wanted) == len(given)
+    wanted = "/".join(
+        "[^/]+" if part == "+" else ".*" if part == "#" else re.escape(part).replace(r"\*", ".*")
+        for part in pattern.split("/")
+    )
+    return re.fullmatch(wanted, topic) is not None

@@ -61,7 +61,7 @@ def core() -> None:
 @click.option("--region", required=True)
 @_cores
 @_state
-def provision(  # noqa: PLR0913 - one parameter per option
+def provision(  # noqa: PLR0913, PLR0917 - one parameter per option
     thing: str,
     thing_group: str,
     policy: str,
@@ -118,9 +118,10 @@ def run(
         stream=sys.stdout, level=logging.INFO, format=f"%(asctime)s core {thing}: %(message)s"
     )
     interpreter = device_python.absolute()
-    logging.info("functions run on Python %s", _python_version(interpreter))
+    folder = camera_folder.absolute() if camera_folder else None
+    logging.getLogger(__name__).info("functions run on Python %s", _python_version(interpreter))
     try:
-        asyncio.run(_run(endpoint, Layout.of(thing, cores), interpreter, camera_folder))
+        asyncio.run(_run(endpoint, Layout.of(thing, cores), interpreter, folder))
     except CoreDeviceError as error:
         raise click.ClickException(str(error)) from None
     except AwsCrtError as error:
@@ -149,8 +150,7 @@ async def _run(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    folder = camera_folder.absolute() if camera_folder else None
-    await CoreDevice(endpoint, layout, interpreter, folder).run(stop)
+    await CoreDevice(endpoint, layout, interpreter, camera_folder).run(stop)
 
 
 def _endpoint(state: Path) -> Endpoint:

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import json
 import logging
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,8 +12,8 @@ from typing import Any
 from local_aws.core_device.configuration import interpolated
 from local_aws.core_device.errors import DeploymentFailed
 from local_aws.core_device.lambda_process import (
-    Launch,
     LambdaProcess,
+    Launch,
     base_environment,
     new_token,
 )
@@ -192,4 +191,4 @@ def _link_camera(component: Component, host: Host) -> None:
     link = work / "camera"
     if link.is_symlink():
         link.unlink()
-    os.symlink(host.camera_folder, link)
+    link.symlink_to(host.camera_folder)

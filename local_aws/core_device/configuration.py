@@ -28,7 +28,8 @@ def updated(
         else:
             _reset(value, defaults, [_unescape(part) for part in pointer.split("/")[1:]])
     merge = update.get("merge") or {}
-    return _merged(value, json.loads(merge) if isinstance(merge, str) else merge)
+    result: dict[str, Any] = _merged(value, json.loads(merge) if isinstance(merge, str) else merge)
+    return result
 
 
 def interpolated(text: str, own: str, dependencies: Mapping[str, Mapping[str, Path]]) -> str:

@@ -2,14 +2,16 @@
 
 import json
 from collections.abc import Callable
-from concurrent.futures import Future
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from awscrt import mqtt
 from awsiot import mqtt_connection_builder
 
 from local_aws.core_device.layout import Layout
 from local_aws.endpoint import Endpoint
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 _TIMEOUT_SECONDS = 20.0
 

@@ -246,7 +246,7 @@ class CoreDevice:
     def _report_health(
         self, document: dict[str, Any] | None = None, *, error: str = "", detail: str = "SUCCESSFUL"
     ) -> None:
-        """Send a fleet status message: all components, and a deployment's outcome if there is one."""
+        """Send a fleet status message: all components, and a deployment's outcome."""
         self._sequence += 1
         arn = (document or self._deployment).get("configurationArn", "")
         roots = set((document or self._deployment).get("components", {}))

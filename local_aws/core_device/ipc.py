@@ -95,8 +95,7 @@ class IpcServer:
         operation = headers.get("operation", "")
         stream = headers[":stream-id"]
         try:
-            if operation != _PUBLISH:
-                raise ValueError(f"{operation} is not modelled by this core device")
+            _require_modelled(operation)
             request = json.loads(payload)
             content = base64.b64decode(request.get("payload", ""))
             await self._publish(component, request["topicName"], content, int(request["qos"]))
@@ -109,19 +108,25 @@ class IpcServer:
             await _send(writer, _APPLICATION_MESSAGE, _TERMINATE_STREAM, stream, kind, b"{}")
 
 
+def _require_modelled(operation: str) -> None:
+    if operation != _PUBLISH:
+        raise ValueError(f"{operation} is not modelled by this core device")
+
+
 async def _read(reader: asyncio.StreamReader) -> tuple[dict[str, Any], bytes]:
     prelude = await reader.readexactly(_PRELUDE_BYTES)
-    total, header_length, crc = struct.unpack("!III", prelude)
+    total, _, crc = struct.unpack("!III", prelude)
     if total > _LARGEST_MESSAGE_BYTES or zlib.crc32(prelude[:8]) != crc:
         raise ConnectionError("not an event-stream message")
     rest = await reader.readexactly(total - _PRELUDE_BYTES)
     buffer = EventStreamBuffer()
     buffer.add_data(prelude + rest)
     message = next(buffer)
-    return dict(message.headers), bytes(message.payload)
+    headers: dict[str, Any] = message.headers
+    return headers, bytes(message.payload)
 
 
-async def _send(  # noqa: PLR0913 - the parts of a message
+async def _send(  # noqa: PLR0913, PLR0917 - the parts of a message
     writer: asyncio.StreamWriter,
     kind: int,
     flags: int,

@@ -94,10 +94,10 @@ class LambdaProcess:
 
     async def _until_ready(self, ready: int) -> str | None:
         loop = asyncio.get_running_loop()
-        readable = loop.create_future()
-        loop.add_reader(ready, lambda: readable.done() or readable.set_result(None))
+        readable = asyncio.Event()
+        loop.add_reader(ready, readable.set)
         try:
-            await asyncio.wait_for(readable, self.launch.status_timeout_seconds)
+            await asyncio.wait_for(readable.wait(), self.launch.status_timeout_seconds)
         except TimeoutError:
             return (
                 f"the handler was not imported within {self.launch.status_timeout_seconds:g} s; "

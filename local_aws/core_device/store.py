@@ -25,7 +25,7 @@ def fetch(
         DeploymentFailed: its SHA-256 is not the recipe's (nothing is kept), or its archive has
             a member that does not belong.
     """
-    uri = artifact["Uri"]
+    uri: str = artifact["Uri"]
     file = folder / uri.rpartition("/")[2].removeprefix("greengrass:")
     expected = base64.b64decode(artifact["Digest"]).hex()
     if not (file.is_file() and _sha256(file) == expected):

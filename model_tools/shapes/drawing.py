@@ -16,11 +16,12 @@ _STAR_INNER_RADIUS = 0.45
 _SMALLEST, _LARGEST = 0.22, 0.44
 _LEAST_CONTRAST = 90.0
 _PLACING_TRIES = 30
+_BLURRED_SHARE = 0.3
 
 
 @dataclass(frozen=True)
 class DrawnShape:
-    """One shape: index into `LABELS`, and its box in pixels of the picture (ymin, xmin, ymax, xmax)."""
+    """One shape: index into `LABELS`; box in pixels of the picture (ymin, xmin, ymax, xmax)."""
 
     kind: int
     box: tuple[float, float, float, float]
@@ -52,7 +53,7 @@ def draw_picture(
         canvas.polygon(points, fill=_contrasting_color(random, behind))
         shapes.append(DrawnShape(kind, box))
     image = image.resize((width_px, height_px), Image.Resampling.BOX)
-    if random.random() < 0.3:
+    if random.random() < _BLURRED_SHARE:
         image = image.filter(ImageFilter.GaussianBlur(random.uniform(0.2, 0.7)))
     pixels = np.asarray(image).astype(np.float32)
     pixels += random.standard_normal(pixels.shape, np.float32) * np.float32(random.uniform(0, 10))

@@ -19,6 +19,8 @@ MOST_DETECTIONS = 20
 _CHANNELS = (16, 32, 48, 64)
 _FOCAL_PRIOR_LOGIT = -4.0
 _BOX_LOSS_WEIGHT = 1.0
+# The cells around a centre that learn its box too.
+_NEAR_CELLS = 2**0.5
 # Distances are predicted in units of this many pixels.
 BOX_UNIT_PX = 16.0
 
@@ -79,7 +81,7 @@ def targets(shapes: list[DrawnShape]) -> tuple[Floats, Floats, Floats]:
         distance2 = (rows - row) ** 2 + (columns - column) ** 2
         bump = np.exp(-distance2 / (2 * spread**2)).astype(np.float32)
         heat[..., shape.kind] = np.maximum(heat[..., shape.kind], bump)
-        near = distance2 <= 2
+        near = distance2 <= _NEAR_CELLS**2
         y = (rows[near] + 0.5) * STRIDE_PX
         x = (columns[near] + 0.5) * STRIDE_PX
         sides = np.stack([y - ymin, x - xmin, ymax - y, xmax - x], axis=-1)

@@ -52,7 +52,7 @@ class EmbeddedAws:
             endpoint_url=self.endpoint["endpoint_url"],
             region_name=region,
             aws_access_key_id=account,
-            aws_secret_access_key="local",  # noqa: S106 - the emulator takes any
+            aws_secret_access_key="local",
         )
 
 

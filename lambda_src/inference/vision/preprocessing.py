@@ -27,5 +27,7 @@ def prepare(picture: npt.NDArray[np.uint8], spec: InputSpec) -> npt.NDArray[Any]
     if spec.channel_order == "BGR":
         pixels = pixels[..., ::-1]
     if spec.dtype == "float32":
-        pixels = (pixels.astype(np.float32) - np.array(spec.mean, np.float32)) * np.float32(spec.scale)
+        pixels = (pixels.astype(np.float32) - np.array(spec.mean, np.float32)) * np.float32(
+            spec.scale
+        )
     return np.ascontiguousarray(pixels[np.newaxis])

@@ -29,7 +29,7 @@ def _sent(operation: str, **params: Any) -> Request:
         "greengrassv2",
         region_name="eu-central-1",
         aws_access_key_id="111111111111",
-        aws_secret_access_key="local",  # noqa: S106 - nothing is reached
+        aws_secret_access_key="local",
         endpoint_url="http://127.0.0.1:1",
     )
     sent: list[Any] = []
