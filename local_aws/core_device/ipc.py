@@ -122,8 +122,8 @@ async def _read(reader: asyncio.StreamReader) -> tuple[dict[str, Any], bytes]:
     buffer = EventStreamBuffer()
     buffer.add_data(prelude + rest)
     message = next(buffer)
-    headers: dict[str, Any] = message.headers
-    return headers, bytes(message.payload)
+    found: dict[str, Any] = message.to_response_dict()
+    return found["headers"], bytes(found["body"])
 
 
 async def _send(  # noqa: PLR0913, PLR0917 - the parts of a message
