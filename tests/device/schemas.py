@@ -1,0 +1,81 @@
+"""The messages' shapes as JSON Schema; docs/messages.md says the same for people."""
+
+from typing import Any
+
+
+def _object(**properties: Any) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+_TEXT = {"type": "string", "minLength": 1}
+_COUNT = {"type": "integer", "minimum": 0}
+_SHARE = {"type": "number", "minimum": 0, "maximum": 1}
+_MOMENT = {"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$"}
+_MODEL = _object(name=_TEXT, version=_TEXT, digest={"type": "string", "pattern": "^[0-9a-f]{64}$"})
+_ERROR = _object(
+    type=_TEXT, message=_TEXT, at=_MOMENT, consecutive={"type": "integer", "minimum": 1}
+)
+
+
+def _nullable(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+DETECTION_MESSAGE = _object(
+    thing=_TEXT,
+    model=_MODEL,
+    frame=_object(
+        id={"type": "string", "pattern": r"^[0-9a-f]{12}-[1-9]\d*$"},
+        captured_at=_MOMENT,
+        source=_TEXT,
+        width_px={"type": "integer", "minimum": 1},
+        height_px={"type": "integer", "minimum": 1},
+    ),
+    inference_ms={"type": "number", "minimum": 0},
+    detections={
+        "type": "array",
+        "minItems": 1,
+        "items": _object(
+            label=_TEXT,
+            score=_SHARE,
+            box=_object(ymin=_SHARE, xmin=_SHARE, ymax=_SHARE, xmax=_SHARE),
+        ),
+    },
+)
+
+ERROR_MESSAGE = _object(thing=_TEXT, model=_nullable(_MODEL), error=_ERROR)
+
+HEARTBEAT = _object(
+    state=_object(
+        reported=_object(
+            status={"enum": ["starting", "running", "failing", "stopped"]},
+            model=_nullable(_MODEL),
+            function=_nullable(_TEXT),
+            engine=_TEXT,
+            frames=_COUNT,
+            frames_per_second={"type": "number", "minimum": 0},
+            last_frame_at=_nullable(_MOMENT),
+            last_error=_nullable(_ERROR),
+            started_at=_MOMENT,
+            heartbeat_at=_MOMENT,
+            heartbeat_interval_seconds={"type": "number", "exclusiveMinimum": 0},
+        )
+    )
+)
+
+
+def fields(schema: dict[str, Any], prefix: str = "") -> list[str]:
+    """Every field's path: `frame.id`, `detections[].box.ymin`."""
+    if "anyOf" in schema:
+        schema = schema["anyOf"][0]
+    found = [prefix] if prefix else []
+    if schema.get("type") == "array":
+        schema, prefix = schema["items"], f"{prefix}[]"
+    for name, child in schema.get("properties", {}).items():
+        found += fields(child, f"{prefix}.{name}" if prefix else name)
+    return found

@@ -1,0 +1,164 @@
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import jsonschema
+import pytest
+
+from camera.errors import CameraError, PublishError
+from camera.heartbeat import Heartbeat
+from camera.messages import ErrorReport
+from tests.device.bench import MODEL, THING, Clock, Sent
+from tests.device.schemas import HEARTBEAT
+
+SHADOW = f"$aws/things/{THING}/shadow/name/deeplens/update"
+FUNCTION = "arn:aws:lambda:eu-central-1:111111111111:function:deeplens-dev:7"
+
+
+def heartbeat(sent: Sent, *, interval_seconds: float = 60.0, **more: Any) -> Heartbeat:
+    return Heartbeat(
+        thing=THING,
+        function_arn=FUNCTION,
+        engine="tensorflow",
+        interval_seconds=interval_seconds,
+        publisher=sent,
+        **more,
+    )
+
+
+def reported(sent: Sent) -> list[dict[str, Any]]:
+    return [json.loads(payload)["state"]["reported"] for _, payload in sent.messages]
+
+
+def statuses(sent: Sent) -> list[str]:
+    return [state["status"] for state in reported(sent)]
+
+
+@contextmanager
+def running(beating: Heartbeat) -> Iterator[threading.Thread]:
+    thread = threading.Thread(target=beating.run)
+    thread.start()
+    try:
+        yield thread
+    finally:
+        beating.stop()
+        thread.join(5)
+        assert not thread.is_alive()
+
+
+def eventually(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 5
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def test_the_first_report_is_sent_at_once_and_the_last_says_stopped() -> None:
+    sent = Sent()
+    with running(heartbeat(sent)):
+        eventually(lambda: len(sent.messages) == 1)
+    assert statuses(sent) == ["starting", "stopped"]
+    assert {topic for topic, _ in sent.messages} == {SHADOW}
+
+
+def test_every_report_has_the_shape_that_the_cloud_reads() -> None:
+    sent = Sent()
+    beating = heartbeat(sent)
+    with running(beating):
+        eventually(lambda: len(sent.messages) == 1)
+        beating.loaded(MODEL)
+        beating.frame_done()
+        eventually(lambda: len(sent.messages) == 2)
+        beating.failed(ErrorReport.of(CameraError("dark"), 1))
+        eventually(lambda: len(sent.messages) == 3)
+    for _, payload in sent.messages:
+        jsonschema.validate(json.loads(payload), HEARTBEAT)
+    starting, works, failing, stopped = reported(sent)
+    assert starting["model"] is None
+    assert starting["function"] == FUNCTION
+    assert works["status"] == "running"
+    assert works["model"] == {"name": "shapes", "version": "1.0.0", "digest": "ab" * 32}
+    assert works["frames"] == 1
+    assert failing["status"] == "failing"
+    assert failing["last_error"]["type"] == "CameraError"
+    assert failing["last_error"]["message"] == "dark"
+    assert stopped["started_at"] == starting["started_at"]
+
+
+def test_without_a_change_a_report_is_sent_at_the_interval() -> None:
+    sent = Sent()
+    began = time.monotonic()
+    with running(heartbeat(sent, interval_seconds=0.05)):
+        eventually(lambda: len(sent.messages) >= 4)
+    assert time.monotonic() - began >= 0.15
+    assert set(statuses(sent)[:4]) == {"starting"}
+
+
+def test_frames_alone_are_no_change() -> None:
+    sent = Sent()
+    beating = heartbeat(sent)
+    with running(beating):
+        beating.frame_done()
+        eventually(lambda: "running" in statuses(sent))
+        for _ in range(50):
+            beating.frame_done()
+        time.sleep(0.05)
+        assert statuses(sent).count("running") == 1
+
+
+def test_nothing_is_noted_after_the_stop() -> None:
+    sent = Sent()
+    beating = heartbeat(sent)
+    beating.stop()
+    beating.frame_done()
+    beating.run()
+    assert statuses(sent) == ["stopped"]
+
+
+@pytest.mark.parametrize("failure", [PublishError("no core"), RuntimeError("bug")])
+def test_a_report_that_cannot_be_sent_is_tried_again(failure: Exception) -> None:
+    sent = Sent(failures=[failure])
+    with running(heartbeat(sent)):
+        eventually(lambda: len(sent.messages) == 1)
+    assert statuses(sent) == ["starting", "stopped"]
+
+
+def test_an_unreachable_cloud_does_not_delay_the_end() -> None:
+    sent = Sent(failures=[PublishError("no core")] * 100)
+    beating = heartbeat(sent)
+    with running(beating) as thread:
+        eventually(lambda: len(sent.failures) < 100)
+        began = time.monotonic()
+        beating.stop()
+        thread.join(5)
+        assert time.monotonic() - began < 1
+    assert len(sent.failures) >= 97
+
+
+def rate(beating: Heartbeat) -> float:
+    return float(beating.document()["state"]["reported"]["frames_per_second"])
+
+
+def test_the_rate_is_measured_over_the_last_thirty_seconds() -> None:
+    clock = Clock()
+    beating = heartbeat(Sent(), clock=clock)
+    clock.now_seconds += 1000
+    beating.loaded(MODEL)
+    for _ in range(100):
+        clock.now_seconds += 0.5
+        beating.frame_done()
+    assert rate(beating) == pytest.approx(2, abs=0.1)
+    clock.now_seconds += 15
+    assert rate(beating) == pytest.approx(1, abs=0.1)
+    clock.now_seconds += 16
+    assert rate(beating) == 0
+
+
+def test_the_first_frame_is_not_a_thousand_per_second() -> None:
+    beating = heartbeat(Sent(), clock=Clock())
+    beating.loaded(MODEL)
+    beating.frame_done()
+    assert rate(beating) == 1

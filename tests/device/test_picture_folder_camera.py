@@ -1,0 +1,89 @@
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from camera.errors import CameraError
+from camera.sources import PictureFolderCamera
+
+
+def draw(file: Path, color: tuple[int, int, int] = (255, 0, 0)) -> None:
+    Image.new("RGB", (6, 4), color).save(file)
+
+
+def sources(camera: PictureFolderCamera, count: int) -> list[str]:
+    return [camera.capture().source for _ in range(count)]
+
+
+def test_pictures_come_in_the_order_of_their_names_over_and_over(tmp_path: Path) -> None:
+    for name in ("b.png", "a.jpg", "c.BMP"):
+        draw(tmp_path / name)
+    camera = PictureFolderCamera(tmp_path)
+    assert sources(camera, 5) == ["a.jpg", "b.png", "c.BMP", "a.jpg", "b.png"]
+
+
+def test_a_frame_is_rgb_bytes_with_its_time(tmp_path: Path) -> None:
+    draw(tmp_path / "red.png")
+    before = datetime.now(UTC)
+    frame = PictureFolderCamera(tmp_path).capture()
+    assert frame.image.shape == (4, 6, 3)
+    assert frame.image.dtype == np.uint8
+    assert frame.image[0, 0].tolist() == [255, 0, 0]
+    assert before <= frame.captured_at <= datetime.now(UTC)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGBA", "P", "1", "CMYK"])
+def test_any_kind_of_picture_becomes_rgb(tmp_path: Path, mode: str) -> None:
+    suffix = "jpg" if mode == "CMYK" else "png"
+    Image.new(mode, (6, 4)).save(tmp_path / f"picture.{suffix}")
+    assert PictureFolderCamera(tmp_path).capture().image.shape == (4, 6, 3)
+
+
+def test_each_round_lists_the_folder_anew(tmp_path: Path) -> None:
+    draw(tmp_path / "b.png")
+    camera = PictureFolderCamera(tmp_path)
+    assert sources(camera, 1) == ["b.png"]
+    draw(tmp_path / "a.png")
+    (tmp_path / "b.png").unlink()
+    assert sources(camera, 2) == ["a.png", "a.png"]
+
+
+def test_other_files_and_hidden_files_are_no_pictures(tmp_path: Path) -> None:
+    draw(tmp_path / "a.png")
+    (tmp_path / "scenes.json").write_text("{}")
+    (tmp_path / "._a.png").write_bytes(b"resource fork")
+    assert sources(PictureFolderCamera(tmp_path), 2) == ["a.png", "a.png"]
+
+
+def test_a_missing_folder_is_named_and_looked_for_again(tmp_path: Path) -> None:
+    folder = tmp_path / "camera"
+    camera = PictureFolderCamera(folder)
+    with pytest.raises(CameraError, match=r"camera' cannot be listed: No such file"):
+        camera.capture()
+    folder.mkdir()
+    with pytest.raises(CameraError, match=r"camera' holds no picture \(\.bmp"):
+        camera.capture()
+    draw(folder / "a.png")
+    assert sources(camera, 1) == ["a.png"]
+
+
+@pytest.mark.parametrize("kind", ["truncated", "empty", "text", "folder", "gone"])
+def test_an_unreadable_picture_is_named_and_the_next_one_follows(tmp_path: Path, kind: str) -> None:
+    for name in ("a.png", "b.png", "c.png"):
+        Image.effect_noise((64, 64), 50).save(tmp_path / name)
+    broken = tmp_path / "b.png"
+    camera = PictureFolderCamera(tmp_path)
+    assert sources(camera, 1) == ["a.png"]
+    content = broken.read_bytes()
+    broken.unlink()
+    if kind == "folder":
+        broken.mkdir()
+    elif kind != "gone":
+        broken.write_bytes(
+            {"truncated": content[: len(content) // 2], "empty": b"", "text": b"hello"}[kind]
+        )
+    with pytest.raises(CameraError, match=r"^'b\.png' is not a readable picture: "):
+        camera.capture()
+    assert sources(camera, 1) == ["c.png"]
