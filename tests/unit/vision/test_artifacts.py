@@ -1,0 +1,129 @@
+"""Artifacts, manifests and label maps: what is promised is checked, byte for byte."""
+
+import json
+import shutil
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vision.artifact import open_artifact
+from vision.errors import ArtifactError, LabelMapError, ManifestError
+from vision.labels import parse_label_map, write_label_map
+from vision.manifest import Manifest
+
+(ARTIFACT,) = (Path(__file__).parents[3] / "models/shapes").glob("*/model.zip")
+DIGEST = ARTIFACT.parent.name
+
+
+@pytest.fixture
+def unpacked(tmp_path: Path) -> Path:
+    folder = tmp_path / "model"
+    with zipfile.ZipFile(ARTIFACT) as archive:
+        archive.extractall(folder)
+    return folder
+
+
+def manifest_document() -> dict[str, Any]:
+    with zipfile.ZipFile(ARTIFACT) as archive:
+        document: dict[str, Any] = json.loads(archive.read("manifest.json"))
+    return document
+
+
+def test_the_committed_artifact_opens_with_its_digest_and_labels(unpacked: Path) -> None:
+    artifact = open_artifact(ARTIFACT, unpacked, DIGEST)
+    assert artifact.labels == {1: "circle", 2: "square", 3: "triangle", 4: "star"}
+    assert artifact.digest == DIGEST
+
+
+def test_another_digest_is_refused_with_both(unpacked: Path) -> None:
+    with pytest.raises(ArtifactError, match=f"{DIGEST}, expected {'0' * 64}"):
+        open_artifact(ARTIFACT, unpacked, "0" * 64)
+
+
+def test_a_changed_graph_is_refused(unpacked: Path) -> None:
+    graph = unpacked / "frozen_model.pb"
+    graph.write_bytes(graph.read_bytes() + b"\0")
+    with pytest.raises(ArtifactError, match=r"frozen_model\.pb: SHA-256"):
+        open_artifact(ARTIFACT, unpacked, DIGEST)
+
+
+def test_a_truncated_archive_is_refused(tmp_path: Path, unpacked: Path) -> None:
+    broken = tmp_path / "broken.zip"
+    shutil.copy(ARTIFACT, broken)
+    broken.write_bytes(broken.read_bytes()[:1000])
+    with pytest.raises(ArtifactError, match="expected"):
+        open_artifact(broken, unpacked, DIGEST)
+
+
+def test_an_absent_file_is_one_error(tmp_path: Path, unpacked: Path) -> None:
+    with pytest.raises(ArtifactError, match="cannot be read"):
+        open_artifact(tmp_path / "none.zip", unpacked, DIGEST)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "expected"),
+    [
+        (["schema_version"], 2, "schema_version: given 2"),
+        (["name"], "No Good", "name: given 'No Good'"),
+        (["version"], "1.0", "version: given '1.0'"),
+        (["task"], "poetry", "task: given 'poetry'"),
+        (["threshold"], 2, "threshold: given 2"),
+        (["input", "width_px"], 3, "input.shape"),
+        (["input", "dtype"], "float64", "input.dtype: given 'float64'"),
+        (["input", "mean"], [1], "input.mean"),
+        (["graph"], "../graph.pb", "graph: given"),
+        (["outputs"], {}, "outputs: num_detections"),
+        (["files"], {}, "no digest of frozen_model.pb"),
+    ],
+)
+def test_a_wrong_manifest_names_the_key(path: list[str], value: object, expected: str) -> None:
+    document = manifest_document()
+    target = document
+    for key in path[:-1]:
+        target = target[key]
+    target[path[-1]] = value
+    with pytest.raises(ManifestError) as error:
+        Manifest.from_json(json.dumps(document))
+    assert expected in str(error.value)
+
+
+@given(st.text(max_size=200))
+def test_any_text_is_a_manifest_or_a_manifest_error(text: str) -> None:
+    with pytest.raises(ManifestError):
+        Manifest.from_json(text)
+
+
+@given(
+    st.dictionaries(
+        st.integers(1, 2**31 - 1),
+        st.text(st.characters(exclude_categories=("C",)), min_size=1, max_size=50),
+        min_size=1,
+        max_size=20,
+    )
+)
+def test_labels_survive_a_label_map(labels: dict[int, str]) -> None:
+    assert parse_label_map(write_label_map(labels)) == labels
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", "has no item"),
+        ("item { name: 'a' }", "ids start at 1"),
+        ("item { id: 0 name: 'a' }", "ids start at 1"),
+        ("item { id: -1 name: 'a' }", "ids start at 1"),
+        ("item { id: 1 name: 'a' } item { id: 1 name: 'b' }", "is both 'a' and 'b'"),
+        ("item { id: 1 }", "no printable name"),
+        ("item { id: 1 name: 'a\\nb' }", "no printable name"),
+        ("item { id: 1 name: 'a'", "not a label map"),
+        ("# item { id: 1 name: 'a' }", "has no item"),
+        (" " * (1 << 21), "characters, at most"),
+    ],
+)
+def test_a_broken_label_map_is_one_clear_error(text: str, expected: str) -> None:
+    with pytest.raises(LabelMapError, match=expected):
+        parse_label_map(text)
