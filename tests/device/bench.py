@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from camera.heartbeat import Heartbeat
-from camera.loop import CameraLoop
+from camera.loop import CameraLoop, LoadModel
 from camera.messages import ModelIdentity
 from camera.settings import Settings
 from camera.sources import Frame
@@ -157,11 +157,11 @@ class Bench:
             clock=self.clock,
         )
 
-    def run(self) -> None:
+    def run(self, load_model: LoadModel | None = None) -> None:
         loop = CameraLoop(
             settings=self.settings,
             camera=self.camera,
-            load_model=self._load,
+            load_model=load_model or self._load,
             publisher=self.sent,
             heartbeat=self.heartbeat,
             clock=self.clock,

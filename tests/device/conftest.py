@@ -1,0 +1,51 @@
+"""A core's socket, functions that are ended whatever happens, and the shapes model."""
+
+import tomllib
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.device.function_process import ROOT, Function
+from tests.device.greengrass_ipc import Core, serving
+
+
+@dataclass(frozen=True)
+class Unpacked:
+    """An artifact as Greengrass puts it on a core device."""
+
+    archive: Path
+    directory: Path
+    digest: str
+
+
+@pytest.fixture
+def functions() -> Iterator[list[Function]]:
+    started: list[Function] = []
+    yield started
+    for function in started:
+        function.process.kill()
+        function.process.wait()
+
+
+@pytest.fixture
+def core(tmp_path: Path) -> Iterator[Core]:
+    made = Core(tmp_path / "ipc.socket")
+    with serving(made):
+        yield made
+
+
+@pytest.fixture(scope="session")
+def shapes(tmp_path_factory: pytest.TempPathFactory) -> Unpacked:
+    """The model that the dev environment pins."""
+    environment = (ROOT / "environments" / "dev.toml").read_text(encoding="utf-8")
+    model = tomllib.loads(environment)["model"]
+    archive = ROOT / "models" / model["name"] / model["digest"] / "model.zip"
+    if not archive.is_file():
+        pytest.skip(f"{archive.relative_to(ROOT)} is not there; model-tools makes it")
+    directory = tmp_path_factory.mktemp("unpacked") / "model"
+    with zipfile.ZipFile(archive) as packed:
+        packed.extractall(directory)
+    return Unpacked(archive, directory, model["digest"])

@@ -1,0 +1,95 @@
+"""A Greengrass IPC socket for one component, which keeps what is published to it."""
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from local_aws.core_device.ipc import IpcServer, Refused
+
+TOKEN = "token-of-the-inference-component"
+
+
+class Core:
+    """What reached the core: topic, payload and QoS, in order."""
+
+    def __init__(self, socket: Path) -> None:
+        self.socket = socket
+        self.published: list[tuple[str, bytes, int]] = []
+        self.refused_topics: set[str] = set()
+        self.failures = 0
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a component needs to connect."""
+        return {
+            "AWS_GG_NUCLEUS_DOMAIN_SOCKET_FILEPATH_FOR_COMPONENT": str(self.socket),
+            "SVCUID": TOKEN,
+        }
+
+    def reported(self) -> list[dict[str, Any]]:
+        """The heartbeats' states, in order."""
+        return [
+            json.loads(payload)["state"]["reported"]
+            for topic, payload, _ in self.published
+            if topic.startswith("$aws/")
+        ]
+
+    def messages(self) -> list[dict[str, Any]]:
+        """Detection and error messages, in order."""
+        return [
+            json.loads(payload)
+            for topic, payload, _ in self.published
+            if not topic.startswith("$aws/")
+        ]
+
+    async def take(self, _component: str, topic: str, payload: bytes, qos: int) -> None:
+        if topic in self.refused_topics:
+            raise Refused(f"{topic} is not allowed")
+        if self.failures:
+            self.failures -= 1
+            raise RuntimeError("the spool is full")
+        self.published.append((topic, payload, qos))
+
+
+@contextmanager
+def serving(core: Core) -> Iterator[None]:
+    """Serve `core` from a thread while the `with` block runs; hanging up on everyone after it."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+
+    async def start() -> IpcServer:
+        server = IpcServer(core.take)
+        server.admit(TOKEN, "deeplens.test.inference")
+        await server.start(core.socket)
+        return server
+
+    async def stop(server: IpcServer) -> None:
+        await server.stop()
+        others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+
+    try:
+        server = asyncio.run_coroutine_threadsafe(start(), loop).result(5)
+        yield
+        asyncio.run_coroutine_threadsafe(stop(server), loop).result(5)
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(5)
+        loop.close()
+        core.socket.unlink(missing_ok=True)
+
+
+def eventually(holds: Callable[[], object], *, seconds: float = 10.0) -> None:
+    """Wait until something holds; fail the test when it does not in time."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.01)

@@ -1,0 +1,124 @@
+"""The handler in a process of its own, imported as Greengrass' Lambda runtime does it."""
+
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from tests.device.bench import environment
+from tests.device.function_process import FUNCTION, Function
+from tests.device.greengrass_ipc import Core, eventually, serving
+
+
+def run(program: str, variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        env={"PYTHONPATH": str(FUNCTION), "PYTHONDONTWRITEBYTECODE": "1", **variables},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+
+def test_an_import_outside_greengrass_names_the_missing_variable_and_starts_nothing() -> None:
+    program = (
+        "import signal, sys, threading, handler\n"
+        "assert handler.lambda_handler({}, None) is None\n"
+        "assert threading.active_count() == 1, threading.enumerate()\n"
+        "assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL\n"
+        "assert not {'tensorflow', 'awsiot', 'awscrt'} & set(sys.modules)\n"
+    )
+    result = run(program, {})
+    assert result.returncode == 0, result.stderr
+    assert len(result.stdout.splitlines()) == 1
+    assert "does not start: AWS_IOT_THING_NAME: it is not set" in result.stdout
+    assert result.stderr == ""
+
+
+def test_a_wrong_setting_without_a_core_device_is_one_line_and_starts_nothing() -> None:
+    program = "import threading, handler; assert threading.active_count() == 1"
+    result = run(program, environment(DEEPLENS_CAMERA="v4l2:/dev/video0"))
+    assert result.returncode == 0, result.stderr
+    assert len(result.stdout.splitlines()) == 1
+    assert "DEEPLENS_CAMERA: given 'v4l2:/dev/video0', expected 'folder:'" in result.stdout
+
+
+def test_a_wrong_setting_on_a_core_device_is_told_by_the_heartbeat(
+    tmp_path: Path, core: Core, functions: list[Function]
+) -> None:
+    function = Function(tmp_path, environment(DEEPLENS_THRESHOLD="high") | core.environment)
+    functions.append(function)
+    eventually(core.reported)
+    assert function.end()[0] == 0
+    failing, stopped = core.reported()
+    assert failing["status"] == "failing"
+    assert failing["last_error"]["type"] == "SettingsError"
+    assert failing["last_error"]["message"].startswith("DEEPLENS_THRESHOLD: given 'high'")
+    assert stopped["status"] == "stopped"
+    assert core.messages() == []
+
+
+def test_the_function_is_ready_before_its_model_and_says_what_is_wrong_with_it(
+    tmp_path: Path, core: Core, functions: list[Function]
+) -> None:
+    function = Function(tmp_path, environment() | core.environment)
+    functions.append(function)
+    assert function.was_imported
+    assert function.import_seconds < 5
+    eventually(core.messages)
+    code, seconds = function.end()
+    assert code == 0, function.printed()
+    assert seconds < 5
+    error = core.messages()[0]["error"]
+    assert error["type"] == "ArtifactError"
+    assert "model.zip" in error["message"]
+    assert core.reported()[-1]["status"] == "stopped"
+    assert "Traceback" not in function.printed()
+
+
+def test_with_greengrass_out_of_reach_the_function_keeps_going(
+    tmp_path: Path, functions: list[Function]
+) -> None:
+    nowhere = Core(tmp_path / "nowhere.socket")
+    function = Function(tmp_path, environment() | nowhere.environment)
+    functions.append(function)
+    eventually(lambda: "failure 2 in a row" in function.printed())
+    assert function.process.poll() is None
+    assert "IPC cannot be reached" in function.printed()
+    with serving(nowhere):
+        eventually(nowhere.reported)
+    code, seconds = function.end()
+    assert code == 0, function.printed()
+    assert seconds < 5
+
+
+def test_a_core_that_never_answers_does_not_hold_up_the_end(
+    tmp_path: Path, functions: list[Function]
+) -> None:
+    silent_core = Core(tmp_path / "silent.socket")
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(silent_core.socket))
+        silent.listen()
+        function = Function(tmp_path, environment() | silent_core.environment)
+        functions.append(function)
+        time.sleep(1)
+        code, seconds = function.end()
+    assert code == 0, function.printed()
+    assert seconds < 5
+
+
+def test_sigterm_ends_the_function_cleanly_without_a_runtime_that_handles_it(
+    tmp_path: Path, core: Core
+) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", "import handler, time; time.sleep(60)"],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(FUNCTION), **environment(), **core.environment},
+    )
+    eventually(core.reported)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(5) == 0
+    assert core.reported()[-1]["status"] == "stopped"
