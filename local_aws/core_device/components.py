@@ -63,6 +63,7 @@ class Host:
     identity: Identity
     socket: Path
     ca_file: str
+    credentials_url: str
     interpreter: Path
     camera_folder: Path | None
     admit: Callable[[str, str], None]
@@ -170,6 +171,8 @@ def _launch(component: Component, host: Host, others: dict[str, Component], toke
             "GGC_VERSION": GGC_VERSION,
             "GG_ROOT_CA_PATH": host.ca_file,
             "SVCUID": token,
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI": host.credentials_url,
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN": token,
             "AWS_GG_NUCLEUS_DOMAIN_SOCKET_FILEPATH_FOR_COMPONENT": str(host.socket),
             "MY_FUNCTION_ARN": setenv["AWS_GREENGRASS_LAMBDA_ARN"],
             "AWS_GREENGRASS_LAMBDA_FUNCTION_HANDLER": handler,

@@ -6,6 +6,7 @@ import logging
 import shutil
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from local_aws.core_device.connection import Connection
 from local_aws.core_device.errors import DeploymentFailed
 from local_aws.core_device.ipc import IpcServer, Refused
 from local_aws.core_device.layout import Layout
+from local_aws.core_device.token_exchange import TokenExchangeService
 from local_aws.endpoint import Endpoint
 
 logger = logging.getLogger(__name__)
@@ -44,11 +46,13 @@ class CoreDevice:
         # A Unix socket's path has at most 107 characters.
         self._runtime = Path(tempfile.mkdtemp(prefix="core-"))
         self._loop = asyncio.get_running_loop()
+        self._token_exchange = TokenExchangeService(self._cloud, self._ipc.knows)
         self._host = Host(
             layout=layout,
             identity=self._identity,
             socket=self._runtime / "ipc.sock",
             ca_file=endpoint.ca_file,
+            credentials_url="",
             interpreter=interpreter,
             camera_folder=camera_folder,
             admit=self._ipc.admit,
@@ -58,6 +62,7 @@ class CoreDevice:
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set, then stop what runs."""
         await self._ipc.start(self._host.socket)
+        self._host = replace(self._host, credentials_url=await self._token_exchange.start())
         try:
             await asyncio.to_thread(self._connection.open)
             await self._resume()
@@ -71,6 +76,7 @@ class CoreDevice:
             for component in self._running.values():
                 await components.stop(component)
             await self._ipc.stop()
+            await self._token_exchange.stop()
             await asyncio.to_thread(self._connection.close)
             shutil.rmtree(self._runtime, ignore_errors=True)
 

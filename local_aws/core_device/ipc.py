@@ -64,6 +64,10 @@ class IpcServer:
         """Let a component in by its token."""
         self._components[token] = component
 
+    def knows(self, token: str) -> bool:
+        """Whether a component was let in by this token."""
+        return token in self._components
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         component: str | None = None
         try:

@@ -1,0 +1,56 @@
+"""The token exchange service: AWS credentials for components, on loopback, against their token.
+
+Source: AWS IoT Greengrass V2 Developer Guide, "Token exchange service"; the answer is what AWS SDKs
+expect behind AWS_CONTAINER_CREDENTIALS_FULL_URI.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+from aiohttp import web
+
+from local_aws.core_device.cloud import DeviceCloud
+from local_aws.core_device.errors import DeploymentFailed
+
+_PATH = "/2016-11-01/credentialprovider/"
+
+
+class TokenExchangeService:
+    """Serves the device's temporary credentials to components that show their token."""
+
+    def __init__(self, cloud: DeviceCloud, is_component: Callable[[str], bool]) -> None:
+        """`is_component(token)` says whether a component was started with the token."""
+        self._cloud = cloud
+        self._is_component = is_component
+        self._runner: web.AppRunner | None = None
+
+    async def start(self) -> str:
+        """Listen on a free loopback port; return the address for components."""
+        application = web.Application()
+        application.router.add_get(_PATH, self._answer)
+        self._runner = web.AppRunner(application, access_log=None)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0, shutdown_timeout=1).start()
+        port = self._runner.addresses[0][1]
+        return f"http://127.0.0.1:{port}{_PATH}"
+
+    async def stop(self) -> None:
+        """Stop listening."""
+        if self._runner:
+            await self._runner.cleanup()
+
+    async def _answer(self, request: web.Request) -> web.Response:
+        if not self._is_component(request.headers.get("Authorization", "")):
+            return web.json_response({"message": "not a component of this core"}, status=403)
+        try:
+            found = await asyncio.to_thread(self._cloud.credentials)
+        except DeploymentFailed as error:
+            return web.json_response({"message": str(error)}, status=500)
+        return web.json_response(
+            {
+                "AccessKeyId": found["accessKeyId"],
+                "SecretAccessKey": found["secretAccessKey"],
+                "Token": found["sessionToken"],
+                "Expiration": found["expiration"],
+            }
+        )
