@@ -22,6 +22,7 @@ class Core:
         self.published: list[tuple[str, bytes, int]] = []
         self.refused_topics: set[str] = set()
         self.failures = 0
+        self.answers = True
 
     @property
     def environment(self) -> dict[str, str]:
@@ -48,6 +49,8 @@ class Core:
         ]
 
     async def take(self, _component: str, topic: str, payload: bytes, qos: int) -> None:
+        if not self.answers:
+            await asyncio.Event().wait()
         if topic in self.refused_topics:
             raise Refused(f"{topic} is not allowed")
         if self.failures:

@@ -79,7 +79,19 @@ def test_a_core_that_fails_once_takes_the_next_message(
     assert [payload for _, payload, _ in away.published] == [b"2"]
 
 
-def test_a_core_that_never_answers_is_given_up_in_time(
+def test_a_message_that_is_never_answered_is_given_up_in_time(
+    away: Core, publisher: GreengrassPublisher
+) -> None:
+    away.answers = False
+    with serving(away):
+        with pytest.raises(PublishError, match="did not answer within 1 s"):
+            publisher.publish("topic", b"1")
+        away.answers = True
+        publisher.publish("topic", b"2")
+    assert [payload for _, payload, _ in away.published] == [b"2"]
+
+
+def test_a_core_that_never_accepts_is_given_up_in_time(
     away: Core, publisher: GreengrassPublisher
 ) -> None:
     with socket.socket(socket.AF_UNIX) as silent:

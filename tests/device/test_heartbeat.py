@@ -157,6 +157,17 @@ def test_the_rate_is_measured_over_the_last_thirty_seconds() -> None:
     assert rate(beating) == 0
 
 
+def test_the_time_that_loading_the_model_took_does_not_count() -> None:
+    clock = Clock()
+    beating = heartbeat(Sent(), clock=clock)
+    clock.now_seconds += 25
+    beating.loaded(MODEL)
+    for _ in range(20):
+        clock.now_seconds += 0.5
+        beating.frame_done()
+    assert rate(beating) == pytest.approx(2)
+
+
 def test_the_first_frame_is_not_a_thousand_per_second() -> None:
     beating = heartbeat(Sent(), clock=Clock())
     beating.loaded(MODEL)

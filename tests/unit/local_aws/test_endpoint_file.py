@@ -30,7 +30,9 @@ def _process(source: str) -> "subprocess.Popen[str]":
 
 
 def test_a_running_server_is_found_and_written_as_everyone_reads_it(paths: StatePaths) -> None:
-    with _process("input()") as process:
+    with _process("import time; print('ready', flush=True); time.sleep(60)") as process:
+        assert process.stdout is not None
+        process.stdout.readline()
         _endpoint(process.pid).write(paths.endpoint)
         assert running(paths) == _endpoint(process.pid)
         process.kill()
