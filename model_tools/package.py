@@ -1,19 +1,20 @@
 """One artifact from a frozen graph, its labels and what is known of it: the same bytes always."""
 
+import gzip
 import hashlib
 import io
 import json
+import tarfile
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from model_tools.describe import GRAPH_NAME, LABELS_NAME, ModelDescription
 from vision.labels import write_label_map
-from vision.manifest import MANIFEST_NAME, SCHEMA_VERSION, Manifest
+from vision.manifest import MANIFEST_NAME, Manifest
 
 ARTIFACT_NAME = "model.zip"
-GRAPH_NAME = "frozen_model.pb"
-LABELS_NAME = "label_map.pbtxt"
+TAR_NAME = "model.tar.gz"
 
 # The earliest moment that a zip can name.
 _NO_TIME = (1980, 1, 1, 0, 0, 0)
@@ -30,80 +31,73 @@ class Package:
     size_bytes: int
 
 
-def build_manifest(  # noqa: PLR0913 - a manifest says this many things
-    *,
-    name: str,
-    version: str,
+def package(
+    models: Path,
+    description: ModelDescription,
     graph: bytes,
     labels: dict[int, str],
-    height_px: int,
-    width_px: int,
-    most_detections: int,
-    threshold: float,
-    provenance: dict[str, Any],
-) -> dict[str, Any]:
-    """Describe a detector with the Object Detection API's inputs and outputs."""
-    label_map = write_label_map(labels).encode()
-    tensor = {"dtype": "float32"}
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "name": name,
-        "version": version,
-        "task": "object-detection",
-        "framework": {"name": "tensorflow", "version": provenance["tool_versions"]["tensorflow"]},
-        "files": {
-            file: {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
-            for file, content in ((GRAPH_NAME, graph), (LABELS_NAME, label_map))
-        },
-        "graph": GRAPH_NAME,
-        "labels": LABELS_NAME,
-        "input": {
-            "name": "image_tensor",
-            "dtype": "uint8",
-            "shape": [1, height_px, width_px, 3],
-            "layout": "NHWC",
-            "width_px": width_px,
-            "height_px": height_px,
-            "channel_order": "RGB",
-            "mean": [0, 0, 0],
-            "scale": 1.0,
-        },
-        "outputs": {
-            "num_detections": {**tensor, "shape": [1]},
-            "detection_boxes": {**tensor, "shape": [1, most_detections, 4]},
-            "detection_scores": {**tensor, "shape": [1, most_detections]},
-            "detection_classes": {**tensor, "shape": [1, most_detections]},
-        },
-        "threshold": threshold,
-        "provenance": provenance,
-    }
-
-
-def package(
-    models: Path, graph: bytes, labels: dict[int, str], manifest: dict[str, Any]
+    extra_files: dict[str, bytes] | None = None,
 ) -> Package:
     """Write `models/<name>/<sha256>/model.zip`, unless it is there already.
 
+    Args:
+        models: the folder of all artifacts.
+        description: becomes manifest.json.
+        graph: a serialised frozen GraphDef.
+        labels: names by id, from 1.
+        extra_files: what the description names besides, such as a cut graph.
+
     Raises:
-        vision.errors.ManifestError: the manifest is not what the camera reads.
+        vision.errors.ManifestError: the description is not what the camera reads.
     """
-    text = json.dumps(manifest, indent=2, sort_keys=True, ensure_ascii=True) + "\n"
-    checked = Manifest.from_json(text)
-    content = _zip(
-        {
-            GRAPH_NAME: graph,
-            LABELS_NAME: write_label_map(labels).encode(),
-            MANIFEST_NAME: text.encode(),
-        }
-    )
+    members, checked = _members(description, graph, labels, extra_files or {})
+    content = _zip(members)
     digest = hashlib.sha256(content).hexdigest()
     path = models / checked.name / digest / ARTIFACT_NAME
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_suffix(".part")
-        unfinished.write_bytes(content)
-        unfinished.replace(path)
+        _write_whole(path, content)
     return Package(path, digest, len(content))
+
+
+def package_tar(
+    folder: Path,
+    description: ModelDescription,
+    graph: bytes,
+    labels: dict[int, str],
+    extra_files: dict[str, bytes] | None = None,
+) -> Package:
+    """Write `folder/model.tar.gz`, the form that the original DeepLens guide uploads.
+
+    Gzip's bytes depend on the build of zlib: compare the members' digests in manifest.json
+    between machines, not this file's.
+
+    Raises:
+        vision.errors.ManifestError: the description is not what the camera reads.
+    """
+    members, _ = _members(description, graph, labels, extra_files or {})
+    content = _tar_gz(members)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / TAR_NAME
+    _write_whole(path, content)
+    return Package(path, hashlib.sha256(content).hexdigest(), len(content))
+
+
+def _members(
+    description: ModelDescription, graph: bytes, labels: dict[int, str], extra: dict[str, bytes]
+) -> tuple[dict[str, bytes], Manifest]:
+    files = {GRAPH_NAME: graph, LABELS_NAME: write_label_map(labels).encode(), **extra}
+    manifest = description.as_manifest(files)
+    text = json.dumps(manifest, indent=2, sort_keys=True, ensure_ascii=True, allow_nan=False)
+    checked = Manifest.from_json(text)
+    return files | {MANIFEST_NAME: f"{text}\n".encode()}, checked
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    """Write beside and rename: nobody sees half an artifact."""
+    unfinished = path.with_suffix(".part")
+    unfinished.write_bytes(content)
+    unfinished.replace(path)
 
 
 def _zip(members: dict[str, bytes]) -> bytes:
@@ -119,4 +113,18 @@ def _zip(members: dict[str, bytes]) -> bytes:
             info.external_attr = _READABLE_FILE
             info.create_system = _UNIX
             archive.writestr(info, content)
+    return output.getvalue()
+
+
+def _tar_gz(members: dict[str, bytes]) -> bytes:
+    output = io.BytesIO()
+    with (
+        gzip.GzipFile(filename="", mode="wb", fileobj=output, compresslevel=6, mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as archive,
+    ):
+        for name, content in sorted(members.items()):
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            info.mode = 0o644
+            archive.addfile(info, io.BytesIO(content))
     return output.getvalue()

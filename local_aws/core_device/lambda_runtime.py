@@ -8,6 +8,7 @@ import importlib
 import os
 import signal
 import sys
+import time
 
 
 def main(ready_fd: int, handler: str) -> None:
@@ -19,7 +20,8 @@ def main(ready_fd: int, handler: str) -> None:
     os.write(ready_fd, b"ready")
     os.close(ready_fd)
     while True:
-        signal.pause()
+        # signal.pause() would sleep on if the signal came just before it.
+        time.sleep(1)
 
 
 if __name__ == "__main__":

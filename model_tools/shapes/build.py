@@ -11,10 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from model_tools.package import ARTIFACT_NAME, build_manifest, package
+from model_tools.describe import ModelDescription
+from model_tools.package import ARTIFACT_NAME, package
+from vision.manifest import OBJECT_DETECTION, InputSpec, OutputSpec
 
 MODEL_NAME = "shapes"
-DEFAULT_STEPS = 850
+DEFAULT_STEPS = 790
 THRESHOLD = 0.5
 
 _PARITY_PICTURES = 8
@@ -22,6 +24,7 @@ _SOURCES = (
     "shapes/drawing.py",
     "shapes/network.py",
     "shapes/training.py",
+    "describe.py",
     "freeze.py",
     "package.py",
 )
@@ -87,22 +90,20 @@ def _build(
     difference = freeze.check_parity(graph, detect, pictures)
     quality = training.evaluate(freeze.frozen_function(graph), seed=seed, threshold=THRESHOLD)
     labels = dict(enumerate(LABELS, start=1))
-    manifest = build_manifest(
+    description = ModelDescription(
         name=MODEL_NAME,
         version=version,
-        graph=graph,
-        labels=labels,
-        height_px=network.HEIGHT_PX,
-        width_px=network.WIDTH_PX,
-        most_detections=network.MOST_DETECTIONS,
+        task=OBJECT_DETECTION,
+        input=_input_spec(),
+        outputs=_output_specs(),
         threshold=THRESHOLD,
+        parity={"largest_absolute": difference, "pictures": _PARITY_PICTURES},
         provenance={
             "tool_versions": _tool_versions(),
             "training": {"seed": seed, "steps": steps, **quality.as_dict()},
-            "parity": {"largest_difference": difference, "pictures": _PARITY_PICTURES},
         },
     )
-    packaged = package(models, graph, labels, manifest)
+    packaged = package(models, description, graph, labels)
     return Built(
         name=MODEL_NAME,
         version=version,
@@ -112,6 +113,35 @@ def _build(
         largest_difference=difference,
         from_cache=False,
     )
+
+
+def _input_spec() -> InputSpec:
+    from model_tools.shapes import network  # noqa: PLC0415 - as above
+
+    return InputSpec(
+        name="image_tensor:0",
+        dtype="uint8",
+        layout="NHWC",
+        width_px=network.WIDTH_PX,
+        height_px=network.HEIGHT_PX,
+        channel_order="RGB",
+        resize="bilinear",
+        mean=(0, 0, 0),
+        scale=(1, 1, 1),
+    )
+
+
+def _output_specs() -> dict[str, OutputSpec]:
+    from model_tools.shapes import network  # noqa: PLC0415 - as above
+
+    most = network.MOST_DETECTIONS
+    shapes: dict[str, tuple[int, ...]] = {
+        "num_detections": (1,),
+        "detection_boxes": (1, most, 4),
+        "detection_scores": (1, most),
+        "detection_classes": (1, most),
+    }
+    return {role: OutputSpec(f"{role}:0", "float32", shape) for role, shape in shapes.items()}
 
 
 def _tool_versions() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What a detector finds on a picture."""
+"""What a model finds on a picture."""
 
 from dataclasses import dataclass
 
@@ -15,8 +15,9 @@ class Box:
 
 @dataclass(frozen=True)
 class Detection:
-    """One object: its label, the model's score (0 to 1) and where it is."""
+    """One object, or one class of the whole picture: its label and the model's score (0 to 1)."""
 
     label: str
     score: float
-    box: Box
+    # A classifier says what, not where.
+    box: Box | None = None

@@ -9,7 +9,6 @@ import numpy.typing as npt
 from vision.artifact import Artifact
 from vision.detections import Box, Detection
 from vision.errors import ArtifactError
-from vision.manifest import DETECTION_OUTPUTS
 from vision.preprocessing import prepare
 
 
@@ -45,9 +44,10 @@ class TensorFlowEngine:
             graph = tf.Graph()
             with graph.as_default():
                 tf.import_graph_def(definition, name="")
-            self._input = graph.get_tensor_by_name(f"{self._manifest.input.name}:0")
+            self._input = graph.get_tensor_by_name(self._manifest.input.name)
             self._outputs = {
-                name: graph.get_tensor_by_name(f"{name}:0") for name in DETECTION_OUTPUTS
+                role: graph.get_tensor_by_name(spec.name)
+                for role, spec in self._manifest.outputs.items()
             }
         except (KeyError, ValueError, tf.errors.OpError) as error:
             raise ArtifactError(f"{artifact.graph_file}: cannot be loaded: {error}") from None
@@ -58,7 +58,7 @@ class TensorFlowEngine:
             raise ArtifactError(f"{artifact.graph_file}: not a frozen graph") from None
         self._session = tf.compat.v1.Session(graph=graph)
         spec = self._manifest.input
-        self.infer(np.zeros((spec.height_px, spec.width_px, 3), np.uint8))
+        self.infer(np.zeros((spec.height_px or 300, spec.width_px or 300, 3), np.uint8))
 
     def infer(self, picture: npt.NDArray[np.uint8]) -> list[Detection]:
         """Return what is on the picture (uint8 [height, width, 3], RGB), best first."""

@@ -1,15 +1,23 @@
-"""manifest.json: what an artifact says of itself, so that the camera need not be told."""
+"""manifest.json: what an artifact says of itself, so that the camera need not be told.
+
+`manifest.schema.json` is the whole truth of its form; here are the types that it becomes, and the
+few rules that a schema cannot say.
+"""
 
 import json
-import re
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any, Self
+
+import jsonschema
 
 from vision.errors import ManifestError
 
 MANIFEST_NAME = "manifest.json"
 SCHEMA_VERSION = 1
-TASKS = ("object-detection",)
+OBJECT_DETECTION = "object-detection"
+IMAGE_CLASSIFICATION = "image-classification"
 DETECTION_OUTPUTS = (
     "num_detections",
     "detection_boxes",
@@ -17,25 +25,58 @@ DETECTION_OUTPUTS = (
     "detection_classes",
 )
 
-_NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
-_VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
-_DIGEST = re.compile(r"[0-9a-f]{64}")
-_FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
+_SCHEMA = Path(__file__).with_name("manifest.schema.json")
 _CHANNELS = 3
+_LONGEST_MESSAGE = 200
+
+Triple = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
 class InputSpec:
-    """The picture that the graph takes: one, uint8 or float32, NHWC."""
+    """The picture that a graph takes: one, uint8 or float32."""
+
+    # The tensor's name, such as "image_tensor:0".
+    name: str
+    dtype: str
+    layout: str
+    # None: pictures of any size.
+    width_px: int | None
+    height_px: int | None
+    channel_order: str
+    resize: str
+    # Of float32 inputs: (value - mean) * scale, per channel.
+    mean: Triple
+    scale: Triple
+
+
+@dataclass(frozen=True)
+class OutputSpec:
+    """A tensor that a graph gives."""
 
     name: str
     dtype: str
-    width_px: int
-    height_px: int
-    channel_order: str
-    # Applied to float32 inputs only: (value - mean) * scale, per channel.
-    mean: tuple[float, float, float]
-    scale: float
+    # None where the graph decides.
+    shape: tuple[int | None, ...]
+    # Of a classifier's scores: softmax, sigmoid, or none for logits.
+    activation: str | None = None
+
+
+@dataclass(frozen=True)
+class CutSpec:
+    """The convolutional part of a single-shot detector, and how its answers become detections."""
+
+    graph: str
+    anchors: str
+    input: InputSpec
+    box_encodings: OutputSpec
+    class_predictions: OutputSpec
+    box_scale: tuple[float, float, float, float]
+    score_converter: str
+    score_threshold: float
+    iou_threshold: float
+    most_per_class: int
+    most_detections: int
 
 
 @dataclass(frozen=True)
@@ -48,9 +89,13 @@ class Manifest:
     graph: str
     labels: str
     input: InputSpec
+    outputs: dict[str, OutputSpec]
     threshold: float
     # SHA-256 (hex) of each file beside the manifest.
     files: dict[str, str]
+    cut: CutSpec | None
+    # What the model sees when all is well, if it was measured.
+    baseline: dict[str, Any] | None
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
@@ -61,104 +106,108 @@ class Manifest:
         """
         try:
             document = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ManifestError(f"{MANIFEST_NAME} is not JSON: {error}") from None
-        read = _Reader(document)
-        version = read.value("schema_version", int)
-        if version != SCHEMA_VERSION:
-            raise ManifestError(
-                f"schema_version: given {version}, this software reads {SCHEMA_VERSION}"
-            )
-        outputs = read.value("outputs", dict)
-        missing = [name for name in DETECTION_OUTPUTS if name not in outputs]
-        if missing:
-            raise ManifestError(f"outputs: {', '.join(missing)} missing")
-        files = {
-            name: _Reader(entry, f"files.{name}").text("sha256", _DIGEST)
-            for name, entry in read.value("files", dict).items()
-        }
+        _check_form(document)
         manifest = cls(
-            name=read.text("name", _NAME),
-            version=read.text("version", _VERSION),
-            task=read.one_of("task", TASKS),
-            graph=read.text("graph", _FILE_NAME),
-            labels=read.text("labels", _FILE_NAME),
-            input=_input_spec(_Reader(read.value("input", dict), "input")),
-            threshold=read.number("threshold", 0.0, 1.0),
-            files=files,
+            name=document["name"],
+            version=document["version"],
+            task=document["task"],
+            graph=document["graph"],
+            labels=document["labels"],
+            input=_input_spec(document["input"], "input"),
+            outputs={role: _output_spec(tensor) for role, tensor in document["outputs"].items()},
+            threshold=float(document["threshold"]),
+            files={name: entry["sha256"] for name, entry in document["files"].items()},
+            cut=_cut_spec(document["cut"]) if "cut" in document else None,
+            baseline=document.get("baseline"),
         )
-        for name in (manifest.graph, manifest.labels):
-            if name not in files:
+        named = [manifest.graph, manifest.labels]
+        if manifest.cut:
+            named += [manifest.cut.graph, manifest.cut.anchors]
+        for name in named:
+            if name not in manifest.files:
                 raise ManifestError(f"files: no digest of {name}")
+        if MANIFEST_NAME in manifest.files:
+            raise ManifestError(f"files: {MANIFEST_NAME} cannot hold its own digest")
         return manifest
 
 
-def _input_spec(read: "_Reader") -> InputSpec:
-    dtype = read.one_of("dtype", ("uint8", "float32"))
-    read.one_of("layout", ("NHWC",))
-    width_px, height_px = read.count("width_px"), read.count("height_px")
-    shape = read.value("shape", list)
-    if shape != [1, height_px, width_px, _CHANNELS]:
+def _check_form(document: Any) -> None:
+    if isinstance(document, dict) and document.get("schema_version") != SCHEMA_VERSION:
         raise ManifestError(
-            f"input.shape: given {shape}, width and height say {[1, height_px, width_px, 3]}"
+            f"schema_version: given {document.get('schema_version')!r}, "
+            f"this software reads {SCHEMA_VERSION}"
         )
-    mean = read.value("mean", list)
-    if len(mean) != _CHANNELS or not all(isinstance(value, int | float) for value in mean):
-        raise ManifestError(f"input.mean: given {mean}, expected three numbers")
+    error = jsonschema.exceptions.best_match(_validator().iter_errors(document))
+    if error is not None:
+        where = ".".join(str(part) for part in error.absolute_path) or MANIFEST_NAME
+        raise ManifestError(f"{where}: {_in_few_words(error)}")
+
+
+def _in_few_words(error: Any) -> str:
+    """One line, short even where what was given is long."""
+    if len(error.message) <= _LONGEST_MESSAGE:
+        return str(error.message)
+    given, wanted = repr(error.instance), json.dumps(error.validator_value)
+    return f"given {given[:80]}…, expected {error.validator} {wanted[:80]}"
+
+
+@cache
+def _validator() -> Any:
+    return jsonschema.Draft202012Validator(json.loads(_SCHEMA.read_text(encoding="utf-8")))
+
+
+def _input_spec(document: dict[str, Any], where: str) -> InputSpec:
+    height_px, width_px = document["height_px"], document["width_px"]
+    if (height_px is None) != (width_px is None):
+        raise ManifestError(
+            f"{where}: given width_px {width_px} and height_px {height_px}; "
+            "give both, or null for both"
+        )
+    sides = [height_px, width_px]
+    channels_last = document["layout"] == "NHWC"
+    shape = [1, *sides, _CHANNELS] if channels_last else [1, _CHANNELS, *sides]
+    if document["shape"] != shape:
+        raise ManifestError(
+            f"{where}.shape: given {document['shape']}, layout, width and height say {shape}"
+        )
+    first, second, third = (float(value) for value in document["mean"])
+    red, green, blue = (float(value) for value in document["scale"])
     return InputSpec(
-        name=read.text("name", re.compile(r"[A-Za-z0-9.][A-Za-z0-9_.\\/>-]*")),
-        dtype=dtype,
+        name=document["name"],
+        dtype=document["dtype"],
+        layout=document["layout"],
         width_px=width_px,
         height_px=height_px,
-        channel_order=read.one_of("channel_order", ("RGB", "BGR")),
-        mean=(float(mean[0]), float(mean[1]), float(mean[2])),
-        scale=read.number("scale", 0.0, float("inf")),
+        channel_order=document["channel_order"],
+        resize=document["resize"],
+        mean=(first, second, third),
+        scale=(red, green, blue),
     )
 
 
-class _Reader:
-    """Takes values out of a JSON object, or says what is wrong with them."""
+def _output_spec(document: dict[str, Any]) -> OutputSpec:
+    return OutputSpec(
+        name=document["name"],
+        dtype=document["dtype"],
+        shape=tuple(document["shape"]),
+        activation=document.get("activation"),
+    )
 
-    def __init__(self, document: Any, where: str = "") -> None:
-        if not isinstance(document, dict):
-            raise ManifestError(f"{where or MANIFEST_NAME}: expected an object")
-        self._document = document
-        self._prefix = f"{where}." if where else ""
 
-    def value(self, key: str, kind: type) -> Any:
-        if key not in self._document:
-            raise ManifestError(f"{self._prefix}{key}: missing")
-        value = self._document[key]
-        if not isinstance(value, kind) or isinstance(value, bool):
-            raise ManifestError(f"{self._prefix}{key}: given {value!r}, expected {kind.__name__}")
-        return value
-
-    def text(self, key: str, pattern: re.Pattern[str]) -> str:
-        value = str(self.value(key, str))
-        if not pattern.fullmatch(value):
-            raise ManifestError(
-                f"{self._prefix}{key}: given {value[:80]!r}, expected {pattern.pattern}"
-            )
-        return value
-
-    def one_of(self, key: str, choices: tuple[str, ...]) -> str:
-        value = str(self.value(key, str))
-        if value not in choices:
-            raise ManifestError(
-                f"{self._prefix}{key}: given {value[:80]!r}, expected {' or '.join(choices)}"
-            )
-        return value
-
-    def number(self, key: str, least: float, most: float) -> float:
-        value = self._document.get(key)
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise ManifestError(f"{self._prefix}{key}: given {value!r}, expected a number")
-        if not least <= value <= most:
-            raise ManifestError(f"{self._prefix}{key}: given {value}, expected {least} to {most}")
-        return float(value)
-
-    def count(self, key: str) -> int:
-        value = int(self.value(key, int))
-        if not 1 <= value <= 1 << 14:
-            raise ManifestError(f"{self._prefix}{key}: given {value}, expected 1 to {1 << 14}")
-        return value
+def _cut_spec(document: dict[str, Any]) -> CutSpec:
+    y, x, height, width = (float(value) for value in document["box_scale"])
+    return CutSpec(
+        graph=document["graph"],
+        anchors=document["anchors"],
+        input=_input_spec(document["input"], "cut.input"),
+        box_encodings=_output_spec(document["outputs"]["box_encodings"]),
+        class_predictions=_output_spec(document["outputs"]["class_predictions"]),
+        box_scale=(y, x, height, width),
+        score_converter=document["score_converter"],
+        score_threshold=float(document["score_threshold"]),
+        iou_threshold=float(document["iou_threshold"]),
+        most_per_class=document["most_per_class"],
+        most_detections=document["most_detections"],
+    )

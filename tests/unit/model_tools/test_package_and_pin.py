@@ -3,23 +3,55 @@
 import os
 import subprocess
 import sys
+import tarfile
+import zipfile
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from model_tools.package import build_manifest, package
+from model_tools.describe import ModelDescription
+from model_tools.package import package, package_tar
 from model_tools.pin import PinError, pin_model
+from vision.errors import ManifestError
+from vision.manifest import DETECTION_OUTPUTS, InputSpec, OutputSpec
 
 ROOT = Path(__file__).parents[3]
+
+
+def detector(**changes: Any) -> ModelDescription:
+    description = ModelDescription(
+        name="m",
+        version="1.0.0",
+        task="object-detection",
+        input=InputSpec(
+            name="image_tensor:0",
+            dtype="uint8",
+            layout="NHWC",
+            width_px=4,
+            height_px=4,
+            channel_order="RGB",
+            resize="bilinear",
+            mean=(0, 0, 0),
+            scale=(1, 1, 1),
+        ),
+        outputs={role: OutputSpec(f"{role}:0", "float32", (1, None)) for role in DETECTION_OUTPUTS},
+        threshold=0.5,
+        provenance={},
+    )
+    return replace(description, **changes)
+
+
 SCRIPT = """
-import sys, os
+import os, sys
 from pathlib import Path
-from model_tools.package import build_manifest, package
+from tests.unit.model_tools.test_package_and_pin import detector
+from model_tools.package import package, package_tar
 os.umask(int(sys.argv[2], 8))
-manifest = build_manifest(name="m", version="1.0.0", graph=b"graph" * 99, labels={1: "ä"},
-    height_px=4, width_px=4, most_detections=2, threshold=0.5,
-    provenance={"tool_versions": {"tensorflow": "x"}})
-print(package(Path(sys.argv[1]), b"graph" * 99, {1: "ä"}, manifest).digest)
+folder = Path(sys.argv[1])
+print(package(folder, detector(), b"graph" * 99, {1: "ä"}).digest)
+print(package_tar(folder, detector(), b"graph" * 99, {1: "ä"}).digest)
 """
 
 
@@ -33,7 +65,13 @@ def test_the_same_input_gives_the_same_bytes_elsewhere(tmp_path: Path) -> None:
         result = subprocess.run(
             [sys.executable, "-c", SCRIPT, folder, umask],
             cwd=folder,
-            env={**os.environ, "TZ": zone, "LC_ALL": locale, "PYTHONHASHSEED": str(number)},
+            env={
+                **os.environ,
+                "TZ": zone,
+                "LC_ALL": locale,
+                "PYTHONHASHSEED": str(number),
+                "PYTHONPATH": str(ROOT),
+            },
             capture_output=True,
             text=True,
             check=True,
@@ -43,20 +81,25 @@ def test_the_same_input_gives_the_same_bytes_elsewhere(tmp_path: Path) -> None:
 
 
 def test_an_artifact_is_stored_under_its_digest(tmp_path: Path) -> None:
-    manifest = build_manifest(
-        name="m",
-        version="1.0.0",
-        graph=b"g",
-        labels={1: "a"},
-        height_px=4,
-        width_px=4,
-        most_detections=2,
-        threshold=0.5,
-        provenance={"tool_versions": {"tensorflow": "x"}},
-    )
-    packaged = package(tmp_path, b"g", {1: "a"}, manifest)
+    packaged = package(tmp_path, detector(), b"g", {1: "a"})
     assert packaged.path == tmp_path / "m" / packaged.digest / "model.zip"
     assert packaged.path.stat().st_size == packaged.size_bytes
+
+
+def test_a_tar_gz_holds_the_same_files(tmp_path: Path) -> None:
+    zipped = package(tmp_path, detector(), b"g", {1: "a"})
+    tarred = package_tar(tmp_path, detector(), b"g", {1: "a"})
+    with tarfile.open(tarred.path) as tar, zipfile.ZipFile(zipped.path) as archive:
+        for name in archive.namelist():
+            packed = tar.extractfile(name)
+            assert packed is not None
+            assert packed.read() == archive.read(name)
+
+
+def test_what_a_camera_could_not_read_is_not_packaged(tmp_path: Path) -> None:
+    with pytest.raises(ManifestError, match="name: 'No Good'"):
+        package(tmp_path, detector(name="No Good"), b"g", {1: "a"})
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_pin_changes_one_line_and_keeps_comments(tmp_path: Path) -> None:

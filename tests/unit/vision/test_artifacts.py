@@ -68,16 +68,20 @@ def test_an_absent_file_is_one_error(tmp_path: Path, unpacked: Path) -> None:
     ("path", "value", "expected"),
     [
         (["schema_version"], 2, "schema_version: given 2"),
-        (["name"], "No Good", "name: given 'No Good'"),
-        (["version"], "1.0", "version: given '1.0'"),
-        (["task"], "poetry", "task: given 'poetry'"),
-        (["threshold"], 2, "threshold: given 2"),
-        (["input", "width_px"], 3, "input.shape"),
-        (["input", "dtype"], "float64", "input.dtype: given 'float64'"),
-        (["input", "mean"], [1], "input.mean"),
-        (["graph"], "../graph.pb", "graph: given"),
-        (["outputs"], {}, "outputs: num_detections"),
-        (["files"], {}, "no digest of frozen_model.pb"),
+        (["name"], "No Good", "name: 'No Good' does not match"),
+        (["version"], "1.0", "version: '1.0' does not match"),
+        (["task"], "poetry", "task: 'poetry' is not one of"),
+        (["threshold"], 2, "threshold: 2 is greater than the maximum of 1"),
+        (["input", "width_px"], 3, "input.shape: given [1, 96, 128, 3]"),
+        (["input", "height_px"], None, "input: given width_px 128 and height_px None"),
+        (["input", "dtype"], "float64", "input.dtype: 'float64' is not one of"),
+        (["input", "dtype"], "x" * 999, "input.dtype: given 'xxxx"),
+        (["input", "mean"], [1], "input.mean: [1] is too short"),
+        (["graph"], "../graph.pb", "no digest of ../graph.pb"),
+        (["outputs"], {}, "outputs: 'num_detections' is a required property"),
+        (["files"], {}, "files: {} does not have enough properties"),
+        (["files", "manifest.json"], {"sha256": "0" * 64, "bytes": 1}, "its own digest"),
+        (["surprise"], 1, "'surprise' was unexpected"),
     ],
 )
 def test_a_wrong_manifest_names_the_key(path: list[str], value: object, expected: str) -> None:
@@ -89,6 +93,11 @@ def test_a_wrong_manifest_names_the_key(path: list[str], value: object, expected
     with pytest.raises(ManifestError) as error:
         Manifest.from_json(json.dumps(document))
     assert expected in str(error.value)
+
+
+def test_a_manifest_as_deep_as_a_well_is_a_manifest_error() -> None:
+    with pytest.raises(ManifestError, match="not JSON"):
+        Manifest.from_json("[" * 100_000)
 
 
 @given(st.text(max_size=200))

@@ -1,0 +1,86 @@
+"""What is known of a model, as its manifest.json says it."""
+
+import hashlib
+from dataclasses import asdict, dataclass
+from importlib.metadata import version as installed
+from typing import Any
+
+from vision.manifest import SCHEMA_VERSION, CutSpec, InputSpec, OutputSpec
+
+GRAPH_NAME = "frozen_model.pb"
+LABELS_NAME = "label_map.pbtxt"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelDescription:
+    """All that a manifest says besides the digests of its files."""
+
+    name: str
+    version: str
+    task: str
+    input: InputSpec
+    # By role: `vision.manifest.DETECTION_OUTPUTS`, or `scores`.
+    outputs: dict[str, OutputSpec]
+    threshold: float
+    provenance: dict[str, Any]
+    # Who the graph was rewritten for, if it was.
+    consumer: str | None = None
+    parity: dict[str, Any] | None = None
+    baseline: dict[str, Any] | None = None
+    cut: CutSpec | None = None
+
+    def as_manifest(self, files: dict[str, bytes]) -> dict[str, Any]:
+        """Return manifest.json as an object.
+
+        Args:
+            files: the artifact's other members by name, `GRAPH_NAME` and `LABELS_NAME` among them.
+        """
+        framework = {"name": "tensorflow", "version": installed("tensorflow-cpu")}
+        optional = {
+            "parity": self.parity,
+            "baseline": self.baseline,
+            "cut": _cut(self.cut) if self.cut else None,
+        }
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "name": self.name,
+            "version": self.version,
+            "task": self.task,
+            "framework": framework | ({"consumer": self.consumer} if self.consumer else {}),
+            "files": {
+                name: {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+                for name, content in files.items()
+            },
+            "graph": GRAPH_NAME,
+            "labels": LABELS_NAME,
+            "input": _input(self.input),
+            "outputs": {role: _output(tensor) for role, tensor in self.outputs.items()},
+            "threshold": self.threshold,
+            "provenance": self.provenance,
+        } | {key: value for key, value in optional.items() if value is not None}
+
+
+def _input(spec: InputSpec) -> dict[str, Any]:
+    sides = [spec.height_px, spec.width_px]
+    return asdict(spec) | {
+        "shape": [1, *sides, 3] if spec.layout == "NHWC" else [1, 3, *sides],
+        "mean": list(spec.mean),
+        "scale": list(spec.scale),
+    }
+
+
+def _output(spec: OutputSpec) -> dict[str, Any]:
+    document = asdict(spec) | {"shape": list(spec.shape)}
+    if spec.activation is None:
+        del document["activation"]
+    return document
+
+
+def _cut(spec: CutSpec) -> dict[str, Any]:
+    document = asdict(spec) | {"input": _input(spec.input), "box_scale": list(spec.box_scale)}
+    document["outputs"] = {
+        role: _output(getattr(spec, role)) for role in ("box_encodings", "class_predictions")
+    }
+    for role in document["outputs"]:
+        del document[role]
+    return document
