@@ -19,13 +19,15 @@ MODEL_NAME = "shapes"
 DEFAULT_STEPS = 790
 THRESHOLD = 0.5
 
+_INPUT = "image_tensor"
 _PARITY_PICTURES = 8
+_TRAINING_SOURCES = ("shapes/drawing.py", "shapes/network.py", "shapes/training.py")
 _SOURCES = (
-    "shapes/drawing.py",
-    "shapes/network.py",
-    "shapes/training.py",
+    "shapes/*.py",
+    "freezing/*.py",
+    "graphs/*.py",
+    "sources/*.py",
     "describe.py",
-    "freeze.py",
     "package.py",
 )
 
@@ -58,37 +60,64 @@ def build_shapes(  # noqa: PLR0913 - each is a choice of the caller's
     Raises:
         FreezeError: the frozen graph does not answer as the trained model does.
     """
-    entry = cache / _key(seed, steps, version) / "result.json"
+    entry = cache / _key(_SOURCES, seed, steps, version) / "result.json"
     if not force and entry.is_file():
         known = Built(**json.loads(entry.read_text(encoding="utf-8")))
         if (models / known.name / known.digest / ARTIFACT_NAME).is_file():
             return known
-    built = _build(models, seed, steps, version, progress)
+    model = _trained(cache, seed, steps, progress, force=force)
+    built = _build(model, models, seed, steps, version)
     entry.parent.mkdir(parents=True, exist_ok=True)
     entry.write_text(json.dumps({**asdict(built), "from_cache": True}), encoding="utf-8")
     return built
 
 
-def _build(
-    models: Path, seed: int, steps: int, version: str, progress: Callable[[int, float], None]
-) -> Built:
-    from model_tools import freeze  # noqa: PLC0415 - imports nothing slow, but next to its use
+def _trained(
+    cache: Path, seed: int, steps: int, progress: Callable[[int, float], None], *, force: bool
+) -> Any:
+    """Train, or load the weights that the same inputs gave before; packaging may have changed."""
     from model_tools.shapes import network, training  # noqa: PLC0415 - TensorFlow follows
-    from model_tools.shapes.drawing import LABELS, draw_picture  # noqa: PLC0415
 
+    file = cache / f"{_key(_TRAINING_SOURCES, seed, steps)}.weights.h5"
+    if file.is_file() and not force:
+        model = network.build()
+        model.load_weights(file)
+        return model
     model = training.train(seed, steps, progress)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = file.with_name(f"unfinished-{file.name}")
+    model.save_weights(unfinished)
+    unfinished.replace(file)
+    return model
 
-    def detect(picture: Any) -> dict[str, Any]:
-        return network.detect(picture, model)
 
-    graph = freeze.freeze_detector(detect, network.HEIGHT_PX, network.WIDTH_PX)
+def _build(model: Any, models: Path, seed: int, steps: int, version: str) -> Built:
+    import tensorflow as tf  # noqa: PLC0415 - takes seconds to import
+
+    from model_tools.freezing.freeze import FreezeOptions, freeze  # noqa: PLC0415 - as above
+    from model_tools.freezing.parity import graph_runner  # noqa: PLC0415 - as above
+    from model_tools.protos import message_class  # noqa: PLC0415 - as above
+    from model_tools.shapes import network, training  # noqa: PLC0415 - as above
+    from model_tools.shapes.drawing import LABELS, draw_picture  # noqa: PLC0415 - as above
+    from model_tools.sources.functions import from_function  # noqa: PLC0415 - as above
+
+    def detect(image_tensor: Any) -> dict[str, Any]:
+        return network.detect(image_tensor, model)
+
+    shape = [1, network.HEIGHT_PX, network.WIDTH_PX, 3]
+    loaded = from_function(detect, [tf.TensorSpec(shape, tf.uint8, name=_INPUT)])
     random = np.random.default_rng([seed, 3])
-    pictures = [
-        draw_picture(random, network.WIDTH_PX, network.HEIGHT_PX)[0][np.newaxis]
+    pictures = tuple(
+        {_INPUT: draw_picture(random, network.WIDTH_PX, network.HEIGHT_PX)[0][np.newaxis]}
         for _ in range(_PARITY_PICTURES)
-    ]
-    difference = freeze.check_parity(graph, detect, pictures)
-    quality = training.evaluate(freeze.frozen_function(graph), seed=seed, threshold=THRESHOLD)
+    )
+    frozen = freeze(loaded, FreezeOptions(samples=pictures))
+    run = graph_runner(
+        message_class("GraphDef").FromString(frozen.graph), frozen.inputs, frozen.outputs
+    )
+    quality = training.evaluate(
+        lambda picture: run({_INPUT: picture}), seed=seed, threshold=THRESHOLD
+    )
     labels = dict(enumerate(LABELS, start=1))
     description = ModelDescription(
         name=MODEL_NAME,
@@ -97,20 +126,20 @@ def _build(
         input=_input_spec(),
         outputs=_output_specs(),
         threshold=THRESHOLD,
-        parity={"largest_absolute": difference, "pictures": _PARITY_PICTURES},
+        parity=frozen.parity.as_dict(),
         provenance={
             "tool_versions": _tool_versions(),
             "training": {"seed": seed, "steps": steps, **quality.as_dict()},
         },
     )
-    packaged = package(models, description, graph, labels)
+    packaged = package(models, description, frozen.graph, labels)
     return Built(
         name=MODEL_NAME,
         version=version,
         digest=packaged.digest,
         precision=quality.precision,
         recall=quality.recall,
-        largest_difference=difference,
+        largest_difference=frozen.parity.largest_relative,
         from_cache=False,
     )
 
@@ -119,7 +148,7 @@ def _input_spec() -> InputSpec:
     from model_tools.shapes import network  # noqa: PLC0415 - as above
 
     return InputSpec(
-        name="image_tensor:0",
+        name=f"{_INPUT}:0",
         dtype="uint8",
         layout="NHWC",
         width_px=network.WIDTH_PX,
@@ -153,9 +182,10 @@ def _tool_versions() -> dict[str, str]:
     }
 
 
-def _key(seed: int, steps: int, version: str) -> str:
-    """A digest of all that decides the result: sources, arguments, libraries."""
-    digest = hashlib.sha256(json.dumps([seed, steps, version, _tool_versions()]).encode())
-    for source in _SOURCES:
-        digest.update((Path(__file__).resolve().parent.parent / source).read_bytes())
+def _key(patterns: tuple[str, ...], *arguments: object) -> str:
+    """A digest of all that decides a result: sources, arguments, libraries."""
+    digest = hashlib.sha256(json.dumps([arguments, _tool_versions()]).encode())
+    here = Path(__file__).resolve().parent.parent
+    for source in sorted(file for pattern in patterns for file in here.glob(pattern)):
+        digest.update(source.read_bytes())
     return digest.hexdigest()[:32]

@@ -1,0 +1,106 @@
+"""`model-tools freeze`."""
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import click
+
+from model_tools.commands.options import choice_of, choice_options, json_option, source_argument
+
+# As `model_tools.freezing.consumer.Consumer`, which a test compares: this list keeps --help fast.
+CONSUMERS = ("tensorflow", "openvino", "tensorflow-1.4", "tensorflow-1.5")
+
+
+@click.command()
+@source_argument
+@click.argument("destination", type=click.Path(path_type=Path, file_okay=False))
+@choice_options
+@click.option(
+    "--consumer",
+    type=click.Choice(CONSUMERS),
+    default="tensorflow",
+    show_default=True,
+    help="Who will read the graph; DeepLens' own software is tensorflow-1.4 or 1.5.",
+)
+@click.option(
+    "--set",
+    "constants",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Value of a placeholder that is no input, such as is_training=0.",
+)
+@click.option(
+    "--picture",
+    "pictures",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="File or folder to compare on, beside random input.",
+)
+@click.option(
+    "--tolerance",
+    type=click.FloatRange(0, 1),
+    default=1e-4,
+    show_default=True,
+    help="Largest relative difference from SOURCE that is accepted.",
+)
+@json_option
+def freeze(
+    source: Path,
+    destination: Path,
+    signature: str | None,
+    tags: tuple[str, ...],
+    inputs: tuple[str, ...],
+    outputs: tuple[str, ...],
+    checkpoint: Path | None,
+    consumer: str,
+    constants: tuple[str, ...],
+    pictures: tuple[Path, ...],
+    tolerance: float,
+    *,
+    as_json: bool,
+) -> None:
+    """Freeze SOURCE into DESTINATION/frozen_model.pb, optimised, and compared with SOURCE.
+
+    SOURCE: a SavedModel's folder, a .tar.gz with one, a .keras or .h5 file, a checkpoint, a .pbtxt
+    graph with --checkpoint, or a frozen .pb. Nothing is written unless the graph answers as SOURCE.
+    """
+    from model_tools.freezing.files import FreezeRequest, freeze_files  # noqa: PLC0415
+    from model_tools.pictures import picture_files  # noqa: PLC0415
+
+    request = FreezeRequest(
+        source=source,
+        checkpoint=checkpoint,
+        choice=replace(
+            choice_of(signature, tags, inputs, outputs),
+            constants=tuple(_constant(text) for text in constants),
+        ),
+        consumer=consumer,
+        tolerance=tolerance,
+        pictures=tuple(picture_files(pictures)),
+    )
+    if not as_json:
+        click.echo(f"freeze {source}: TensorFlow loads it (a few seconds) …", err=True)
+    frozen = freeze_files(request, destination)
+    if as_json:
+        click.echo(json.dumps({"graph": str(frozen.graph), **asdict(frozen.details)}))
+        return
+    click.echo(f"{frozen.graph}  {frozen.graph.stat().st_size} bytes, for {consumer}")
+    for title, specs in (("input", frozen.details.inputs), ("output", frozen.details.outputs)):
+        for alias, spec in specs.items():
+            click.echo(f"  {title:<7}{alias} = {spec}")
+    click.echo(
+        f"  differs from its source by {frozen.details.parity['largest_relative']:.1e} "
+        f"on {frozen.details.parity['samples']} samples"
+    )
+
+
+def _constant(text: str) -> tuple[str, float]:
+    name, _, value = text.partition("=")
+    words = {"true": "1", "false": "0"}
+    try:
+        return name, float(words.get(value.lower(), value))
+    except ValueError:
+        raise click.BadParameter(
+            f"{text!r}: expected NAME=VALUE with a number, true or false", param_hint="--set"
+        ) from None

@@ -1,0 +1,143 @@
+"""`model-tools package`."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from model_tools.commands.options import json_option
+
+if TYPE_CHECKING:
+    from vision.manifest import Triple
+
+
+class _Triple(click.ParamType["Triple"]):
+    """One number for all channels, or three."""
+
+    name = "NUMBER[,NUMBER,NUMBER]"
+
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> "Triple":
+        """Parse it, or say what would work."""
+        try:
+            numbers = [float(part) for part in value.split(",")]
+            first, second, third = numbers * 3 if len(numbers) == 1 else numbers
+        except ValueError:
+            self.fail(f"{value!r}: expected one number, or three with commas", param, ctx)
+        return first, second, third
+
+
+class _Size(click.ParamType[tuple[int, int]]):
+    """WIDTHxHEIGHT in pixels."""
+
+    name = "WIDTHxHEIGHT"
+
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int]:
+        """Parse it, or say what would work."""
+        width, _, height = value.partition("x")
+        if not (width.isdecimal() and height.isdecimal()):
+            self.fail(f"{value!r}: expected pixels such as 300x300", param, ctx)
+        return int(width), int(height)
+
+
+@click.command()
+@click.argument("frozen", type=click.Path(path_type=Path))
+@click.option(
+    "--labels", required=True, type=click.Path(path_type=Path), help=".pbtxt, .json, text"
+)
+@click.option("--name", required=True, help="Of the model: lower-case letters, digits, dashes.")
+@click.option("--version", default="1.0.0", show_default=True)
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0, 1),
+    default=0.5,
+    show_default=True,
+    help="Lowest score that is reported.",
+)
+@click.option("--size", "size_px", type=_Size(), help="[default: as the graph says]")
+@click.option(
+    "--channel-order", type=click.Choice(["RGB", "BGR"]), default="RGB", show_default=True
+)
+@click.option(
+    "--resize",
+    type=click.Choice(["bilinear", "tf1-bilinear"]),
+    default="bilinear",
+    show_default=True,
+)
+@click.option("--mean", type=_Triple(), help="Of float inputs, per channel, of 0 to 255.")
+@click.option("--scale", type=_Triple(), help="Of float inputs: (value - mean) * scale.")
+@click.option(
+    "--activation",
+    type=click.Choice(["softmax", "sigmoid", "none"]),
+    help="Of a classifier's output, if the graph does not show it.",
+)
+@click.option(
+    "--models",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("models"),
+    show_default=True,
+    help="Artifacts are written to MODELS/name/digest/model.zip.",
+)
+@click.option(
+    "--tar",
+    "tar_folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Also write model.tar.gz, as the original guide uploads it, here.",
+)
+@json_option
+def package(
+    frozen: Path,
+    labels: Path,
+    name: str,
+    version: str,
+    threshold: float,
+    size_px: tuple[int, int] | None,
+    channel_order: str,
+    resize: str,
+    mean: "Triple | None",
+    scale: "Triple | None",
+    activation: str | None,
+    models: Path,
+    tar_folder: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Package FROZEN, a folder that `freeze` wrote, with its labels into one artifact."""
+    from model_tools import package as artifact  # noqa: PLC0415 - keeps --help fast
+    from model_tools.freezing.folder import read_frozen  # noqa: PLC0415 - as above
+    from model_tools.graphs.ends import is_softmax  # noqa: PLC0415 - as above
+    from model_tools.labels import read_labels  # noqa: PLC0415 - as above
+    from model_tools.packaging import PackageRequest, describe  # noqa: PLC0415 - as above
+
+    found = read_frozen(frozen)
+    names = read_labels(labels)
+    request = PackageRequest(
+        name=name,
+        version=version,
+        threshold=threshold,
+        size_px=size_px,
+        channel_order=channel_order,
+        resize=resize,
+        mean=mean,
+        scale=scale,
+        activation=activation,
+    )
+    graph = found.graph.read_bytes()
+    description = describe(
+        found.details, names, request, softmax=is_softmax(graph, found.details.outputs)
+    )
+    packaged = artifact.package(models, description, graph, names)
+    if tar_folder is not None:
+        artifact.package_tar(tar_folder, description, graph, names)
+    if as_json:
+        document = {"path": str(packaged.path), "sha256": packaged.digest}
+        click.echo(json.dumps({**document, "bytes": packaged.size_bytes, "name": name}))
+        return
+    click.echo(f"{packaged.path}  {packaged.size_bytes} bytes")
+    click.echo(f"  {description.task}, {len(names)} labels, SHA-256 {packaged.digest}")
+    if tar_folder is not None:
+        click.echo(f"  {tar_folder / artifact.TAR_NAME}")

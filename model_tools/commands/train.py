@@ -1,0 +1,68 @@
+"""`model-tools train`: models that this project brings along."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from model_tools.commands.options import json_option
+
+MODELS = Path("models")
+CACHE = Path(".local/training")
+
+
+@click.group()
+def train() -> None:
+    """Train a model that this project brings along."""
+
+
+@train.command("shapes")
+@click.option("--seed", default=0, show_default=True, help="Of pictures and first weights.")
+@click.option(
+    "--steps",
+    type=click.IntRange(1, 100_000),
+    default=None,
+    help="Batches of 16 pictures.  [default: what reaches the stated quality]",
+)
+@click.option("--version", default="1.0.0", show_default=True, help="Version in the manifest.")
+@click.option("--models", type=click.Path(path_type=Path), default=MODELS, show_default=True)
+@click.option("--force", is_flag=True, help="Train even if the same inputs were trained before.")
+@json_option
+def train_shapes(
+    seed: int, steps: int | None, version: str, models: Path, *, force: bool, as_json: bool
+) -> None:
+    """Train the detector of drawn shapes; evaluate, freeze, check and package it."""
+    from model_tools.progress import progress_of  # noqa: PLC0415 - keeps --help fast
+    from model_tools.shapes.build import DEFAULT_STEPS, build_shapes  # noqa: PLC0415 - as above
+
+    chosen = steps or DEFAULT_STEPS
+    with progress_of("train shapes", chosen) as progress:
+        built = build_shapes(
+            models=models,
+            cache=CACHE,
+            seed=seed,
+            steps=chosen,
+            version=version,
+            force=force,
+            progress=progress,
+        )
+    if as_json:
+        click.echo(json.dumps(asdict(built)))
+        return
+    click.echo(f"{built.name} {built.version}{' (trained before)' if built.from_cache else ''}")
+    click.echo(f"precision {built.precision:.3f}, recall {built.recall:.3f} on unseen pictures")
+    click.echo(f"frozen graph differs from the trained model by {built.largest_difference:.1e}")
+    click.echo(f"artifact {models / built.name / built.digest / 'model.zip'}")
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--count", type=click.IntRange(1, 10_000), default=24, show_default=True)
+@click.option("--seed", default=0, show_default=True)
+def scenes(folder: Path, count: int, seed: int) -> None:
+    """Draw scenes for a virtual camera into FOLDER, with scenes.json saying what is on them."""
+    from model_tools.shapes.scenes import write_scenes  # noqa: PLC0415 - keeps --help fast
+
+    write_scenes(folder, count, seed)
+    click.echo(f"{count} scenes in {folder}")

@@ -1,0 +1,46 @@
+"""Errors of model_tools.
+
+ModelToolsError
+├── SourceError      what was given is no model that can be read
+├── RefusedError     it could be read, and breaks a rule for files from outside
+├── AmbiguousError   inputs, outputs or a signature must be chosen
+├── FreezeError      no frozen graph answers as the source does, or a reader cannot take it
+├── VerifyError      two graphs, or two engines, do not agree
+└── IsolationError   the limited process that ran TensorFlow was ended or crashed
+"""
+
+
+class ModelToolsError(Exception):
+    """The text says what is wrong, what was given, and what would work."""
+
+
+class SourceError(ModelToolsError):
+    """What was given is no model that can be read."""
+
+
+class RefusedError(ModelToolsError):
+    """A file from outside breaks a rule; the text begins with the rule's name."""
+
+    def __init__(self, rule: str, reason: str) -> None:
+        super().__init__(f"{rule}: {reason}")
+        self.rule = rule
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[type["RefusedError"], tuple[str, str]]:
+        return RefusedError, (self.rule, self.reason)
+
+
+class AmbiguousError(ModelToolsError):
+    """Inputs, outputs or a signature must be chosen; the text lists the candidates."""
+
+
+class FreezeError(ModelToolsError):
+    """No frozen graph answers as its source does, or the chosen reader cannot take it."""
+
+
+class VerifyError(ModelToolsError):
+    """Two graphs, or two engines, do not agree."""
+
+
+class IsolationError(ModelToolsError):
+    """The limited process that ran TensorFlow was ended or crashed."""

@@ -1,0 +1,66 @@
+"""From a model's files to a folder with its frozen graph; TensorFlow runs in a limited process."""
+
+import hashlib
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from model_tools.freezing.folder import FrozenDetails, FrozenFolder, provenance_of, write_frozen
+from model_tools.isolation import Limits, isolated
+from model_tools.sources.checks import check_files
+from model_tools.sources.files import ModelFiles, find_model
+from model_tools.sources.selection import Choice
+
+
+@dataclass(frozen=True, kw_only=True)
+class FreezeRequest:
+    """What to freeze, and for whom."""
+
+    source: Path
+    checkpoint: Path | None = None
+    choice: Choice = field(default_factory=Choice)
+    consumer: str = "tensorflow"
+    tolerance: float = 1e-4
+    pictures: tuple[Path, ...] = ()
+
+
+def freeze_files(
+    request: FreezeRequest, destination: Path, limits: Limits | None = None
+) -> FrozenFolder:
+    """Freeze, compare, and only then write `frozen_model.pb` and `frozen_model.json`.
+
+    Raises:
+        SourceError, AmbiguousError, RefusedError: of the source.
+        FreezeError: the consumer cannot read the graph, or it does not answer as its source.
+        IsolationError: TensorFlow crashed on it, or a limit was met.
+    """
+    with tempfile.TemporaryDirectory(prefix="model-tools-") as workspace:
+        files = find_model(request.source, Path(workspace), request.checkpoint)
+        check_files(files, request.choice)
+        graph, details = isolated(_freeze, files, request, limits=limits)
+    return write_frozen(destination, graph, details)
+
+
+def _freeze(files: ModelFiles, request: FreezeRequest) -> tuple[bytes, FrozenDetails]:
+    from model_tools.freezing.consumer import Consumer  # noqa: PLC0415 - TensorFlow follows
+    from model_tools.freezing.freeze import FreezeOptions, freeze  # noqa: PLC0415 - as above
+    from model_tools.pictures import picture_samples, read_picture  # noqa: PLC0415 - as above
+    from model_tools.sources.load import load_model  # noqa: PLC0415 - as above
+
+    model = load_model(files, request.choice)
+    pictures = [read_picture(file) for file in request.pictures]
+    options = FreezeOptions(
+        consumer=Consumer(request.consumer),
+        tolerance=request.tolerance,
+        samples=picture_samples(pictures, model.inputs) if pictures else (),
+    )
+    frozen = freeze(model, options)
+    details = FrozenDetails(
+        sha256=hashlib.sha256(frozen.graph).hexdigest(),
+        inputs=frozen.inputs,
+        outputs=frozen.outputs,
+        consumer=frozen.consumer.value,
+        parity=frozen.parity.as_dict(),
+        provenance=provenance_of(files),
+    )
+    return frozen.graph, details

@@ -1,0 +1,162 @@
+"""Variables are constants already; make the graph what a camera runs, and prove it."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+from model_tools.errors import FreezeError
+from model_tools.freezing.consumer import Consumer, rewrite_for
+from model_tools.freezing.feeds import feed, use_defaults
+from model_tools.freezing.folding import fold
+from model_tools.freezing.norms import unfuse_norms
+from model_tools.freezing.parity import (
+    DEFAULT_TOLERANCE,
+    Parity,
+    graph_runner,
+    measure,
+    require,
+)
+from model_tools.freezing.switches import decide_switches
+from model_tools.graphs.names import is_node_name, node_name
+from model_tools.graphs.reach import nodes_by_name, subgraph
+from model_tools.sources.tensors import Arrays, LoadedModel, TensorSpec, sample_inputs
+
+_RANDOM_SAMPLES = 4
+# What TensorFlow 2 calls an output that its author did not name.
+_ANONYMOUS = re.compile(r"Identity(_\d+)?|StatefulPartitionedCall(_\d+)?|PartitionedCall(_\d+)?")
+
+Specs = dict[str, TensorSpec]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FreezeOptions:
+    """What the caller chooses."""
+
+    consumer: Consumer = Consumer.TENSORFLOW
+    tolerance: float = DEFAULT_TOLERANCE
+    # Arrays by the inputs' aliases, beside random ones.
+    samples: tuple[Arrays, ...] = ()
+
+
+@dataclass(frozen=True)
+class FrozenModel:
+    """A frozen graph that was compared with its source."""
+
+    # A serialised GraphDef; the same model gives the same bytes.
+    graph: bytes
+    inputs: Specs
+    outputs: Specs
+    consumer: Consumer
+    parity: Parity
+
+
+def freeze(model: LoadedModel, options: FreezeOptions | None = None) -> FrozenModel:
+    """Optimise the graph of `model` for its consumer, then compare it with the model.
+
+    Raises:
+        FreezeError: the consumer cannot read it, an input is missing, or the answers differ.
+    """
+    chosen = options or FreezeOptions()
+    graph, inputs, outputs = optimised(model)
+    rewrite_for(graph, chosen.consumer)
+    content = graph.SerializeToString(deterministic=True)
+    found = graph_runner(graph, inputs, outputs)
+    parity = measure(model.run, found, _samples(inputs, chosen.samples))
+    require(parity, chosen.tolerance)
+    return FrozenModel(content, inputs, outputs, chosen.consumer, parity)
+
+
+def optimised(model: LoadedModel) -> tuple[Any, Specs, Specs]:
+    """Strip what the outputs do not need, decide what is constant, and fold.
+
+    Takes the model's graph apart: load the model again for another use of it.
+
+    Returns:
+        The GraphDef, and its inputs and outputs as they are called in it.
+
+    Raises:
+        FreezeError: an input is missing, or the graph normalises as in training.
+    """
+    inputs = feed(model.graph, model.inputs)
+    graph = subgraph(model.graph, _names(model.outputs), _names(inputs))
+    use_defaults(graph)
+    graph, outputs = _without_functions(graph, inputs, model.outputs)
+    decide_switches(graph)
+    graph = subgraph(graph, _names(outputs), _names(inputs))
+    _require_fed(graph, inputs)
+    unfuse_norms(graph)
+    outputs = _name_outputs(graph, outputs)
+    graph = fold(graph, _nodes(inputs), _nodes(outputs))
+    graph = subgraph(graph, [*_names(outputs), *_names(inputs)])
+    for node in graph.node:
+        node.device = ""
+    return graph, inputs, outputs
+
+
+def _samples(inputs: Specs, given: Iterable[Arrays]) -> Iterable[Arrays]:
+    yield from given
+    for seed in range(_RANDOM_SAMPLES):
+        yield sample_inputs(inputs, seed)
+
+
+def _without_functions(graph: Any, inputs: Specs, outputs: Specs) -> tuple[Any, Specs]:
+    """Inline functions; branches and loops become Switch, Merge, Enter and Exit."""
+    if not graph.library.function:
+        return graph, outputs
+
+    def imported() -> None:
+        tf.import_graph_def(graph, name="")
+
+    wrapped = tf.compat.v1.wrap_function(imported, [])
+    feeds = [wrapped.graph.get_tensor_by_name(name) for name in _names(inputs)]
+    fetches = [wrapped.graph.get_tensor_by_name(name) for name in _names(outputs)]
+    frozen = convert_variables_to_constants_v2(
+        wrapped.prune(feeds, fetches), lower_control_flow=True
+    )
+    definition = frozen.graph.as_graph_def()
+    if left := [function.signature.name for function in definition.library.function]:
+        raise FreezeError(f"functions cannot be inlined: {', '.join(left[:5])}")
+    renamed = {
+        alias: replace(spec, name=tensor.name)
+        for (alias, spec), tensor in zip(outputs.items(), frozen.outputs, strict=True)
+    }
+    return definition, renamed
+
+
+def _name_outputs(graph: Any, outputs: Specs) -> Specs:
+    """Give, in place, outputs that TensorFlow 2 left anonymous the names of their signature."""
+    nodes = nodes_by_name(graph)
+    named = {}
+    for alias, spec in outputs.items():
+        anonymous = _ANONYMOUS.fullmatch(node_name(spec.name)) is not None
+        if not anonymous or not is_node_name(alias):
+            named[alias] = spec
+            continue
+        name = alias if alias not in nodes else f"{alias}_output"
+        identity = graph.node.add(name=name, op="Identity", input=[spec.name])
+        identity.attr["T"].type = tf.as_dtype(np.dtype(spec.dtype)).as_datatype_enum
+        named[alias] = replace(spec, name=f"{name}:0")
+    return named
+
+
+def _require_fed(graph: Any, inputs: Specs) -> None:
+    fed = set(_nodes(inputs))
+    hungry = [node.name for node in graph.node if node.op == "Placeholder" and node.name not in fed]
+    if hungry:
+        raise FreezeError(
+            f"the outputs also need {', '.join(hungry[:5])}: name them as inputs, "
+            f"or fix their values (--set {hungry[0]}=0)"
+        )
+
+
+def _names(specs: Specs) -> list[str]:
+    return [spec.name for spec in specs.values()]
+
+
+def _nodes(specs: Specs) -> list[str]:
+    return [node_name(spec.name) for spec in specs.values()]

@@ -1,0 +1,1 @@
+"""Looking at and rewriting GraphDefs as plain protocol messages, without TensorFlow."""

@@ -1,0 +1,31 @@
+"""Names of nodes and tensors in a GraphDef."""
+
+import re
+
+_NODE = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_.\\/>-]*")
+
+
+def node_name(reference: str) -> str:
+    """Return the node of an input reference: `^a`, `a`, `a:1` and `a:output:0` are all node a."""
+    return reference.removeprefix("^").split(":", 1)[0]
+
+
+def output_index(reference: str) -> int:
+    """Return which output of its node a reference means; `a` is output 0."""
+    _, _, index = reference.rpartition(":")
+    return int(index) if index.isdigit() and ":" in reference else 0
+
+
+def tensor_name(reference: str) -> str:
+    """Return the tensor's full name: `a` and `a:0` are both `a:0`."""
+    return f"{node_name(reference)}:{output_index(reference)}"
+
+
+def is_node_name(text: str) -> bool:
+    """Tell whether TensorFlow takes `text` as a node's name."""
+    return _NODE.fullmatch(text) is not None
+
+
+def as_reference(tensor: str) -> str:
+    """Return the canonical input reference of a tensor: output 0 goes without its index."""
+    return tensor.removesuffix(":0")

@@ -1,0 +1,167 @@
+"""Rules for models from outside, all checked before TensorFlow is imported."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from model_tools.errors import SourceError
+from model_tools.graphs.allowed_ops import LOADING_OPS
+from model_tools.graphs.names import node_name
+from model_tools.graphs.reach import subgraph
+from model_tools.graphs.rules import check_ops, check_structure
+from model_tools.graphs.scalars import set_scalars
+from model_tools.sources.archives import check_zip
+from model_tools.sources.files import Kind, ModelFiles, read_message
+from model_tools.sources.keras_config import check_keras_config, check_layout
+from model_tools.sources.selection import Choice, Names, inferred, named, require, signed
+
+VARIABLES = frozenset({"Variable", "VariableV2", "VarHandleOp"})
+
+_INITIALIZERS = ("saved_model_main_op", "legacy_init_op", "saved_model_init_op")
+_INIT_SIGNATURE = "__saved_model_init_op"
+
+
+@dataclass(frozen=True)
+class CheckedGraph:
+    """A graph that may be imported, with the tensors that were chosen."""
+
+    graph: Any
+    inputs: Names
+    outputs: Names
+    # What a run of the original must be fed besides.
+    constants: tuple[tuple[str, float], ...] = ()
+
+
+def check_files(files: ModelFiles, choice: Choice) -> CheckedGraph | None:
+    """Check what `find_model` found; return its graph, where the format is one.
+
+    Raises:
+        SourceError: it is broken, or lacks a file.
+        AmbiguousError: signature, inputs or outputs must be chosen.
+        RefusedError: it breaks a rule.
+    """
+    if files.kind is Kind.SAVED_MODEL_1:
+        return _saved_model_1(files, choice)
+    if files.kind is Kind.CHECKPOINT:
+        return _checkpoint(files, choice)
+    if files.kind is Kind.FROZEN:
+        return _frozen(files, choice)
+    _no_names(choice, files.kind.value)
+    if files.kind is Kind.SAVED_MODEL_2:
+        _saved_model_2(files, choice)
+        return None
+    if files.kind is Kind.KERAS:
+        check_zip(files.path)
+    check_layout(files.path)
+    check_keras_config(files.path)
+    return None
+
+
+def _saved_model_1(files: ModelFiles, choice: Choice) -> CheckedGraph:
+    meta = _tagged(files, choice)
+    check_structure(meta.graph_def)
+    checked = _checked(choice, meta.graph_def, dict(meta.signature_def))
+    check_ops(meta.graph_def, _run_on_load(meta), LOADING_OPS)
+    if any(node.op in VARIABLES for node in meta.graph_def.node):
+        _require_weights(files)
+    return checked
+
+
+def _saved_model_2(files: ModelFiles, choice: Choice) -> None:
+    meta = _tagged(files, choice)
+    check_structure(meta.graph_def)
+    for key, signature in meta.signature_def.items():
+        if key != _INIT_SIGNATURE:
+            check_ops(meta.graph_def, [info.name for info in signature.outputs.values()])
+    check_ops(meta.graph_def, _run_on_load(meta), LOADING_OPS)
+    _require_weights(files)
+
+
+def _checkpoint(files: ModelFiles, choice: Choice) -> CheckedGraph:
+    if files.graph is None:
+        raise SourceError(f"{files.path}: a checkpoint needs its graph")
+    signatures: dict[str, Any] = {}
+    if files.graph.suffix == ".meta":
+        meta = read_message(files.graph, "MetaGraphDef")
+        graph, signatures = meta.graph_def, dict(meta.signature_def)
+    else:
+        graph = read_message(files.graph, "GraphDef")
+    check_structure(graph)
+    checked = _checked(choice, graph, signatures)
+    needed = subgraph(graph, checked.outputs.values())
+    return replace(checked, graph=needed)
+
+
+def _frozen(files: ModelFiles, choice: Choice) -> CheckedGraph:
+    graph = read_message(files.path, "GraphDef")
+    if not graph.node:
+        raise SourceError(f"{files.path} holds no node: it is no frozen graph")
+    check_structure(graph)
+    checked = _checked(choice, graph, {})
+    needed = subgraph(graph, checked.outputs.values())
+    if variables := [node.name for node in needed.node if node.op in VARIABLES]:
+        raise SourceError(
+            f"{files.path} is not frozen: {', '.join(variables[:3])} need their checkpoint; "
+            "give it with --checkpoint"
+        )
+    return replace(checked, graph=needed)
+
+
+def _checked(choice: Choice, graph: Any, signatures: dict[str, Any]) -> CheckedGraph:
+    set_scalars(graph, choice.constants)
+    inputs, outputs = named(choice.inputs, "input"), named(choice.outputs, "output")
+    require(graph, inputs)
+    require(graph, outputs)
+    if not (inputs and outputs):
+        found_inputs, found_outputs = (
+            signed(choice, signatures)
+            if signatures
+            else inferred(graph, tuple(inputs.values()), tuple(outputs.values()))
+        )
+        inputs, outputs = inputs or found_inputs, outputs or found_outputs
+        require(graph, inputs)
+        require(graph, outputs)
+    check_ops(graph, outputs.values())
+    return CheckedGraph(graph, inputs, outputs, choice.constants)
+
+
+def _tagged(files: ModelFiles, choice: Choice) -> Any:
+    saved = read_message(files.path / "saved_model.pb", "SavedModel")
+    wanted = set(choice.tags)
+    for meta in saved.meta_graphs:
+        if set(meta.meta_info_def.tags) == wanted:
+            return meta
+    given = "; ".join(
+        ", ".join(sorted(meta.meta_info_def.tags)) or "(none)" for meta in saved.meta_graphs
+    )
+    raise SourceError(
+        f"{files.path}: no graph is tagged {', '.join(sorted(wanted))}; there are: {given}"
+    )
+
+
+def _run_on_load(meta: Any) -> list[str]:
+    """Return the nodes that TensorFlow's loader runs by itself."""
+    nodes = {node.name for node in meta.graph_def.node}
+    names = [meta.saver_def.restore_op_name] if meta.saver_def.restore_op_name else []
+    for key in _INITIALIZERS:
+        if key in meta.collection_def:
+            names += meta.collection_def[key].node_list.value
+    if _INIT_SIGNATURE in meta.signature_def:
+        names += [info.name for info in meta.signature_def[_INIT_SIGNATURE].outputs.values()]
+    return [name for name in names if node_name(name) in nodes]
+
+
+def _require_weights(files: ModelFiles) -> None:
+    index = files.path / "variables" / "variables.index"
+    if not index.is_file() or not any(index.parent.glob("variables.data-*")):
+        raise SourceError(
+            f"{index.parent} is missing or incomplete: the model's weights are kept there "
+            "(variables.index, variables.data-*)"
+        )
+
+
+def _no_names(choice: Choice, what: str) -> None:
+    if choice.inputs or choice.outputs or choice.constants:
+        raise SourceError(
+            f"--input, --output and --set name nodes of a graph; a {what} names its own: "
+            "leave them out"
+        )

@@ -1,0 +1,33 @@
+"""Print the ops that an installed TensorFlow 1 knows, as model_tools keeps them per consumer.
+
+Run it with that TensorFlow's own Python (3.6 for 1.4 and 1.5, 3.7 for 1.15):
+    python tools/dump_ops.py > model_tools/freezing/consumers/tensorflow-1.4.json
+"""
+
+import json
+import sys
+
+import tensorflow as tf
+from tensorflow.python.framework import op_def_registry
+
+
+def main():  # noqa: ANN201 - Python 3.6 reads this
+    """Print op -> {attribute: [type numbers that it may have, or nothing]}."""
+    definitions = op_def_registry.get_registered_ops()
+    ops = {
+        name: {
+            attribute.name: sorted(attribute.allowed_values.list.type)
+            for attribute in definition.attr
+        }
+        for name, definition in definitions.items()
+    }
+    lines = ",\n".join(
+        "  {}: {}".format(json.dumps(name), json.dumps(attributes, sort_keys=True))  # noqa: UP032
+        for name, attributes in sorted(ops.items())
+    )
+    version = json.dumps(tf.__version__)
+    sys.stdout.write('{"tensorflow": ' + version + ', "ops": {\n' + lines + "\n}}\n")
+
+
+if __name__ == "__main__":
+    main()
