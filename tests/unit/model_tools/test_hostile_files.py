@@ -1,0 +1,361 @@
+"""Files from outside: each attack is refused by the name of its rule, and leaves nothing behind."""
+
+import gzip
+import io
+import json
+import tarfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from model_tools.errors import IsolationError, ModelToolsError, RefusedError, SourceError
+from model_tools.graphs.rules import check_ops, check_structure
+from model_tools.isolation import Limits, isolated
+from model_tools.protos import message_class, new_graph
+from model_tools.sources.archives import check_zip, unpack_tar
+from model_tools.sources.checks import check_files
+from model_tools.sources.files import find_model
+from model_tools.sources.keras_config import check_keras_config, check_layout
+from model_tools.sources.selection import Choice
+
+FLOAT, STRING = 1, 7
+
+
+def tar_of(*members: tarfile.TarInfo, format_: int = tarfile.PAX_FORMAT) -> bytes:
+    output = io.BytesIO()
+    with tarfile.open(fileobj=output, mode="w:gz", format=format_) as archive:
+        for member in members:
+            archive.addfile(member, io.BytesIO(b"x" * member.size))
+    return output.getvalue()
+
+
+def member(
+    name: str, size: int = 1, kind: bytes = tarfile.REGTYPE, link: str = ""
+) -> tarfile.TarInfo:
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname = kind, link
+    info.size = size if kind == tarfile.REGTYPE else 0
+    return info
+
+
+@pytest.mark.parametrize(
+    ("members", "rule"),
+    [
+        ([member("../evil")], "archive-name"),
+        ([member("/evil")], "archive-name"),
+        ([member("a/../../evil")], "archive-name"),
+        ([member("a\\evil")], "archive-name"),
+        ([member("a\nb")], "archive-name"),
+        ([member("a\u202eb")], "archive-name"),
+        ([member("x" * 600)], "archive-name"),
+        ([member("a"), member("a")], "archive-member"),
+        ([member("Model.pb"), member("model.PB")], "archive-member"),
+        ([member("\u00e9"), member("e\u0301")], "archive-member"),
+        ([member("link", kind=tarfile.SYMTYPE, link="/etc/passwd")], "archive-member"),
+        ([member("link", kind=tarfile.LNKTYPE, link="a")], "archive-member"),
+        ([member("device", kind=tarfile.CHRTYPE)], "archive-member"),
+        ([member("pipe", kind=tarfile.FIFOTYPE)], "archive-member"),
+        ([member(f"f{number}") for number in range(10_001)], "archive-size"),
+    ],
+)
+def test_a_hostile_tar_is_refused_and_leaves_nothing(
+    tmp_path: Path, members: list[tarfile.TarInfo], rule: str
+) -> None:
+    archive = tmp_path / "model.tar.gz"
+    archive.write_bytes(tar_of(member("good", 9), *members))
+    with pytest.raises(RefusedError) as error:
+        unpack_tar(archive, tmp_path / "out")
+    assert error.value.rule == rule
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.tar.gz"]
+
+
+def test_a_bomb_is_refused_while_it_is_read(tmp_path: Path) -> None:
+    archive = tmp_path / "bomb.tar.gz"
+    archive.write_bytes(tar_of(member("zeros", 8 << 20)))
+    with pytest.raises(RefusedError, match="archive-size: over 1048576 bytes"):
+        unpack_tar(archive, tmp_path / "out", most_bytes=1 << 20)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_header_that_would_fill_the_memory_is_refused(tmp_path: Path) -> None:
+    header = tarfile.TarInfo("pax")
+    header.type, header.size = tarfile.XHDTYPE, 1 << 30
+    archive = tmp_path / "pax.tar.gz"
+    archive.write_bytes(gzip.compress(header.tobuf(tarfile.USTAR_FORMAT)))
+    with pytest.raises(RefusedError, match="archive-size: an extended header"):
+        unpack_tar(archive, tmp_path / "out")
+
+
+@pytest.mark.parametrize("format_", [tarfile.PAX_FORMAT, tarfile.GNU_FORMAT, tarfile.USTAR_FORMAT])
+def test_an_honest_tar_of_any_format_is_unpacked(tmp_path: Path, format_: int) -> None:
+    long_name = "export/Servo/1/" + "v" * (80 if format_ == tarfile.USTAR_FORMAT else 180)
+    archive = tmp_path / "model.tar.gz"
+    folder = member("./export", kind=tarfile.DIRTYPE)
+    archive.write_bytes(tar_of(folder, member(long_name, 700), format_=format_))
+    unpack_tar(archive, tmp_path / "out")
+    assert (tmp_path / "out" / long_name).read_bytes() == b"x" * 700
+
+
+@given(st.data())
+def test_a_broken_tar_never_does_more_than_be_refused(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    content = bytearray(gzip.decompress(tar_of(member("a/b", 600), member("c", 3))))
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    content = content[: data.draw(st.integers(0, len(content)))]
+    folder = tmp_path_factory.mktemp("tar")
+    (folder / "x.tar.gz").write_bytes(gzip.compress(bytes(content), compresslevel=1))
+    try:
+        unpack_tar(folder / "x.tar.gz", folder / "out")
+    except RefusedError:
+        assert not (folder / "out").exists()
+    assert {path.name for path in folder.iterdir()} <= {"x.tar.gz", "out"}
+
+
+def graph_with(change: Callable[[Any], None]) -> Any:
+    graph = new_graph()
+    graph.node.add(name="image", op="Placeholder").attr["dtype"].type = FLOAT
+    change(graph)
+    return graph
+
+
+def recursive_function(graph: Any) -> None:
+    function = graph.library.function.add()
+    function.signature.name = "forever"
+    function.node_def.add(name="again", op="forever")
+    graph.node.add(name="y", op="forever")
+
+
+def mutual_recursion(graph: Any) -> None:
+    for name, other in (("ping", "pong"), ("pong", "ping")):
+        function = graph.library.function.add()
+        function.signature.name = name
+        function.node_def.add(name="call", op="PartitionedCall").attr["f"].func.name = other
+
+
+def deep_calls(graph: Any) -> None:
+    for number in range(100):
+        function = graph.library.function.add()
+        function.signature.name = f"f{number}"
+        function.node_def.add(name="call", op=f"f{number + 1}")
+
+
+def huge_constant(graph: Any) -> None:
+    tensor = graph.node.add(name="y", op="Const").attr["value"].tensor
+    tensor.dtype = FLOAT
+    tensor.tensor_shape.dim.add(size=1 << 30)
+    tensor.float_val.append(1)
+
+
+def negative_constant(graph: Any) -> None:
+    tensor = graph.node.add(name="y", op="Const").attr["value"].tensor
+    tensor.dtype = FLOAT
+    tensor.tensor_shape.dim.add(size=-5)
+
+
+def many_strings(graph: Any) -> None:
+    tensor = graph.node.add(name="y", op="Const").attr["value"].tensor
+    tensor.dtype = STRING
+    tensor.tensor_shape.dim.add(size=1 << 40)
+
+
+def cycle(graph: Any) -> None:
+    graph.node.add(name="a", op="Neg", input=["b"])
+    graph.node.add(name="b", op="Neg", input=["a"])
+
+
+def long_chain(graph: Any) -> None:
+    for number in range(20_100):
+        graph.node.add(name=f"n{number}", op="Neg", input=[f"n{number - 1}" if number else "image"])
+
+
+@pytest.mark.parametrize(
+    ("change", "rule"),
+    [
+        (recursive_function, "recursion"),
+        (mutual_recursion, "recursion"),
+        (deep_calls, "depth"),
+        (huge_constant, "tensor-size"),
+        (negative_constant, "tensor-size"),
+        (many_strings, "tensor-size"),
+        (cycle, "recursion"),
+        (long_chain, "depth"),
+        (lambda graph: graph.node.add(name="image", op="Neg"), "node-name"),
+        (lambda graph: graph.node.add(name="a b\n", op="Neg"), "node-name"),
+        (lambda graph: graph.node.add(name="y", op="Neg", input=["nobody"]), "dangling-input"),
+    ],
+)
+def test_a_graph_that_could_harm_its_reader_is_refused(
+    change: Callable[[Any], None], rule: str
+) -> None:
+    with pytest.raises(RefusedError) as error:
+        check_structure(graph_with(change))
+    assert error.value.rule == rule
+
+
+@pytest.mark.parametrize(
+    "op",
+    ["ReadFile", "WriteFile", "MatchingFiles", "PyFunc", "PrintV2", "RestoreV2", "SaveV2", "Foo"],
+)
+def test_an_op_that_touches_the_host_is_refused_by_name(op: str) -> None:
+    graph = graph_with(lambda graph: graph.node.add(name="y", op=op, input=["image"]))
+    with pytest.raises(RefusedError, match=rf"op-allowed: the model needs {op} \(y\)"):
+        check_ops(graph, ["y"])
+
+
+def test_an_op_inside_a_function_is_seen_too() -> None:
+    graph = graph_with(lambda _: None)
+    function = graph.library.function.add()
+    function.signature.name = "inner"
+    function.node_def.add(name="steal", op="ReadFile")
+    graph.node.add(name="y", op="PartitionedCall", input=["image"]).attr["f"].func.name = "inner"
+    check_structure(graph)
+    with pytest.raises(RefusedError, match="ReadFile"):
+        check_ops(graph, ["y"])
+
+
+def test_what_no_output_needs_may_be_anything() -> None:
+    graph = graph_with(lambda graph: graph.node.add(name="save", op="SaveV2", input=["image"]))
+    check_ops(graph, ["image"])
+
+
+@given(st.binary(max_size=400))
+def test_any_bytes_are_a_graph_that_is_checked_or_one_error(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes
+) -> None:
+    folder = tmp_path_factory.mktemp("graph")
+    file = folder / "graph.pb"
+    file.write_bytes(content)
+    with pytest.raises(ModelToolsError):
+        check_files(find_model(file, folder), Choice())
+
+
+@pytest.mark.parametrize("name", ["graph.pbtxt", "graph.pb", "model.h5", "model.keras", "x.tar.gz"])
+@pytest.mark.parametrize("content", [b"", b"\0" * 100, b"node {" * 5_000, b"PK\3\4junk"])
+def test_a_file_that_is_not_what_its_name_says_is_one_error(
+    tmp_path: Path, name: str, content: bytes
+) -> None:
+    file = tmp_path / name
+    file.write_bytes(content)
+    with pytest.raises(ModelToolsError):
+        check_files(find_model(file, tmp_path), Choice())
+
+
+def keras_file(file: Path, config: object) -> Path:
+    weights = io.BytesIO()
+    with h5py.File(weights, "w") as opened:
+        opened["w"] = 1.0
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("config.json", json.dumps(config))
+        archive.writestr("metadata.json", "{}")
+        archive.writestr("model.weights.h5", weights.getvalue())
+    return file
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "registered"),
+    [
+        ("keras.layers", "Lambda", None),
+        ("keras.layers", "TFSMLayer", None),
+        ("builtins", "exec", None),
+        ("os", "system", None),
+        ("keras.config", "enable_unsafe_deserialization", None),
+        ("keras.utils", "get_file", None),
+        ("keras", "Evil", None),
+        ("keras.layers", "Dense", "my_package>Dense"),
+        ("my_package", "Layer", "my_package>Layer"),
+    ],
+)
+def test_a_keras_file_builds_only_keras_own_layers(
+    tmp_path: Path, module: str, name: str, registered: str | None
+) -> None:
+    layer = {"module": module, "class_name": name, "config": {}, "registered_name": registered}
+    model = {"module": "keras", "class_name": "Sequential", "config": {"layers": [layer]}}
+    with pytest.raises(RefusedError, match="keras-class"):
+        check_keras_config(keras_file(tmp_path / "m.keras", model))
+
+
+def test_a_member_that_keras_does_not_write_is_refused(tmp_path: Path) -> None:
+    file = keras_file(tmp_path / "m.keras", {})
+    with zipfile.ZipFile(file, "a") as archive:
+        archive.writestr("../assets/evil", "x")
+    with pytest.raises(RefusedError, match="archive-"):
+        check_zip(file)
+
+
+@pytest.mark.parametrize("kind", ["external link", "soft link", "external data"])
+def test_hdf5_that_points_outside_itself_is_refused(tmp_path: Path, kind: str) -> None:
+    file = tmp_path / "m.h5"
+    with h5py.File(file, "w") as opened:
+        if kind == "external link":
+            opened["w"] = h5py.ExternalLink("/etc/passwd", "/")
+        elif kind == "soft link":
+            opened["w"] = h5py.SoftLink("/nowhere")
+        else:
+            opened.create_dataset("w", (4,), "u1", external=[(str(tmp_path / "raw"), 0, 4)])
+    with pytest.raises(RefusedError, match="keras-link"):
+        check_layout(file)
+
+
+def test_weights_without_a_model_say_what_to_save(tmp_path: Path) -> None:
+    file = tmp_path / "weights.h5"
+    with h5py.File(file, "w") as opened:
+        opened["w"] = 1.0
+    with pytest.raises(RefusedError, match="save the whole model"):
+        check_keras_config(file)
+
+
+def crash() -> None:
+    import ctypes  # noqa: PLC0415 - runs in the process that is to crash
+
+    ctypes.string_at(0)
+
+
+def hoard() -> int:
+    return len(bytearray(4 << 30))
+
+
+def sleep_on() -> None:
+    import time  # noqa: PLC0415 - runs in the process that is to be ended
+
+    time.sleep(600)
+
+
+def refuse() -> None:
+    raise RefusedError("some-rule", "some reason")
+
+
+@pytest.mark.parametrize(
+    ("work", "limits", "error", "expected"),
+    [
+        (crash, Limits(), IsolationError, "ended by SIGSEGV"),
+        (hoard, Limits(memory_mib=1024), IsolationError, "over 1024 MiB"),
+        (sleep_on, Limits(seconds=1), IsolationError, "over 1 s and was ended"),
+        (refuse, Limits(), RefusedError, "some-rule: some reason"),
+    ],
+)
+def test_a_process_that_misbehaves_is_one_error_here(
+    work: Callable[[], object], limits: Limits, error: type[Exception], expected: str
+) -> None:
+    with pytest.raises(error, match=expected):
+        isolated(work, limits=limits)
+
+
+def test_a_graph_whose_messages_nest_too_deep_is_one_error(tmp_path: Path) -> None:
+    file = tmp_path / "deep.pb"
+    graph = new_graph()
+    attribute = graph.node.add(name="x", op="Const").attr["a"]
+    file.write_bytes(graph.SerializeToString())
+    for _ in range(90):
+        attribute = attribute.func.attr["a"]
+    file.write_bytes(graph.SerializeToString())
+    with pytest.raises((SourceError, RefusedError)):
+        check_files(find_model(file, tmp_path), Choice())
+    assert message_class("GraphDef") is type(graph)
