@@ -39,7 +39,7 @@ class ModelDescription:
         optional = {
             "parity": self.parity,
             "baseline": self.baseline,
-            "cut": _cut(self.cut) if self.cut else None,
+            "cut": cut_document(self.cut) if self.cut else None,
         }
         return {
             "schema_version": SCHEMA_VERSION,
@@ -76,7 +76,8 @@ def _output(spec: OutputSpec) -> dict[str, Any]:
     return document
 
 
-def _cut(spec: CutSpec) -> dict[str, Any]:
+def cut_document(spec: CutSpec) -> dict[str, Any]:
+    """Return the manifest's `cut`."""
     document = asdict(spec) | {"input": _input(spec.input), "box_scale": list(spec.box_scale)}
     document["outputs"] = {
         role: _output(getattr(spec, role)) for role in ("box_encodings", "class_predictions")

@@ -13,6 +13,7 @@ from vision.manifest import (
     InputSpec,
     OutputSpec,
     Triple,
+    cut_spec,
 )
 
 _PICTURE_RANK, _SCORES_RANK, _CHANNELS = 4, 2, 3
@@ -64,6 +65,7 @@ def describe(
         consumer=None if frozen.consumer == "tensorflow" else frozen.consumer,
         parity=frozen.parity,
         provenance=frozen.provenance,
+        cut=cut_spec(frozen.cut) if frozen.cut else None,
     )
 
 

@@ -86,6 +86,7 @@ class InferenceConfig(_Section):
     """Settings of the function on the camera."""
 
     camera: Annotated[str, Field(pattern=r"^folder:.+$")] = "folder:camera"
+    engine: Literal["openvino", "tensorflow"] = "openvino"
     threshold: Annotated[float, Field(ge=0, le=1, strict=False)] = 0.5
     topic: str = "deeplens/{thing}/infer"
     frame_interval_seconds: Annotated[float, Field(gt=0, le=3600, strict=False)] = 1.0

@@ -11,7 +11,7 @@ import tensorflow as tf
 from tensorflow.python.framework import op_def_registry
 
 
-def main():  # noqa: ANN201 - Python 3.6 reads this
+def main() -> None:
     """Print op -> {attribute: [type numbers that it may have, or nothing]}."""
     definitions = op_def_registry.get_registered_ops()
     ops = {

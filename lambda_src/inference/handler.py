@@ -22,7 +22,7 @@ from camera.publishing import GreengrassPublisher
 from camera.settings import Settings, thing_name
 from camera.sources import camera_from
 from vision.artifact import open_artifact
-from vision.engine import InferenceEngine, TensorFlowEngine
+from vision.engine import DEFAULT_ENGINE, InferenceEngine, open_engine
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ def _start(environment: Mapping[str, str]) -> None:
     heartbeat = Heartbeat(
         thing=settings.thing,
         function_arn=settings.function_arn,
-        engine=TensorFlowEngine.name,
+        engine=settings.engine,
         interval_seconds=settings.heartbeat_interval_seconds,
         publisher=publisher,
     )
@@ -60,7 +60,7 @@ def _start(environment: Mapping[str, str]) -> None:
         artifact = open_artifact(settings.artifact, settings.model_directory, settings.model_digest)
         manifest = artifact.manifest
         identity = ModelIdentity(manifest.name, manifest.version, artifact.digest)
-        return identity, TensorFlowEngine(artifact)
+        return identity, open_engine(settings.engine, artifact)
 
     loop = CameraLoop(
         settings=settings,
@@ -84,7 +84,7 @@ def _report_only(environment: Mapping[str, str], error: SettingsError) -> None:
     heartbeat = Heartbeat(
         thing=thing,
         function_arn=environment.get("MY_FUNCTION_ARN") or None,
-        engine=TensorFlowEngine.name,
+        engine=DEFAULT_ENGINE,
         interval_seconds=_HEARTBEAT_SECONDS_WITHOUT_SETTINGS,
         publisher=GreengrassPublisher(),
     )

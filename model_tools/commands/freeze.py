@@ -93,6 +93,10 @@ def freeze(
         f"  differs from its source by {frozen.details.parity['largest_relative']:.1e} "
         f"on {frozen.details.parity['samples']} samples"
     )
+    if frozen.details.cut:
+        click.echo("  cut for fast engines: exact on the pictures that were compared")
+    elif "not_cut" in frozen.details.parity:
+        click.echo(f"  not cut: {frozen.details.parity['not_cut']}")
 
 
 def _constant(text: str) -> tuple[str, float]:

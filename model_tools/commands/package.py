@@ -130,9 +130,9 @@ def package(
     description = describe(
         found.details, names, request, softmax=is_softmax(graph, found.details.outputs)
     )
-    packaged = artifact.package(models, description, graph, names)
+    packaged = artifact.package(models, description, graph, names, found.extra_files())
     if tar_folder is not None:
-        artifact.package_tar(tar_folder, description, graph, names)
+        artifact.package_tar(tar_folder, description, graph, names, found.extra_files())
     if as_json:
         document = {"path": str(packaged.path), "sha256": packaged.digest}
         click.echo(json.dumps({**document, "bytes": packaged.size_bytes, "name": name}))

@@ -4,12 +4,19 @@ import hashlib
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from model_tools.freezing.folder import FrozenDetails, FrozenFolder, provenance_of, write_frozen
 from model_tools.isolation import Limits, isolated
 from model_tools.sources.checks import check_files
 from model_tools.sources.files import ModelFiles, find_model
 from model_tools.sources.selection import Choice
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from model_tools.sources.tensors import LoadedModel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,11 +44,13 @@ def freeze_files(
     with tempfile.TemporaryDirectory(prefix="model-tools-") as workspace:
         files = find_model(request.source, Path(workspace), request.checkpoint)
         check_files(files, request.choice)
-        graph, details = isolated(_freeze, files, request, limits=limits)
-    return write_frozen(destination, graph, details)
+        graph, details, cut_files = isolated(_freeze, files, request, limits=limits)
+    return write_frozen(destination, graph, details, cut_files)
 
 
-def _freeze(files: ModelFiles, request: FreezeRequest) -> tuple[bytes, FrozenDetails]:
+def _freeze(
+    files: ModelFiles, request: FreezeRequest
+) -> tuple[bytes, FrozenDetails, dict[str, bytes]]:
     from model_tools.freezing.consumer import Consumer  # noqa: PLC0415 - TensorFlow follows
     from model_tools.freezing.freeze import FreezeOptions, freeze  # noqa: PLC0415 - as above
     from model_tools.pictures import picture_samples, read_picture  # noqa: PLC0415 - as above
@@ -54,13 +63,40 @@ def _freeze(files: ModelFiles, request: FreezeRequest) -> tuple[bytes, FrozenDet
         tolerance=request.tolerance,
         samples=picture_samples(pictures, model.inputs) if pictures else (),
     )
+    cut, cut_parity, cut_files = _cut(model, pictures)
     frozen = freeze(model, options)
     details = FrozenDetails(
         sha256=hashlib.sha256(frozen.graph).hexdigest(),
         inputs=frozen.inputs,
         outputs=frozen.outputs,
         consumer=frozen.consumer.value,
-        parity=frozen.parity.as_dict(),
+        parity=frozen.parity.as_dict() | cut_parity,
         provenance=provenance_of(files),
+        cut=cut,
+        cut_files={
+            name: hashlib.sha256(content).hexdigest() for name, content in cut_files.items()
+        },
     )
-    return frozen.graph, details
+    return frozen.graph, details, cut_files
+
+
+def _cut(
+    model: "LoadedModel", pictures: list["npt.NDArray[np.uint8]"]
+) -> tuple[dict[str, Any] | None, dict[str, Any], dict[str, bytes]]:
+    """Cut a detector where that is exact; say why not where it is not."""
+    from model_tools.describe import cut_document  # noqa: PLC0415 - TensorFlow follows
+    from model_tools.freezing import cutting  # noqa: PLC0415 - as above
+    from model_tools.pictures import picture_samples  # noqa: PLC0415 - as above
+
+    if "detection_boxes" not in model.outputs:
+        return None, {}, {}
+    try:
+        fitted = [
+            next(iter(sample.values()))[0] for sample in picture_samples(pictures, model.inputs)
+        ]
+        cut = cutting.cut_detector(model, fitted)
+    except cutting.CutRefusedError as error:
+        return None, {"not_cut": str(error)}, {}
+    files = {cutting.CUT_GRAPH_NAME: cut.graph, cutting.ANCHORS_NAME: cut.anchors}
+    parity = {"largest_absolute": cut.largest_difference, "pictures": cut.pictures}
+    return cut_document(cut.spec), {"cut": parity}, files

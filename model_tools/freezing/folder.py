@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,10 @@ class FrozenDetails:
     parity: dict[str, Any]
     # Format, name and SHA-256 of the source, and the versions of what froze it.
     provenance: dict[str, Any]
+    # Of a detector that could be cut: the manifest's `cut`.
+    cut: dict[str, Any] | None = None
+    # SHA-256 by name of the files that the cut needs.
+    cut_files: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -41,12 +45,22 @@ class FrozenFolder:
     graph: Path
     details: FrozenDetails
 
+    def extra_files(self) -> dict[str, bytes]:
+        """Return the files of the cut by name."""
+        return {name: (self.graph.parent / name).read_bytes() for name in self.details.cut_files}
 
-def write_frozen(folder: Path, graph: bytes, details: FrozenDetails) -> FrozenFolder:
-    """Write both files, each whole or not at all; the graph is in place before its details."""
+
+def write_frozen(
+    folder: Path, graph: bytes, details: FrozenDetails, cut_files: dict[str, bytes] | None = None
+) -> FrozenFolder:
+    """Write all files, each whole or not at all; the graphs are in place before their details."""
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(asdict(details), indent=2, sort_keys=True) + "\n"
-    for name, content in ((GRAPH_NAME, graph), (DETAILS_NAME, text.encode())):
+    for name, content in (
+        *(cut_files or {}).items(),
+        (GRAPH_NAME, graph),
+        (DETAILS_NAME, text.encode()),
+    ):
         unfinished = folder / f".{name}.part"
         try:
             unfinished.write_bytes(content)
@@ -73,16 +87,20 @@ def read_frozen(path: Path) -> FrozenFolder:
             consumer=document["consumer"],
             parity=document["parity"],
             provenance=document["provenance"],
+            cut=document["cut"],
+            cut_files=document["cut_files"],
         )
     except FileNotFoundError:
         raise SourceError(f"{file} is missing; `model-tools freeze` writes it") from None
     except (ValueError, KeyError, TypeError) as error:
         raise SourceError(f"{file} is not what `model-tools freeze` writes: {error!r}") from None
-    graph = folder / GRAPH_NAME
-    found = sha256_of(graph)
-    if found != details.sha256:
-        raise SourceError(f"{graph}: SHA-256 is {found}, {file.name} promises {details.sha256}")
-    return FrozenFolder(graph, details)
+    for name, promised in {GRAPH_NAME: details.sha256, **details.cut_files}.items():
+        found = sha256_of(folder / name)
+        if found != promised:
+            raise SourceError(
+                f"{folder / name}: SHA-256 is {found}, {file.name} promises {promised}"
+            )
+    return FrozenFolder(folder / GRAPH_NAME, details)
 
 
 def provenance_of(files: ModelFiles) -> dict[str, Any]:

@@ -31,6 +31,7 @@ def settings(**changes: Any) -> Settings:
         "model_directory": Path("model"),
         "model_digest": MODEL.digest,
         "camera": "folder:camera",
+        "engine": "openvino",
         "threshold": 0.5,
         "topic": TOPIC,
         "frame_interval_seconds": 1.0,

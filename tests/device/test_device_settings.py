@@ -43,6 +43,7 @@ def test_a_missing_setting_is_named_with_who_sets_it(name: str, value: str | Non
         ("DEEPLENS_MODEL_DIGEST", "ab", "64 lower-case hex digits"),
         ("DEEPLENS_MODEL_ARTIFACT", "{m:artifacts:path}/model.zip", "must be a dependency"),
         ("DEEPLENS_MODEL_DIRECTORY", "{m:artifacts:decompressedPath}/m", "readable by ALL"),
+        ("DEEPLENS_ENGINE", "onnx", "openvino or tensorflow"),
         ("DEEPLENS_THRESHOLD", "half", "a number from 0 to 1"),
         ("DEEPLENS_THRESHOLD", "1.1", "a number from 0 to 1"),
         ("DEEPLENS_THRESHOLD", "nan", "a number from 0 to 1"),

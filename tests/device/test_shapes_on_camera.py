@@ -18,7 +18,7 @@ from tests.device.function_process import Function
 from tests.device.greengrass_ipc import Core, eventually
 from tests.device.schemas import DETECTION_MESSAGE
 from vision.artifact import open_artifact
-from vision.engine import TensorFlowEngine
+from vision.engine import ENGINES, open_engine
 
 SCENES = 24
 pytestmark = pytest.mark.slow
@@ -52,7 +52,8 @@ def variables(shapes: Unpacked) -> dict[str, str]:
     )
 
 
-def test_the_loop_says_what_is_on_each_scene(tmp_path: Path, shapes: Unpacked) -> None:
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_loop_says_what_is_on_each_scene(tmp_path: Path, shapes: Unpacked, engine: str) -> None:
     write_scenes(tmp_path, SCENES, seed=20261121)
     drawn = json.loads((tmp_path / "scenes.json").read_text())
     artifact = open_artifact(shapes.archive, shapes.directory, shapes.digest)
@@ -60,7 +61,7 @@ def test_the_loop_says_what_is_on_each_scene(tmp_path: Path, shapes: Unpacked) -
     bench = Bench([frame()])
     bench.camera.script = [camera.capture() for _ in range(SCENES)]
     identity = ModelIdentity(artifact.manifest.name, artifact.manifest.version, artifact.digest)
-    bench.run(lambda: (identity, TensorFlowEngine(artifact)))
+    bench.run(lambda: (identity, open_engine(engine, artifact)))
 
     said = {}
     for _, payload in bench.sent.messages:
@@ -114,7 +115,8 @@ def test_sigterm_while_tensorflow_loads_ends_the_function_cleanly(
     functions: list[Function],
     after_seconds: float,
 ) -> None:
-    function = Function(tmp_path, variables(shapes) | core.environment)
+    tensorflow = {"DEEPLENS_ENGINE": "tensorflow"}
+    function = Function(tmp_path, variables(shapes) | core.environment | tensorflow)
     functions.append(function)
     eventually(core.reported)
     time.sleep(after_seconds)

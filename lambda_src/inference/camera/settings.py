@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Self
 
 from camera.errors import SettingsError
+from vision.engine import DEFAULT_ENGINE, ENGINES
 
 _THING = re.compile(r"[A-Za-z0-9:_-]{1,128}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -29,6 +30,8 @@ class Settings:
     model_digest: str
     # A kind and what it needs, for example "folder:camera".
     camera: str
+    # One of vision's engines.
+    engine: str
     threshold: float
     topic: str
     frame_interval_seconds: float
@@ -51,6 +54,7 @@ class Settings:
                 environment, "DEEPLENS_MODEL_DIGEST", _DIGEST, "64 lower-case hex digits"
             ),
             camera=_text(environment, "DEEPLENS_CAMERA"),
+            engine=engine_name(environment),
             threshold=_number(environment, "DEEPLENS_THRESHOLD", 0.0, 1.0),
             topic=_topic(environment, thing),
             frame_interval_seconds=_number(
@@ -67,6 +71,16 @@ def thing_name(environment: Mapping[str, str]) -> str:
     return _matching(
         environment, "AWS_IOT_THING_NAME", _THING, "1 to 128 letters, digits, ':', '_' or '-'"
     )
+
+
+def engine_name(environment: Mapping[str, str]) -> str:
+    """Return which engine runs the model; raise `SettingsError` when there is no such one."""
+    value = environment.get("DEEPLENS_ENGINE") or DEFAULT_ENGINE
+    if value not in ENGINES:
+        raise SettingsError(
+            f"DEEPLENS_ENGINE: given {_shown(value)}, expected {' or '.join(ENGINES)}"
+        )
+    return value
 
 
 def _text(environment: Mapping[str, str], name: str) -> str:

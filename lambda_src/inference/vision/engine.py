@@ -1,15 +1,24 @@
 """Engines: a picture in, detections out."""
 
-import os
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from vision import answers
 from vision.artifact import Artifact
-from vision.detections import Box, Detection
+from vision.detections import Detection
 from vision.errors import ArtifactError
+from vision.manifest import IMAGE_CLASSIFICATION, CutSpec, InputSpec
 from vision.preprocessing import prepare
+from vision.runtimes import OPENVINO, RUNTIMES, Arrays, Runtime, open_runtime
+from vision.single_shot import detections_of
+
+DEFAULT_ENGINE = OPENVINO
+ENGINES = RUNTIMES
+
+_WARM_UP_SIDE_PX = 300
 
 
 class InferenceEngine(Protocol):
@@ -22,61 +31,113 @@ class InferenceEngine(Protocol):
         ...
 
 
-class TensorFlowEngine:
-    """Runs a frozen detection graph with TensorFlow."""
+def open_engine(
+    name: str,
+    artifact: Artifact,
+    *,
+    threads: int | None = None,
+    precision: str = "f32",
+    cache: Path | None = None,
+) -> InferenceEngine:
+    """Load an artifact's model and run it once, so that the first picture is not the slow one.
 
-    name = "tensorflow"
+    A detector that was cut runs cut on OpenVINO, where its whole graph is slow; TensorFlow runs
+    whole graphs.
 
-    def __init__(self, artifact: Artifact) -> None:
-        """Load the graph and run it once, so that the first picture is not the slow one.
+    Args:
+        name: one of `ENGINES`.
+        artifact: whose digests were checked.
+        threads: None leaves the choice to the runtime.
+        precision: f32, or bf16 (OpenVINO only), which changes the numbers.
+        cache: a folder for OpenVINO's compiled models.
 
-        Raises:
-            ArtifactError: the graph is not one, or lacks a node that the manifest names.
-        """
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-        import tensorflow as tf  # noqa: PLC0415 - takes seconds, and only this engine needs it
+    Raises:
+        ArtifactError: the graph is not one, or lacks a tensor that the manifest names.
+        ValueError: there is no such engine or precision.
+    """
+    manifest = artifact.manifest
+    cut = manifest.cut if name == OPENVINO else None
+    spec = cut.input if cut else manifest.input
+    graph = artifact.directory / (cut.graph if cut else manifest.graph)
+    outputs = (cut.box_encodings, cut.class_predictions) if cut else manifest.outputs.values()
+    runtime = open_runtime(
+        name,
+        graph,
+        tuple(output.name for output in outputs),
+        shapes=_known_shapes(spec),
+        threads=threads,
+        precision=precision,
+        cache=cache,
+    )
+    engine = ModelEngine(name, artifact, runtime) if not cut else CutEngine(name, artifact, runtime)
+    side_px = _WARM_UP_SIDE_PX
+    engine.infer(np.zeros((spec.height_px or side_px, spec.width_px or side_px, 3), np.uint8))
+    return engine
 
+
+class ModelEngine:
+    """Runs a whole graph: a detector with the Object Detection API's outputs, or a classifier."""
+
+    def __init__(self, name: str, artifact: Artifact, runtime: Runtime) -> None:
+        self.name = name
         self._manifest = artifact.manifest
         self._labels = artifact.labels
-        definition = tf.compat.v1.GraphDef()
-        try:
-            definition.ParseFromString(artifact.graph_file.read_bytes())
-            graph = tf.Graph()
-            with graph.as_default():
-                tf.import_graph_def(definition, name="")
-            self._input = graph.get_tensor_by_name(self._manifest.input.name)
-            self._outputs = {
-                role: graph.get_tensor_by_name(spec.name)
-                for role, spec in self._manifest.outputs.items()
-            }
-        except (KeyError, ValueError, tf.errors.OpError) as error:
-            raise ArtifactError(f"{artifact.graph_file}: cannot be loaded: {error}") from None
-        except Exception as error:
-            # protobuf's DecodeError has another home in each of its releases.
-            if type(error).__name__ != "DecodeError":
-                raise
-            raise ArtifactError(f"{artifact.graph_file}: not a frozen graph") from None
-        self._session = tf.compat.v1.Session(graph=graph)
-        spec = self._manifest.input
-        self.infer(np.zeros((spec.height_px or 300, spec.width_px or 300, 3), np.uint8))
+        self._runtime = runtime
 
     def infer(self, picture: npt.NDArray[np.uint8]) -> list[Detection]:
         """Return what is on the picture (uint8 [height, width, 3], RGB), best first."""
-        feed = {self._input: prepare(picture, self._manifest.input)}
-        return _detections(self._session.run(self._outputs, feed), self._labels)
+        spec = self._manifest.input
+        answer = self._runtime.run({spec.name: prepare(picture, spec)})
+        outputs = self._manifest.outputs
+        if self._manifest.task == IMAGE_CLASSIFICATION:
+            scores = outputs["scores"]
+            return answers.classes(answer[scores.name], scores.activation, self._labels)
+        by_role = {role: answer[output.name] for role, output in outputs.items()}
+        return answers.detections(by_role, self._labels)
 
 
-def _detections(answer: dict[str, npt.NDArray[Any]], labels: dict[int, str]) -> list[Detection]:
-    count = int(answer["num_detections"][0])
-    found = []
-    for index in range(count):
-        identifier = int(answer["detection_classes"][0][index])
-        ymin, xmin, ymax, xmax = (float(edge) for edge in answer["detection_boxes"][0][index])
-        found.append(
-            Detection(
-                label=labels.get(identifier, f"id {identifier}"),
-                score=float(answer["detection_scores"][0][index]),
-                box=Box(ymin, xmin, ymax, xmax),
-            )
-        )
-    return sorted(found, key=lambda detection: -detection.score)
+class CutEngine:
+    """Runs the convolutions of a single-shot detector; the rest is NumPy."""
+
+    def __init__(self, name: str, artifact: Artifact, runtime: Runtime) -> None:
+        cut = artifact.manifest.cut
+        if cut is None:
+            raise ArtifactError(f"{artifact.manifest.name} was not cut")
+        self.name = name
+        self._labels = artifact.labels
+        self._detector = CutDetector(cut, artifact.directory / cut.anchors, runtime)
+
+    def infer(self, picture: npt.NDArray[np.uint8]) -> list[Detection]:
+        """Return what is on the picture (uint8 [height, width, 3], RGB), best first."""
+        return answers.detections(self._detector.run(picture), self._labels)
+
+
+class CutDetector:
+    """From a picture to the Object Detection API's outputs, by a cut graph."""
+
+    def __init__(self, cut: CutSpec, anchors: Path, runtime: Runtime) -> None:
+        self._cut = cut
+        self._runtime = runtime
+        try:
+            self._anchors = np.load(anchors, allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise ArtifactError(f"{anchors}: cannot be read: {error}") from None
+        if self._anchors.dtype != np.float32 or self._anchors.shape[1:] != (4,):
+            raise ArtifactError(f"{anchors}: expected float32 [N, 4], found {self._anchors.shape}")
+
+    def run(self, picture: npt.NDArray[np.uint8]) -> Arrays:
+        """Return the outputs by role for a picture (uint8 [height, width, 3], RGB)."""
+        cut = self._cut
+        answer = self._runtime.run({cut.input.name: prepare(picture, cut.input)})
+        encodings = answer[cut.box_encodings.name].reshape(-1, 4)
+        predictions = answer[cut.class_predictions.name]
+        predictions = predictions.reshape(-1, predictions.shape[-1])
+        return detections_of(encodings, predictions, self._anchors, cut)
+
+
+def _known_shapes(spec: InputSpec) -> dict[str, tuple[int, ...]] | None:
+    """A graph that takes any number of pictures is told that there is one."""
+    if spec.height_px is None or spec.width_px is None:
+        return None
+    sides = (spec.height_px, spec.width_px)
+    return {spec.name: (1, *sides, 3) if spec.layout == "NHWC" else (1, 3, *sides)}

@@ -119,7 +119,7 @@ class Manifest:
             outputs={role: _output_spec(tensor) for role, tensor in document["outputs"].items()},
             threshold=float(document["threshold"]),
             files={name: entry["sha256"] for name, entry in document["files"].items()},
-            cut=_cut_spec(document["cut"]) if "cut" in document else None,
+            cut=cut_spec(document["cut"]) if "cut" in document else None,
             baseline=document.get("baseline"),
         )
         named = [manifest.graph, manifest.labels]
@@ -196,7 +196,8 @@ def _output_spec(document: dict[str, Any]) -> OutputSpec:
     )
 
 
-def _cut_spec(document: dict[str, Any]) -> CutSpec:
+def cut_spec(document: dict[str, Any]) -> CutSpec:
+    """Read the manifest's `cut`, whose form was checked."""
     y, x, height, width = (float(value) for value in document["box_scale"])
     return CutSpec(
         graph=document["graph"],

@@ -7,6 +7,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from vision.manifest import InputSpec
+from vision.resizing import tf1_bilinear
 
 
 def prepare(picture: npt.NDArray[np.uint8], spec: InputSpec) -> npt.NDArray[Any]:
@@ -26,16 +27,18 @@ def prepare(picture: npt.NDArray[np.uint8], spec: InputSpec) -> npt.NDArray[Any]
         pixels = (pixels.astype(np.float32) - np.array(spec.mean, np.float32)) * np.array(
             spec.scale, np.float32
         )
+    elif pixels.dtype != np.uint8:
+        pixels = np.rint(pixels).astype(np.uint8)
     if spec.layout == "NCHW":
         pixels = pixels.transpose(2, 0, 1)
     return np.ascontiguousarray(pixels[np.newaxis])
 
 
 def _resized(picture: npt.NDArray[np.uint8], spec: InputSpec) -> npt.NDArray[Any]:
-    if spec.width_px is None or spec.height_px is None:
-        return picture
     size = (spec.width_px, spec.height_px)
+    if spec.width_px is None or spec.height_px is None or picture.shape[1::-1] == size:
+        return picture
+    if spec.resize == "tf1-bilinear":
+        return tf1_bilinear(picture, spec.height_px, spec.width_px)
     image = Image.fromarray(picture)
-    if image.size != size:
-        image = image.resize(size, Image.Resampling.BILINEAR)
-    return np.asarray(image)
+    return np.asarray(image.resize((spec.width_px, spec.height_px), Image.Resampling.BILINEAR))

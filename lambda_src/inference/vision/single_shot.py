@@ -1,0 +1,101 @@
+"""What a single-shot detector's convolutions say, as detections.
+
+The same arithmetic as TensorFlow's Object Detection API does inside its graphs (Faster R-CNN box
+coder, multi-class non-maximum suppression), in NumPy, where it takes a fraction of the time.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vision.manifest import CutSpec
+from vision.runtimes import Arrays
+
+Floats = npt.NDArray[np.float32]
+
+
+def detections_of(encodings: Floats, predictions: Floats, anchors: Floats, cut: CutSpec) -> Arrays:
+    """Decode boxes, convert scores, and keep the best that do not overlap.
+
+    Args:
+        encodings: float32 [N, 4]: ty, tx, th, tw per anchor.
+        predictions: float32 [N, classes + 1], the background first.
+        anchors: float32 [N, 4]: centre y, centre x, height, width.
+        cut: thresholds and scales.
+
+    Returns:
+        The Object Detection API's outputs by role, of as many detections as there are:
+        `detection_boxes` [1, K, 4], `detection_scores` [1, K] in falling order,
+        `detection_classes` [1, K] from 1, `num_detections` [1]; float32.
+    """
+    scores = _converted(predictions, cut.score_converter)[:, 1:]
+    which, classes = np.nonzero(scores > np.float32(cut.score_threshold))
+    values = scores[which, classes]
+    kept = which.size and _decoded(encodings[which], anchors[which], cut.box_scale)
+    boxes = np.clip(kept, 0, 1) if which.size else np.zeros((0, 4), np.float32)
+    areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    # Equal scores keep the order of their class and anchor, as in the graph.
+    order = np.lexsort((which, classes, -values))
+    order = order[areas[order] > 0]
+    chosen = _suppress(boxes[order], values[order], classes[order], areas[order], cut)
+    picked = order[chosen]
+    return {
+        "num_detections": np.array([len(picked)], np.float32),
+        "detection_boxes": boxes[picked][np.newaxis],
+        "detection_scores": values[picked][np.newaxis],
+        "detection_classes": (classes[picked] + 1).astype(np.float32)[np.newaxis],
+    }
+
+
+def _converted(predictions: Floats, converter: str) -> Floats:
+    if converter == "sigmoid":
+        return np.asarray(1 / (1 + np.exp(-predictions)))
+    if converter == "softmax":
+        raised = np.exp(predictions - predictions.max(axis=1, keepdims=True))
+        return np.asarray(raised / raised.sum(axis=1, keepdims=True))
+    return predictions
+
+
+def _decoded(encodings: Floats, anchors: Floats, scale: tuple[float, ...]) -> Floats:
+    ty, tx, th, tw = (encodings / np.array(scale, np.float32)).T
+    center_y, center_x, anchor_height, anchor_width = anchors.T
+    half_height = np.exp(th) * anchor_height / 2
+    half_width = np.exp(tw) * anchor_width / 2
+    y = ty * anchor_height + center_y
+    x = tx * anchor_width + center_x
+    return np.stack([y - half_height, x - half_width, y + half_height, x + half_width], axis=1)
+
+
+def _suppress(
+    boxes: Floats, scores: Floats, classes: npt.NDArray[Any], areas: Floats, cut: CutSpec
+) -> list[int]:
+    """Go through candidates, best first; a taken one silences its class where they overlap.
+
+    The best `most_detections` over all classes are those that suppression per class, and sorting
+    what is left, would give; so the walk can end there.
+    """
+    alive = np.ones(len(scores), np.bool_)
+    taken: list[int] = []
+    per_class: dict[int, int] = {}
+    for index in range(len(scores)):
+        if not alive[index]:
+            continue
+        kind = int(classes[index])
+        per_class[kind] = per_class.get(kind, 0) + 1
+        if per_class[kind] > cut.most_per_class:
+            continue
+        taken.append(index)
+        if len(taken) == cut.most_detections:
+            break
+        rivals = index + 1 + np.nonzero(alive[index + 1 :] & (classes[index + 1 :] == kind))[0]
+        alive[rivals[_overlap(boxes, areas, index, rivals) > cut.iou_threshold]] = False
+    return taken
+
+
+def _overlap(boxes: Floats, areas: Floats, one: int, others: npt.NDArray[Any]) -> Floats:
+    """Intersection over union of one box with others."""
+    low = np.maximum(boxes[one, :2], boxes[others, :2])
+    high = np.minimum(boxes[one, 2:], boxes[others, 2:])
+    common = np.prod(np.maximum(high - low, 0), axis=1)
+    return np.asarray(common / (areas[one] + areas[others] - common))
