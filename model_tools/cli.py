@@ -13,6 +13,7 @@ from model_tools.commands.freeze import freeze
 from model_tools.commands.inspect import inspect
 from model_tools.commands.package import package
 from model_tools.commands.pin import pin
+from model_tools.commands.predict import predict
 from model_tools.commands.train import scenes, train
 
 
@@ -28,7 +29,7 @@ def main() -> None:
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
 
 
-for command in (inspect, freeze, package, train, scenes, pin):
+for command in (inspect, freeze, package, predict, train, scenes, pin):
     main.add_command(command)
 
 

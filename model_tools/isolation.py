@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from model_tools.errors import IsolationError, ModelToolsError
+from vision.errors import VisionError
 
 Result = TypeVar("Result")
 
@@ -42,7 +43,7 @@ def isolated(
 
     Raises:
         IsolationError: the process crashed or met a limit.
-        ModelToolsError: whatever `work` raised of that kind.
+        ModelToolsError, vision.errors.VisionError: whatever `work` raised of these kinds.
     """
     chosen = limits or Limits()
     context = multiprocessing.get_context("spawn")
@@ -91,7 +92,7 @@ def _run(
         resource.setrlimit(kind, (most, most))
     try:
         answer = (True, work())
-    except ModelToolsError as error:
+    except (ModelToolsError, VisionError) as error:
         answer = (False, error)
     except MemoryError:
         answer = (False, IsolationError(f"it needs over {limits.memory_mib} MiB of memory"))

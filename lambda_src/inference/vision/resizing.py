@@ -20,17 +20,33 @@ def tf1_bilinear(
     Returns:
         float32 [height_px, width_px, channels], values 0 to 255, not rounded.
     """
-    top, bottom, down = _steps(picture.shape[0], height_px)
-    left, right, across = _steps(picture.shape[1], width_px)
-    across = across[:, np.newaxis]
-    rows = np.unique(np.concatenate([top, bottom]))
-    # Each row of the picture that counts is made narrow once.
-    lines = picture[rows]
-    narrow_left = lines[:, left].astype(np.float32)
-    narrow = narrow_left + (lines[:, right].astype(np.float32) - narrow_left) * across
-    upper = narrow[np.searchsorted(rows, top)]
-    lower = narrow[np.searchsorted(rows, bottom)]
-    return np.asarray(upper + (lower - upper) * down[:, np.newaxis, np.newaxis])
+    height, width, channels = picture.shape
+    top, bottom, down = _steps(height, height_px)
+    left, right, across = _steps(width, width_px)
+    # Columns as single values: NumPy takes those several times faster than triples.
+    each = np.arange(channels)
+    left, right = ((side[:, np.newaxis] * channels + each).ravel() for side in (left, right))
+    across = np.repeat(across, channels)
+    flat = picture.reshape(height, -1)
+
+    def narrow(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+        lines = np.take(flat, rows, axis=0)
+        first = np.take(lines, left, axis=1).astype(np.float32)
+        second = np.take(lines, right, axis=1).astype(np.float32)
+        return _between(first, second, across)
+
+    resized = _between(narrow(top), narrow(bottom), down[:, np.newaxis])
+    return resized.reshape(height_px, width_px, channels)
+
+
+def _between(
+    first: npt.NDArray[np.float32], second: npt.NDArray[np.float32], share: npt.NDArray[np.float32]
+) -> npt.NDArray[np.float32]:
+    """first + (second - first) * share, in the memory of `second`."""
+    second -= first
+    second *= share
+    second += first
+    return second
 
 
 @lru_cache(maxsize=16)

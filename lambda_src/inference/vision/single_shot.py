@@ -32,13 +32,12 @@ def detections_of(encodings: Floats, predictions: Floats, anchors: Floats, cut: 
     scores = _converted(predictions, cut.score_converter)[:, 1:]
     which, classes = np.nonzero(scores > np.float32(cut.score_threshold))
     values = scores[which, classes]
-    kept = which.size and _decoded(encodings[which], anchors[which], cut.box_scale)
-    boxes = np.clip(kept, 0, 1) if which.size else np.zeros((0, 4), np.float32)
+    boxes = np.clip(_decoded(encodings[which], anchors[which], cut.box_scale), 0, 1)
     areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
     # Equal scores keep the order of their class and anchor, as in the graph.
     order = np.lexsort((which, classes, -values))
     order = order[areas[order] > 0]
-    chosen = _suppress(boxes[order], values[order], classes[order], areas[order], cut)
+    chosen = _suppress(boxes[order], classes[order], areas[order], cut)
     picked = order[chosen]
     return {
         "num_detections": np.array([len(picked)], np.float32),
@@ -67,35 +66,40 @@ def _decoded(encodings: Floats, anchors: Floats, scale: tuple[float, ...]) -> Fl
     return np.stack([y - half_height, x - half_width, y + half_height, x + half_width], axis=1)
 
 
-def _suppress(
-    boxes: Floats, scores: Floats, classes: npt.NDArray[Any], areas: Floats, cut: CutSpec
-) -> list[int]:
+def _suppress(boxes: Floats, classes: npt.NDArray[Any], areas: Floats, cut: CutSpec) -> list[int]:
     """Go through candidates, best first; a taken one silences its class where they overlap.
 
     The best `most_detections` over all classes are those that suppression per class, and sorting
-    what is left, would give; so the walk can end there.
+    what is left, would give; so the walk can end there, and rarely needs more than the best few.
     """
-    alive = np.ones(len(scores), np.bool_)
-    taken: list[int] = []
-    per_class: dict[int, int] = {}
-    for index in range(len(scores)):
-        if not alive[index]:
-            continue
-        kind = int(classes[index])
-        per_class[kind] = per_class.get(kind, 0) + 1
-        if per_class[kind] > cut.most_per_class:
-            continue
-        taken.append(index)
-        if len(taken) == cut.most_detections:
-            break
-        rivals = index + 1 + np.nonzero(alive[index + 1 :] & (classes[index + 1 :] == kind))[0]
-        alive[rivals[_overlap(boxes, areas, index, rivals) > cut.iou_threshold]] = False
+    count = min(2 * cut.most_detections, len(boxes))
+    taken = _walk(boxes[:count], classes[:count], areas[:count], cut)
+    while len(taken) < cut.most_detections and count < len(boxes):
+        count = min(4 * count, len(boxes))
+        taken = _walk(boxes[:count], classes[:count], areas[:count], cut)
     return taken
 
 
-def _overlap(boxes: Floats, areas: Floats, one: int, others: npt.NDArray[Any]) -> Floats:
-    """Intersection over union of one box with others."""
-    low = np.maximum(boxes[one, :2], boxes[others, :2])
-    high = np.minimum(boxes[one, 2:], boxes[others, 2:])
-    common = np.prod(np.maximum(high - low, 0), axis=1)
-    return np.asarray(common / (areas[one] + areas[others] - common))
+def _walk(boxes: Floats, classes: npt.NDArray[Any], areas: Floats, cut: CutSpec) -> list[int]:
+    silenced = np.zeros(len(boxes), np.bool_)
+    taken: list[int] = []
+    per_class: dict[int, int] = {}
+    for index, kind in enumerate(classes.tolist()):
+        if silenced[index] or per_class.get(kind, 0) == cut.most_per_class:
+            continue
+        per_class[kind] = per_class.get(kind, 0) + 1
+        taken.append(index)
+        if len(taken) == cut.most_detections:
+            break
+        silenced |= (_overlap(boxes, areas, index) > cut.iou_threshold) & (classes == kind)
+    return taken
+
+
+def _overlap(boxes: Floats, areas: Floats, one: int) -> Floats:
+    """Intersection over union of one box with all."""
+    ymin, xmin, ymax, xmax = boxes.T
+    box = boxes[one]
+    height = np.minimum(ymax, box[2]) - np.maximum(ymin, box[0])
+    width = np.minimum(xmax, box[3]) - np.maximum(xmin, box[1])
+    common = np.maximum(height, 0) * np.maximum(width, 0)
+    return np.asarray(common / (areas + areas[one] - common))

@@ -1,0 +1,105 @@
+"""`model-tools predict`."""
+
+import json
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from model_tools.commands.options import json_option
+
+if TYPE_CHECKING:
+    from model_tools.prediction import Prediction
+
+_WITHOUT_LABELS = 1000
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("pictures", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--engine",
+    type=click.Choice(["openvino", "tensorflow"]),
+    default="openvino",
+    show_default=True,
+)
+@click.option("--precision", type=click.Choice(["f32", "bf16"]), default="f32", show_default=True)
+@click.option("--threshold", type=click.FloatRange(0, 1), help="[default: the model's own]")
+@click.option("--top", type=click.IntRange(1, 1000), default=20, show_default=True)
+@click.option(
+    "--annotate",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write pictures with boxes here, as PNG.",
+)
+@json_option
+def predict(
+    model: Path,
+    pictures: tuple[Path, ...],
+    engine: str,
+    precision: str,
+    threshold: float | None,
+    top: int,
+    annotate: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Say what MODEL sees on PICTURES, files or folders.
+
+    MODEL: an artifact (model.zip), or anything that `freeze` takes whose input is a uint8 picture.
+    """
+    from model_tools.pictures import picture_files  # noqa: PLC0415 - keeps --help fast
+    from model_tools.prediction import predict as run  # noqa: PLC0415 - as above
+
+    files = picture_files(pictures)
+    if not as_json:
+        click.echo(f"predict: {engine} loads {model} …", err=True)
+    with tempfile.TemporaryDirectory(prefix="model-tools-") as folder:
+        artifact = model if model.suffix == ".zip" else _packaged(model, Path(folder))
+        found = run(artifact, files, engine=engine, precision=precision, threshold=threshold)
+    if annotate is not None:
+        _annotate(found, annotate)
+    if as_json:
+        click.echo(json.dumps([one.as_dict() for one in found]))
+        return
+    for one in found:
+        click.echo(f"{one.picture}  {one.milliseconds:.1f} ms")
+        for detection in one.detections[:top]:
+            box = detection.box
+            where = (
+                f"  [{box.ymin:.3f} {box.xmin:.3f} {box.ymax:.3f} {box.xmax:.3f}]" if box else ""
+            )
+            click.echo(f"  {detection.score:.3f}  {detection.label}{where}")
+    if annotate is not None:
+        click.echo(f"annotated pictures: {annotate}")
+
+
+def _packaged(model: Path, folder: Path) -> Path:
+    """Freeze and package a model that is no artifact yet, with numbers for labels."""
+    from model_tools.freezing.files import FreezeRequest, freeze_files  # noqa: PLC0415 - as above
+    from model_tools.graphs.ends import is_softmax  # noqa: PLC0415 - as above
+    from model_tools.package import package  # noqa: PLC0415 - as above
+    from model_tools.packaging import PackageRequest, describe  # noqa: PLC0415 - as above
+
+    frozen = freeze_files(FreezeRequest(source=model), folder / "frozen")
+    request = PackageRequest(name="model", version="0.0.0", threshold=0.5)
+    graph = frozen.graph.read_bytes()
+    outputs = frozen.details.outputs
+    sizes = [spec.shape[1] for spec in outputs.values() if spec.shape and len(spec.shape) == 2]  # noqa: PLR2004 - [pictures, classes]
+    classes = sizes[0] if len(outputs) == 1 and sizes else None
+    labels = {number: f"class {number}" for number in range(1, (classes or _WITHOUT_LABELS) + 1)}
+    description = describe(frozen.details, labels, request, softmax=is_softmax(graph, outputs))
+    return package(folder, description, graph, labels, frozen.extra_files()).path
+
+
+def _annotate(found: list["Prediction"], folder: Path) -> None:
+    from PIL import Image  # noqa: PLC0415 - as above
+
+    from model_tools.annotate import draw_detections  # noqa: PLC0415 - as above
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for one in found:
+        with Image.open(one.picture) as image:
+            drawn = draw_detections(image, [asdict(detection) for detection in one.detections])
+        drawn.save(folder / f"{one.picture.stem}.png")
