@@ -41,9 +41,7 @@ def unpack_artifact(archive: Path, folder: Path, digest: str | None = None) -> A
             wanted = {MANIFEST_NAME, *manifest.files}
             if members.keys() != wanted:
                 strange = ", ".join(sorted(name[:60] for name in members.keys() ^ wanted)[:5])
-                raise RefusedError(
-                    "archive-member", f"the manifest and the files differ: {strange}"
-                )
+                raise RefusedError("archive-member", f"manifest and files differ: {strange}")
             for name in sorted(wanted):
                 _extract(packed, members[name], folder / name)
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:

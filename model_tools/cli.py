@@ -15,6 +15,7 @@ from model_tools.commands.package import package
 from model_tools.commands.pin import pin
 from model_tools.commands.predict import predict
 from model_tools.commands.train import scenes, train
+from model_tools.commands.verify import verify
 
 
 @click.group(cls=ReportingGroup)
@@ -29,7 +30,7 @@ def main() -> None:
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
 
 
-for command in (inspect, freeze, package, predict, train, scenes, pin):
+for command in (inspect, freeze, package, verify, predict, train, scenes, pin):
     main.add_command(command)
 
 

@@ -1,6 +1,7 @@
 """Labels from the files that people have: label maps, lines of text, JSON."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from vision.errors import LabelMapError
 from vision.labels import parse_label_map, write_label_map
 
 _LARGEST_BYTES = 1 << 20
+_ID = re.compile(r"0|[1-9][0-9]{0,8}")
 
 
 def read_labels(file: Path) -> dict[int, str]:
@@ -53,7 +55,7 @@ def _from_json(text: str) -> dict[int, str]:
         document = {str(number): name for number, name in enumerate(document, start=1)}
     if not isinstance(document, dict) or not all(isinstance(one, str) for one in document.values()):
         raise SourceError('expected ["name", …] or {"1": "name", …}')
-    wrong = [key for key in document if not (key.isascii() and key.isdigit() and len(key) < 10)]  # noqa: PLR2004 - below 2^31
+    wrong = [key for key in document if not _ID.fullmatch(key)]
     if wrong:
         raise SourceError(f"the id {wrong[0][:40]!r} is no number from 1")
     return {int(key): name for key, name in document.items()}

@@ -109,7 +109,7 @@ def provenance_of(files: ModelFiles) -> dict[str, Any]:
         "source": {
             "format": files.kind.value,
             "name": files.path.name,
-            "sha256": _digest_of(files),
+            "sha256": digest_of(files),
         },
         "tool_versions": {
             name: installed(package)
@@ -131,7 +131,7 @@ def sha256_of(file: Path) -> str:
         raise SourceError(f"{file}: {error.strerror}") from None
 
 
-def _digest_of(files: ModelFiles) -> str:
+def digest_of(files: ModelFiles) -> str:
     """A digest of every file of the model, names and contents, whatever folder it is in."""
     digest = hashlib.sha256()
     for file in sorted(_parts(files)):

@@ -42,7 +42,7 @@ def tf1_bilinear(
 def _between(
     first: npt.NDArray[np.float32], second: npt.NDArray[np.float32], share: npt.NDArray[np.float32]
 ) -> npt.NDArray[np.float32]:
-    """first + (second - first) * share, in the memory of `second`."""
+    """Return first + (second - first) * share, in the memory of `second`."""
     second -= first
     second *= share
     second += first

@@ -1,0 +1,98 @@
+"""`model-tools verify`."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from model_tools.commands.errors import FAILED
+from model_tools.commands.options import choice_of, json_option
+
+
+@click.command()
+@click.argument("artifact", type=click.Path(path_type=Path))
+@click.option(
+    "--picture",
+    "pictures",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="File or folder; may be repeated.  [default: generated noise]",
+)
+@click.option("--against", type=click.Path(path_type=Path), help="The model that was frozen.")
+@click.option("--signature", help="Of --against.")
+@click.option("--input", "inputs", multiple=True, help="Of --against, as in freeze.")
+@click.option("--output", "outputs", multiple=True, help="Of --against, as in freeze.")
+@click.option(
+    "--expected",
+    type=click.Path(path_type=Path),
+    help='JSON: {"kitten.jpg": "cat"}, or what predict --json printed.',
+)
+@click.option("--bf16", is_flag=True, help="Compare OpenVINO in bfloat16, too.")
+@click.option(
+    "--max-drop",
+    type=click.FloatRange(0, 1),
+    default=0.01,
+    show_default=True,
+    help="Largest share of answers that may differ.",
+)
+@click.option("--report", type=click.Path(path_type=Path), help="Write a web page here.")
+@json_option
+def verify(
+    artifact: Path,
+    pictures: tuple[Path, ...],
+    against: Path | None,
+    signature: str | None,
+    inputs: tuple[str, ...],
+    outputs: tuple[str, ...],
+    expected: Path | None,
+    max_drop: float,
+    report: Path | None,
+    *,
+    bf16: bool,
+    as_json: bool,
+) -> None:
+    """Compare ARTIFACT's engines with each other, with its source, and with what is expected.
+
+    Exit code 1 if more answers differ than --max-drop allows; if pre-processing is the cause, it is
+    named.
+    """
+    from model_tools.pictures import picture_files  # noqa: PLC0415 - keeps --help fast
+    from model_tools.verification.expected import read_expected  # noqa: PLC0415 - as above
+    from model_tools.verification.report import as_html  # noqa: PLC0415 - as above
+    from model_tools.verification.verify import VerifyRequest  # noqa: PLC0415 - as above
+    from model_tools.verification.verify import verify as run  # noqa: PLC0415 - as above
+
+    files = picture_files(pictures)
+    request = VerifyRequest(
+        artifact=artifact,
+        pictures=tuple(files),
+        against=against,
+        choice=choice_of(signature, (), inputs, outputs),
+        expected=read_expected(expected) if expected else None,
+        precisions=("f32", "bf16") if bf16 else ("f32",),
+    )
+    if not as_json:
+        click.echo(f"verify {artifact}: every engine loads it (some seconds) …", err=True)
+    found = run(request)
+    if report is not None:
+        report.parent.mkdir(parents=True, exist_ok=True)
+        page = as_html(found, {file.name: file for file in files}, max_drop)
+        report.write_text(page, encoding="utf-8")
+    if as_json:
+        click.echo(json.dumps({**asdict(found), "drop": found.drop}))
+    else:
+        click.echo(f"{found.name} {found.version} ({found.digest[:12]})")
+        for one in found.comparisons:
+            same = one.agreement
+            click.echo(
+                f"  {one.title}: {same.share:.2%} agree, differ by at most "
+                f"{same.largest_absolute:.1e} ({same.largest_relative:.1e} relative), "
+                f"{same.pictures} pictures"
+            )
+        if found.diagnosis:
+            click.echo(f"  likely cause: {found.diagnosis}")
+        if report is not None:
+            click.echo(f"  report: {report}")
+    if found.drop > max_drop:
+        raise SystemExit(FAILED)

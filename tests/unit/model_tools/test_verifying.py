@@ -1,0 +1,184 @@
+"""Verification says how far answers are apart, and why."""
+
+import json
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from model_tools.artifacts import unpack_artifact
+from model_tools.errors import RefusedError, SourceError
+from model_tools.verification.comparing import agreement
+from model_tools.verification.diagnosis import diagnose, suspects
+from model_tools.verification.expected import read_expected
+from model_tools.verification.report import as_html
+from model_tools.verification.verify import Comparison, Verification
+from vision.detections import Box, Detection
+from vision.errors import ArtifactError
+from vision.manifest import InputSpec
+
+(ARTIFACT,) = (Path(__file__).parents[3] / "models/shapes").glob("*/model.zip")
+HERE = Box(0.1, 0.1, 0.5, 0.5)
+THERE = Box(0.6, 0.6, 0.9, 0.9)
+SPEC = InputSpec(
+    name="x:0", dtype="float32", layout="NHWC", width_px=8, height_px=8, channel_order="RGB",
+    resize="bilinear", mean=(0, 0, 0), scale=(1, 1, 1),
+)  # fmt: skip
+
+
+def test_the_same_detections_agree() -> None:
+    one = [[Detection("cat", 0.9, HERE)]]
+    same = agreement(["a"], one, one, 0.5)
+    assert (same.share, same.largest_absolute, same.differing) == (1.0, 0.0, [])
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        [],
+        [Detection("dog", 0.9, HERE)],
+        [Detection("cat", 0.9, THERE)],
+        [Detection("cat", 0.2, HERE)],
+    ],
+)
+def test_a_detection_that_the_other_has_not_is_named(other: list[Detection]) -> None:
+    found = agreement(["a.jpg"], [[Detection("cat", 0.9, HERE)]], [other], 0.5)
+    assert found.share < 1
+    assert found.differing == ["a.jpg"]
+
+
+def test_a_score_next_to_the_threshold_is_no_difference() -> None:
+    first, second = [[Detection("cat", 0.501, HERE)]], [[Detection("cat", 0.499, HERE)]]
+    found = agreement(["a"], first, second, 0.5)
+    assert found.share == 1
+    assert found.largest_absolute == pytest.approx(0.002)
+
+
+def test_a_classifier_agrees_by_its_best_label() -> None:
+    first = [[Detection("up", 0.6), Detection("down", 0.4)]]
+    second = [[Detection("down", 0.51), Detection("up", 0.49)]]
+    assert agreement(["a"], first, second, 0.5).share == 0
+    assert agreement(["a"], first, first, 0.5).share == 1
+
+
+@pytest.mark.parametrize(
+    "right",
+    [
+        replace(SPEC, channel_order="BGR"),
+        replace(SPEC, resize="tf1-bilinear"),
+        replace(SPEC, scale=(1 / 255,) * 3),
+        replace(SPEC, mean=(127.5,) * 3, scale=(1 / 127.5,) * 3),
+        replace(SPEC, mean=(103.939, 116.779, 123.68), channel_order="BGR"),
+    ],
+)
+def test_the_cause_is_named(right: InputSpec) -> None:
+    found = diagnose(SPEC, 0.2, lambda spec: 1.0 if spec == right else 0.2)
+    assert found is not None
+    assert "agreement 100% instead of 20%" in found
+    changed = [
+        word
+        for word, is_changed in (
+            ("channel order: BGR", right.channel_order != SPEC.channel_order),
+            ("resize: tf1-bilinear", right.resize != SPEC.resize),
+            ("scale and mean", right.scale != SPEC.scale or right.mean != SPEC.mean),
+        )
+        if is_changed
+    ]
+    assert all(word in found for word in changed)
+
+
+def test_where_no_suspect_helps_none_is_accused() -> None:
+    assert diagnose(SPEC, 0.9, lambda _: 0.92) is None
+
+
+def test_a_graph_that_takes_bytes_is_not_suspected_of_its_scale() -> None:
+    titles = [title for title, _ in suspects(replace(SPEC, dtype="uint8"))]
+    assert len(titles) == 2
+
+
+@pytest.mark.parametrize("text", ["{", "[1]", '{"a": 1}', '[{"picture": "a"}]', "null"])
+def test_a_file_of_expectations_in_another_form_says_the_form(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "expected.json"
+    file.write_text(text)
+    with pytest.raises(SourceError, match="kitten"):
+        read_expected(file)
+
+
+def test_expectations_are_what_predict_prints(tmp_path: Path) -> None:
+    file = tmp_path / "expected.json"
+    box = {"ymin": 0.1, "xmin": 0.1, "ymax": 0.5, "xmax": 0.5}
+    one = {"picture": "a.png", "detections": [{"label": "cat", "score": 0.9, "box": box}]}
+    file.write_text(json.dumps([one]))
+    assert read_expected(file) == {"a.png": [Detection("cat", 0.9, HERE)]}
+
+
+def test_the_report_needs_nothing_else_and_trusts_no_name(tmp_path: Path) -> None:
+    picture = tmp_path / "a<b>.png"
+    Image.fromarray(np.zeros((30, 40, 3), np.uint8)).save(picture)
+    evil = [Detection("<script>", 0.9, HERE)]
+    differ = agreement([picture.name], [evil], [[]], 0.5)
+    found = Verification(
+        name="m", version="1.0.0", digest="0" * 64, threshold=0.5,
+        comparisons=[Comparison("one and other", differ)],
+        diagnosis="channel order: BGR instead of RGB",
+        answers={picture.name: {"one": evil, "other": []}},
+    )  # fmt: skip
+    page = as_html(found, {picture.name: picture}, 0.01)
+    assert "does not agree" in page
+    assert "channel order" in page
+    assert page.count("data:image/png;base64,") == 2
+    assert "<script" not in page
+    assert "http" not in page.replace("<!doctype html>", "")
+
+
+def unpacked(archive: Path, folder: Path) -> None:
+    folder.mkdir()
+    unpack_artifact(archive, folder)
+
+
+def test_an_artifact_is_unpacked_and_checked(tmp_path: Path) -> None:
+    unpacked(ARTIFACT, tmp_path / "out")
+    assert {file.name for file in (tmp_path / "out").iterdir()} == {
+        "manifest.json", "frozen_model.pb", "label_map.pbtxt",
+    }  # fmt: skip
+
+
+def test_an_artifact_with_more_or_less_than_it_says_is_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(ARTIFACT) as archive:
+        content = {name: archive.read(name) for name in archive.namelist()}
+    for number, change in enumerate(
+        (
+            content | {"extra": b""},
+            content | {"../evil": b""},
+            {name: data for name, data in content.items() if name != "label_map.pbtxt"},
+        )
+    ):
+        file = tmp_path / f"{number}.zip"
+        with zipfile.ZipFile(file, "w") as archive:
+            for name, data in change.items():
+                archive.writestr(name, data)
+        with pytest.raises(RefusedError, match="manifest and files differ"):
+            unpacked(file, tmp_path / str(number))
+        assert not list((tmp_path / str(number)).iterdir())
+
+
+def test_a_changed_member_is_an_artifact_error(tmp_path: Path) -> None:
+    with zipfile.ZipFile(ARTIFACT) as archive:
+        content = {name: archive.read(name) for name in archive.namelist()}
+    file = tmp_path / "changed.zip"
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, data in content.items():
+            archive.writestr(name, data + b" " if name == "label_map.pbtxt" else data)
+    with pytest.raises(ArtifactError, match="its manifest promises"):
+        unpacked(file, tmp_path / "out")
+
+
+@pytest.mark.parametrize("content", [b"", b"PK", b"PK\3\4" + b"\0" * 40])
+def test_what_is_no_artifact_says_so(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "x.zip"
+    file.write_bytes(content)
+    with pytest.raises(SourceError, match="is no artifact"):
+        unpacked(file, tmp_path / "out")
