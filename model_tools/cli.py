@@ -8,6 +8,7 @@ import sys
 
 import click
 
+from model_tools.commands.bench import bench
 from model_tools.commands.errors import ReportingGroup
 from model_tools.commands.freeze import freeze
 from model_tools.commands.inspect import inspect
@@ -30,7 +31,7 @@ def main() -> None:
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
 
 
-for command in (inspect, freeze, package, verify, predict, train, scenes, pin):
+for command in (inspect, freeze, package, verify, predict, bench, train, scenes, pin):
     main.add_command(command)
 
 

@@ -168,21 +168,40 @@ def _consumers(graph: Any) -> dict[str, str | None]:
 
 
 def _flops(graph: Any, inputs: dict[str, TensorSpec], side_px: int) -> int | None:
+    from model_tools.sources.tensors import sample_inputs  # noqa: PLC0415 - beside its use
+
+    samples = sample_inputs(inputs, 0, side_px)
+    shapes = {spec.name: (spec.dtype, samples[alias].shape) for alias, spec in inputs.items()}
+    return _count_flops(graph, shapes)
+
+
+def flops_of(graph: Path, tensor: str, dtype: str, shape: tuple[int, ...]) -> int | None:
+    """Count the floating-point operations of one run of a frozen graph, in a limited process.
+
+    Args:
+        graph: a serialised GraphDef.
+        tensor: name of its input.
+        dtype: NumPy's name of the input's type.
+        shape: of the input.
+    """
+    return isolated(_flops_of_file, graph, {tensor: (dtype, shape)})
+
+
+def _flops_of_file(graph: Path, shapes: dict[str, tuple[str, tuple[int, ...]]]) -> int | None:
+    return _count_flops(read_message(graph, "GraphDef"), shapes)
+
+
+def _count_flops(graph: Any, shapes: dict[str, tuple[str, tuple[int, ...]]]) -> int | None:
     """Let TensorFlow's profiler count, with every open side fixed; None if it cannot."""
     import numpy as np  # noqa: PLC0415 - beside its use
     import tensorflow as tf  # noqa: PLC0415 - takes seconds to import
 
-    from model_tools.sources.tensors import sample_inputs  # noqa: PLC0415 - beside its use
-
-    samples = sample_inputs(inputs, 0, side_px)
     profiler = tf.compat.v1.profiler
     options = profiler.ProfileOptionBuilder(profiler.ProfileOptionBuilder.float_operation())
     with tf.Graph().as_default() as imported:
         fed = {
-            node_name(spec.name): tf.compat.v1.placeholder(
-                np.dtype(spec.dtype), samples[alias].shape
-            )
-            for alias, spec in inputs.items()
+            node_name(tensor): tf.compat.v1.placeholder(np.dtype(dtype), shape)
+            for tensor, (dtype, shape) in shapes.items()
         }
         try:
             tf.import_graph_def(graph, input_map=fed, name="")

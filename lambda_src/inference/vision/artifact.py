@@ -53,6 +53,21 @@ def open_artifact(archive: Path, directory: Path, expected_digest: str) -> Artif
     return Artifact(digest, manifest, parse_label_map(text), directory)
 
 
+def open_unpacked(directory: Path) -> Artifact:
+    """Open a folder that was unpacked and checked before; its digest is not known any more.
+
+    Raises:
+        ArtifactError: a file is missing.
+        ManifestError, LabelMapError: the content is not what this software reads.
+    """
+    try:
+        manifest = Manifest.from_json((directory / MANIFEST_NAME).read_bytes())
+        labels = parse_label_map((directory / manifest.labels).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ArtifactError(f"{error.filename}: cannot be read: {error.strerror}") from None
+    return Artifact("", manifest, labels, directory)
+
+
 def sha256_of(file: Path) -> str:
     """SHA-256 of a file's bytes, lower-case hex; raise `ArtifactError` if it cannot be read."""
     try:

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from vision.manifest import InputSpec
+from vision.manifest import InputSpec, Triple
 from vision.resizing import tf1_bilinear
 
 
@@ -24,14 +24,20 @@ def prepare(picture: npt.NDArray[np.uint8], spec: InputSpec) -> npt.NDArray[Any]
     if spec.channel_order == "BGR":
         pixels = pixels[..., ::-1]
     if spec.dtype == "float32":
-        pixels = (pixels.astype(np.float32) - np.array(spec.mean, np.float32)) * np.array(
-            spec.scale, np.float32
-        )
+        pixels = pixels.astype(np.float32)
+        pixels -= _per_channel(spec.mean)
+        pixels *= _per_channel(spec.scale)
     elif pixels.dtype != np.uint8:
         pixels = np.rint(pixels).astype(np.uint8)
     if spec.layout == "NCHW":
         pixels = pixels.transpose(2, 0, 1)
     return np.ascontiguousarray(pixels[np.newaxis])
+
+
+def _per_channel(values: Triple) -> npt.NDArray[np.float32] | np.float32:
+    """One number where all channels have the same: NumPy is several times faster with it."""
+    first, second, third = values
+    return np.float32(first) if first == second == third else np.array(values, np.float32)
 
 
 def _resized(picture: npt.NDArray[np.uint8], spec: InputSpec) -> npt.NDArray[Any]:

@@ -14,6 +14,9 @@ from vision.runtimes import Arrays
 
 Floats = npt.NDArray[np.float32]
 
+# What float32 may lose between a score and its logit.
+_SLACK = 1e-3
+
 
 def detections_of(encodings: Floats, predictions: Floats, anchors: Floats, cut: CutSpec) -> Arrays:
     """Decode boxes, convert scores, and keep the best that do not overlap.
@@ -29,9 +32,7 @@ def detections_of(encodings: Floats, predictions: Floats, anchors: Floats, cut: 
         `detection_boxes` [1, K, 4], `detection_scores` [1, K] in falling order,
         `detection_classes` [1, K] from 1, `num_detections` [1]; float32.
     """
-    scores = _converted(predictions, cut.score_converter)[:, 1:]
-    which, classes = np.nonzero(scores > np.float32(cut.score_threshold))
-    values = scores[which, classes]
+    which, classes, values = _candidates(predictions, cut)
     boxes = np.clip(_decoded(encodings[which], anchors[which], cut.box_scale), 0, 1)
     areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
     # Equal scores keep the order of their class and anchor, as in the graph.
@@ -47,13 +48,26 @@ def detections_of(encodings: Floats, predictions: Floats, anchors: Floats, cut: 
     }
 
 
-def _converted(predictions: Floats, converter: str) -> Floats:
-    if converter == "sigmoid":
-        return np.asarray(1 / (1 + np.exp(-predictions)))
-    if converter == "softmax":
+def _candidates(
+    predictions: Floats, cut: CutSpec
+) -> tuple[npt.NDArray[Any], npt.NDArray[Any], Floats]:
+    """Return anchor, class (from 0) and score of what is above the threshold."""
+    least = np.float32(cut.score_threshold)
+    if cut.score_converter == "sigmoid":
+        # Most are far below: what a threshold is before the sigmoid leaves them out at once.
+        odds = np.clip(np.float64(least), 1e-12, 1 - 1e-12)
+        raw = predictions[:, 1:]
+        which, classes = np.nonzero(raw > np.float32(np.log(odds / (1 - odds)) - _SLACK))
+        values: Floats = 1 / (1 + np.exp(-raw[which, classes]))
+        above = values > least
+        return which[above], classes[above], values[above]
+    scores = predictions
+    if cut.score_converter == "softmax":
         raised = np.exp(predictions - predictions.max(axis=1, keepdims=True))
-        return np.asarray(raised / raised.sum(axis=1, keepdims=True))
-    return predictions
+        scores = raised / raised.sum(axis=1, keepdims=True)
+    which, classes = np.nonzero(scores[:, 1:] > least)
+    best: Floats = scores[which, classes + 1]
+    return which, classes, best
 
 
 def _decoded(encodings: Floats, anchors: Floats, scale: tuple[float, ...]) -> Floats:

@@ -1,0 +1,90 @@
+"""`model-tools bench`."""
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from model_tools.commands.options import json_option
+
+if TYPE_CHECKING:
+    from model_tools.benchmark.bench import Benchmark
+
+
+@click.command()
+@click.argument("artifact", type=click.Path(path_type=Path))
+@click.option(
+    "--picture",
+    "pictures",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="File or folder; may be repeated.  [default: noise]",
+)
+@click.option("--rounds", type=click.IntRange(1, 10_000), default=20, show_default=True)
+@click.option("--threads", type=click.IntRange(1, 256), default=2, show_default=True)
+@click.option("--bf16", is_flag=True, help="Measure OpenVINO in bfloat16, too.")
+@click.option("--plot", type=click.Path(path_type=Path), help="Draw the figures: .png or .svg.")
+@json_option
+def bench(
+    artifact: Path,
+    pictures: tuple[Path, ...],
+    rounds: int,
+    threads: int,
+    plot: Path | None,
+    *,
+    bf16: bool,
+    as_json: bool,
+) -> None:
+    """Measure ARTIFACT plain and accelerated, in turns: time, memory, share of peak."""
+    from model_tools.benchmark import bench as benchmark  # noqa: PLC0415 - keeps --help fast
+    from model_tools.benchmark.plot import plot as draw  # noqa: PLC0415 - as above
+    from model_tools.pictures import picture_files, read_picture  # noqa: PLC0415 - as above
+    from model_tools.progress import progress_of  # noqa: PLC0415 - as above
+
+    if plot is not None and plot.suffix.lower() not in {".png", ".svg"}:
+        raise click.BadParameter(f"{plot}: expected .png or .svg", param_hint="--plot")
+    files = picture_files(pictures)
+    with progress_of("bench", rounds) as progress:
+        found = benchmark.bench(
+            artifact,
+            pictures=[read_picture(file) for file in files] or None,
+            rounds=rounds,
+            threads=threads,
+            bf16=bf16,
+            progress=progress,
+        )
+    if plot is not None:
+        draw(found, plot)
+    if as_json:
+        click.echo(json.dumps(found.as_dict()))
+        return
+    _print(found)
+    if plot is not None:
+        click.echo(f"plot: {plot}")
+
+
+def _print(found: "Benchmark") -> None:
+    from rich.console import Console  # noqa: PLC0415 - keeps --help fast
+    from rich.table import Table  # noqa: PLC0415 - as above
+
+    work = f"{found.gflop:.2f} GFLOP, " if found.gflop else ""
+    table = Table(
+        title=f"{found.name}: {work}{found.threads} threads, "
+        f"matrix products reach {found.peak_gflops_per_second:.0f} GFLOP/s"
+    )
+    table.add_column("")
+    for title in (
+        "load s", "first ms", "median ms", "p95 ms", "per s", "RSS MiB", "speed-up", "of peak",
+    ):  # fmt: skip
+        table.add_column(title, justify="right")
+    for one in found.contenders:
+        share = f"{one.share_of_peak:.0%}" if one.share_of_peak else "?"
+        table.add_row(
+            one.title, f"{one.load_seconds:.2f}", f"{one.first_ms:.1f}", f"{one.median_ms:.2f}",
+            f"{one.p95_ms:.2f}", f"{one.frames_per_second:.1f}", f"{one.rss_mib:.0f}",
+            f"{one.speed_up:.2f}", share,
+        )  # fmt: skip
+    # A pipe has no width of its own: a table is not cut there.
+    Console(width=None if sys.stdout.isatty() else 120).print(table)
