@@ -90,11 +90,15 @@ watch: setup ## Print what the cameras of ENV publish until Ctrl-C
 golden: synth ## Rewrite the golden templates from what is synthesized
 	$(PYTHON) tools/golden.py
 
+.PHONY: benchmark-models
+benchmark-models: setup ## Measure freezing, packaging and engines against baselines (about 10 min)
+	$(PYTHON) benchmarks/models.py
+
 .PHONY: check
 check: synth ## Style, types, import contracts; cdk-nag and cfn-lint on every template
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
-	.venv/bin/mypy app.py demo local_aws model_tools stacks tools lambda_src/inference lambda_src/custom_resources
+	.venv/bin/mypy app.py benchmarks demo local_aws model_tools stacks tools lambda_src/inference lambda_src/custom_resources
 	.venv/bin/lint-imports
 	$(PYTHON) tools/check_templates.py
 

@@ -94,7 +94,7 @@ class DeepLensProject(Construct):
             ),
             aws_iam.PolicyStatement(
                 sid="AskCoreDevices",
-                actions=["greengrass:ListEffectiveDeployments"],
+                actions=["greengrass:GetCoreDevice", "greengrass:ListEffectiveDeployments"],
                 resources=[self._arn("greengrass", "coreDevices:*")],
             ),
             aws_iam.PolicyStatement(

@@ -31,6 +31,9 @@ def test_each_page_that_the_readme_names_exists(path: str) -> None:
     "command",
     [
         [".venv/bin/model-tools"],
+        [".venv/bin/model-tools", "freeze"],
+        [".venv/bin/model-tools", "package"],
+        [".venv/bin/model-tools", "verify"],
         [".venv/bin/model-tools", "train", "shapes"],
         [".venv/bin/model-tools", "pin"],
         [".venv/bin/model-tools", "scenes"],

@@ -1,65 +1,20 @@
 """From an environment file to a detection on a camera, on the embedded AWS."""
 
 import json
-import os
 import re
-import shutil
-import signal
 import subprocess
 import time
 import zipfile
-from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
-import boto3
 import pytest
 
 from model_tools.shapes.scenes import write_scenes
 from stacks.config import load_environment
+from tests.local.checkout import ROOT, Checkout, destroy, heartbeat, virtual_camera, watch
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
-
-ROOT = Path(__file__).parents[2]
-
-
-class Checkout:
-    """A checkout as a user has it, beside the real one: its own environments and state."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-
-    def demo(self, *arguments: str, timeout_seconds: float = 240) -> str:
-        """Run `python -m demo …`; fail the test with its output when it fails."""
-        result = subprocess.run(
-            [ROOT / ".venv/bin/python", "-m", "demo", *arguments],
-            cwd=self.root,
-            env={**os.environ, "PYTHONPATH": str(self.root)},
-            capture_output=True,
-            text=True,
-            timeout=timeout_seconds,
-            check=False,
-        )
-        assert result.returncode == 0, result.stdout + result.stderr
-        return result.stdout
-
-
-@pytest.fixture(scope="session")
-def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
-    """Sources are copied, installed environments are linked, state is new."""
-    root = tmp_path_factory.mktemp("checkout")
-    for name in (".venv", ".venv-local-aws", ".venv-device", "node_modules"):
-        (root / name).symlink_to(ROOT / name)
-    for name in ("demo", "stacks", "local_aws", "lambda_src", "environments", "models"):
-        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("app.py", "cdk.json"):
-        shutil.copy(ROOT / name, root / name)
-    local_aws = [ROOT / ".venv-local-aws/bin/python", "-m", "local_aws"]
-    environment = {**os.environ, "PYTHONPATH": str(root)}
-    subprocess.run([*local_aws, "up"], cwd=root, env=environment, check=True, timeout=120)
-    yield Checkout(root)
-    subprocess.run([*local_aws, "down"], cwd=root, env=environment, check=True, timeout=60)
 
 
 def second_version(checkout: Checkout) -> str:
@@ -82,25 +37,6 @@ def second_version(checkout: Checkout) -> str:
     return digest
 
 
-def heartbeat(checkout: Checkout) -> dict[str, Any]:
-    endpoint = json.loads((checkout.root / ".local/aws/endpoint.json").read_text(encoding="utf-8"))
-    client = boto3.client(
-        "iot-data",
-        endpoint_url=endpoint["endpoint_url"],
-        region_name="eu-central-1",
-        aws_access_key_id="111111111111",
-        aws_secret_access_key="local",
-    )
-    answer = client.get_thing_shadow(thingName="dev-camera-1", shadowName="deeplens")
-    reported: dict[str, Any] = json.loads(answer["payload"].read())["state"]["reported"]
-    return reported
-
-
-def watch(checkout: Checkout, count: int) -> list[dict[str, Any]]:
-    lines = checkout.demo("watch", "dev", "--count", str(count), "--json").splitlines()
-    return [json.loads(line) for line in lines]
-
-
 def test_a_release_reaches_the_camera_moves_with_its_digest_and_goes(checkout: Checkout) -> None:
     scenes = checkout.root / ".local/scenes"
     write_scenes(scenes, 6, seed=0)
@@ -110,13 +46,7 @@ def test_a_release_reaches_the_camera_moves_with_its_digest_and_goes(checkout: C
     deployed = checkout.demo("deploy", "dev")
     assert "the fleet has no device yet" in deployed
 
-    camera = subprocess.Popen(
-        [ROOT / ".venv/bin/python", "-m", "demo", "camera", "dev"],
-        cwd=checkout.root,
-        env={**os.environ, "PYTHONPATH": str(checkout.root)},
-        start_new_session=True,
-    )
-    try:
+    with virtual_camera(checkout):
         messages = watch(checkout, 6)
         assert {message["model"]["digest"] for message in messages} == {first}
         right = sum(
@@ -145,38 +75,6 @@ def test_a_release_reaches_the_camera_moves_with_its_digest_and_goes(checkout: C
             )
         )
         assert core["components"] == []
-    finally:
-        camera.send_signal(signal.SIGTERM)
-        assert camera.wait(20) == 130
-
-
-def destroy(checkout: Checkout) -> str:
-    endpoint = json.loads((checkout.root / ".local/aws/endpoint.json").read_text(encoding="utf-8"))
-    result = subprocess.run(
-        [
-            ROOT / ".venv/bin/node",
-            ROOT / "node_modules/aws-cdk/bin/cdk",
-            "destroy",
-            "dev/Inference",
-            "--app",
-            "cdk.out",
-            "--force",
-        ],
-        cwd=checkout.root,
-        env={
-            **os.environ,
-            "AWS_ENDPOINT_URL": endpoint["endpoint_url"],
-            "AWS_ACCESS_KEY_ID": "111111111111",
-            "AWS_SECRET_ACCESS_KEY": "local",
-            "AWS_REGION": "eu-central-1",
-            "CDK_HOME": str(checkout.root / ".local/cdk"),
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == 0, result.stdout + result.stderr
-    return result.stdout + result.stderr
 
 
 def test_a_step_without_the_embedded_aws_says_how_to_start_it(tmp_path: Path) -> None:

@@ -27,10 +27,10 @@ def bring_about(request: Request) -> Result:
     if request.type == "Delete":
         return _remove(request, greengrass, cameras, physical_id)
     wanted = deployments.Wanted.from_properties(properties)
-    deployment_id = deployments.ensure(greengrass, wanted)
+    deployment_id, is_new = deployments.ensure(greengrass, wanted)
     verdict = waiting.wait_for(
         cameras,
-        waiting.Goal(deployment_id, properties["ModelDigest"], properties["FunctionArn"]),
+        waiting.Goal(deployment_id, properties["ModelDigest"], properties["FunctionArn"], is_new),
         min(float(properties["WaitSeconds"]), _usable_seconds(request)),
     )
     if verdict.failed:
@@ -45,10 +45,10 @@ def _remove(request: Request, greengrass: Any, cameras: fleet.Fleet, physical_id
     if deployments.latest(greengrass, target) is None:
         return Result(request.physical_id or physical_id)
     nothing = deployments.Wanted(target, properties["DeploymentName"], {}, {})
-    deployment_id = deployments.ensure(greengrass, nothing)
+    deployment_id, is_new = deployments.ensure(greengrass, nothing)
     verdict = waiting.wait_for(
         cameras,
-        waiting.Goal(deployment_id, None, None),
+        waiting.Goal(deployment_id, None, None, is_new),
         min(float(properties["WaitSeconds"]), _usable_seconds(request)),
     )
     if verdict.failed:

@@ -38,14 +38,15 @@ def latest(greengrass: Any, target_arn: str) -> dict[str, Any] | None:
     return None
 
 
-def ensure(greengrass: Any, wanted: Wanted) -> str:
-    """Return the id of a live deployment equal to `wanted`; create it unless it is the latest.
+def ensure(greengrass: Any, wanted: Wanted) -> tuple[str, bool]:
+    """Return the id of a live deployment equal to `wanted`, and whether it had to be created.
 
-    That makes a repeated request, and one that timed out after its success, a no-op.
+    An equal one that is the latest is taken: that makes a repeated request, and one that timed
+    out after its success, a no-op.
     """
     current = latest(greengrass, wanted.target_arn)
     if current and current["deploymentStatus"] in _LIVE and _same(current, wanted):
-        return str(current["deploymentId"])
+        return str(current["deploymentId"]), False
     arguments = {"deploymentPolicies": wanted.policies} if wanted.policies else {}
     try:
         created = greengrass.create_deployment(
@@ -57,7 +58,7 @@ def ensure(greengrass: Any, wanted: Wanted) -> str:
     except greengrass.exceptions.ClientError as error:
         message = error.response["Error"]["Message"]
         raise ResourceFailed(f"{wanted.target_arn}: no deployment was created: {message}") from None
-    return str(created["deploymentId"])
+    return str(created["deploymentId"]), True
 
 
 def retire(greengrass: Any, deployment_id: str) -> None:

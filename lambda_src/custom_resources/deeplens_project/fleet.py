@@ -35,6 +35,8 @@ class Execution:
 
     status: str
     reason: str
+    # Seconds since the epoch, by the cloud's clock.
+    modified_at: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,14 @@ class Fleet:
             received_at=_received_at(document),
         )
 
+    def is_core_device(self, thing: str) -> bool:
+        """Whether Greengrass ever heard of this thing as a core device."""
+        try:
+            self.greengrass.get_core_device(coreDeviceThingName=thing)
+        except self.greengrass.exceptions.ResourceNotFoundException:
+            return False
+        return True
+
     def execution(self, thing: str, deployment_id: str) -> Execution | None:
         """Return how far the deployment came on this core, or None if the core took none yet."""
         try:
@@ -92,7 +102,11 @@ class Fleet:
 def _execution(item: dict[str, Any]) -> Execution:
     details = item.get("statusDetails") or {}
     reasons = [item.get("reason", ""), *details.get("errorStack", [])]
-    return Execution(item["coreDeviceExecutionStatus"], "; ".join(text for text in reasons if text))
+    return Execution(
+        item["coreDeviceExecutionStatus"],
+        "; ".join(text for text in reasons if text),
+        item["modifiedTimestamp"].timestamp(),
+    )
 
 
 def _received_at(document: dict[str, Any]) -> float:

@@ -10,6 +10,8 @@ logger = logging.getLogger(__name__)
 
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 5.0
+# A core that is connected takes its job within seconds, whatever its camera does.
+_TO_TAKE_A_JOB_SECONDS = 15.0
 _SUCCEEDED = {"SUCCEEDED", "COMPLETED"}
 _FAILED = {"FAILED", "REJECTED", "TIMED_OUT", "CANCELED"}
 
@@ -21,6 +23,8 @@ class Goal:
     deployment_id: str
     model_digest: str | None
     function_arn: str | None
+    # The deployment was made for this request: cores that are connected are about to take it.
+    is_new: bool = True
 
 
 @dataclass
@@ -31,6 +35,8 @@ class Verdict:
     waiting: dict[str, str] = field(default_factory=dict)
     broken: dict[str, str] = field(default_factory=dict)
     offline: list[str] = field(default_factory=list)
+    # Not heard of yet, and still given time.
+    expected: list[str] = field(default_factory=list)
 
     @property
     def failed(self) -> bool:
@@ -66,23 +72,34 @@ def wait_for(cameras: Fleet, goal: Goal, seconds: float) -> Verdict:
         if sentence != said:
             logger.info("%s", sentence)
             said = sentence
-        if verdict.broken or not verdict.waiting or time.monotonic() + pause > give_up_at:
+        is_open = bool(verdict.waiting or verdict.expected)
+        if verdict.broken or not is_open or time.monotonic() + pause > give_up_at:
+            verdict.offline = sorted([*verdict.offline, *verdict.expected])
             return verdict
         time.sleep(pause)
         pause = min(pause * 1.5, _LONGEST_PAUSE_SECONDS)
 
 
 def _look(cameras: Fleet, goal: Goal, started_at: float, reachable: set[str]) -> Verdict:
-    """Judge every camera once; a camera seen alive stays in `reachable` for the whole wait."""
+    """Judge every camera once; one that gave a sign of life counts for the whole wait.
+
+    A sign is a heartbeat, or that the core works on the deployment: a core whose camera never
+    started is no less reachable.
+    """
     verdict = Verdict()
+    may_take_it = goal.is_new and time.time() < started_at + _TO_TAKE_A_JOB_SECONDS
     for thing in cameras.things():
         heartbeat = cameras.heartbeat(thing)
-        if heartbeat and heartbeat.is_alive(time.time()):
+        execution = cameras.execution(thing, goal.deployment_id)
+        is_at_work = execution is not None and execution.modified_at >= started_at - 1
+        if is_at_work or (heartbeat and heartbeat.is_alive(time.time())):
             reachable.add(thing)
         if thing not in reachable:
-            verdict.offline.append(thing)
+            if may_take_it and cameras.is_core_device(thing):
+                verdict.expected.append(thing)
+            else:
+                verdict.offline.append(thing)
             continue
-        execution = cameras.execution(thing, goal.deployment_id)
         status = execution.status if execution else "not taken yet"
         if execution and status in _FAILED:
             verdict.broken[thing] = f"deployment {status}: {execution.reason or 'no reason given'}"

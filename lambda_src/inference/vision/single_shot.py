@@ -58,7 +58,7 @@ def _candidates(
         odds = np.clip(np.float64(least), 1e-12, 1 - 1e-12)
         raw = predictions[:, 1:]
         which, classes = np.nonzero(raw > np.float32(np.log(odds / (1 - odds)) - _SLACK))
-        values: Floats = 1 / (1 + np.exp(-raw[which, classes]))
+        values = (1 / (1 + np.exp(-raw[which, classes]))).astype(np.float32)
         above = values > least
         return which[above], classes[above], values[above]
     scores = predictions

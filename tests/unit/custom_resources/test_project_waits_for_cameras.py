@@ -25,15 +25,21 @@ class Cameras:
     executions: dict[str, Execution | None]
     later: dict[str, Heartbeat] = field(default_factory=dict)
     looks: int = 0
+    cores: frozenset[str] = frozenset()
+    later_executions: dict[str, Execution] = field(default_factory=dict)
 
     def things(self) -> list[str]:
         self.looks += 1
         if self.looks > 1:
             self.heartbeats |= self.later
+            self.executions |= self.later_executions
         return sorted(self.heartbeats)
 
     def heartbeat(self, thing: str) -> Heartbeat | None:
         return self.heartbeats[thing]
+
+    def is_core_device(self, thing: str) -> bool:
+        return thing in self.cores
 
     def execution(self, thing: str, _deployment_id: str) -> Execution | None:
         return self.executions.get(thing)
@@ -103,3 +109,29 @@ def test_a_camera_that_restarts_for_the_release_stays_reachable() -> None:
         {"cam": heartbeat(OLD)}, {"cam": DONE}, later={"cam": heartbeat(OLD, status="stopped")}
     )
     assert "cam" in wait(cameras, 1.5).waiting
+
+
+def test_a_core_whose_camera_never_spoke_is_waited_for_once_it_takes_the_job() -> None:
+    at_work = Execution("SUCCEEDED", "", time.time() + 1)
+    cameras = Cameras(
+        {"cam": None}, {}, cores=frozenset({"cam"}), later_executions={"cam": at_work}
+    )
+    verdict = wait(cameras, 2)
+    assert verdict.failed
+    assert "cam did not get there: no heartbeat since the deployment" in verdict.explain()
+
+
+def test_a_core_that_takes_no_job_in_time_is_offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "_TO_TAKE_A_JOB_SECONDS", 0.2)
+    verdict = wait(Cameras({"cam": None}, {}, cores=frozenset({"cam"})), 5)
+    assert not verdict.failed
+    assert verdict.offline == ["cam"]
+
+
+def test_an_old_success_of_a_stopped_camera_does_not_hold_up_a_deploy() -> None:
+    old = Execution("SUCCEEDED", "", time.time() - 1000)
+    known = replace(GOAL, is_new=False)
+    cameras = Cameras({"cam": None}, {"cam": old}, cores=frozenset({"cam"}))
+    verdict = waiting.wait_for(cameras, known, 5)  # type: ignore[arg-type]
+    assert verdict.offline == ["cam"]
+    assert cameras.looks == 1

@@ -1,0 +1,99 @@
+"""A checkout as a user has it, with an embedded AWS of its own."""
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+ROOT = Path(__file__).parents[2]
+
+
+class Checkout:
+    """A checkout as a user has it, beside the real one: its own environments and state."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def demo(self, *arguments: str, timeout_seconds: float = 240) -> str:
+        """Run `python -m demo …`; fail the test with its output when it fails."""
+        result = subprocess.run(
+            [ROOT / ".venv/bin/python", "-m", "demo", *arguments],
+            cwd=self.root,
+            env={**os.environ, "PYTHONPATH": str(self.root)},
+            capture_output=True,
+            text=True,
+            timeout=timeout_seconds,
+            check=False,
+        )
+        assert result.returncode == 0, result.stdout + result.stderr
+        return result.stdout
+
+
+@contextmanager
+def virtual_camera(checkout: Checkout) -> Iterator[None]:
+    """Run a virtual core device in the fleet of dev; it must end as it is told."""
+    camera = subprocess.Popen(
+        [ROOT / ".venv/bin/python", "-m", "demo", "camera", "dev"],
+        cwd=checkout.root,
+        env={**os.environ, "PYTHONPATH": str(checkout.root)},
+        start_new_session=True,
+    )
+    try:
+        yield
+    finally:
+        camera.send_signal(signal.SIGTERM)
+        assert camera.wait(20) == 130
+
+
+def heartbeat(checkout: Checkout) -> dict[str, Any]:
+    endpoint = json.loads((checkout.root / ".local/aws/endpoint.json").read_text(encoding="utf-8"))
+    client = boto3.client(
+        "iot-data",
+        endpoint_url=endpoint["endpoint_url"],
+        region_name="eu-central-1",
+        aws_access_key_id="111111111111",
+        aws_secret_access_key="local",
+    )
+    answer = client.get_thing_shadow(thingName="dev-camera-1", shadowName="deeplens")
+    reported: dict[str, Any] = json.loads(answer["payload"].read())["state"]["reported"]
+    return reported
+
+
+def watch(checkout: Checkout, count: int) -> list[dict[str, Any]]:
+    lines = checkout.demo("watch", "dev", "--count", str(count), "--json").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def destroy(checkout: Checkout) -> str:
+    endpoint = json.loads((checkout.root / ".local/aws/endpoint.json").read_text(encoding="utf-8"))
+    result = subprocess.run(
+        [
+            ROOT / ".venv/bin/node",
+            ROOT / "node_modules/aws-cdk/bin/cdk",
+            "destroy",
+            "dev/Inference",
+            "--app",
+            "cdk.out",
+            "--force",
+        ],
+        cwd=checkout.root,
+        env={
+            **os.environ,
+            "AWS_ENDPOINT_URL": endpoint["endpoint_url"],
+            "AWS_ACCESS_KEY_ID": "111111111111",
+            "AWS_SECRET_ACCESS_KEY": "local",
+            "AWS_REGION": "eu-central-1",
+            "CDK_HOME": str(checkout.root / ".local/cdk"),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout + result.stderr

@@ -1,0 +1,84 @@
+"""Whatever format a model came in, it reaches the camera by `cdk deploy`.
+
+After the first light by its name: that one needs a fleet without devices.
+"""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from model_tools.shapes.scenes import write_scenes
+from tests.local.checkout import ROOT, Checkout, destroy, heartbeat, virtual_camera, watch
+from tests.unit.model_tools.conftest import trained_models
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.filterwarnings("ignore")]
+
+# One of each row that model_tools reads.
+FORMATS = ("saved_model_1", "sagemaker_tar", "checkpoint", "pbtxt", "saved_model_2", "keras", "h5",
+           "frozen")  # fmt: skip
+POSES = ("left", "right", "up", "down", "ahead")
+
+__all__ = ["trained_models"]
+
+
+def model_tools(checkout: Checkout, *arguments: object) -> Any:
+    result = subprocess.run(
+        [ROOT / ".venv/bin/model-tools", *map(str, arguments)],
+        cwd=checkout.root,
+        env={**os.environ, "PYTHONPATH": str(checkout.root)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    return json.loads(result.stdout) if "--json" in arguments else result.stdout
+
+
+def artifact(checkout: Checkout, source: Path, name: str, checkpoint: Path) -> str:
+    """Freeze, package and verify a model; return its digest."""
+    frozen = checkout.root / "build" / name
+    weights = ("--checkpoint", checkpoint) if name == "pbtxt" else ()
+    model_tools(checkout, "freeze", source, frozen, *weights)
+    labels = checkout.root / "poses.txt"
+    labels.write_text("\n".join(POSES))
+    packaged = model_tools(
+        checkout, "package", frozen, "--labels", labels, "--name", "poses", "--mean", "127.5",
+        "--scale", "0.00784313725", "--json",
+    )  # fmt: skip
+    model_tools(checkout, "verify", packaged["path"])
+    digest: str = packaged["sha256"]
+    return digest
+
+
+def test_a_model_of_every_format_runs_on_the_camera(
+    checkout: Checkout, trained_models: dict[str, Path]
+) -> None:
+    write_scenes(checkout.root / ".local/scenes", 4, seed=0)
+    environment = checkout.root / "environments/dev.toml"
+    original = environment.read_text(encoding="utf-8")
+    environment.write_text(original.replace("threshold = 0.5", "threshold = 0.0"), encoding="utf-8")
+    digests = {
+        name: artifact(checkout, trained_models[name], name, trained_models["checkpoint"])
+        for name in FORMATS
+    }
+    assert len(set(digests.values())) == len(FORMATS)
+    model_tools(checkout, "pin", environment, digests[FORMATS[0]])
+    checkout.demo("deploy", "dev")
+    try:
+        with virtual_camera(checkout):
+            assert watch(checkout, 1)[0]["model"]["digest"] == digests[FORMATS[0]]
+            for name in FORMATS[1:]:
+                model_tools(checkout, "pin", environment, digests[name])
+                deployed = checkout.demo("deploy", "dev")
+                assert "1 of 1 reachable devices run the release" in deployed, name
+                assert heartbeat(checkout)["model"]["digest"] == digests[name]
+                message = watch(checkout, 2)[-1]
+                assert message["model"]["digest"] == digests[name]
+                assert {one["label"] for one in message["detections"]} == set(POSES)
+    finally:
+        destroy(checkout)
+        environment.write_text(original, encoding="utf-8")
