@@ -1,10 +1,14 @@
 """From an environment file to a detection on a camera, on the embedded AWS."""
 
+import contextlib
 import json
+import os
 import re
+import signal
 import subprocess
 import time
 import zipfile
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
@@ -75,6 +79,41 @@ def test_a_release_reaches_the_camera_moves_with_its_digest_and_goes(checkout: C
             )
         )
         assert core["components"] == []
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_a_camera_that_is_ended_in_any_way_leaves_no_process(
+    checkout: Checkout, how: signal.Signals
+) -> None:
+    camera = subprocess.Popen(
+        [ROOT / ".venv/bin/python", "-m", "demo", "camera", "dev"],
+        cwd=checkout.root,
+        env={**os.environ, "PYTHONPATH": str(checkout.root)},
+        start_new_session=True,
+    )
+    eventually(lambda: processes_in(checkout.root, "local_aws core run"))
+    camera.send_signal(how)
+    camera.wait(20)
+    eventually(lambda: not processes_in(checkout.root, "core run", "lambda_runtime"))
+
+
+def processes_in(folder: Path, *words: str) -> list[str]:
+    """Return the command lines of processes that work below a folder and name a word."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            line = (process / "cmdline").read_text().replace("\0", " ").strip()
+            below = (process / "cwd").readlink().is_relative_to(folder)
+            if below and any(word in line for word in words):
+                found.append(line)
+    return found
+
+
+def eventually(holds: Callable[[], object], seconds: float = 20) -> None:
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.1)
 
 
 def test_a_step_without_the_embedded_aws_says_how_to_start_it(tmp_path: Path) -> None:
