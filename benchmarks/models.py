@@ -115,13 +115,13 @@ def _freezing(folder: Path) -> list[Figure]:
             seconds, kibibytes = _python(script, source, folder / f"{key}.pb").split()
             runs[key].append((float(seconds), float(kibibytes) * 1024))
     ratio = median(ours[0] / bare[0] for ours, bare in zip(runs["ours"], runs["bare"], strict=True))
-    memory = median(run[1] for run in runs["ours"]) / size
+    memory, least = (median(run[1] for run in runs[key]) / size for key in ("ours", "bare"))
     seconds_taken = median(run[0] for run in runs["ours"])
     return [
         Figure(
             f"freeze {size / 1e6:.0f} MB", f"{seconds_taken:.1f} s", ratio, "<= 1.3", ratio <= 1.3
         ),
-        Figure("its memory, of the model", f"{memory:.1f} x", memory, "<= 4", memory <= 4),
+        Figure("its memory, of the model", f"bare calls: {least:.1f}", memory, "<= 4", memory <= 4),
     ]
 
 

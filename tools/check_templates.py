@@ -1,9 +1,12 @@
-"""Check the synthesized templates: cdk-nag's findings in the assembly's report, and cfn-lint."""
+"""Check the synthesized templates: cdk-nag's findings, the project's own rules, and cfn-lint."""
 
 import json
 import subprocess
 import sys
 from pathlib import Path
+
+from policy import findings as policy_findings
+from policy.reading import read_assembly
 
 ASSEMBLY = Path(__file__).resolve().parent.parent / "cdk.out"
 
@@ -25,16 +28,22 @@ def main() -> int:
         print(f"{ASSEMBLY}: no templates; run `make synth` first", file=sys.stderr)
         return 1
     findings = nag_findings(ASSEMBLY / "validation-report.json")
-    for finding in findings:
+    own = [
+        str(finding)
+        for stacks in read_assembly(ASSEMBLY).values()
+        for finding in policy_findings(stacks)
+    ]
+    for finding in findings + own:
         print(finding)
     lint = subprocess.run(  # noqa: S603 - the project's own linter
         [Path(sys.executable).with_name("cfn-lint"), "--non-zero-exit-code", "warning", *templates],
         check=False,
     )
     print(
-        f"{len(templates)} templates: {len(findings)} cdk-nag findings, cfn-lint {lint.returncode}"
+        f"{len(templates)} templates: {len(findings)} cdk-nag findings, "
+        f"{len(own)} of the project's own rules, cfn-lint {lint.returncode}"
     )
-    return 1 if findings or lint.returncode else 0
+    return 1 if findings or own or lint.returncode else 0
 
 
 if __name__ == "__main__":

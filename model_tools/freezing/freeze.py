@@ -23,7 +23,7 @@ from model_tools.freezing.parity import (
 )
 from model_tools.freezing.switches import decide_switches
 from model_tools.graphs.names import is_node_name, node_name
-from model_tools.graphs.reach import nodes_by_name, subgraph
+from model_tools.graphs.reach import nodes_by_name, prune
 from model_tools.sources.tensors import Arrays, LoadedModel, TensorSpec, sample_inputs
 
 _RANDOM_SAMPLES = 4
@@ -83,16 +83,16 @@ def optimised(model: LoadedModel) -> tuple[Any, Specs, Specs]:
         FreezeError: an input is missing, or the graph normalises as in training.
     """
     inputs = feed(model.graph, model.inputs)
-    graph = subgraph(model.graph, _names(model.outputs), _names(inputs))
-    use_defaults(graph)
-    graph, outputs = _without_functions(graph, inputs, model.outputs)
+    prune(model.graph, _names(model.outputs), _names(inputs))
+    use_defaults(model.graph)
+    graph, outputs = _without_functions(model.graph, inputs, model.outputs)
     decide_switches(graph)
-    graph = subgraph(graph, _names(outputs), _names(inputs))
+    prune(graph, _names(outputs), _names(inputs))
     _require_fed(graph, inputs)
     unfuse_norms(graph)
     outputs = _name_outputs(graph, outputs)
     graph = fold(graph, _nodes(inputs), _nodes(outputs))
-    graph = subgraph(graph, [*_names(outputs), *_names(inputs)])
+    prune(graph, [*_names(outputs), *_names(inputs)])
     for node in graph.node:
         node.device = ""
     return graph, inputs, outputs

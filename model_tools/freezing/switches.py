@@ -11,7 +11,7 @@ from model_tools.errors import FreezeError
 from model_tools.freezing.constants import add_constant
 from model_tools.freezing.feeds import rename_inputs
 from model_tools.graphs.names import node_name, tensor_name
-from model_tools.graphs.reach import nodes_by_name
+from model_tools.graphs.reach import drop, nodes_by_name
 
 _SWITCHES = {"Switch", "RefSwitch"}
 _MERGES = {"Merge", "RefMerge"}
@@ -36,8 +36,7 @@ def decide_switches(graph: Any) -> int:
     for node in list(graph.node):
         if node.op in _MERGES:
             _merge(graph, node, dead)
-    kept = [node for node in graph.node if f"{node.name}:*" not in dead]
-    _keep(graph, kept)
+    drop(graph, (node.name for node in graph.node if f"{node.name}:*" in dead))
     rename_inputs(graph, renamed)
     return len(chosen)
 
@@ -111,9 +110,3 @@ def _merge(graph: Any, node: Any, dead: set[str]) -> None:
     ):
         add_constant(graph, index, np.array(alive[0], np.int32), _DATA_TYPE_INT32)
         rename_inputs(graph, {f"{name}:1": index})
-
-
-def _keep(graph: Any, nodes: list[Any]) -> None:
-    copies = [type(node).FromString(node.SerializeToString()) for node in nodes]
-    del graph.node[:]
-    graph.node.extend(copies)

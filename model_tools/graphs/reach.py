@@ -49,6 +49,20 @@ def subgraph(graph: Any, outputs: Iterable[str], stop_at: Iterable[str] = ()) ->
     return result
 
 
+def prune(graph: Any, outputs: Iterable[str], stop_at: Iterable[str] = ()) -> None:
+    """Drop, in place, what `outputs` do not need: as `subgraph`, without a copy of the weights."""
+    kept = needed_by(graph, outputs, stop_at)
+    drop(graph, (node.name for node in graph.node if node.name not in kept))
+
+
+def drop(graph: Any, names: Iterable[str]) -> None:
+    """Drop nodes by name, in place."""
+    gone = set(names)
+    for position in range(len(graph.node) - 1, -1, -1):
+        if graph.node[position].name in gone:
+            del graph.node[position]
+
+
 def consumers(graph: Any) -> dict[str, list[Any]]:
     """Return, by tensor (`a:0`), the nodes that take it; control inputs are left out."""
     taken: dict[str, list[Any]] = {}

@@ -1,5 +1,6 @@
 """Models that TensorFlow 2 or Keras 3 wrote: their signatures are functions."""
 
+import gc
 from collections.abc import Callable
 from typing import Any
 
@@ -98,7 +99,11 @@ def _loaded(concrete: Any, keep: Any) -> LoadedModel:
         )
         return {key: np.asarray(value) for key, value in flat.items()}
 
-    return LoadedModel(frozen.graph.as_graph_def(), inputs, outputs, run)
+    graph = frozen.graph.as_graph_def()
+    # Its cycles would keep a copy of every weight.
+    del frozen
+    gc.collect()
+    return LoadedModel(graph, inputs, outputs, run)
 
 
 def _plain(name: str) -> str:

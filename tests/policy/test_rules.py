@@ -1,0 +1,204 @@
+"""Each rule is silent on what is deployed, and fires when somebody makes its mistake."""
+
+import copy
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from policy import RULES, findings
+from policy.reading import Stack
+
+Template = dict[str, Any]
+Mistake = Callable[[Template], None]
+
+
+def resource(template: Template, type_: str, name: str = "") -> dict[str, Any]:
+    """The first resource of a type whose logical id has `name` in it."""
+    return next(
+        one
+        for logical_id, one in template["Resources"].items()
+        if one["Type"] == type_ and name in logical_id
+    )
+
+
+def properties(template: Template, type_: str, name: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = resource(template, type_, name)["Properties"]
+    return found
+
+
+def statement(template: Template, type_: str, name: str = "", index: int = 0) -> dict[str, Any]:
+    found: dict[str, Any] = properties(template, type_, name)["PolicyDocument"]["Statement"][index]
+    return found
+
+
+def swap(template: Template, old: str, new: str) -> None:
+    """Replace text anywhere in a template."""
+    content = json.dumps(template)
+    assert old in content, old
+    changed = json.loads(content.replace(old, new))
+    template.clear()
+    template.update(changed)
+
+
+def add(template: Template, **new: Any) -> None:
+    template["Resources"]["Added"] = new
+
+
+POLICY, ROLE = "AWS::IAM::ManagedPolicy", "AWS::IAM::Role"
+BUCKET, KEY, BUCKET_POLICY = "AWS::S3::Bucket", "AWS::KMS::Key", "AWS::S3::BucketPolicy"
+COMPONENT, PROJECT = "Custom::GreengrassComponent", "Custom::DeepLensProject"
+STORE, DEVICES, INFERENCE = "ModelStore", "Devices", "Inference"
+
+MISTAKES: list[tuple[str, str, Mistake]] = [
+    ("no-full-access", INFERENCE, lambda t: properties(t, ROLE)["ManagedPolicyArns"].append(
+        "arn:aws:iam::aws:policy/AmazonS3FullAccess")),
+    ("no-action-wildcard", INFERENCE, lambda t: statement(t, POLICY).update(Action="logs:*")),
+    ("no-action-wildcard", STORE, lambda t: statement(t, POLICY, index=2).update(Action=["s3:*"])),
+    ("no-resource-star", INFERENCE, lambda t: statement(t, POLICY).update(Resource="*")),
+    ("trust-condition", INFERENCE, lambda t: properties(t, ROLE)["AssumeRolePolicyDocument"][
+        "Statement"][0].pop("Condition")),
+    ("no-open-trust", DEVICES, lambda t: properties(t, ROLE)["AssumeRolePolicyDocument"][
+        "Statement"][0].update(Principal={"AWS": "*"})),
+    ("no-users", DEVICES, lambda t: add(t, Type="AWS::IAM::User", Properties={})),
+    ("no-physical-role-names", DEVICES, lambda t: properties(t, ROLE).update(RoleName="mine")),
+    ("only-own-account", INFERENCE, lambda t: properties(t, PROJECT).update(
+        TargetArn="arn:aws:iot:eu-central-1:999999999999:thinggroup/x")),
+    ("certificate-actions", DEVICES, lambda t: statement(t, "AWS::IoT::Policy").update(
+        Action="iot:CreateThing")),
+    ("certificate-actions", DEVICES, lambda t: statement(t, "AWS::IoT::Policy").update(
+        Action="iot:*")),
+    ("own-name-only", DEVICES, lambda t: swap(
+        t, "client/${iot:Connection.Thing.ThingName}*", "client/*")),
+    ("own-name-only", DEVICES, lambda t: swap(
+        t, "topic/deeplens/${iot:Connection.Thing.ThingName}/infer", "topic/deeplens/*")),
+    ("data-plane-only", DEVICES, lambda t: statement(t, "AWS::IoT::Policy", index=4).update(
+        Resource="*")),
+    ("short-credentials", DEVICES, lambda t: properties(t, "AWS::IoT::RoleAlias").update(
+        CredentialDurationSeconds=43200)),
+    ("camera-role-reads", DEVICES, lambda t: statement(t, POLICY, "Download", 1).update(
+        Action=["s3:GetObject", "s3:PutObject"])),
+    ("camera-role-reads", DEVICES, lambda t: statement(t, POLICY, "Download", 1).update(
+        Action="lambda:UpdateFunctionCode")),
+    ("camera-role-own-bucket", DEVICES, lambda t: swap(t, ":::deeplens-dev-", ":::deeplens-prod-")),
+    ("camera-role-own-bucket", DEVICES, lambda t: swap(t, "/components/*", "/*")),
+    ("camera-role-key-by-s3", DEVICES, lambda t: statement(t, POLICY, "Download", 2).pop(
+        "Condition")),
+    ("no-secrets", DEVICES, lambda t: properties(t, ROLE).update(
+        Description="-----BEGIN RSA PRIVATE KEY-----")),
+    ("deeplens-bucket-name", STORE, lambda t: properties(t, BUCKET, "ModelsBucket").update(
+        BucketName="models-of-mine")),
+    ("private-bucket", STORE, lambda t: properties(t, BUCKET)[
+        "PublicAccessBlockConfiguration"].update(BlockPublicPolicy=False)),
+    ("private-bucket", STORE, lambda t: properties(t, BUCKET).pop("OwnershipControls")),
+    ("kept-state", STORE, lambda t: resource(t, BUCKET, "ModelsBucket").update(
+        DeletionPolicy="Delete")),
+    ("kept-state", STORE, lambda t: resource(t, KEY).pop("UpdateReplacePolicy")),
+    ("own-key", STORE, lambda t: properties(t, BUCKET, "ModelsBucket").pop("BucketEncryption")),
+    ("own-key", STORE, lambda t: properties(t, BUCKET, "ModelsBucket").pop(
+        "VersioningConfiguration")),
+    ("own-key", STORE, lambda t: properties(t, BUCKET, "ModelsBucket").pop("LoggingConfiguration")),
+    ("rotated-key", STORE, lambda t: properties(t, KEY).update(EnableKeyRotation=False)),
+    ("rotated-key", STORE, lambda t: properties(t, KEY)["KeyPolicy"]["Statement"][0].update(
+        Principal={"AWS": "*"})),
+    ("tls-only", STORE, lambda t: properties(t, BUCKET_POLICY, "ModelsBucket")["PolicyDocument"][
+        "Statement"].pop(0)),
+    ("tls-only", STORE, lambda t: swap(t, "s3:TlsVersion", "s3:signatureage")),
+    ("written-once", STORE, lambda t: properties(t, BUCKET_POLICY, "ModelsBucket")[
+        "PolicyDocument"]["Statement"].pop()),
+    ("written-once", STORE, lambda t: swap(t, "s3:DeleteObjectVersion", "s3:GetObjectAcl")),
+    ("components-never-expire", STORE, lambda t: properties(t, BUCKET, "ModelsBucket").update(
+        LifecycleConfiguration={"Rules": [{"Status": "Enabled", "ExpirationInDays": 30}]})),
+    ("components-never-expire", STORE, lambda t: properties(t, BUCKET, "ModelsBucket").update(
+        LifecycleConfiguration={"Rules": [
+            {"Status": "Enabled", "ExpirationInDays": 30, "Prefix": "components/old"}]})),
+    ("no-greengrass-v1", INFERENCE, lambda t: add(
+        t, Type="AWS::Greengrass::Group", Properties={})),
+    ("own-greengrass-resources", INFERENCE, lambda t: add(
+        t, Type="AWS::GreengrassV2::Deployment", Properties={})),
+    ("function-name", INFERENCE, lambda t: swap(
+        t, '"FunctionName": "deeplens-dev-inference"', '"FunctionName": "inference"')),
+    ("function-runtime", INFERENCE, lambda t: swap(t, "python3.12", "python3.13")),
+    ("published-versions", INFERENCE, lambda t: resource(t, "AWS::Lambda::Version").update(
+        DeletionPolicy="Delete")),
+    ("published-versions", INFERENCE, lambda t: properties(t, COMPONENT, "Inference").update(
+        LambdaFunction=json.dumps({
+            "lambdaArn": "arn:aws:lambda:eu-central-1:111111111111:function:f:$LATEST",
+            "componentName": "x", "componentLambdaParameters": {
+                "pinned": True, "environmentVariables": {"DEEPLENS_MODEL_DIGEST": "0"},
+                "linuxProcessParams": {"isolationMode": "NoContainer"}}}))),
+    ("recipe-form", INFERENCE, lambda t: swap(t, "RecipeFormatVersion", "FormatVersion")),
+    ("recipe-form", INFERENCE, lambda t: swap(
+        t, "TensorFlow model shapes", "TensorFlow model " + "x" * 20_000)),
+    ("recipe-form", INFERENCE, lambda t: swap(
+        t, 'Unarchive\\": \\"ZIP', 'Unarchive\\": \\"TAR')),
+    ("recipe-form", INFERENCE, lambda t: swap(t, 'Read\\": \\"ALL', 'Read\\": \\"OWNER')),
+    ("exact-artifacts", INFERENCE, lambda t: swap(t, "s3://deeplens-dev-", "s3://deeplens-other-")),
+    ("exact-artifacts", INFERENCE, lambda t: swap(t, "/components/shapes/", "/latest/shapes/")),
+    ("pinned-dependencies", INFERENCE, lambda t: swap(
+        t, 'versionRequirement\\":\\"=', 'versionRequirement\\":\\">=')),
+    ("camera-loop", INFERENCE, lambda t: swap(t, 'pinned\\":true', 'pinned\\":false')),
+    ("camera-loop", INFERENCE, lambda t: swap(t, "NoContainer", "GreengrassContainer")),
+    ("camera-loop", INFERENCE, lambda t: swap(t, "DEEPLENS_MODEL_DIGEST", "DEEPLENS_DIGEST")),
+    ("one-digest", INFERENCE, lambda t: properties(t, PROJECT).update(ModelDigest="0" * 64)),
+    ("one-digest", INFERENCE, lambda t: properties(t, "Custom::ModelArtifact").update(
+        Sha256="0" * 64)),
+    ("complete-deployments", INFERENCE, lambda t: swap(
+        t, 'aws.greengrass.Nucleus\\"', 'aws.greengrass.NucleusLite\\"')),
+    ("complete-deployments", INFERENCE, lambda t: swap(
+        t, 'LambdaManager\\":{\\"componentVersion\\":\\"2.3.7',
+        'LambdaManager\\":{\\"componentVersion\\":\\">=2.3.0')),
+    ("devices-roll-back", INFERENCE, lambda t: swap(t, "ROLLBACK", "DO_NOTHING")),
+    ("kept-logs", INFERENCE, lambda t: properties(t, "AWS::Logs::LogGroup").pop("RetentionInDays")),
+]  # fmt: skip
+
+
+def test_what_is_deployed_breaks_no_rule(environments: dict[str, list[Stack]]) -> None:
+    assert sorted(environments) == ["dev", "production", "staging"]
+    for name, stacks in environments.items():
+        assert [str(finding) for finding in findings(stacks)] == [], name
+
+
+@pytest.mark.parametrize(
+    ("rule", "stack", "mistake"),
+    MISTAKES,
+    ids=[f"{number}-{rule}" for number, (rule, _, _) in enumerate(MISTAKES)],
+)
+def test_a_mistake_is_found_and_says_what_to_do(
+    environments: dict[str, list[Stack]], rule: str, stack: str, mistake: Mistake
+) -> None:
+    changed = []
+    for one in environments["dev"]:
+        template = copy.deepcopy(one.template)
+        if one.name.endswith(stack):
+            mistake(template)
+        changed.append(replace(one, template=template))
+    found = [finding for finding in findings(changed) if finding.rule == rule]
+    assert found
+    assert all(finding.stack.endswith(stack) for finding in found)
+    assert all(len(finding.advice) > 10 for finding in found)
+
+
+def test_production_without_termination_protection_is_found(
+    environments: dict[str, list[Stack]],
+) -> None:
+    changed = [replace(one, termination_protection=False) for one in environments["production"]]
+    assert {finding.rule for finding in findings(changed)} == {"protected-state"}
+
+
+def test_each_rule_has_a_mistake_that_it_finds(environments: dict[str, list[Stack]]) -> None:
+    silent = []
+    for rule in RULES:
+        for _, stack, mistake in MISTAKES:
+            changed = []
+            for one in environments["dev"]:
+                template = copy.deepcopy(one.template)
+                if one.name.endswith(stack):
+                    mistake(template)
+                changed.append(replace(one, template=template))
+            if list(rule(changed)):
+                break
+        else:
+            silent.append(rule.__name__)
+    assert silent == ["protected_state"]

@@ -1,0 +1,19 @@
+"""The project's own rules for synthesized templates, for what no public scanner knows.
+
+Public scanners have never heard of Greengrass V2 components, IoT role aliases, published versions
+that cameras run, or write-once artifacts. Each rule is a function of one environment's templates;
+each of its findings says what to do. `tests/policy` plants every defect and sees the rule fire.
+"""
+
+from collections.abc import Iterable
+
+from policy import devices, identity, releases, storage
+from policy.reading import Finding, Stack
+
+RULES = (*identity.RULES, *devices.RULES, *storage.RULES, *releases.RULES)
+
+
+def findings(stacks: Iterable[Stack]) -> list[Finding]:
+    """Return what every rule finds in one environment's stacks."""
+    environment = list(stacks)
+    return [finding for rule in RULES for finding in rule(environment)]

@@ -1,0 +1,149 @@
+"""What a camera may do, by its certificate and by its role."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from policy.reading import Finding, Rule, Stack, allowed, model_bucket, statements, text
+
+_OWN_NAME = "${iot:Connection.Thing.ThingName}"
+_OWN = ("iot:Connect", "iot:Publish", "iot:Receive", "iot:Subscribe")
+# The data plane's actions know no resources.
+_DATA_PLANE = {
+    "greengrass:GetComponentVersionArtifact",
+    "greengrass:GetDeploymentConfiguration",
+    "greengrass:ListThingGroupsForCoreDevice",
+    "greengrass:ResolveComponentCandidates",
+}
+_CERTIFICATE_MAY = {*_OWN, *_DATA_PLANE, "iot:AssumeRoleWithCertificate"}
+_ROLE_MAY = {
+    "kms:Decrypt",
+    "logs:CreateLogGroup",
+    "logs:CreateLogStream",
+    "logs:DescribeLogStreams",
+    "logs:PutLogEvents",
+    "s3:GetBucketLocation",
+    "s3:GetObject",
+}
+_LONGEST_SECONDS = 3600
+_SECRETS = ("PRIVATE KEY-----", "BEGIN CERTIFICATE", "AKIA", "aws_secret")
+
+
+def certificate_actions(stacks: list[Stack]) -> Iterator[Finding]:
+    """A certificate allows what a core device needs, and nothing else."""
+    for stack in stacks:
+        for logical_id, policy in stack.resources("AWS::IoT::Policy"):
+            for action, _, _ in allowed(policy["Properties"]["PolicyDocument"]):
+                if action not in _CERTIFICATE_MAY:
+                    yield stack.finding("certificate-actions", logical_id, f"take {action} away")
+
+
+def own_name_only(stacks: list[Stack]) -> Iterator[Finding]:
+    """A camera connects, speaks and listens under its own name."""
+    for stack in stacks:
+        for logical_id, policy in stack.resources("AWS::IoT::Policy"):
+            for action, resource, _ in allowed(policy["Properties"]["PolicyDocument"]):
+                if action in _OWN and _OWN_NAME not in resource:
+                    yield stack.finding(
+                        "own-name-only", logical_id, f"{action} on {resource} needs {_OWN_NAME}"
+                    )
+
+
+def data_plane_only(stacks: list[Stack]) -> Iterator[Finding]:
+    """`*` is for the actions that know no resources."""
+    for stack in stacks:
+        for logical_id, policy in stack.resources("AWS::IoT::Policy"):
+            for action, resource, _ in allowed(policy["Properties"]["PolicyDocument"]):
+                if resource == "*" and action not in _DATA_PLANE:
+                    yield stack.finding(
+                        "data-plane-only", logical_id, f"name the resources of {action}"
+                    )
+
+
+def short_credentials(stacks: list[Stack]) -> Iterator[Finding]:
+    """A camera's AWS credentials live an hour at most."""
+    for stack in stacks:
+        for logical_id, alias in stack.resources("AWS::IoT::RoleAlias"):
+            seconds = alias["Properties"].get("CredentialDurationSeconds", _LONGEST_SECONDS)
+            if seconds > _LONGEST_SECONDS:
+                yield stack.finding(
+                    "short-credentials", logical_id, f"{seconds} s: at most {_LONGEST_SECONDS}"
+                )
+
+
+def camera_role_reads(stacks: list[Stack]) -> Iterator[Finding]:
+    """The cameras' role writes logs and reads artifacts: no camera changes its own model."""
+    for stack, logical_id, document in _camera_policies(stacks):
+        for action, _, _ in allowed(document):
+            if action not in _ROLE_MAY:
+                yield stack.finding("camera-role-reads", logical_id, f"take {action} away")
+
+
+def camera_role_own_bucket(stacks: list[Stack]) -> Iterator[Finding]:
+    """The cameras' role reads `components/` of its own environment's bucket."""
+    bucket = f"arn:aws:s3:::{model_bucket(stacks)}"
+    for stack, logical_id, document in _camera_policies(stacks):
+        for action, resource, _ in allowed(document):
+            wanted = bucket if action == "s3:GetBucketLocation" else f"{bucket}/components/*"
+            if action.startswith("s3:") and resource != wanted:
+                yield stack.finding(
+                    "camera-role-own-bucket", logical_id, f"{action} on {wanted}, not {resource}"
+                )
+
+
+def camera_role_key_by_s3(stacks: list[Stack]) -> Iterator[Finding]:
+    """The bucket's key decrypts for S3 alone."""
+    for stack, logical_id, document in _camera_policies(stacks):
+        for action, _, statement in allowed(document):
+            if action.startswith("kms:") and "kms:ViaService" not in text(
+                statement.get("Condition", {})
+            ):
+                yield stack.finding(
+                    "camera-role-key-by-s3", logical_id, f"{action} needs kms:ViaService"
+                )
+
+
+def no_secrets(stacks: list[Stack]) -> Iterator[Finding]:
+    """No key of a device, or of anybody, passes through a template."""
+    for stack in stacks:
+        for logical_id, resource in stack.resources():
+            content = json.dumps(resource)
+            if any(word in content for word in _SECRETS):
+                yield stack.finding("no-secrets", logical_id, "provision devices outside templates")
+
+
+def _camera_policies(stacks: list[Stack]) -> Iterator[tuple[Stack, str, dict[str, Any]]]:
+    """Yield the policies of roles that devices assume by their certificates."""
+    for stack in stacks:
+        roles = {
+            logical_id: role
+            for logical_id, role in stack.resources("AWS::IAM::Role")
+            if any(
+                "credentials.iot.amazonaws.com" in text(statement.get("Principal", {}))
+                for statement in statements(role["Properties"]["AssumeRolePolicyDocument"])
+            )
+        }
+        attached = {
+            text(arn)
+            for role in roles.values()
+            for arn in role["Properties"].get("ManagedPolicyArns", [])
+        }
+        for logical_id, policy in stack.resources("AWS::IAM::ManagedPolicy", "AWS::IAM::Policy"):
+            named = {text(role) for role in policy["Properties"].get("Roles", [])}
+            if f"${{{logical_id}}}" in attached or named & {f"${{{role}}}" for role in roles}:
+                yield stack, logical_id, policy["Properties"]["PolicyDocument"]
+        for logical_id, role in roles.items():
+            for inline in role["Properties"].get("Policies", []):
+                yield stack, logical_id, inline["PolicyDocument"]
+
+
+RULES: tuple[Rule, ...] = (
+    certificate_actions,
+    own_name_only,
+    data_plane_only,
+    short_credentials,
+    camera_role_reads,
+    camera_role_own_bucket,
+    camera_role_key_by_s3,
+    no_secrets,
+)

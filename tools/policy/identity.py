@@ -1,0 +1,117 @@
+"""Who may do what."""
+
+import re
+from collections.abc import Iterator
+
+from policy.reading import (
+    Finding,
+    Rule,
+    Stack,
+    allowed,
+    identity_policies,
+    listed,
+    statements,
+    text,
+)
+
+_TOO_MUCH = ("FullAccess", "AdministratorAccess", "PowerUserAccess")
+
+
+def no_full_access(stacks: list[Stack]) -> Iterator[Finding]:
+    """No role has one of AWS' broad managed policies."""
+    for stack in stacks:
+        for logical_id, role in stack.resources("AWS::IAM::Role"):
+            for arn in role["Properties"].get("ManagedPolicyArns", []):
+                if any(text(arn).endswith(name) for name in _TOO_MUCH):
+                    yield stack.finding(
+                        "no-full-access", logical_id, f"write out what it needs, not {text(arn)}"
+                    )
+
+
+def no_action_wildcard(stacks: list[Stack]) -> Iterator[Finding]:
+    """No policy allows all actions of a service."""
+    for stack in stacks:
+        for logical_id, document in identity_policies(stack):
+            for action, _, _ in allowed(document):
+                if "*" in action:
+                    yield stack.finding(
+                        "no-action-wildcard",
+                        logical_id,
+                        f"name the actions that {action} stands for",
+                    )
+
+
+def no_resource_star(stacks: list[Stack]) -> Iterator[Finding]:
+    """No policy allows something on everything."""
+    for stack in stacks:
+        for logical_id, document in identity_policies(stack):
+            for action, resource, _ in allowed(document):
+                if resource == "*" or resource.startswith("arn:aws:*"):
+                    yield stack.finding(
+                        "no-resource-star", logical_id, f"name the resources of {action}"
+                    )
+
+
+def trust_condition(stacks: list[Stack]) -> Iterator[Finding]:
+    """A role that trusts a service says for whose resources."""
+    for stack in stacks:
+        for logical_id, role in stack.resources("AWS::IAM::Role"):
+            for statement in statements(role["Properties"]["AssumeRolePolicyDocument"]):
+                condition = text(statement.get("Condition", {}))
+                is_service = "Service" in statement.get("Principal", {})
+                if is_service and not any(
+                    key in condition for key in ("aws:SourceAccount", "aws:SourceArn")
+                ):
+                    yield stack.finding(
+                        "trust-condition", logical_id, "add aws:SourceAccount to its trust policy"
+                    )
+
+
+def no_open_trust(stacks: list[Stack]) -> Iterator[Finding]:
+    """No role can be assumed by everybody."""
+    for stack in stacks:
+        for logical_id, role in stack.resources("AWS::IAM::Role"):
+            for statement in statements(role["Properties"]["AssumeRolePolicyDocument"]):
+                principal = statement.get("Principal", {})
+                named = principal if isinstance(principal, str) else principal.get("AWS", "")
+                if "*" in [text(one) for one in listed(named)]:
+                    yield stack.finding("no-open-trust", logical_id, "name who may assume it")
+
+
+def no_users(stacks: list[Stack]) -> Iterator[Finding]:
+    """People and keys that live for ever are no part of an environment."""
+    for stack in stacks:
+        for logical_id, _ in stack.resources("AWS::IAM::User", "AWS::IAM::AccessKey"):
+            yield stack.finding("no-users", logical_id, "use a role with temporary credentials")
+
+
+def no_physical_role_names(stacks: list[Stack]) -> Iterator[Finding]:
+    """A named role cannot be replaced, and two environments of one account collide."""
+    for stack in stacks:
+        for logical_id, role in stack.resources("AWS::IAM::Role", "AWS::IAM::ManagedPolicy"):
+            name = role["Properties"].get("RoleName") or role["Properties"].get("ManagedPolicyName")
+            if name and not text(name).startswith("AWSDeepLens"):
+                yield stack.finding("no-physical-role-names", logical_id, "leave the name to AWS")
+
+
+def only_own_account(stacks: list[Stack]) -> Iterator[Finding]:
+    """Nothing points into another account."""
+    for stack in stacks:
+        for logical_id, resource in stack.resources():
+            for account in re.findall(r"(?<=:)\d{12}(?=:)", text(resource)):
+                if account != stack.account:
+                    yield stack.finding(
+                        "only-own-account", logical_id, f"{account} is not {stack.account}"
+                    )
+
+
+RULES: tuple[Rule, ...] = (
+    no_full_access,
+    no_action_wildcard,
+    no_resource_star,
+    trust_condition,
+    no_open_trust,
+    no_users,
+    no_physical_role_names,
+    only_own_account,
+)

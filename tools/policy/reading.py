@@ -1,0 +1,121 @@
+"""Templates as rules look at them."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A rule that a resource breaks, and what to do."""
+
+    rule: str
+    stack: str
+    resource: str
+    advice: str
+
+    def __str__(self) -> str:
+        """One line for a terminal."""
+        return f"{self.rule}: {self.stack}/{self.resource}: {self.advice}"
+
+
+@dataclass(frozen=True)
+class Stack:
+    """One synthesized stack."""
+
+    name: str
+    account: str
+    template: dict[str, Any]
+    termination_protection: bool = False
+
+    def resources(self, *types: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield logical ids and resources of some types, or all."""
+        for logical_id, resource in self.template.get("Resources", {}).items():
+            if not types or resource["Type"] in types:
+                yield logical_id, resource
+
+    def finding(self, rule: str, resource: str, advice: str) -> Finding:
+        """Return a finding in this stack."""
+        return Finding(rule, self.name, resource, advice)
+
+
+Rule = Callable[[list[Stack]], Iterator[Finding]]
+
+
+def read_assembly(assembly: Path) -> dict[str, list[Stack]]:
+    """Return the stacks of a cloud assembly by environment."""
+    environments: dict[str, list[Stack]] = {}
+    for manifest in sorted(assembly.glob("assembly-*/manifest.json")):
+        artifacts = json.loads(manifest.read_text(encoding="utf-8"))["artifacts"]
+        name = manifest.parent.name.removeprefix("assembly-")
+        environments[name] = [
+            Stack(
+                name=artifact["properties"]["stackName"],
+                account=artifact["environment"].split("/")[2],
+                template=json.loads(
+                    (manifest.parent / artifact["properties"]["templateFile"]).read_text(
+                        encoding="utf-8"
+                    )
+                ),
+                termination_protection=artifact["properties"].get("terminationProtection", False),
+            )
+            for artifact in artifacts.values()
+            if artifact["type"] == "aws:cloudformation:stack"
+        ]
+    return environments
+
+
+def text(value: Any) -> str:
+    """Return a value with its intrinsic functions as `${…}`: what a reviewer would read."""
+    if isinstance(value, dict) and len(value) == 1:
+        ((function, argument),) = value.items()
+        if function == "Fn::Join":
+            separator, parts = argument
+            return str(separator).join(text(part) for part in parts)
+        if function == "Ref":
+            return f"${{{argument}}}"
+        if function == "Fn::GetAtt":
+            return f"${{{'.'.join(argument)}}}"
+        if function in {"Fn::ImportValue", "Fn::Sub"}:
+            return f"${{{argument}}}"
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+
+
+def listed(value: Any) -> list[Any]:
+    """Return a value that may be one or a list as a list."""
+    return value if isinstance(value, list) else [value]
+
+
+def statements(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the statements of a policy document."""
+    yield from listed(document.get("Statement", []))
+
+
+def allowed(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Yield every action and resource that a policy document allows, and the statement."""
+    for statement in statements(document):
+        if statement["Effect"] == "Allow":
+            for action in listed(statement.get("Action", [])):
+                for resource in listed(statement.get("Resource", "")):
+                    yield action, text(resource), statement
+
+
+def identity_policies(stack: Stack) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the policy documents of roles, managed and inline, by logical id."""
+    for logical_id, resource in stack.resources("AWS::IAM::ManagedPolicy", "AWS::IAM::Policy"):
+        yield logical_id, resource["Properties"]["PolicyDocument"]
+    for logical_id, resource in stack.resources("AWS::IAM::Role"):
+        for inline in resource["Properties"].get("Policies", []):
+            yield logical_id, inline["PolicyDocument"]
+
+
+def model_bucket(stacks: Iterable[Stack]) -> str | None:
+    """Return the name of the environment's deeplens bucket."""
+    for stack in stacks:
+        for _, resource in stack.resources("AWS::S3::Bucket"):
+            name = resource.get("Properties", {}).get("BucketName")
+            if name:
+                return str(name)
+    return None
