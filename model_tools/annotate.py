@@ -15,11 +15,12 @@ def draw_detections(image: Image.Image, detections: Iterable[dict[str, Any]]) ->
     """
     annotated = image.convert("RGB")
     canvas = ImageDraw.Draw(annotated)
-    for detection in detections:
+    # The best is drawn last: on top.
+    for detection in reversed(list(detections)):
         box = detection["box"]
         if box is None:
             _write(canvas, (4, 4), detection, "#ffffff")
-            break
+            continue
         left, right = box["xmin"] * image.width, box["xmax"] * image.width
         top, bottom = box["ymin"] * image.height, box["ymax"] * image.height
         color = _COLORS[sum(detection["label"].encode()) % len(_COLORS)]
