@@ -36,9 +36,9 @@ class DeviceEndpoint:
         """Listen on a free loopback port, and give it."""
         application = web.Application(client_max_size=_LARGEST_REQUEST_BYTES)
         application.router.add_route("*", "/{path:.*}", self._answer)
-        self._runner = web.AppRunner(application, access_log=None)
+        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, LOOPBACK, 0, ssl_context=context, shutdown_timeout=1)
+        site = web.TCPSite(self._runner, LOOPBACK, 0, ssl_context=context)
         await site.start()
         port: int = self._runner.addresses[0][1]
         return port

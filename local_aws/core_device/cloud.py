@@ -10,8 +10,9 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import quote
 
 import boto3
+from botocore.exceptions import ClientError
 
-from local_aws.core_device.errors import DeploymentFailed
+from local_aws.core_device.errors import DOWNLOAD, NO_VERSION, DeploymentFailed
 from local_aws.core_device.layout import Identity, Layout
 from local_aws.endpoint import Endpoint
 
@@ -40,27 +41,32 @@ class DeviceCloud:
         found: dict[str, str] = answer["credentials"]
         return found
 
-    def resolve(self, requirements: dict[str, str]) -> list[dict[str, Any]]:
-        """Return the recipes, as objects, that satisfy exact versions by component name."""
+    def resolve(self, requirements: dict[str, dict[str, str]]) -> list[dict[str, Any]]:
+        """Return the recipes, as objects, that satisfy every requirement.
+
+        Args:
+            requirements: by component name: who requires it, and the version range.
+        """
         body = {
             "platform": {
                 "name": "core",
                 "attributes": {"os": "linux", "architecture": architecture()},
             },
             "componentCandidates": [
-                {
-                    "componentName": name,
-                    "componentVersion": version,
-                    "versionRequirements": {"deployment": f"={version}"},
-                }
-                for name, version in sorted(requirements.items())
+                {"componentName": name, "versionRequirements": wanted}
+                for name, wanted in sorted(requirements.items())
             ],
         }
-        answer = self._call("POST", "/greengrass/v2/resolveComponentCandidates", body)
+        answer = self._call("POST", "/greengrass/v2/resolveComponentCandidates", body, NO_VERSION)
         return [
             {"arn": one["arn"], **json.loads(base64.b64decode(one["recipe"]))}
             for one in answer["resolvedComponentVersions"]
         ]
+
+    def thing_groups(self) -> set[str]:
+        """Return the names of the thing groups that the device is in."""
+        path = f"/greengrass/v2/coreDevices/{quote(self._identity.thing)}/thingGroups"
+        return {one["thingGroupName"] for one in self._call("GET", path)["thingGroups"]}
 
     def open_artifact(self, arn: str, uri: str) -> Any:
         """Return an artifact as a readable stream."""
@@ -75,14 +81,19 @@ class DeviceCloud:
                 aws_secret_access_key=found["secretAccessKey"],
                 aws_session_token=found["sessionToken"],
             )
-            return s3.get_object(Bucket=bucket, Key=key)["Body"]
+            try:
+                return s3.get_object(Bucket=bucket, Key=key)["Body"]
+            except ClientError as error:
+                raise DeploymentFailed(f"{uri}: {error}", DOWNLOAD) from None
         name = uri.removeprefix("greengrass:")
         answer = self._call(
             "GET", f"/greengrass/v2/components/{quote(arn, safe='')}/artifacts/{quote(name)}"
         )
         return urllib.request.urlopen(answer["preSignedUrl"], timeout=_TIMEOUT_SECONDS)  # noqa: S310
 
-    def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    def _call(
+        self, method: str, path: str, body: dict[str, Any] | None = None, refused: str = DOWNLOAD
+    ) -> dict[str, Any]:
         request = urllib.request.Request(  # noqa: S310 - always https to our own endpoint
             self._url + path,
             data=None if body is None else json.dumps(body).encode(),
@@ -100,6 +111,8 @@ class DeviceCloud:
                 return found
         except HTTPError as error:
             text = error.read().decode(errors="replace")
-            raise DeploymentFailed(f"{method} {path}: {error.code}: {text[:500]}") from None
+            raise DeploymentFailed(
+                f"{method} {path}: {error.code}: {text[:500]}", refused
+            ) from None
         except URLError as error:
-            raise DeploymentFailed(f"{method} {path}: {error.reason}") from None
+            raise DeploymentFailed(f"{method} {path}: {error.reason}", DOWNLOAD) from None

@@ -5,12 +5,13 @@ import contextlib
 import json
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from local_aws.core_device import lifecycle
 from local_aws.core_device.configuration import interpolated
-from local_aws.core_device.errors import DeploymentFailed
+from local_aws.core_device.errors import BROKEN, UPDATE, DeploymentFailed
 from local_aws.core_device.lambda_process import (
     LambdaProcess,
     Launch,
@@ -18,13 +19,12 @@ from local_aws.core_device.lambda_process import (
     new_token,
 )
 from local_aws.core_device.layout import Identity, Layout
+from local_aws.core_device.lifecycle import Script, Step
 
 logger = logging.getLogger(__name__)
 
 _LAMBDA = "aws.greengrass.lambda"
 _MOST_RESTARTS = 3
-_RESTART_SECONDS = 1.0
-_INSTALL_SECONDS = 120.0
 GGC_VERSION = "2.16.1"
 
 
@@ -38,7 +38,8 @@ class Component:
     configuration: dict[str, Any]
     status: str = "NEW"
     reason: str = ""
-    process: LambdaProcess | None = None
+    process: LambdaProcess | Script | None = field(default=None, repr=False)
+    shutdown: Script | None = field(default=None, repr=False)
     watch: "asyncio.Task[None] | None" = field(default=None, repr=False)
 
     @property
@@ -68,82 +69,116 @@ class Host:
     camera_folder: Path | None
     admit: Callable[[str, str], None]
     status_changed: Callable[[], None]
+    # Pause before the first restart of what ended by itself; each further one takes as much more.
+    restart_seconds: float = 1.0
 
 
-async def install(component: Component) -> None:
+async def install(component: Component, host: Host, others: dict[str, Component]) -> None:
     """Run the recipe's install step, if it has one; raise `DeploymentFailed` when it fails."""
-    for manifest in component.recipe.get("Manifests", [])[:1]:
-        step = (manifest.get("Lifecycle") or {}).get("install")
-        script = step.get("script") if isinstance(step, dict) else step
-        if not script:
-            continue
-        process = await asyncio.create_subprocess_shell(
-            script, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
-        )
-        output, _ = await asyncio.wait_for(process.communicate(), _INSTALL_SECONDS)
-        if process.returncode:
-            raise DeploymentFailed(
-                f"{component.name}: its install step ended with {process.returncode}: "
-                f"{output.decode(errors='replace')[-300:]}"
-            )
+    await _run_step(component, "install", host, others)
 
 
 async def start(component: Component, host: Host, others: dict[str, Component]) -> None:
     """Start a component; raise `DeploymentFailed` when it does not come up."""
-    if not component.is_lambda:
-        component.status = "FINISHED"
+    component.status, component.reason = "STARTING", ""
+    if component.is_lambda:
+        _link_camera(component, host)
+        token = _admit(component, host)
+        component.process = LambdaProcess(_launch(component, host, others, token))
+    elif run := lifecycle.step(component.recipe, "run"):
+        component.process = _script(component, run, host, others)
+    else:
+        await _run_step(component, "startup", host, others)
+        stays = lifecycle.step(component.recipe, "startup") is not None
+        component.status = "RUNNING" if stays else "FINISHED"
+        component.shutdown = _shutdown(component, host, others)
         return
-    component.status = "STARTING"
-    _link_camera(component, host)
-    token = new_token()
-    host.admit(token, component.name)
-    component.process = LambdaProcess(_launch(component, host, others, token))
     problem = await component.process.start()
     if problem:
         await component.process.stop()
         component.status, component.reason = "ERRORED", problem
-        raise DeploymentFailed(f"{component.name} {component.version}: {problem}")
-    component.status, component.reason = "RUNNING", ""
+        raise DeploymentFailed(f"{component.name} {component.version}: {problem}", UPDATE)
+    component.status = "RUNNING"
+    component.shutdown = _shutdown(component, host, others)
     component.watch = asyncio.create_task(_keep_running(component, host))
 
 
 async def stop(component: Component) -> None:
-    """Stop a component."""
+    """Stop a component; its shutdown step runs first, and whether it worked changes nothing."""
     if component.watch:
         component.watch.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await component.watch
         component.watch = None
+    if component.shutdown:
+        problem = await component.shutdown.run_to_end()
+        component.shutdown = None
+        if problem:
+            logger.warning("%s: %s", component.name, problem)
     if component.process:
         await component.process.stop()
         component.process = None
 
 
 async def _keep_running(component: Component, host: Host) -> None:
-    """Start a function that ended again, a few times, then call it BROKEN."""
+    """Start what ended again, a few times, then call it BROKEN; a script may end with 0."""
     for attempt in range(1, _MOST_RESTARTS + 2):
         process = component.process
         if process is None:
             return
         code = await process.wait()
+        if code == 0 and not component.is_lambda:
+            component.status = "FINISHED"
+            host.status_changed()
+            return
         component.reason = f"ended with {code}; last lines: {process.last_lines()}"
         component.status = "ERRORED" if attempt <= _MOST_RESTARTS else "BROKEN"
         logger.error("%s is %s: %s", component.name, component.status, component.reason)
         host.status_changed()
         if component.status == "BROKEN":
             return
-        await asyncio.sleep(_RESTART_SECONDS * attempt)
+        await asyncio.sleep(host.restart_seconds * attempt)
         if await process.start() is None:
             component.status = "RUNNING"
             host.status_changed()
 
 
-def _launch(component: Component, host: Host, others: dict[str, Component], token: str) -> Launch:
+async def _run_step(
+    component: Component, name: str, host: Host, others: dict[str, Component]
+) -> None:
+    step = lifecycle.step(component.recipe, name)
+    if step is None:
+        return
+    problem = await _script(component, step, host, others).run_to_end()
+    if problem:
+        component.status, component.reason = "BROKEN", problem
+        raise DeploymentFailed(f"{component.name} {component.version}: {problem}", UPDATE, BROKEN)
+
+
+def _shutdown(component: Component, host: Host, others: dict[str, Component]) -> Script | None:
+    step = lifecycle.step(component.recipe, "shutdown")
+    return _script(component, step, host, others) if step else None
+
+
+def _script(component: Component, step: Step, host: Host, others: dict[str, Component]) -> Script:
+    folders = _folders(component, host.layout, others)
+    environment = _environment(component, host, _admit(component, host))
+    filled = replace(step, script=interpolated(step.script, component.name, folders))
     layout = host.layout
-    code = layout.unarchived(component.name, component.version) / "lambda-artifact"
-    setenv = component.recipe.get("Lifecycle", {}).get("setenv", {})
-    handler = setenv["AWS_GREENGRASS_LAMBDA_FUNCTION_HANDLER"]
-    folders = {
+    return Script(filled, layout.work(component.name), layout.log(component.name), environment)
+
+
+def _admit(component: Component, host: Host) -> str:
+    token = new_token()
+    host.admit(token, component.name)
+    return token
+
+
+def _folders(
+    component: Component, layout: Layout, others: dict[str, Component]
+) -> dict[str, dict[str, Path]]:
+    """Where the artifacts of the component's direct dependencies are."""
+    return {
         name: {
             "path": layout.artifacts(name, others[name].version),
             "decompressedPath": layout.unarchived(name, others[name].version),
@@ -151,33 +186,50 @@ def _launch(component: Component, host: Host, others: dict[str, Component], toke
         for name in component.recipe.get("ComponentDependencies", {})
         if name in others
     }
+
+
+def _environment(component: Component, host: Host, token: str) -> dict[str, str]:
+    """What every process of a component has."""
+    region = host.identity.region
+    return {
+        **base_environment(),
+        "AWS_IOT_THING_NAME": host.identity.thing,
+        "AWS_REGION": region,
+        "AWS_DEFAULT_REGION": region,
+        "GGC_VERSION": GGC_VERSION,
+        "GG_ROOT_CA_PATH": host.ca_file,
+        "SVCUID": token,
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI": host.credentials_url,
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN": token,
+        "AWS_GG_NUCLEUS_DOMAIN_SOCKET_FILEPATH_FOR_COMPONENT": str(host.socket),
+        "PWD": str(host.layout.work(component.name)),
+    }
+
+
+def _launch(component: Component, host: Host, others: dict[str, Component], token: str) -> Launch:
+    layout = host.layout
+    setenv = component.recipe.get("Lifecycle", {}).get("setenv", {})
+    handler = setenv["AWS_GREENGRASS_LAMBDA_FUNCTION_HANDLER"]
     parameters = component.configuration.get("lambdaExecutionParameters", {})
     variables = json.loads(
         interpolated(
-            json.dumps(parameters.get("EnvironmentVariables", {})), component.name, folders
+            json.dumps(parameters.get("EnvironmentVariables", {})),
+            component.name,
+            _folders(component, layout, others),
         )
     )
-    region = host.identity.region
     return Launch(
         component=component.name,
         interpreter=host.interpreter,
         handler=handler,
         environment={
-            **base_environment(),
             **{key: str(value) for key, value in variables.items()},
-            "AWS_IOT_THING_NAME": host.identity.thing,
-            "AWS_REGION": region,
-            "AWS_DEFAULT_REGION": region,
-            "GGC_VERSION": GGC_VERSION,
-            "GG_ROOT_CA_PATH": host.ca_file,
-            "SVCUID": token,
-            "AWS_CONTAINER_CREDENTIALS_FULL_URI": host.credentials_url,
-            "AWS_CONTAINER_AUTHORIZATION_TOKEN": token,
-            "AWS_GG_NUCLEUS_DOMAIN_SOCKET_FILEPATH_FOR_COMPONENT": str(host.socket),
+            **_environment(component, host, token),
             "MY_FUNCTION_ARN": setenv["AWS_GREENGRASS_LAMBDA_ARN"],
             "AWS_GREENGRASS_LAMBDA_FUNCTION_HANDLER": handler,
-            "AWS_GREENGRASS_LAMBDA_ARTIFACT_PATH": str(code),
-            "PWD": str(layout.work(component.name)),
+            "AWS_GREENGRASS_LAMBDA_ARTIFACT_PATH": str(
+                layout.unarchived(component.name, component.version) / "lambda-artifact"
+            ),
         },
         work=layout.work(component.name),
         log=layout.log(component.name),

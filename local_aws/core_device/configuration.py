@@ -20,8 +20,12 @@ _CROSS_COMPONENT = re.compile(r"\{([.\w-]+):([.\w-]+):([^:}]*)\}")
 def updated(
     defaults: dict[str, Any], current: dict[str, Any] | None, update: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return the configuration after a deployment's `reset`, then `merge`."""
-    value = copy.deepcopy(defaults if current is None else current)
+    """Return the configuration after a deployment's `reset`, then `merge`.
+
+    What a device has wins over a version's defaults: a new version's other default is not taken
+    unless the deployment resets it. Only what the device does not have yet comes from `defaults`.
+    """
+    value = _merged(copy.deepcopy(defaults), current or {})
     for pointer in update.get("reset", []):
         if pointer == "":
             value = copy.deepcopy(defaults)

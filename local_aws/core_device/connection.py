@@ -1,10 +1,13 @@
 """MQTT over TLS with the device certificate."""
 
 import json
+import logging
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from awscrt import mqtt
+from awscrt.exceptions import AwsCrtError
 from awsiot import mqtt_connection_builder
 
 from local_aws.core_device.layout import Layout
@@ -13,13 +16,17 @@ from local_aws.endpoint import Endpoint
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
+logger = logging.getLogger(__name__)
+
 _TIMEOUT_SECONDS = 20.0
+_PAUSES_SECONDS = (0.5, 1.0, 2.0)
 
 
 class Connection:
     """One device's connection; it reconnects by itself and keeps its subscriptions."""
 
     def __init__(self, endpoint: Endpoint, layout: Layout, thing: str) -> None:
+        self._is_open = False
         self._subscriptions: list[tuple[str, Callable[..., None]]] = []
         self._connection = mqtt_connection_builder.mtls_from_path(
             endpoint=endpoint.mqtt_host,
@@ -34,12 +41,24 @@ class Connection:
         )
 
     def open(self) -> None:
-        """Connect; raise what awscrt raises."""
+        """Connect, with a few tries; raise what awscrt raises for the last."""
+        for pause_seconds in _PAUSES_SECONDS:
+            try:
+                self._connection.connect().result(_TIMEOUT_SECONDS)
+            except AwsCrtError as error:
+                logger.warning("not connected yet: %s", error)
+                time.sleep(pause_seconds)
+            else:
+                self._is_open = True
+                return
         self._connection.connect().result(_TIMEOUT_SECONDS)
+        self._is_open = True
 
     def close(self) -> None:
-        """Disconnect."""
-        self._connection.disconnect().result(_TIMEOUT_SECONDS)
+        """Disconnect, if it was connected."""
+        if self._is_open:
+            self._is_open = False
+            self._connection.disconnect().result(_TIMEOUT_SECONDS)
 
     def subscribe(self, topic: str, receive: Callable[[str, dict[str, Any]], None]) -> None:
         """Call `receive(topic, message)` for each JSON message."""

@@ -10,13 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from local_aws.core_device import components, store
+from local_aws.core_device import components, deploying
 from local_aws.core_device.access_control import may_publish
-from local_aws.core_device.cloud import DeviceCloud, architecture
-from local_aws.core_device.components import GGC_VERSION, Component, Host
-from local_aws.core_device.configuration import updated
+from local_aws.core_device.cloud import DeviceCloud
+from local_aws.core_device.components import Component, Host
 from local_aws.core_device.connection import Connection
+from local_aws.core_device.deploying import Deployed
 from local_aws.core_device.errors import DeploymentFailed
+from local_aws.core_device.health import outcome, status_message
 from local_aws.core_device.ipc import IpcServer, Refused
 from local_aws.core_device.layout import Layout
 from local_aws.core_device.token_exchange import TokenExchangeService
@@ -25,13 +26,21 @@ from local_aws.endpoint import Endpoint
 logger = logging.getLogger(__name__)
 
 _NUCLEUS = "aws.greengrass.Nucleus"
+# IoT takes up to 1024 characters for one status detail of a job execution.
+_LONGEST_DETAIL = 1000
 
 
 class CoreDevice:
     """One virtual core device."""
 
     def __init__(
-        self, endpoint: Endpoint, layout: Layout, interpreter: Path, camera_folder: Path | None
+        self,
+        endpoint: Endpoint,
+        layout: Layout,
+        interpreter: Path,
+        camera_folder: Path | None,
+        *,
+        restart_seconds: float = 1.0,
     ) -> None:
         """Raise `NotProvisioned` if the device has no identity."""
         self._layout = layout
@@ -40,8 +49,7 @@ class CoreDevice:
         self._connection = Connection(endpoint, layout, self._identity.thing)
         self._ipc = IpcServer(self._publish)
         self._jobs: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-        self._running: dict[str, Component] = {}
-        self._deployment: dict[str, Any] = {}
+        self._deployed = Deployed()
         self._sequence = int(time.time() * 1000)
         # A Unix socket's path has at most 107 characters.
         self._runtime = Path(tempfile.mkdtemp(prefix="core-"))
@@ -57,6 +65,7 @@ class CoreDevice:
             camera_folder=camera_folder,
             admit=self._ipc.admit,
             status_changed=self._report_health,
+            restart_seconds=restart_seconds,
         )
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -73,7 +82,7 @@ class CoreDevice:
             await stop.wait()
             worker.cancel()
         finally:
-            for component in self._running.values():
+            for component in self._deployed.running.values():
                 await components.stop(component)
             await self._ipc.stop()
             await self._token_exchange.stop()
@@ -84,8 +93,7 @@ class CoreDevice:
         base = f"$aws/things/{self._identity.thing}/jobs"
 
         def take(_: str, message: dict[str, Any]) -> None:
-            if message.get("execution"):
-                self._loop.call_soon_threadsafe(self._jobs.put_nowait, message["execution"])
+            self._loop.call_soon_threadsafe(self._jobs.put_nowait, message.get("execution") or {})
 
         self._connection.subscribe(f"{base}/notify-next", take)
         self._connection.subscribe(f"{base}/$next/get/accepted", take)
@@ -95,8 +103,11 @@ class CoreDevice:
         done: tuple[str, int] | None = None
         while True:
             execution = await self._jobs.get()
-            key = (execution["jobId"], execution.get("executionNumber", 1))
-            if key == done or execution.get("status") not in ("QUEUED", "IN_PROGRESS"):
+            # Only the newest word counts: what was superseded meanwhile is not begun.
+            while not self._jobs.empty():
+                execution = self._jobs.get_nowait()
+            key = (execution.get("jobId", ""), execution.get("executionNumber", 1))
+            if key == done or execution.get("status") not in {"QUEUED", "IN_PROGRESS"}:
                 continue
             await self._carry_out(execution["jobId"], execution["jobDocument"])
             done = key
@@ -104,100 +115,42 @@ class CoreDevice:
     async def _carry_out(self, job_id: str, document: dict[str, Any]) -> None:
         logger.info("deployment %s received", document.get("deploymentId"))
         await self._update_job(job_id, "IN_PROGRESS", {})
-        before = dict(self._running)
+        failure, detail = await self._deploy(document)
+        told = {"detailed-deployment-status": detail}
+        if failure is None:
+            self._save()
+            logger.info("deployment succeeded")
+        else:
+            logger.error("deployment failed: %s", failure)
+            told |= {
+                "deployment-failure-cause": str(failure)[:_LONGEST_DETAIL],
+                "deployment-error-stack": json.dumps(failure.error_stack),
+                "deployment-error-types": json.dumps(failure.error_types),
+            }
+        self._report_health(outcome(document, detail, failure))
+        await self._update_job(job_id, "FAILED" if failure else "SUCCEEDED", told)
+
+    async def _deploy(self, document: dict[str, Any]) -> tuple[DeploymentFailed | None, str]:
+        """Carry a deployment out; return why it failed, if it did, and the detailed status."""
+        deployed = self._deployed
+        before = dict(deployed.running)
         try:
-            await self._deploy(document)
-        except Exception as error:  # a device goes on whatever a deployment brings
-            if not isinstance(error, DeploymentFailed):
-                logger.exception("unexpected failure")
-            logger.error("deployment failed: %s", error)  # noqa: TRY400 - said once, in words
+            roots, wanted = await deploying.fetch(self._cloud, self._host, deployed, document)
+        except Exception as error:  # noqa: BLE001 - a device goes on whatever a deployment brings
+            return _in_words(error), "FAILED_NO_STATE_CHANGE"
+        try:
+            await deploying.switch(self._host, deployed.running, wanted)
+        except Exception as error:  # noqa: BLE001 - as above
             detail = "FAILED_ROLLBACK_NOT_REQUESTED"
             if document.get("failureHandlingPolicy", "ROLLBACK") == "ROLLBACK":
                 detail = await self._roll_back(before)
-            self._report_health(document, error=str(error), detail=detail)
-            await self._update_job(
-                job_id,
-                "FAILED",
-                {
-                    "detailed-deployment-status": detail,
-                    "deployment-failure-cause": str(error)[:1000],
-                },
-            )
-        else:
-            self._deployment = document
-            self._save()
-            self._report_health(document)
-            await self._update_job(
-                job_id, "SUCCEEDED", {"detailed-deployment-status": "SUCCESSFUL"}
-            )
-            logger.info("deployment succeeded")
-
-    async def _deploy(self, document: dict[str, Any]) -> None:
-        wanted = document["components"]
-        recipes = await asyncio.to_thread(
-            self._cloud.resolve, {name: one["version"] for name, one in wanted.items()}
-        )
-        target = {
-            recipe["ComponentName"]: await self._install(recipe, wanted) for recipe in recipes
-        }
-        await self._switch(target)
-
-    async def _install(self, recipe: dict[str, Any], wanted: dict[str, Any]) -> Component:
-        name, version = recipe["ComponentName"], recipe["ComponentVersion"]
-        folder = self._layout.artifacts(name, version)
-        for manifest in recipe.get("Manifests", [])[:1]:
-            for artifact in manifest.get("Artifacts", []):
-                file = await asyncio.to_thread(
-                    store.fetch,
-                    artifact,
-                    folder,
-                    self._layout.unarchived(name, version),
-                    lambda uri: self._cloud.open_artifact(recipe["arn"], uri),
-                )
-                logger.info("%s %s: %s, digest ok", name, version, file.name)
-        known = self._running.get(name)
-        defaults = recipe.get("ComponentConfiguration", {}).get("DefaultConfiguration", {})
-        update = wanted.get(name, {}).get("configurationUpdate", {})
-        current = known.configuration if known and known.version == version else None
-        component = Component(name, version, recipe, updated(defaults, current, update))
-        if not component.same_as(known):
-            await components.install(component)
-        path = self._layout.recipe(name, version)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(recipe, indent=1), encoding="utf-8")
-        return component
-
-    async def _switch(self, target: dict[str, Component]) -> None:
-        """Stop what goes or changes, start what is new; keep the rest running."""
-        changed = {
-            name
-            for name, component in target.items()
-            if not component.same_as(self._running.get(name))
-        }
-        # A hard dependency that changes restarts what depends on it.
-        for name, component in target.items():
-            dependencies = component.recipe.get("ComponentDependencies", {})
-            if any(
-                other in changed and rule.get("DependencyType", "HARD") == "HARD"
-                for other, rule in dependencies.items()
-            ):
-                changed.add(name)
-        for name, component in list(self._running.items()):
-            if name not in target or name in changed:
-                await components.stop(component)
-                del self._running[name]
-                logger.info("stopped %s %s", name, component.version)
-        # Functions last: what they depend on is there by then.
-        for name in sorted(changed, key=lambda one: (target[one].is_lambda, one)):
-            component = target[name]
-            self._running[name] = component
-            await components.start(component, self._host, target)
-            if component.is_lambda:
-                logger.info("started %s %s", name, component.version)
+            return _in_words(error), detail
+        deployed.roots, deployed.document = roots, document
+        return None, "SUCCESSFUL"
 
     async def _roll_back(self, before: dict[str, Component]) -> str:
         try:
-            await self._switch(before)
+            await deploying.switch(self._host, self._deployed.running, before)
         except DeploymentFailed as error:
             logger.error("roll-back failed: %s", error)  # noqa: TRY400 - said once, in words
             return "FAILED_UNABLE_TO_ROLLBACK"
@@ -210,31 +163,23 @@ class CoreDevice:
             saved = json.loads(self._layout.current.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return
-        self._deployment = saved["deployment"]
+        self._deployed.document = saved["deployment"]
+        self._deployed.roots = saved.get("roots", {})
         target = {one["name"]: Component(**one) for one in saved["components"]}
         try:
-            await self._switch(target)
+            await deploying.switch(self._host, self._deployed.running, target)
         except DeploymentFailed as error:
             logger.error("not everything came back: %s", error)  # noqa: TRY400 - in words
 
     def _save(self) -> None:
-        saved = {
-            "deployment": self._deployment,
-            "components": [
-                {
-                    "name": one.name,
-                    "version": one.version,
-                    "recipe": one.recipe,
-                    "configuration": one.configuration,
-                }
-                for one in self._running.values()
-            ],
-        }
-        self._layout.current.write_text(json.dumps(saved), encoding="utf-8")
+        """Keep what runs; a power loss meanwhile leaves the previous record."""
+        partial = self._layout.current.with_suffix(".partial")
+        partial.write_text(json.dumps(self._deployed.to_json()), encoding="utf-8")
+        partial.replace(self._layout.current)
 
     async def _publish(self, name: str, topic: str, payload: bytes, qos: int) -> None:
-        component = self._running.get(name)
-        nucleus = self._running.get(_NUCLEUS)
+        component = self._deployed.running.get(name)
+        nucleus = self._deployed.running.get(_NUCLEUS)
         interpolate = bool(
             nucleus and nucleus.configuration.get("interpolateComponentConfiguration")
         )
@@ -249,46 +194,21 @@ class CoreDevice:
         message = json.dumps({"status": status, "statusDetails": details}).encode()
         await asyncio.wrap_future(self._connection.publish(topic, message))
 
-    def _report_health(
-        self, document: dict[str, Any] | None = None, *, error: str = "", detail: str = "SUCCESSFUL"
-    ) -> None:
+    def _report_health(self, deployment: dict[str, Any] | None = None) -> None:
         """Send a fleet status message: all components, and a deployment's outcome."""
         self._sequence += 1
-        arn = (document or self._deployment).get("configurationArn", "")
-        roots = set((document or self._deployment).get("components", {}))
-        broken = [one for one in self._running.values() if one.status in ("ERRORED", "BROKEN")]
-        message: dict[str, Any] = {
-            "ggcVersion": GGC_VERSION,
-            "platform": "linux",
-            "architecture": architecture(),
-            "runtime": "aws_nucleus_classic",
-            "thing": self._identity.thing,
-            "overallDeviceStatus": "UNHEALTHY" if broken else "HEALTHY",
-            "sequenceNumber": self._sequence,
-            "timestamp": int(time.time() * 1000),
-            "messageType": "COMPLETE",
-            "components": [
-                {
-                    "componentName": one.name,
-                    "version": one.version,
-                    "fleetConfigArns": [arn] if arn else [],
-                    "isRoot": one.name in roots,
-                    "status": one.status,
-                    "statusDetails": {"statusCodes": [], "statusReason": one.reason},
-                }
-                for one in self._running.values()
-            ],
-        }
-        if document is not None:
-            message["deploymentInformation"] = {
-                "status": "FAILED" if error else "SUCCEEDED",
-                "fleetConfigurationArnForStatus": arn,
-                "statusDetails": {
-                    "detailedStatus": detail,
-                    "errorStack": ["DEPLOYMENT_FAILURE"] if error else [],
-                    "errorTypes": ["COMPONENT_ERROR"] if error else [],
-                    "failureCause": error,
-                },
-            }
+        deployed = self._deployed
+        message = status_message(
+            self._identity.thing, self._sequence, deployed.running.values(), deployed.document
+        )
+        if deployment is not None:
+            message["deploymentInformation"] = deployment
         topic = f"$aws/things/{self._identity.thing}/greengrassv2/health/json"
         self._connection.publish(topic, json.dumps(message).encode())
+
+
+def _in_words(error: Exception) -> DeploymentFailed:
+    if isinstance(error, DeploymentFailed):
+        return error
+    logger.error("unexpected failure", exc_info=error)
+    return DeploymentFailed(f"{type(error).__name__}: {error}")

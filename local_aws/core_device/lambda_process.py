@@ -46,6 +46,8 @@ class LambdaProcess:
     def __init__(self, launch: Launch) -> None:
         self.launch = launch
         self._process: asyncio.subprocess.Process | None = None
+        # Where this process' own lines begin in the log.
+        self._began_at = 0
 
     async def start(self) -> str | None:
         """Start, and wait until the handler was imported; return why not, or None."""
@@ -54,6 +56,7 @@ class LambdaProcess:
         launch.log.parent.mkdir(parents=True, exist_ok=True)
         ready, said = os.pipe()
         with launch.log.open("ab") as log:
+            self._began_at = log.tell()
             self._process = await asyncio.create_subprocess_exec(
                 str(launch.interpreter),
                 "-u",
@@ -110,8 +113,9 @@ class LambdaProcess:
         return f"the function ended while it was imported; last lines: {self.last_lines()}"
 
     def last_lines(self) -> str:
-        """Return the end of what the function printed."""
-        lines = self.launch.log.read_text(encoding="utf-8", errors="replace").splitlines()
+        """Return the end of what this process printed."""
+        printed = self.launch.log.read_bytes()[self._began_at :]
+        lines = printed.decode(errors="replace").splitlines()
         return " | ".join(line.strip() for line in lines[-4:])
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from local_aws.core_device.errors import DeploymentFailed
+from local_aws.core_device.errors import CHECKSUM, UPDATE, DeploymentFailed
 
 _CHUNK_BYTES = 1 << 20
 _MOST_MEMBERS = 10_000
@@ -51,7 +51,7 @@ def unpack(archive: Path, folder: Path) -> None:
                 packed.extract(info, partial)
     except (zipfile.BadZipFile, DeploymentFailed) as error:
         shutil.rmtree(partial)
-        raise DeploymentFailed(f"{archive.name} cannot be unpacked: {error}") from None
+        raise DeploymentFailed(f"{archive.name} cannot be unpacked: {error}", UPDATE) from None
     shutil.rmtree(folder, ignore_errors=True)
     partial.rename(folder)
 
@@ -83,7 +83,8 @@ def _download(uri: str, file: Path, expected: str, open_: Callable[[str], Any]) 
     if digest.hexdigest() != expected:
         partial.unlink()
         raise DeploymentFailed(
-            f"{uri}: downloaded SHA-256 {digest.hexdigest()}, its recipe says {expected}"
+            f"{uri}: downloaded SHA-256 {digest.hexdigest()}, its recipe says {expected}",
+            CHECKSUM,
         )
     partial.replace(file)
 

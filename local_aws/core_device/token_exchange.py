@@ -28,9 +28,9 @@ class TokenExchangeService:
         """Listen on a free loopback port; return the address for components."""
         application = web.Application()
         application.router.add_get(_PATH, self._answer)
-        self._runner = web.AppRunner(application, access_log=None)
+        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0, shutdown_timeout=1).start()
+        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
         port = self._runner.addresses[0][1]
         return f"http://127.0.0.1:{port}{_PATH}"
 

@@ -41,6 +41,7 @@ class Deployments:
         target = parse_target(scope, params["targetArn"])
         if not self._cloud.target_exists(scope, params["targetArn"]):
             raise NotFoundError("TARGET", params["targetArn"])
+        self._check_parent(scope, params)
         components = params.get("components", {})
         self._check_components(scope, components)
         region = self._store.region(scope)
@@ -154,10 +155,12 @@ class Deployments:
         return bool(record["revision"] == latest)
 
     def _active(self, scope: Scope, target_arn: str) -> list[Record]:
+        """List what a new revision for the target supersedes: its own, and its subdeployments."""
         return [
             record
             for record in self.records(scope)
-            if record["targetArn"] == target_arn and record["state"] == "ACTIVE"
+            if target_arn in (record["targetArn"], record["parentTargetArn"])
+            and record["state"] == "ACTIVE"
         ]
 
     def _summary(self, scope: Scope, record: Record) -> Params:
@@ -172,6 +175,25 @@ class Deployments:
             "parentTargetArn": record["parentTargetArn"],
         }
         return {key: value for key, value in summary.items() if value is not None}
+
+    def _check_parent(self, scope: Scope, params: Params) -> None:
+        parent = params.get("parentTargetArn")
+        if parent is None:
+            return
+        if parse_target(scope, params["targetArn"]).kind != "thinggroup":
+            raise ValidationError("The target of a subdeployment must be a thing group.")
+        if not self._cloud.target_exists(scope, parent):
+            raise NotFoundError("TARGET", parent)
+        others = {
+            record["parentTargetArn"]
+            for record in self.records(scope)
+            if record["targetArn"] == params["targetArn"] and record["parentTargetArn"]
+        } - {parent}
+        if others:
+            raise ValidationError(
+                f"{params['targetArn']} was a subdeployment's target for {others.pop()};"
+                " it cannot have another parent."
+            )
 
     def _check_components(self, scope: Scope, components: Params) -> None:
         for name, specification in components.items():
@@ -235,7 +257,9 @@ def job_document(record: Record) -> Params:
         policies["componentUpdatePolicy"],
         policies["configurationValidationPolicy"],
     )
+    parent = record.get("parentTargetArn")
     return {
+        **({"onBehalfOf": parent} if parent else {}),
         "deploymentId": record["deploymentId"],
         "deploymentName": record["deploymentName"],
         "configurationArn": record["configurationArn"],

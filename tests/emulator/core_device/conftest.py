@@ -1,0 +1,181 @@
+"""A core device inside the test's process, in a group of its own, against the embedded AWS."""
+
+import asyncio
+import hashlib
+import io
+import json
+import sys
+import threading
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local_aws.core_device.device import CoreDevice
+from local_aws.core_device.layout import Identity, Layout
+from local_aws.core_device.provisioning import provision
+from local_aws.endpoint import Endpoint
+from tests.emulator.embedded_aws import ACCOUNT, REGION, EmbeddedAws, recipe
+
+ANYTHING = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": ["iot:*", "greengrass:*"], "Resource": "*"}],
+}
+TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Principal": {"Service": "credentials.iot.amazonaws.com"},
+            "Action": "sts:AssumeRole",
+        }
+    ],
+}
+ENDED = {"SUCCEEDED", "COMPLETED", "FAILED", "REJECTED", "TIMED_OUT", "CANCELED"}
+
+
+@dataclass
+class Core:
+    """A provisioned core device that a test switches on and off."""
+
+    aws: EmbeddedAws
+    thing: str
+    group_arn: str
+    layout: Layout
+    _loop: asyncio.AbstractEventLoop | None = None
+    _stop: asyncio.Event | None = None
+    _thread: threading.Thread | None = None
+    failures: list[BaseException] = field(default_factory=list)
+
+    def start(self) -> None:
+        up = threading.Event()
+
+        async def work() -> None:
+            self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+            endpoint = Endpoint(**self.aws.endpoint)
+            device = CoreDevice(
+                endpoint, self.layout, Path(sys.executable), None, restart_seconds=0.01
+            )
+            up.set()
+            await device.run(self._stop)
+
+        def run() -> None:
+            try:
+                asyncio.run(work())
+            except BaseException as error:  # noqa: BLE001 - shown by the test that waits
+                self.failures.append(error)
+                up.set()
+
+        self._thread = threading.Thread(target=run, name=self.thing)
+        self._thread.start()
+        assert up.wait(10)
+
+    def stop(self) -> None:
+        if self._thread and self._loop and self._stop and self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._stop.set)
+            self._thread.join(15)
+        assert not self.failures
+
+    def deploy(self, components: dict[str, Any], **more: Any) -> str:
+        """Deploy to the device's group and return the deployment's id."""
+        target = more.pop("target", self.group_arn)
+        made = self.aws.client("greengrassv2").create_deployment(
+            targetArn=target, components=components, **more
+        )
+        return str(made["deploymentId"])
+
+    def outcome(self, deployment_id: str, seconds: float = 20) -> dict[str, Any]:
+        """Wait for the deployment's end on this device, as the cloud knows it."""
+        client = self.aws.client("greengrassv2")
+        give_up_at = time.monotonic() + seconds
+        found: dict[str, Any] = {}
+        while time.monotonic() < give_up_at:
+            assert not self.failures
+            try:
+                listed = client.list_effective_deployments(coreDeviceThingName=self.thing)
+            except client.exceptions.ResourceNotFoundException:
+                listed = {"effectiveDeployments": []}
+            for found in listed["effectiveDeployments"]:
+                ended = found["coreDeviceExecutionStatus"] in ENDED
+                if found["deploymentId"] == deployment_id and ended:
+                    return dict(found)
+            time.sleep(0.02)
+        raise AssertionError(f"{deployment_id} did not end: {found}")
+
+    def installed(self) -> dict[str, str]:
+        """Name the components that the device reported, with their states."""
+        client = self.aws.client("greengrassv2")
+        listed = client.list_installed_components(
+            coreDeviceThingName=self.thing, topologyFilter="ALL"
+        )["installedComponents"]
+        return {one["componentName"]: one["lifecycleState"] for one in listed}
+
+    def work(self, component: str) -> Path:
+        """Where a component works."""
+        return self.layout.work(component)
+
+    def said(self, component: str) -> str:
+        """What a component printed."""
+        log = self.layout.log(component)
+        return log.read_text() if log.is_file() else ""
+
+
+@pytest.fixture
+def core(aws: EmbeddedAws, iot: Any, unique: str, tmp_path: Path) -> Iterator[Core]:
+    group = iot.create_thing_group(thingGroupName=unique)["thingGroupArn"]
+    iot.create_policy(policyName=unique, policyDocument=json.dumps(ANYTHING))
+    role = aws.client("iam").create_role(
+        RoleName=unique, AssumeRolePolicyDocument=json.dumps(TRUST)
+    )["Role"]["Arn"]
+    iot.create_role_alias(roleAlias=unique, roleArn=role)
+    layout = Layout.of(unique, tmp_path / "cores")
+    identity = Identity(unique, unique, ACCOUNT, REGION, unique, "")
+    provision(iot, layout, identity, unique)
+    made = Core(aws, unique, group, layout)
+    made.start()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def component(greengrass: Any, unique: str) -> Callable[..., str]:
+    """Create a version of a generic component with these lifecycle steps; give its name."""
+
+    def create(
+        suffix: str, version: str = "1.0.0", *, artifacts: list[Any] | None = None, **steps: Any
+    ) -> str:
+        more = {name: steps.pop(name) for name in list(steps) if name[0].isupper()}
+        manifest = {"Platform": {"os": "linux"}, "Lifecycle": steps or {"install": "true"}}
+        if artifacts:
+            manifest["Artifacts"] = artifacts
+        text = recipe(f"{unique}.{suffix}", version, Manifests=[manifest], **more)
+        greengrass.create_component_version(inlineRecipe=json.dumps(text).encode())
+        return f"{unique}.{suffix}"
+
+    return create
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """An object of a bucket, zipped, and its SHA-256."""
+
+    uri: str
+    key: str
+    sha256: str
+
+
+@pytest.fixture
+def artifact(aws: EmbeddedAws, bucket: str) -> Callable[..., Artifact]:
+    def put(content: str, key: str = "x/model.zip") -> Artifact:
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w") as archive:
+            archive.writestr("content.txt", content)
+        data = packed.getvalue()
+        aws.client("s3").put_object(Bucket=bucket, Key=key, Body=data)
+        return Artifact(f"s3://{bucket}/{key}", key, hashlib.sha256(data).hexdigest())
+
+    return put

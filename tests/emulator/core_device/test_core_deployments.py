@@ -1,0 +1,252 @@
+"""Deployments on a core device: what runs, what fails, what comes back, what goes."""
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.emulator.core_device.conftest import Core
+from tests.emulator.embedded_aws import EmbeddedAws
+
+Components = Callable[..., str]
+
+
+def pinned(version: str = "1.0.0", **merge: Any) -> dict[str, Any]:
+    specification: dict[str, Any] = {"componentVersion": version}
+    if merge:
+        specification["configurationUpdate"] = {"merge": json.dumps(merge)}
+    return specification
+
+
+def eventually(check: Callable[[], bool], seconds: float = 10) -> None:
+    give_up_at = time.monotonic() + seconds
+    while not check():
+        assert time.monotonic() < give_up_at
+        time.sleep(0.02)
+
+
+def test_a_connected_core_learns_of_a_deployment_over_mqtt(
+    core: Core, component: Components
+) -> None:
+    name = component("a", run="echo started; sleep 60")
+    assert core.outcome(core.deploy({name: pinned()}))["coreDeviceExecutionStatus"] == "SUCCEEDED"
+    assert core.installed() == {name: "RUNNING"}
+    eventually(lambda: "started" in core.said(name))
+
+
+def test_a_core_that_was_off_takes_the_newest_deployment_when_it_is_back(
+    core: Core, component: Components
+) -> None:
+    core.stop()
+    old, new = component("old", install="echo old"), component("new", install="echo new")
+    core.deploy({old: pinned()})
+    latest = core.deploy({new: pinned()})
+    core.start()
+    assert core.outcome(latest)["coreDeviceExecutionStatus"] == "SUCCEEDED"
+    assert core.said(old) == ""
+    assert core.installed() == {new: "FINISHED"}
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [
+        ({"install": "echo no disk >&2; exit 3"}, "install step ended with 3; last lines: no disk"),
+        ({"startup": "echo no camera; exit 4"}, "startup step ended with 4; last lines: no camera"),
+        ({"install": {"script": "sleep 9", "timeout": 1}}, "install step did not end within 1 s"),
+    ],
+)
+def test_a_step_that_fails_brings_back_what_ran(
+    core: Core, component: Components, steps: dict[str, Any], expected: str
+) -> None:
+    good = component("app", run="echo v1; sleep 60")
+    core.outcome(core.deploy({good: pinned()}))
+    component("app", "2.0.0", **steps)
+
+    ended = core.outcome(core.deploy({good: pinned("2.0.0")}))
+
+    assert ended["coreDeviceExecutionStatus"] == "FAILED"
+    assert expected in ended["reason"]
+    assert ended["statusDetails"] == {
+        "errorStack": ["DEPLOYMENT_FAILURE", "COMPONENT_UPDATE_ERROR", "COMPONENT_BROKEN"],
+        "errorTypes": ["USER_COMPONENT_ERROR"],
+    }
+    assert core.installed() == {good: "RUNNING"}
+    eventually(lambda: core.said(good).count("v1") == 2)
+    current = json.loads(core.layout.current.read_text())
+    assert [one["version"] for one in current["components"]] == ["1.0.0"]
+
+
+def test_a_component_that_ends_after_the_deployment_is_broken_in_the_end(
+    core: Core, component: Components
+) -> None:
+    name = component("app", run="echo crash; exit 7")
+    assert core.outcome(core.deploy({name: pinned()}))["coreDeviceExecutionStatus"] == "SUCCEEDED"
+    eventually(lambda: core.installed() == {name: "BROKEN"})
+    assert core.said(name).count("crash") == 4
+
+
+def test_shutdown_runs_before_a_component_goes(core: Core, component: Components) -> None:
+    name = component("app", startup="echo up", shutdown="echo down")
+    core.outcome(core.deploy({name: pinned()}))
+    assert core.installed() == {name: "RUNNING"}
+    core.outcome(core.deploy({}))
+    assert core.said(name).split() == ["up", "down"]
+
+
+def test_a_wrong_digest_changes_nothing_on_the_core(
+    aws: EmbeddedAws, core: Core, component: Components, artifact: Callable[..., Any], bucket: str
+) -> None:
+    kept = component("app", run="sleep 60")
+    core.outcome(core.deploy({kept: pinned()}))
+    made = artifact("good")
+    component("model", artifacts=[{"Uri": made.uri, "Unarchive": "ZIP"}])
+    aws.client("s3").put_object(Bucket=bucket, Key=made.key, Body=b"something else")
+
+    ended = core.outcome(core.deploy({kept: pinned(), f"{core.thing}.model": pinned()}))
+
+    assert ended["coreDeviceExecutionStatus"] == "FAILED"
+    assert made.sha256 in ended["reason"]
+    assert ended["statusDetails"]["errorStack"] == [
+        "DEPLOYMENT_FAILURE",
+        "ARTIFACT_CHECKSUM_MISMATCH",
+    ]
+    assert core.installed() == {kept: "RUNNING"}
+    assert not list(core.layout.artifacts(f"{core.thing}.model", "1.0.0").glob("*"))
+
+
+def test_an_artifact_that_is_gone_is_named(
+    aws: EmbeddedAws, core: Core, component: Components, artifact: Callable[..., Any], bucket: str
+) -> None:
+    made = artifact("good")
+    name = component("model", artifacts=[{"Uri": made.uri}])
+    aws.client("s3").delete_object(Bucket=bucket, Key=made.key)
+    ended = core.outcome(core.deploy({name: pinned()}))
+    assert made.uri in ended["reason"]
+    assert "ARTIFACT_DOWNLOAD_ERROR" in ended["statusDetails"]["errorStack"]
+
+
+def test_what_a_deployment_leaves_out_is_removed(core: Core, component: Components) -> None:
+    stays, goes = component("stays", run="sleep 60"), component("goes", run="sleep 60")
+    core.outcome(core.deploy({stays: pinned(), goes: pinned()}))
+    assert core.installed() == {stays: "RUNNING", goes: "RUNNING"}
+    core.outcome(core.deploy({stays: pinned()}))
+    assert core.installed() == {stays: "RUNNING"}
+
+
+def test_a_merge_restarts_only_the_component_whose_configuration_changed(
+    core: Core, component: Components
+) -> None:
+    defaults = {"ComponentConfiguration": {"DefaultConfiguration": {"level": 1, "keep": "me"}}}
+    one = component("one", run="echo one; sleep 60", **defaults)
+    two = component("two", run="echo two; sleep 60", **defaults)
+    core.outcome(core.deploy({one: pinned(), two: pinned()}))
+    eventually(lambda: bool(core.said(one) and core.said(two)))
+
+    core.outcome(core.deploy({one: pinned(), two: pinned(level=2)}))
+
+    eventually(lambda: core.said(two).count("two") == 2)
+    assert core.said(one).count("one") == 1
+    current = json.loads(core.layout.current.read_text())["components"]
+    found = {item["name"]: item["configuration"] for item in current}
+    assert found == {one: {"level": 1, "keep": "me"}, two: {"level": 2, "keep": "me"}}
+
+
+def test_a_new_version_keeps_the_devices_configuration_unless_it_is_reset(
+    core: Core, component: Components
+) -> None:
+    def with_default(value: int) -> dict[str, Any]:
+        return {"ComponentConfiguration": {"DefaultConfiguration": {"level": value}}}
+
+    name = component("app", install="true", **with_default(1))
+    component("app", "2.0.0", install="true", **with_default(2))
+
+    def level(specification: dict[str, Any]) -> Any:
+        core.outcome(core.deploy({name: specification}))
+        [only] = json.loads(core.layout.current.read_text())["components"]
+        return only["configuration"]["level"]
+
+    assert level(pinned()) == 1
+    assert level(pinned("2.0.0")) == 1
+    assert level({**pinned("2.0.0"), "configurationUpdate": {"reset": [""]}}) == 2
+
+
+def test_dependencies_that_no_deployment_names_come_along(
+    core: Core, component: Components
+) -> None:
+    base = component("base", startup="echo base")
+    component("base", "1.4.0", startup="echo newer")
+    rule = {base: {"VersionRequirement": ">=1.0.0 <2.0.0", "DependencyType": "HARD"}}
+    app = component("app", run="sleep 60", ComponentDependencies=rule)
+    core.outcome(core.deploy({app: pinned()}))
+    assert core.installed() == {app: "RUNNING", base: "RUNNING"}
+    assert core.said(base).strip() == "newer"
+
+
+def test_versions_that_do_not_fit_together_are_refused_by_name(
+    core: Core, component: Components
+) -> None:
+    base = component("base")
+    rule = {base: {"VersionRequirement": ">=2.0.0", "DependencyType": "HARD"}}
+    app = component("app", run="sleep 60", ComponentDependencies=rule)
+    ended = core.outcome(core.deploy({app: pinned(), base: pinned()}))
+    assert f"{app} requires >=2.0.0" in ended["reason"]
+    assert "NO_AVAILABLE_COMPONENT_VERSION" in ended["statusDetails"]["errorStack"]
+
+
+def test_a_core_in_two_groups_runs_what_both_want(
+    core: Core, component: Components, iot: Any
+) -> None:
+    second = iot.create_thing_group(thingGroupName=f"{core.thing}-2")["thingGroupArn"]
+    iot.add_thing_to_thing_group(thingGroupName=f"{core.thing}-2", thingName=core.thing)
+    one, two = component("one", run="sleep 60"), component("two", run="sleep 60")
+    core.outcome(core.deploy({one: pinned()}))
+    core.outcome(core.deploy({two: pinned()}, target=second))
+    assert core.installed() == {one: "RUNNING", two: "RUNNING"}
+    core.outcome(core.deploy({}, target=second))
+    assert core.installed() == {one: "RUNNING"}
+
+
+def test_a_subdeployment_replaces_its_parents_set_until_the_parent_is_revised(
+    core: Core, component: Components, iot: Any, greengrass: Any
+) -> None:
+    wave = iot.create_thing_group(thingGroupName=f"{core.thing}-w")["thingGroupArn"]
+    iot.add_thing_to_thing_group(thingGroupName=f"{core.thing}-w", thingName=core.thing)
+    name = component("app", run="sleep 60")
+    component("app", "2.0.0", run="sleep 60")
+    core.outcome(core.deploy({name: pinned()}))
+    sub = core.deploy({name: pinned("2.0.0")}, target=wave, parentTargetArn=core.group_arn)
+    assert core.outcome(sub)["coreDeviceExecutionStatus"] == "SUCCEEDED"
+
+    core.outcome(core.deploy({name: pinned()}))
+
+    assert greengrass.get_deployment(deploymentId=sub)["deploymentStatus"] == "INACTIVE"
+    current = json.loads(core.layout.current.read_text())["components"]
+    assert [one["version"] for one in current] == ["1.0.0"]
+
+
+def test_a_core_that_loses_power_mid_update_carries_the_update_out_when_it_is_back(
+    core: Core, component: Components
+) -> None:
+    name = component("app", run="echo v1; sleep 60")
+    core.outcome(core.deploy({name: pinned()}))
+    gate = core.layout.root / "gate"
+    component("app", "2.0.0", install=f"test -e {gate} || sleep 60", run="echo v2; sleep 60")
+    update = core.deploy({name: pinned("2.0.0")})
+    eventually(lambda: core.installed() != {} and not _busy(core, update))
+    core.stop()
+    gate.touch()
+    core.start()
+    assert core.outcome(update)["coreDeviceExecutionStatus"] == "SUCCEEDED"
+    eventually(lambda: "v2" in core.said(name))
+
+
+def _busy(core: Core, deployment_id: str) -> bool:
+    """Whether the device has not begun with the deployment yet."""
+    client = core.aws.client("greengrassv2")
+    listed = client.list_effective_deployments(coreDeviceThingName=core.thing)
+    return not any(
+        one["deploymentId"] == deployment_id and one["coreDeviceExecutionStatus"] == "IN_PROGRESS"
+        for one in listed["effectiveDeployments"]
+    )
