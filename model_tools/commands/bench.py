@@ -76,13 +76,14 @@ def _print(found: "Benchmark") -> None:
     )
     table.add_column("")
     for title in (
-        "load s", "first ms", "median ms", "p95 ms", "per s", "RSS MiB", "speed-up", "of peak",
+        "compile s", "load s", "first ms", "median ms", "p95 ms", "per s", "RSS MiB", "speed-up", "of peak",
     ):  # fmt: skip
         table.add_column(title, justify="right")
     for one in found.contenders:
         share = f"{one.share_of_peak:.0%}" if one.share_of_peak else "?"
         table.add_row(
-            one.title, f"{one.load_seconds:.2f}", f"{one.first_ms:.1f}", f"{one.median_ms:.2f}",
+            one.title, "-" if one.compile_seconds is None else f"{one.compile_seconds:.2f}",
+            f"{one.load_seconds:.2f}", f"{one.first_ms:.1f}", f"{one.median_ms:.2f}",
             f"{one.p95_ms:.2f}", f"{one.frames_per_second:.1f}", f"{one.rss_mib:.0f}",
             f"{one.speed_up:.2f}", share,
         )  # fmt: skip
