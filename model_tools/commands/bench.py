@@ -76,7 +76,8 @@ def _print(found: "Benchmark") -> None:
     )
     table.add_column("")
     for title in (
-        "compile s", "load s", "first ms", "median ms", "p95 ms", "per s", "RSS MiB", "speed-up", "of peak",
+        "compile s", "load s", "first ms", "median ms", "p95 ms", "per s", "RSS MiB", "speed-up",
+        "of peak",
     ):  # fmt: skip
         table.add_column(title, justify="right")
     for one in found.contenders:
