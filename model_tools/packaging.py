@@ -1,6 +1,9 @@
 """From a frozen model to a description that cameras understand."""
 
+import json
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from model_tools.describe import ModelDescription
 from model_tools.errors import AmbiguousError, SourceError
@@ -17,6 +20,7 @@ from vision.manifest import (
 )
 
 _PICTURE_RANK, _SCORES_RANK, _CHANNELS = 4, 2, 3
+_LARGEST_TRAINING_BYTES = 64 << 10
 _NO_CHANGE: tuple[Triple, Triple] = ((0, 0, 0), (1, 1, 1))
 
 
@@ -34,6 +38,27 @@ class PackageRequest:
     mean: Triple | None = None
     scale: Triple | None = None
     activation: str | None = None
+    # What training reported, such as its data and its accuracy.
+    training: dict[str, Any] | None = None
+
+
+def read_training(file: Path) -> dict[str, Any]:
+    """Return what training reported, a JSON object of at most 64 KiB.
+
+    Raises:
+        SourceError: the file cannot be read, or is something else.
+    """
+    try:
+        if file.stat().st_size > _LARGEST_TRAINING_BYTES:
+            raise SourceError(f"{file} is larger than {_LARGEST_TRAINING_BYTES} bytes")
+        document = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SourceError(f"{file}: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise SourceError(f"{file} is not JSON: {error}") from None
+    if not isinstance(document, dict):
+        raise SourceError(f'{file}: expected an object, such as {{"accuracy": 0.97}}')
+    return document
 
 
 def describe(
@@ -64,7 +89,8 @@ def describe(
         threshold=request.threshold,
         consumer=None if frozen.consumer == "tensorflow" else frozen.consumer,
         parity=frozen.parity,
-        provenance=frozen.provenance,
+        provenance=frozen.provenance
+        | ({"training": request.training} if request.training is not None else {}),
         cut=cut_spec(frozen.cut) if frozen.cut else None,
     )
 

@@ -76,6 +76,11 @@ class _Size(click.ParamType[tuple[int, int]]):
     help="Of a classifier's output, if the graph does not show it.",
 )
 @click.option(
+    "--training",
+    type=click.Path(path_type=Path),
+    help="JSON object for the manifest: what training reported.",
+)
+@click.option(
     "--models",
     type=click.Path(path_type=Path, file_okay=False),
     default=Path("models"),
@@ -101,6 +106,7 @@ def package(
     mean: "Triple | None",
     scale: "Triple | None",
     activation: str | None,
+    training: Path | None,
     models: Path,
     tar_folder: Path | None,
     *,
@@ -111,7 +117,11 @@ def package(
     from model_tools.freezing.folder import read_frozen  # noqa: PLC0415 - as above
     from model_tools.graphs.ends import is_softmax  # noqa: PLC0415 - as above
     from model_tools.labels import read_labels  # noqa: PLC0415 - as above
-    from model_tools.packaging import PackageRequest, describe  # noqa: PLC0415 - as above
+    from model_tools.packaging import (  # noqa: PLC0415 - as above
+        PackageRequest,
+        describe,
+        read_training,
+    )
 
     found = read_frozen(frozen)
     names = read_labels(labels)
@@ -125,6 +135,7 @@ def package(
         mean=mean,
         scale=scale,
         activation=activation,
+        training=read_training(training) if training else None,
     )
     graph = found.graph.read_bytes()
     description = describe(

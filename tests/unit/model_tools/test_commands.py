@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -42,11 +43,13 @@ def artifact(
     trained_models: dict[str, Path], poses: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     folder = tmp_path_factory.mktemp("artifact")
+    trained = folder / "training.json"
+    trained.write_text('{"accuracy": 0.97}')
     frozen = run("freeze", trained_models["keras"], folder / "frozen")
     assert frozen.exit_code == 0, frozen.output
     packaged = run(
         "package", folder / "frozen", "--labels", poses, "--name", "poses", "--mean", "127.5",
-        "--scale", "0.00784313725", "--models", folder / "models", "--json",
+        "--scale", "0.00784313725", "--models", folder / "models", "--training", trained, "--json",
     )  # fmt: skip
     assert packaged.exit_code == 0, packaged.output
     return Path(json.loads(packaged.output)["path"])
@@ -66,6 +69,14 @@ def test_a_keras_model_becomes_an_artifact_that_every_engine_agrees_on(
         "artifact and its source",
     ]
     assert all(one["agreement"]["largest_absolute"] < 1e-5 for one in found["comparisons"])
+
+
+def test_the_manifest_says_where_a_model_came_from(artifact: Path) -> None:
+    with zipfile.ZipFile(artifact) as packed:
+        provenance = json.loads(packed.read("manifest.json"))["provenance"]
+    assert provenance["source"]["format"] == "Keras file"
+    assert len(provenance["source"]["sha256"]) == 64
+    assert provenance["training"] == {"accuracy": 0.97}
 
 
 def test_predictions_are_printed_and_drawn(artifact: Path, pictures: Path, tmp_path: Path) -> None:
@@ -131,6 +142,7 @@ def test_wrong_pre_processing_is_found_and_named(tmp_path: Path) -> None:
         (["--labels", "{poses}", "--name", "m", "--size", "8x8", "--mean", "0", "--scale", "1"],
          "the graph takes"),
         (["--labels", "none.txt", "--name", "m"], "No such file"),
+        (["--labels", "{poses}", "--name", "m", "--training", "{poses}"], "is not JSON"),
     ],
 )  # fmt: skip
 def test_a_package_that_no_camera_could_use_is_refused(
