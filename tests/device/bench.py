@@ -1,6 +1,8 @@
 """A camera loop on a bench: its parts are scripted, and time passes only when they say so."""
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,13 +10,17 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from camera.capture import CaptureLoop
+from camera.frames import Captured, Frame, NewestFrame
 from camera.heartbeat import Heartbeat
-from camera.loop import CameraLoop, LoadModel
+from camera.inference import InferenceLoop, LoadedModel
+from camera.live_settings import CurrentSettings, LiveSettings
 from camera.messages import ModelIdentity
+from camera.outbox import Outbox
+from camera.reporting import FailureReports
 from camera.settings import Settings
-from camera.sources import Frame
+from camera.spool import Spool
 from vision.detections import Box, Detection
-from vision.engine import InferenceEngine
 
 MODEL = ModelIdentity("shapes", "1.0.0", "ab" * 32)
 CIRCLE = Detection("circle", 0.9, Box(0.1, 0.2, 0.3, 0.4))
@@ -32,12 +38,17 @@ def settings(**changes: Any) -> Settings:
         "model_digest": MODEL.digest,
         "camera": "folder:camera",
         "engine": "openvino",
-        "threshold": 0.5,
         "topic": TOPIC,
-        "frame_interval_seconds": 1.0,
         "heartbeat_interval_seconds": 5.0,
+        "live": live_settings(),
     }
     return Settings(**(given | changes))
+
+
+def live_settings(**changes: Any) -> LiveSettings:
+    """Live settings that work, with changes."""
+    given: dict[str, Any] = {"threshold": 0.5, "frame_interval_seconds": 1.0}
+    return LiveSettings(**(given | changes))
 
 
 def environment(**changes: str | None) -> dict[str, str]:
@@ -58,8 +69,8 @@ def environment(**changes: str | None) -> dict[str, str]:
 
 
 def frame(source: str = "scene-0001.png") -> Frame:
-    """Return a black picture."""
-    return Frame(np.zeros((4, 6, 3), np.uint8), datetime(2026, 11, 21, 8, tzinfo=UTC), source)
+    """Return a grey picture."""
+    return Frame(np.full((4, 6, 3), 90, np.uint8), datetime(2026, 11, 21, 8, tzinfo=UTC), source)
 
 
 @dataclass
@@ -103,10 +114,15 @@ class ScriptedCamera:
 
     script: list[Frame | Exception]
     clock: Clock
+    is_live: bool = False
+    is_stream: bool = False
+    # What a stream's picture takes to come.
+    takes_seconds: float = 0.0
     loop: Stoppable | None = None
     captured_at: list[float] = field(default_factory=list)
 
     def capture(self) -> Frame:
+        self.clock.now_seconds += self.takes_seconds
         self.captured_at.append(self.clock())
         step = self.script.pop(0)
         if not self.script and self.loop:
@@ -114,6 +130,25 @@ class ScriptedCamera:
         if isinstance(step, Exception):
             raise step
         return step
+
+    def close(self) -> None: ...
+
+
+class ScriptedFrames(NewestFrame):
+    """Frames that wait for the engine, in order; the last one ends the loop."""
+
+    def __init__(self, script: Sequence[Frame], clock: Clock) -> None:
+        super().__init__(clock)
+        self.script = list(script)
+        self.loop: Stoppable | None = None
+        self._now = clock
+
+    def take(self, wait_seconds: float) -> Captured | None:
+        del wait_seconds
+        step = self.script.pop(0)
+        if not self.script and self.loop:
+            self.loop.stop()
+        return Captured(step, self._now())
 
 
 @dataclass
@@ -133,43 +168,87 @@ class ScriptedEngine:
         return step
 
 
-class Bench:
-    """All parts of a loop; `run` ends with the camera's script."""
+@dataclass
+class ScriptedModels:
+    """Gives one model, after as many failures as it is told."""
 
-    def __init__(
-        self,
-        pictures: Sequence[Frame | Exception],
-        *,
-        load_failures: Sequence[Exception] = (),
-        **changes: Any,
-    ) -> None:
+    engine: Any
+    identity: ModelIdentity = MODEL
+    failures: list[Exception] = field(default_factory=list)
+    instead: Exception | None = None
+    loads: int = 0
+    frames: int = 0
+
+    def load(self) -> LoadedModel:
+        self.loads += 1
+        if self.failures:
+            raise self.failures.pop(0)
+        return LoadedModel(self.identity, self.engine, self.instead)
+
+    def frame_done(self) -> None:
+        self.frames += 1
+
+    def withdraw(self) -> None: ...
+
+
+class Bench:
+    """All parts of a loop around one of its threads; `messages` is what it put into the spool."""
+
+    def __init__(self, **changes: Any) -> None:
         self.clock = Clock()
-        self.sent = Sent()
-        self.camera = ScriptedCamera(list(pictures), self.clock)
+        self.spool = Spool.in_memory()
+        self.settings = CurrentSettings(live_settings(**changes))
         self.engine = ScriptedEngine(self.clock)
-        self.load_failures = list(load_failures)
-        self.settings = settings(**changes)
+        self.models = ScriptedModels(self.engine)
+        self.outbox = Outbox(self.spool, thing=THING, topic=TOPIC, on_dropped=lambda _: None)
         self.heartbeat = Heartbeat(
-            thing=self.settings.thing,
-            function_arn=self.settings.function_arn,
+            thing=THING,
+            function_arn=None,
             engine=self.engine.name,
-            interval_seconds=self.settings.heartbeat_interval_seconds,
-            publisher=self.sent,
+            interval_seconds=5.0,
+            publisher=Sent(),
             clock=self.clock,
         )
+        self.reports = FailureReports(
+            thing=THING, heartbeat=self.heartbeat, outbox=self.outbox, clock=self.clock
+        )
+        self.newest = NewestFrame(self.clock)
+        self.messages: list[tuple[str, bytes]] = []
 
-    def run(self, load_model: LoadModel | None = None) -> None:
-        loop = CameraLoop(
+    def infer(self, frames: Sequence[Frame], **more: Any) -> None:
+        """Run the engine's thread on frames, one by one."""
+        waiting = ScriptedFrames(frames, self.clock)
+        loop = InferenceLoop(
+            thing=THING,
+            models=self.models,
+            newest=waiting,
             settings=self.settings,
-            camera=self.camera,
-            load_model=load_model or self._load,
-            publisher=self.sent,
+            outbox=self.outbox,
             heartbeat=self.heartbeat,
+            reports=self.reports,
+            clock=self.clock,
+            wait=self.clock.wait,
+            **more,
+        )
+        waiting.loop = loop
+        with self._spooling():
+            loop.run()
+
+    def capture(self, script: Sequence[Frame | Exception], **camera: Any) -> ScriptedCamera:
+        """Run the camera's thread; return the camera."""
+        scripted = ScriptedCamera(list(script), self.clock, **camera)
+        loop = CaptureLoop(
+            camera=scripted,
+            newest=self.newest,
+            settings=self.settings,
+            reports=self.reports,
             clock=self.clock,
             wait=self.clock.wait,
         )
-        self.camera.loop = loop
-        loop.run()
+        scripted.loop = loop
+        with self._spooling():
+            loop.run()
+        return scripted
 
     @property
     def reported(self) -> dict[str, Any]:
@@ -177,7 +256,15 @@ class Bench:
         reported: dict[str, Any] = self.heartbeat.document()["state"]["reported"]
         return reported
 
-    def _load(self) -> tuple[ModelIdentity, InferenceEngine]:
-        if self.load_failures:
-            raise self.load_failures.pop(0)
-        return MODEL, self.engine
+    @contextmanager
+    def _spooling(self) -> Iterator[None]:
+        thread = threading.Thread(target=self.outbox.run)
+        thread.start()
+        try:
+            yield
+        finally:
+            self.outbox.stop()
+            thread.join(5)
+        while message := self.spool.oldest():
+            self.messages.append((message.topic, message.payload))
+            self.spool.remove(message.sequence)

@@ -26,11 +26,13 @@ def _nullable(schema: dict[str, Any]) -> dict[str, Any]:
     return {"anyOf": [schema, {"type": "null"}]}
 
 
+_ID = {"type": "string", "pattern": r"^[0-9a-f]{12}-[1-9]\d*$"}
+
 DETECTION_MESSAGE = _object(
+    id=_ID,
     thing=_TEXT,
     model=_MODEL,
     frame=_object(
-        id={"type": "string", "pattern": r"^[0-9a-f]{12}-[1-9]\d*$"},
         captured_at=_MOMENT,
         source=_TEXT,
         width_px={"type": "integer", "minimum": 1},
@@ -39,7 +41,6 @@ DETECTION_MESSAGE = _object(
     inference_ms={"type": "number", "minimum": 0},
     detections={
         "type": "array",
-        "minItems": 1,
         "items": _object(
             label=_TEXT,
             score=_SHARE,
@@ -48,7 +49,15 @@ DETECTION_MESSAGE = _object(
     },
 )
 
-ERROR_MESSAGE = _object(thing=_TEXT, model=_nullable(_MODEL), error=_ERROR)
+ERROR_MESSAGE = _object(id=_ID, thing=_TEXT, model=_nullable(_MODEL), error=_ERROR)
+
+DROPPED_MESSAGE = _object(
+    id=_ID,
+    thing=_TEXT,
+    dropped=_object(count={"type": "integer", "minimum": 1}, since=_MOMENT, reason=_TEXT),
+)
+
+_DURATION = {"type": "number", "minimum": 0}
 
 HEARTBEAT = _object(
     state=_object(
@@ -59,8 +68,23 @@ HEARTBEAT = _object(
             engine=_TEXT,
             frames=_COUNT,
             frames_per_second={"type": "number", "minimum": 0},
+            latency_ms=_nullable(_object(p50=_DURATION, p95=_DURATION)),
             last_frame_at=_nullable(_MOMENT),
+            errors=_COUNT,
             last_error=_nullable(_ERROR),
+            picture={"enum": ["ok", "black", "frozen"]},
+            dropped=_object(frames=_COUNT, messages=_COUNT),
+            spool=_object(messages=_COUNT, bytes=_COUNT, fill=_SHARE, corrupt=_COUNT),
+            temperature_celsius=_nullable({"type": "number"}),
+            settings=_object(
+                threshold=_SHARE,
+                frame_interval_seconds=_DURATION,
+                labels={"type": "array", "items": _TEXT},
+                publish_on_change={"type": "boolean"},
+                label_interval_seconds=_DURATION,
+            ),
+            settings_refused=_nullable(_TEXT),
+            uptime_seconds=_DURATION,
             started_at=_MOMENT,
             heartbeat_at=_MOMENT,
             heartbeat_interval_seconds={"type": "number", "exclusiveMinimum": 0},

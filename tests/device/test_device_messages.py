@@ -8,11 +8,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from camera.messages import ErrorReport, FrameIds, detection_message, error_message, timestamp
+from camera.messages import (
+    ErrorReport,
+    detection_message,
+    dropped_message,
+    error_message,
+    timestamp,
+)
+from camera.outbox import MessageIds
 from tests.device.bench import CIRCLE, MODEL, THING, frame
-from tests.device.schemas import DETECTION_MESSAGE, ERROR_MESSAGE, HEARTBEAT, fields
+from tests.device.schemas import (
+    DETECTION_MESSAGE,
+    DROPPED_MESSAGE,
+    ERROR_MESSAGE,
+    HEARTBEAT,
+    fields,
+)
 from vision.detections import Box, Detection
 
+ID = MessageIds().next()
 DOCUMENTED = Path(__file__).parents[2] / "docs" / "messages.md"
 
 
@@ -20,7 +34,7 @@ def message(detection: Detection = CIRCLE, source: str = "scene-0001.png") -> by
     return detection_message(
         thing=THING,
         model=MODEL,
-        frame_id=FrameIds().next(),
+        message_id=MessageIds().next(),
         frame=frame(source),
         inference_ms=12.34567,
         detections=[detection],
@@ -32,8 +46,7 @@ def test_a_detection_message_says_what_was_found_where_and_by_which_model() -> N
     jsonschema.validate(document, DETECTION_MESSAGE)
     assert document["model"] == {"name": "shapes", "version": "1.0.0", "digest": "ab" * 32}
     assert document["inference_ms"] == 12.346
-    assert document["frame"] | {"id": "…"} == {
-        "id": "…",
+    assert document["frame"] == {
         "captured_at": "2026-11-21T08:00:00.000Z",
         "source": "scene-0001.png",
         "width_px": 6,
@@ -50,7 +63,7 @@ def test_a_detection_message_says_what_was_found_where_and_by_which_model() -> N
 
 @pytest.mark.parametrize("model", [MODEL, None])
 def test_an_error_message_has_the_type_the_text_and_the_count(model: None) -> None:
-    document = json.loads(error_message(THING, model, ErrorReport.of(OSError("gone"), 3)))
+    document = json.loads(error_message(THING, ID, model, ErrorReport.of(OSError("gone"), 3)))
     jsonschema.validate(document, ERROR_MESSAGE)
     assert document["error"] | {"at": "…"} == {
         "type": "OSError",
@@ -79,15 +92,22 @@ def test_a_number_that_json_cannot_say_is_not_sent(score: float) -> None:
 
 def test_a_long_error_leaves_room_in_a_shadow_of_eight_kib() -> None:
     report = ErrorReport.of(ValueError("\x00" * 100_000), 1)
-    assert len(error_message(THING, MODEL, report)) < 4096
+    assert len(error_message(THING, ID, MODEL, report)) < 4096
 
 
 def test_an_error_without_text_still_says_something() -> None:
     assert ErrorReport.of(AssertionError(), 1).message == "no further description"
 
 
-def test_frame_ids_count_within_a_run_and_differ_between_runs() -> None:
-    first, second = FrameIds(), FrameIds()
+def test_a_dropped_message_says_how_many_since_when_and_why() -> None:
+    since = "2026-11-21T08:00:00.000Z"
+    document = json.loads(dropped_message(THING, ID, count=3, since=since, reason="disk full"))
+    jsonschema.validate(document, DROPPED_MESSAGE)
+    assert document["dropped"] == {"count": 3, "since": since, "reason": "disk full"}
+
+
+def test_ids_count_within_a_run_and_differ_between_runs() -> None:
+    first, second = MessageIds(), MessageIds()
     run, number = first.next().split("-")
     assert number == "1"
     assert first.next() == f"{run}-2"
@@ -105,6 +125,7 @@ def test_times_are_utc_wherever_the_camera_is() -> None:
     [
         ("Detection message", DETECTION_MESSAGE),
         ("Error message", ERROR_MESSAGE),
+        ("Dropped message", DROPPED_MESSAGE),
         ("Heartbeat", HEARTBEAT["properties"]["state"]["properties"]["reported"]),
     ],
 )

@@ -1,7 +1,7 @@
 import pytest
 
 from camera.errors import CameraError, PublishError
-from camera.failures import Backoff, Repeats
+from camera.failures import Backoff, Repeats, is_worth_a_line
 from tests.device.bench import Clock
 
 
@@ -25,33 +25,33 @@ def test_pauses_stay_finite_for_a_year_of_failures() -> None:
     assert max(backoff.failed() for _ in range(600_000)) == 60
 
 
-def test_an_error_is_news_at_each_doubling_of_its_number() -> None:
+def test_an_error_is_counted_and_worth_a_line_at_each_doubling() -> None:
     repeats = Repeats(Clock())
-    news = [number for number in range(1, 40) if repeats.is_news(CameraError("dark"))]
-    assert news == [1, 2, 4, 8, 16, 32]
+    counts = [repeats.count(CameraError("dark")) for _ in range(40)]
+    assert counts == list(range(1, 41))
+    assert [count for count in counts if is_worth_a_line(count)] == [1, 2, 4, 8, 16, 32]
 
 
 @pytest.mark.parametrize("other", [CameraError("wet"), PublishError("dark")])
 def test_another_text_or_type_is_another_error(other: Exception) -> None:
     repeats = Repeats(Clock())
     for _ in range(3):
-        repeats.is_news(CameraError("dark"))
-    assert repeats.is_news(other)
+        repeats.count(CameraError("dark"))
+    assert repeats.count(other) == 1
 
 
 def test_an_error_that_stayed_away_is_news_again() -> None:
     clock = Clock()
     repeats = Repeats(clock)
     for _ in range(3):
-        repeats.is_news(CameraError("dark"))
+        repeats.count(CameraError("dark"))
     clock.now_seconds += 601
-    assert repeats.is_news(CameraError("dark"))
+    assert repeats.count(CameraError("dark")) == 1
 
 
 def test_errors_that_are_all_different_do_not_fill_the_memory() -> None:
     repeats = Repeats(Clock())
     for number in range(1000):
-        assert repeats.is_news(CameraError(str(number)))
-    assert repeats.is_news(CameraError("0"))
-    assert repeats.is_news(CameraError("999"))
-    assert not [n for n in range(3) if repeats.is_news(CameraError("999"))][2:]
+        assert repeats.count(CameraError(str(number))) == 1
+    assert repeats.count(CameraError("0")) == 1
+    assert repeats.count(CameraError("999")) == 2

@@ -11,9 +11,17 @@ import pytest
 from camera.errors import CameraError, PublishError
 from camera.heartbeat import Heartbeat
 from camera.messages import ErrorReport
-from tests.device.bench import MODEL, THING, Clock, Sent
+from tests.device.bench import MODEL, THING, Clock, Sent, live_settings
 from tests.device.schemas import HEARTBEAT
 
+SECTIONS = {
+    "picture": lambda: "ok",
+    "dropped": lambda: {"frames": 0, "messages": 0},
+    "spool": lambda: {"messages": 0, "bytes": 0, "fill": 0.0, "corrupt": 0},
+    "temperature_celsius": lambda: None,
+    "settings": live_settings().reported,
+    "settings_refused": lambda: None,
+}
 SHADOW = f"$aws/things/{THING}/shadow/name/deeplens/update"
 FUNCTION = "arn:aws:lambda:eu-central-1:111111111111:function:deeplens-dev:7"
 
@@ -66,11 +74,11 @@ def test_the_first_report_is_sent_at_once_and_the_last_says_stopped() -> None:
 
 def test_every_report_has_the_shape_that_the_cloud_reads() -> None:
     sent = Sent()
-    beating = heartbeat(sent)
+    beating = heartbeat(sent, sections=SECTIONS)
     with running(beating):
         eventually(lambda: len(sent.messages) == 1)
         beating.loaded(MODEL)
-        beating.frame_done()
+        beating.frame_done(0.02)
         eventually(lambda: len(sent.messages) == 2)
         beating.failed(ErrorReport.of(CameraError("dark"), 1))
         eventually(lambda: len(sent.messages) == 3)
@@ -101,10 +109,10 @@ def test_frames_alone_are_no_change() -> None:
     sent = Sent()
     beating = heartbeat(sent)
     with running(beating):
-        beating.frame_done()
+        beating.frame_done(0.02)
         eventually(lambda: "running" in statuses(sent))
         for _ in range(50):
-            beating.frame_done()
+            beating.frame_done(0.02)
         time.sleep(0.05)
         assert statuses(sent).count("running") == 1
 
@@ -113,7 +121,7 @@ def test_nothing_is_noted_after_the_stop() -> None:
     sent = Sent()
     beating = heartbeat(sent)
     beating.stop()
-    beating.frame_done()
+    beating.frame_done(0.02)
     beating.run()
     assert statuses(sent) == ["stopped"]
 
@@ -149,7 +157,7 @@ def test_the_rate_is_measured_over_the_last_thirty_seconds() -> None:
     beating.loaded(MODEL)
     for _ in range(100):
         clock.now_seconds += 0.5
-        beating.frame_done()
+        beating.frame_done(0.02)
     assert rate(beating) == pytest.approx(2, abs=0.1)
     clock.now_seconds += 15
     assert rate(beating) == pytest.approx(1, abs=0.1)
@@ -164,12 +172,12 @@ def test_the_time_that_loading_the_model_took_does_not_count() -> None:
     beating.loaded(MODEL)
     for _ in range(20):
         clock.now_seconds += 0.5
-        beating.frame_done()
+        beating.frame_done(0.02)
     assert rate(beating) == pytest.approx(2)
 
 
 def test_the_first_frame_is_not_a_thousand_per_second() -> None:
     beating = heartbeat(Sent(), clock=Clock())
     beating.loaded(MODEL)
-    beating.frame_done()
+    beating.frame_done(0.02)
     assert rate(beating) == 1

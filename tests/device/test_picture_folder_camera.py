@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from camera.errors import CameraError
-from camera.sources import PictureFolderCamera
+from camera.sources.folder import PictureFolderCamera
 
 
 def draw(file: Path, color: tuple[int, int, int] = (255, 0, 0)) -> None:

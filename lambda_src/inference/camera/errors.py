@@ -1,9 +1,10 @@
 """What can go wrong on the camera.
 
     DeviceError
-    ├── SettingsError   an environment variable is missing or wrong: nothing runs until it is right
-    ├── CameraError     the camera gave no picture this time: the next try may succeed
-    └── PublishError    a message was not taken: it is lost, the next one is tried
+    ├── SettingsError   a setting is missing or wrong: the one before stays, or nothing runs
+    ├── CameraError     the camera gave no usable picture this time: the next try may succeed
+    ├── SpoolError      a message could not be kept on disk: it is dropped, and counted
+    └── PublishError    a message was not taken: it stays in the spool, and is tried again
 
 Errors of the model artifact are `vision.errors.VisionError`.
 """
@@ -14,11 +15,15 @@ class DeviceError(Exception):
 
 
 class SettingsError(DeviceError):
-    """An environment variable is missing or wrong."""
+    """A setting is missing or wrong."""
 
 
 class CameraError(DeviceError):
-    """The camera gave no picture this time; the next try may succeed."""
+    """The camera gave no usable picture this time; the next try may succeed."""
+
+
+class SpoolError(DeviceError):
+    """A message could not be kept on disk."""
 
 
 class PublishError(DeviceError):

@@ -3,12 +3,12 @@
 import logging
 import threading
 import time
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any, Literal
 
-from camera.failures import Backoff, Repeats
+from camera.failures import Backoff, Repeats, is_worth_a_line
+from camera.measures import FrameMeasures
 from camera.messages import ErrorReport, ModelIdentity, encode, timestamp
 from camera.publishing import ResultPublisher
 
@@ -16,9 +16,7 @@ logger = logging.getLogger(__name__)
 
 Status = Literal["starting", "running", "failing", "stopped"]
 
-_RATE_WINDOW_SECONDS = 30.0
-# Right after the start a single frame must not look like a thousand per second.
-_SHORTEST_SPAN_SECONDS = 1.0
+Section = Callable[[], Any]
 
 
 class Heartbeat:
@@ -36,15 +34,19 @@ class Heartbeat:
         engine: str,
         interval_seconds: float,
         publisher: ResultPublisher,
+        sections: Mapping[str, Section] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`clock` returns monotonic seconds."""
+        """`sections` are what else is reported, each asked anew; `clock` is monotonic seconds."""
         self._topic = f"$aws/things/{thing}/shadow/name/deeplens/update"
         self._function_arn = function_arn
         self._engine = engine
         self._interval_seconds = interval_seconds
         self._publisher = publisher
+        self._sections = dict(sections or {})
         self._clock = clock
+        self._started = clock()
+        self._measures = FrameMeasures(clock)
         self._started_at = timestamp()
         self._stopping = threading.Event()
         # Guards what follows; never held while publishing.
@@ -55,29 +57,39 @@ class Heartbeat:
         self._frames = 0
         self._last_frame_at: str | None = None
         self._last_error: ErrorReport | None = None
-        self._running_since = clock()
-        self._recent: deque[float] = deque()
+        self._errors = 0
 
     def loaded(self, model: ModelIdentity) -> None:
         """Note the model that runs from now on."""
         with self._news:
             self._model = model
-            self._running_since = self._clock()
+            self._measures.restart()
 
-    def frame_done(self) -> None:
-        """Note a frame that went all the way."""
+    def frame_done(self, latency_seconds: float) -> None:
+        """Note a frame that went all the way, and how long that took."""
+        self._measures.frame_done(latency_seconds)
         with self._news:
             self._frames += 1
             self._last_frame_at = timestamp()
-            self._recent.append(self._clock())
-            self._forget_old_frames()
             self._become("running")
 
     def failed(self, error: ErrorReport) -> None:
-        """Note a failure."""
+        """Note a failure that kept a frame from being done."""
+        self.noted(error)
         with self._news:
-            self._last_error = error
             self._become("failing")
+
+    def noted(self, error: ErrorReport) -> None:
+        """Note a failure in spite of which frames go on."""
+        with self._news:
+            self._errors += 1
+            self._last_error = error
+
+    def changed(self) -> None:
+        """Report soon: something that a section says has changed."""
+        with self._news:
+            self._changed = True
+            self._news.notify_all()
 
     def stop(self) -> None:
         """Make `run` send "stopped" and return; nothing is noted any more."""
@@ -93,7 +105,7 @@ class Heartbeat:
             try:
                 self._publisher.publish(self._topic, encode(self.document()))
             except Exception as error:  # noqa: BLE001 - whatever it is, the next try may succeed
-                if repeats.is_news(error):
+                if is_worth_a_line(repeats.count(error)):
                     logger.warning("heartbeat not sent: %s", error)
                 if last:
                     return
@@ -107,6 +119,7 @@ class Heartbeat:
 
     def document(self) -> dict[str, Any]:
         """Return the shadow's update, and count the state as reported."""
+        sections = {name: section() for name, section in self._sections.items()}
         with self._news:
             self._changed = False
             reported = {
@@ -115,9 +128,13 @@ class Heartbeat:
                 "function": self._function_arn,
                 "engine": self._engine,
                 "frames": self._frames,
-                "frames_per_second": self._frames_per_second(),
+                "frames_per_second": self._measures.frames_per_second(),
+                "latency_ms": self._measures.latency_ms(),
                 "last_frame_at": self._last_frame_at,
+                "errors": self._errors,
                 "last_error": asdict(self._last_error) if self._last_error else None,
+                **sections,
+                "uptime_seconds": round(self._clock() - self._started, 3),
                 "started_at": self._started_at,
                 "heartbeat_at": timestamp(),
                 "heartbeat_interval_seconds": self._interval_seconds,
@@ -131,14 +148,3 @@ class Heartbeat:
         if status != self._status and not self._stopping.is_set():
             self._status, self._changed = status, True
             self._news.notify_all()
-
-    def _frames_per_second(self) -> float:
-        """Over the window, up to now: a camera that stalls slows down here too."""
-        self._forget_old_frames()
-        span_seconds = min(self._clock() - self._running_since, _RATE_WINDOW_SECONDS)
-        return round(len(self._recent) / max(span_seconds, _SHORTEST_SPAN_SECONDS), 3)
-
-    def _forget_old_frames(self) -> None:
-        oldest = self._clock() - _RATE_WINDOW_SECONDS
-        while self._recent and self._recent[0] < oldest:
-            self._recent.popleft()

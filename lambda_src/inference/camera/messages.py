@@ -1,13 +1,12 @@
 """The messages, as docs/messages.md describes them; JSON by a JSON library."""
 
 import json
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Self
 
-from camera.sources import Frame
+from camera.frames import Frame
 from vision.detections import Detection
 
 # A named shadow holds 8 KiB; an error's text must leave room for the rest.
@@ -41,24 +40,11 @@ class ErrorReport:
         return cls(type(error).__name__, text, timestamp(), consecutive)
 
 
-class FrameIds:
-    """Ids that no other frame has: a random part per run, then a number."""
-
-    def __init__(self) -> None:
-        self._run = secrets.token_hex(6)
-        self._count = 0
-
-    def next(self) -> str:
-        """Return the next frame's id."""
-        self._count += 1
-        return f"{self._run}-{self._count}"
-
-
 def detection_message(  # noqa: PLR0913 - a message has this many parts
     *,
     thing: str,
+    message_id: str,
     model: ModelIdentity,
-    frame_id: str,
     frame: Frame,
     inference_ms: float,
     detections: Sequence[Detection],
@@ -67,10 +53,10 @@ def detection_message(  # noqa: PLR0913 - a message has this many parts
     height_px, width_px = frame.image.shape[:2]
     return encode(
         {
+            "id": message_id,
             "thing": thing,
             "model": asdict(model),
             "frame": {
-                "id": frame_id,
                 "captured_at": timestamp(frame.captured_at),
                 "source": frame.source,
                 "width_px": width_px,
@@ -82,10 +68,28 @@ def detection_message(  # noqa: PLR0913 - a message has this many parts
     )
 
 
-def error_message(thing: str, model: ModelIdentity | None, error: ErrorReport) -> bytes:
+def error_message(
+    thing: str, message_id: str, model: ModelIdentity | None, error: ErrorReport
+) -> bytes:
     """Say that a start, a frame or a hand-over failed."""
     return encode(
-        {"thing": thing, "model": asdict(model) if model else None, "error": asdict(error)}
+        {
+            "id": message_id,
+            "thing": thing,
+            "model": asdict(model) if model else None,
+            "error": asdict(error),
+        }
+    )
+
+
+def dropped_message(thing: str, message_id: str, *, count: int, since: str, reason: str) -> bytes:
+    """Say how many messages could not be kept, from when on, and why."""
+    return encode(
+        {
+            "id": message_id,
+            "thing": thing,
+            "dropped": {"count": count, "since": since, "reason": reason},
+        }
     )
 
 

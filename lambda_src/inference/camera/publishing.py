@@ -1,12 +1,15 @@
-"""Where messages go."""
+"""Where messages go, and where settings come from."""
 
 import logging
 import threading
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from camera.errors import PublishError
 
 logger = logging.getLogger(__name__)
+
+Receive = Callable[[str, bytes], None]
 
 _TIMEOUT_SECONDS = 5.0
 
@@ -16,6 +19,23 @@ class ResultPublisher(Protocol):
 
     def publish(self, topic: str, payload: bytes) -> None:
         """Return when the message was taken; raise `PublishError` when it was not."""
+        ...
+
+
+class Subscriber(Protocol):
+    """Receives what is published to topics."""
+
+    def subscribe(
+        self, topics: Sequence[str], receive: Receive, on_ready: Callable[[], None]
+    ) -> None:
+        """Call `on_ready()`, then `receive(topic, payload)` for each message, until it ends.
+
+        Raises `PublishError` when a subscription is not taken.
+        """
+        ...
+
+    def close(self) -> None:
+        """Make `subscribe` return."""
         ...
 
 
@@ -52,7 +72,7 @@ class GreengrassPublisher:
             ) from error
         except Exception as error:
             self._give_up(client)
-            raise PublishError(f"{topic}: {_refusal(error)}") from error
+            raise PublishError(f"{topic}: {_refusal(error, 'PublishToIoTCore')}") from error
 
     def close(self) -> None:
         """Give the connection up; the next message makes a new one."""
@@ -80,6 +100,61 @@ class GreengrassPublisher:
             logger.exception("the IPC connection did not close")
 
 
+class GreengrassSubscriber:
+    """Subscribes to topics of AWS IoT Core through the Greengrass core's IPC.
+
+    On a connection of its own: a message that is not taken must not end a subscription.
+    """
+
+    def __init__(self, timeout_seconds: float = _TIMEOUT_SECONDS) -> None:
+        """`timeout_seconds` limits the connection, and then each subscription."""
+        self._timeout_seconds = timeout_seconds
+        self._ended = threading.Event()
+
+    def subscribe(
+        self, topics: Sequence[str], receive: Receive, on_ready: Callable[[], None]
+    ) -> None:
+        """Call `on_ready()`, then `receive(topic, payload)` for each message, until it ends.
+
+        `receive` is called in the connection's own thread, and must return soon.
+
+        Raises:
+            PublishError: the core cannot be reached, did not answer in time or refused.
+        """
+        self._ended.clear()
+        client = None
+        try:
+            from awsiot.greengrasscoreipc.model import QOS  # noqa: PLC0415 - see _connect
+
+            client = _connect(self._timeout_seconds)
+            for topic in topics:
+                answered, _ = client.subscribe_to_iot_core_async(
+                    topic_name=topic,
+                    qos=QOS.AT_LEAST_ONCE,
+                    on_stream_event=lambda event: receive(
+                        event.message.topic_name, event.message.payload
+                    ),
+                    on_stream_error=lambda _error: True,
+                    on_stream_closed=self._ended.set,
+                )
+                answered.result(self._timeout_seconds)
+            on_ready()
+            self._ended.wait()
+        except TimeoutError as error:
+            raise PublishError(
+                f"Greengrass did not answer within {self._timeout_seconds:g} s"
+            ) from error
+        except Exception as error:
+            raise PublishError(_refusal(error, "SubscribeToIoTCore")) from error
+        finally:
+            if client is not None:
+                client.close()
+
+    def close(self) -> None:
+        """Make `subscribe` return."""
+        self._ended.set()
+
+
 def _connect(timeout_seconds: float) -> Any:
     # Only a core device has these, and loading them takes a while.
     from awsiot.greengrasscoreipc import connect  # noqa: PLC0415
@@ -89,11 +164,11 @@ def _connect(timeout_seconds: float) -> Any:
     return GreengrassCoreIPCClientV2(client=connect(timeout=timeout_seconds), executor=None)
 
 
-def _refusal(error: Exception) -> str:
+def _refusal(error: Exception, operation: str) -> str:
     if type(error).__name__ == "UnauthorizedError":
         return (
             "Greengrass refused it; the deployment's accessControl must allow "
-            f"aws.greengrass#PublishToIoTCore on this topic ({_described(error)})"
+            f"aws.greengrass#{operation} on this topic ({_described(error)})"
         )
     return f"Greengrass did not take it: {_described(error)}"
 

@@ -1,5 +1,6 @@
 """Settings of the function, from the environment that Greengrass gives it."""
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,6 +8,8 @@ from pathlib import Path
 from typing import Self
 
 from camera.errors import SettingsError
+from camera.live_settings import LiveSettings, checked_setting
+from camera.live_settings import shown as _shown
 from vision.engine import DEFAULT_ENGINE, ENGINES
 
 _THING = re.compile(r"[A-Za-z0-9:_-]{1,128}")
@@ -14,7 +17,8 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 _NOT_IN_A_TOPIC = re.compile(r"[+#{}\s\x00-\x1f]")
 _LONGEST_TOPIC_BYTES = 256
 _MOST_TOPIC_SLASHES = 7
-_LONGEST_SHOWN = 80
+_LARGEST_PORT = 65535
+_PUBLISHERS = ("greengrass", "greengrasssdk")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,10 +36,16 @@ class Settings:
     camera: str
     # One of vision's engines.
     engine: str
-    threshold: float
     topic: str
-    frame_interval_seconds: float
     heartbeat_interval_seconds: float
+    # What holds until the thing's shadow says otherwise.
+    live: LiveSettings
+    # Where the spool and the last good model are kept; the component's own working directory.
+    state_directory: Path = Path("state")
+    # Who takes messages on.
+    publisher: str = "greengrass"
+    # None: no live view.
+    live_view_port: int | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
@@ -55,14 +65,14 @@ class Settings:
             ),
             camera=_text(environment, "DEEPLENS_CAMERA"),
             engine=engine_name(environment),
-            threshold=_number(environment, "DEEPLENS_THRESHOLD", 0.0, 1.0),
             topic=_topic(environment, thing),
-            frame_interval_seconds=_number(
-                environment, "DEEPLENS_FRAME_INTERVAL_SECONDS", 0.001, 3600.0
-            ),
             heartbeat_interval_seconds=_number(
                 environment, "DEEPLENS_HEARTBEAT_INTERVAL_SECONDS", 1.0, 3600.0
             ),
+            live=_live(environment),
+            state_directory=_path(environment, "DEEPLENS_STATE_DIRECTORY", default="state"),
+            publisher=_one_of(environment, "DEEPLENS_PUBLISHER", _PUBLISHERS),
+            live_view_port=_port(environment, "DEEPLENS_LIVE_VIEW_PORT"),
         )
 
 
@@ -75,16 +85,63 @@ def thing_name(environment: Mapping[str, str]) -> str:
 
 def engine_name(environment: Mapping[str, str]) -> str:
     """Return which engine runs the model; raise `SettingsError` when there is no such one."""
-    value = environment.get("DEEPLENS_ENGINE") or DEFAULT_ENGINE
-    if value not in ENGINES:
-        raise SettingsError(
-            f"DEEPLENS_ENGINE: given {_shown(value)}, expected {' or '.join(ENGINES)}"
-        )
+    return _one_of(environment, "DEEPLENS_ENGINE", ENGINES, default=DEFAULT_ENGINE)
+
+
+def _live(environment: Mapping[str, str]) -> LiveSettings:
+    """Read what the shadow may change later; the recipe's values are checked as the shadow's."""
+    given = {
+        "threshold": _text(environment, "DEEPLENS_THRESHOLD"),
+        "frame_interval_seconds": _text(environment, "DEEPLENS_FRAME_INTERVAL_SECONDS"),
+        "publish_on_change": environment.get("DEEPLENS_PUBLISH_ON_CHANGE"),
+        "label_interval_seconds": environment.get("DEEPLENS_LABEL_INTERVAL_SECONDS"),
+    }
+    read = {
+        name: checked_setting(name, _value(text), called=f"DEEPLENS_{name.upper()}")
+        for name, text in given.items()
+        if text
+    }
+    if labels := environment.get("DEEPLENS_LABELS"):
+        names = [label.strip() for label in labels.split(",")]
+        read["labels"] = checked_setting("labels", names, called="DEEPLENS_LABELS")
+    return LiveSettings(**read)
+
+
+def _value(text: str) -> object:
+    """What a variable's text means in JSON; text that is none is itself, and refused as such."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _one_of(
+    environment: Mapping[str, str],
+    name: str,
+    known: tuple[str, ...],
+    *,
+    default: str | None = None,
+) -> str:
+    value = environment.get(name) or default or known[0]
+    if value not in known:
+        raise SettingsError(f"{name}: given {_shown(value)}, expected {' or '.join(known)}")
     return value
 
 
-def _text(environment: Mapping[str, str], name: str) -> str:
-    value = environment.get(name, "")
+def _port(environment: Mapping[str, str], name: str) -> int | None:
+    text = environment.get(name)
+    if not text:
+        return None
+    if not text.isdecimal() or not text.isascii() or int(text[:6]) > _LARGEST_PORT:
+        raise SettingsError(
+            f"{name}: given {_shown(text)}, expected a port from 0 to {_LARGEST_PORT}; "
+            "0 takes a free one"
+        )
+    return int(text)
+
+
+def _text(environment: Mapping[str, str], name: str, *, default: str = "") -> str:
+    value = environment.get(name) or default
     if value.strip():
         return value
     setter = "Greengrass" if name.startswith("AWS_") else "the inference component's recipe"
@@ -101,8 +158,8 @@ def _matching(
     return value
 
 
-def _path(environment: Mapping[str, str], name: str) -> Path:
-    value = _text(environment, name)
+def _path(environment: Mapping[str, str], name: str, *, default: str = "") -> Path:
+    value = _text(environment, name, default=default)
     if "\0" in value:
         raise SettingsError(f"{name}: given {_shown(value)}, expected a path")
     if value.startswith("{"):
@@ -142,7 +199,3 @@ def _number(environment: Mapping[str, str], name: str, least: float, most: float
     if not least <= value <= most:
         raise SettingsError(f"{name}: given {_shown(text)}, {expected}")
     return value
-
-
-def _shown(value: str) -> str:
-    return repr(value if len(value) <= _LONGEST_SHOWN else f"{value[:_LONGEST_SHOWN]}…")

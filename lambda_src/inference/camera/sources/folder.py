@@ -1,43 +1,26 @@
-"""Where pictures come from."""
+"""A folder of pictures as a camera."""
 
 from collections import deque
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
-from camera.errors import CameraError, SettingsError
-from camera.settings import Settings
+from camera.errors import CameraError
+from camera.frames import Frame
 
 _PICTURES = (".bmp", ".jpeg", ".jpg", ".png")
 
 
-@dataclass(frozen=True)
-class Frame:
-    """One picture: uint8 [height, width, 3], RGB; when it was captured (UTC), and from where."""
-
-    image: npt.NDArray[np.uint8]
-    captured_at: datetime
-    source: str
-
-
-class Camera(Protocol):
-    """Gives pictures."""
-
-    def capture(self) -> Frame:
-        """Return the next picture; raise `CameraError` when there is none this time."""
-        ...
-
-
 class PictureFolderCamera:
-    """A folder of pictures as a camera: in the order of their names, over and over.
+    """Gives a folder's pictures in the order of their names, over and over.
 
     The folder is listed anew in each round, so pictures may come and go.
     """
+
+    is_live = False
+    is_stream = False
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -61,6 +44,10 @@ class PictureFolderCamera:
             raise CameraError(f"{file.name!r} is not a readable picture: {error}") from error
         return Frame(image, datetime.now(UTC), file.name)
 
+    def close(self) -> None:
+        """Start from the first picture again."""
+        self._waiting.clear()
+
     def _list(self) -> list[Path]:
         try:
             pictures = sorted(
@@ -77,14 +64,3 @@ class PictureFolderCamera:
                 f"the folder {str(self._folder)!r} holds no picture ({', '.join(_PICTURES)})"
             )
         return pictures
-
-
-def camera_from(settings: Settings) -> Camera:
-    """Return the camera that the settings name; raise `SettingsError` for an unknown kind."""
-    kind, _, where = settings.camera.partition(":")
-    if kind != "folder" or not where.strip() or "\0" in where:
-        raise SettingsError(
-            f"DEEPLENS_CAMERA: given {settings.camera!r}, expected 'folder:' and a path, "
-            "for example 'folder:camera'"
-        )
-    return PictureFolderCamera(Path(where))

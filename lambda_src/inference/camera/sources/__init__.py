@@ -1,0 +1,110 @@
+"""Where pictures come from: a module for each kind, loaded when it is the one."""
+
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from camera.errors import SettingsError
+from camera.frames import Camera
+
+_DEVICES = "/dev/video"
+
+
+def camera_from(setting: str) -> Camera:
+    """Return the camera that DEEPLENS_CAMERA names: a kind, and where it is.
+
+    Raises:
+        SettingsError: there is no such kind, or the place cannot be one.
+    """
+    kind, _, where = setting.partition(":")
+    make = _KINDS.get(kind)
+    if make is None or "\0" in where:
+        raise _refusal(setting, f"one of {', '.join(_EXAMPLES.values())}")
+    try:
+        return make(where)
+    except ValueError:
+        raise _refusal(setting, f"for example {_EXAMPLES[kind]}") from None
+
+
+def _folder(where: str) -> Camera:
+    from camera.sources.folder import PictureFolderCamera  # noqa: PLC0415 - see above
+
+    return PictureFolderCamera(_path(where))
+
+
+def _video(where: str) -> Camera:
+    from camera.sources.video import VideoFileCamera  # noqa: PLC0415 - see above
+
+    return VideoFileCamera(_path(where))
+
+
+def _v4l2(where: str) -> Camera:
+    from camera.sources.video import V4l2Camera  # noqa: PLC0415 - see above
+
+    if not where.removeprefix(_DEVICES).isdecimal() or not where.startswith(_DEVICES):
+        raise ValueError(where)
+    return V4l2Camera(Path(where))
+
+
+def _rtsp(where: str) -> Camera:
+    from camera.sources.video import RtspCamera  # noqa: PLC0415 - see above
+
+    return RtspCamera(_address("rtsp", where))
+
+
+def _http(where: str) -> Camera:
+    from camera.sources.mjpeg import MjpegCamera  # noqa: PLC0415 - see above
+
+    return MjpegCamera(_address("http", where))
+
+
+def _https(where: str) -> Camera:
+    from camera.sources.mjpeg import MjpegCamera  # noqa: PLC0415 - see above
+
+    return MjpegCamera(_address("https", where))
+
+
+def _awscam(where: str) -> Camera:
+    from camera.sources.deeplens import DeepLensCamera  # noqa: PLC0415 - see above
+
+    if where:
+        raise ValueError(where)
+    return DeepLensCamera()
+
+
+def _path(where: str) -> Path:
+    if not where.strip():
+        raise ValueError(where)
+    return Path(where)
+
+
+def _address(scheme: str, where: str) -> str:
+    parts = urlsplit(f"{scheme}:{where}")
+    # Reading the port raises ValueError for one that is none.
+    if not parts.hostname or parts.port == 0:
+        raise ValueError(where)
+    return parts.geturl()
+
+
+def _refusal(setting: str, expected: str) -> SettingsError:
+    return SettingsError(f"DEEPLENS_CAMERA: given {setting!r}, expected {expected}")
+
+
+_KINDS: dict[str, Callable[[str], Camera]] = {
+    "folder": _folder,
+    "video": _video,
+    "v4l2": _v4l2,
+    "rtsp": _rtsp,
+    "http": _http,
+    "https": _https,
+    "awscam": _awscam,
+}
+_EXAMPLES = {
+    "folder": "'folder:camera'",
+    "video": "'video:street.mp4'",
+    "v4l2": "'v4l2:/dev/video0'",
+    "rtsp": "'rtsp://192.0.2.7/stream'",
+    "http": "'http://192.0.2.7/video.mjpg'",
+    "https": "'https://192.0.2.7/video.mjpg'",
+    "awscam": "'awscam'",
+}

@@ -1,0 +1,104 @@
+"""Network cameras that send JPEG after JPEG over HTTP: `multipart/x-mixed-replace`."""
+
+import io
+import urllib.request
+from datetime import UTC, datetime
+from http.client import HTTPException, HTTPResponse
+from urllib.parse import urlsplit, urlunsplit
+
+import numpy as np
+from PIL import Image
+
+from camera.errors import CameraError
+from camera.frames import Frame
+from camera.sources.video import without_password
+
+_TIMEOUT_SECONDS = 8.0
+_LARGEST_PICTURE_BYTES = 16 << 20
+_LARGEST_LINE_BYTES = 4096
+_MOST_HEADERS = 32
+_END_OF_JPEG = b"\xff\xd9"
+
+
+class MjpegCamera:
+    """Reads pictures from one response, which is asked for when a picture is wanted."""
+
+    is_live = True
+    is_stream = True
+
+    def __init__(self, address: str) -> None:
+        """`address` may hold a user and a password, for HTTP's basic authentication."""
+        self._address = address
+        self._shown = without_password(address)
+        self._response: HTTPResponse | None = None
+
+    def capture(self) -> Frame:
+        """Return the next picture.
+
+        Raises:
+            CameraError: no connection, no picture in time, or one that is broken; after a broken
+                one the next call goes on, otherwise it connects anew.
+        """
+        try:
+            if self._response is None:
+                self._response = self._connect()
+            content = _next_part(self._response)
+        except (OSError, HTTPException, ValueError) as error:
+            self.close()
+            raise CameraError(f"{self._shown} gave no picture: {error}") from error
+        if _END_OF_JPEG not in content[-16:]:
+            raise CameraError(f"{self._shown} sent a truncated picture of {len(content)} bytes")
+        try:
+            with Image.open(io.BytesIO(content), formats=["JPEG"]) as opened:
+                image = np.array(opened.convert("RGB"))
+        except Exception as error:
+            # Pillow's decoders raise many kinds.
+            raise CameraError(f"{self._shown} sent a broken picture: {error}") from error
+        return Frame(image, datetime.now(UTC), self._shown)
+
+    def close(self) -> None:
+        """Hang up."""
+        response, self._response = self._response, None
+        if response is not None:
+            response.close()
+
+    def _connect(self) -> HTTPResponse:
+        parts = urlsplit(self._address)
+        passwords = urllib.request.HTTPPasswordMgrWithDefaultRealm()
+        host = parts.netloc.rpartition("@")[2]
+        plain = urlunsplit(parts._replace(netloc=host))
+        if parts.username:
+            passwords.add_password(None, plain, parts.username, parts.password or "")
+        opener = urllib.request.build_opener(
+            # A camera is on this network: a proxy is not asked.
+            urllib.request.ProxyHandler({}),
+            urllib.request.HTTPBasicAuthHandler(passwords),
+            urllib.request.HTTPDigestAuthHandler(passwords),
+        )
+        response = opener.open(plain, timeout=_TIMEOUT_SECONDS)
+        if response.headers.get_content_type() != "multipart/x-mixed-replace":
+            kind = response.headers.get_content_type()
+            response.close()
+            raise ValueError(f"it answers with {kind}, expected multipart/x-mixed-replace")
+        found: HTTPResponse = response
+        return found
+
+
+def _next_part(response: HTTPResponse) -> bytes:
+    """Return the content of the next part; raise ValueError when it is none."""
+    length: int | None = None
+    for _ in range(_MOST_HEADERS):
+        line = response.readline(_LARGEST_LINE_BYTES)
+        if not line:
+            raise ValueError("the stream ended")
+        name, _, value = line.decode("latin-1").partition(":")
+        if name.strip().lower() == "content-length":
+            length = int(value)
+        elif not line.strip() and length is not None:
+            break
+    if length is None or not 0 < length <= _LARGEST_PICTURE_BYTES:
+        raise ValueError(f"a part of {length} bytes, expected 1 to {_LARGEST_PICTURE_BYTES}")
+    content = response.read(length)
+    if len(content) < length:
+        raise ValueError("the stream ended within a picture")
+    return content

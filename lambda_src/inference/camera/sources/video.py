@@ -1,0 +1,149 @@
+"""Cameras through OpenCV: video files, V4L2 devices and RTSP streams."""
+
+import contextlib
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from camera.errors import CameraError
+from camera.frames import Frame
+
+_TIMEOUT_MS = 8000
+
+
+class _OpenCvCamera:
+    """Reads from one `cv2.VideoCapture`, which is opened when a picture is wanted."""
+
+    is_live = True
+    is_stream = True
+
+    def __init__(self, source: str, shown: str) -> None:
+        self._source = source
+        self._shown = shown
+        self._opened: Any = None
+
+    def capture(self) -> Frame:
+        """Return the next picture.
+
+        Raises:
+            CameraError: it cannot be opened, or gives no picture; the next call opens it anew.
+        """
+        if self._opened is None:
+            self._opened = self._open()
+        image = self._read()
+        return Frame(image, datetime.now(UTC), self._shown)
+
+    def close(self) -> None:
+        """Let go of the device, file or connection."""
+        opened, self._opened = self._opened, None
+        if opened is not None:
+            opened.release()
+
+    def _read(self) -> npt.NDArray[np.uint8]:
+        ok, blue_green_red = self._opened.read()
+        if not ok or blue_green_red is None:
+            self.close()
+            raise CameraError(f"{self._shown} gave no picture; it is opened anew")
+        return cast("npt.NDArray[np.uint8]", np.ascontiguousarray(blue_green_red[:, :, ::-1]))
+
+    def _open(self) -> Any:
+        cv2 = _opencv()
+        opened = self._capture_with(cv2)
+        if not opened.isOpened():
+            opened.release()
+            raise CameraError(f"{self._shown} cannot be opened{self._why()}")
+        return opened
+
+    def _capture_with(self, cv2: Any) -> Any:
+        raise NotImplementedError
+
+    def _why(self) -> str:
+        return ""
+
+
+class VideoFileCamera(_OpenCvCamera):
+    """A video file as a camera: over and over, one picture at each call."""
+
+    is_live = False
+    is_stream = False
+
+    def __init__(self, file: Path) -> None:
+        super().__init__(str(file), file.name)
+
+    def _capture_with(self, cv2: Any) -> Any:
+        return cv2.VideoCapture(self._source, cv2.CAP_FFMPEG)
+
+    def _read(self) -> npt.NDArray[np.uint8]:
+        with contextlib.suppress(CameraError):
+            return super()._read()
+        # The end: from the start again. A file without any picture fails here.
+        self._opened = self._open()
+        return super()._read()
+
+    def _why(self) -> str:
+        return "; there is no such file" if not Path(self._source).exists() else "; is it a video?"
+
+
+class V4l2Camera(_OpenCvCamera):
+    """A camera of the machine, such as /dev/video0."""
+
+    def __init__(self, device: Path) -> None:
+        super().__init__(str(device), str(device))
+
+    def _capture_with(self, cv2: Any) -> Any:
+        opened = cv2.VideoCapture(self._source, cv2.CAP_V4L2)
+        # One picture is kept by the driver, not four: the newest is wanted.
+        opened.set(cv2.CAP_PROP_BUFFERSIZE, 1)
+        return opened
+
+    def _why(self) -> str:
+        if not Path(self._source).exists():
+            return "; there is no such device"
+        if not os.access(self._source, os.R_OK | os.W_OK):
+            return "; the component's user must be in the group video"
+        return "; does another program use it?"
+
+
+class RtspCamera(_OpenCvCamera):
+    """A network camera, by RTSP over TCP."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(address, without_password(address))
+
+    def _capture_with(self, cv2: Any) -> Any:
+        # The only way to tell FFmpeg inside OpenCV; UDP loses parts of pictures.
+        os.environ.setdefault("OPENCV_FFMPEG_CAPTURE_OPTIONS", "rtsp_transport;tcp")
+        timeouts = [
+            cv2.CAP_PROP_OPEN_TIMEOUT_MSEC,
+            _TIMEOUT_MS,
+            cv2.CAP_PROP_READ_TIMEOUT_MSEC,
+            _TIMEOUT_MS,
+        ]
+        return cv2.VideoCapture(self._source, cv2.CAP_FFMPEG, timeouts)
+
+    def _why(self) -> str:
+        return "; is it reachable, and are user and password right?"
+
+
+def without_password(address: str) -> str:
+    """Return an address as messages and logs may have it."""
+    scheme, _, rest = address.partition("://")
+    authority, slash, path = rest.partition("/")
+    # A query may hold a key.
+    return f"{scheme}://{authority.rpartition('@')[2]}{slash}{path.partition('?')[0]}"
+
+
+def _opencv() -> Any:
+    # Only these cameras need it, and it takes 30 MiB of memory.
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
+    try:
+        import cv2  # noqa: PLC0415 - see above
+    except ImportError as error:
+        raise CameraError(
+            f"OpenCV is not there ({error}); install opencv-python-headless for this camera"
+        ) from None
+    return cv2

@@ -1,0 +1,167 @@
+import json
+import logging
+from typing import Any
+
+import jsonschema
+import pytest
+
+from camera.errors import CameraError
+from tests.device.bench import CIRCLE, MODEL, TOPIC, Bench, frame
+from tests.device.schemas import DETECTION_MESSAGE, ERROR_MESSAGE
+from vision.detections import Box, Detection
+from vision.errors import ArtifactError
+
+
+def documents(bench: Bench) -> list[dict[str, Any]]:
+    assert {topic for topic, _ in bench.messages} <= {TOPIC}
+    return [json.loads(payload) for _, payload in bench.messages]
+
+
+def detections(bench: Bench) -> list[dict[str, Any]]:
+    return [document for document in documents(bench) if "detections" in document]
+
+
+def errors(bench: Bench) -> list[dict[str, Any]]:
+    found = [document for document in documents(bench) if "error" in document]
+    for document in found:
+        jsonschema.validate(document, ERROR_MESSAGE)
+    return found
+
+
+def test_each_frame_with_a_detection_is_a_message() -> None:
+    bench = Bench()
+    bench.infer([frame("a.png"), frame("b.png")])
+    for document in documents(bench):
+        jsonschema.validate(document, DETECTION_MESSAGE)
+    assert [found["frame"]["source"] for found in documents(bench)] == ["a.png", "b.png"]
+    assert [found["id"][-2:] for found in documents(bench)] == ["-1", "-2"]
+    assert bench.reported["frames"] == 2
+    assert bench.reported["model"]["digest"] == MODEL.digest
+
+
+def test_a_frame_without_a_detection_counts_but_sends_nothing() -> None:
+    bench = Bench()
+    bench.engine.script = [[], [CIRCLE]]
+    bench.infer([frame("a.png"), frame("b.png")])
+    assert [found["frame"]["source"] for found in documents(bench)] == ["b.png"]
+    assert bench.reported["frames"] == 2
+
+
+def test_a_detection_below_the_threshold_is_left_out() -> None:
+    bench = Bench(threshold=0.5)
+    weak, exact = (Detection("star", score, Box(0, 0, 1, 1)) for score in (0.49, 0.5))
+    bench.engine.script = [[CIRCLE, exact, weak]]
+    bench.infer([frame()])
+    assert [one["label"] for one in documents(bench)[0]["detections"]] == ["circle", "star"]
+
+
+def test_a_setting_that_changes_holds_from_the_next_frame_on() -> None:
+    bench = Bench(threshold=0.5)
+    bench.infer([frame("a.png")])
+    bench = Bench(threshold=0.5)
+    bench.settings.desire({"threshold": 0.95})
+    bench.infer([frame("b.png")])
+    assert documents(bench) == []
+
+
+def test_a_failing_engine_is_asked_again_after_growing_pauses() -> None:
+    bench = Bench()
+    bench.engine.script = [RuntimeError("busy") for _ in range(8)]
+    bench.infer([frame()] * 9)
+    assert bench.clock.waits == [1, 2, 4, 8, 16, 32, 60, 60]
+    assert len(detections(bench)) == 1
+    assert bench.reported["status"] == "running"
+
+
+def test_a_failure_makes_the_camera_failing_and_a_frame_makes_it_running_again() -> None:
+    bench = Bench()
+    bench.engine.script = [[CIRCLE], RuntimeError("broken")]
+    bench.infer([frame(), frame()])
+    assert bench.reported["status"] == "failing"
+    assert bench.reported["last_error"]["message"] == "broken"
+
+
+def test_an_error_is_published_once_and_then_counted() -> None:
+    bench = Bench()
+    bench.engine.script = [RuntimeError("broken") for _ in range(20)]
+    bench.infer([frame()] * 20)
+    assert [document["error"]["consecutive"] for document in errors(bench)] == [1]
+    assert bench.reported["last_error"]["consecutive"] == 20
+    assert bench.reported["errors"] == 20
+
+
+def test_a_new_error_is_published_at_once() -> None:
+    bench = Bench()
+    bench.engine.script = [RuntimeError("dark"), RuntimeError("dark"), RuntimeError("wet")]
+    bench.infer([frame()] * 3)
+    assert [document["error"]["message"] for document in errors(bench)] == ["dark", "wet"]
+
+
+@pytest.mark.parametrize("error", [RuntimeError("out of memory"), ValueError("shape"), KeyError(1)])
+def test_whatever_an_engine_raises_the_loop_goes_on(error: Exception) -> None:
+    bench = Bench()
+    bench.engine.script = [error, [CIRCLE]]
+    bench.infer([frame("a.png"), frame("b.png")])
+    assert errors(bench)[0]["error"]["type"] == type(error).__name__
+    assert [found["frame"]["source"] for found in detections(bench)] == ["b.png"]
+
+
+def test_scores_that_are_no_numbers_are_not_published() -> None:
+    bench = Bench()
+    bench.engine.script = [[Detection("circle", float("inf"), Box(0, 0, 1, 1))]]
+    bench.infer([frame()])
+    assert detections(bench) == []
+    assert errors(bench)[0]["error"]["type"] == "ValueError"
+
+
+def test_a_message_larger_than_the_cloud_takes_is_an_error_and_not_in_the_way() -> None:
+    bench = Bench()
+    long = Detection("x" * 200_000, 0.9, Box(0, 0, 1, 1))
+    bench.engine.script = [[long], [CIRCLE]]
+    bench.infer([frame("a.png"), frame("b.png")])
+    assert "takes at most 131072" in errors(bench)[0]["error"]["message"]
+    assert [found["frame"]["source"] for found in detections(bench)] == ["b.png"]
+
+
+def test_a_model_that_cannot_be_loaded_is_tried_again_and_reported_without_a_model() -> None:
+    bench = Bench()
+    bench.models.failures = [ArtifactError("model.zip: SHA-256 is wrong") for _ in range(3)]
+    bench.infer([frame()])
+    assert bench.clock.waits == [1, 2, 4]
+    assert [document["model"] for document in errors(bench)] == [None]
+    assert errors(bench)[0]["error"]["message"] == "model.zip: SHA-256 is wrong"
+    assert len(detections(bench)) == 1
+
+
+def test_a_model_is_loaded_once() -> None:
+    bench = Bench()
+    bench.engine.script = [[CIRCLE], RuntimeError("busy"), [CIRCLE]]
+    bench.infer([frame()] * 3)
+    assert bench.models.loads == 1
+
+
+def test_a_model_that_runs_instead_of_the_deployed_one_says_why() -> None:
+    bench = Bench()
+    bench.models.instead = ArtifactError("the deployed model abc cannot run")
+    bench.infer([frame()])
+    assert errors(bench)[0]["error"]["message"] == "the deployed model abc cannot run"
+    assert bench.reported["status"] == "running"
+    assert len(detections(bench)) == 1
+
+
+def test_the_latency_is_measured_from_the_camera_to_the_decision() -> None:
+    bench = Bench()
+    bench.engine.takes_seconds = 0.25
+    bench.infer([frame()] * 3)
+    assert bench.reported["latency_ms"] == {"p50": 250.0, "p95": 250.0}
+
+
+def test_an_expected_failure_has_no_traceback_and_a_bug_has_one(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    bench = Bench()
+    bench.engine.script = [CameraError("dark"), ZeroDivisionError("division by zero")]
+    with caplog.at_level(logging.ERROR, "camera.reporting"):
+        bench.infer([frame()] * 3)
+    assert [bool(record.exc_info) for record in caplog.records] == [False, True]
+    assert caplog.records[0].message == "failure, the first time: CameraError: dark"
