@@ -17,6 +17,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from stacks.rollout import RolloutConfig
+
 ARTIFACT_NAME = "model.zip"
 
 # Where AWS IoT Greengrass V2 is offered; a test holds this list against botocore's own.
@@ -104,12 +106,6 @@ class InferenceConfig(_Section):
                 "for example 'deeplens/{thing}/infer'"
             )
         return value
-
-
-class RolloutConfig(_Section):
-    """How long a deploy waits for the cameras, and which cameras it waits for."""
-
-    wait_seconds: Annotated[int, Field(ge=10, le=780)] = 300
 
 
 class EnvironmentConfig(_Section):

@@ -48,7 +48,7 @@ class InferenceStack(Stack):
             model=model,
             inference=inference,
             topic=environment.inference.topic,
-            wait_seconds=environment.rollout.wait_seconds,
+            rollout=environment.rollout,
         )
 
         CfnOutput(self, "FunctionVersion", value=function.version_arn)

@@ -15,6 +15,7 @@ from local_aws.scope import Scope
 Params = dict[str, Any]
 Record = dict[str, Any]
 
+_TOKEN_SECONDS = 8 * 3600
 _DEFAULT_POLICIES: Params = {
     "failureHandlingPolicy": "ROLLBACK",
     "componentUpdatePolicy": {"timeoutInSeconds": 60, "action": "NOTIFY_COMPONENTS"},
@@ -41,6 +42,8 @@ class Deployments:
         target = parse_target(scope, params["targetArn"])
         if not self._cloud.target_exists(scope, params["targetArn"]):
             raise NotFoundError("TARGET", params["targetArn"])
+        if repeated := self._by_token(scope, params.get("clientToken")):
+            return _created(scope, repeated)
         self._check_parent(scope, params)
         components = params.get("components", {})
         self._check_components(scope, components)
@@ -61,6 +64,7 @@ class Deployments:
             "configurationArn": configuration_arn(scope, target, revision),
             "iotJobId": str(uuid.uuid4()),
             "state": "ACTIVE",
+            "clientToken": params.get("clientToken"),
         }
         previous = self._active(scope, params["targetArn"])
         await self._cloud.create_job(scope, record["iotJobId"], _job_request(record, target))
@@ -69,11 +73,7 @@ class Deployments:
         for superseded in previous:
             superseded["state"] = "INACTIVE"
             await self._cloud.cancel_job(scope, superseded["iotJobId"])
-        return {
-            "deploymentId": record["deploymentId"],
-            "iotJobId": record["iotJobId"],
-            "iotJobArn": _job_arn(scope, record),
-        }
+        return _created(scope, record)
 
     def get(self, scope: Scope, params: Params) -> Params:
         """GetDeployment."""
@@ -176,6 +176,13 @@ class Deployments:
         }
         return {key: value for key, value in summary.items() if value is not None}
 
+    def _by_token(self, scope: Scope, token: str | None) -> Record | None:
+        """Find what a repeated request created: a token is good for eight hours."""
+        for record in self.records(scope):
+            if token and record.get("clientToken") == token:
+                return record if now() - record["created"] < _TOKEN_SECONDS else None
+        return None
+
     def _check_parent(self, scope: Scope, params: Params) -> None:
         parent = params.get("parentTargetArn")
         if parent is None:
@@ -228,6 +235,14 @@ def _with_defaults(policies: Params) -> Params:
         if isinstance(default, dict)
         else policies.get(key, default)
         for key, default in _DEFAULT_POLICIES.items()
+    }
+
+
+def _created(scope: Scope, record: Record) -> Params:
+    return {
+        "deploymentId": record["deploymentId"],
+        "iotJobId": record["iotJobId"],
+        "iotJobArn": _job_arn(scope, record),
     }
 
 

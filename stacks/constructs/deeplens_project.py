@@ -9,6 +9,7 @@ from constructs import Construct
 from stacks.constructs.custom_resource_handler import CustomResourceHandler
 from stacks.constructs.greengrass_component import Component
 from stacks.constructs.greengrass_releases import RELEASES
+from stacks.rollout import RolloutConfig
 
 # Lambda's own limit; the wait for the cameras ends before it.
 _HANDLER_TIMEOUT_SECONDS = 900
@@ -27,7 +28,7 @@ class DeepLensProject(Construct):
         model: Component,
         inference: Component,
         topic: str,
-        wait_seconds: int,
+        rollout: RolloutConfig,
     ) -> None:
         super().__init__(scope, id_)
         target_arn = self._arn("iot", f"thinggroup/{thing_group}")
@@ -36,19 +37,26 @@ class DeepLensProject(Construct):
             "Handler",
             package="deeplens_project",
             timeout_seconds=_HANDLER_TIMEOUT_SECONDS,
-            statements=self._statements(target_arn),
+            statements=self._statements(thing_group, rollout),
             wildcard_reason="deployments and their jobs get their ids from the service, and things "
-            "join the fleet after this stack",
+            "join the fleet after this stack; Greengrass' lists know no resources",
         )
         components = {
             name: {"componentVersion": version} for name, version in sorted(RELEASES.items())
         }
         # Lets the component below name its own thing in its access control.
-        components["aws.greengrass.Nucleus"] |= _merge({"interpolateComponentConfiguration": True})
-        components[model.name] = {"componentVersion": model.version}
+        components["aws.greengrass.Nucleus"] |= _configuration(
+            {"interpolateComponentConfiguration": True}
+        )
+        # A device keeps what it has configured unless it is told to forget: each release begins
+        # with its own defaults, so that v1 → v2 → v1 ends where it began.
+        components[model.name] = {
+            "componentVersion": model.version,
+            **_configuration({}, reset=True),
+        }
         components[inference.name] = {
             "componentVersion": inference.version,
-            **_merge(_access_control(inference.name, topic)),
+            **_configuration(_access_control(inference.name, topic), reset=True),
         }
         resource = CustomResource(
             self,
@@ -64,17 +72,24 @@ class DeepLensProject(Construct):
                 "DeploymentPolicies": json.dumps(_POLICIES, sort_keys=True),
                 "ModelDigest": model.identity,
                 "FunctionArn": inference.identity,
-                "WaitSeconds": wait_seconds,
+                "IotJobConfiguration": json.dumps(rollout.to_job(), sort_keys=True),
+                "Rollout": json.dumps(rollout.to_plan(), sort_keys=True),
+                "OnDelete": rollout.on_delete,
             },
         )
         resource.node.add_dependency(model.resource, inference.resource)
         self.status = resource.get_att_string("Status")
 
-    def _statements(self, target_arn: str) -> list[aws_iam.PolicyStatement]:
-        """Permissions to deploy to one thing group and to ask its devices.
+    def _statements(
+        self, thing_group: str, rollout: RolloutConfig
+    ) -> list[aws_iam.PolicyStatement]:
+        """Permissions to deploy to one thing group and its waves, and to ask their devices.
 
         Source: the handler permissions of AWS::GreengrassV2::Deployment.
         """
+        named = [wave.thing_group for wave in rollout.waves if wave.thing_group]
+        groups = [thing_group, *named, *_wave_groups(thing_group, rollout)]
+        targets = [self._arn("iot", f"thinggroup/{group}") for group in groups]
         return [
             aws_iam.PolicyStatement(
                 sid="DeployToFleet",
@@ -83,30 +98,45 @@ class DeepLensProject(Construct):
                     "greengrass:CreateDeployment",
                     "greengrass:DeleteDeployment",
                     "greengrass:GetDeployment",
-                    "greengrass:ListDeployments",
                     "greengrass:TagResource",
                 ],
                 resources=[
                     self._arn("greengrass", "deployments"),
                     self._arn("greengrass", "deployments:*"),
-                    target_arn,
+                    *targets,
                 ],
+            ),
+            # These two know no resources.
+            aws_iam.PolicyStatement(
+                sid="ListDeploymentsAndCoreDevices",
+                actions=["greengrass:ListCoreDevices", "greengrass:ListDeployments"],
+                resources=["*"],
             ),
             aws_iam.PolicyStatement(
                 sid="AskCoreDevices",
-                actions=["greengrass:GetCoreDevice", "greengrass:ListEffectiveDeployments"],
+                actions=[
+                    "greengrass:ListEffectiveDeployments",
+                    "greengrass:ListInstalledComponents",
+                ],
                 resources=[self._arn("greengrass", "coreDevices:*")],
             ),
             aws_iam.PolicyStatement(
                 sid="RunJobsOnFleet",
-                actions=["iot:CancelJob", "iot:CreateJob", "iot:DescribeJob", "iot:UpdateJob"],
-                resources=[self._arn("iot", "job/*"), target_arn],
+                actions=[
+                    "iot:CancelJob",
+                    "iot:CreateJob",
+                    "iot:DescribeJob",
+                    "iot:ListJobExecutionsForJob",
+                    "iot:UpdateJob",
+                ],
+                resources=[self._arn("iot", "job/*"), *targets],
             ),
             aws_iam.PolicyStatement(
                 sid="ReadFleet",
                 actions=["iot:DescribeThingGroup", "iot:ListThingsInThingGroup"],
-                resources=[target_arn],
+                resources=targets,
             ),
+            *self._wave_statements(thing_group, rollout),
             aws_iam.PolicyStatement(
                 sid="ReadHeartbeats",
                 actions=["iot:DescribeThing", "iot:GetThingShadow"],
@@ -114,8 +144,39 @@ class DeepLensProject(Construct):
             ),
         ]
 
+    def _wave_statements(
+        self, thing_group: str, rollout: RolloutConfig
+    ) -> list[aws_iam.PolicyStatement]:
+        """Permissions to make the thing groups of shares of the fleet, if there are any."""
+        groups = _wave_groups(thing_group, rollout)
+        if not groups:
+            return []
+        return [
+            aws_iam.PolicyStatement(
+                sid="PutShareIntoWave",
+                actions=[
+                    "iot:AddThingToThingGroup",
+                    "iot:CreateThingGroup",
+                    "iot:RemoveThingFromThingGroup",
+                ],
+                resources=[
+                    *(self._arn("iot", f"thinggroup/{group}") for group in groups),
+                    self._arn("iot", "thing/*"),
+                ],
+            )
+        ]
+
     def _arn(self, service: str, resource: str) -> str:
         return Stack.of(self).format_arn(service=service, resource=resource)
+
+
+def _wave_groups(thing_group: str, rollout: RolloutConfig) -> list[str]:
+    """Names of the groups that the custom resource makes for waves by percentage."""
+    return [
+        f"{thing_group}-wave-{number}"
+        for number, wave in enumerate(rollout.waves, start=1)
+        if wave.percent is not None
+    ]
 
 
 _POLICIES = {
@@ -143,5 +204,9 @@ def _access_control(component: str, topic: str) -> dict[str, Any]:
     }
 
 
-def _merge(configuration: dict[str, Any]) -> dict[str, Any]:
-    return {"configurationUpdate": {"merge": json.dumps(configuration, sort_keys=True)}}
+def _configuration(merge: dict[str, Any], *, reset: bool = False) -> dict[str, Any]:
+    """Merge, after everything got the component version's own default if `reset`."""
+    update: dict[str, Any] = {"reset": [""]} if reset else {}
+    if merge:
+        update["merge"] = json.dumps(merge, sort_keys=True)
+    return {"configurationUpdate": update}

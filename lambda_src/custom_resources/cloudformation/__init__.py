@@ -5,9 +5,11 @@ Source: AWS CloudFormation User Guide, "Custom resource request and response ref
 
 import json
 import logging
+import time
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from typing import Any
 
 logger = logging.getLogger()
@@ -16,12 +18,23 @@ logger.setLevel(logging.INFO)
 # CloudFormation refuses an answer of more than 4096 bytes.
 _REASON_LIMIT_CHARACTERS = 2000
 
+_TIMEOUT_SECONDS = 6.0
+_PAUSES_SECONDS = (0.5, 2.0)
+
 # What CloudFormation echoes as the physical id when a Create failed before there was one.
 NOTHING_CREATED = "nothing-was-created"
 
 
 class ResourceFailed(Exception):  # noqa: N818 - CloudFormation's word for it is FAILED
-    """The resource cannot be brought about; the text is what a person reads in the stack."""
+    """The resource cannot be brought about; the text is what a person reads in the stack.
+
+    Attributes:
+        physical_id: of what is there nevertheless, so that CloudFormation asks for its deletion.
+    """
+
+    def __init__(self, text: str, physical_id: str | None = None) -> None:
+        super().__init__(text)
+        self.physical_id = physical_id
 
 
 @dataclass(frozen=True)
@@ -33,6 +46,12 @@ class Request:
     physical_id: str | None
     # Seconds that this invocation may still run.
     remaining_seconds: Callable[[], float]
+    # The same when Lambda tries the same request again.
+    id: str = ""
+    # The resource that asks: its stack and its logical id.
+    owner: str = ""
+    # Before an Update; empty otherwise.
+    old_properties: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -54,6 +73,9 @@ def answering(handle: Callable[[Request], Result]) -> Callable[[dict[str, Any], 
             properties=event["ResourceProperties"],
             physical_id=physical_id,
             remaining_seconds=lambda: context.get_remaining_time_in_millis() / 1000,
+            id=event["RequestId"],
+            owner=f"{event['StackId']}/{event['LogicalResourceId']}",
+            old_properties=event.get("OldResourceProperties", {}),
         )
         if request.type == "Delete" and physical_id == NOTHING_CREATED:
             _answer(event, "SUCCESS", Result(NOTHING_CREATED))
@@ -61,7 +83,8 @@ def answering(handle: Callable[[Request], Result]) -> Callable[[dict[str, Any], 
         try:
             result = handle(request)
         except ResourceFailed as failure:
-            _answer(event, "FAILED", Result(physical_id or NOTHING_CREATED), str(failure))
+            known = physical_id or failure.physical_id or NOTHING_CREATED
+            _answer(event, "FAILED", Result(known), str(failure))
         except Exception as error:
             # The stack must not wait an hour for an answer that never comes.
             logger.exception("unexpected failure")
@@ -91,5 +114,14 @@ def _answer(event: dict[str, Any], status: str, result: Result, reason: str = ""
         headers={"Content-Type": ""},
         method="PUT",
     )
-    with urllib.request.urlopen(request, timeout=30):  # noqa: S310 - as above
-        logger.info("answered %s", status)
+    for pause_seconds in (*_PAUSES_SECONDS, None):
+        try:
+            with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS):  # noqa: S310 - as above
+                logger.info("answered %s", status)
+                return
+        except (OSError, HTTPException) as error:
+            # Without an answer the stack waits for an hour.
+            if pause_seconds is None:
+                raise
+            logger.warning("not answered yet: %s", error)
+            time.sleep(pause_seconds)

@@ -5,62 +5,85 @@ deployment, waits for the devices' own word, and on CloudFormation's roll-back, 
 previous properties, deploys the previous complete set again.
 """
 
-from typing import Any
+from dataclasses import replace
 
 import boto3
+from botocore.config import Config
 
 from cloudformation import Request, ResourceFailed, Result, answering
-from deeplens_project import deployments, fleet, waiting
+from deeplens_project import deployments
+from deeplens_project.explanation import explain
+from deeplens_project.fleet import Fleet
+from deeplens_project.rollout import GateClosed, Plan, Rollout
+
+# Throttled calls are repeated; a wait that still gets no answer goes on with what it knows.
+_PATIENT = Config(retries={"mode": "standard", "max_attempts": 8}, max_pool_connections=16)
+_ANSWER_SECONDS = 30.0
 
 
 def bring_about(request: Request) -> Result:
     """Handle one request; raise `ResourceFailed` when the cameras do not get there in time."""
     properties = request.properties
-    greengrass = boto3.client("greengrassv2")
-    cameras = fleet.Fleet(
-        iot=boto3.client("iot"),
-        iot_data=boto3.client("iot-data"),
-        greengrass=greengrass,
+    rollout = Rollout(
+        fleet=Fleet(
+            iot=boto3.client("iot", config=_PATIENT),
+            iot_data=boto3.client("iot-data", config=_PATIENT),
+            greengrass=boto3.client("greengrassv2", config=_PATIENT),
+        ),
         thing_group=properties["ThingGroupName"],
+        token=request.id,
+        remaining_seconds=lambda: request.remaining_seconds() - _ANSWER_SECONDS,
     )
-    physical_id = f"deeplens-project/{properties['ProjectName']}"
-    if request.type == "Delete":
-        return _remove(request, greengrass, cameras, physical_id)
-    wanted = deployments.Wanted.from_properties(properties)
-    deployment_id, is_new = deployments.ensure(greengrass, wanted)
-    verdict = waiting.wait_for(
-        cameras,
-        waiting.Goal(deployment_id, properties["ModelDigest"], properties["FunctionArn"], is_new),
-        min(float(properties["WaitSeconds"]), _usable_seconds(request)),
-    )
-    if verdict.failed:
-        raise ResourceFailed(verdict.explain())
-    return Result(physical_id, {"DeploymentId": deployment_id, "Status": verdict.explain()})
+    physical_id = _physical_id(request)
+    wanted = deployments.Wanted.from_properties(properties, request.owner)
+    try:
+        if request.type == "Delete":
+            return _remove(request, rollout, wanted)
+        verdict = rollout.run(wanted, Plan.from_properties(properties))
+    except GateClosed as closed:
+        # With an id of its own, a failed Create is undone by the Delete that follows.
+        raise ResourceFailed(str(closed), physical_id) from None
+    made = deployments.latest(rollout.fleet.greengrass, wanted.target_arn)
+    deployment_id = made.id if made else ""
+    return Result(physical_id, {"DeploymentId": deployment_id, "Status": explain(verdict)})
 
 
-def _remove(request: Request, greengrass: Any, cameras: fleet.Fleet, physical_id: str) -> Result:
-    """Take the components off the cameras that can be reached, then retire the deployment."""
-    properties = request.properties
-    target = properties["TargetArn"]
-    if deployments.latest(greengrass, target) is None:
-        return Result(request.physical_id or physical_id)
-    nothing = deployments.Wanted(target, properties["DeploymentName"], {}, {})
-    deployment_id, is_new = deployments.ensure(greengrass, nothing)
-    verdict = waiting.wait_for(
-        cameras,
-        waiting.Goal(deployment_id, None, None, is_new),
-        min(float(properties["WaitSeconds"]), _usable_seconds(request)),
-    )
-    if verdict.failed:
-        raise ResourceFailed(verdict.explain())
-    if not verdict.offline:
-        deployments.retire(greengrass, deployment_id)
-    return Result(request.physical_id or physical_id)
+def _physical_id(request: Request) -> str:
+    """The id follows from the target: a renamed project is an update, another fleet a new one."""
+    old_target = request.old_properties.get("TargetArn")
+    stays = request.type == "Delete" or old_target == request.properties["TargetArn"]
+    if request.physical_id and stays:
+        return request.physical_id
+    return f"deeplens-project/{request.properties['ThingGroupName']}"
 
 
-def _usable_seconds(request: Request) -> float:
-    """Seconds to wait that leave time to answer before Lambda's own limit."""
-    return max(request.remaining_seconds() - 30.0, 1.0)
+def _remove(request: Request, rollout: Rollout, wanted: deployments.Wanted) -> Result:
+    """Bring the fleet where it belongs without this resource."""
+    greengrass = rollout.fleet.greengrass
+    result = Result(_physical_id(request))
+    current = deployments.latest(greengrass, wanted.target_arn)
+    if current is None or current.tags.get(deployments.OWNER_TAG) != request.owner:
+        return result
+    plan = replace(Plan.from_properties(request.properties), waves=())
+    before = deployments.last_proven(greengrass, wanted.target_arn)
+    if deployments.PROVEN_TAG not in current.tags and before and before.id != current.id:
+        # This resource never came to be: what ran before it comes back.
+        previous = deployments.Wanted(
+            wanted.target_arn, wanted.name, before.components, before.policies, before.job,
+            before.tags,
+        )  # fmt: skip
+        rollout.run(previous, plan)
+        return result
+    if request.properties.get("OnDelete", "remove") == "keep":
+        return result
+    nothing = replace(wanted, components={}, job={}, tags={deployments.OWNER_TAG: request.owner})
+    names = frozenset(name for name in current.components if not name.startswith("aws."))
+    verdict = rollout.run(nothing, plan, absent=names)
+    emptied = deployments.latest(greengrass, wanted.target_arn)
+    # Devices that are offline now still have to learn that nothing is left to run.
+    if emptied and not verdict.of("offline"):
+        deployments.retire(greengrass, emptied)
+    return result
 
 
 handler = answering(bring_about)

@@ -1,74 +1,231 @@
-"""One deployment for one target: found if it is there already, else created."""
+"""Deployments of one target: found if they are there already, else created; and what they proved.
 
+Tags carry what a later request must know: which resource owns a deployment, what it proved, what it
+replaced, and that somebody stopped it.
+"""
+
+import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any, Self
+
+from botocore.exceptions import ClientError
 
 from cloudformation import ResourceFailed
 
+OWNER_TAG = "deeplens:owner"
+MODEL_TAG = "deeplens:model-digest"
+FUNCTION_TAG = "deeplens:function"
+PROVEN_TAG = "deeplens:proven"
+REPLACED_TAG = "deeplens:replaced"
+STOPPED_TAG = "deeplens:stopped"
+
+# How far back a release counts as kept.
+_MOST_KEPT = 50
 _LIVE = {"ACTIVE", "COMPLETED"}
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """A complete deployment as the template describes it."""
+    """A complete deployment, as the template describes it."""
 
     target_arn: str
     name: str
     components: dict[str, Any]
-    policies: dict[str, Any]
+    policies: dict[str, Any] = field(default_factory=dict)
+    job: dict[str, Any] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+    parent_target_arn: str | None = None
 
     @classmethod
-    def from_properties(cls, properties: dict[str, Any]) -> Self:
-        """Read the resource's properties; the two documents are JSON text, so types survive."""
+    def from_properties(cls, properties: dict[str, Any], owner: str) -> Self:
+        """Read the resource's properties; documents are JSON text, so types survive."""
         return cls(
-            properties["TargetArn"],
-            properties["DeploymentName"],
-            json.loads(properties["Components"]),
-            json.loads(properties["DeploymentPolicies"]),
+            target_arn=properties["TargetArn"],
+            name=properties["DeploymentName"],
+            components=json.loads(properties["Components"]),
+            policies=json.loads(properties["DeploymentPolicies"]),
+            job=json.loads(properties.get("IotJobConfiguration", "{}")),
+            tags={
+                OWNER_TAG: owner,
+                MODEL_TAG: properties["ModelDigest"],
+                FUNCTION_TAG: properties["FunctionArn"],
+            },
         )
 
+    def to(self, target_arn: str) -> Self:
+        """The same set for one wave: a subdeployment that acts on behalf of the whole fleet."""
+        return replace(self, target_arn=target_arn, parent_target_arn=self.target_arn)
 
-def latest(greengrass: Any, target_arn: str) -> dict[str, Any] | None:
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what devices get."""
+        content = json.dumps([self.components, self.policies], sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A deployment as the cloud has it."""
+
+    id: str
+    target_arn: str
+    status: str
+    job_id: str
+    created_at: float
+    components: dict[str, Any]
+    policies: dict[str, Any]
+    job: dict[str, Any]
+    tags: dict[str, str]
+
+    @property
+    def is_live(self) -> bool:
+        """Whether devices still get it."""
+        return self.status in _LIVE
+
+    @property
+    def arn(self) -> str:
+        """Its ARN, in the account and Region of its target."""
+        partition, _, region, account = self.target_arn.split(":")[1:5]
+        return f"arn:{partition}:greengrass:{region}:{account}:deployments:{self.id}"
+
+
+def history(greengrass: Any, target_arn: str) -> Iterator[Deployment]:
+    """Yield the newest deployments of a target that were not deleted, newest first."""
+    pages = greengrass.get_paginator("list_deployments").paginate(
+        targetArn=target_arn, historyFilter="ALL"
+    )
+    summaries = (summary for page in pages for summary in page["deployments"])
+    for summary in islice(summaries, _MOST_KEPT):
+        yield get(greengrass, summary["deploymentId"])
+
+
+def latest(greengrass: Any, target_arn: str) -> Deployment | None:
     """Return the target's current deployment, whoever made it, or None."""
-    answer = greengrass.list_deployments(targetArn=target_arn, historyFilter="LATEST_ONLY")
-    for summary in answer["deployments"]:
-        deployment: dict[str, Any] = greengrass.get_deployment(deploymentId=summary["deploymentId"])
-        return deployment
-    return None
+    return next(history(greengrass, target_arn), None)
 
 
-def ensure(greengrass: Any, wanted: Wanted) -> tuple[str, bool]:
-    """Return the id of a live deployment equal to `wanted`, and whether it had to be created.
+def get(greengrass: Any, deployment_id: str) -> Deployment:
+    """Return a deployment by its id."""
+    found = greengrass.get_deployment(deploymentId=deployment_id)
+    return Deployment(
+        id=deployment_id,
+        target_arn=found["targetArn"],
+        status=found["deploymentStatus"],
+        job_id=found.get("iotJobId", ""),
+        created_at=found["creationTimestamp"].timestamp(),
+        components=found.get("components", {}),
+        policies=found.get("deploymentPolicies") or {},
+        job=found.get("iotJobConfiguration") or {},
+        tags=found.get("tags") or {},
+    )
 
-    An equal one that is the latest is taken: that makes a repeated request, and one that timed
-    out after its success, a no-op.
+
+def ensure(greengrass: Any, wanted: Wanted, token: str) -> Deployment:
+    """Return a live deployment equal to `wanted`; create it unless it is the target's latest.
+
+    That, and `token`, make a repeated request and one that timed out after its success a no-op.
+
+    Raises:
+        ResourceFailed: Greengrass refuses it, or somebody stopped this very set.
     """
     current = latest(greengrass, wanted.target_arn)
-    if current and current["deploymentStatus"] in _LIVE and _same(current, wanted):
-        return str(current["deploymentId"]), False
-    arguments = {"deploymentPolicies": wanted.policies} if wanted.policies else {}
+    if current and _same(current, wanted):
+        if STOPPED_TAG in current.tags:
+            raise ResourceFailed(
+                f"this release was stopped on {wanted.target_arn}: {current.tags[STOPPED_TAG]}; "
+                "deploy another one, or lift the stop with `fleet resume`"
+            )
+        if current.is_live and not _has_waves_under_way(greengrass, wanted):
+            tag(greengrass, current, wanted.tags)
+            return get(greengrass, current.id)
+    tags = dict(wanted.tags)
+    if current:
+        tags[REPLACED_TAG] = current.id
+    more = {
+        "deploymentPolicies": wanted.policies,
+        "iotJobConfiguration": wanted.job,
+        "parentTargetArn": wanted.parent_target_arn,
+    }
     try:
         created = greengrass.create_deployment(
             targetArn=wanted.target_arn,
             deploymentName=wanted.name,
             components=wanted.components,
-            **arguments,
+            tags=tags,
+            clientToken=hashlib.sha256(f"{token}/{wanted.target_arn}".encode()).hexdigest()[:64],
+            **{key: value for key, value in more.items() if value},
         )
-    except greengrass.exceptions.ClientError as error:
+    except ClientError as error:
+        now = latest(greengrass, wanted.target_arn)
+        if error.response["Error"]["Code"] == "ConflictException" and now and _same(now, wanted):
+            return now
         message = error.response["Error"]["Message"]
         raise ResourceFailed(f"{wanted.target_arn}: no deployment was created: {message}") from None
-    return str(created["deploymentId"]), True
+    return get(greengrass, str(created["deploymentId"]))
 
 
-def retire(greengrass: Any, deployment_id: str) -> None:
-    """Cancel and delete a deployment; devices that took it keep its result."""
-    greengrass.cancel_deployment(deploymentId=deployment_id)
-    greengrass.delete_deployment(deploymentId=deployment_id)
-
-
-def _same(current: dict[str, Any], wanted: Wanted) -> bool:
-    return (
-        current.get("components", {}) == wanted.components
-        and (current.get("deploymentPolicies") or {}) == wanted.policies
+def last_proven(greengrass: Any, target_arn: str) -> Deployment | None:
+    """Return the newest deployment of the target that passed its gate, or None."""
+    return next(
+        (
+            one
+            for one in history(greengrass, target_arn)
+            if PROVEN_TAG in one.tags and STOPPED_TAG not in one.tags
+        ),
+        None,
     )
+
+
+def is_proven(greengrass: Any, wanted: Wanted) -> bool:
+    """Whether this very set passed the gate on this target before, and nobody stopped it."""
+    for one in history(greengrass, wanted.target_arn):
+        if _same(one, wanted) and STOPPED_TAG in one.tags:
+            return False
+        if _same(one, wanted) and PROVEN_TAG in one.tags:
+            return True
+    return False
+
+
+def tag(greengrass: Any, deployment: Deployment, tags: dict[str, str]) -> None:
+    """Add tags that the deployment does not have yet."""
+    new = {key: value[:256] for key, value in tags.items() if deployment.tags.get(key) != value}
+    if new:
+        greengrass.tag_resource(resourceArn=deployment.arn, tags=new)
+
+
+def retire(greengrass: Any, deployment: Deployment) -> None:
+    """Cancel and delete a deployment; devices that took it keep its result."""
+    gone = {"ConflictException", "ResourceNotFoundException"}
+    for operation in (greengrass.cancel_deployment, greengrass.delete_deployment):
+        try:
+            operation(deploymentId=deployment.id)
+        except ClientError as error:
+            # Cancelled or deleted before: by a request that died after it, for example.
+            if error.response["Error"]["Code"] not in gone:
+                raise
+
+
+def _has_waves_under_way(greengrass: Any, wanted: Wanted) -> bool:
+    """Whether groups of the target run another set than the target's own deployment."""
+    if wanted.parent_target_arn:
+        return False
+    listed = greengrass.list_deployments(
+        parentTargetArn=wanted.target_arn, historyFilter="LATEST_ONLY"
+    )["deployments"]
+    return any(one["deploymentStatus"] in _LIVE for one in listed)
+
+
+def _same(current: Deployment, wanted: Wanted) -> bool:
+    return (
+        current.components == wanted.components
+        and _subset(wanted.policies, current.policies)
+        and current.job == wanted.job
+    )
+
+
+def _subset(wanted: dict[str, Any], found: dict[str, Any]) -> bool:
+    """Whether everything wanted is found; the service fills defaults in."""
+    return all(found.get(key) == value for key, value in wanted.items())

@@ -1,42 +1,16 @@
-"""What the cloud knows of each camera: its heartbeat, and how far a deployment came on it."""
+"""What the cloud can be asked about each camera, as observations."""
 
 import json
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-# A camera that missed this many heartbeats in a row is not reachable.
-_MISSED_HEARTBEATS = 3
+from deeplens_project.observations import Execution, Heartbeat, Installed, Joined, Observation
 
-
-@dataclass(frozen=True)
-class Heartbeat:
-    """The reported state of the thing's named shadow `deeplens`."""
-
-    model_digest: str | None
-    function_arn: str | None
-    status: str
-    frames: int
-    last_error: str | None
-    interval_seconds: float
-    # When the cloud received it, seconds since the epoch, by the cloud's clock.
-    received_at: float
-
-    def is_alive(self, now: float) -> bool:
-        """Whether the camera still reports, as far as its own interval lets one say."""
-        age_seconds = now - self.received_at
-        return self.status != "stopped" and age_seconds < _MISSED_HEARTBEATS * max(
-            self.interval_seconds, 1.0
-        )
-
-
-@dataclass(frozen=True)
-class Execution:
-    """One core device's execution of one deployment."""
-
-    status: str
-    reason: str
-    # Seconds since the epoch, by the cloud's clock.
-    modified_at: float = 0.0
+SHADOW = "deeplens"
+_AT_ONCE = 16
 
 
 @dataclass(frozen=True)
@@ -46,69 +20,126 @@ class Fleet:
     iot: Any
     iot_data: Any
     greengrass: Any
-    thing_group: str
 
-    def things(self) -> list[str]:
-        """Names of the thing group's members."""
+    def things(self, thing_group: str) -> list[str]:
+        """Names of a thing group's members, those of groups below it too."""
         pages = self.iot.get_paginator("list_things_in_thing_group").paginate(
-            thingGroupName=self.thing_group, recursive=True
+            thingGroupName=thing_group, recursive=True
         )
         return sorted(name for page in pages for name in page["things"])
 
-    def heartbeat(self, thing: str) -> Heartbeat | None:
-        """Return the camera's last heartbeat, or None if it never sent one."""
+    def joined(self) -> list[Joined]:
+        """Every core device that was ever connected."""
+        pages = self.greengrass.get_paginator("list_core_devices").paginate()
+        return [Joined(one["coreDeviceThingName"]) for page in pages for one in page["coreDevices"]]
+
+    def job_executions(self, job_id: str, deployment_id: str) -> Iterator[Execution]:
+        """How far the deployment came, by IoT's job."""
+        pages = self.iot.get_paginator("list_job_executions_for_job").paginate(jobId=job_id)
+        for page in pages:
+            for item in page["executionSummaries"]:
+                summary = item["jobExecutionSummary"]
+                yield Execution(
+                    thing=item["thingArn"].rpartition("/")[2],
+                    deployment_id=deployment_id,
+                    status=summary["status"],
+                    at=_seconds(summary.get("lastUpdatedAt")),
+                    queued_at=_seconds(summary.get("queuedAt")),
+                    number=int(summary.get("executionNumber", 1)),
+                )
+
+    def heartbeats(self, things: Iterable[str]) -> dict[str, list[Observation]]:
+        """Return, by thing, the last heartbeat of each camera that ever sent one."""
+        return self._each(self.heartbeat, things)
+
+    def details(self, things: Iterable[str], deployment_id: str) -> dict[str, list[Observation]]:
+        """Return, by thing, Greengrass' own word: how far, why, and in which component."""
+        return self._each(lambda thing: self._details(thing, deployment_id), things)
+
+    def heartbeat(self, thing: str) -> list[Observation]:
+        """Return the camera's last heartbeat, if it ever sent one."""
         try:
-            answer = self.iot_data.get_thing_shadow(thingName=thing, shadowName="deeplens")
+            answer = self.iot_data.get_thing_shadow(thingName=thing, shadowName=SHADOW)
         except self.iot_data.exceptions.ResourceNotFoundException:
-            return None
-        document = json.loads(answer["payload"].read())
-        reported = document.get("state", {}).get("reported")
-        if not reported:
-            return None
-        error = reported.get("last_error")
-        return Heartbeat(
-            model_digest=(reported.get("model") or {}).get("digest"),
-            function_arn=reported.get("function"),
-            status=reported.get("status", "unknown"),
-            frames=int(reported.get("frames", 0)),
-            last_error=error.get("message") if isinstance(error, dict) else None,
-            interval_seconds=float(reported.get("heartbeat_interval_seconds", 60)),
-            received_at=_received_at(document),
-        )
+            return []
+        found = _heartbeat(thing, json.loads(answer["payload"].read()))
+        return [found] if found else []
 
-    def is_core_device(self, thing: str) -> bool:
-        """Whether Greengrass ever heard of this thing as a core device."""
+    def _details(self, thing: str, deployment_id: str) -> list[Observation]:
+        client = self.greengrass
         try:
-            self.greengrass.get_core_device(coreDeviceThingName=thing)
-        except self.greengrass.exceptions.ResourceNotFoundException:
-            return False
-        return True
-
-    def execution(self, thing: str, deployment_id: str) -> Execution | None:
-        """Return how far the deployment came on this core, or None if the core took none yet."""
-        try:
-            pages = self.greengrass.get_paginator("list_effective_deployments").paginate(
-                coreDeviceThingName=thing
+            effective = client.list_effective_deployments(coreDeviceThingName=thing)
+            installed = client.list_installed_components(
+                coreDeviceThingName=thing, topologyFilter="ALL"
             )
-            for page in pages:
-                for item in page["effectiveDeployments"]:
-                    if item["deploymentId"] == deployment_id:
-                        return _execution(item)
-        except self.greengrass.exceptions.ResourceNotFoundException:
-            return None
+        except client.exceptions.ResourceNotFoundException:
+            return []
+        executions: list[Observation] = [
+            _execution(thing, item)
+            for item in effective["effectiveDeployments"]
+            if item["deploymentId"] == deployment_id
+        ]
+        return executions + [_installed(thing, item) for item in installed["installedComponents"]]
+
+    def _each(
+        self, ask: Callable[[str], list[Observation]], things: Iterable[str]
+    ) -> dict[str, list[Observation]]:
+        names = list(things)
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            return dict(zip(names, pool.map(ask, names), strict=True))
+
+
+def _heartbeat(thing: str, document: dict[str, Any]) -> Heartbeat | None:
+    reported = document.get("state", {}).get("reported")
+    if not isinstance(reported, dict) or not reported:
         return None
-
-
-def _execution(item: dict[str, Any]) -> Execution:
-    details = item.get("statusDetails") or {}
-    reasons = [item.get("reason", ""), *details.get("errorStack", [])]
-    return Execution(
-        item["coreDeviceExecutionStatus"],
-        "; ".join(text for text in reasons if text),
-        item["modifiedTimestamp"].timestamp(),
+    error = reported.get("last_error")
+    stamps = document.get("metadata", {}).get("reported", {}).get("heartbeat_at", {})
+    return Heartbeat(
+        thing=thing,
+        received_at=float(stamps.get("timestamp") or 0.0),
+        version=int(document.get("version", 0)),
+        status=str(reported.get("status", "unknown")),
+        model_digest=(reported.get("model") or {}).get("digest"),
+        function_arn=reported.get("function"),
+        frames=int(reported.get("frames") or 0),
+        frames_per_second=float(reported.get("frames_per_second") or 0.0),
+        last_error=error.get("message") if isinstance(error, dict) else None,
+        interval_seconds=float(reported.get("heartbeat_interval_seconds") or 60),
+        uptime_seconds=_span(reported.get("started_at"), reported.get("heartbeat_at")),
     )
 
 
-def _received_at(document: dict[str, Any]) -> float:
-    stamps = document.get("metadata", {}).get("reported", {}).get("heartbeat_at", {})
-    return float(stamps.get("timestamp") or 0.0)
+def _execution(thing: str, item: dict[str, Any]) -> Execution:
+    details = item.get("statusDetails") or {}
+    return Execution(
+        thing=thing,
+        deployment_id=item["deploymentId"],
+        status=item["coreDeviceExecutionStatus"],
+        at=_seconds(item.get("modifiedTimestamp")),
+        reason=item.get("reason", ""),
+        error_stack=tuple(details.get("errorStack", [])),
+    )
+
+
+def _installed(thing: str, item: dict[str, Any]) -> Installed:
+    return Installed(
+        thing=thing,
+        component=item["componentName"],
+        version=item["componentVersion"],
+        state=item["lifecycleState"],
+        reported_at=_seconds(item.get("lastReportedTimestamp")),
+        detail=item.get("lifecycleStateDetails", ""),
+    )
+
+
+def _seconds(stamp: datetime | None) -> float:
+    return stamp.timestamp() if stamp else 0.0
+
+
+def _span(begin: Any, end: Any) -> float:
+    """Seconds between two of the camera's own times; 0 when one is missing or not a time."""
+    try:
+        return (datetime.fromisoformat(end) - datetime.fromisoformat(begin)).total_seconds()
+    except (TypeError, ValueError):
+        return 0.0

@@ -1,0 +1,163 @@
+"""A release in waves: each wave is a thing group below the fleet, with its own gate."""
+
+import hashlib
+import json
+import logging
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+from deeplens_project import deployments
+from deeplens_project.deployments import Deployment, Wanted
+from deeplens_project.explanation import advise, explain
+from deeplens_project.fleet import Fleet
+from deeplens_project.verdict import Goal, Rule, Verdict
+from deeplens_project.waiting import Outcome, Watch
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Wave:
+    """Some of the fleet before the rest: a named thing group, or a share in percent."""
+
+    thing_group: str | None
+    percent: float
+    wait_seconds: float
+    bake_seconds: float
+    pause_seconds: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the template says about the rollout; see `stacks.rollout` for the same in TOML."""
+
+    rule: Rule
+    waves: tuple[Wave, ...]
+    wait_seconds: float
+    bake_seconds: float
+
+    @classmethod
+    def from_properties(cls, properties: dict[str, Any]) -> Self:
+        """Read the property `Rollout`, a JSON text."""
+        found = json.loads(properties["Rollout"])
+        return cls(
+            rule=Rule(**found["rule"]),
+            waves=tuple(Wave(**wave) for wave in found["waves"]),
+            wait_seconds=float(found["wait_seconds"]),
+            bake_seconds=float(found["bake_seconds"]),
+        )
+
+
+class GateClosed(Exception):  # noqa: N818 - what happened, in the words of the design
+    """The devices did not get there; the text is what a person reads in the stack."""
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """Brings one set to one fleet."""
+
+    fleet: Fleet
+    thing_group: str
+    token: str
+    remaining_seconds: Callable[[], float]
+
+    def run(self, wanted: Wanted, plan: Plan, absent: frozenset[str] = frozenset()) -> Verdict:
+        """Deploy `wanted`, wave by wave, and return how it went.
+
+        A set that passed the gate here before goes to the whole fleet at once: that is how a
+        roll-back is fast.
+
+        Raises:
+            GateClosed: too many devices did not get there, or somebody stopped the deployment.
+        """
+        greengrass = self.fleet.greengrass
+        if wanted.components and not deployments.is_proven(greengrass, wanted):
+            for number, wave in enumerate(plan.waves, start=1):
+                self._run_wave(wanted, plan, wave, number)
+        made = deployments.ensure(greengrass, wanted, self.token)
+        outcome = self._gate(
+            made, self.thing_group, wanted, plan.rule, plan.wait_seconds, plan.bake_seconds, absent
+        )
+        if not outcome.passed:
+            raise GateClosed(_reason("", outcome))
+        if outcome.verdict.of("good") and wanted.components:
+            proof = _tag_text(explain(outcome.verdict))
+            deployments.tag(greengrass, made, {deployments.PROVEN_TAG: proof})
+        return outcome.verdict
+
+    def _run_wave(self, wanted: Wanted, plan: Plan, wave: Wave, number: int) -> None:
+        group = wave.thing_group or self._group_of(wave, number)
+        target = wanted.target_arn.rpartition("/")[0] + "/" + group
+        made = deployments.ensure(self.fleet.greengrass, wanted.to(target), self.token)
+        # A wave's number of devices is its own: the fleet's minimum is for the whole.
+        rule = replace(plan.rule, minimum_devices=0)
+        outcome = self._gate(
+            made, group, wanted, rule, wave.wait_seconds, wave.bake_seconds, frozenset()
+        )
+        if not outcome.passed:
+            raise GateClosed(_reason(f"wave {number} of {len(plan.waves)} ({group}): ", outcome))
+        logger.info("wave %d of %d passed: %s", number, len(plan.waves), explain(outcome.verdict))
+        time.sleep(min(wave.pause_seconds, max(self.remaining_seconds(), 0.0)))
+
+    def _group_of(self, wave: Wave, number: int) -> str:
+        """Make the thing group of a share of the fleet, and put its share into it.
+
+        Which devices those are follows from their names alone, so that each wave contains the
+        one before and a repeated request means the same devices.
+        """
+        iot, name = self.fleet.iot, f"{self.thing_group}-wave-{number}"
+        iot.create_thing_group(thingGroupName=name)
+        things = self.fleet.things(self.thing_group)
+        share = math.ceil(len(things) * wave.percent / 100)
+        chosen = set(sorted(things, key=_place)[:share])
+        present = set(self.fleet.things(name))
+        for thing in sorted(chosen - present):
+            iot.add_thing_to_thing_group(thingGroupName=name, thingName=thing)
+        for thing in sorted(present - chosen):
+            iot.remove_thing_from_thing_group(thingGroupName=name, thingName=thing)
+        return name
+
+    def _gate(  # noqa: PLR0913, PLR0917 - what is waited for, where, how long
+        self,
+        made: Deployment,
+        group: str,
+        wanted: Wanted,
+        rule: Rule,
+        wait_seconds: float,
+        bake_seconds: float,
+        absent: frozenset[str],
+    ) -> Outcome:
+        now = time.time()
+        goal = Goal(
+            deployment_id=made.id,
+            created_at=made.created_at,
+            watched_since=now,
+            deadline=now + min(wait_seconds, max(self.remaining_seconds(), 1.0)),
+            model_digest=wanted.tags.get(deployments.MODEL_TAG),
+            function_arn=wanted.tags.get(deployments.FUNCTION_TAG),
+            absent=absent,
+        )
+        watch = Watch(
+            self.fleet, group, made, lambda: deployments.get(self.fleet.greengrass, made.id)
+        )
+        return watch.wait(goal, rule, bake_seconds)
+
+
+def _place(thing: str) -> str:
+    """Order things in a way that has nothing to do with how they are named."""
+    return hashlib.sha256(thing.encode()).hexdigest()
+
+
+def _reason(where: str, outcome: Outcome) -> str:
+    parts = [where + (outcome.stopped or explain(outcome.verdict)), advise(outcome.verdict)]
+    return ". ".join(part for part in parts if part)
+
+
+def _tag_text(sentence: str) -> str:
+    """Keep what a tag's value may contain."""
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    allowed = "".join(one if one.isalnum() or one in " +-=._:/@" else " " for one in sentence)
+    return f"{stamp} {allowed}"[:256]

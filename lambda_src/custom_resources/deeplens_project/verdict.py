@@ -1,0 +1,192 @@
+"""The gate: a pure function from what was observed to whether a release may stay."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from deeplens_project.observations import (
+    FAILED,
+    SUCCEEDED,
+    Execution,
+    Heartbeat,
+    Known,
+    Observation,
+    known,
+)
+
+Standing = Literal["good", "waiting", "failed", "offline"]
+State = Literal["passed", "failed", "pending"]
+# A standing, its reason, and Greengrass' error stack.
+Finding = tuple[Standing, str, tuple[str, ...]]
+
+# The heartbeat's frame rate is over so many seconds; before, it says little.
+_FRAME_RATE_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Rule:
+    """When a release may stay on the devices that can be reached."""
+
+    success_percent: float = 100.0
+    # More failures than this end the wait at once.
+    error_percent: float = 0.0
+    minimum_devices: int = 0
+    # A silent core device that does not take the deployment in this time counts as offline.
+    offline_after_seconds: float = 20.0
+    minimum_frames_per_second: float = 0.0
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What devices must report; with no model, that they finished the deployment is enough.
+
+    Times are seconds since the epoch by the cloud's clock: when the deployment was created, when
+    somebody began to watch, and when patience ends.
+    """
+
+    deployment_id: str
+    created_at: float
+    watched_since: float
+    deadline: float
+    model_digest: str | None = None
+    function_arn: str | None = None
+    # Components that must be gone in the end.
+    absent: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Device:
+    """Where one device stands, and why."""
+
+    thing: str
+    standing: Standing
+    reason: str = ""
+    error_stack: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Where each device stands, and what follows for the release."""
+
+    state: State
+    devices: tuple[Device, ...]
+
+    def of(self, standing: Standing) -> list[Device]:
+        """The devices with a standing."""
+        return [one for one in self.devices if one.standing == standing]
+
+    @property
+    def reachable(self) -> int:
+        """How many devices are not offline."""
+        return len(self.devices) - len(self.of("offline"))
+
+
+def judge(
+    goal: Goal, rule: Rule, things: Iterable[str], observations: Iterable[Observation], now: float
+) -> Verdict:
+    """Judge a deployment on `things`; nothing but the arguments counts, nor does their order."""
+    facts = known(observations, goal.deployment_id)
+    devices = tuple(
+        Device(thing, *_standing(goal, rule, facts.get(thing, Known()), now))
+        for thing in sorted(set(things))
+    )
+    return Verdict(_state(goal, rule, devices, now), devices)
+
+
+def _state(goal: Goal, rule: Rule, devices: tuple[Device, ...], now: float) -> State:
+    count = dict.fromkeys(("good", "waiting", "failed", "offline"), 0)
+    for device in devices:
+        count[device.standing] += 1
+    reachable = len(devices) - count["offline"]
+    if count["failed"] * 100 > rule.error_percent * reachable:
+        return "failed"
+    enough = (
+        count["good"] * 100 >= rule.success_percent * reachable
+        and count["good"] >= rule.minimum_devices
+    )
+    in_time = now < goal.deadline
+    if count["waiting"] and in_time:
+        return "pending"
+    if enough:
+        return "passed"
+    # Devices that come back may still make up the number.
+    missing = count["good"] < rule.minimum_devices and count["offline"]
+    return "pending" if missing and in_time else "failed"
+
+
+def _standing(goal: Goal, rule: Rule, device: Known, now: float) -> Finding:
+    """Say where a device stands: the first finding that applies."""
+    execution = device.execution
+    if execution and execution.status in FAILED:
+        reason = f"deployment {execution.status}: {execution.reason or 'no reason given'}"
+        return "failed", reason, execution.error_stack
+    if execution and execution.status in SUCCEEDED:
+        return next(_after_success(goal, rule, device, execution, now))
+    return next(_before_success(rule, device, now))
+
+
+def _before_success(rule: Rule, device: Known, now: float) -> Iterator[Finding]:
+    execution, heartbeat = device.execution, device.heartbeat
+    if execution and execution.status == "IN_PROGRESS":
+        yield "waiting", "is carrying the deployment out", ()
+    if heartbeat and heartbeat.is_alive(now):
+        yield "waiting", "has not taken the deployment yet", ()
+    if heartbeat is None and not device.has_joined:
+        yield "offline", "was never connected", ()
+    if execution is None:
+        yield "waiting", "the rollout has not come to it yet", ()
+    elif now < execution.queued_at + rule.offline_after_seconds:
+        yield "waiting", "is silent, but may still take the deployment", ()
+    yield "offline", "is silent", ()
+
+
+def _after_success(
+    goal: Goal, rule: Rule, device: Known, execution: Execution, now: float
+) -> Iterator[Finding]:
+    """Findings about a device whose deployment says success: COMPLETED is not enough."""
+    heartbeat = device.heartbeat
+    for one in device.installed:
+        if one.reported_at < execution.at - 1:
+            continue
+        if one.component in goal.absent:
+            yield "waiting", f"still has {one.component}", ()
+        recovered = heartbeat and heartbeat.received_at > one.reported_at
+        if one.state == "BROKEN" and not recovered:
+            reason = f"deployment SUCCEEDED, but {one.component} is BROKEN: {one.detail}"
+            yield "failed", reason, ("COMPONENT_BROKEN",)
+    if goal.model_digest is None:
+        yield "good", "", ()
+    for missing in _missing(goal, rule, heartbeat, execution):
+        yield "waiting", f"finished the deployment, but {missing}", ()
+    if heartbeat is None or heartbeat.is_alive(now):
+        yield "good", "", ()
+    elif heartbeat.received_at + heartbeat.silence_seconds < goal.watched_since:
+        yield "offline", "ran the release, and is silent", ()
+    yield "waiting", "ran the release, and went silent", ()
+
+
+def _missing(
+    goal: Goal, rule: Rule, heartbeat: Heartbeat | None, execution: Execution
+) -> Iterator[str]:
+    """Say what the heartbeat does not show yet; nothing when it shows all."""
+    if heartbeat is None:
+        yield "never sent a heartbeat"
+        return
+    # One of the process that was replaced says nothing about the release.
+    if heartbeat.received_at < int(execution.at) and heartbeat.started_at < goal.created_at - 1:
+        yield "sent no heartbeat since"
+    if heartbeat.model_digest != goal.model_digest:
+        yield f"its heartbeat names model {heartbeat.model_digest}, not {goal.model_digest}"
+    if heartbeat.function_arn != goal.function_arn:
+        yield f"its heartbeat names function {heartbeat.function_arn}, not {goal.function_arn}"
+    if heartbeat.frames == 0 or heartbeat.status != "running":
+        frames = f"{heartbeat.frames} frames" if heartbeat.frames else "without a frame"
+        yield f"is {heartbeat.status}, {frames}; last error: {heartbeat.last_error}"
+    if rule.minimum_frames_per_second:
+        if heartbeat.uptime_seconds < _FRAME_RATE_SECONDS:
+            yield "its frame rate is not known yet"
+        if heartbeat.frames_per_second < rule.minimum_frames_per_second:
+            yield (
+                f"makes {heartbeat.frames_per_second:g} frames per second, "
+                f"the rule asks for {rule.minimum_frames_per_second:g}"
+            )

@@ -1,0 +1,116 @@
+"""Fleets whose truth is known, and the streams of observations that tell about them."""
+
+import random
+from dataclasses import dataclass
+from typing import Literal
+
+from deeplens_project.observations import Execution, Heartbeat, Installed, Joined, Observation
+from deeplens_project.verdict import Goal, Rule
+
+NEW, OLD = "a" * 64, "b" * 64
+FUNCTION, OLD_FUNCTION = "arn:aws:lambda:r:1:function:f:2", "arn:aws:lambda:r:1:function:f:1"
+CREATED = 1_000_000.0
+NOW = CREATED + 100.0
+GOAL = Goal("d-1", CREATED, CREATED, CREATED + 300.0, NEW, FUNCTION)
+LATE = CREATED + 301.0
+
+Truth = Literal["good", "no frames", "old model", "failed", "crashed", "installing", "off", "new"]
+TRUTHS: tuple[Truth, ...] = (
+    "good", "no frames", "old model", "failed", "crashed", "installing", "off", "new",
+)  # fmt: skip
+# What the gate must say about each truth, before the deadline.
+STANDINGS = {
+    "good": "good",
+    "no frames": "waiting",
+    "old model": "waiting",
+    "failed": "failed",
+    "crashed": "failed",
+    "installing": "waiting",
+    "off": "offline",
+    "new": "offline",
+}
+
+
+@dataclass(frozen=True)
+class Story:
+    """One device's observations in the order in which they happened; `needed` must arrive."""
+
+    thing: str
+    truth: Truth
+    needed: tuple[Observation, ...]
+    passing: tuple[Observation, ...]
+
+
+def heartbeat(thing: str, at: float, version: int, **fields: object) -> Heartbeat:
+    values = {"status": "running", "model_digest": NEW, "function_arn": FUNCTION, "frames": 5,
+              "interval_seconds": 5.0, "uptime_seconds": 1.0}  # fmt: skip
+    return Heartbeat(thing, at, version, **{**values, **fields})  # type: ignore[arg-type]
+
+
+def execution(thing: str, status: str, at: float, **fields: object) -> Execution:
+    queued_at = at if status == "QUEUED" else CREATED
+    return Execution(thing, "d-1", status, at, queued_at=queued_at, **fields)  # type: ignore[arg-type]
+
+
+def story(thing: str, truth: Truth) -> Story:
+    """What the cloud hears of a device, all times by the cloud's clock."""
+    old = {"model_digest": OLD, "function_arn": OLD_FUNCTION, "uptime_seconds": 500.0}
+    before = heartbeat(thing, CREATED - 2, 10, **old)
+    queued = execution(thing, "QUEUED", CREATED)
+    busy = execution(thing, "IN_PROGRESS", CREATED + 2)
+    done = execution(thing, "SUCCEEDED", CREATED + 9)
+    stopped = heartbeat(thing, CREATED + 5, 11, status="stopped", **old)
+    starting = heartbeat(thing, CREATED + 8, 12, status="starting", frames=0, model_digest=None)
+    stale = execution(thing, "FAILED", CREATED - 500)
+    passing: tuple[Observation, ...] = (
+        Joined(thing), before, queued, busy, stopped, starting,
+        Execution(thing, "d-0", "FAILED", stale.at),
+    )  # fmt: skip
+    match truth:
+        case "good":
+            needed: tuple[Observation, ...] = (done, heartbeat(thing, NOW - 1, 20))
+        case "no frames":
+            needed = (done, heartbeat(thing, NOW - 1, 20, frames=0, status="failing"))
+        case "old model":
+            needed = (done, heartbeat(thing, NOW - 1, 20, **old))
+        case "failed":
+            passing = (*passing, heartbeat(thing, NOW - 1, 20, **old))
+            needed = (execution(thing, "FAILED", CREATED + 9, reason="digest"),)
+        case "crashed":
+            needed = (done, Installed(thing, "app", "2", "BROKEN", NOW - 1, "segfault"))
+        case "installing":
+            passing = (Joined(thing), before, queued)
+            needed = (busy,)
+        case "off":
+            passing = (before,)
+            needed = (Joined(thing), queued)
+        case "new":
+            passing = ()
+            needed = (queued,)
+    return Story(thing, truth, needed, passing)
+
+
+def disturbed(stories: list[Story], random_: random.Random) -> list[Observation]:
+    """Lose what may be lost, repeat anything, in any order."""
+    found: list[Observation] = []
+    for one in stories:
+        found += one.needed
+        found += [passing for passing in one.passing if random_.random() < 0.5]
+    found += random_.choices(found, k=random_.randrange(len(found) + 1)) if found else []
+    random_.shuffle(found)
+    return found
+
+
+def expected_state(truths: list[Truth], rule: Rule, *, late: bool) -> str:
+    """Say, from the truth alone, what follows for the release."""
+    count = [STANDINGS[truth] for truth in truths].count
+    reachable = len(truths) - count("offline")
+    if reachable and count("failed") / reachable > rule.error_percent / 100:
+        return "failed"
+    if count("waiting") and not late:
+        return "pending"
+    share = count("good") / reachable if reachable else 1.0
+    if share >= rule.success_percent / 100 and count("good") >= rule.minimum_devices:
+        return "passed"
+    could_return = count("offline") and count("good") < rule.minimum_devices
+    return "pending" if could_return and not late else "failed"

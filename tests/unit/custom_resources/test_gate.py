@@ -1,0 +1,192 @@
+"""The gate: the same truth is the same verdict, whatever the way the news took."""
+
+import random
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deeplens_project.explanation import advise, explain
+from deeplens_project.observations import Installed, Joined, known
+from deeplens_project.verdict import Goal, Rule, judge
+from tests.unit.custom_resources.gate_streams import (
+    CREATED,
+    GOAL,
+    LATE,
+    NOW,
+    OLD,
+    STANDINGS,
+    TRUTHS,
+    Truth,
+    disturbed,
+    execution,
+    expected_state,
+    heartbeat,
+    story,
+)
+
+truths = st.lists(st.sampled_from(TRUTHS), max_size=12)
+rules = st.builds(
+    Rule,
+    success_percent=st.sampled_from([0.0, 50.0, 90.0, 100.0]),
+    error_percent=st.sampled_from([0.0, 10.0, 50.0, 100.0]),
+    minimum_devices=st.integers(0, 4),
+)
+
+
+@given(truths, rules, st.randoms(use_true_random=False), st.sampled_from(["early", "late"]))
+def test_missing_repeated_and_reordered_news_change_no_verdict(
+    found: list[Truth], rule: Rule, random_: random.Random, when: str
+) -> None:
+    late = when == "late"
+    stories = [story(f"cam-{number:02d}", truth) for number, truth in enumerate(found)]
+    things = [one.thing for one in stories]
+    goal = replace(GOAL, deadline=NOW) if late else GOAL
+
+    verdict = judge(goal, rule, things, disturbed(stories, random_), NOW)
+
+    assert {one.thing: one.standing for one in verdict.devices} == {
+        one.thing: STANDINGS[one.truth] for one in stories
+    }
+    assert verdict.state == expected_state(found, rule, late=late)
+    in_order = [news for one in stories for news in (*one.passing, *one.needed)]
+    assert judge(goal, rule, things, in_order, NOW) == verdict
+
+
+@given(truths, st.randoms(use_true_random=False))
+def test_news_may_come_in_two_parts(found: list[Truth], random_: random.Random) -> None:
+    """What is known is a maximum: taking the maximum of maxima changes nothing."""
+    news = disturbed([story(f"cam-{n}", truth) for n, truth in enumerate(found)], random_)
+    cut = random_.randrange(len(news) + 1)
+    assert known(news, "d-1") == known([*news[cut:], *news[:cut], *news], "d-1")
+
+
+@given(truths)
+def test_news_of_another_deployment_is_no_news(found: list[Truth]) -> None:
+    stories = [story(f"cam-{n}", truth) for n, truth in enumerate(found)]
+    news = [one for each in stories for one in (*each.passing, *each.needed)]
+    verdict = judge(
+        replace(GOAL, deployment_id="d-2"), Rule(), [s.thing for s in stories], news, NOW
+    )
+    assert not verdict.of("good")
+    assert not verdict.of("failed")
+
+
+@given(truths, rules)
+def test_after_the_deadline_there_is_a_verdict(found: list[Truth], rule: Rule) -> None:
+    stories = [story(f"cam-{n}", truth) for n, truth in enumerate(found)]
+    news = [one for each in stories for one in (*each.passing, *each.needed)]
+    assert judge(GOAL, rule, [s.thing for s in stories], news, LATE).state != "pending"
+
+
+@given(truths)
+def test_no_rule_passes_a_release_that_no_reachable_device_runs(found: list[Truth]) -> None:
+    bad = [truth for truth in found if truth != "good"]
+    stories = [story(f"cam-{n}", truth) for n, truth in enumerate(bad)]
+    news = [one for each in stories for one in (*each.passing, *each.needed)]
+    verdict = judge(GOAL, Rule(), [one.thing for one in stories], news, NOW)
+    assert verdict.state != "passed" or not verdict.reachable
+
+
+def one(*news: object, goal: Goal = GOAL, rule: Rule | None = None, now: float = NOW) -> str:
+    verdict = judge(goal, rule or Rule(), ["cam"], news, now)  # type: ignore[arg-type]
+    [device] = verdict.devices
+    return f"{verdict.state}, {device.standing}: {device.reason}"
+
+
+DONE = execution("cam", "SUCCEEDED", CREATED + 9)
+
+
+def test_a_joined_core_whose_camera_never_spoke_is_waited_for() -> None:
+    fresh = execution("cam", "QUEUED", NOW)
+    assert one(Joined("cam"), fresh).startswith("pending, waiting: is silent, but may")
+    assert one(Joined("cam")).startswith("pending, waiting: the rollout has not come")
+    busy = execution("cam", "IN_PROGRESS", NOW)
+    assert one(Joined("cam"), busy, now=NOW + 100).startswith("pending, waiting: is carrying")
+    assert one(Joined("cam"), DONE, now=LATE).startswith("failed, waiting: finished")
+
+
+def test_a_core_that_takes_nothing_in_time_is_offline_and_fails_nothing() -> None:
+    queued = execution("cam", "QUEUED", NOW - 30)
+    assert one(Joined("cam"), queued) == "passed, offline: is silent"
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"model_digest": OLD}, f"names model {OLD}"),
+        ({"function_arn": "arn:old:1"}, "names function arn:old:1"),
+        ({"frames": 0, "last_error": "lens cap"}, "without a frame; last error: lens cap"),
+        ({"status": "failing"}, "is failing, 5 frames"),
+    ],
+)
+def test_completed_is_not_enough(fields: dict[str, object], expected: str) -> None:
+    beat = heartbeat("cam", NOW - 1, 2, **fields)
+    assert expected in one(DONE, beat)
+    assert one(DONE, beat, goal=replace(GOAL, deadline=NOW)).startswith("failed")
+
+
+def test_a_heartbeat_of_the_process_that_was_replaced_proves_nothing() -> None:
+    """A release that changes only settings has the same digest and function as before."""
+    before = heartbeat("cam", CREATED + 5, 1, uptime_seconds=500.0)
+    assert "sent no heartbeat since" in one(DONE, before, now=CREATED + 10)
+    restarted = heartbeat("cam", CREATED + 8, 2, uptime_seconds=3.0)
+    assert one(DONE, before, restarted, now=CREATED + 10).startswith("passed")
+
+
+def test_a_wrong_clock_of_the_camera_changes_nothing() -> None:
+    """Only spans are taken from the camera's clock, never times."""
+    assert heartbeat("cam", NOW, 1, uptime_seconds=30.0).started_at == NOW - 30
+
+
+def test_a_camera_that_falls_silent_under_the_gates_eyes_is_not_good() -> None:
+    beat = heartbeat("cam", CREATED + 10, 3)
+    assert one(DONE, beat, now=CREATED + 60).startswith("pending, waiting: ran the release, and")
+    earlier = replace(GOAL, watched_since=CREATED + 1000, deadline=CREATED + 1300)
+    assert one(DONE, beat, goal=earlier, now=CREATED + 1001).startswith("passed, offline: ran")
+
+
+def test_a_broken_component_is_a_failure_with_its_last_lines() -> None:
+    broken = Installed("cam", "app", "2", "BROKEN", NOW - 5, "last lines: Segmentation fault")
+    assert one(DONE, broken) == (
+        "failed, failed: deployment SUCCEEDED, but app is BROKEN: last lines: Segmentation fault"
+    )
+    assert one(DONE, broken, heartbeat("cam", NOW - 1, 2)).startswith("passed")
+
+
+def test_half_the_frames_are_not_enough_where_the_rule_says_so() -> None:
+    rule = Rule(minimum_frames_per_second=2.0)
+    slow = heartbeat("cam", NOW - 1, 2, uptime_seconds=60.0, frames_per_second=1.0)
+    assert "makes 1 frames per second, the rule asks for 2" in one(DONE, slow, rule=rule)
+    early = replace(slow, uptime_seconds=5.0, frames_per_second=9.0)
+    assert "not known yet" in one(DONE, early, rule=rule)
+    assert one(DONE, replace(slow, frames_per_second=2.0), rule=rule).startswith("passed")
+
+
+def test_removal_is_done_when_the_component_is_gone() -> None:
+    goal = replace(GOAL, model_digest=None, function_arn=None, absent=frozenset({"app"}))
+    still = Installed("cam", "app", "2", "RUNNING", NOW)
+    assert one(DONE, still, goal=goal).startswith("pending, waiting: still has app")
+    assert one(DONE, goal=goal).startswith("passed, good")
+
+
+def test_a_failure_names_devices_component_stack_and_what_to_try() -> None:
+    stack = ("DEPLOYMENT_FAILURE", "ARTIFACT_CHECKSUM_MISMATCH")
+    reason = "model 1.0.0: downloaded SHA-256 0, its recipe says 1"
+    news = [
+        execution(thing, "FAILED", NOW, reason=reason, error_stack=stack)
+        for thing in ("cam-1", "cam-2")
+    ]
+    verdict = judge(GOAL, Rule(), ["cam-1", "cam-2"], news, NOW)
+    assert explain(verdict) == (
+        "0 of 2 reachable devices run the release; 2 failed (cam-1, cam-2): deployment FAILED: "
+        f"{reason} [DEPLOYMENT_FAILURE > ARTIFACT_CHECKSUM_MISMATCH]"
+    )
+    assert "publish the artifact again" in advise(verdict)
+
+
+def test_a_fleet_without_devices_is_no_failure() -> None:
+    verdict = judge(GOAL, Rule(), [], [], NOW)
+    assert verdict.state == "passed"
+    assert "no device yet" in explain(verdict)
