@@ -50,6 +50,8 @@ class Watch:
     _answers: dict[str, list[Observation]] = field(default_factory=dict)
     _settled: frozenset[str] = frozenset()
     _things: list[str] = field(default_factory=list)
+    # Whether every question was answered at least once: before, nothing is known of anybody.
+    _has_news: bool = False
 
     def wait(self, goal: Goal, rule: Rule, bake_seconds: float = 0.0) -> Outcome:
         """Look until the verdict stands, and stands `bake_seconds` longer if it is good."""
@@ -59,7 +61,12 @@ class Watch:
         while True:
             if reason := self._observe():
                 return Outcome(self._judge(goal, rule), reason)
+            if not self._has_news and time.time() < goal.deadline:
+                time.sleep(pause)
+                continue
             verdict = self._judge(goal, rule)
+            if not self._has_news:
+                return Outcome(verdict, "AWS answered no question about the fleet in time")
             self._settled = frozenset(one.thing for one in verdict.of("good"))
             sentence = explain(verdict)
             if sentence != said:
@@ -100,6 +107,7 @@ class Watch:
             for thing, answer in self.fleet.heartbeats(things).items():
                 self._answers[f"heartbeat/{thing}"] = answer
             self._ask(self._worth_asking())
+            self._has_news = True
         except (ClientError, BotoCoreError) as error:
             logger.warning("no news: %s", error)
         return ""

@@ -1,0 +1,244 @@
+"""Simulated cores against the embedded AWS, driven by one thread and a few for its calls."""
+
+import contextlib
+import heapq
+import itertools
+import json
+import threading
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Self
+
+from botocore.exceptions import ClientError
+
+from local_aws.fleet.hazards import Fate
+
+_AT_ONCE = 8
+_PAUSE_SECONDS = 0.05
+
+
+@dataclass(frozen=True)
+class Release:
+    """What a camera's heartbeat names."""
+
+    model_digest: str
+    function_arn: str
+
+
+@dataclass(frozen=True)
+class Clients:
+    """boto3 clients of the embedded AWS."""
+
+    iot: Any
+    iot_data: Any
+    iot_jobs_data: Any
+
+
+@dataclass
+class Core:
+    """What one simulated core runs."""
+
+    thing: str
+    components: dict[str, str] = field(default_factory=dict)
+    release: Release | None = None
+    frames: int = 0
+    is_broken: bool = False
+    started_at: float = 0.0
+
+
+class SimulatedFleet:
+    """Cores that take jobs, report, and send heartbeats while the fleet is switched on."""
+
+    def __init__(
+        self,
+        clients: Clients,
+        things: Iterable[str],
+        *,
+        release_of: Callable[[dict[str, Any]], Release | None],
+        fate_of: Callable[[str, dict[str, Any]], Fate],
+        heartbeat_seconds: float = 5.0,
+    ) -> None:
+        """`release_of` and `fate_of` read a job document: what it means, and what it does."""
+        self.cores = {thing: Core(thing) for thing in things}
+        self._clients = clients
+        self._release_of = release_of
+        self._fate_of = fate_of
+        self._heartbeat_seconds = heartbeat_seconds
+        self._due: list[tuple[float, int, Callable[[], None]]] = []
+        self._numbers = itertools.count()
+        self._lock = threading.Lock()
+        self._begun: set[tuple[str, str]] = set()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="simulated-fleet", daemon=True)
+        self._pool = ThreadPoolExecutor(_AT_ONCE)
+        self.errors: list[BaseException] = []
+
+    def __enter__(self) -> Self:
+        """Switch the fleet on."""
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Switch it off, at once."""
+        self._stop.set()
+        self._thread.join()
+        self._pool.shutdown(cancel_futures=True)
+
+    def join(self) -> None:
+        """Let every core report for the first time."""
+        list(self._pool.map(self._report, self.cores.values()))
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self._find_work()
+                self._do_what_is_due()
+            except ClientError as error:
+                self.errors.append(error)
+            self._stop.wait(_PAUSE_SECONDS)
+
+    def _find_work(self) -> None:
+        """Begin with what is queued; the jobs' lists stand for MQTT's notifications."""
+        jobs = self._clients.iot.list_jobs(status="IN_PROGRESS")["jobs"]
+        for job in jobs:
+            pages = self._clients.iot.get_paginator("list_job_executions_for_job").paginate(
+                jobId=job["jobId"], status="QUEUED"
+            )
+            new = [
+                thing
+                for page in pages
+                for item in page["executionSummaries"]
+                if (thing := item["thingArn"].rpartition("/")[2]) in self.cores
+                and (job["jobId"], thing) not in self._begun
+            ]
+            if new:
+                document = json.loads(
+                    self._clients.iot.get_job_document(jobId=job["jobId"])["document"]
+                )
+                for thing in new:
+                    self._begin(job["jobId"], document, self.cores[thing])
+
+    def _begin(self, job_id: str, document: dict[str, Any], core: Core) -> None:
+        self._begun.add((job_id, core.thing))
+        fate = self._fate_of(core.thing, document)
+        if fate.is_offline:
+            return
+        self._at(0.0, lambda: self._update(job_id, core, "IN_PROGRESS"))
+        away = fate.away_seconds if fate.loses_power else 0.0
+        self._at(fate.seconds + away, lambda: self._end(job_id, document, core, fate))
+
+    def _end(self, job_id: str, document: dict[str, Any], core: Core, fate: Fate) -> None:
+        failed = fate.outcome == "fails"
+        if not failed:
+            core.components = {name: one["version"] for name, one in document["components"].items()}
+            core.release = self._release_of(document)
+            core.started_at = time.time()
+            core.is_broken = fate.outcome == "breaks"
+            core.frames = 1 if fate.outcome == "good" else 0
+        self._report(core, document, failed=failed)
+        details = {"detailed-deployment-status": "SUCCESSFUL"}
+        if failed:
+            details = {
+                "detailed-deployment-status": "FAILED_ROLLBACK_COMPLETE",
+                "deployment-failure-cause": "simulated: the install step ended with 1",
+                "deployment-error-stack": json.dumps(
+                    ["DEPLOYMENT_FAILURE", "COMPONENT_UPDATE_ERROR"]
+                ),
+            }
+        self._update(job_id, core, "FAILED" if failed else "SUCCEEDED", details)
+        self._beat(core, fate.clock_skew_seconds)
+
+    def _update(
+        self, job_id: str, core: Core, status: str, details: dict[str, str] | None = None
+    ) -> None:
+        # The job may be cancelled meanwhile: such a device learns of the next one.
+        with contextlib.suppress(ClientError):
+            self._clients.iot_jobs_data.update_job_execution(
+                jobId=job_id, thingName=core.thing, status=status, statusDetails=details or {}
+            )
+
+    def _report(
+        self, core: Core, document: dict[str, Any] | None = None, *, failed: bool = False
+    ) -> None:
+        arn = (document or {}).get("configurationArn", "")
+        message: dict[str, Any] = {
+            "ggcVersion": "2.16.1",
+            "platform": "linux",
+            "architecture": "amd64",
+            "runtime": "aws_nucleus_classic",
+            "thing": core.thing,
+            "overallDeviceStatus": "UNHEALTHY" if core.is_broken else "HEALTHY",
+            "timestamp": int(time.time() * 1000),
+            "messageType": "COMPLETE",
+            "components": [
+                {
+                    "componentName": name,
+                    "version": version,
+                    "isRoot": True,
+                    "status": "BROKEN" if core.is_broken and "inference" in name else "RUNNING",
+                    "statusDetails": {"statusReason": "simulated: ended with 1; last lines: none"},
+                }
+                for name, version in core.components.items()
+            ],
+        }
+        if document is not None:
+            message["deploymentInformation"] = {
+                "status": "FAILED" if failed else "SUCCEEDED",
+                "fleetConfigurationArnForStatus": arn,
+                "statusDetails": {},
+            }
+        self._clients.iot_data.publish(
+            topic=f"$aws/things/{core.thing}/greengrassv2/health/json",
+            qos=1,
+            payload=json.dumps(message),
+        )
+
+    def _beat(self, core: Core, skew_seconds: float) -> None:
+        """Send a heartbeat now, and the next one in time."""
+        release = core.release
+        if release is None or core.is_broken:
+            return
+        core.frames += bool(core.frames)
+        now = time.time() + skew_seconds
+        reported = {
+            "status": "running" if core.frames else "starting",
+            "model": {"name": "simulated", "version": "0", "digest": release.model_digest},
+            "function": release.function_arn,
+            "frames": core.frames,
+            "frames_per_second": 2.0 if core.frames else 0.0,
+            "last_error": None,
+            "started_at": _iso(core.started_at + skew_seconds),
+            "heartbeat_at": _iso(now),
+            "heartbeat_interval_seconds": self._heartbeat_seconds,
+        }
+        self._clients.iot_data.update_thing_shadow(
+            thingName=core.thing,
+            shadowName="deeplens",
+            payload=json.dumps({"state": {"reported": reported}}),
+        )
+        self._at(self._heartbeat_seconds, lambda: self._beat_again(core, release, skew_seconds))
+
+    def _beat_again(self, core: Core, release: Release, skew_seconds: float) -> None:
+        if core.release is release:
+            self._beat(core, skew_seconds)
+
+    def _at(self, seconds: float, act: Callable[[], None]) -> None:
+        with self._lock:
+            heapq.heappush(self._due, (time.monotonic() + seconds, next(self._numbers), act))
+
+    def _do_what_is_due(self) -> None:
+        due = []
+        with self._lock:
+            while self._due and self._due[0][0] <= time.monotonic():
+                due.append(heapq.heappop(self._due)[2])
+        for done in [self._pool.submit(act) for act in due]:
+            if error := done.exception():
+                self.errors.append(error)
+
+
+def _iso(seconds: float) -> str:
+    stamp = datetime.fromtimestamp(seconds, UTC)
+    return stamp.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,214 @@
+"""A fleet of simulated cores, and CloudFormation's side of the custom resource."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from local_aws.fleet.cores import Clients, Release, SimulatedFleet
+from local_aws.fleet.hazards import Fate, Hazards, fate
+from tests.emulator.embedded_aws import ACCOUNT, REGION, EmbeddedAws
+
+RULE = {"success_percent": 100.0, "error_percent": 0.0, "minimum_devices": 0,
+        "offline_after_seconds": 2.0, "minimum_frames_per_second": 0.0}  # fmt: skip
+
+
+def function_arn(version: int) -> str:
+    return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:deeplens-x:{version}"
+
+
+def digest(version: int) -> str:
+    return f"{version:064x}"
+
+
+@dataclass
+class Site:
+    """One fleet, its cores, and what each release does on them."""
+
+    aws: EmbeddedAws
+    group: str
+    things: list[str]
+    clients: Clients
+    hazards: dict[int, Hazards] = field(default_factory=dict)
+    seed: int = 0
+
+    @property
+    def component(self) -> str:
+        return f"{self.group}.inference"
+
+    @property
+    def group_arn(self) -> str:
+        return f"arn:aws:iot:{REGION}:{ACCOUNT}:thinggroup/{self.group}"
+
+    def version_of(self, document: dict[str, Any]) -> int:
+        found = document["components"].get(self.component, {"version": "0.0.0"})
+        return int(found["version"].partition(".")[0])
+
+    def fate_of(self, thing: str, document: dict[str, Any]) -> Fate:
+        version = self.version_of(document)
+        return fate(self.hazards.get(version, Hazards()), self.seed, thing, str(version))
+
+    def release_of(self, document: dict[str, Any]) -> Release | None:
+        version = self.version_of(document)
+        return Release(digest(version), function_arn(version)) if version else None
+
+    @contextmanager
+    def on(self, heartbeat_seconds: float = 1.0) -> Iterator[SimulatedFleet]:
+        fleet = SimulatedFleet(
+            self.clients,
+            self.things,
+            release_of=self.release_of,
+            fate_of=self.fate_of,
+            heartbeat_seconds=heartbeat_seconds,
+        )
+        fleet.join()
+        with fleet:
+            yield fleet
+        assert not fleet.errors
+
+    def create_version(self, version: int) -> None:
+        self.aws.client("greengrassv2").create_component_version(
+            inlineRecipe=json.dumps(
+                {
+                    "RecipeFormatVersion": "2020-01-25",
+                    "ComponentName": self.component,
+                    "ComponentVersion": f"{version}.0.0",
+                    "Manifests": [{"Platform": {"os": "linux"}, "Lifecycle": {"run": "true"}}],
+                }
+            ).encode()
+        )
+
+    def properties(self, version: int, **changes: Any) -> dict[str, Any]:
+        """Write the resource's properties as the template has them."""
+        plan = {
+            "rule": {**RULE, **changes.pop("rule", {})},
+            "waves": changes.pop("waves", []),
+            "wait_seconds": changes.pop("wait_seconds", 8),
+            "bake_seconds": changes.pop("bake_seconds", 0),
+        }
+        return {
+            "ProjectName": "test",
+            "TargetArn": self.group_arn,
+            "ThingGroupName": self.group,
+            "DeploymentName": "deeplens-test",
+            "Components": json.dumps({self.component: {"componentVersion": f"{version}.0.0"}}),
+            "DeploymentPolicies": json.dumps({"failureHandlingPolicy": "ROLLBACK"}),
+            "IotJobConfiguration": json.dumps(changes.pop("job", {})),
+            "ModelDigest": digest(version),
+            "FunctionArn": function_arn(version),
+            "Rollout": json.dumps(plan),
+            "OnDelete": "remove",
+            **changes,
+        }
+
+    def runs(self) -> dict[str, str | None]:
+        """Name the digest that each camera's own heartbeat names."""
+        found = {}
+        for thing in self.things:
+            try:
+                answer = self.clients.iot_data.get_thing_shadow(
+                    thingName=thing, shadowName="deeplens"
+                )
+            except self.clients.iot_data.exceptions.ResourceNotFoundException:
+                found[thing] = None
+                continue
+            reported = json.loads(answer["payload"].read())["state"]["reported"]
+            found[thing] = reported["model"]["digest"]
+        return found
+
+    def deployments(self) -> list[dict[str, Any]]:
+        listed: list[dict[str, Any]] = self.aws.client("greengrassv2").list_deployments(
+            targetArn=self.group_arn, historyFilter="ALL"
+        )["deployments"]
+        return listed
+
+
+@pytest.fixture
+def make_site(aws: EmbeddedAws, iot: Any) -> Callable[..., Site]:
+    def make(size: int, **hazards: Hazards) -> Site:
+        group = f"deeplens-{uuid4().hex[:8]}"
+        iot.create_thing_group(thingGroupName=group)
+        things = [f"{group}-{number:04d}" for number in range(size)]
+        for thing in things:
+            iot.create_thing(thingName=thing)
+            iot.add_thing_to_thing_group(thingGroupName=group, thingName=thing)
+        clients = Clients(iot, aws.client("iot-data"), aws.client("iot-jobs-data"))
+        site = Site(aws, group, things, clients)
+        site.hazards = {int(name.removeprefix("v")): found for name, found in hazards.items()}
+        for version in (1, 2, 3):
+            site.create_version(version)
+        return site
+
+    return make
+
+
+@dataclass
+class CloudFormation:
+    """Asks the handler as CloudFormation does, and takes its answer."""
+
+    handler: Callable[[dict[str, Any], Any], None]
+    url: str
+    answers: list[dict[str, Any]]
+    stack: str = field(default_factory=lambda: f"arn:aws:cloudformation:::stack/{uuid4()}")
+    seconds: float = 60.0
+
+    def __call__(self, type_: str, properties: dict[str, Any], **more: Any) -> dict[str, Any]:
+        event = {
+            "RequestType": type_,
+            "ResponseURL": self.url,
+            "StackId": self.stack,
+            "RequestId": str(uuid4()),
+            "LogicalResourceId": "Project",
+            "ResourceProperties": properties,
+            **more,
+        }
+        return self.send(event)
+
+    def send(self, event: dict[str, Any]) -> dict[str, Any]:
+        ends_at = time.monotonic() + self.seconds
+
+        class Context:
+            @staticmethod
+            def get_remaining_time_in_millis() -> int:
+                return int((ends_at - time.monotonic() + 30) * 1000)
+
+        before = len(self.answers)
+        self.handler(event, Context)
+        assert len(self.answers) == before + 1
+        return self.answers[-1]
+
+
+@pytest.fixture
+def cloudformation(aws: EmbeddedAws, monkeypatch: pytest.MonkeyPatch) -> Iterator[CloudFormation]:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", aws.endpoint["endpoint_url"])
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCOUNT)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "local")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
+    from deeplens_project import handler  # noqa: PLC0415 - the handler's own path, not installed
+
+    answers: list[dict[str, Any]] = []
+
+    class Receiver(BaseHTTPRequestHandler):
+        def do_PUT(self) -> None:
+            length = int(self.headers["Content-Length"])
+            answers.append(json.loads(self.rfile.read(length)))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = HTTPServer(("127.0.0.1", 0), Receiver)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield CloudFormation(handler, f"http://127.0.0.1:{server.server_port}/", answers)
+    server.shutdown()
+    thread.join()
+    server.server_close()

@@ -1,0 +1,266 @@
+"""Custom::DeepLensProject, asked as CloudFormation asks, on fleets of simulated cores."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from botocore.exceptions import ClientError
+
+from local_aws.fleet.hazards import Hazards
+from tests.emulator.fleet.conftest import CloudFormation, Site, digest
+
+MakeSite = Callable[..., Site]
+CRASHES, BLIND, OFF = Hazards(fails=1.0), Hazards(no_frames=1.0), Hazards(offline=1.0)
+
+
+def create(cfn: CloudFormation, site: Site, version: int = 1, **changes: Any) -> dict[str, Any]:
+    answer = cfn("Create", site.properties(version, **changes))
+    assert answer["Status"] == "SUCCESS", answer["Reason"]
+    return answer
+
+
+def update(
+    cfn: CloudFormation, site: Site, old: int, new: int, physical_id: str, **changes: Any
+) -> dict[str, Any]:
+    return cfn(
+        "Update",
+        site.properties(new, **changes),
+        OldResourceProperties=site.properties(old),
+        PhysicalResourceId=physical_id,
+    )
+
+
+def test_a_release_is_done_when_every_camera_names_it(
+    cloudformation: CloudFormation, make_site: MakeSite
+) -> None:
+    site = make_site(5)
+    with site.on():
+        made = create(cloudformation, site)
+        assert made["Data"]["Status"] == "5 of 5 reachable devices run the release"
+        assert set(site.runs().values()) == {digest(1)}
+
+
+def test_a_fleet_goes_from_v1_to_v2_and_back_and_forth(
+    cloudformation: CloudFormation, make_site: MakeSite
+) -> None:
+    site = make_site(3)
+    with site.on():
+        made = create(cloudformation, site)
+        for old, new in ((1, 2), (2, 1), (1, 2)):
+            answer = update(cloudformation, site, old, new, made["PhysicalResourceId"])
+            assert answer["Status"] == "SUCCESS", answer["Reason"]
+            assert answer["PhysicalResourceId"] == made["PhysicalResourceId"]
+            assert set(site.runs().values()) == {digest(new)}
+
+
+@pytest.mark.parametrize(
+    ("hazards", "expected"),
+    [
+        (CRASHES, "install step ended with 1"),
+        (BLIND, "without a frame"),
+        (Hazards(breaks=1.0), "is BROKEN: simulated: ended with 1; last lines"),
+    ],
+    ids=["fails", "no frames", "breaks"],
+)
+def test_a_bad_release_is_refused_and_the_old_one_is_proven_again(
+    cloudformation: CloudFormation, make_site: MakeSite, hazards: Hazards, expected: str
+) -> None:
+    site = make_site(3, v2=hazards)
+    with site.on():
+        made = create(cloudformation, site)
+        bad = update(cloudformation, site, 1, 2, made["PhysicalResourceId"], wait_seconds=3)
+        assert bad["Status"] == "FAILED"
+        assert expected in bad["Reason"]
+        assert all(thing in bad["Reason"] for thing in site.things)
+        assert "Try: " in bad["Reason"]
+
+        back = update(cloudformation, site, 2, 1, made["PhysicalResourceId"])
+        assert back["Status"] == "SUCCESS", back["Reason"]
+        assert set(site.runs().values()) == {digest(1)}
+        assert len(site.deployments()) == 3
+
+
+def test_a_percentage_wave_shields_the_rest_of_the_fleet(
+    cloudformation: CloudFormation, make_site: MakeSite
+) -> None:
+    site = make_site(8, v2=BLIND)
+    wave = {"thing_group": None, "percent": 25, "wait_seconds": 3, "bake_seconds": 0,
+            "pause_seconds": 0}  # fmt: skip
+    with site.on():
+        made = create(cloudformation, site)
+        bad = update(cloudformation, site, 1, 2, made["PhysicalResourceId"], waves=[wave])
+        assert bad["Status"] == "FAILED"
+        assert f"wave 1 of 1 ({site.group}-wave-1): 0 of 2 reachable" in bad["Reason"]
+        assert list(site.runs().values()).count(digest(2)) == 2
+
+        back = update(cloudformation, site, 2, 1, made["PhysicalResourceId"])
+        assert back["Status"] == "SUCCESS", back["Reason"]
+        assert set(site.runs().values()) == {digest(1)}
+
+
+def test_waves_end_with_the_whole_fleet(
+    cloudformation: CloudFormation, make_site: MakeSite, iot: Any
+) -> None:
+    site = make_site(6)
+    canaries = f"{site.group}-canaries"
+    iot.create_thing_group(thingGroupName=canaries)
+    iot.add_thing_to_thing_group(thingGroupName=canaries, thingName=site.things[0])
+    waves = [
+        {"thing_group": canaries, "percent": 0, "wait_seconds": 8, "bake_seconds": 1,
+         "pause_seconds": 0},
+        {"thing_group": None, "percent": 50, "wait_seconds": 8, "bake_seconds": 0,
+         "pause_seconds": 0},
+    ]  # fmt: skip
+    with site.on():
+        made = create(cloudformation, site, waves=waves)
+        assert made["Data"]["Status"] == "6 of 6 reachable devices run the release"
+        assert set(site.runs().values()) == {digest(1)}
+
+
+def test_offline_devices_are_counted_apart(
+    cloudformation: CloudFormation, make_site: MakeSite
+) -> None:
+    site = make_site(6, v1=Hazards(offline=0.5))
+    with site.on():
+        status = create(cloudformation, site)["Data"]["Status"]
+    online = sum(one is not None for one in site.runs().values())
+    assert 0 < online < 6
+    assert f"{online} of {online} reachable" in status
+    assert f"{6 - online} offline" in status
+
+
+def test_the_rule_lets_a_share_fail_and_no_more(
+    cloudformation: CloudFormation, make_site: MakeSite
+) -> None:
+    site = make_site(12, v1=Hazards(fails=0.3))
+    with site.on():
+        rule = {"success_percent": 40.0, "error_percent": 60.0}
+        made = create(cloudformation, site, rule=rule)
+        assert " failed (" in made["Data"]["Status"]
+
+
+def test_the_same_request_twice_is_one_deployment(
+    cloudformation: CloudFormation, make_site: MakeSite
+) -> None:
+    site = make_site(2)
+    with site.on():
+        create(cloudformation, site)
+        create(cloudformation, site)
+    assert len(site.deployments()) == 1
+
+
+def test_a_handler_that_is_killed_midway_goes_on_when_lambda_tries_again(
+    cloudformation: CloudFormation, make_site: MakeSite
+) -> None:
+    site = make_site(2)
+    event = {"RequestType": "Create", "ResponseURL": cloudformation.url, "StackId": "s",
+             "RequestId": "r-1", "LogicalResourceId": "Project",
+             "ResourceProperties": site.properties(1)}  # fmt: skip
+    with site.on():
+        killed = patch("deeplens_project.waiting.Watch.wait", side_effect=SystemExit)
+        with killed, pytest.raises(SystemExit):
+            cloudformation.send(event)
+        assert cloudformation.send(event)["Status"] == "SUCCESS"
+    assert len(site.deployments()) == 1
+
+
+def test_an_answer_that_got_lost_does_not_make_a_second_deployment(
+    make_site: MakeSite, greengrass: Any
+) -> None:
+    """The call succeeded, its answer timed out: the same token is the same deployment."""
+    site = make_site(2)
+    wanted = {"targetArn": site.group_arn, "components": {}, "clientToken": "t" * 32}
+    first = greengrass.create_deployment(**wanted)
+    again = greengrass.create_deployment(**wanted)
+    assert again["deploymentId"] == first["deploymentId"]
+    assert len(site.deployments()) == 1
+
+
+def test_throttling_while_it_waits_is_no_verdict(
+    cloudformation: CloudFormation, make_site: MakeSite
+) -> None:
+    site = make_site(2)
+    throttled = ClientError({"Error": {"Code": "ThrottlingException", "Message": "slow"}}, "List")
+    from deeplens_project.fleet import Fleet  # noqa: PLC0415 - the handler's own path
+
+    real, calls = Fleet.things, []
+
+    def things(fleet: Fleet, group: str) -> list[str]:
+        calls.append(group)
+        if len(calls) in (1, 3):
+            raise throttled
+        return real(fleet, group)
+
+    with site.on(), patch.object(Fleet, "things", things):
+        assert create(cloudformation, site)["Data"]["Status"].startswith("2 of 2")
+
+
+def test_a_failed_create_is_taken_off_the_devices(
+    cloudformation: CloudFormation, make_site: MakeSite
+) -> None:
+    site = make_site(2, v1=BLIND)
+    with site.on() as fleet:
+        bad = cloudformation("Create", site.properties(1, wait_seconds=3))
+        assert bad["Status"] == "FAILED"
+        gone = cloudformation(
+            "Delete", site.properties(1), PhysicalResourceId=bad["PhysicalResourceId"]
+        )
+        assert gone["Status"] == "SUCCESS", gone["Reason"]
+        assert all(core.components == {} for core in fleet.cores.values())
+
+
+def test_a_deleted_project_leaves_the_devices_or_goes_as_it_was_told(
+    cloudformation: CloudFormation, make_site: MakeSite
+) -> None:
+    site = make_site(2)
+    with site.on() as fleet:
+        made = create(cloudformation, site, OnDelete="keep")
+        named = {"PhysicalResourceId": made["PhysicalResourceId"]}
+        kept = cloudformation("Delete", site.properties(1, OnDelete="keep"), **named)
+        assert kept["Status"] == "SUCCESS"
+        assert all(core.components for core in fleet.cores.values())
+
+        # Made again, it adopts what runs; told to remove, it waits until nothing is left.
+        create(cloudformation, site)
+        assert len(site.deployments()) == 1
+        gone = cloudformation("Delete", site.properties(1), **named)
+        assert gone["Status"] == "SUCCESS", gone["Reason"]
+        assert all(core.components == {} for core in fleet.cores.values())
+
+
+def test_a_renamed_project_is_the_same_resource(
+    cloudformation: CloudFormation, make_site: MakeSite
+) -> None:
+    site = make_site(2)
+    with site.on() as fleet:
+        made = create(cloudformation, site)
+        renamed = update(
+            cloudformation, site, 1, 1, made["PhysicalResourceId"],
+            ProjectName="other", DeploymentName="deeplens-other",
+        )  # fmt: skip
+        assert renamed["PhysicalResourceId"] == made["PhysicalResourceId"]
+        assert all(core.components for core in fleet.cores.values())
+
+
+def test_another_stacks_fleet_is_left_alone_by_a_delete(
+    cloudformation: CloudFormation, make_site: MakeSite
+) -> None:
+    site = make_site(2)
+    with site.on() as fleet:
+        made = create(cloudformation, site)
+        other = CloudFormation(cloudformation.handler, cloudformation.url, cloudformation.answers)
+        gone = other("Delete", site.properties(1), PhysicalResourceId=made["PhysicalResourceId"])
+        assert gone["Status"] == "SUCCESS"
+        assert all(core.components for core in fleet.cores.values())
+
+
+def test_the_stack_completes_soon_after_the_last_heartbeat(
+    cloudformation: CloudFormation, make_site: MakeSite
+) -> None:
+    site = make_site(3, v1=Hazards(slow=1.0, slow_download_seconds=4.0))
+    with site.on() as fleet:
+        create(cloudformation, site)
+        last = max(core.started_at for core in fleet.cores.values())
+        assert time.time() - last < 15
