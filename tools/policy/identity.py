@@ -14,6 +14,8 @@ from policy.reading import (
     text,
 )
 
+# Service Authorization Reference, AWS IoT Greengrass V2: these take no resource but `*`.
+_KNOW_NO_RESOURCES = {"greengrass:ListCoreDevices", "greengrass:ListDeployments"}
 _TOO_MUCH = ("FullAccess", "AdministratorAccess", "PowerUserAccess")
 
 
@@ -46,7 +48,8 @@ def no_resource_star(stacks: list[Stack]) -> Iterator[Finding]:
     for stack in stacks:
         for logical_id, document in identity_policies(stack):
             for action, resource, _ in allowed(document):
-                if resource == "*" or resource.startswith("arn:aws:*"):
+                is_everything = resource == "*" or resource.startswith("arn:aws:*")
+                if is_everything and action not in _KNOW_NO_RESOURCES:
                     yield stack.finding(
                         "no-resource-star", logical_id, f"name the resources of {action}"
                     )
