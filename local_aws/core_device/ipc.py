@@ -9,6 +9,7 @@ import json
 import struct
 import zlib
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -50,15 +51,19 @@ class IpcServer:
         self._publish = publish
         self._components: dict[str, str] = {}
         self._server: asyncio.Server | None = None
+        self._connections: set[asyncio.Task[None]] = set()
 
     async def start(self, socket: Path) -> None:
         """Listen."""
-        self._server = await asyncio.start_unix_server(self._serve, str(socket))
+        self._server = await asyncio.start_unix_server(self._connected, str(socket))
 
     async def stop(self) -> None:
-        """Stop listening."""
+        """Stop listening, and end every connection."""
         if self._server:
             self._server.close()
+        for connection in self._connections:
+            connection.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
 
     def admit(self, token: str, component: str) -> None:
         """Let a component in by its token."""
@@ -67,6 +72,11 @@ class IpcServer:
     def knows(self, token: str) -> bool:
         """Whether a component was let in by this token."""
         return token in self._components
+
+    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connection = asyncio.create_task(self._serve(reader, writer))
+        self._connections.add(connection)
+        connection.add_done_callback(self._connections.discard)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         component: str | None = None
@@ -88,6 +98,8 @@ class IpcServer:
             return
         finally:
             writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
 
     async def _operate(
         self,

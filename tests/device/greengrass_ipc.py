@@ -72,25 +72,18 @@ def serving(core: Core) -> Iterator[None]:
         await server.start(core.socket)
         return server
 
-    async def stop(server: IpcServer) -> None:
-        await server.stop()
-        others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
-
     try:
-        server = asyncio.run_coroutine_threadsafe(start(), loop).result(5)
+        server = asyncio.run_coroutine_threadsafe(start(), loop).result(30)
         yield
-        asyncio.run_coroutine_threadsafe(stop(server), loop).result(5)
+        asyncio.run_coroutine_threadsafe(server.stop(), loop).result(30)
     finally:
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(5)
+        thread.join(30)
         loop.close()
         core.socket.unlink(missing_ok=True)
 
 
-def eventually(holds: Callable[[], object], *, seconds: float = 10.0) -> None:
+def eventually(holds: Callable[[], object], *, seconds: float = 60.0) -> None:
     """Wait until something holds; fail the test when it does not in time."""
     deadline = time.monotonic() + seconds
     while not holds():

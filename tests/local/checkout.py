@@ -20,7 +20,7 @@ class Checkout:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def demo(self, *arguments: str, timeout_seconds: float = 240) -> str:
+    def demo(self, *arguments: str, timeout_seconds: float = 900) -> str:
         """Run `python -m demo …`; fail the test with its output when it fails."""
         result = subprocess.run(
             [ROOT / ".venv/bin/python", "-m", "demo", *arguments],
@@ -48,7 +48,7 @@ def virtual_camera(checkout: Checkout) -> Iterator[None]:
         yield
     finally:
         camera.send_signal(signal.SIGTERM)
-        assert camera.wait(20) == 130
+        assert camera.wait(120) == 130
 
 
 def heartbeat(checkout: Checkout) -> dict[str, Any]:

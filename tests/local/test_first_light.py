@@ -18,7 +18,7 @@ from model_tools.shapes.scenes import write_scenes
 from stacks.config import load_environment
 from tests.local.checkout import ROOT, Checkout, destroy, heartbeat, virtual_camera, watch
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 
 def second_version(checkout: Checkout) -> str:
@@ -93,7 +93,7 @@ def test_a_camera_that_is_ended_in_any_way_leaves_no_process(
     )
     eventually(lambda: processes_in(checkout.root, "local_aws core run"))
     camera.send_signal(how)
-    camera.wait(20)
+    camera.wait(120)
     eventually(lambda: not processes_in(checkout.root, "core run", "lambda_runtime"))
 
 
@@ -109,7 +109,7 @@ def processes_in(folder: Path, *words: str) -> list[str]:
     return found
 
 
-def eventually(holds: Callable[[], object], seconds: float = 20) -> None:
+def eventually(holds: Callable[[], object], seconds: float = 120) -> None:
     end = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < end

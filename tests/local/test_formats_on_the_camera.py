@@ -15,7 +15,7 @@ from model_tools.shapes.scenes import write_scenes
 from tests.local.checkout import ROOT, Checkout, destroy, heartbeat, virtual_camera, watch
 from tests.unit.model_tools.conftest import trained_models
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.filterwarnings("ignore")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500), pytest.mark.filterwarnings("ignore")]
 
 # One of each row that model_tools reads.
 FORMATS = ("saved_model_1", "sagemaker_tar", "checkpoint", "pbtxt", "saved_model_2", "keras", "h5",
