@@ -86,6 +86,14 @@ camera: setup ## Run a virtual camera of ENV until Ctrl-C
 watch: setup ## Print what the cameras of ENV publish until Ctrl-C
 	@$(PYTHON) -m demo watch $(ENV)
 
+.PHONY: environment
+environment: setup ## Create environments/NAME.toml, valid at once (ACCOUNT=, REGION=: else those of dev)
+	@$(PYTHON) -m tools.new_environment "$(NAME)" $(if $(ACCOUNT),--account "$(ACCOUNT)") $(if $(REGION),--region "$(REGION)")
+
+.PHONY: reference
+reference: setup ## Rewrite the table of docs/environments.md
+	$(PYTHON) -m tools.environment_reference
+
 .PHONY: golden
 golden: synth ## Rewrite the golden templates from what is synthesized
 	$(PYTHON) tools/golden.py

@@ -6,10 +6,10 @@ from typing import Any
 from aws_cdk import CustomResource, Stack, aws_iam
 from constructs import Construct
 
+from stacks.config import RolloutConfig
 from stacks.constructs.custom_resource_handler import CustomResourceHandler
 from stacks.constructs.greengrass_component import Component
 from stacks.constructs.greengrass_releases import RELEASES
-from stacks.rollout import RolloutConfig
 
 # Lambda's own limit; the wait for the cameras ends before it.
 _HANDLER_TIMEOUT_SECONDS = 900

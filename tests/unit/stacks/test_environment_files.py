@@ -67,11 +67,28 @@ def test_the_committed_environments_are_valid() -> None:
         ("[fleet]", "[fleets]", "fleets: unknown key; did you mean 'fleet'?"),
         ("thing_group", "thing_grup", "did you mean 'thing_group'?"),
         ("[fleet]", "[inference]\nthreshold = 1.5\n[fleet]", "inference.threshold: given 1.5"),
-        ("[fleet]", "[inference]\ntopic = 'a/#'\n[fleet]", "a topic has no wildcard"),
+        ("[fleet]", "[inference]\ntopic = 'a/#'\n[fleet]", "no wildcard"),
+        ("[fleet]", "[inference]\ntopic = 'cam-{thing}/x'\n[fleet]", "as a whole level"),
+        ("[fleet]", "[inference]\ntopic = 'a/b/c/d/e/f/g/h/i'\n[fleet]", "7 slashes"),
+        ("[fleet]", '[inference]\ntopic = "it\'s"\n[fleet]', "no quote"),
+        ("[fleet]", "[inference]\nengine = 'mxnet'\n[fleet]", "'openvino' or 'tensorflow'"),
+        ("[fleet]", "[inference]\nlog_retention_days = 2\n[fleet]", "given 2: input should be 1"),
+        ('thing_group = "deeplens-dev"', "things = ['a b']", "fleet.things.0: given 'a b'"),
+        ('thing_group = "deeplens-dev"', "things = ['a', 'a']", "listed once; twice: a"),
+        ('thing_group = "deeplens-dev"', "core_runtime = 'v1'", "'classic' or 'lite'"),
+        ("[fleet]", "[monitoring]\nnotify = ['me']\n[fleet]", "monitoring.notify.0: given 'me'"),
+        ("[fleet]", "[monitoring]\nno_heartbeat_minutes = 0\n[fleet]", "given 0"),
+        ("[fleet]", "[monitoring]\nfailing_share = 10\n[fleet]", "given 10"),
+        ("[fleet]", "[tags]\n'aws:x' = '1'\n[fleet]", "no key starts with 'aws:'"),
+        ("[fleet]", "[tags]\nteam = 1\n[fleet]", "tags.team: given 1"),
+        ("[fleet]", "[training]\n[fleet]", "training: unknown key"),
+        ('account = "111111111111"', 'account = "111111111111"\nmodel_store = 3', "not valid TOML"),
+        ('account = "111111111111"', 'permissions_boundary = "a b"', "permissions_boundary: given"),
+        ("deeplens-dev-models", "deeplens-x-s3alias", "for example 'deeplens-x'"),
         ("[fleet]", "[inference]\ntopic = '$aws/x'\n[fleet]", "no leading '$'"),
         ("[fleet]", "[inference]\ncamera = 'usb'\n[fleet]", "inference.camera: given 'usb'"),
         ("[fleet]", "[rollout]\nwait_seconds = 5000\n[fleet]", "rollout.wait_seconds: given 5000"),
-        ('account = "111111111111"', "", "account: is missing"),
+        ('account = "111111111111"', "", "account: is missing; expected the AWS account's twelve"),
         ('account = "111111111111"', 'name = "x"', "is the file's own name"),
         ("[model]", "[model", "not valid TOML"),
     ],
@@ -107,8 +124,88 @@ def test_the_suggested_bucket_name_would_work(name: str) -> None:
 def test_two_environments_do_not_share_a_bucket(tmp_path: Path) -> None:
     write(tmp_path, VALID)
     write(tmp_path, VALID, "staging")
-    with pytest.raises(ConfigError, match="also the bucket of dev"):
+    with pytest.raises(
+        ConfigError, match=r"bucket_name.*also that of dev: bucket names are global"
+    ):
         load_environments(tmp_path)
+
+
+SECOND = VALID.replace("deeplens-dev", "deeplens-qa").replace(
+    "[fleet]", "[inference]\ntopic = 'deeplens/qa/{thing}/infer'\n\n[fleet]"
+)
+
+
+def test_two_environments_live_side_by_side_in_one_account(tmp_path: Path) -> None:
+    write(tmp_path, VALID)
+    write(tmp_path, SECOND, "qa")
+    assert len(load_environments(tmp_path)) == 2
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ('thing_group = "deeplens-qa"', 'thing_group = "deeplens-dev"', "fleet.thing_group"),
+        ("deeplens/qa/{thing}/infer", "deeplens/{thing}/infer", "deeplens/qa/{thing}/infer' works"),
+        ("deeplens/qa/{thing}/infer", "{thing}/x/infer", "inference.topic"),
+        ('thing_group = "deeplens-qa"', 'things = ["camera-1"]', "'camera-1', which is also a"),
+        ("[model]", "deeplens_roles = true\n[model]", "exist once per account"),
+        ("[model]", "promoted_from = 'prod'\n[model]", "expected another environment: dev"),
+        ("[model]", "promoted_from = 'dev'\n[model]", "leads back to"),
+    ],
+)
+def test_environments_of_one_account_keep_out_of_each_others_way(
+    tmp_path: Path, old: str, new: str, expected: str
+) -> None:
+    first = "deeplens_roles = true\npromoted_from = 'qa'\n" + VALID
+    first = first.replace("[fleet]", "[fleet]\nthings = ['camera-1']")
+    write(tmp_path, first)
+    write(tmp_path, SECOND.replace(old, new, 1), "qa")
+    with pytest.raises(ConfigError) as error:
+        load_environments(tmp_path)
+    assert expected in str(error.value)
+    assert "qa.toml" in str(error.value) or "dev.toml" in str(error.value)
+
+
+def test_names_follow_from_the_environment_unless_they_are_said(tmp_path: Path) -> None:
+    short = VALID.split("[model_store]", maxsplit=1)[0]
+    environment = load_environment(write(tmp_path, short, "qa"))
+    assert environment.model_store.bucket_name == "deeplens-qa-111111111111-eu-central-1"
+    assert environment.fleet.thing_group == "deeplens-qa"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[fleet]\ncore_runtime = 'lite'\n[inference]\nisolation_mode = 'GreengrassContainer'",
+         "fleet.core_runtime 'lite' runs no Lambda component"),
+        ("[monitoring]\nno_heartbeat_minutes = 1\n[inference]\nheartbeat_interval_seconds = 60",
+         "at least 3 minutes work"),
+        ("[monitoring]\nenabled = 3", "monitoring.enabled: given 3"),
+    ],
+)  # fmt: skip
+def test_pairs_that_cannot_work_are_refused(tmp_path: Path, text: str, expected: str) -> None:
+    file = write(tmp_path, VALID.split("[model_store]", maxsplit=1)[0] + text)
+    with pytest.raises(ConfigError) as error:
+        load_environment(file)
+    assert expected in str(error.value)
+    assert str(file) in str(error.value)
+
+
+def test_a_file_with_a_name_that_is_none_says_so(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"file's name .* given 'Dev_1'"):
+        load_environment(write(tmp_path, VALID, "Dev_1"))
+
+
+def test_a_missing_file_says_which_there_are(tmp_path: Path) -> None:
+    write(tmp_path, VALID)
+    with pytest.raises(ConfigError, match="no such environment file; there are: dev"):
+        load_environment(tmp_path / "qa.toml")
+
+
+def test_a_section_that_is_a_value_is_refused(tmp_path: Path) -> None:
+    text = VALID.split("[model_store]", maxsplit=1)[0].replace("[model]", "fleet = 'all'\n[model]")
+    with pytest.raises(ConfigError, match=r"fleet: given 'all', expected a section \[fleet\]"):
+        load_environment(write(tmp_path, text))
 
 
 def test_a_folder_without_environments_is_an_error(tmp_path: Path) -> None:

@@ -7,27 +7,37 @@ import math
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from stacks.config.fleet import ThingGroupName
+from stacks.config.section import Section
 
 # A deploy waits inside a Lambda function, which has 15 minutes; the rest is left for its answer.
 LONGEST_WAIT_SECONDS = 780
 
-_Percent = Annotated[float, Field(ge=0, le=100, strict=False)]
-_PerMinute = Annotated[int, Field(ge=1, le=1000)]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class WaveConfig(_Section):
+class WaveConfig(Section):
     """Some of the fleet before the rest: a named thing group of it, or a share in percent."""
 
-    thing_group: Annotated[str, Field(pattern=r"^[A-Za-z0-9:_-]{1,128}$")] | None = None
-    percent: Annotated[float, Field(gt=0, lt=100, strict=False)] | None = None
-    wait_seconds: Annotated[int, Field(ge=10, le=LONGEST_WAIT_SECONDS)] = 120
-    bake_seconds: Annotated[int, Field(ge=0, le=LONGEST_WAIT_SECONDS)] = 0
-    pause_seconds: Annotated[int, Field(ge=0, le=LONGEST_WAIT_SECONDS)] = 0
+    thing_group: Annotated[
+        ThingGroupName | None,
+        Field(description="the thing group that gets the release in this wave"),
+    ] = None
+    percent: Annotated[
+        float | None,
+        Field(gt=0, lt=100, strict=False, description="or the share of the fleet that has it then"),
+    ] = None
+    wait_seconds: Annotated[
+        int, Field(ge=10, le=LONGEST_WAIT_SECONDS, description="how long the wave has to prove it")
+    ] = 120
+    bake_seconds: Annotated[
+        int,
+        Field(ge=0, le=LONGEST_WAIT_SECONDS, description="how long it must go on well after that"),
+    ] = 0
+    pause_seconds: Annotated[
+        int, Field(ge=0, le=LONGEST_WAIT_SECONDS, description="rest before the next wave")
+    ] = 0
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:
@@ -36,13 +46,21 @@ class WaveConfig(_Section):
         return self
 
 
-class RateConfig(_Section):
+class RateConfig(Section):
     """How fast the IoT job tells devices, as in IoT's JobExecutionsRolloutConfig."""
 
-    maximum_per_minute: _PerMinute | None = None
-    base_per_minute: _PerMinute | None = None
-    increment_factor: Annotated[float, Field(ge=1.1, le=5, strict=False)] = 2.0
-    increase_after_succeeded: Annotated[int, Field(ge=1)] = 1
+    maximum_per_minute: Annotated[
+        int | None, Field(ge=1, le=1000, description="devices told per minute, at most")
+    ] = None
+    base_per_minute: Annotated[
+        int | None, Field(ge=1, le=1000, description="devices told in the first minute")
+    ] = None
+    increment_factor: Annotated[
+        float, Field(ge=1.1, le=5, strict=False, description="by which the rate grows")
+    ] = 2.0
+    increase_after_succeeded: Annotated[
+        int, Field(ge=1, description="devices that must have succeeded before it grows")
+    ] = 1
 
     @model_validator(mode="after")
     def _something(self) -> Self:
@@ -67,11 +85,15 @@ class RateConfig(_Section):
         return config
 
 
-class AbortConfig(_Section):
+class AbortConfig(Section):
     """When the IoT job itself stops telling devices, whoever watches."""
 
-    failed_percent: Annotated[float, Field(gt=0, le=100, strict=False)]
-    minimum_devices: Annotated[int, Field(ge=1)] = 1
+    failed_percent: Annotated[
+        float, Field(gt=0, le=100, strict=False, description="share of failures that stops the job")
+    ]
+    minimum_devices: Annotated[
+        int, Field(ge=1, description="devices that must have answered before that counts")
+    ] = 1
 
     def to_job(self) -> dict[str, Any]:
         """IoT's `abortConfig`."""
@@ -87,17 +109,52 @@ class AbortConfig(_Section):
         }
 
 
-class RolloutConfig(_Section):
+class RolloutConfig(Section):
     """How long a deploy waits for the cameras, for which, and in which order they get it."""
 
-    wait_seconds: Annotated[int, Field(ge=10, le=LONGEST_WAIT_SECONDS)] = 300
-    bake_seconds: Annotated[int, Field(ge=0, le=LONGEST_WAIT_SECONDS)] = 0
-    success_percent: _Percent = 100.0
-    error_percent: _Percent = 0.0
-    minimum_devices: Annotated[int, Field(ge=0)] = 0
-    offline_after_seconds: Annotated[int, Field(ge=1, le=600)] = 20
-    minimum_frames_per_second: Annotated[float, Field(ge=0, strict=False)] = 0.0
-    on_delete: Literal["remove", "keep"] = "remove"
+    wait_seconds: Annotated[
+        int,
+        Field(ge=10, le=LONGEST_WAIT_SECONDS, description="how long a deploy waits for the cameras"),
+    ] = 300
+    bake_seconds: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=LONGEST_WAIT_SECONDS,
+            description="how long the fleet must go on well before the deploy is done",
+        ),
+    ] = 0
+    success_percent: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=100,
+            strict=False,
+            description="share of the reachable devices that must run the release",
+        ),
+    ] = 100.0
+    error_percent: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=100,
+            strict=False,
+            description="share of the reachable devices that may fail before it is stopped",
+        ),
+    ] = 0.0
+    minimum_devices: Annotated[
+        int, Field(ge=0, description="devices that must run the release, however few are reachable")
+    ] = 0
+    offline_after_seconds: Annotated[
+        int, Field(ge=1, le=600, description="silence after which a device counts as offline")
+    ] = 20
+    minimum_frames_per_second: Annotated[
+        float, Field(ge=0, strict=False, description="a device that is slower fails the release")
+    ] = 0.0
+    on_delete: Annotated[
+        Literal["remove", "keep"],
+        Field(description="whether deleting the stack takes the release off the devices"),
+    ] = "remove"
     rate: RateConfig | None = None
     abort: AbortConfig | None = None
     waves: Annotated[tuple[WaveConfig, ...], Field(max_length=10, strict=False)] = ()

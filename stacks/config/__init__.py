@@ -1,0 +1,29 @@
+"""What an environment is: one TOML file, typed and validated when it is read. No CDK here."""
+
+from stacks.config.artifact import ARTIFACT_NAME, ModelArtifact, load_artifact
+from stacks.config.environment import EnvironmentConfig
+from stacks.config.errors import ConfigError
+from stacks.config.fleet import FleetConfig
+from stacks.config.inference import InferenceConfig
+from stacks.config.loading import load_environment, load_environments
+from stacks.config.model_store import ModelPin, ModelStoreConfig
+from stacks.config.monitoring import MonitoringConfig
+from stacks.config.regions import GREENGRASS_REGIONS
+from stacks.config.rollout import RolloutConfig
+
+__all__ = [
+    "ARTIFACT_NAME",
+    "GREENGRASS_REGIONS",
+    "ConfigError",
+    "EnvironmentConfig",
+    "FleetConfig",
+    "InferenceConfig",
+    "ModelArtifact",
+    "ModelPin",
+    "ModelStoreConfig",
+    "MonitoringConfig",
+    "RolloutConfig",
+    "load_artifact",
+    "load_environment",
+    "load_environments",
+]

@@ -1,0 +1,65 @@
+"""The artifact that an environment pins."""
+
+import hashlib
+import json
+import zipfile
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from stacks.config.errors import ConfigError
+from stacks.config.model_store import ModelPin
+
+ARTIFACT_NAME = "model.zip"
+
+
+@dataclass(frozen=True)
+class ModelArtifact:
+    """The pinned artifact: a file whose SHA-256 was checked, and what its manifest says."""
+
+    path: Path
+    name: str
+    version: str
+    digest: str
+
+
+def load_artifact(models: Path, pin: ModelPin) -> ModelArtifact:
+    """Find the pinned artifact below `models` and check its bytes; raise `ConfigError`."""
+    path = models / pin.name / pin.digest / ARTIFACT_NAME
+    if not path.is_file():
+        built = sorted(file.parent.name for file in (models / pin.name).glob(f"*/{ARTIFACT_NAME}"))
+        known = f"built here: {', '.join(built)}" if built else "none is built here"
+        raise ConfigError(
+            f"{path}: the pinned artifact is not there ({known}); build it with `make model`, "
+            "or pin one that is there with `model-tools pin`"
+        )
+    digest = _sha256(path, path.stat().st_mtime_ns)
+    if digest != pin.digest:
+        raise ConfigError(
+            f"{path}: the artifact's SHA-256 is {digest}, the pin says {pin.digest}; "
+            "the file was changed after it was packaged: package it again"
+        )
+    manifest = _read_manifest(path)
+    if manifest.get("name") != pin.name:
+        raise ConfigError(
+            f"{path}: the artifact is of model '{manifest.get('name')}', the pin says '{pin.name}'"
+        )
+    return ModelArtifact(path, pin.name, str(manifest["version"]), digest)
+
+
+@cache
+def _sha256(path: Path, _modified_ns: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            manifest = json.loads(archive.read("manifest.json"))
+    except (zipfile.BadZipFile, KeyError, ValueError) as error:
+        raise ConfigError(f"{path}: not a model artifact: {error}") from None
+    if not isinstance(manifest, dict) or "version" not in manifest:
+        raise ConfigError(f"{path}: its manifest.json names no version")
+    return manifest

@@ -1,0 +1,117 @@
+"""One environment, whole."""
+
+import difflib
+import re
+from typing import Annotated, Any
+
+from pydantic import Field, field_validator, model_validator
+
+from stacks.config.fleet import FleetConfig
+from stacks.config.inference import InferenceConfig
+from stacks.config.model_store import ModelPin, ModelStoreConfig
+from stacks.config.monitoring import MonitoringConfig
+from stacks.config.regions import GREENGRASS_REGIONS
+from stacks.config.rollout import RolloutConfig
+from stacks.config.section import Section
+
+_LEAST_HEARTBEATS = 3
+_MOST_TAGS = 40
+_TAG_TEXT = re.compile(r"[\w .:/=+@-]*")
+
+
+class EnvironmentConfig(Section):
+    """One environment, whole; `name` is the name of its file."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,19}$", exclude=True)]
+    account: Annotated[
+        str, Field(pattern=r"^\d{12}$", description="the AWS account's twelve digits, as text")
+    ]
+    region: Annotated[str, Field(description="an AWS Region that has AWS IoT Greengrass V2")]
+    promoted_from: Annotated[
+        str | None,
+        Field(description="the environment that runs a model's version before this one may"),
+    ] = None
+    permissions_boundary: Annotated[
+        str | None,
+        Field(
+            pattern=r"^(arn:aws[a-z-]*:iam::\d{12}:policy/)?[\w+=,.@/-]{1,128}$",
+            description="name or ARN of the managed policy that bounds every role",
+        ),
+    ] = None
+    deeplens_roles: Annotated[
+        bool,
+        Field(
+            description="make the five roles that DeepLens fixed by name; once per account, for "
+            "accounts that still use them"
+        ),
+    ] = False
+    tags: Annotated[
+        dict[str, str], Field(description="tags of every resource, beside `deeplens:environment`")
+    ] = Field(default={})
+    model: ModelPin
+    model_store: ModelStoreConfig
+    fleet: FleetConfig
+    inference: InferenceConfig = InferenceConfig()
+    rollout: RolloutConfig = RolloutConfig()
+    monitoring: MonitoringConfig = MonitoringConfig()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _names_from_name(cls, values: Any) -> Any:
+        """Fill in the names that follow from the environment's own name."""
+        if not isinstance(values, dict):
+            return values
+        name = values.get("name")
+        store, fleet = values.get("model_store", {}), values.get("fleet", {})
+        bucket = f"deeplens-{name}-{values.get('account')}-{values.get('region')}"
+        if isinstance(store, dict):
+            values = {**values, "model_store": {"bucket_name": bucket, **store}}
+        if isinstance(fleet, dict):
+            values = {**values, "fleet": {"thing_group": f"deeplens-{name}", **fleet}}
+        return values
+
+    @field_validator("region")
+    @classmethod
+    def _greengrass_region(cls, value: str) -> str:
+        if value not in GREENGRASS_REGIONS:
+            near = difflib.get_close_matches(value, GREENGRASS_REGIONS, n=1, cutoff=0)
+            raise ValueError(
+                f"AWS IoT Greengrass V2 is not offered there; nearest by name: '{near[0]}', "
+                f"all: {', '.join(GREENGRASS_REGIONS)}"
+            )
+        return value
+
+    @field_validator("tags")
+    @classmethod
+    def _tags(cls, value: dict[str, str]) -> dict[str, str]:
+        for key, text in value.items():
+            if not (
+                re.fullmatch(r"(?!aws:|deeplens:)[\w .:/=+@-]{1,128}", key, re.IGNORECASE)
+                and len(text) <= 256  # noqa: PLR2004 - AWS' limit for a tag's value
+                and _TAG_TEXT.fullmatch(text)
+            ):
+                raise ValueError(
+                    f"tag {key!r}: a key has 1 to 128 and a value up to 256 letters, digits, "
+                    "spaces and . : / = + - @ _, and no key starts with 'aws:' or 'deeplens:'"
+                )
+        if len(value) > _MOST_TAGS:
+            raise ValueError(f"at most {_MOST_TAGS} tags; AWS allows 50, some are the project's")
+        return value
+
+    @model_validator(mode="after")
+    def _pairs_that_work(self) -> "EnvironmentConfig":
+        if self.fleet.core_runtime == "lite" and self.inference.isolation_mode != "NoContainer":
+            raise ValueError(
+                "fleet.core_runtime 'lite' runs no Lambda component and no container; it works "
+                "with inference.isolation_mode 'NoContainer', or take core_runtime 'classic'"
+            )
+        silence = self.monitoring.no_heartbeat_minutes * 60
+        interval = self.inference.heartbeat_interval_seconds
+        if self.monitoring.enabled and silence < _LEAST_HEARTBEATS * interval:
+            raise ValueError(
+                f"monitoring.no_heartbeat_minutes {self.monitoring.no_heartbeat_minutes} is less "
+                f"than {_LEAST_HEARTBEATS} of inference.heartbeat_interval_seconds {interval:g}: "
+                "a camera that is well would alarm; at least "
+                f"{-(-_LEAST_HEARTBEATS * interval // 60):g} minutes work"
+            )
+        return self

@@ -1,0 +1,45 @@
+"""`[fleet]`: which cameras."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+
+from stacks.config.section import Section
+
+ThingGroupName = Annotated[str, Field(pattern=r"^[A-Za-z0-9:_-]{1,128}$")]
+ThingName = Annotated[str, Field(pattern=r"^[A-Za-z0-9:_-]{1,128}$")]
+
+
+class FleetConfig(Section):
+    """The cameras: members of one thing group."""
+
+    thing_group: Annotated[
+        ThingGroupName,
+        Field(
+            description="the thing group that the project is deployed to; of this environment only",
+        ),
+    ]
+    things: Annotated[
+        tuple[ThingName, ...],
+        Field(
+            strict=False,
+            max_length=400,
+            description="cameras that are expected: each is made as a thing and has an alarm of "
+            "its own; others may join",
+        ),
+    ] = ()
+    core_runtime: Annotated[
+        Literal["classic", "lite"],
+        Field(
+            description="the Greengrass core software: `classic` runs the published Lambda "
+            "version, `lite` its generic twin"
+        ),
+    ] = "classic"
+
+    @field_validator("things")
+    @classmethod
+    def _named_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        twice = sorted({name for name in value if value.count(name) > 1})
+        if twice:
+            raise ValueError(f"a thing is listed once; twice: {', '.join(twice)}")
+        return value

@@ -1,0 +1,71 @@
+"""`[inference]`: settings of the function on the camera."""
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+
+from stacks.config.section import LogRetentionDays, Section
+
+_LONGEST_TOPIC_BYTES = 256
+_MOST_TOPIC_SLASHES = 7
+
+
+class InferenceConfig(Section):
+    """Settings of the function on the camera."""
+
+    camera: Annotated[
+        str,
+        Field(pattern=r"^folder:.+$", description="where pictures come from: `folder:<folder>`"),
+    ] = "folder:camera"
+    engine: Annotated[
+        Literal["openvino", "tensorflow"], Field(description="what runs the model")
+    ] = "openvino"
+    threshold: Annotated[
+        float,
+        Field(ge=0, le=1, strict=False, description="least score of a detection that is sent"),
+    ] = 0.5
+    topic: Annotated[
+        str, Field(description="where detections and errors go; `{thing}` is the camera's name")
+    ] = "deeplens/{thing}/infer"
+    frame_interval_seconds: Annotated[
+        float, Field(gt=0, le=3600, strict=False, description="least time between two frames")
+    ] = 1.0
+    heartbeat_interval_seconds: Annotated[
+        float,
+        Field(ge=1, le=3600, strict=False, description="longest time between two heartbeats"),
+    ] = 10.0
+    isolation_mode: Annotated[
+        Literal["NoContainer", "GreengrassContainer"],
+        Field(
+            description="how the classic core runs the function; a container needs cgroups v1 on "
+            "the device"
+        ),
+    ] = "NoContainer"
+    log_retention_days: Annotated[
+        LogRetentionDays, Field(description="how long the function's log in the cloud is kept")
+    ] = 30
+
+    @field_validator("topic")
+    @classmethod
+    def _own_topic(cls, value: str) -> str:
+        levels = value.split("/")
+        if (
+            not value
+            or value.startswith("$")
+            or re.search(r"[+#\s\x00-\x1f'\"\\]", value)
+            or any("{" in level or "}" in level for level in levels if level != "{thing}")
+            or len(value.encode()) > _LONGEST_TOPIC_BYTES
+            or len(levels) > _MOST_TOPIC_SLASHES + 1
+        ):
+            raise ValueError(
+                f"a topic has at most {_LONGEST_TOPIC_BYTES} bytes and {_MOST_TOPIC_SLASHES} "
+                "slashes, no wildcard, no space, no quote and no leading '$', and may "
+                "have '{thing}' as a whole level, for example 'deeplens/{thing}/infer'"
+            )
+        return value
+
+    @property
+    def topic_filter(self) -> str:
+        """The MQTT filter that matches the topic of every camera."""
+        return self.topic.replace("{thing}", "+")

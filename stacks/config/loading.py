@@ -1,0 +1,103 @@
+"""Reading environment files; every problem is a line that names the file and the key."""
+
+import difflib
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from stacks.config.cross_checks import conflicts
+from stacks.config.environment import EnvironmentConfig
+from stacks.config.errors import ConfigError
+
+
+def load_environments(folder: Path) -> list[EnvironmentConfig]:
+    """Read every `*.toml` in `folder`, dev first, then by name.
+
+    Raises:
+        ConfigError: a file is wrong, or two environments get in each other's way.
+    """
+    files = sorted(folder.glob("*.toml"), key=lambda file: (file.stem != "dev", file.stem))
+    if not files:
+        raise ConfigError(f"{folder}: no environment file (*.toml) here; expected dev.toml, …")
+    environments = [load_environment(file) for file in files]
+    problems = [f"{folder / problem}" for problem in conflicts(environments)]
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return environments
+
+
+def load_environment(file: Path) -> EnvironmentConfig:
+    """Read one environment file; raise `ConfigError` listing everything wrong with it."""
+    try:
+        values = tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        there = sorted(other.stem for other in file.parent.glob("*.toml"))
+        known = f"; there are: {', '.join(there)}" if there else ""
+        raise ConfigError(f"{file}: no such environment file{known}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file}: not valid TOML: {error}") from None
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be read: {error.strerror}") from None
+    if "name" in values:
+        raise ConfigError(f"{file}: name: is the file's own name; remove the key")
+    try:
+        return EnvironmentConfig(name=file.stem, **values)
+    except ValidationError as error:
+        problems = [_explain(problem) for problem in error.errors()]
+        raise ConfigError("\n".join(f"{file}: {problem}" for problem in problems)) from None
+
+
+def _explain(problem: Any) -> str:
+    key = ".".join(str(part) for part in problem["loc"])
+    given = problem["input"]
+    if key == "name":
+        return (
+            f"the file's name is the environment's: given {given!r}, expected up to 20 "
+            "lower-case letters, digits and hyphens, for example 'qa.toml'"
+        )
+    message = problem["msg"].removeprefix("Value error, ")
+    if not key:
+        return str(message)
+    match problem["type"]:
+        case "extra_forbidden":
+            text = f"unknown key{_nearest_key(problem['loc'])}"
+        case "missing":
+            text = f"is missing; expected {_described(problem['loc'])}"
+        case "string_pattern_mismatch":
+            text = f"given {given!r}, expected text that matches {problem['ctx']['pattern']}"
+        case "model_type":
+            text = f"given {given!r}, expected a section [{key}] with keys of its own"
+        case _:
+            text = f"given {given!r}: {message[0].lower() + message[1:]}"
+    return f"{key}: {text}"
+
+
+def _described(location: tuple[str | int, ...]) -> str:
+    *sections, key = location
+    section = _section(tuple(sections))
+    field = section.model_fields.get(str(key)) if section else None
+    return (field.description if field else None) or f"a section [{key}]"
+
+
+def _nearest_key(location: tuple[str | int, ...]) -> str:
+    section = _section(location[:-1])
+    if section is None:
+        return ""
+    known = [
+        name for name in section.model_fields if (section, name) != (EnvironmentConfig, "name")
+    ]
+    near = difflib.get_close_matches(str(location[-1]), known, n=1)
+    return (f"; did you mean '{near[0]}'?" if near else "") + f" (known: {', '.join(known)})"
+
+
+def _section(location: tuple[str | int, ...]) -> type[BaseModel] | None:
+    section: type[BaseModel] = EnvironmentConfig
+    for part in location:
+        field = section.model_fields.get(str(part))
+        annotation = field.annotation if field else None
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return None
+        section = annotation
+    return section

@@ -1,0 +1,59 @@
+"""`[monitoring]`: what is kept of the cameras' messages, when to alarm, and whom."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from stacks.config.section import LogRetentionDays, Section
+
+EmailAddress = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s.]+(\.[^@\s.]+)+$", max_length=254)]
+
+
+class MonitoringConfig(Section):
+    """Metrics, dashboard and alarms of one environment."""
+
+    enabled: Annotated[
+        bool, Field(description="whether the environment has a Monitoring stack")
+    ] = True
+    notify: Annotated[
+        tuple[EmailAddress, ...],
+        Field(
+            strict=False,
+            max_length=50,
+            description="e-mail addresses that alarms go to; each must confirm once",
+        ),
+    ] = ()
+    log_retention_days: Annotated[
+        LogRetentionDays,
+        Field(description="how long detections, errors and heartbeats are kept in CloudWatch Logs"),
+    ] = 30
+    no_heartbeat_minutes: Annotated[
+        int, Field(ge=1, le=1440, description="alarm: a camera was silent for so long")
+    ] = 5
+    latency_p95_ms: Annotated[
+        float,
+        Field(
+            gt=0,
+            le=3_600_000,
+            strict=False,
+            description="alarm: 95 % of the inferences took at most this, and now take longer",
+        ),
+    ] = 1000.0
+    failing_share: Annotated[
+        float,
+        Field(
+            gt=0,
+            lt=1,
+            strict=False,
+            description="alarm: more than this share of the heartbeats say `failing`",
+        ),
+    ] = 0.1
+    spool_fill_share: Annotated[
+        float,
+        Field(
+            gt=0,
+            lt=1,
+            strict=False,
+            description="alarm: some camera's spool of unsent messages is fuller than this",
+        ),
+    ] = 0.8

@@ -1,0 +1,14 @@
+"""What every section of an environment file has in common."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+# The periods that CloudWatch Logs knows, up to two years.
+LogRetentionDays = Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731]
+
+
+class Section(BaseModel):
+    """Unknown keys and values of the wrong type are refused; nothing changes after reading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)

@@ -1,0 +1,89 @@
+"""A new environment file, valid at once, from the sections of stacks/config.
+
+Account, Region and model are those of dev unless they are given. Every other key is there as a
+comment, with its default and what it means.
+"""
+
+import sys
+from pathlib import Path
+
+import click
+
+from stacks.config import ConfigError, EnvironmentConfig, load_environment, load_environments
+from tools.environment_reference import ROOT, allowed, default, keys, toml
+
+ENVIRONMENTS = ROOT / "environments"
+
+
+@click.command(help=__doc__)
+@click.argument("name")
+@click.option("--account", help="The AWS account's twelve digits.")
+@click.option("--region", help="An AWS Region that has AWS IoT Greengrass V2.")
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=ENVIRONMENTS,
+    help="Where environment files are.",
+)
+def main(name: str, account: str | None, region: str | None, folder: Path) -> None:
+    """Write the file, read it as a synthesis would, and keep it only when nothing is wrong."""
+    file = folder / f"{name}.toml"
+    if file.parent != folder or not name:
+        raise click.ClickException(f"given {name!r}, expected a name, for example NAME=qa")
+    try:
+        dev = load_environment(folder / "dev.toml")
+        text = environment_file(name, account or dev.account, region or dev.region, dev)
+        with file.open("x", encoding="utf-8") as new:
+            new.write(text)
+    except FileExistsError:
+        raise click.ClickException(f"{file} exists; choose another name, or edit it") from None
+    except (ConfigError, OSError) as error:
+        raise click.ClickException(str(error)) from None
+    try:
+        load_environments(folder)
+    except ConfigError as error:
+        file.unlink()
+        raise click.ClickException(f"nothing was written: {error}") from None
+    click.echo(f"{file}: edit what differs, then `cdk diff '{name}/*'`")
+
+
+def environment_file(name: str, account: str, region: str, like: EnvironmentConfig) -> str:
+    """Return the text of a new environment file that runs the model of `like`."""
+    said = {
+        "account": account,
+        "region": region,
+        "model.name": like.model.name,
+        "model.digest": like.model.digest,
+        "model_store.bucket_name": f"deeplens-{name}-{account}-{region}",
+        "fleet.thing_group": f"deeplens-{name}",
+        "inference.topic": f"deeplens/{name}/{{thing}}/infer",
+    }
+    lines = [
+        f"# The {name} environment, whole: what is a comment has the default that it shows.",
+        "# docs/environments.md has every key.",
+    ]
+    section = ""
+    for key, field in keys():
+        header, _, leaf = key.rpartition(".")
+        if header != section:
+            section = header
+            lines += ["", _header(header)]
+        lines.append(f"# {field.description} ({allowed(field)})".replace("`", ""))
+        if key in said:
+            lines.append(f"{leaf} = {toml(said[key])}")
+        elif field.default is None:
+            lines.append(f"# {leaf} = …")
+        else:
+            lines.append(f"# {leaf} = {default(key, field).strip('`')}")
+    return "\n".join(lines) + "\n"
+
+
+def _header(section: str) -> str:
+    """A section's line; those that an environment may do without are comments."""
+    if section.endswith("[]"):
+        return f"# [[{section.removesuffix('[]')}]]"
+    return f"# [{section}]" if "." in section else f"[{section}]"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
