@@ -96,7 +96,7 @@ reference: setup ## Rewrite the table of docs/environments.md
 
 .PHONY: golden
 golden: synth ## Rewrite the golden templates from what is synthesized
-	$(PYTHON) tools/golden.py
+	$(PYTHON) -m tools.golden
 
 .PHONY: benchmark-models
 benchmark-models: setup ## Measure freezing, packaging and engines against baselines (about 10 min)
@@ -108,7 +108,7 @@ check: synth ## Style, types, import contracts; cdk-nag and cfn-lint on every te
 	.venv/bin/ruff check .
 	.venv/bin/mypy app.py benchmarks demo local_aws model_tools stacks tools lambda_src/inference lambda_src/custom_resources
 	.venv/bin/lint-imports
-	$(PYTHON) tools/check_templates.py
+	$(PYTHON) -m tools.check_templates
 
 .PHONY: test
 test: setup ## Every test: units, synthesis, embedded AWS, a deploy from end to end

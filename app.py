@@ -1,4 +1,7 @@
-"""Every environment of environments/*.toml, one Stage each."""
+"""Every environment of environments/*.toml, one Stage each.
+
+`cdk synth -c environments=FOLDER` takes the files of another folder.
+"""
 
 import sys
 from pathlib import Path
@@ -14,7 +17,8 @@ HERE = Path(__file__).resolve().parent
 try:
     app = App()
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))
-    for environment in load_environments(HERE / "environments"):
+    folder = Path(app.node.try_get_context("environments") or HERE / "environments")
+    for environment in load_environments(folder):
         DeepLensApplication(app, environment.name, environment=environment, models=HERE / "models")
     app.synth()
 except ConfigError as error:

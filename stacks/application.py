@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from aws_cdk import Environment, Stage, Tags
+from aws_cdk import Environment, PermissionsBoundary, Stage, Tags
 from constructs import Construct
 
 from stacks.config import EnvironmentConfig, load_artifact
+from stacks.deeplens_roles_stack import DeepLensRolesStack
 from stacks.devices_stack import DevicesStack
 from stacks.inference_stack import InferenceStack
 from stacks.model_store_stack import ModelStoreStack
@@ -22,8 +23,12 @@ class DeepLensApplication(Stage):
         Raises:
             ConfigError: the pinned artifact is absent or its bytes are not those of the pin.
         """
-        account = Environment(account=environment.account, region=environment.region)
-        super().__init__(scope, id_, env=account)
+        super().__init__(
+            scope,
+            id_,
+            env=Environment(account=environment.account, region=environment.region),
+            permissions_boundary=_boundary(environment.permissions_boundary),
+        )
         artifact = load_artifact(models, environment.model)
 
         store = ModelStoreStack(self, "ModelStore", environment=environment)
@@ -37,5 +42,19 @@ class DeepLensApplication(Stage):
         )
         inference.add_stack_dependency(devices)
         store.bucket.grant_download(devices.token_exchange_role)
+        if environment.deeplens_roles:
+            DeepLensRolesStack(
+                self, "DeepLensRoles", environment=environment, model_bucket=store.bucket
+            )
 
+        for key, value in environment.tags.items():
+            Tags.of(self).add(key, value)
         Tags.of(self).add("deeplens:environment", environment.name)
+
+
+def _boundary(policy: str | None) -> PermissionsBoundary | None:
+    if policy is None:
+        return None
+    if policy.startswith("arn:"):
+        return PermissionsBoundary.from_arn(policy)
+    return PermissionsBoundary.from_name(policy)

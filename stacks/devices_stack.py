@@ -1,4 +1,4 @@
-"""The fleet's identity: thing group, certificate policy, token exchange role and its alias."""
+"""The fleet's identity: things and their group, certificate policy, token exchange role, alias."""
 
 from aws_cdk import CfnOutput, Stack, aws_iot
 from constructs import Construct
@@ -21,7 +21,10 @@ class DevicesStack(Stack):
             # Devices join by this name, and the project's deployment targets it.
             thing_group_name=environment.fleet.thing_group,
         )
-        token_exchange = TokenExchange(self, "TokenExchange")
+        for thing in environment.fleet.things:
+            # A thing's name is the camera's identity: certificates, topics and shadows carry it.
+            aws_iot.CfnThing(self, f"Thing-{thing}", thing_name=thing)
+        token_exchange = TokenExchange(self, "TokenExchange", environment=environment.name)
         policy = CoreDevicePolicy(
             self,
             "CoreDevice",

@@ -1,26 +1,27 @@
 """State: the bucket that cameras download from, and its key."""
 
-from aws_cdk import Stack
+from aws_cdk import CfnOutput, Stack
 from constructs import Construct
 
 from stacks.config import EnvironmentConfig
-from stacks.constructs.model_bucket import ModelBucket
+from stacks.constructs.model_bucket import HEADPOSE_PREFIXES, ModelBucket
 
 
 class ModelStoreStack(Stack):
     """Kept apart from everything that changes, and protected."""
 
     def __init__(self, scope: Construct, id_: str, *, environment: EnvironmentConfig) -> None:
-        store = environment.model_store
         super().__init__(
             scope,
             id_,
             description=f"DeepLens {environment.name}: model artifacts",
-            termination_protection=store.termination_protection,
+            termination_protection=environment.model_store.termination_protection,
         )
-        self.bucket = ModelBucket(
-            self,
-            "Models",
-            bucket_name=store.bucket_name,
-            access_log_retention_days=store.access_log_retention_days,
-        )
+        self.bucket = ModelBucket(self, "Models", settings=environment.model_store)
+
+        uri = f"s3://{environment.model_store.bucket_name}"
+        CfnOutput(self, "BucketName", value=environment.model_store.bucket_name)
+        CfnOutput(self, "Components", value=f"{uri}/components/")
+        CfnOutput(self, "Datasets", value=f"{uri}/datasets/")
+        for name in HEADPOSE_PREFIXES:
+            CfnOutput(self, f"Headpose{name}", value=f"{uri}/headpose/{name}/")

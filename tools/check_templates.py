@@ -5,10 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from policy import findings as policy_findings
-from policy.reading import read_assembly
+from tools.assembly import ROOT, read_assembly
+from tools.policy import findings as policy_findings
+from tools.policy.reading import by_environment
 
-ASSEMBLY = Path(__file__).resolve().parent.parent / "cdk.out"
+ASSEMBLY = ROOT / "cdk.out"
 
 
 def nag_findings(report: Path) -> list[str]:
@@ -23,24 +24,26 @@ def nag_findings(report: Path) -> list[str]:
 
 def main() -> int:
     """Print every finding; return 1 if there is one."""
-    templates = sorted(ASSEMBLY.glob("assembly-*/*.template.json"))
-    if not templates:
+    try:
+        stacks = read_assembly(ASSEMBLY)
+    except FileNotFoundError:
         print(f"{ASSEMBLY}: no templates; run `make synth` first", file=sys.stderr)
         return 1
     findings = nag_findings(ASSEMBLY / "validation-report.json")
     own = [
         str(finding)
-        for stacks in read_assembly(ASSEMBLY).values()
-        for finding in policy_findings(stacks)
+        for environment in by_environment(stacks).values()
+        for finding in policy_findings(environment)
     ]
     for finding in findings + own:
         print(finding)
+    files = [stack.file for stack in stacks]
     lint = subprocess.run(  # noqa: S603 - the project's own linter
-        [Path(sys.executable).with_name("cfn-lint"), "--non-zero-exit-code", "warning", *templates],
+        [Path(sys.executable).with_name("cfn-lint"), "--non-zero-exit-code", "warning", *files],
         check=False,
     )
     print(
-        f"{len(templates)} templates: {len(findings)} cdk-nag findings, "
+        f"{len(stacks)} templates: {len(findings)} cdk-nag findings, "
         f"{len(own)} of the project's own rules, cfn-lint {lint.returncode}"
     )
     return 1 if findings or own or lint.returncode else 0

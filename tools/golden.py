@@ -1,17 +1,17 @@
 """Golden templates: every synthesized template, with asset hashes masked, under tests/synth/golden.
 
-`golden.py` rewrites them from cdk.out; `golden.py --check` reads templates as JSON from standard
-input, keyed by stack name, and prints what differs.
+`python -m tools.golden` rewrites them from cdk.out; with `--check` it reads templates as JSON from
+standard input, keyed by stack name, and prints what differs.
 """
 
 import difflib
 import json
 import re
 import sys
-from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
+from tools.assembly import ROOT, read_assembly
+
 GOLDEN = ROOT / "tests" / "synth" / "golden"
 
 # Asset hashes and the digests derived from sources and artifacts: they change with every release.
@@ -29,14 +29,7 @@ def masked(template: dict[str, Any]) -> str:
 
 def synthesized() -> dict[str, dict[str, Any]]:
     """Read every template of cdk.out, by stack name."""
-    return {
-        artifact["properties"]["stackName"]: json.loads(
-            (manifest.parent / artifact["properties"]["templateFile"]).read_text(encoding="utf-8")
-        )
-        for manifest in (ROOT / "cdk.out").glob("assembly-*/manifest.json")
-        for artifact in json.loads(manifest.read_text(encoding="utf-8"))["artifacts"].values()
-        if artifact["type"] == "aws:cloudformation:stack"
-    }
+    return {stack.name: stack.template for stack in read_assembly()}
 
 
 def rewrite(templates: dict[str, dict[str, Any]]) -> None:

@@ -71,7 +71,7 @@ def environment_file(name: str, account: str, region: str, like: EnvironmentConf
         lines.append(f"# {field.description} ({allowed(field)})".replace("`", ""))
         if key in said:
             lines.append(f"{leaf} = {toml(said[key])}")
-        elif field.default is None:
+        elif field.default is None or field.is_required():
             lines.append(f"# {leaf} = …")
         else:
             lines.append(f"# {leaf} = {default(key, field).strip('`')}")

@@ -57,7 +57,8 @@ def _shared_things(environments: Sequence[EnvironmentConfig]) -> Iterator[str]:
             if owner != environment.name:
                 yield (
                     f"{environment.name}.toml: fleet.things: given {thing!r}, "
-                    f"which is also a camera of {owner}: a thing belongs to one environment of an account and Region"
+                    f"which is also a camera of {owner}: "
+                    "a thing belongs to one environment of an account and Region"
                 )
 
 

@@ -15,14 +15,19 @@ from aws_cdk import (
 )
 from constructs import Construct
 
-from stacks.config import ARTIFACT_NAME, ModelArtifact
+from stacks.config import ARTIFACT_NAME, ModelArtifact, ModelStoreConfig
 from stacks.constructs.custom_resource_handler import CustomResourceHandler
 from stacks.constructs.findings import accept_wildcards
 from stacks.constructs.staged_file import stage_beside_templates
 
 COMPONENTS_PREFIX = "components"
+# What models are trained on and made from; replaced versions of it expire.
+WORK_PREFIXES = ("datasets", "headpose")
+# The head-pose project's own four folders, as its guide names them.
+HEADPOSE_PREFIXES = ("TFartifacts", "customTFcodes", "datasets", "testIMs")
 
 _PUBLISH_TIMEOUT_SECONDS = 600
+_ABANDONED_UPLOAD_DAYS = 7
 _NAMED_BY_DIGEST = (
     "artifacts and assets are named by digests that change with each release: "
     "an open set under one fixed prefix"
@@ -40,37 +45,21 @@ class PublishedArtifact:
 class ModelBucket(Construct):
     """Private, encrypted, versioned, retained; `components/` is written by the publisher alone."""
 
-    def __init__(
-        self, scope: Construct, id_: str, *, bucket_name: str, access_log_retention_days: int
-    ) -> None:
+    def __init__(self, scope: Construct, id_: str, *, settings: ModelStoreConfig) -> None:
         super().__init__(scope, id_)
-        self._bucket_name = bucket_name
+        self.bucket_name = settings.bucket_name
         self.key = aws_kms.Key(
             self,
             "Key",
-            description=f"Model artifacts in {bucket_name}",
+            description=f"Model artifacts in {settings.bucket_name}",
             enable_key_rotation=True,
-            removal_policy=RemovalPolicy.RETAIN,
-        )
-        access_logs = aws_s3.Bucket(
-            self,
-            "AccessLogs",
-            block_public_access=aws_s3.BlockPublicAccess.BLOCK_ALL,
-            object_ownership=aws_s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
-            # S3 delivers access logs to buckets with SSE-S3 only.
-            encryption=aws_s3.BucketEncryption.S3_MANAGED,
-            enforce_ssl=True,
-            minimum_tls_version=1.2,
-            lifecycle_rules=[
-                aws_s3.LifecycleRule(expiration=Duration.days(access_log_retention_days))
-            ],
             removal_policy=RemovalPolicy.RETAIN,
         )
         self.bucket = aws_s3.Bucket(
             self,
             "Bucket",
             # DeepLens reads only from buckets whose names start with "deeplens-".
-            bucket_name=bucket_name,
+            bucket_name=settings.bucket_name,
             block_public_access=aws_s3.BlockPublicAccess.BLOCK_ALL,
             object_ownership=aws_s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
             encryption=aws_s3.BucketEncryption.KMS,
@@ -79,15 +68,21 @@ class ModelBucket(Construct):
             enforce_ssl=True,
             minimum_tls_version=1.2,
             versioned=True,
-            server_access_logs_bucket=access_logs,
+            object_lock_default_retention=(
+                aws_s3.ObjectLockRetention.governance(Duration.days(settings.object_lock_days))
+                if settings.object_lock_days
+                else None
+            ),
+            lifecycle_rules=_lifecycle_rules(settings.noncurrent_version_days),
+            server_access_logs_bucket=_access_logs(self, settings.access_log_retention_days),
             server_access_logs_prefix="models/",
             removal_policy=RemovalPolicy.RETAIN,
         )
         # Plain text, so that a reviewer reads whole addresses in the templates.
-        self._bucket_arn = f"arn:{Stack.of(self).partition}:s3:::{bucket_name}"
-        self._components_arn = f"{self._bucket_arn}/{COMPONENTS_PREFIX}/*"
+        self.bucket_arn = f"arn:{Stack.of(self).partition}:s3:::{settings.bucket_name}"
+        self._components_arn = f"{self.bucket_arn}/{COMPONENTS_PREFIX}/*"
         self._publisher = self._add_publisher()
-        self._deny_other_writers()
+        self._write_components_once()
 
     def publish(self, scope: Construct, id_: str, artifact: ModelArtifact) -> PublishedArtifact:
         """Upload the artifact with the deploy of `scope`'s stack and copy it to its own key."""
@@ -112,15 +107,15 @@ class ModelBucket(Construct):
                 "Sha256": artifact.digest,
             },
         )
-        return PublishedArtifact(f"s3://{self._bucket_name}/{key}", resource)
+        return PublishedArtifact(f"s3://{self.bucket_name}/{key}", resource)
 
     def grant_download(self, role: aws_iam.Role) -> None:
-        """Let a core device read `components/`, and nothing else, of this bucket."""
+        """Let a role read `components/`, and nothing else, of this bucket."""
         statements = [
             aws_iam.PolicyStatement(
                 sid="FindBucket",
                 actions=["s3:GetBucketLocation"],
-                resources=[self._bucket_arn],
+                resources=[self.bucket_arn],
             ),
             aws_iam.PolicyStatement(
                 sid="DownloadComponents",
@@ -131,6 +126,27 @@ class ModelBucket(Construct):
         ]
         aws_iam.ManagedPolicy(role, "DownloadComponents", roles=[role], statements=statements)
         accept_wildcards(role, statements, _NAMED_BY_DIGEST)
+
+    def grant_work(self, role: aws_iam.Role) -> None:
+        """Let a role read and write `datasets/` and `headpose/`, and nothing else."""
+        statements = [
+            aws_iam.PolicyStatement(
+                sid="ReadAndWriteWork",
+                actions=["s3:GetObject", "s3:PutObject"],
+                resources=[f"{self.bucket_arn}/{prefix}/*" for prefix in WORK_PREFIXES],
+            ),
+            aws_iam.PolicyStatement(
+                sid="ListWork",
+                actions=["s3:ListBucket"],
+                resources=[self.bucket_arn],
+                conditions={
+                    "StringLike": {"s3:prefix": [f"{prefix}/*" for prefix in WORK_PREFIXES]}
+                },
+            ),
+            self._use_key("Work", ["kms:Decrypt", "kms:GenerateDataKey"]),
+        ]
+        aws_iam.ManagedPolicy(role, "Work", roles=[role], statements=statements)
+        accept_wildcards(role, statements, "data sets and their files are an open set by prefix")
 
     def _add_publisher(self) -> CustomResourceHandler:
         stack = Stack.of(self)
@@ -157,7 +173,7 @@ class ModelBucket(Construct):
                 aws_iam.PolicyStatement(
                     sid="SeeAbsence",
                     actions=["s3:ListBucket"],
-                    resources=[self._bucket_arn],
+                    resources=[self.bucket_arn],
                     conditions={"StringLike": {"s3:prefix": f"{COMPONENTS_PREFIX}/*"}},
                 ),
                 self._use_key("Encrypt", ["kms:Decrypt", "kms:GenerateDataKey"]),
@@ -173,16 +189,66 @@ class ModelBucket(Construct):
             conditions={"StringEquals": {"kms:ViaService": f"s3.{region}.amazonaws.com"}},
         )
 
-    def _deny_other_writers(self) -> None:
+    def _write_components_once(self) -> None:
+        """Nobody but the publisher writes below `components/`, and nobody at all deletes there."""
+        self._deny(
+            "OnlyThePublisherWritesComponents",
+            ["s3:PutObject"],
+            {"ArnNotEquals": {"aws:PrincipalArn": self._publisher.role.role_arn}},
+        )
+        self._deny(
+            "ComponentsAreKept",
+            [
+                "s3:DeleteObject",
+                "s3:DeleteObjectVersion",
+                # Else Object Lock in governance mode could be got around.
+                "s3:BypassGovernanceRetention",
+            ],
+        )
+
+    def _deny(
+        self, sid: str, actions: list[str], conditions: dict[str, dict[str, str]] | None = None
+    ) -> None:
         self.bucket.add_to_resource_policy(
             aws_iam.PolicyStatement(
-                sid="OnlyThePublisherWritesComponents",
+                sid=sid,
                 effect=aws_iam.Effect.DENY,
                 principals=[aws_iam.AnyPrincipal()],
-                actions=["s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion"],
+                actions=actions,
                 resources=[self._components_arn],
-                conditions={
-                    "ArnNotEquals": {"aws:PrincipalArn": self._publisher.role.role_arn},
-                },
+                conditions=conditions,
             )
         )
+
+
+def _lifecycle_rules(noncurrent_version_days: int) -> list[aws_s3.LifecycleRule]:
+    """Nothing here can expire `components/`: what expires is named by prefix."""
+    return [
+        aws_s3.LifecycleRule(
+            id="abandoned-uploads",
+            abort_incomplete_multipart_upload_after=Duration.days(_ABANDONED_UPLOAD_DAYS),
+        ),
+        *(
+            aws_s3.LifecycleRule(
+                id=f"replaced-{prefix}",
+                prefix=f"{prefix}/",
+                noncurrent_version_expiration=Duration.days(noncurrent_version_days),
+            )
+            for prefix in WORK_PREFIXES
+        ),
+    ]
+
+
+def _access_logs(scope: Construct, retention_days: int) -> aws_s3.Bucket:
+    return aws_s3.Bucket(
+        scope,
+        "AccessLogs",
+        block_public_access=aws_s3.BlockPublicAccess.BLOCK_ALL,
+        object_ownership=aws_s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+        # S3 delivers access logs to buckets with SSE-S3 only.
+        encryption=aws_s3.BucketEncryption.S3_MANAGED,
+        enforce_ssl=True,
+        minimum_tls_version=1.2,
+        lifecycle_rules=[aws_s3.LifecycleRule(expiration=Duration.days(retention_days))],
+        removal_policy=RemovalPolicy.RETAIN,
+    )

@@ -1,4 +1,4 @@
-"""The role of a Lambda function: its own log group, and what is said beside it."""
+"""Roles that a service assumes: for this account alone, with what is said beside them."""
 
 from collections.abc import Sequence
 from typing import cast
@@ -14,6 +14,20 @@ class FunctionLog(aws_logs.LogGroup):
         super().__init__(scope, id_, removal_policy=RemovalPolicy.DESTROY)
         # The L2 property is an enumeration of words; days are what an environment file says.
         cast("aws_logs.CfnLogGroup", self.node.default_child).retention_in_days = retention_days
+
+
+def service_principal(
+    scope: Construct, service: str, *, source_arn: str | None = None
+) -> aws_iam.ServicePrincipal:
+    """Trust a service when it acts for this account, and for `source_arn` where that is known.
+
+    Without these conditions the service could be made to use the role on behalf of a stranger:
+    AWS' "confused deputy".
+    """
+    conditions = {"StringEquals": {"aws:SourceAccount": Stack.of(scope).account}}
+    if source_arn is not None:
+        conditions["ArnLike"] = {"aws:SourceArn": source_arn}
+    return aws_iam.ServicePrincipal(service, conditions=conditions)
 
 
 def lambda_role(
@@ -33,10 +47,7 @@ def lambda_role(
     return aws_iam.Role(
         scope,
         id_,
-        assumed_by=aws_iam.ServicePrincipal(
-            "lambda.amazonaws.com",
-            conditions={"StringEquals": {"aws:SourceAccount": Stack.of(scope).account}},
-        ),
+        assumed_by=service_principal(scope, "lambda.amazonaws.com"),
         managed_policies=[
             aws_iam.ManagedPolicy(scope, f"{id_}Policy", statements=[write_log, *statements])
         ],

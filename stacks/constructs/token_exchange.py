@@ -4,6 +4,7 @@ from aws_cdk import Stack, aws_iam, aws_iot
 from constructs import Construct
 
 from stacks.constructs.findings import accept_wildcards
+from stacks.constructs.service_role import service_principal
 
 # The longest that AWS lets a role alias' credentials live without a longer role session.
 _CREDENTIALS_LIFETIME_SECONDS = 3600
@@ -12,9 +13,14 @@ _CREDENTIALS_LIFETIME_SECONDS = 3600
 class TokenExchange(Construct):
     """The token exchange role and its alias."""
 
-    def __init__(self, scope: Construct, id_: str) -> None:
+    def __init__(self, scope: Construct, id_: str, *, environment: str) -> None:
         super().__init__(scope, id_)
         stack = Stack.of(self)
+        # Named, because the role trusts exactly this alias and the alias names the role.
+        self.alias_name = f"deeplens-{environment}-token-exchange"
+        self.alias_arn = stack.format_arn(
+            service="iot", resource="rolealias", resource_name=self.alias_name
+        )
         write_logs = aws_iam.PolicyStatement(
             sid="WriteGreengrassLogs",
             actions=[
@@ -29,9 +35,8 @@ class TokenExchange(Construct):
             self,
             "Role",
             description="What a core device may do in AWS, by its certificate",
-            assumed_by=aws_iam.ServicePrincipal(
-                "credentials.iot.amazonaws.com",
-                conditions={"StringEquals": {"aws:SourceAccount": stack.account}},
+            assumed_by=service_principal(
+                self, "credentials.iot.amazonaws.com", source_arn=self.alias_arn
             ),
             managed_policies=[aws_iam.ManagedPolicy(self, "WriteLogs", statements=[write_logs])],
         )
@@ -40,11 +45,10 @@ class TokenExchange(Construct):
             [write_logs],
             "Greengrass names log groups after components, which come with each release",
         )
-        alias = aws_iot.CfnRoleAlias(
+        aws_iot.CfnRoleAlias(
             self,
             "Alias",
+            role_alias=self.alias_name,
             role_arn=self.role.role_arn,
             credential_duration_seconds=_CREDENTIALS_LIFETIME_SECONDS,
         )
-        self.alias_name = alias.ref
-        self.alias_arn = alias.attr_role_alias_arn

@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import pytest
-from policy.reading import Stack, read_assembly
 
 from tests.synth.conftest import assembly
+from tools.assembly import read_assembly
+from tools.policy.reading import Stack, by_environment
 
 __all__ = ["assembly"]
 
@@ -13,4 +14,4 @@ __all__ = ["assembly"]
 @pytest.fixture(scope="session")
 def environments(assembly: Path) -> dict[str, list[Stack]]:
     """Stacks by environment."""
-    return read_assembly(assembly)
+    return by_environment(read_assembly(assembly))

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from policy import RULES, findings
-from policy.reading import Stack
+from tools.policy import RULES, findings
+from tools.policy.reading import Stack
 
 Template = dict[str, Any]
 Mistake = Callable[[Template], None]

@@ -7,8 +7,8 @@ each of its findings says what to do. `tests/policy` plants every defect and see
 
 from collections.abc import Iterable
 
-from policy import devices, identity, releases, storage
-from policy.reading import Finding, Stack
+from tools.policy import devices, identity, releases, storage
+from tools.policy.reading import Finding, Stack
 
 RULES = (*identity.RULES, *devices.RULES, *storage.RULES, *releases.RULES)
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from policy.reading import Finding, Rule, Stack, allowed, model_bucket, statements, text
+from tools.policy.reading import Finding, Rule, Stack, allowed, model_bucket, statements, text
 
 _OWN_NAME = "${iot:Connection.Thing.ThingName}"
 _OWN = ("iot:Connect", "iot:Publish", "iot:Receive", "iot:Subscribe")

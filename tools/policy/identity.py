@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from policy.reading import (
+from tools.policy.reading import (
     Finding,
     Rule,
     Stack,

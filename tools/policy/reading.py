@@ -3,8 +3,9 @@
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
+
+from tools.assembly import SynthesizedStack
 
 
 @dataclass(frozen=True)
@@ -44,26 +45,13 @@ class Stack:
 Rule = Callable[[list[Stack]], Iterator[Finding]]
 
 
-def read_assembly(assembly: Path) -> dict[str, list[Stack]]:
+def by_environment(stacks: Iterable[SynthesizedStack]) -> dict[str, list[Stack]]:
     """Return the stacks of a cloud assembly by environment."""
     environments: dict[str, list[Stack]] = {}
-    for manifest in sorted(assembly.glob("assembly-*/manifest.json")):
-        artifacts = json.loads(manifest.read_text(encoding="utf-8"))["artifacts"]
-        name = manifest.parent.name.removeprefix("assembly-")
-        environments[name] = [
-            Stack(
-                name=artifact["properties"]["stackName"],
-                account=artifact["environment"].split("/")[2],
-                template=json.loads(
-                    (manifest.parent / artifact["properties"]["templateFile"]).read_text(
-                        encoding="utf-8"
-                    )
-                ),
-                termination_protection=artifact["properties"].get("terminationProtection", False),
-            )
-            for artifact in artifacts.values()
-            if artifact["type"] == "aws:cloudformation:stack"
-        ]
+    for one in stacks:
+        environments.setdefault(one.environment, []).append(
+            Stack(one.name, one.account, one.template, one.termination_protection)
+        )
     return environments
 
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from policy.reading import Finding, Rule, Stack, model_bucket, text
+from tools.policy.reading import Finding, Rule, Stack, model_bucket, text
 
 _COMPONENT = "Custom::GreengrassComponent"
 _PROJECT = "Custom::DeepLensProject"

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from policy.reading import Finding, Rule, Stack, statements, text
+from tools.policy.reading import Finding, Rule, Stack, statements, text
 
 _COMPONENTS = "components/"
 

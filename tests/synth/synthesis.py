@@ -1,0 +1,64 @@
+"""Running app.py as the CDK command line does: with cdk.json's flags, in a process of its own."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+# All that an environment can have, in an account of its own.
+EVERYTHING = """
+account = "444444444444"
+region = "eu-central-1"
+promoted_from = "dev"
+permissions_boundary = "DeepLensBoundary"
+deeplens_roles = true
+
+[tags]
+team = "vision"
+
+[model]
+name = "shapes"
+digest = "{digest}"
+
+[model_store]
+object_lock_days = 30
+
+[fleet]
+things = ["full-camera-1", "full-camera-2"]
+
+[monitoring]
+notify = ["ops@example.com"]
+"""
+
+
+def synthesize(
+    folder: Path, environments: Path = ROOT / "environments"
+) -> subprocess.CompletedProcess[str]:
+    """Write the cloud assembly of `environments` into `folder`."""
+    context = json.loads((ROOT / "cdk.json").read_text(encoding="utf-8"))["context"]
+    return subprocess.run(
+        [sys.executable, ROOT / "app.py"],
+        cwd=ROOT,
+        check=False,
+        capture_output=True,
+        text=True,
+        env={
+            **os.environ,
+            "PATH": f"{ROOT}/.venv/bin:{os.environ['PATH']}",
+            "CDK_OUTDIR": str(folder),
+            "CDK_CONTEXT_JSON": json.dumps({**context, "environments": str(environments)}),
+            # Validation is what `make check` does, on everything.
+            "CDK_VALIDATION": "false",
+        },
+    )
+
+
+def with_everything(folder: Path, digest: str) -> None:
+    """Copy the committed environments into `folder`, and add `full.toml`."""
+    folder.mkdir(exist_ok=True)
+    for file in (ROOT / "environments").glob("*.toml"):
+        (folder / file.name).write_bytes(file.read_bytes())
+    (folder / "full.toml").write_text(EVERYTHING.format(digest=digest), encoding="utf-8")
