@@ -106,7 +106,7 @@ benchmark-models: setup ## Measure freezing, packaging and engines against basel
 check: synth ## Style, types, import contracts; cdk-nag and cfn-lint on every template
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
-	.venv/bin/mypy app.py benchmarks demo local_aws model_tools stacks tools lambda_src/inference lambda_src/custom_resources
+	.venv/bin/mypy app.py benchmarks demo fleet_tools local_aws model_tools stacks tools lambda_src/inference lambda_src/custom_resources
 	.venv/bin/lint-imports
 	$(PYTHON) -m tools.check_templates
 

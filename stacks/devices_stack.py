@@ -5,6 +5,7 @@ from constructs import Construct
 
 from stacks.config import EnvironmentConfig
 from stacks.constructs.core_device_policy import CoreDevicePolicy
+from stacks.constructs.greengrass_releases import RELEASES
 from stacks.constructs.token_exchange import TokenExchange
 
 
@@ -36,3 +37,4 @@ class DevicesStack(Stack):
         CfnOutput(self, "ThingGroupName", value=environment.fleet.thing_group)
         CfnOutput(self, "CoreDevicePolicyName", value=policy.name)
         CfnOutput(self, "RoleAliasName", value=token_exchange.alias_name)
+        CfnOutput(self, "NucleusVersion", value=RELEASES["aws.greengrass.Nucleus"])

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from stacks.config import ConfigError, EnvironmentConfig, load_environment, load_environments
-from tools.environment_reference import ROOT, allowed, default, keys, toml
+from tools.environment_reference import ROOT, allowed, keys, toml
 
 ENVIRONMENTS = ROOT / "environments"
 
@@ -71,15 +71,14 @@ def environment_file(name: str, account: str, region: str, like: EnvironmentConf
         lines.append(f"# {field.description} ({allowed(field)})".replace("`", ""))
         if key in said:
             lines.append(f"{leaf} = {toml(said[key])}")
-        elif field.default is None or field.is_required():
-            lines.append(f"# {leaf} = …")
-        else:
-            lines.append(f"# {leaf} = {default(key, field).strip('`')}")
+            continue
+        value = "…" if field.is_required() or field.default is None else toml(field.default)
+        lines.append(f"#{'   ' if '.' in section else ' '}{leaf} = {value}")
     return "\n".join(lines) + "\n"
 
 
 def _header(section: str) -> str:
-    """A section's line; those that an environment may do without are comments."""
+    """A section's line; a part that an environment may do without is a comment, keys and all."""
     if section.endswith("[]"):
         return f"# [[{section.removesuffix('[]')}]]"
     return f"# [{section}]" if "." in section else f"[{section}]"

@@ -16,7 +16,6 @@ from stacks.config.section import Section
 LONGEST_WAIT_SECONDS = 780
 
 
-
 class WaveConfig(Section):
     """Some of the fleet before the rest: a named thing group of it, or a share in percent."""
 
@@ -114,7 +113,9 @@ class RolloutConfig(Section):
 
     wait_seconds: Annotated[
         int,
-        Field(ge=10, le=LONGEST_WAIT_SECONDS, description="how long a deploy waits for the cameras"),
+        Field(
+            ge=10, le=LONGEST_WAIT_SECONDS, description="how long a deploy waits for the cameras"
+        ),
     ] = 300
     bake_seconds: Annotated[
         int,

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+
 from tools.policy import RULES, findings
 from tools.policy.reading import Stack
 
@@ -108,6 +109,9 @@ MISTAKES: list[tuple[str, str, Mistake]] = [
     ("written-once", STORE, lambda t: properties(t, BUCKET_POLICY, "ModelsBucket")[
         "PolicyDocument"]["Statement"].pop()),
     ("written-once", STORE, lambda t: swap(t, "s3:DeleteObjectVersion", "s3:GetObjectAcl")),
+    ("components-never-expire", STORE, lambda t: properties(t, BUCKET, "ModelsBucket")[
+        "LifecycleConfiguration"]["Rules"][0].update(
+        NoncurrentVersionExpiration={"NoncurrentDays": 30})),
     ("components-never-expire", STORE, lambda t: properties(t, BUCKET, "ModelsBucket").update(
         LifecycleConfiguration={"Rules": [{"Status": "Enabled", "ExpirationInDays": 30}]})),
     ("components-never-expire", STORE, lambda t: properties(t, BUCKET, "ModelsBucket").update(

@@ -6,6 +6,12 @@ from typing import Any
 from tools.policy.reading import Finding, Rule, Stack, statements, text
 
 _COMPONENTS = "components/"
+_EXPIRATIONS = {
+    "ExpirationInDays",
+    "ExpirationDate",
+    "NoncurrentVersionExpiration",
+    "NoncurrentVersionExpirationInDays",
+}
 
 
 def deeplens_bucket_name(stacks: list[Stack]) -> Iterator[Finding]:
@@ -76,20 +82,22 @@ def tls_only(stacks: list[Stack]) -> Iterator[Finding]:
 
 
 def written_once(stacks: list[Stack]) -> Iterator[Finding]:
-    """Nobody but the publisher writes or deletes below `components/`."""
+    """Nobody but the publisher writes below `components/`, and nobody deletes there."""
     for stack, logical_id, _ in _model_buckets(stacks):
-        for _, policy in stack.resources("AWS::S3::BucketPolicy"):
-            if any(
-                _guards_components(one)
-                for one in statements(policy["Properties"]["PolicyDocument"])
-            ):
-                break
-        else:
-            yield stack.finding(
-                "written-once",
-                logical_id,
-                f"deny writing and deleting {_COMPONENTS}* to all but the publisher",
-            )
+        denied = [
+            statement
+            for _, policy in stack.resources("AWS::S3::BucketPolicy")
+            for statement in statements(policy["Properties"]["PolicyDocument"])
+            if statement["Effect"] == "Deny"
+            and f"/{_COMPONENTS}*" in text(statement.get("Resource", ""))
+        ]
+        if not any(_but_for_one(one) and "s3:PutObject" in one["Action"] for one in denied):
+            advice = f"deny s3:PutObject to {_COMPONENTS}* to all but the publisher"
+            yield stack.finding("written-once", logical_id, advice)
+        deletion = {"s3:DeleteObject", "s3:DeleteObjectVersion"}
+        if not any("Condition" not in one and deletion <= set(one["Action"]) for one in denied):
+            advice = f"deny {' and '.join(sorted(deletion))} of {_COMPONENTS}* to everybody"
+            yield stack.finding("written-once", logical_id, advice)
 
 
 def components_never_expire(stacks: list[Stack]) -> Iterator[Finding]:
@@ -99,7 +107,7 @@ def components_never_expire(stacks: list[Stack]) -> Iterator[Finding]:
         for rule in rules:
             prefix = text(rule.get("Prefix") or rule.get("Filter", {}).get("Prefix") or "")
             touches = prefix.startswith(_COMPONENTS) or _COMPONENTS.startswith(prefix)
-            expires = {"ExpirationInDays", "ExpirationDate"} & rule.keys()
+            expires = _EXPIRATIONS & rule.keys()
             if expires and touches and rule.get("Status") == "Enabled":
                 yield stack.finding(
                     "components-never-expire",
@@ -115,14 +123,8 @@ def protected_state(stacks: list[Stack]) -> Iterator[Finding]:
             yield stack.finding("protected-state", logical_id, "turn termination_protection on")
 
 
-def _guards_components(statement: dict[str, Any]) -> bool:
-    actions = set(statement.get("Action", []))
-    return (
-        statement["Effect"] == "Deny"
-        and {"s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion"} <= actions
-        and f"/{_COMPONENTS}*" in text(statement.get("Resource", ""))
-        and "aws:PrincipalArn" in text(statement.get("Condition", {}).get("ArnNotEquals", {}))
-    )
+def _but_for_one(statement: dict[str, Any]) -> bool:
+    return "aws:PrincipalArn" in text(statement.get("Condition", {}).get("ArnNotEquals", {}))
 
 
 def _buckets(stacks: list[Stack]) -> Iterator[tuple[Stack, str, dict[str, Any]]]:

@@ -32,7 +32,7 @@ class Wave:
 
 @dataclass(frozen=True)
 class Plan:
-    """What the template says about the rollout; see `stacks.config.rollout` for the same in TOML."""
+    """What the template says about the rollout; `stacks.config.rollout` has it in TOML."""
 
     rule: Rule
     waves: tuple[Wave, ...]

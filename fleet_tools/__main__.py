@@ -1,0 +1,5 @@
+"""`python -m fleet_tools`."""
+
+from fleet_tools.cli import main
+
+main()

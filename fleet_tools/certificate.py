@@ -1,0 +1,79 @@
+"""A device's certificate; its private key is made here and goes nowhere else."""
+
+import contextlib
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from fleet_tools.device_folder import DeviceFolder
+from fleet_tools.errors import FleetError
+from fleet_tools.fleet import Fleet
+
+
+def is_active(iot: Any, certificate_id: str) -> bool:
+    """Whether AWS IoT knows the certificate and accepts it."""
+    try:
+        described = iot.describe_certificate(certificateId=certificate_id)
+    except iot.exceptions.ResourceNotFoundException:
+        return False
+    return bool(described["certificateDescription"]["status"] == "ACTIVE")
+
+
+def issue(iot: Any, fleet: Fleet, thing: str, folder: DeviceFolder) -> str:
+    """Make a key pair, have it signed, and attach it to thing and policy; return its id.
+
+    A certificate that could not be attached is taken back, and its key removed.
+
+    Raises:
+        FleetError: the fleet's policy or thing group is gone.
+    """
+    key = ec.generate_private_key(ec.SECP256R1())
+    request = (
+        x509.CertificateSigningRequestBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, thing[:64])]))
+        .sign(key, hashes.SHA256())
+    )
+    folder.make()
+    folder.write_private(
+        folder.private_key,
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.TraditionalOpenSSL,
+            serialization.NoEncryption(),
+        ),
+    )
+    issued = iot.create_certificate_from_csr(
+        certificateSigningRequest=request.public_bytes(serialization.Encoding.PEM).decode(),
+        setAsActive=True,
+    )
+    try:
+        with contextlib.suppress(iot.exceptions.ResourceAlreadyExistsException):
+            iot.create_thing(thingName=thing)
+        iot.add_thing_to_thing_group(thingGroupName=fleet.thing_group, thingName=thing)
+        iot.attach_policy(policyName=fleet.policy, target=issued["certificateArn"])
+        iot.attach_thing_principal(thingName=thing, principal=issued["certificateArn"])
+    except BaseException as error:
+        folder.private_key.unlink(missing_ok=True)
+        revoke(iot, issued["certificateArn"])
+        if isinstance(error, iot.exceptions.ResourceNotFoundException):
+            raise FleetError(
+                f"{thing} cannot join: {error.response['Error']['Message']}; "
+                f"`cdk deploy '{fleet.environment.name}/Devices'` makes what is missing"
+            ) from None
+        raise
+    folder.write_private(folder.certificate, issued["certificatePem"].encode())
+    return str(issued["certificateId"])
+
+
+def revoke(iot: Any, certificate_arn: str) -> None:
+    """Detach a certificate from whatever it is attached to, and delete it."""
+    for policy in iot.list_attached_policies(target=certificate_arn)["policies"]:
+        iot.detach_policy(policyName=policy["policyName"], target=certificate_arn)
+    for thing in iot.list_principal_things(principal=certificate_arn)["things"]:
+        iot.detach_thing_principal(thingName=thing, principal=certificate_arn)
+    certificate_id = certificate_arn.rsplit("/", 1)[-1]
+    iot.update_certificate(certificateId=certificate_id, newStatus="INACTIVE")
+    iot.delete_certificate(certificateId=certificate_id)

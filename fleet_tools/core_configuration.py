@@ -1,0 +1,66 @@
+"""`config.yaml` of the Greengrass core software, classic or lite.
+
+Sources: AWS IoT Greengrass V2 Developer Guide, "Install with manual resource provisioning", and
+the sample configuration of aws-greengrass-lite.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+_DATA_PLANE_PORT = 8443
+
+# Where the core software keeps itself, unless it was told otherwise.
+CORE_ROOT = {
+    "classic": PurePosixPath("/greengrass/v2"),
+    "lite": PurePosixPath("/var/lib/greengrass"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class CoreConfiguration:
+    """All that the core software is told; the rest comes with deployments."""
+
+    thing: str
+    region: str
+    role_alias: str
+    data_endpoint: str
+    credentials_endpoint: str
+    runtime: str
+    nucleus_version: str
+    root: PurePosixPath
+
+    def text(self) -> str:
+        """Return the file's text."""
+        classic = self.runtime == "classic"
+        # JSON's strings are YAML's: nothing in a name can break out of its quotes.
+        system = {
+            "certificateFilePath": str(self.root / "device.pem.crt"),
+            "privateKeyPath": str(self.root / "private.pem.key"),
+            "rootCaPath": str(self.root / "AmazonRootCA1.pem"),
+            "rootpath" if classic else "rootPath": str(self.root),
+            "thingName": self.thing,
+        }
+        configuration: dict[str, str | int] = {
+            "awsRegion": self.region,
+            "iotRoleAlias": self.role_alias,
+            "iotDataEndpoint": self.data_endpoint,
+            "iotCredEndpoint": self.credentials_endpoint,
+            "greengrassDataPlanePort": _DATA_PLANE_PORT,
+        }
+        nucleus = ["  aws.greengrass.Nucleus:" if classic else "  aws.greengrass.NucleusLite:"]
+        nucleus.append('    componentType: "NUCLEUS"')
+        if classic:
+            nucleus.append(f"    version: {json.dumps(self.nucleus_version)}")
+        return "\n".join(
+            [
+                "---",
+                "system:",
+                *(f"  {key}: {json.dumps(value)}" for key, value in system.items()),
+                "services:",
+                *nucleus,
+                "    configuration:",
+                *(f"      {key}: {json.dumps(value)}" for key, value in configuration.items()),
+                "",
+            ]
+        )

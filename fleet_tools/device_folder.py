@@ -1,0 +1,70 @@
+"""What a device gets: four files in a folder that only its owner may enter."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+
+_OWNER_ONLY = 0o700
+
+
+@dataclass(frozen=True)
+class DeviceFolder:
+    """The files of one device, by the names that AWS' own guides use."""
+
+    path: Path
+
+    @property
+    def private_key(self) -> Path:
+        """The private key, readable by its owner only."""
+        return self.path / "private.pem.key"
+
+    @property
+    def certificate(self) -> Path:
+        """The device certificate."""
+        return self.path / "device.pem.crt"
+
+    @property
+    def root_ca(self) -> Path:
+        """The authority that signed what AWS shows the device."""
+        return self.path / "AmazonRootCA1.pem"
+
+    @property
+    def configuration(self) -> Path:
+        """The configuration file of the core software."""
+        return self.path / "config.yaml"
+
+    def certificate_id(self) -> str | None:
+        """Return AWS IoT's id of the certificate, its SHA-256, or None without a whole pair."""
+        if not (self.certificate.is_file() and self.private_key.is_file()):
+            return None
+        try:
+            certificate = x509.load_pem_x509_certificate(self.certificate.read_bytes())
+        except ValueError:
+            return None
+        return certificate.fingerprint(hashes.SHA256()).hex()
+
+    def make(self) -> None:
+        """Make the folder; nobody but its owner may look into it."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        self.path.chmod(_OWNER_ONLY)
+
+    def write_private(self, file: Path, content: bytes) -> None:
+        """Write a file that nobody else could read, not even while it is written."""
+        temporary = file.with_name(f".{file.name}.new")
+        temporary.unlink(missing_ok=True)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as target:
+            target.write(content)
+            target.flush()
+            os.fsync(target.fileno())
+        temporary.replace(file)
+
+    def remove(self) -> None:
+        """Remove the files, the key first."""
+        for file in (self.private_key, self.certificate, self.root_ca, self.configuration):
+            file.unlink(missing_ok=True)
+        if self.path.is_dir() and not any(self.path.iterdir()):
+            self.path.rmdir()
