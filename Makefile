@@ -102,6 +102,14 @@ golden: synth ## Rewrite the golden templates from what is synthesized
 benchmark-models: setup ## Measure freezing, packaging and engines against baselines (about 10 min)
 	$(PYTHON) benchmarks/models.py
 
+.venv-fuzz/.ready: requirements/fuzz.txt .venv/.uv
+	$(UV) pip install --quiet --python .venv/bin/python --target .venv-fuzz --require-hashes --requirement requirements/fuzz.txt
+	@touch $@
+
+.PHONY: fuzz
+fuzz: setup .venv-fuzz/.ready ## Fuzz what reads files from outside, SECONDS (30) for each format; the corpus grows
+	PYTHONPATH=lambda_src/inference:.venv-fuzz $(PYTHON) -m tests.fuzz --seconds $(or $(SECONDS),30)
+
 .PHONY: check
 check: synth ## Style, types, import contracts; cdk-nag and cfn-lint on every template
 	.venv/bin/ruff format --check .

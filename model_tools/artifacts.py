@@ -6,6 +6,7 @@ from pathlib import Path
 from model_tools.errors import RefusedError, SourceError
 from vision.artifact import Artifact, open_artifact, sha256_of
 from vision.manifest import MANIFEST_NAME, Manifest
+from vision.zips import BROKEN_ZIP
 
 _LARGEST_MANIFEST_BYTES = 1 << 20
 _LARGEST_FILE_BYTES = 2 << 30
@@ -44,8 +45,8 @@ def unpack_artifact(archive: Path, folder: Path, digest: str | None = None) -> A
                 raise RefusedError("archive-member", f"manifest and files differ: {strange}")
             for name in sorted(wanted):
                 _extract(packed, members[name], folder / name)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
-        raise SourceError(f"{archive} is no artifact: {error}") from None
+    except BROKEN_ZIP as error:
+        raise SourceError(f"{archive} cannot be unpacked: {error}") from None
     return open_artifact(archive, folder, digest or found)
 
 

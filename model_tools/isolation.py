@@ -45,6 +45,9 @@ def isolated(
         IsolationError: the process crashed or met a limit.
         ModelToolsError, vision.errors.VisionError: whatever `work` raised of these kinds.
     """
+    if multiprocessing.current_process().daemon:
+        # Such a process may have no children; ours have their limits already.
+        return work(*arguments, **options)
     chosen = limits or Limits()
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
@@ -105,7 +108,7 @@ def _last_words(exit_code: int | None, limits: Limits, last_line: str) -> str:
     if exit_code is not None and exit_code < 0:
         name = signal.Signals(-exit_code).name
         return (
-            f"TensorFlow was ended by {name} on this model; the limits are "
+            f"what reads this model was ended by {name}; the limits are "
             f"{limits.memory_mib} MiB and {limits.seconds} s{said}"
         )
     return f"the process ended with exit code {exit_code}{said}"

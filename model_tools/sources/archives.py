@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import IO, BinaryIO, cast
 
 from model_tools.errors import RefusedError
+from vision.zips import BROKEN_ZIP
 
 MOST_MEMBERS = 10_000
 MOST_BYTES = 4 << 30
@@ -32,6 +33,7 @@ _LARGEST_EXTENSION = 64 << 10
 _FORBIDDEN = re.compile(r'[\\:*?"<>|]')
 _KERAS_MEMBERS = {"config.json", "metadata.json", "model.weights.h5"}
 _LARGEST_RATIO = 200
+_SMALL_BYTES = 16 << 20
 
 
 def unpack_tar(archive: Path, destination: Path, most_bytes: int = MOST_BYTES) -> None:
@@ -42,9 +44,11 @@ def unpack_tar(archive: Path, destination: Path, most_bytes: int = MOST_BYTES) -
     """
     destination.mkdir(parents=True)
     try:
+        # Weights hardly shrink: what grows by more is a bomb.
+        honest = max(_LARGEST_RATIO * archive.stat().st_size, _SMALL_BYTES)
         with archive.open("rb") as packed:
             stream = cast("BinaryIO", gzip.GzipFile(fileobj=packed))
-            _unpack(stream, destination, most_bytes)
+            _unpack(stream, destination, min(most_bytes, honest))
     except (OSError, EOFError, zlib.error) as error:
         shutil.rmtree(destination)
         raise RefusedError("archive-format", f"{archive.name} is no tar.gz: {error}") from None
@@ -62,7 +66,7 @@ def check_zip(archive: Path, most_bytes: int = MOST_BYTES) -> None:
     try:
         with zipfile.ZipFile(archive) as opened:
             members = opened.infolist()
-    except (zipfile.BadZipFile, OSError) as error:
+    except BROKEN_ZIP as error:
         raise RefusedError("archive-format", f"{archive.name} is no zip: {error}") from None
     names = _Names()
     total = 0

@@ -1,14 +1,16 @@
 """Rules for models from outside, all checked before TensorFlow is imported."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
-from model_tools.errors import SourceError
+from model_tools.errors import IsolationError, RefusedError, SourceError
 from model_tools.graphs.allowed_ops import LOADING_OPS
 from model_tools.graphs.names import node_name
 from model_tools.graphs.reach import subgraph
 from model_tools.graphs.rules import check_ops, check_structure
 from model_tools.graphs.scalars import set_scalars
+from model_tools.isolation import Limits, isolated
 from model_tools.sources.archives import check_zip
 from model_tools.sources.files import Kind, ModelFiles, read_message
 from model_tools.sources.keras_config import check_keras_config, check_layout
@@ -51,9 +53,23 @@ def check_files(files: ModelFiles, choice: Choice) -> CheckedGraph | None:
         return None
     if files.kind is Kind.KERAS:
         check_zip(files.path)
-    check_layout(files.path)
-    check_keras_config(files.path)
+    try:
+        # The HDF5 library can be made to crash, and never to return.
+        isolated(_keras, files.path, limits=_keras_limits(files.path))
+    except IsolationError as error:
+        raise RefusedError("keras-layout", f"reading {files.path.name}: {error}") from None
     return None
+
+
+def _keras_limits(file: Path) -> Limits:
+    # The weights of a .keras file are read whole.
+    mib = file.stat().st_size >> 20
+    return Limits(seconds=4 + mib // 50, memory_mib=384 + 2 * mib, file_mib=1)
+
+
+def _keras(file: Path) -> None:
+    check_layout(file)
+    check_keras_config(file)
 
 
 def _saved_model_1(files: ModelFiles, choice: Choice) -> CheckedGraph:

@@ -7,6 +7,7 @@ Each refusal names its rule:
     keras-class   a class that is not Keras' own, or that runs what the file says
     keras-link    an HDF5 link, or a data set's content, outside the file
     keras-config  no configuration, or one that cannot be read
+    keras-layout  reading it crashes the HDF5 library, or never ends
 """
 
 import io
@@ -19,6 +20,7 @@ from typing import Any
 import h5py
 
 from model_tools.errors import RefusedError
+from vision.zips import BROKEN_ZIP
 
 _RUNS_CODE = {"Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"}
 _LARGEST_CONFIG_BYTES = 64 << 20
@@ -74,7 +76,7 @@ def check_layout(file: Path) -> None:
             content = io.BytesIO(packed.read("model.weights.h5"))
         with h5py.File(content, "r") as opened:
             _check_links(opened)
-    except (OSError, KeyError, zipfile.BadZipFile) as error:
+    except (*BROKEN_ZIP, KeyError) as error:
         raise RefusedError("keras-config", f"{file.name} cannot be read: {error}") from None
 
 
@@ -108,7 +110,7 @@ def _config(file: Path) -> Any:
                 f"{file.name} has weights only; save the whole model (model.save)",
             )
         return json.loads(text)
-    except (ValueError, KeyError, OSError, RecursionError) as error:
+    except (*BROKEN_ZIP, KeyError) as error:
         raise RefusedError("keras-config", f"{file.name} has no configuration: {error}") from None
 
 

@@ -5,9 +5,10 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from vision.errors import ArtifactError
+from vision.errors import ArtifactError, LabelMapError
 from vision.labels import parse_label_map
 from vision.manifest import MANIFEST_NAME, Manifest
+from vision.zips import BROKEN_ZIP
 
 _LARGEST_MANIFEST_BYTES = 1 << 20
 _MOST_MEMBERS = 16
@@ -49,8 +50,7 @@ def open_artifact(archive: Path, directory: Path, expected_digest: str) -> Artif
             raise ArtifactError(
                 f"{directory / name}: SHA-256 is {found}, its manifest promises {promised}"
             )
-    text = (directory / manifest.labels).read_text(encoding="utf-8", errors="strict")
-    return Artifact(digest, manifest, parse_label_map(text), directory)
+    return Artifact(digest, manifest, _labels(directory / manifest.labels), directory)
 
 
 def open_unpacked(directory: Path) -> Artifact:
@@ -62,7 +62,7 @@ def open_unpacked(directory: Path) -> Artifact:
     """
     try:
         manifest = Manifest.from_json((directory / MANIFEST_NAME).read_bytes())
-        labels = parse_label_map((directory / manifest.labels).read_text(encoding="utf-8"))
+        labels = _labels(directory / manifest.labels)
     except OSError as error:
         raise ArtifactError(f"{error.filename}: cannot be read: {error.strerror}") from None
     return Artifact("", manifest, labels, directory)
@@ -77,6 +77,13 @@ def sha256_of(file: Path) -> str:
         raise ArtifactError(f"{file}: cannot be read: {error.strerror}") from None
 
 
+def _labels(file: Path) -> dict[int, str]:
+    try:
+        return parse_label_map(file.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise LabelMapError(f"{file}: is not UTF-8: {error.reason}") from None
+
+
 def _packed_manifest(archive: Path) -> bytes:
     try:
         with zipfile.ZipFile(archive) as packed:
@@ -86,5 +93,5 @@ def _packed_manifest(archive: Path) -> bytes:
             if info.file_size > _LARGEST_MANIFEST_BYTES:
                 raise ArtifactError(f"{archive}: its manifest is over {_LARGEST_MANIFEST_BYTES} B")
             return packed.read(info)
-    except (zipfile.BadZipFile, KeyError, OSError) as error:
+    except (*BROKEN_ZIP, KeyError) as error:
         raise ArtifactError(f"{archive}: not a model artifact: {error}") from None

@@ -3,6 +3,8 @@
 import gzip
 import io
 import json
+import subprocess
+import sys
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -23,6 +25,7 @@ from model_tools.sources.checks import check_files
 from model_tools.sources.files import find_model
 from model_tools.sources.keras_config import check_keras_config, check_layout
 from model_tools.sources.selection import Choice
+from tests.fuzz.targets import CORPUS
 
 FLOAT, STRING = 1, 7
 
@@ -359,3 +362,77 @@ def test_a_graph_whose_messages_nest_too_deep_is_one_error(tmp_path: Path) -> No
     with pytest.raises((SourceError, RefusedError)):
         check_files(find_model(file, tmp_path), Choice())
     assert message_class("GraphDef") is type(graph)
+
+
+# Between the tests and the command, because a process starts with the peak of its parent.
+MEASURE = """
+import resource, subprocess, sys
+code = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+sys.exit(code)
+"""
+
+
+def zeros_in_a_tar(folder: Path) -> Path:
+    """A GiB in five MiB."""
+    header = member("zeros")
+    header.size = 1 << 30
+    file = folder / "bomb.tar.gz"
+    with gzip.open(file, "wb", compresslevel=1) as packed:
+        packed.write(header.tobuf())
+        for _ in range(1 << 4):
+            packed.write(bytes(64 << 20))
+    return file
+
+
+def graph_file(change: Callable[[Any], None]) -> Callable[[Path], Path]:
+    def made(folder: Path) -> Path:
+        file = folder / "graph.pb"
+        file.write_bytes(graph_with(change).SerializeToString())
+        return file
+
+    return made
+
+
+def written(name: str, content: bytes) -> Callable[[Path], Path]:
+    def made(folder: Path) -> Path:
+        (folder / name).write_bytes(content)
+        return folder / name
+
+    return made
+
+
+def reads_a_file(graph: Any) -> None:
+    graph.node.add(name="y", op="ReadFile", input=["image"])
+
+
+def lambda_layer(folder: Path) -> Path:
+    layer = {"module": "keras.layers", "class_name": "Lambda", "config": {}}
+    return keras_file(folder / "m.keras", {"class_name": "Sequential", "config": [layer]})
+
+
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [
+        (zeros_in_a_tar, "archive-size"),
+        (graph_file(huge_constant), "tensor-size"),
+        (graph_file(deep_calls), "depth"),
+        (graph_file(reads_a_file), "op-allowed"),
+        (written("graph.pbtxt", b"node { " * 200_000), "graph.pbtxt"),
+        (written("model.h5", (CORPUS / "h5" / "never-returns").read_bytes()), "keras-layout"),
+        (lambda_layer, "keras-class"),
+    ],
+)
+def test_the_command_refuses_it_within_512_mib_and_writes_nothing(
+    tmp_path: Path, make: Callable[[Path], Path], expected: str
+) -> None:
+    file = make(tmp_path)
+    command = [Path(sys.executable).with_name("model-tools"), "freeze", file, tmp_path / "frozen"]
+    measured = subprocess.run(
+        [sys.executable, "-c", MEASURE, *command], capture_output=True, text=True, check=False
+    )
+    assert measured.returncode == 2, measured.stderr
+    assert expected in measured.stderr
+    assert "Traceback" not in measured.stderr
+    assert int(measured.stdout) < 512 << 10
+    assert sorted(path.name for path in tmp_path.iterdir()) == [file.name]
