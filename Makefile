@@ -114,7 +114,7 @@ fuzz: setup .venv-fuzz/.ready ## Fuzz what reads files from outside, SECONDS (30
 check: synth ## Style, types, import contracts; cdk-nag and cfn-lint on every template
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
-	.venv/bin/mypy app.py benchmarks demo fleet_tools local_aws model_tools stacks tools lambda_src/inference lambda_src/custom_resources
+	.venv/bin/mypy app.py benchmarks demo fleet_tools local_aws model_tools stacks tools lambda_src/inference lambda_src/custom_resources lambda_src/monitoring
 	.venv/bin/lint-imports
 	$(PYTHON) -m tools.check_templates
 

@@ -10,10 +10,11 @@ from stacks.deeplens_roles_stack import DeepLensRolesStack
 from stacks.devices_stack import DevicesStack
 from stacks.inference_stack import InferenceStack
 from stacks.model_store_stack import ModelStoreStack
+from stacks.monitoring_stack import MonitoringStack
 
 
 class DeepLensApplication(Stage):
-    """The model store, the fleet's identity, and the release that runs on the fleet."""
+    """The model store, the fleet's identity, the release that runs on it, and what watches it."""
 
     def __init__(
         self, scope: Construct, id_: str, *, environment: EnvironmentConfig, models: Path
@@ -42,6 +43,8 @@ class DeepLensApplication(Stage):
         )
         inference.add_stack_dependency(devices)
         store.bucket.grant_download(devices.token_exchange_role)
+        if environment.monitoring.enabled:
+            MonitoringStack(self, "Monitoring", environment=environment)
         if environment.deeplens_roles:
             DeepLensRolesStack(
                 self, "DeepLensRoles", environment=environment, model_bucket=store.bucket

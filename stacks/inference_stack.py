@@ -6,7 +6,7 @@ from constructs import Construct
 from stacks.config import EnvironmentConfig, ModelArtifact
 from stacks.constructs.deeplens_project import DeepLensProject
 from stacks.constructs.greengrass_component import GreengrassComponents
-from stacks.constructs.inference_function import InferenceFunction
+from stacks.constructs.inference_function import InferenceFunction, function_name
 from stacks.constructs.model_bucket import ModelBucket
 
 
@@ -25,15 +25,17 @@ class InferenceStack(Stack):
         super().__init__(
             scope, id_, description=f"DeepLens {environment.name}: the release on the cameras"
         )
-        function_name = f"deeplens-{environment.name}-inference"
         function = InferenceFunction(
             self,
             "Function",
-            function_name=function_name,
+            environment=environment.name,
             log_retention_days=environment.inference.log_retention_days,
         )
         components = GreengrassComponents(
-            self, "Components", environment=environment.name, function_name=function_name
+            self,
+            "Components",
+            environment=environment.name,
+            function_name=function_name(environment.name),
         )
         model_bucket.grant_download(components.handler_role)
         model = components.add_model(

@@ -36,7 +36,7 @@ class MonitoringConfig(Section):
             gt=0,
             le=3_600_000,
             strict=False,
-            description="alarm: 95 % of the inferences took at most this, and now take longer",
+            description="alarm: 95 of 100 frames of some camera take longer, picture to decision",
         ),
     ] = 1000.0
     failing_share: Annotated[

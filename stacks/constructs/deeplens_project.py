@@ -67,7 +67,7 @@ class DeepLensProject(Construct):
                 "ProjectName": project_name,
                 "TargetArn": target_arn,
                 "ThingGroupName": thing_group,
-                "DeploymentName": f"deeplens-{project_name}",
+                "DeploymentName": deployment_name(project_name),
                 "Components": Stack.of(self).to_json_string(components),
                 "DeploymentPolicies": json.dumps(_POLICIES, sort_keys=True),
                 "ModelDigest": model.identity,
@@ -168,6 +168,11 @@ class DeepLensProject(Construct):
 
     def _arn(self, service: str, resource: str) -> str:
         return Stack.of(self).format_arn(service=service, resource=resource)
+
+
+def deployment_name(project_name: str) -> str:
+    """Return the name of every deployment of a project's."""
+    return f"deeplens-{project_name}"
 
 
 def _wave_groups(thing_group: str, rollout: RolloutConfig) -> list[str]:

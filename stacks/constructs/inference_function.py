@@ -12,11 +12,19 @@ from stacks.constructs.service_role import FunctionLog, lambda_role
 SOURCES = Path(__file__).resolve().parents[2] / "lambda_src" / "inference"
 
 
+def function_name(environment: str) -> str:
+    """Return the name of an environment's device function.
+
+    DeepLens lists only functions whose names start with "deeplens".
+    """
+    return f"deeplens-{environment}-inference"
+
+
 class InferenceFunction(Construct):
     """Runs on cameras only: in the cloud it is published, versioned and kept."""
 
     def __init__(
-        self, scope: Construct, id_: str, *, function_name: str, log_retention_days: int
+        self, scope: Construct, id_: str, *, environment: str, log_retention_days: int
     ) -> None:
         super().__init__(scope, id_)
         log_group = FunctionLog(self, "Log", retention_days=log_retention_days)
@@ -24,8 +32,7 @@ class InferenceFunction(Construct):
         function = aws_lambda.Function(
             self,
             "Function",
-            # DeepLens lists only functions whose names start with "deeplens".
-            function_name=function_name,
+            function_name=function_name(environment),
             description="Frame → inference → message, on a camera",
             runtime=aws_lambda.Runtime.PYTHON_3_12,
             architecture=aws_lambda.Architecture.X86_64,

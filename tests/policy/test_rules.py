@@ -50,7 +50,8 @@ def add(template: Template, **new: Any) -> None:
 POLICY, ROLE = "AWS::IAM::ManagedPolicy", "AWS::IAM::Role"
 BUCKET, KEY, BUCKET_POLICY = "AWS::S3::Bucket", "AWS::KMS::Key", "AWS::S3::BucketPolicy"
 COMPONENT, PROJECT = "Custom::GreengrassComponent", "Custom::DeepLensProject"
-STORE, DEVICES, INFERENCE = "ModelStore", "Devices", "Inference"
+STORE, DEVICES, INFERENCE, MONITORING = "ModelStore", "Devices", "Inference", "Monitoring"
+ALARM, TOPIC, TOPIC_RULE = "AWS::CloudWatch::Alarm", "AWS::SNS::Topic", "AWS::IoT::TopicRule"
 
 MISTAKES: list[tuple[str, str, Mistake]] = [
     ("no-full-access", INFERENCE, lambda t: properties(t, ROLE)["ManagedPolicyArns"].append(
@@ -155,6 +156,34 @@ MISTAKES: list[tuple[str, str, Mistake]] = [
         'LambdaManager\\":{\\"componentVersion\\":\\">=2.3.0')),
     ("devices-roll-back", INFERENCE, lambda t: swap(t, "ROLLBACK", "DO_NOTHING")),
     ("kept-logs", INFERENCE, lambda t: properties(t, "AWS::Logs::LogGroup").pop("RetentionInDays")),
+    ("kept-logs", MONITORING, lambda t: properties(t, "AWS::Logs::LogGroup").pop(
+        "RetentionInDays")),
+    ("alarms-tell", MONITORING, lambda t: properties(t, ALARM, "Latency").pop("AlarmActions")),
+    ("alarms-tell", MONITORING, lambda t: properties(t, ALARM).update(
+        OKActions=["arn:aws:sns:eu-central-1:111111111111:elsewhere"])),
+    ("alarms-tell", MONITORING, lambda t: properties(t, ALARM).update(ActionsEnabled=False)),
+    ("silence-alarms", MONITORING, lambda t: properties(t, ALARM, "NoHeartbeat").update(
+        TreatMissingData="missing")),
+    ("silence-alarms", MONITORING, lambda t: properties(t, ALARM, "NoHeartbeat").update(
+        MetricName="Failing")),
+    ("silence-alarms", DEVICES, lambda t: add(
+        t, Type="AWS::IoT::Thing", Properties={"ThingName": "new-camera"})),
+    ("encrypted-topic", MONITORING, lambda t: properties(t, TOPIC).pop("KmsMasterKeyId")),
+    ("encrypted-topic", MONITORING, lambda t: properties(t, TOPIC).update(
+        KmsMasterKeyId="alias/aws/sns")),
+    ("encrypted-topic", MONITORING, lambda t: statement(t, "AWS::SNS::TopicPolicy").update(
+        Condition={})),
+    ("encrypted-topic", MONITORING, lambda t: statement(
+        t, "AWS::SNS::TopicPolicy", index=1).pop("Condition")),
+    ("rules-hear", MONITORING, lambda t: properties(t, TOPIC_RULE)["TopicRulePayload"].update(
+        RuleDisabled=True)),
+    ("rules-hear", MONITORING, lambda t: properties(t, TOPIC_RULE)["TopicRulePayload"].pop(
+        "ErrorAction")),
+    ("rules-hear", MONITORING, lambda t: swap(t, "FROM 'deeplens/+/infer'", "FROM '#'")),
+    ("rules-hear", MONITORING, lambda t: swap(t, " WHERE regexp_matches", " IF regexp_matches")),
+    ("callers-named", MONITORING, lambda t: properties(t, "AWS::Lambda::Permission").pop(
+        "SourceArn")),
+    ("rotated-key", MONITORING, lambda t: properties(t, KEY).update(EnableKeyRotation=False)),
 ]  # fmt: skip
 
 

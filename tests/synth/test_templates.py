@@ -40,9 +40,11 @@ def statements(template: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from policy["Properties"]["PolicyDocument"]["Statement"]
 
 
-def test_each_environment_has_its_three_stacks(templates: Templates) -> None:
+def test_each_environment_has_its_four_stacks(templates: Templates) -> None:
     assert set(templates) == {
-        f"{name}-{stack}" for name in NAMES for stack in ("ModelStore", "Devices", "Inference")
+        f"{name}-{stack}"
+        for name in NAMES
+        for stack in ("ModelStore", "Devices", "Inference", "Monitoring")
     }
 
 

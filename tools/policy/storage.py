@@ -36,8 +36,10 @@ def private_bucket(stacks: list[Stack]) -> Iterator[Finding]:
 
 
 def kept_state(stacks: list[Stack]) -> Iterator[Finding]:
-    """Buckets and keys outlive their stack, and their replacement."""
+    """Buckets, and the keys beside them, outlive their stack and their replacement."""
     for stack in stacks:
+        if not any(stack.resources("AWS::S3::Bucket")):
+            continue
         for logical_id, resource in stack.resources("AWS::S3::Bucket", "AWS::KMS::Key"):
             for policy in ("DeletionPolicy", "UpdateReplacePolicy"):
                 if resource.get(policy) != "Retain":

@@ -1,0 +1,36 @@
+"""What cameras say, as CloudWatch metrics and logs: one line of Embedded Metric Format each.
+
+IoT rules hand over messages and heartbeats with the thing that the topic names; EventBridge hands
+over what Greengrass says about deployments. Each line holds what was said, whole, beside the
+metrics that CloudWatch Logs makes of it. Nothing that a camera sends makes the function fail.
+
+Environment variables: `DEEPLENS_ENVIRONMENT`, and `DEEPLENS_DEPLOYMENT_NAME` for the name of the
+environment's own deployments.
+"""
+
+import os
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from fleet_metrics.deployments import failed_deployment
+from fleet_metrics.emf import Line
+from fleet_metrics.heartbeats import heartbeat_lines
+from fleet_metrics.messages import message_lines
+
+
+def handler(event: dict[str, Any], _context: object) -> None:
+    """Write the lines of one message, heartbeat or deployment event to the function's own log."""
+    now_ms = round(time.time() * 1000)
+    for line in lines(event, now_ms):
+        print(line.render(os.environ["DEEPLENS_ENVIRONMENT"]), flush=True)  # noqa: T201 - the log
+
+
+def lines(event: dict[str, Any], now_ms: int) -> Iterator[Line]:
+    """Yield what there is to say about an event that arrived at `now_ms` (Unix milliseconds)."""
+    if "detail-type" in event:
+        yield from failed_deployment(event, os.environ["DEEPLENS_DEPLOYMENT_NAME"], now_ms)
+    elif "heartbeat" in event:
+        yield from heartbeat_lines(event, now_ms)
+    else:
+        yield from message_lines(event, now_ms)

@@ -1,0 +1,34 @@
+"""Heartbeats: what docs/messages.md says a camera reports in its named shadow."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from fleet_metrics.emf import Line, Metrics
+from fleet_metrics.reading import number, word
+
+_MEASURES = {
+    "FramesPerSecond": (("frames_per_second",), "Count/Second"),
+    "LatencyP50": (("latency_ms", "p50"), "Milliseconds"),
+    "LatencyP95": (("latency_ms", "p95"), "Milliseconds"),
+    "SpoolFill": (("spool", "fill"), "None"),
+    "Temperature": (("temperature_celsius",), "None"),
+}
+
+
+def heartbeat_lines(event: dict[str, Any], now_ms: int) -> Iterator[Line]:
+    """Yield the heartbeat's line; it counts at the time it arrived, cameras' clocks may be wrong.
+
+    The last heartbeat of a camera that stops says so: it counts as none.
+    """
+    heartbeat = event["heartbeat"]
+    thing, status = word(event, "thing"), word(heartbeat, "status")
+    metrics: Metrics = {
+        "Heartbeats": (0 if status == "stopped" else 1, "Count"),
+        "Failing": (1 if status == "failing" else 0, "None"),
+    }
+    for name, (path, unit) in _MEASURES.items():
+        amount = number(heartbeat, *path)
+        if amount is not None:
+            metrics[name] = (amount, unit)
+    said = {"kind": "heartbeat", "thing": thing, "heartbeat": heartbeat}
+    yield Line(now_ms, metrics, said, ({}, {"Thing": thing}))

@@ -1,0 +1,53 @@
+"""Where alarms go: an encrypted topic, and the people who asked to be told."""
+
+from collections.abc import Sequence
+
+from aws_cdk import Duration, RemovalPolicy, Stack, aws_iam, aws_kms, aws_sns
+from aws_cdk import aws_sns_subscriptions as subscriptions
+from constructs import Construct
+
+_CLOUDWATCH = "cloudwatch.amazonaws.com"
+
+
+class AlarmTopic(Construct):
+    """CloudWatch of this account publishes to it, over TLS; nothing else does."""
+
+    def __init__(self, scope: Construct, id_: str, *, notify: Sequence[str]) -> None:
+        super().__init__(scope, id_)
+        stack = Stack.of(self)
+        alarms = stack.format_arn(service="cloudwatch", resource="alarm:*")
+        from_alarms = {
+            "StringEquals": {"aws:SourceAccount": stack.account},
+            "ArnLike": {"aws:SourceArn": alarms},
+        }
+        key = aws_kms.Key(
+            self,
+            "Key",
+            description="Notifications of alarms",
+            enable_key_rotation=True,
+            # It encrypts messages under way, nothing that is kept.
+            removal_policy=RemovalPolicy.DESTROY,
+            pending_window=Duration.days(7),
+        )
+        # SNS' own key cannot be used by CloudWatch.
+        key.add_to_resource_policy(
+            aws_iam.PolicyStatement(
+                sid="AlarmsUseKey",
+                principals=[aws_iam.ServicePrincipal(_CLOUDWATCH)],
+                actions=["kms:Decrypt", "kms:GenerateDataKey"],
+                resources=["*"],
+                conditions=from_alarms,
+            )
+        )
+        self.topic = aws_sns.Topic(self, "Topic", master_key=key, enforce_ssl=True)
+        self.topic.add_to_resource_policy(
+            aws_iam.PolicyStatement(
+                sid="AlarmsPublish",
+                principals=[aws_iam.ServicePrincipal(_CLOUDWATCH)],
+                actions=["sns:Publish"],
+                resources=[self.topic.topic_arn],
+                conditions=from_alarms,
+            )
+        )
+        for address in notify:
+            self.topic.add_subscription(subscriptions.EmailSubscription(address))

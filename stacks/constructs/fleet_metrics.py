@@ -1,0 +1,169 @@
+"""From what cameras say to CloudWatch: IoT rules, Greengrass' events, and one small function."""
+
+from pathlib import Path
+
+from aws_cdk import Duration, Stack, aws_events, aws_iam, aws_iot, aws_lambda
+from constructs import Construct
+
+from stacks.config import EnvironmentConfig
+from stacks.constructs.custom_resource_handler import NOT_SOURCE
+from stacks.constructs.deeplens_project import deployment_name
+from stacks.constructs.findings import accept_python_3_12, accept_wildcards
+from stacks.constructs.inference_function import function_name
+from stacks.constructs.service_role import FunctionLog, lambda_role, service_principal
+
+SOURCES = Path(__file__).resolve().parents[2] / "lambda_src" / "monitoring"
+NAMESPACE = "DeepLens"
+
+_SQL_VERSION = "2016-03-23"
+_MESSAGE_MEMBERS = "id, model, frame, inference_ms, detections, error, dropped"
+_HEARTBEATS = "$aws/things/+/shadow/name/deeplens/update/accepted"
+
+
+class FleetMetrics(Construct):
+    """A function that writes Embedded Metric Format, and all that calls it."""
+
+    def __init__(self, scope: Construct, id_: str, *, environment: EnvironmentConfig) -> None:
+        super().__init__(scope, id_)
+        self._environment = environment.name
+        retention_days = environment.monitoring.log_retention_days
+        self.log_group = FunctionLog(self, "Log", retention_days=retention_days)
+        self.function = self._function()
+        self._undelivered = FunctionLog(self, "Undelivered", retention_days=retention_days)
+        self._undelivered_role = self._make_undelivered_role()
+
+        # Members by name: a message cannot say that it came from another thing.
+        self._rule(
+            "messages",
+            select=f"{_MESSAGE_MEMBERS}, {_thing(environment)}",
+            topic_filter=environment.inference.topic_filter,
+        )
+        # The shadow's topics are those of every environment in the account: the function tells.
+        mine = f"function:{function_name(environment.name)}:"
+        self._rule(
+            "heartbeats",
+            select="state.reported AS heartbeat, topic(3) AS thing",
+            topic_filter=_HEARTBEATS,
+            where=f"regexp_matches(state.reported.function, '{mine}')",
+        )
+        self._listen_to_deployments()
+
+    def _function(self) -> aws_lambda.Function:
+        read_deployments = aws_iam.PolicyStatement(
+            sid="NameFailedDeployment",
+            actions=["greengrass:GetDeployment"],
+            resources=[Stack.of(self).format_arn(service="greengrass", resource="deployments:*")],
+        )
+        role = lambda_role(self, "Role", log_group=self.log_group, statements=[read_deployments])
+        accept_wildcards(self, [read_deployments], "deployments get their ids from the service")
+        function = aws_lambda.Function(
+            self,
+            "Function",
+            description="What cameras say, as metrics and logs",
+            runtime=aws_lambda.Runtime.PYTHON_3_12,
+            architecture=aws_lambda.Architecture.X86_64,
+            code=aws_lambda.Code.from_asset(str(SOURCES), exclude=NOT_SOURCE),
+            handler="fleet_metrics.handler",
+            timeout=Duration.seconds(10),
+            memory_size=128,
+            role=role,
+            log_group=self.log_group,
+            environment={
+                "DEEPLENS_ENVIRONMENT": self._environment,
+                "DEEPLENS_DEPLOYMENT_NAME": deployment_name(self._environment),
+            },
+        )
+        accept_python_3_12(function)
+        return function
+
+    def _rule(self, name: str, *, select: str, topic_filter: str, where: str = "") -> None:
+        """Hand what is selected to the function; what cannot be handed over is logged."""
+        sql = f"SELECT {select} FROM '{topic_filter}'"  # noqa: S608 - no quote is in a topic
+        if where:
+            sql += f" WHERE {where}"
+        rule = aws_iot.CfnTopicRule(
+            self,
+            name.capitalize(),
+            # Named, because the role for what is undelivered trusts exactly these rules.
+            rule_name=self._rule_name(name),
+            topic_rule_payload=aws_iot.CfnTopicRule.TopicRulePayloadProperty(
+                description=f"DeepLens {self._environment}: {name} to metrics and logs",
+                sql=sql,
+                aws_iot_sql_version=_SQL_VERSION,
+                rule_disabled=False,
+                actions=[
+                    aws_iot.CfnTopicRule.ActionProperty(
+                        lambda_=aws_iot.CfnTopicRule.LambdaActionProperty(
+                            function_arn=self.function.function_arn
+                        )
+                    )
+                ],
+                error_action=aws_iot.CfnTopicRule.ActionProperty(
+                    cloudwatch_logs=aws_iot.CfnTopicRule.CloudwatchLogsActionProperty(
+                        log_group_name=self._undelivered.log_group_name,
+                        role_arn=self._undelivered_role.role_arn,
+                    )
+                ),
+            ),
+        )
+        self._permit(f"{name.capitalize()}MayCall", "iot.amazonaws.com", rule.attr_arn)
+
+    def _rule_name(self, name: str) -> str:
+        return f"deeplens_{self._environment}_{name}".replace("-", "_")
+
+    def _make_undelivered_role(self) -> aws_iam.Role:
+        """Make the role with which the rules write to the log of what was undelivered.
+
+        Source: AWS IoT Developer Guide, "CloudWatch Logs" rule action.
+        """
+        write = aws_iam.PolicyStatement(
+            sid="WriteUndelivered",
+            actions=["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
+            resources=[self._undelivered.log_group_arn],
+        )
+        rules = Stack.of(self).format_arn(
+            service="iot", resource="rule", resource_name=self._rule_name("*")
+        )
+        return aws_iam.Role(
+            self,
+            "UndeliveredRole",
+            assumed_by=service_principal(self, "iot.amazonaws.com", source_arn=rules),
+            managed_policies=[aws_iam.ManagedPolicy(self, "WriteUndelivered", statements=[write])],
+        )
+
+    def _listen_to_deployments(self) -> None:
+        """Count deployments that a device failed or refused, whenever that is.
+
+        A device that was offline during the deploy takes the release later, and nobody waits then.
+        """
+        rule = aws_events.CfnRule(
+            self,
+            "FailedDeployments",
+            description=f"DeepLens {self._environment}: deployments that failed on a device",
+            event_pattern={
+                "source": ["aws.greengrass"],
+                "detail-type": ["Greengrass V2 Effective Deployment Status Change"],
+                "detail": {"coreDeviceExecutionStatus": ["FAILED", "REJECTED"]},
+            },
+            targets=[
+                aws_events.CfnRule.TargetProperty(id="Metrics", arn=self.function.function_arn)
+            ],
+        )
+        self._permit("EventsMayCall", "events.amazonaws.com", rule.attr_arn)
+
+    def _permit(self, id_: str, service: str, source_arn: str) -> None:
+        aws_lambda.CfnPermission(
+            self,
+            id_,
+            action="lambda:InvokeFunction",
+            function_name=self.function.function_arn,
+            principal=service,
+            source_account=Stack.of(self).account,
+            source_arn=source_arn,
+        )
+
+
+def _thing(environment: EnvironmentConfig) -> str:
+    """Select the thing from the topic, which its certificate's policy vouches for, if it can be."""
+    levels = environment.inference.topic.split("/")
+    return f"topic({levels.index('{thing}') + 1}) AS thing" if "{thing}" in levels else "thing"

@@ -1,0 +1,32 @@
+"""What cameras say, counted, drawn and watched."""
+
+from aws_cdk import CfnOutput, Stack
+from constructs import Construct
+
+from stacks.config import EnvironmentConfig
+from stacks.constructs.alarm_topic import AlarmTopic
+from stacks.constructs.fleet_alarms import FleetAlarms
+from stacks.constructs.fleet_dashboard import FleetDashboard
+from stacks.constructs.fleet_metrics import FleetMetrics
+
+
+class MonitoringStack(Stack):
+    """Apart from the release: it watches one go wrong, and goes on when that is rolled back."""
+
+    def __init__(self, scope: Construct, id_: str, *, environment: EnvironmentConfig) -> None:
+        super().__init__(
+            scope, id_, description=f"DeepLens {environment.name}: metrics, logs and alarms"
+        )
+        metrics = FleetMetrics(self, "Metrics", environment=environment)
+        told = AlarmTopic(self, "Alarms", notify=environment.monitoring.notify)
+        FleetAlarms(
+            self,
+            "Fleet",
+            environment=environment,
+            topic=told.topic,
+            metrics_function=metrics.function,
+        )
+        FleetDashboard(self, "Page", environment=environment.name, log_group=metrics.log_group)
+
+        CfnOutput(self, "AlarmTopicArn", value=told.topic.topic_arn)
+        CfnOutput(self, "LogGroupName", value=metrics.log_group.log_group_name)

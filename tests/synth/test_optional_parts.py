@@ -1,0 +1,54 @@
+"""What an environment may have or leave away."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stacks.config import load_environment
+from tests.synth.synthesis import ROOT, synthesize, with_everything
+from tools.assembly import read_assembly
+from tools.policy import findings
+from tools.policy.reading import by_environment
+
+
+@pytest.fixture(scope="module")
+def optional(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The assembly of `full`, which has everything, and of dev without monitoring."""
+    folder = tmp_path_factory.mktemp("optional")
+    with_everything(folder, load_environment(ROOT / "environments/dev.toml").model.digest)
+    dev = folder / "dev.toml"
+    text = dev.read_text(encoding="utf-8")
+    dev.write_text(f"{text}\n[monitoring]\nenabled = false\n", encoding="utf-8")
+    result = synthesize(folder / "out", folder)
+    assert result.returncode == 0, result.stderr
+    return folder / "out"
+
+
+def alarms(template: dict[str, Any]) -> list[dict[str, Any]]:
+    return [
+        one["Properties"]
+        for one in template["Resources"].values()
+        if one["Type"] == "AWS::CloudWatch::Alarm"
+    ]
+
+
+def test_an_environment_with_everything_breaks_no_rule(optional: Path) -> None:
+    for name, stacks in by_environment(read_assembly(optional)).items():
+        assert [str(finding) for finding in findings(stacks)] == [], name
+
+
+def test_monitoring_can_be_left_away(optional: Path) -> None:
+    names = {stack.name for stack in read_assembly(optional)}
+    assert "dev-Monitoring" not in names
+    assert "staging-Monitoring" in names
+
+
+def test_each_listed_camera_has_an_alarm_and_each_address_a_subscription(optional: Path) -> None:
+    (template,) = (one.template for one in read_assembly(optional) if one.name == "full-Monitoring")
+    silent = [one["Dimensions"] for one in alarms(template) if one["MetricName"] == "Heartbeats"]
+    things = {one["Value"] for each in silent for one in each if one["Name"] == "Thing"}
+    assert things == {"full-camera-1", "full-camera-2"}
+    assert len(silent) == 3
+    assert '"ops@example.com"' in json.dumps(template)

@@ -1,0 +1,159 @@
+"""What a camera said becomes metrics that CloudWatch takes, whatever it said."""
+
+import json
+from typing import Any
+
+import boto3
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fleet_metrics import deployments, handler, lines
+from fleet_metrics.emf import Line, value
+
+NOW_MS = 1_763_700_000_000
+MESSAGE = {
+    "id": "run-1",
+    "thing": "camera-1",
+    "model": {"name": "shapes", "version": "1.0.0", "digest": "0" * 64},
+    "frame": {"captured_at": "2025-11-21T04:00:00.000Z", "source": "a.png"},
+    "inference_ms": 12.5,
+    "detections": [{"label": "circle"}, {"label": "circle"}, {"label": "square"}],
+}
+HEARTBEAT = {
+    "status": "running",
+    "model": {"digest": "0" * 64},
+    "frames_per_second": 2.0,
+    "latency_ms": {"p50": 10.0, "p95": 20.0},
+    "spool": {"fill": 0.25},
+    "temperature_celsius": None,
+}
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEEPLENS_ENVIRONMENT", "dev")
+    monkeypatch.setenv("DEEPLENS_DEPLOYMENT_NAME", "deeplens-dev")
+
+
+def rendered(event: dict[str, Any]) -> list[dict[str, Any]]:
+    return [json.loads(line.render("dev")) for line in lines(event, NOW_MS)]
+
+
+def test_a_detection_message_is_counted_once_and_by_label() -> None:
+    whole, circles, squares = rendered(MESSAGE)
+    assert whole["Detections"] == 3
+    assert whole["InferenceTime"] == 12.5
+    assert whole["model"]["version"] == "1.0.0"
+    assert (circles["Label"], circles["Detections"]) == ("circle", 2)
+    assert (squares["Label"], squares["Detections"]) == ("square", 1)
+    assert circles["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["Environment", "Label"]]
+
+
+def test_a_message_that_waited_counts_when_the_picture_was_taken() -> None:
+    assert rendered(MESSAGE)[0]["_aws"]["Timestamp"] == 1_763_697_600_000
+
+
+@pytest.mark.parametrize("captured_at", ["yesterday", "1970-01-01T00:00:00Z", "2090-01-01", None])
+def test_a_time_that_cannot_be_is_the_time_of_arrival(captured_at: str | None) -> None:
+    event = {**MESSAGE, "frame": {"captured_at": captured_at}}
+    assert rendered(event)[0]["_aws"]["Timestamp"] == NOW_MS
+
+
+def test_a_heartbeat_is_kept_for_the_fleet_and_for_its_thing() -> None:
+    (line,) = rendered({"heartbeat": HEARTBEAT, "thing": "camera-1"})
+    assert line["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [
+        ["Environment"],
+        ["Environment", "Thing"],
+    ]
+    assert (line["Heartbeats"], line["Failing"], line["LatencyP95"]) == (1, 0, 20.0)
+    assert line["SpoolFill"] == 0.25
+    assert "Temperature" not in line
+    assert line["heartbeat"]["model"]["digest"] == "0" * 64
+
+
+def test_the_last_heartbeat_of_a_camera_that_stops_counts_as_none() -> None:
+    (line,) = rendered({"heartbeat": {**HEARTBEAT, "status": "stopped"}, "thing": "camera-1"})
+    assert line["Heartbeats"] == 0
+
+
+def test_a_failing_camera_counts_as_failing() -> None:
+    (line,) = rendered({"heartbeat": {**HEARTBEAT, "status": "failing"}, "thing": "camera-1"})
+    assert line["Failing"] == 1
+
+
+def test_errors_and_dropped_messages_are_counted() -> None:
+    (error,) = rendered({"error": {"type": "CameraError", "message": "no"}, "thing": "camera-1"})
+    assert (error["Errors"], error["kind"]) == (1, "error")
+    (dropped,) = rendered({"dropped": {"count": 7}, "thing": "camera-1"})
+    assert dropped["DroppedMessages"] == 7
+
+
+def test_a_broken_camera_makes_no_thousands_of_metrics() -> None:
+    detections = [{"label": f"label {number}"} for number in range(1000)]
+    assert len(rendered({**MESSAGE, "detections": detections})) == 21
+
+
+def test_a_line_too_long_for_the_log_keeps_its_metrics() -> None:
+    event = {"error": {"message": "x" * 300_000}, "thing": "camera-1"}
+    (line,) = list(lines(event, NOW_MS))
+    text = line.render("dev")
+    assert len(text) < 2000
+    assert json.loads(text)["Errors"] == 1
+
+
+@given(st.text())
+def test_any_text_is_a_dimension_that_cloudwatch_takes(text: str) -> None:
+    made = value(text)
+    assert made.isascii()
+    assert made.strip()
+    assert 0 < len(made) <= 255
+    assert not made.startswith(":")
+
+
+@given(st.dictionaries(st.sampled_from([*MESSAGE, "heartbeat", "error", "dropped"]), JSON))
+def test_nothing_that_a_camera_sends_makes_it_fail(event: dict[str, Any]) -> None:
+    for line in lines(event, NOW_MS):
+        document = json.loads(line.render("dev"))
+        for directive in document["_aws"]["CloudWatchMetrics"]:
+            for metric in directive["Metrics"]:
+                assert isinstance(document[metric["Name"]], int | float)
+            for dimensions in directive["Dimensions"]:
+                assert all(isinstance(document[name], str) for name in dimensions)
+
+
+class Greengrass:
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def get_deployment(self, **_asked: str) -> dict[str, str]:
+        return {"deploymentName": self._name}
+
+
+@pytest.mark.parametrize(("name", "counted"), [("deeplens-dev", 1), ("deeplens-staging", 0)])
+def test_only_its_own_environments_failed_deployments_count(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, counted: int
+) -> None:
+    monkeypatch.setattr(boto3, "client", lambda _: Greengrass(name))
+    deployments._greengrass.cache_clear()  # noqa: SLF001 - a client per test
+    event = {
+        "detail-type": "Greengrass V2 Effective Deployment Status Change",
+        "resources": ["arn:aws:greengrass:eu-central-1:111111111111:coreDevices:camera-1"],
+        "detail": {"deploymentId": "d", "coreDeviceExecutionStatus": "FAILED", "reason": "why"},
+    }
+    handler(event, None)
+    written = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert len(written) == counted
+    for line in written:
+        assert (line["FailedDeployments"], line["thing"], line["reason"]) == (1, "camera-1", "why")
+
+
+def test_a_line_says_nothing_that_hides_its_own_metrics() -> None:
+    line = Line(NOW_MS, {"Errors": (1, "Count")}, {"Errors": "none", "Environment": "production"})
+    document = json.loads(line.render("dev"))
+    assert (document["Errors"], document["Environment"]) == (1, "dev")

@@ -1,0 +1,100 @@
+"""Who is told when something is wrong, and what is heard at all."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from tools.policy.reading import Finding, Rule, Stack, statements, text
+
+
+def alarms_tell(stacks: list[Stack]) -> Iterator[Finding]:
+    """An alarm that tells nobody is none."""
+    for stack, logical_id, alarm in _resources(stacks, "AWS::CloudWatch::Alarm"):
+        topics = {f"${{{name}}}" for name, _ in stack.resources("AWS::SNS::Topic")}
+        for when in ("AlarmActions", "OKActions"):
+            if not topics & {text(action) for action in alarm.get(when, [])}:
+                yield stack.finding("alarms-tell", logical_id, f"put the alarm topic into {when}")
+        if alarm.get("ActionsEnabled") is False:
+            yield stack.finding("alarms-tell", logical_id, "do not disable its actions")
+
+
+def silence_alarms(stacks: list[Stack]) -> Iterator[Finding]:
+    """The fleet and each listed camera have an alarm that missing heartbeats set off."""
+    watched = set()
+    for stack, logical_id, alarm in _resources(stacks, "AWS::CloudWatch::Alarm"):
+        if alarm.get("MetricName") != "Heartbeats":
+            continue
+        dimensions = {one["Name"]: one["Value"] for one in alarm.get("Dimensions", [])}
+        watched.add(dimensions.get("Thing"))
+        if alarm.get("TreatMissingData") != "breaching":
+            advice = "treat missing data as breaching: silence sends no data"
+            yield stack.finding("silence-alarms", logical_id, advice)
+    hears = [stack for stack, _, _ in _resources(stacks, "AWS::IoT::TopicRule")]
+    if hears and None not in watched:
+        yield hears[0].finding("silence-alarms", "Fleet", "add the alarm for the fleet's silence")
+    for stack, logical_id, thing in _resources(stacks, "AWS::IoT::Thing"):
+        if hears and thing["ThingName"] not in watched:
+            advice = f"add an alarm for the silence of {thing['ThingName']}"
+            yield stack.finding("silence-alarms", logical_id, advice)
+
+
+def encrypted_topic(stacks: list[Stack]) -> Iterator[Finding]:
+    """Topics are encrypted with a key that CloudWatch may use, and refuse what has no TLS."""
+    for stack, logical_id, topic in _resources(stacks, "AWS::SNS::Topic"):
+        keys = {f"${{{name}.Arn}}" for name, _ in stack.resources("AWS::KMS::Key")}
+        if text(topic.get("KmsMasterKeyId", "")) not in keys:
+            advice = "encrypt it with a key of this stack; CloudWatch cannot use SNS' own"
+            yield stack.finding("encrypted-topic", logical_id, advice)
+        policies = [
+            policy["Properties"]
+            for _, policy in stack.resources("AWS::SNS::TopicPolicy")
+            if f"${{{logical_id}}}" in [text(one) for one in policy["Properties"]["Topics"]]
+        ]
+        said = [one for policy in policies for one in statements(policy["PolicyDocument"])]
+        if not any(
+            one["Effect"] == "Deny" and "aws:SecureTransport" in text(one.get("Condition", {}))
+            for one in said
+        ):
+            yield stack.finding("encrypted-topic", logical_id, "deny sns:Publish without TLS")
+        for one in said:
+            if one["Effect"] == "Allow" and "aws:SourceAccount" not in text(
+                one.get("Condition", {})
+            ):
+                advice = "allow publishing for aws:SourceAccount only"
+                yield stack.finding("encrypted-topic", logical_id, advice)
+
+
+def rules_hear(stacks: list[Stack]) -> Iterator[Finding]:
+    """What an IoT rule cannot hand over is logged; nothing hears other environments' topics."""
+    for stack, logical_id, rule in _resources(stacks, "AWS::IoT::TopicRule"):
+        payload = rule["TopicRulePayload"]
+        if payload.get("RuleDisabled"):
+            yield stack.finding("rules-hear", logical_id, "do not disable the rule")
+        if "ErrorAction" not in payload:
+            yield stack.finding("rules-hear", logical_id, "add an error action")
+        sql = payload["Sql"]
+        if "'#'" in sql or ("FROM '$aws/" in sql and " WHERE " not in sql):
+            advice = "select this environment's messages: a topic of its own, or a WHERE"
+            yield stack.finding("rules-hear", logical_id, advice)
+
+
+def callers_named(stacks: list[Stack]) -> Iterator[Finding]:
+    """A function that a service may call says for which of this account's resources."""
+    for stack, logical_id, permission in _resources(stacks, "AWS::Lambda::Permission"):
+        for name in ("SourceArn", "SourceAccount"):
+            if name not in permission:
+                yield stack.finding("callers-named", logical_id, f"add {name}")
+
+
+def _resources(stacks: list[Stack], type_: str) -> Iterator[tuple[Stack, str, dict[str, Any]]]:
+    for stack in stacks:
+        for logical_id, resource in stack.resources(type_):
+            yield stack, logical_id, resource.get("Properties", {})
+
+
+RULES: tuple[Rule, ...] = (
+    alarms_tell,
+    silence_alarms,
+    encrypted_topic,
+    rules_hear,
+    callers_named,
+)
