@@ -10,7 +10,7 @@ from hypercorn.config import Config  # type: ignore[import-not-found]  # as abov
 
 from local_aws.device_endpoint import DeviceEndpoint
 from local_aws.greengrass.service import Greengrass
-from local_aws.ministack_hooks import broker, s3_copies, services
+from local_aws.ministack_hooks import broker, monitoring, s3_copies, services, topic_rules
 from local_aws.ministack_hooks.cloud import MinistackCloud
 from local_aws.paths import StatePaths
 from local_aws.role_aliases import RoleAliases
@@ -35,6 +35,9 @@ class EmbeddedAws:
         broker.bind_broker_to_loopback()
         broker.enforce_certificate_policies()
         s3_copies.complete_copies()
+        topic_rules.complete_rule_actions()
+        monitoring.extract_embedded_metrics()
+        monitoring.evaluate_alarms_as_aws()
         self._devices = DeviceEndpoint(greengrass, aliases, cloud)
 
     async def serve(self, gateway: socket.socket, stop: asyncio.Event) -> None:
@@ -44,7 +47,9 @@ class EmbeddedAws:
         config.keep_alive_timeout = 75
         config.graceful_timeout = _GRACE_SECONDS
         config.accesslog = None
+        watching = asyncio.create_task(monitoring.watch_alarms())
         await serve(services.asgi_app, config, shutdown_trigger=stop.wait)
+        watching.cancel()
 
     async def start_device_endpoint(self, paths: StatePaths) -> int:
         """Wait for the broker, write the authority's certificate, and give the devices' port."""

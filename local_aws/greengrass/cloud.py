@@ -58,3 +58,6 @@ class Cloud(Protocol):
 
     def job_execution(self, scope: Scope, job_id: str, thing: str) -> dict[str, Any] | None:
         """Look up how a job went on a thing: ``status``, ``statusDetails``, times in ms."""
+
+    def tell(self, scope: Scope, detail_type: str, resource: str, detail: dict[str, Any]) -> None:
+        """Put an event of Greengrass' on the account's default event bus."""

@@ -39,6 +39,9 @@ class Devices:
         devices = self._store.region(scope).core_devices
         record = devices.setdefault(match["thing"], {"tags": {}, "components": {}, "reports": {}})
         _apply(record, message)
+        deployment = message.get("deploymentInformation") or {}
+        if deployment:
+            self._tell_outcome(scope, match["thing"], deployment)
 
     def get(self, scope: Scope, params: Params) -> Params:
         """GetCoreDevice."""
@@ -120,6 +123,25 @@ class Devices:
             if execution is not None:
                 found.append((deployment, _execution_status(deployment, execution), execution))
         return found
+
+    def _tell_outcome(self, scope: Scope, thing: str, report: Record) -> None:
+        """Notify EventBridge of how a deployment ended on a device.
+
+        Source: AWS IoT Greengrass V2 Developer Guide, "Device deployment notifications".
+        """
+        for deployment, status, execution in self._effective(scope, thing):
+            if deployment["configurationArn"] == report.get("fleetConfigurationArnForStatus"):
+                told = _effective_deployment(scope, deployment, status, execution, report)
+                detail = {
+                    "deploymentId": told["deploymentId"],
+                    "coreDeviceExecutionStatus": report.get("status", status),
+                    "statusDetails": told["statusDetails"],
+                    "reason": told["reason"],
+                }
+                arn = f"arn:aws:greengrass:{scope.region}:{scope.account}:coreDevices:{thing}"
+                self._cloud.tell(
+                    scope, "Greengrass V2 Effective Deployment Status Change", arn, detail
+                )
 
     def _took_deployment_of(self, scope: Scope, thing: str, group_arn: str | None) -> bool:
         if group_arn is None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
-from ministack.services import iot, lambda_svc, s3
+from ministack.services import eventbridge, iot, lambda_svc, s3
 
 from local_aws.errors import ServiceError
 from local_aws.greengrass.cloud import FunctionVersion, Job
@@ -116,6 +116,17 @@ class MinistackCloud:
         with within(scope):
             execution: dict[str, Any] | None = iot.jobs_describe_execution(thing, job_id)
             return execution
+
+    def tell(self, scope: Scope, detail_type: str, resource: str, detail: dict[str, Any]) -> None:
+        """Put an event of Greengrass' on the account's default event bus."""
+        entry = {
+            "Source": "aws.greengrass",
+            "DetailType": detail_type,
+            "Detail": json.dumps(detail),
+            "Resources": [resource],
+        }
+        with within(scope):
+            eventbridge._put_events({"Entries": [entry]}, allow_aws_source=True)
 
 
 def _artifact_bucket(scope: Scope) -> str:

@@ -15,15 +15,29 @@ PRIVATE_NAMES = {
     "ministack.core.lambda_runtime": ["reset"],
     "ministack.core.responses": ["get_account_id", "get_region", "request_scope"],
     "ministack.services.cloudformation.provisioners": ["_RESOURCE_HANDLERS", "_physical_name"],
+    "ministack.services.cloudwatch": [
+        "_alarms", "_calc_stats", "_dims_from_list", "_dims_key", "_dispatch_alarm_actions",
+        "_evaluate_alarm", "_evaluate_all_alarms", "_evaluate_parent_alarms", "_metrics",
+        "_record_history", "_stat_value", "_store_datum",
+    ],
+    "ministack.services.cloudwatch_logs": [
+        "_append_log_events", "_create_log_stream", "_log_groups", "_put_log_events",
+    ],
+    "ministack.services.eventbridge": ["_put_events"],
     "ministack.services.iam": ["_roles"],
     "ministack.services.iot": [
-        "_MtlsAcceptor", "_WSSession", "_cancel_job", "_create_job", "_job_target_resolve", "_jobs",
+        "_MtlsAcceptor", "_WSSession", "_cancel_job", "_create_job", "_dispatch_rule_action",
+        "_job_target_resolve", "_jobs",
         "_mqtt_policy_allows", "_mqtt_policy_context", "_mtls_active_registrations",
         "_mtls_ensure_server_cert", "_mtls_loop", "_mtls_port", "_mtls_refusal_reason",
         "_mtls_server", "_mtls_start_locked", "_thing_group_arn", "_thing_groups", "_things",
         "broker_publish", "get_ca_cert_pem", "jobs_describe_execution", "mtls_is_listening",
     ],
-    "ministack.services.lambda_svc": ["_get_func_record_for_qualifier"],
+    "ministack.services.lambda_svc": [
+        "_emit_lambda_metrics", "_execute_function_with_config_scope",
+        "_execution_record_for_config", "_get_func_record_for_qualifier",
+        "_get_func_record_for_ref",
+    ],
     "ministack.services.s3": [
         "_check_put_preconditions", "_copy_object", "_create_bucket", "_ensure_bucket",
         "_get_object_data", "_put_object", "bucket_region",
@@ -33,6 +47,21 @@ PRIVATE_NAMES = {
     ],
 }  # fmt: skip
 SIGNATURES = {
+    "ministack.services.cloudwatch._dispatch_alarm_actions": [
+        "alarm", "old_state", "new_state", "reason",
+    ],
+    "ministack.services.cloudwatch._evaluate_alarm": ["alarm"],
+    "ministack.services.cloudwatch._store_datum": [
+        "namespace", "name", "dims", "ts", "unit", "value", "values", "counts", "stat_values",
+    ],
+    "ministack.services.cloudwatch_logs._append_log_events": ["stream", "events"],
+    "ministack.services.eventbridge._put_events": ["data", "allow_aws_source"],
+    "ministack.services.iot._dispatch_rule_action": [
+        "account_id", "region", "rule_name", "action", "event",
+    ],
+    "ministack.services.lambda_svc._emit_lambda_metrics": [
+        "function_name", "duration_ms", "error", "throttle",
+    ],
     "ministack.services.iot._create_job": ["job_id", "payload"],
     "ministack.services.iot._cancel_job": ["job_id", "payload", "qp"],
     "ministack.services.iot.broker_publish": [

@@ -273,6 +273,34 @@ def test_how_a_deployment_went_on_a_device_is_told_with_its_reason(
     }
 
 
+def test_eventbridge_is_told_of_a_deployment_that_failed(
+    aws: EmbeddedAws, device: Device, greengrass: Any, iot: Any, unique: str
+) -> None:
+    sqs, events = aws.client("sqs"), aws.client("events")
+    queue = sqs.create_queue(QueueName=unique)["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]
+    pattern = {
+        "source": ["aws.greengrass"],
+        "detail-type": ["Greengrass V2 Effective Deployment Status Change"],
+        "detail": {"coreDeviceExecutionStatus": ["FAILED", "REJECTED"]},
+    }
+    events.put_rule(Name=unique, EventPattern=json.dumps(pattern))
+    events.put_targets(Rule=unique, Targets=[{"Id": "queue", "Arn": arn["QueueArn"]}])
+    made = greengrass.create_deployment(targetArn=device.group_arn)
+    document = json.loads(iot.get_job_document(jobId=made["iotJobId"])["document"])
+    report = {"fleetConfigurationArnForStatus": document["configurationArn"]}
+    device.report(deploymentInformation={**report, "status": "SUCCEEDED"})
+    why = {"detailedStatus": "FAILED_NO_STATE_CHANGE", "failureCause": "no such component"}
+    device.report(deploymentInformation={**report, "status": "FAILED", "statusDetails": why})
+    (message,) = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=5, MaxNumberOfMessages=10)[
+        "Messages"
+    ]
+    event = json.loads(message["Body"])
+    assert event["resources"][0].endswith(f":coreDevices:{device.thing}")
+    assert event["detail"]["deploymentId"] == made["deploymentId"]
+    assert event["detail"]["reason"] == "no such component"
+
+
 def test_a_device_hears_of_its_job_and_reports_over_mqtt_with_its_certificate(
     device: Device, greengrass: Any, mqtt: Any
 ) -> None:

@@ -1,0 +1,1 @@
+"""What ministack's CloudWatch lacks: metrics out of log lines, and alarms that watch the time."""

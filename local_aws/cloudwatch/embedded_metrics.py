@@ -1,0 +1,69 @@
+"""Metrics out of log events in the Embedded Metric Format.
+
+Source: Amazon CloudWatch User Guide, "Specification: Embedded metric format". As there, a line that
+breaks the format stays a plain log event, and makes no metric.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+_MOST_DIMENSIONS = 30
+_MOST_VALUES = 100
+
+
+@dataclass(frozen=True)
+class Datum:
+    """Values of one metric under one set of dimensions, at one time (Unix seconds)."""
+
+    namespace: str
+    name: str
+    unit: str
+    dimensions: dict[str, str]
+    values: list[float]
+    at: float
+
+
+def embedded_metrics(message: str) -> list[Datum]:
+    """Return the metrics that a log event defines; none when it is no such event."""
+    if '"_aws"' not in message:
+        return []
+    try:
+        document = json.loads(message)
+        return list(_metrics(document))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return []
+
+
+def _metrics(document: dict[str, Any]) -> Iterator[Datum]:
+    at = float(document["_aws"]["Timestamp"]) / 1000
+    for directive in document["_aws"]["CloudWatchMetrics"]:
+        for names in directive["Dimensions"]:
+            if len(names) > _MOST_DIMENSIONS:
+                raise ValueError(f"{len(names)} dimensions")
+            dimensions = {name: _dimension(document[name]) for name in names}
+            for metric in directive["Metrics"]:
+                yield Datum(
+                    directive["Namespace"],
+                    metric["Name"],
+                    metric.get("Unit", "None"),
+                    dimensions,
+                    _values(document[metric["Name"]]),
+                    at,
+                )
+
+
+def _dimension(value: Any) -> str:
+    if not isinstance(value, str) or not value.strip() or not value.isascii():
+        raise ValueError(f"no value of a dimension: {value!r}")
+    return value
+
+
+def _values(value: Any) -> list[float]:
+    values = value if isinstance(value, list) else [value]
+    if len(values) > _MOST_VALUES or any(
+        isinstance(one, bool) or not isinstance(one, int | float) for one in values
+    ):
+        raise ValueError(f"no value of a metric: {value!r}")
+    return [float(one) for one in values]

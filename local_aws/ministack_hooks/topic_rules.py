@@ -1,0 +1,95 @@
+"""IoT rules in ministack: calls that may fail, and the action that writes to CloudWatch Logs."""
+# ruff: noqa: SLF001 - ministack has no public extension points; the contract test guards these
+
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from fnmatch import fnmatchcase
+from typing import Any
+
+from ministack.services import cloudwatch_logs, iot, lambda_svc
+
+from local_aws.ministack_hooks.services import within
+from local_aws.scope import Scope
+
+_CONCURRENT_CALLS = 2
+_calls = ThreadPoolExecutor(_CONCURRENT_CALLS, thread_name_prefix="topic-rule")
+
+
+def complete_rule_actions() -> None:
+    """Make Lambda actions need a permission and be measured; add the `cloudwatchLogs` action."""
+    dispatch = iot._dispatch_rule_action
+
+    async def dispatch_more(
+        account: str, region: str, rule: str, action: dict[str, Any], event: Any
+    ) -> None:
+        scope = Scope(account, region)
+        if "cloudwatchLogs" in action:
+            _write_log(scope, action["cloudwatchLogs"]["logGroupName"], rule, event)
+        elif "lambda" in action:
+            _call(scope, action["lambda"]["functionArn"], rule, event)
+        else:
+            await dispatch(account, region, rule, action, event)
+
+    iot._dispatch_rule_action = dispatch_more
+
+
+def _call(scope: Scope, function_arn: str, rule: str, event: Any) -> None:
+    """Call a function as IoT does, without waiting for it.
+
+    Raises:
+        RuntimeError: there is no such function, or it does not let this rule call it.
+    """
+    with within(scope):
+        function, config, _ = lambda_svc._get_func_record_for_ref(function_arn)
+    if function is None or config is None:
+        raise RuntimeError(f"Function {function_arn} does not exist")
+    arn = f"arn:aws:iot:{scope.region}:{scope.account}:rule/{rule}"
+    if not any(_allows(one, arn) for one in function["policy"]["Statement"]):
+        raise RuntimeError(f"{arn} is not authorized to perform lambda:InvokeFunction")
+    record = lambda_svc._execution_record_for_config(function, config)
+    _calls.submit(_run, scope, config["FunctionName"], record, event)
+
+
+def _run(scope: Scope, name: str, record: dict[str, Any], event: Any) -> None:
+    began = time.monotonic()
+    result = lambda_svc._execute_function_with_config_scope(record, event)
+    with within(scope):
+        lambda_svc._emit_lambda_metrics(
+            name,
+            duration_ms=(time.monotonic() - began) * 1000,
+            error=bool(result.get("error")),
+            throttle=bool(result.get("throttle")),
+        )
+
+
+def _allows(statement: dict[str, Any], rule_arn: str) -> bool:
+    principal = statement.get("Principal", {})
+    service = principal.get("Service") if isinstance(principal, dict) else principal
+    source = statement.get("Condition", {}).get("ArnLike", {}).get("AWS:SourceArn", "*")
+    return (
+        statement["Effect"] == "Allow"
+        and service in ("iot.amazonaws.com", "*")
+        and fnmatchcase(rule_arn, source)
+    )
+
+
+def _write_log(scope: Scope, group: str, rule: str, event: Any) -> None:
+    """Write one log event to the stream that is named after the rule.
+
+    Raises:
+        RuntimeError: there is no such log group.
+    """
+    with within(scope):
+        if group not in cloudwatch_logs._log_groups:
+            raise RuntimeError(f"Log group {group} does not exist")
+        cloudwatch_logs._create_log_stream({"logGroupName": group, "logStreamName": rule})
+        cloudwatch_logs._put_log_events(
+            {
+                "logGroupName": group,
+                "logStreamName": rule,
+                "logEvents": [
+                    {"timestamp": round(time.time() * 1000), "message": json.dumps(event)}
+                ],
+            }
+        )

@@ -1,0 +1,156 @@
+"""IoT rules, metrics out of logs, and alarms of the embedded AWS."""
+
+import json
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.emulator.embedded_aws import ACCOUNT, REGION, EmbeddedAws, publish_function
+
+COUNTS = """
+import json
+def handle(event, context):
+    print(json.dumps({
+        "_aws": {"Timestamp": EVENT_TIME, "CloudWatchMetrics": [{
+            "Namespace": "Test", "Dimensions": [["Rule"]],
+            "Metrics": [{"Name": "Count", "Unit": "Count"}]}]},
+        "Rule": event["rule"], "Count": event["count"]}))
+""".replace("EVENT_TIME", "__import__('time').time() * 1000")
+
+
+def eventually(holds: Callable[[], Any], seconds: float = 20) -> Any:
+    end = time.monotonic() + seconds
+    while not (found := holds()):
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    return found
+
+
+@pytest.fixture
+def log_group(aws: EmbeddedAws, unique: str) -> str:
+    name = f"undelivered-{unique}"
+    aws.client("logs").create_log_group(logGroupName=name)
+    return name
+
+
+@pytest.fixture
+def rule(aws: EmbeddedAws, unique: str, log_group: str) -> tuple[str, str]:
+    """A rule from a topic to a function that counts, with an error action; both names."""
+    function = f"counts-{unique}"
+    publish_function(aws, COUNTS, function)
+    name = f"rule_{unique}"
+    action = {"functionArn": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{function}"}
+    role = f"arn:aws:iam::{ACCOUNT}:role/any"
+    aws.client("iot").create_topic_rule(
+        ruleName=name,
+        topicRulePayload={
+            "sql": f"SELECT count, topic(2) AS rule FROM 'test/{unique}'",  # noqa: S608 - IoT SQL
+            "actions": [{"lambda": action}],
+            "errorAction": {"cloudwatchLogs": {"roleArn": role, "logGroupName": log_group}},
+        },
+    )
+    return name, function
+
+
+def publish(aws: EmbeddedAws, unique: str, count: int) -> None:
+    aws.client("iot-data").publish(
+        topic=f"test/{unique}", qos=1, payload=json.dumps({"count": count})
+    )
+
+
+def total(aws: EmbeddedAws, unique: str) -> float:
+    now = datetime.now(UTC)
+    points = aws.client("cloudwatch").get_metric_statistics(
+        Namespace="Test",
+        MetricName="Count",
+        Dimensions=[{"Name": "Rule", "Value": unique}],
+        StartTime=now - timedelta(minutes=5),
+        EndTime=now + timedelta(minutes=1),
+        Period=3600,
+        Statistics=["Sum"],
+    )["Datapoints"]
+    return sum(point["Sum"] for point in points)
+
+
+def test_a_message_becomes_a_metric_by_rule_function_and_log(
+    aws: EmbeddedAws, rule: tuple[str, str], unique: str
+) -> None:
+    name, function = rule
+    aws.client("lambda").add_permission(
+        FunctionName=function,
+        StatementId="rule",
+        Action="lambda:InvokeFunction",
+        Principal="iot.amazonaws.com",
+        SourceArn=f"arn:aws:iot:{REGION}:{ACCOUNT}:rule/{name}",
+    )
+    publish(aws, unique, 3)
+    publish(aws, unique, 4)
+    eventually(lambda: total(aws, unique) == 7)
+
+
+def test_a_rule_without_permission_calls_nothing_and_its_error_action_says_so(
+    aws: EmbeddedAws, rule: tuple[str, str], unique: str, log_group: str
+) -> None:
+    name, _ = rule
+    publish(aws, unique, 3)
+    logs = aws.client("logs")
+    (event,) = eventually(lambda: logs.filter_log_events(logGroupName=log_group)["events"])
+    told = json.loads(event["message"])
+    assert told["ruleName"] == name
+    assert "not authorized" in told["failures"][0]["errorMessage"]
+    assert total(aws, unique) == 0
+
+
+def test_silence_sets_an_alarm_off_and_the_topic_hears_both_ends(
+    aws: EmbeddedAws, unique: str
+) -> None:
+    cloudwatch, sns, sqs = (aws.client(name) for name in ("cloudwatch", "sns", "sqs"))
+    topic = sns.create_topic(Name=unique)["TopicArn"]
+    queue = sqs.create_queue(QueueName=unique)["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn["QueueArn"])
+    metric = {"Namespace": "Test", "MetricName": f"Heartbeats-{unique}"}
+
+    def beat(thing: str, ago_seconds: float) -> None:
+        cloudwatch.put_metric_data(
+            Namespace=metric["Namespace"],
+            MetricData=[
+                {
+                    "MetricName": metric["MetricName"],
+                    "Dimensions": [{"Name": "Thing", "Value": thing}],
+                    "Value": 1,
+                    "Timestamp": datetime.now(UTC) - timedelta(seconds=ago_seconds),
+                }
+            ],
+        )
+
+    def state() -> str:
+        (alarm,) = cloudwatch.describe_alarms(AlarmNames=[unique])["MetricAlarms"]
+        return str(alarm["StateValue"])
+
+    def told() -> str:
+        received = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=1).get("Messages", [])
+        for one in received:
+            sqs.delete_message(QueueUrl=queue, ReceiptHandle=one["ReceiptHandle"])
+            return str(json.loads(json.loads(one["Body"])["Message"])["NewStateValue"])
+        return ""
+
+    beat("one", 0)
+    cloudwatch.put_metric_alarm(
+        AlarmName=unique, **metric, Dimensions=[{"Name": "Thing", "Value": "one"}],
+        Statistic="Sum", Period=10, EvaluationPeriods=1, Threshold=1,
+        ComparisonOperator="LessThanThreshold", TreatMissingData="breaching",
+        AlarmActions=[topic], OKActions=[topic],
+    )  # fmt: skip
+    eventually(lambda: state() == "OK")
+    assert eventually(told) == "OK"
+    # Another camera's heartbeat does not count for this one.
+    beat("two", 0)
+    eventually(lambda: state() == "ALARM")
+    assert eventually(told) == "ALARM"
+    beat("one", 0)
+    eventually(lambda: state() == "OK")
+    assert eventually(told) == "OK"

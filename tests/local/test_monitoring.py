@@ -1,0 +1,144 @@
+"""A camera that stops raises its alarm, through all that the template made, on the embedded AWS."""
+
+import json
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import boto3
+import pytest
+
+from model_tools.shapes.scenes import write_scenes
+from stacks.config import load_environment
+from tests.local.checkout import ROOT, Checkout, heartbeat, virtual_camera, watch
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+
+CAMERA = "dev-camera-1"
+
+
+class Cloud:
+    """Clients of the embedded AWS in the account of dev."""
+
+    def __init__(self, checkout: Checkout) -> None:
+        file = checkout.root / ".local/aws/endpoint.json"
+        self._url = json.loads(file.read_text(encoding="utf-8"))["endpoint_url"]
+
+    def client(self, service: str) -> Any:
+        connect: Any = boto3.client  # its stub wants a literal name
+        return connect(
+            service,
+            endpoint_url=self._url,
+            region_name="eu-central-1",
+            aws_access_key_id="111111111111",
+            aws_secret_access_key="local",
+        )
+
+    def outputs(self, stack: str) -> dict[str, str]:
+        (found,) = self.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
+        return {one["OutputKey"]: one["OutputValue"] for one in found["Outputs"]}
+
+    def alarm(self, name: str) -> str:
+        """The state of the alarm whose construct has this id."""
+        paginator = self.client("cloudwatch").get_paginator("describe_alarms")
+        (state,) = (
+            alarm["StateValue"]
+            for page in paginator.paginate()
+            for alarm in page["MetricAlarms"]
+            if re.search(rf"Fleet{name}[0-9A-F]{{8}}", alarm["AlarmName"])
+        )
+        return str(state)
+
+    def total(self, metric: str, statistic: str, **dimensions: str) -> float:
+        now = datetime.now(UTC)
+        dimensions = {"Environment": "dev", **dimensions}
+        points = self.client("cloudwatch").get_metric_statistics(
+            Namespace="DeepLens",
+            MetricName=metric,
+            Dimensions=[{"Name": name, "Value": value} for name, value in dimensions.items()],
+            StartTime=now - timedelta(hours=1),
+            EndTime=now + timedelta(minutes=1),
+            Period=7200,
+            Statistics=[statistic],
+        )["Datapoints"]
+        return sum(float(point[statistic]) for point in points)
+
+
+@contextmanager
+def watched(checkout: Checkout) -> Iterator[None]:
+    """Dev expects its camera, and alarms after one minute of silence."""
+    file = checkout.root / "environments/dev.toml"
+    before = file.read_text(encoding="utf-8")
+    text = before.replace("[fleet]\n", f'[fleet]\nthings = ["{CAMERA}"]\n')
+    file.write_text(f"{text}\n[monitoring]\nno_heartbeat_minutes = 1\n", encoding="utf-8")
+    try:
+        yield
+    finally:
+        file.write_text(before, encoding="utf-8")
+
+
+def inbox(cloud: Cloud) -> Callable[[], list[dict[str, Any]]]:
+    """Subscribe a queue to the alarm topic; the function gives what newly came."""
+    sqs = cloud.client("sqs")
+    queue = sqs.create_queue(QueueName="told")["QueueUrl"]
+    attributes = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])
+    topic = cloud.outputs("dev-Monitoring")["AlarmTopicArn"]
+    cloud.client("sns").subscribe(
+        TopicArn=topic, Protocol="sqs", Endpoint=attributes["Attributes"]["QueueArn"]
+    )
+
+    def told() -> list[dict[str, Any]]:
+        messages = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", [])
+        for one in messages:
+            sqs.delete_message(QueueUrl=queue, ReceiptHandle=one["ReceiptHandle"])
+        return [json.loads(json.loads(one["Body"])["Message"]) for one in messages]
+
+    return told
+
+
+def eventually(holds: Callable[[], object], what: str, seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, what
+        time.sleep(0.5)
+
+
+def test_a_camera_that_stops_raises_its_alarm_and_people_are_told(checkout: Checkout) -> None:
+    write_scenes(checkout.root / ".local/scenes", 6, seed=0)
+    with watched(checkout):
+        checkout.demo("deploy", "dev")
+    cloud = Cloud(checkout)
+    told = inbox(cloud)
+    silence = f"NoHeartbeat{CAMERA.replace('-', '')}"
+
+    with virtual_camera(checkout):
+        watch(checkout, 4)
+        eventually(lambda: cloud.alarm(silence) == "OK", "the camera was not heard", 60)
+        assert cloud.alarm("NoHeartbeat") == "OK"
+        digest = load_environment(ROOT / "environments/dev.toml").model.digest
+        assert heartbeat(checkout)["model"]["digest"] == digest
+        eventually(lambda: cloud.total("Detections", "Sum") >= 4, "detections", 30)
+        assert cloud.total("Detections", "Sum", Label="circle") > 0
+        assert cloud.total("FramesPerSecond", "Maximum", Thing=CAMERA) > 0
+        assert cloud.total("LatencyP95", "Maximum") > 0
+        logs = cloud.client("logs").filter_log_events(
+            logGroupName=cloud.outputs("dev-Monitoring")["LogGroupName"],
+            filterPattern="heartbeat",
+        )["events"]
+        lines = [json.loads(one["message"]) for one in logs if one["message"].startswith("{")]
+        kept = [one for one in lines if one["kind"] == "heartbeat" and one["heartbeat"]["model"]]
+        assert kept[-1]["heartbeat"]["model"]["digest"] == digest
+        told()
+
+    eventually(lambda: cloud.alarm(silence) == "ALARM", "the silence was not heard", 120)
+    heard: list[dict[str, Any]] = []
+    eventually(lambda: heard.extend(told()) or len(heard) >= 2, "nobody was told", 30)
+    assert {one["NewStateValue"] for one in heard} == {"ALARM"}
+    assert any(
+        "no datapoints" in one["NewStateReason"] or "[0]" in one["NewStateReason"] for one in heard
+    )
+    assert any(CAMERA in one["AlarmDescription"] for one in heard)
+    assert cloud.alarm("MetricsFunction") == "OK"
