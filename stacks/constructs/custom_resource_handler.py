@@ -6,7 +6,11 @@ from pathlib import Path
 from aws_cdk import Duration, aws_iam, aws_lambda
 from constructs import Construct
 
-from stacks.constructs.findings import accept_python_3_12, accept_wildcards
+from stacks.constructs.findings import (
+    accept_of_function,
+    accept_python_3_12,
+    accept_wildcards,
+)
 from stacks.constructs.service_role import FunctionLog, lambda_role
 
 SOURCES = Path(__file__).resolve().parents[2] / "lambda_src" / "custom_resources"
@@ -46,6 +50,13 @@ class CustomResourceHandler(Construct):
             log_group=log_group,
         )
         accept_python_3_12(self.function)
+        accept_of_function(
+            self.function,
+            no_limit="CloudFormation calls it a few times in a deploy, and a reserved share would "
+            "be taken from the rest of the account",
+            no_queue="CloudFormation waits for its answer and fails the stack without one; nobody "
+            "would read a queue",
+        )
 
     @property
     def service_token(self) -> str:

@@ -1,8 +1,9 @@
-"""Acknowledgements of cdk-nag findings, each with a reason, at the construct they are about."""
+"""Acknowledgements of scanners' findings, each with a reason, at the construct they are about."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import cast
 
-from aws_cdk import Acknowledgment, Validations, aws_iam, aws_lambda
+from aws_cdk import Acknowledgment, CfnResource, Validations, aws_iam, aws_lambda
 from constructs import IConstruct
 
 
@@ -30,3 +31,30 @@ def accept_python_3_12(function: aws_lambda.Function) -> None:
             "and one version serves every function of the project",
         )
     )
+
+
+def accept_of_function(function: aws_lambda.Function, *, no_limit: str, no_queue: str) -> None:
+    """Accept what checkov says of every function here; the reasons are those of this one.
+
+    Args:
+        function: the function.
+        no_limit: why it has no concurrency of its own (CKV_AWS_115).
+        no_queue: why it has no dead letter queue (CKV_AWS_116).
+    """
+    accept_checkov(
+        function,
+        {
+            "CKV_AWS_115": no_limit,
+            "CKV_AWS_116": no_queue,
+            "CKV_AWS_117": "it speaks to AWS' APIs only, by TLS and with its role; nothing that it "
+            "needs is in a VPC",
+            "CKV_AWS_173": "its variables are names, no secrets; Lambda encrypts them with its key",
+        },
+    )
+
+
+def accept_checkov(construct: IConstruct, reasons: Mapping[str, str]) -> None:
+    """Accept checkov's findings about a construct's resource, each by id with its reason."""
+    resource = cast("CfnResource", construct.node.default_child or construct)
+    skip = [{"id": id_, "comment": reason} for id_, reason in sorted(reasons.items())]
+    resource.add_metadata("checkov", {"skip": skip})

@@ -8,7 +8,11 @@ from constructs import Construct
 from stacks.config import EnvironmentConfig
 from stacks.constructs.custom_resource_handler import NOT_SOURCE
 from stacks.constructs.deeplens_project import deployment_name
-from stacks.constructs.findings import accept_python_3_12, accept_wildcards
+from stacks.constructs.findings import (
+    accept_of_function,
+    accept_python_3_12,
+    accept_wildcards,
+)
 from stacks.constructs.inference_function import function_name
 from stacks.constructs.service_role import FunctionLog, lambda_role, service_principal
 
@@ -74,6 +78,13 @@ class FleetMetrics(Construct):
             },
         )
         accept_python_3_12(function)
+        accept_of_function(
+            function,
+            no_limit="cameras bound how often it is called, and a limit would lose the heartbeats "
+            "of those that are well",
+            no_queue="what is lost is a point of a metric, an alarm watches its errors, and IoT "
+            "logs what it could not hand over",
+        )
         return function
 
     def _rule(self, name: str, *, select: str, topic_filter: str, where: str = "") -> None:

@@ -6,7 +6,7 @@ from aws_cdk import Duration, FileSystem, IgnoreMode, RemovalPolicy, aws_lambda
 from constructs import Construct
 
 from stacks.constructs.custom_resource_handler import NOT_SOURCE
-from stacks.constructs.findings import accept_python_3_12
+from stacks.constructs.findings import accept_of_function, accept_python_3_12
 from stacks.constructs.service_role import FunctionLog, lambda_role
 
 SOURCES = Path(__file__).resolve().parents[2] / "lambda_src" / "inference"
@@ -44,6 +44,11 @@ class InferenceFunction(Construct):
             current_version_options=aws_lambda.VersionOptions(removal_policy=RemovalPolicy.RETAIN),
         )
         accept_python_3_12(function)
+        accept_of_function(
+            function,
+            no_limit="it is published for cameras and never called in the cloud",
+            no_queue="it is published for cameras and never called in the cloud",
+        )
         self.version_arn = function.current_version.function_arn
         self.version = function.current_version.version
         self.source_hash = FileSystem.fingerprint(

@@ -6,6 +6,8 @@ from typing import cast
 from aws_cdk import RemovalPolicy, Stack, aws_iam, aws_logs
 from constructs import Construct
 
+from stacks.constructs.findings import accept_checkov
+
 
 class FunctionLog(aws_logs.LogGroup):
     """A log group that ends with its stack, kept as long as the environment says."""
@@ -14,6 +16,13 @@ class FunctionLog(aws_logs.LogGroup):
         super().__init__(scope, id_, removal_policy=RemovalPolicy.DESTROY)
         # The L2 property is an enumeration of words; days are what an environment file says.
         cast("aws_logs.CfnLogGroup", self.node.default_child).retention_in_days = retention_days
+        accept_checkov(
+            self,
+            {
+                "CKV_AWS_158": "CloudWatch Logs encrypts it with its own key; it holds no picture "
+                "and no secret, and a key of ours would be one more way to lose it"
+            },
+        )
 
 
 def service_principal(

@@ -1,9 +1,11 @@
-"""One checkout and one embedded AWS for all tests here."""
+"""Checkouts, each with an embedded AWS; most tests here share one."""
 
 import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -12,8 +14,21 @@ from tests.local.checkout import ROOT, Checkout
 
 @pytest.fixture(scope="session")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
-    """Sources are copied, installed environments are linked, state is new."""
-    root = tmp_path_factory.mktemp("checkout")
+    """The one that most tests share."""
+    with new_checkout(tmp_path_factory.mktemp("checkout")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def own_checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
+    """One for tests that need an AWS without anybody else's things."""
+    with new_checkout(tmp_path_factory.mktemp("own")) as made:
+        yield made
+
+
+@contextmanager
+def new_checkout(root: Path) -> Iterator[Checkout]:
+    """Copy the sources, link the installed environments, start an AWS without state."""
     for name in (".venv", ".venv-local-aws", ".venv-device", "node_modules"):
         (root / name).symlink_to(ROOT / name)
     for name in ("demo", "stacks", "local_aws", "lambda_src", "environments", "models"):

@@ -106,7 +106,8 @@ def eventually(holds: Callable[[], object], what: str, seconds: float) -> None:
         time.sleep(0.5)
 
 
-def test_a_camera_that_stops_raises_its_alarm_and_people_are_told(checkout: Checkout) -> None:
+def test_a_camera_that_stops_raises_its_alarm_and_people_are_told(own_checkout: Checkout) -> None:
+    checkout = own_checkout
     write_scenes(checkout.root / ".local/scenes", 6, seed=0)
     with watched(checkout):
         checkout.demo("deploy", "dev")

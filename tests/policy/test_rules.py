@@ -183,6 +183,8 @@ MISTAKES: list[tuple[str, str, Mistake]] = [
     ("rules-hear", MONITORING, lambda t: swap(t, " WHERE regexp_matches", " IF regexp_matches")),
     ("callers-named", MONITORING, lambda t: properties(t, "AWS::Lambda::Permission").pop(
         "SourceArn")),
+    ("reasons-given", STORE, lambda t: resource(t, "AWS::Lambda::Function").update(
+        Metadata={"checkov": {"skip": [{"id": "CKV_AWS_117", "comment": ""}]}})),
     ("rotated-key", MONITORING, lambda t: properties(t, KEY).update(EnableKeyRotation=False)),
 ]  # fmt: skip
 

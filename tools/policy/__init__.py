@@ -7,10 +7,24 @@ each of its findings says what to do. `tests/policy` plants every defect and see
 
 from collections.abc import Iterable
 
-from tools.policy import devices, identity, monitoring, releases, storage
+from tools.policy import (
+    acknowledgements,
+    devices,
+    identity,
+    monitoring,
+    releases,
+    storage,
+)
 from tools.policy.reading import Finding, Stack
 
-RULES = (*identity.RULES, *devices.RULES, *storage.RULES, *releases.RULES, *monitoring.RULES)
+RULES = (
+    *identity.RULES,
+    *devices.RULES,
+    *storage.RULES,
+    *releases.RULES,
+    *monitoring.RULES,
+    *acknowledgements.RULES,
+)
 
 
 def findings(stacks: Iterable[Stack]) -> list[Finding]:
