@@ -1,0 +1,249 @@
+"""An account as the templates of one environment would make it, and what is allowed in it."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from tools.policy.reading import Stack
+
+ROOT = Path(__file__).parents[2]
+REGION = "eu-central-1"
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Evaluator:
+    """ministack's IAM evaluator in its own process."""
+
+    asking: IO[str]
+    answering: IO[str]
+
+    def __call__(self, **asked: Any) -> str:
+        self.asking.write(json.dumps(asked) + "\n")
+        self.asking.flush()
+        return self.answering.readline().strip()
+
+
+@contextmanager
+def running_evaluator() -> Iterator[Evaluator]:
+    with subprocess.Popen(
+        [ROOT / ".venv-local-aws/bin/python", Path(__file__).with_name("iam_evaluator.py")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        yield Evaluator(process.stdin, process.stdout)
+        process.stdin.close()
+
+
+class Account:
+    """Names, roles and policies of an environment, with every reference resolved."""
+
+    def __init__(self, stacks: list[Stack], evaluator: Evaluator) -> None:
+        self._stacks = {stack.name.split("-", 1)[1]: stack for stack in stacks}
+        self._evaluate = evaluator
+        self.environment = stacks[0].name.split("-")[0]
+        self.id = stacks[0].account
+        self._exports = {
+            output["Export"]["Name"]: self.plain(stack, output["Value"])
+            for stack in stacks
+            for output in stack.template.get("Outputs", {}).values()
+            if "Export" in output
+        }
+
+    def resources(self, stack: str, type_: str) -> Iterator[tuple[str, Document]]:
+        """Logical ids and properties without references."""
+        for logical_id, resource in self._stacks[stack].resources(type_):
+            yield logical_id, self.plain(self._stacks[stack], resource["Properties"])
+
+    def one(self, stack: str, type_: str, name: str = "") -> Document:
+        """The only resource of a type whose logical id begins with a name."""
+        (found,) = (
+            properties
+            for logical_id, properties in self.resources(stack, type_)
+            if logical_id.startswith(name)
+        )
+        return found
+
+    def roles(self) -> Iterator[tuple[str, str]]:
+        """Every role: its stack and logical id."""
+        for name, stack in self._stacks.items():
+            for logical_id, _ in stack.resources("AWS::IAM::Role"):
+                yield name, logical_id
+
+    def role_arn(self, stack: str, logical_id: str) -> str:
+        return f"arn:aws:iam::{self.id}:role/{stack}-{logical_id}"
+
+    def policies(self, stack: str, logical_id: str) -> list[Document]:
+        """The documents of all policies on a role, from whatever stack."""
+        arn = self.role_arn(stack, logical_id)
+        name = arn.rpartition("/")[2]
+        return [
+            policy["PolicyDocument"]
+            for one in self._stacks
+            for type_ in ("AWS::IAM::ManagedPolicy", "AWS::IAM::Policy")
+            for policy_id, policy in self.resources(one, type_)
+            if name in policy.get("Roles", [])
+            or f"policy/{policy_id}" in json.dumps(self._attached(stack, logical_id))
+        ]
+
+    def may(  # noqa: PLR0913 - a request has this many parts
+        self,
+        role: tuple[str, str],
+        action: str,
+        resource: str,
+        *,
+        extra: Document | None = None,
+        boundary: Document | None = None,
+        tls: bool = True,
+        **context: str,
+    ) -> str:
+        """Decide about a role of this account, with the policy of the resource where it is ours."""
+        policies = [*self.policies(*role), *([extra] if extra else [])]
+        return self._evaluate(
+            principal=self.role_arn(*role),
+            account=self.id,
+            action=action,
+            resource=resource,
+            region=REGION,
+            tls=tls,
+            context={"s3:TlsVersion": "1.3", **{_key(one): text for one, text in context.items()}},
+            policies=policies,
+            boundary=boundary,
+            service=None,
+            resource_policy=self._policy_of(resource),
+            resource_policy_must_allow=":kms:" in resource,
+            owner=self.id,
+        )
+
+    def certificate_may(self, thing: str, action: str, resource: str) -> str:
+        """Decide about a device's certificate that is connected as a thing."""
+        document = self.one("Devices", "AWS::IoT::Policy")["PolicyDocument"]
+        text = json.dumps(document).replace("${iot:Connection.Thing.ThingName}", thing)
+        return self._evaluate(
+            principal=f"arn:aws:iot:{REGION}:{self.id}:cert/x",
+            account=self.id,
+            action=action,
+            resource=f"arn:aws:iot:{REGION}:{self.id}:{resource}",
+            region=REGION,
+            tls=True,
+            context={},
+            policies=[json.loads(text)],
+            boundary=None,
+            service=None,
+            resource_policy=None,
+            resource_policy_must_allow=False,
+            owner=self.id,
+        )
+
+    def service_may(
+        self, service: str, document: Document, action: str, resource: str, **context: str
+    ) -> str:
+        """Decide about a service, by the policy of a resource or the trust policy of a role."""
+        statements = [
+            {"Resource": "*", **statement} if "Resource" not in statement else statement
+            for statement in document["Statement"]
+        ]
+        return self._evaluate(
+            principal="",
+            account=self.id,
+            action=action,
+            resource=resource,
+            region=REGION,
+            tls=True,
+            context={_key(one): text for one, text in context.items()},
+            policies=[],
+            boundary=None,
+            service=service,
+            resource_policy={**document, "Statement": statements},
+            resource_policy_must_allow=False,
+            owner=self.id,
+        )
+
+    def plain(self, stack: Stack, value: Any) -> Any:
+        """Resolve references; what has no name in the templates gets one from its logical id."""
+        if isinstance(value, list):
+            return [self.plain(stack, item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        return self._resolved(stack, value) or {
+            key: self.plain(stack, item) for key, item in value.items()
+        }
+
+    def _resolved(self, stack: Stack, value: Document) -> str | None:
+        match value:
+            case {"Fn::Join": [separator, parts]}:
+                return str(separator).join(str(self.plain(stack, one)) for one in parts)
+            case {"Fn::ImportValue": name}:
+                return str(self._exports[name])
+            case {"Fn::GetAtt": [name, attribute]}:
+                return self._attribute(stack, name, attribute)
+            case {"Ref": name}:
+                return self._reference(stack, name)
+        return None
+
+    def _reference(self, stack: Stack, name: str) -> str:
+        pseudo = {"AWS::Region": REGION, "AWS::AccountId": self.id, "AWS::Partition": "aws"}
+        if name in pseudo:
+            return pseudo[name]
+        resource = stack.template["Resources"].get(name)
+        assert resource, f"no value for {name}"
+        short = stack.name.split("-", 1)[1]
+        match resource["Type"]:
+            case "AWS::S3::Bucket":
+                return str(resource["Properties"].get("BucketName", name.lower()))
+            case "AWS::IAM::ManagedPolicy":
+                return f"arn:aws:iam::{self.id}:policy/{name}"
+            case "AWS::IAM::Role":
+                return f"{short}-{name}"
+            case "AWS::SNS::Topic":
+                return f"arn:aws:sns:{REGION}:{self.id}:{name}"
+        return name
+
+    def _attribute(self, stack: Stack, name: str, attribute: str) -> str:
+        resource = stack.template["Resources"][name]
+        here = f"{REGION}:{self.id}"
+        short = stack.name.split("-", 1)[1]
+        named = resource.get("Properties", {})
+        match resource["Type"], attribute:
+            case "AWS::IAM::Role", "Arn":
+                return self.role_arn(short, name)
+            case "AWS::S3::Bucket", "Arn":
+                return f"arn:aws:s3:::{self._reference(stack, name)}"
+            case "AWS::KMS::Key", "Arn":
+                return f"arn:aws:kms:{here}:key/{name}"
+            case "AWS::Lambda::Function", "Arn":
+                return f"arn:aws:lambda:{here}:function:{named.get('FunctionName', name)}"
+            case "AWS::Logs::LogGroup", "Arn":
+                return f"arn:aws:logs:{here}:log-group:{name}:*"
+        return f"{name}.{attribute}"
+
+    def _attached(self, stack: str, logical_id: str) -> list[str]:
+        resource = self._stacks[stack].template["Resources"][logical_id]
+        plain = self.plain(self._stacks[stack], resource["Properties"])
+        return list(plain.get("ManagedPolicyArns", []))
+
+    def _policy_of(self, resource: str) -> Document | None:
+        """The policy on a bucket or key of this environment."""
+        if resource.startswith("arn:aws:s3:::"):
+            bucket = resource.removeprefix("arn:aws:s3:::").split("/")[0]
+            for _, policy in self.resources("ModelStore", "AWS::S3::BucketPolicy"):
+                if policy["Bucket"] == bucket:
+                    return dict(policy["PolicyDocument"])
+        if ":kms:" in resource:
+            for stack in self._stacks:
+                for logical_id, key in self.resources(stack, "AWS::KMS::Key"):
+                    if resource.endswith(f"key/{logical_id}"):
+                        return dict(key["KeyPolicy"])
+        return None
+
+
+def _key(name: str) -> str:
+    """`kms_ViaService` is a Python name for `kms:ViaService`."""
+    return name.replace("_", ":", 1)

@@ -1,0 +1,349 @@
+"""Who can do what, asked of all policies together by an IAM evaluator."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from stacks.config import load_environment
+from tests.policy.account import REGION, Account, Evaluator, running_evaluator
+from tests.synth.synthesis import ROOT, synthesize, with_everything
+from tools.assembly import read_assembly
+from tools.policy.reading import by_environment, listed
+
+EVERYTHING = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
+}
+ALLOW, DENY, NOTHING_SAYS_SO = "Allow", "Deny", "ImplicitDeny"
+
+
+@pytest.fixture(scope="module")
+def evaluator() -> Iterator[Evaluator]:
+    with running_evaluator() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def accounts(evaluator: Evaluator, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Account]:
+    """The committed environments, and `full`, which has everything."""
+    folder = tmp_path_factory.mktemp("everything")
+    with_everything(folder, load_environment(ROOT / "environments/dev.toml").model.digest)
+    result = synthesize(folder / "out", folder)
+    assert result.returncode == 0, result.stderr
+    found = by_environment(read_assembly(folder / "out"))
+    return {name: Account(stacks, evaluator) for name, stacks in found.items()}
+
+
+@pytest.fixture(scope="module")
+def dev(accounts: dict[str, Account]) -> Account:
+    return accounts["dev"]
+
+
+def role(account: Account, stack: str, begin: str) -> tuple[str, str]:
+    (found,) = (one for one in account.roles() if one[0] == stack and one[1].startswith(begin))
+    return found
+
+
+@pytest.fixture(scope="module")
+def camera(dev: Account) -> tuple[str, str]:
+    """The role that a device's certificate is exchanged for."""
+    return role(dev, "Devices", "TokenExchangeRole")
+
+
+@pytest.fixture(scope="module")
+def publisher(dev: Account) -> tuple[str, str]:
+    return role(dev, "ModelStore", "ModelsPublisherRole")
+
+
+def bucket(account: Account) -> str:
+    return (
+        f"arn:aws:s3:::{account.one('ModelStore', 'AWS::S3::Bucket', 'ModelsBucket')['BucketName']}"
+    )
+
+
+def key(account: Account) -> str:
+    ((logical_id, _),) = account.resources("ModelStore", "AWS::KMS::Key")
+    return f"arn:aws:kms:{REGION}:{account.id}:key/{logical_id}"
+
+
+def function(account: Account) -> str:
+    name = f"deeplens-{account.environment}-inference"
+    return f"arn:aws:lambda:{REGION}:{account.id}:function:{name}"
+
+
+def test_a_device_reads_its_own_components(dev: Account, camera: tuple[str, str]) -> None:
+    model = f"{bucket(dev)}/components/shapes/0/model.zip"
+    assert dev.may(camera, "s3:GetObject", model) == ALLOW
+    via_s3 = {"kms_ViaService": f"s3.{REGION}.amazonaws.com"}
+    assert dev.may(camera, "kms:Decrypt", key(dev), **via_s3) == ALLOW
+
+
+@pytest.mark.parametrize(
+    ("action", "below"),
+    [
+        ("s3:GetObject", "/datasets/faces.zip"),
+        ("s3:GetObject", "/headpose/TFartifacts/graph.pb"),
+        ("s3:ListBucket", ""),
+        ("s3:PutObject", "/components/shapes/0/model.zip"),
+        ("s3:PutObject", "/datasets/faces.zip"),
+        ("s3:DeleteObject", "/components/shapes/0/model.zip"),
+        ("s3:PutBucketPolicy", ""),
+    ],
+)
+def test_a_device_can_do_nothing_else_with_its_bucket(
+    dev: Account, camera: tuple[str, str], action: str, below: str
+) -> None:
+    assert dev.may(camera, action, f"{bucket(dev)}{below}") != ALLOW
+
+
+def test_a_device_uses_the_key_through_s3_only(dev: Account, camera: tuple[str, str]) -> None:
+    assert dev.may(camera, "kms:Decrypt", key(dev)) != ALLOW
+    via_another = {"kms_ViaService": f"secretsmanager.{REGION}.amazonaws.com"}
+    assert dev.may(camera, "kms:Decrypt", key(dev), **via_another) != ALLOW
+    via_s3 = {"kms_ViaService": f"s3.{REGION}.amazonaws.com"}
+    assert dev.may(camera, "kms:GenerateDataKey", key(dev), **via_s3) != ALLOW
+
+
+@pytest.mark.parametrize("action", ["GetObject", "PutObject", "ListBucket", "DeleteObject"])
+def test_no_role_touches_another_environments_bucket(
+    accounts: dict[str, Account], action: str
+) -> None:
+    asked = 0
+    for account in accounts.values():
+        for other in accounts.values():
+            if other is not account:
+                for one in account.roles():
+                    for below in ("", "/components/shapes/0/model.zip", "/datasets/x"):
+                        decision = account.may(one, f"s3:{action}", f"{bucket(other)}{below}")
+                        assert decision != ALLOW, (one, other.environment, below)
+                        asked += 1
+    assert asked > 100
+
+
+@pytest.mark.parametrize(
+    "action",
+    ["UpdateFunctionCode", "UpdateFunctionConfiguration", "PublishVersion", "DeleteFunction",
+     "AddPermission"],
+)  # fmt: skip
+def test_no_role_of_an_environment_can_replace_the_cameras_function(
+    accounts: dict[str, Account], action: str
+) -> None:
+    for account in accounts.values():
+        for one in account.roles():
+            assert account.may(one, f"lambda:{action}", function(account)) != ALLOW, one
+
+
+@pytest.mark.parametrize(
+    "action", ["iam:PassRole", "iam:CreateRole", "iam:AttachRolePolicy", "sts:AssumeRole"]
+)
+def test_no_role_of_an_environment_can_become_another(
+    accounts: dict[str, Account], action: str
+) -> None:
+    for account in accounts.values():
+        for one in account.roles():
+            for other in account.roles():
+                decision = account.may(one, action, account.role_arn(*other))
+                assert decision != ALLOW, (one, other)
+
+
+def test_the_publisher_writes_components_and_deletes_nothing(
+    dev: Account, publisher: tuple[str, str]
+) -> None:
+    model = f"{bucket(dev)}/components/shapes/0/model.zip"
+    assert dev.may(publisher, "s3:PutObject", model) == ALLOW
+    assert dev.may(publisher, "s3:PutObject", f"{bucket(dev)}/datasets/x") != ALLOW
+    for action in ("DeleteObject", "DeleteObjectVersion", "BypassGovernanceRetention"):
+        assert dev.may(publisher, f"s3:{action}", model, extra=EVERYTHING) == DENY
+
+
+def test_not_even_an_administrator_replaces_or_deletes_a_component(
+    dev: Account, camera: tuple[str, str]
+) -> None:
+    model = f"{bucket(dev)}/components/shapes/0/model.zip"
+    for action in ("PutObject", "DeleteObject", "DeleteObjectVersion"):
+        assert dev.may(camera, f"s3:{action}", model, extra=EVERYTHING) == DENY
+    assert dev.may(camera, "s3:PutObject", f"{bucket(dev)}/datasets/x", extra=EVERYTHING) == ALLOW
+
+
+def test_the_bucket_refuses_whoever_comes_without_tls_1_2(
+    dev: Account, camera: tuple[str, str]
+) -> None:
+    model = f"{bucket(dev)}/components/shapes/0/model.zip"
+    assert dev.may(camera, "s3:GetObject", model, tls=False) == DENY
+    assert dev.may(camera, "s3:GetObject", model, s3_TlsVersion="1.1") == DENY
+    assert dev.may(camera, "s3:GetObject", model, s3_TlsVersion="1.2") == ALLOW
+
+
+def test_only_dev_components_are_made_in_dev(dev: Account) -> None:
+    handler = role(dev, "Inference", "ComponentsHandlerRole")
+    here = f"arn:aws:greengrass:{REGION}:{dev.id}:components"
+    create = "greengrass:CreateComponentVersion"
+    assert dev.may(handler, create, f"{here}:deeplens.dev.model.shapes") == ALLOW
+    for name in ("deeplens.production.model.shapes", "aws.greengrass.Nucleus", "deeplens.dev"):
+        assert dev.may(handler, create, f"{here}:{name}") != ALLOW
+    delete = "greengrass:DeleteComponent"
+    assert dev.may(handler, delete, f"{here}:deeplens.dev.model.shapes:versions:1.0.0") != ALLOW
+
+
+def test_a_release_goes_to_its_own_fleet_only(dev: Account) -> None:
+    handler = role(dev, "Inference", "ProjectHandlerRole")
+    groups = f"arn:aws:iot:{REGION}:{dev.id}:thinggroup"
+    for action in ("greengrass:CreateDeployment", "iot:CreateJob"):
+        assert dev.may(handler, action, f"{groups}/deeplens-dev") == ALLOW
+        assert dev.may(handler, action, f"{groups}/deeplens-production") != ALLOW
+
+
+CAMERA = "camera-1"
+SHADOW = f"$aws/things/{CAMERA}/shadow/name/deeplens"
+
+
+@pytest.mark.parametrize(
+    ("action", "resource"),
+    [
+        ("iot:Connect", f"client/{CAMERA}"),
+        ("iot:Publish", f"topic/deeplens/{CAMERA}/infer"),
+        ("iot:Publish", f"topic/{SHADOW}/update"),
+        ("iot:Receive", f"topic/{SHADOW}/update/delta"),
+        ("iot:Subscribe", f"topicfilter/{SHADOW}/update/delta"),
+        ("iot:Publish", f"topic/$aws/things/{CAMERA}/greengrassv2/health/json"),
+        ("iot:AssumeRoleWithCertificate", "rolealias/deeplens-dev-token-exchange"),
+    ],
+)
+def test_a_certificate_is_its_own_thing(dev: Account, action: str, resource: str) -> None:
+    assert dev.certificate_may(CAMERA, action, resource) == ALLOW
+    assert dev.certificate_may("other", action, resource) == (
+        ALLOW if "rolealias" in resource else NOTHING_SAYS_SO
+    )
+
+
+@pytest.mark.parametrize(
+    ("action", "resource"),
+    [
+        ("iot:Publish", "topic/anything"),
+        ("iot:Publish", f"topic/deeplens/{CAMERA}/other"),
+        ("iot:Subscribe", "topicfilter/#"),
+        ("iot:Subscribe", "topicfilter/$aws/things/+/shadow/name/deeplens/update"),
+        ("iot:Subscribe", "topicfilter/deeplens/+/infer"),
+        ("iot:Receive", f"topic/deeplens/{CAMERA}/infer"),
+        ("iot:AssumeRoleWithCertificate", "rolealias/deeplens-production-token-exchange"),
+        ("iot:CreateThing", "thing/new"),
+        ("iot:UpdateThingShadow", "thing/other"),
+    ],
+)
+def test_a_certificate_is_nothing_else(dev: Account, action: str, resource: str) -> None:
+    assert dev.certificate_may(CAMERA, action, resource) == NOTHING_SAYS_SO
+
+
+def test_the_cameras_role_is_for_its_own_alias_of_its_own_account(
+    dev: Account, camera: tuple[str, str]
+) -> None:
+    trust = dev.one(*("Devices", "AWS::IAM::Role"))["AssumeRolePolicyDocument"]
+    aliases = f"arn:aws:iot:{REGION}:{dev.id}:rolealias"
+
+    def may(service: str, account: str, alias: str) -> str:
+        return dev.service_may(
+            service, trust, "sts:AssumeRole", dev.role_arn(*camera),
+            aws_SourceAccount=account, aws_SourceArn=f"{aliases}/{alias}",
+        )  # fmt: skip
+
+    provider = "credentials.iot.amazonaws.com"
+    assert may(provider, dev.id, "deeplens-dev-token-exchange") == ALLOW
+    assert may(provider, "999999999999", "deeplens-dev-token-exchange") != ALLOW
+    assert may(provider, dev.id, "somebody-elses") != ALLOW
+    assert may("lambda.amazonaws.com", dev.id, "deeplens-dev-token-exchange") != ALLOW
+
+
+def test_each_role_is_assumed_for_its_own_account_only(accounts: dict[str, Account]) -> None:
+    services = set()
+    for account in accounts.values():
+        for stack, logical_id in account.roles():
+            trust = account.one(stack, "AWS::IAM::Role", logical_id)["AssumeRolePolicyDocument"]
+            arn = account.role_arn(stack, logical_id)
+            for statement in trust["Statement"]:
+                service = listed(statement["Principal"]["Service"])[0]
+                services.add(service)
+                said = statement["Condition"]
+                source = said.get("ArnLike", {}).get("aws:SourceArn", "arn:aws:x:::y")
+                for owner, expected in ((account.id, ALLOW), ("999999999999", NOTHING_SAYS_SO)):
+                    decision = account.service_may(
+                        service, trust, "sts:AssumeRole", arn,
+                        aws_SourceAccount=owner, aws_SourceArn=source.replace("*", "x"),
+                    )  # fmt: skip
+                    assert decision == expected, (arn, service, owner)
+    assert "iot.amazonaws.com" in services
+
+
+def test_alarms_of_this_account_publish_and_nobody_else_does(dev: Account) -> None:
+    policy = dev.one("Monitoring", "AWS::SNS::TopicPolicy")
+    (topic,) = policy["Topics"]
+    document, cloudwatch = policy["PolicyDocument"], "cloudwatch.amazonaws.com"
+    (allowed,) = (one for one in document["Statement"] if one["Effect"] == "Allow")
+    arn = allowed["Condition"]["ArnLike"]["aws:SourceArn"].replace("*", "any")
+
+    def may(service: str, account: str) -> str:
+        return dev.service_may(
+            service, document, "sns:Publish", topic, aws_SourceAccount=account, aws_SourceArn=arn
+        )
+
+    assert may(cloudwatch, dev.id) == ALLOW
+    assert may(cloudwatch, "999999999999") != ALLOW
+    assert may("s3.amazonaws.com", dev.id) != ALLOW
+
+
+def test_what_makes_the_metrics_writes_its_own_log_only(dev: Account) -> None:
+    one = role(dev, "Monitoring", "MetricsRole")
+    groups = dict(dev.resources("Monitoring", "AWS::Logs::LogGroup"))
+    assert len(groups) == 2
+    logs = f"arn:aws:logs:{REGION}:{dev.id}:log-group"
+    written = [
+        name
+        for name in (*groups, "another")
+        if dev.may(one, "logs:PutLogEvents", f"{logs}:{name}:log-stream:x") == ALLOW
+    ]
+    assert [name for name in written if name.startswith("MetricsLog")] == written
+    assert len(written) == 1
+
+
+def test_training_of_deeplens_accounts_cannot_write_a_component(
+    accounts: dict[str, Account],
+) -> None:
+    full = accounts["full"]
+    training = role(full, "DeepLensRoles", "RolesAWSDeepLensSageMakerRole")
+    assert full.may(training, "s3:PutObject", f"{bucket(full)}/datasets/x") == ALLOW
+    model = f"{bucket(full)}/components/shapes/0/model.zip"
+    assert full.may(training, "s3:PutObject", model) == DENY
+    assert full.may(training, "s3:GetObject", model) != ALLOW
+
+
+def test_the_deeplens_service_passes_its_greengrass_roles_to_greengrass_only(
+    accounts: dict[str, Account],
+) -> None:
+    full = accounts["full"]
+    service = role(full, "DeepLensRoles", "RolesAWSDeepLensServiceRole")
+    passed = {
+        (one[1], to)
+        for one in full.roles()
+        for to in ("greengrass.amazonaws.com", "lambda.amazonaws.com")
+        if full.may(service, "iam:PassRole", full.role_arn(*one), iam_PassedToService=to) == ALLOW
+    }
+    assert {to for _, to in passed} == {"greengrass.amazonaws.com"}
+    assert sorted(name[: len("RolesAWSDeepLensGreengrass")] for name, _ in passed) == (
+        ["RolesAWSDeepLensGreengrass"] * 2
+    )
+
+
+def test_a_boundary_narrows_whatever_a_role_has(dev: Account, camera: tuple[str, str]) -> None:
+    boundary = {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": "logs:*", "Resource": "*"}],
+    }
+    model = f"{bucket(dev)}/components/shapes/0/model.zip"
+    assert dev.may(camera, "s3:GetObject", model, boundary=boundary) != ALLOW
+
+
+def test_a_question_about_a_policy_that_is_gone_has_another_answer(
+    dev: Account, camera: tuple[str, str]
+) -> None:
+    """The evaluator says yes where a policy does: its noes mean something."""
+    assert dev.may(camera, "lambda:UpdateFunctionCode", function(dev), extra=EVERYTHING) == ALLOW
+    assert len(dev.policies(*camera)) == 2
