@@ -10,7 +10,14 @@ from hypercorn.config import Config  # type: ignore[import-not-found]  # as abov
 
 from local_aws.device_endpoint import DeviceEndpoint
 from local_aws.greengrass.service import Greengrass
-from local_aws.ministack_hooks import broker, monitoring, s3_copies, services, topic_rules
+from local_aws.ministack_hooks import (
+    broker,
+    monitoring,
+    properties,
+    s3_copies,
+    services,
+    topic_rules,
+)
 from local_aws.ministack_hooks.cloud import MinistackCloud
 from local_aws.paths import StatePaths
 from local_aws.role_aliases import RoleAliases
@@ -35,6 +42,7 @@ class EmbeddedAws:
         broker.bind_broker_to_loopback()
         broker.enforce_certificate_policies()
         s3_copies.complete_copies()
+        properties.apply_dropped_properties()
         topic_rules.complete_rule_actions()
         monitoring.extract_embedded_metrics()
         monitoring.evaluate_alarms_as_aws()

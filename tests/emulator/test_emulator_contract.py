@@ -14,7 +14,9 @@ PRIVATE_NAMES = {
     ],
     "ministack.core.lambda_runtime": ["reset"],
     "ministack.core.responses": ["get_account_id", "get_region", "request_scope"],
-    "ministack.services.cloudformation.provisioners": ["_RESOURCE_HANDLERS", "_physical_name"],
+    "ministack.services.cloudformation.provisioners": [
+        "_RESOURCE_HANDLERS", "_S3_BUCKET_CONFIGURATIONS", "_physical_name",
+    ],
     "ministack.services.cloudwatch": [
         "_alarms", "_calc_stats", "_dims_from_list", "_dims_key", "_dispatch_alarm_actions",
         "_evaluate_alarm", "_evaluate_all_alarms", "_evaluate_parent_alarms", "_metrics",
@@ -39,9 +41,14 @@ PRIVATE_NAMES = {
         "_get_func_record_for_ref",
     ],
     "ministack.services.s3": [
-        "_check_put_preconditions", "_copy_object", "_create_bucket", "_ensure_bucket",
-        "_get_object_data", "_put_object", "bucket_region",
+        "_check_put_preconditions", "_copy_object", "_create_bucket", "_delete_bucket_encryption",
+        "_delete_bucket_lifecycle", "_delete_bucket_ownership_controls", "_delete_bucket_tagging",
+        "_ensure_bucket", "_get_object_data", "_put_bucket_encryption", "_put_bucket_lifecycle",
+        "_put_bucket_logging", "_put_bucket_ownership_controls", "_put_bucket_tagging",
+        "_put_object", "_put_object_lock_configuration", "_resolve_sse_write_headers",
+        "bucket_region",
     ],
+    "ministack.services.sns": ["_topics"],
     "ministack.services.sts": [
         "_gen_secret", "_gen_session_access_key", "_gen_session_token", "register_session",
     ],
