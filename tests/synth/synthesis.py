@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -35,19 +36,23 @@ notify = ["ops@example.com"]
 
 
 def synthesize(
-    folder: Path, environments: Path = ROOT / "environments"
+    folder: Path,
+    environments: Path = ROOT / "environments",
+    checkout: Path = ROOT,
+    within: Sequence[str] = (),
 ) -> subprocess.CompletedProcess[str]:
-    """Write the cloud assembly of `environments` into `folder`."""
-    context = json.loads((ROOT / "cdk.json").read_text(encoding="utf-8"))["context"]
+    """Write the cloud assembly of `environments` into `folder`; `within` begins the command."""
+    context = json.loads((checkout / "cdk.json").read_text(encoding="utf-8"))["context"]
     return subprocess.run(
-        [sys.executable, ROOT / "app.py"],
-        cwd=ROOT,
+        [*within, sys.executable, checkout / "app.py"],
+        cwd=checkout,
         check=False,
         capture_output=True,
         text=True,
         env={
             **os.environ,
             "PATH": f"{ROOT}/.venv/bin:{os.environ['PATH']}",
+            "PYTHONPATH": str(checkout),
             "CDK_OUTDIR": str(folder),
             "CDK_CONTEXT_JSON": json.dumps({**context, "environments": str(environments)}),
             # Validation is what `make check` does, on everything.

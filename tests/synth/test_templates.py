@@ -230,10 +230,3 @@ def test_a_wrong_environment_file_is_one_line_and_no_traceback(tmp_path: Path) -
     assert result.returncode == 1
     assert "model_store.bucket_name" in result.stderr
     assert len(result.stderr.splitlines()) == 1
-
-
-def test_two_syntheses_in_two_folders_give_the_same_bytes(assembly: Path, tmp_path: Path) -> None:
-    again = tmp_path / "again"
-    assert synthesize(again).returncode == 0
-    for file in assembly.glob("assembly-*/*"):
-        assert (again / file.relative_to(assembly)).read_bytes() == file.read_bytes(), file.name

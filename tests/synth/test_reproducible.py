@@ -1,0 +1,69 @@
+"""The same bytes anywhere, from the checkout alone."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.synth.synthesis import ROOT, synthesize
+
+# What ends with a process that has no network but its own empty one, where the kernel allows it.
+_NO_NETWORK = ("unshare", "--map-root-user", "--net")
+
+
+def without_network() -> tuple[str, ...]:
+    """The words before a command that take the network away; none where that is not allowed."""
+    tried = subprocess.run([*_NO_NETWORK, "true"], check=False, capture_output=True)
+    return _NO_NETWORK if tried.returncode == 0 else ()
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Path:
+    """The checkout in another folder: nothing but what a synthesis may read."""
+    copy = tmp_path / "another" / "place"
+    copy.mkdir(parents=True)
+    for name in ("stacks", "lambda_src", "environments", "models"):
+        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("app.py", "cdk.json"):
+        shutil.copy(ROOT / name, copy / name)
+    return copy
+
+
+def test_another_folder_without_network_or_credentials_gives_the_same_bytes(
+    assembly: Path, elsewhere: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, "/nonexistent")
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "CDK_DEFAULT_REGION", "CDK_DEFAULT_ACCOUNT"):
+        monkeypatch.setenv(name, "us-west-1" if name.endswith("REGION") else "999999999999")
+    again = tmp_path / "again"
+    result = synthesize(again, elsewhere / "environments", elsewhere, within=without_network())
+    assert result.returncode == 0, result.stderr
+    compared = 0
+    for file in assembly.rglob("*"):
+        relative = file.relative_to(assembly)
+        if file.is_file():
+            assert (again / relative).read_bytes() == file.read_bytes(), relative
+            compared += 1
+    assert compared > 20
+    assert {one.relative_to(again) for one in again.rglob("*")} == {
+        one.relative_to(assembly) for one in assembly.rglob("*")
+    }
+
+
+def test_templates_decide_nothing_at_deploy_time(templates: dict[str, dict[str, Any]]) -> None:
+    for name, template in templates.items():
+        assert set(template.get("Parameters", {})) <= {"BootstrapVersion"}, name
+        assert "Conditions" not in template, name
+        assert "Fn::If" not in json.dumps(template), name
+
+
+def test_nothing_is_looked_up(assembly: Path) -> None:
+    for manifest in assembly.rglob("manifest.json"):
+        assert "missing" not in json.loads(manifest.read_text(encoding="utf-8")), manifest
+    assert not (ROOT / "cdk.context.json").exists()
