@@ -62,7 +62,8 @@ class FleetDashboard(Construct):
                 "Newest errors",
                 aws_cloudwatch.LogQueryVisualizationType.TABLE,
                 "filter kind in ['error', 'dropped', 'unreadable', 'failed-deployment']",
-                "fields @timestamp, thing, kind, coalesce(error.message, dropped.reason, reason)",
+                "fields @timestamp, thing, kind, coalesce(error.message, dropped.reason, reason) "
+                "as why",
                 "sort @timestamp desc",
                 "limit 20",
                 width=_WHOLE,

@@ -7,6 +7,7 @@ One environment with everything on one embedded AWS. The tests are steps and run
 import json
 import os
 import subprocess
+import time
 from typing import Any
 
 import boto3
@@ -287,6 +288,40 @@ def test_an_update_that_fails_leaves_everything_as_it_was(site: Site) -> None:
     assert _deployed(site) == deployments
     others = {name: one for name, one in site.statuses().items() if name != "Inference"}
     assert all(one.endswith("_COMPLETE") and "ROLLBACK" not in one for one in others.values())
+
+
+def test_a_deployment_that_fails_on_a_device_raises_its_alarm(site: Site) -> None:
+    """What a core would report, long after the deploy; the rest is what the template made."""
+    iot, thing = site.client("iot"), "full-camera-1"
+    group = iot.describe_thing_group(thingGroupName="deeplens-full")
+    iot.add_thing_to_thing_group(thingGroupName="deeplens-full", thingName=thing)
+    greengrass = site.client("greengrassv2")
+    (newest,) = greengrass.list_deployments(
+        targetArn=group["thingGroupArn"], historyFilter="LATEST_ONLY"
+    )["deployments"]
+    job = greengrass.get_deployment(deploymentId=newest["deploymentId"])["iotJobId"]
+    document = json.loads(iot.get_job_document(jobId=job)["document"])
+    report = {
+        "status": "FAILED",
+        "fleetConfigurationArnForStatus": document["configurationArn"],
+        "statusDetails": {"detailedStatus": "FAILED_NO_STATE_CHANGE", "failureCause": "no room"},
+    }
+    topic = f"$aws/things/{thing}/greengrassv2/health/json"
+    message = {"thing": thing, "timestamp": round(time.time() * 1000), "components": []}
+
+    def state() -> str:
+        listed = site.client("cloudwatch").describe_alarms()["MetricAlarms"]
+        (alarm,) = (one for one in listed if "FailedDeployment" in one["AlarmName"])
+        return str(alarm["StateValue"])
+
+    assert state() == "OK"
+    site.client("iot-data").publish(
+        topic=topic, qos=1, payload=json.dumps({**message, "deploymentInformation": report})
+    )
+    end = time.monotonic() + 30
+    while state() != "ALARM":
+        assert time.monotonic() < end
+        time.sleep(0.2)
 
 
 def _deployed(site: Site) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """What an environment may have or leave away."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from stacks.config import load_environment
 from tests.synth.synthesis import ROOT, synthesize, with_everything
 from tools.assembly import read_assembly
 from tools.policy import findings
-from tools.policy.reading import by_environment
+from tools.policy.reading import by_environment, text
 
 
 @pytest.fixture(scope="module")
@@ -19,8 +20,8 @@ def optional(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("optional")
     with_everything(folder, load_environment(ROOT / "environments/dev.toml").model.digest)
     dev = folder / "dev.toml"
-    text = dev.read_text(encoding="utf-8")
-    dev.write_text(f"{text}\n[monitoring]\nenabled = false\n", encoding="utf-8")
+    before = dev.read_text(encoding="utf-8")
+    dev.write_text(f"{before}\n[monitoring]\nenabled = false\n", encoding="utf-8")
     result = synthesize(folder / "out", folder)
     assert result.returncode == 0, result.stderr
     return folder / "out"
@@ -52,3 +53,41 @@ def test_each_listed_camera_has_an_alarm_and_each_address_a_subscription(optiona
     assert things == {"full-camera-1", "full-camera-2"}
     assert len(silent) == 3
     assert '"ops@example.com"' in json.dumps(template)
+
+
+def test_the_dashboard_shows_what_somebody_on_duty_asks(optional: Path) -> None:
+    (template,) = (one.template for one in read_assembly(optional) if one.name == "full-Monitoring")
+    (dashboard,) = (
+        one["Properties"]
+        for one in template["Resources"].values()
+        if one["Type"] == "AWS::CloudWatch::Dashboard"
+    )
+    widgets = json.loads(text(dashboard["DashboardBody"]))["widgets"]
+    shown = {one["properties"]["title"]: json.dumps(one["properties"]) for one in widgets}
+    for name in (
+        "FramesPerSecond",
+        "LatencyP50",
+        "LatencyP95",
+        "SpoolFill",
+        "Errors",
+        "FailedDeployments",
+        "count_distinct(thing)",
+        "heartbeat.model.digest",
+    ):
+        assert any(name in properties for properties in shown.values()), name
+    assert "Environment,Label" in shown["Detections per label"]
+    for properties in shown.values():
+        assert not re.search(r"production|staging", properties)
+
+
+def test_the_alarms_are_those_of_the_docs(optional: Path) -> None:
+    page = (ROOT / "docs/monitoring.md").read_text(encoding="utf-8")
+    (template,) = (one.template for one in read_assembly(optional) if one.name == "full-Monitoring")
+    made = {
+        re.sub(r"^Fleet|[0-9A-F]{8}$", "", logical_id)
+        for logical_id, one in template["Resources"].items()
+        if one["Type"] == "AWS::CloudWatch::Alarm"
+    }
+    for camera in ("fullcamera1", "fullcamera2"):
+        made.remove(f"NoHeartbeat{camera}")
+    assert made == set(re.findall(r"^\| `(\w+)` \|", page.split("## Alarms")[1], re.MULTILINE))

@@ -80,9 +80,9 @@ def rules_hear(stacks: list[Stack]) -> Iterator[Finding]:
 def callers_named(stacks: list[Stack]) -> Iterator[Finding]:
     """A function that a service may call says for which of this account's resources."""
     for stack, logical_id, permission in _resources(stacks, "AWS::Lambda::Permission"):
-        for name in ("SourceArn", "SourceAccount"):
-            if name not in permission:
-                yield stack.finding("callers-named", logical_id, f"add {name}")
+        if "SourceArn" not in permission:
+            advice = "add SourceArn: which rule or resource of this account may call it"
+            yield stack.finding("callers-named", logical_id, advice)
 
 
 def _resources(stacks: list[Stack], type_: str) -> Iterator[tuple[Stack, str, dict[str, Any]]]:
