@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from stacks.config import load_environment
+from tests.synth.synthesis import ROOT, synthesize, with_everything
 from tools.assembly import read_assembly
 from tools.checkov import CheckovFailed, checkov_findings, findings_of
 
@@ -21,6 +23,16 @@ def test_an_acknowledgement_taken_away_is_a_finding(assembly: Path, tmp_path: Pa
     found = checkov_findings([bare])
     assert {line.split(":")[0] for line in found} >= {"CKV_AWS_26", "CKV_AWS_117", "CKV_AWS_158"}
     assert all("bare.template.json" in line for line in found)
+
+
+@pytest.mark.slow
+def test_an_environment_with_everything_has_no_finding(tmp_path: Path) -> None:
+    with_everything(tmp_path / "all", load_environment(ROOT / "environments/dev.toml").model.digest)
+    result = synthesize(tmp_path / "out", tmp_path / "all")
+    assert result.returncode == 0, result.stderr
+    full = [one.file for one in read_assembly(tmp_path / "out") if one.environment == "full"]
+    assert len(full) == 5
+    assert checkov_findings(full) == []
 
 
 def test_a_report_on_nothing_is_a_failure() -> None:
