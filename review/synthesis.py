@@ -70,11 +70,15 @@ def assembly_of(root: Path, commit: Commit, *, log: Path) -> Path:
         kept.touch()
         return kept
     cache.mkdir(parents=True, exist_ok=True)
-    with tree_of(root, commit) as tree, tempfile.TemporaryDirectory(dir=cache) as folder:
+    with (
+        tree_of(root, commit) as tree,
+        tempfile.TemporaryDirectory(dir=cache, prefix=".") as folder,
+    ):
         _lend_artifacts(root / "models", tree / "models")
         output = Path(folder) / "cdk.out"
         synthesize(tree, output, named=f"BASE (commit {commit.id[:12]})", log=log)
-        shutil.copytree(tree / "environments", output / "environments", dirs_exist_ok=True)
+        if (tree / "environments").is_dir():
+            shutil.copytree(tree / "environments", output / "environments")
         with contextlib.suppress(OSError):  # another review was faster: the same content
             output.rename(kept)
     _forget_old(cache)
@@ -123,6 +127,7 @@ def _lend_artifacts(built: Path, models: Path) -> None:
 
 
 def _forget_old(cache: Path) -> None:
-    newest_first = sorted(cache.iterdir(), key=lambda kept: kept.stat().st_mtime, reverse=True)
-    for old in newest_first[_KEPT:]:
+    kept = [folder for folder in cache.iterdir() if not folder.name.startswith(".")]
+    kept.sort(key=lambda folder: folder.stat().st_mtime, reverse=True)
+    for old in kept[_KEPT:]:
         shutil.rmtree(old, ignore_errors=True)
