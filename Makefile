@@ -110,11 +110,15 @@ benchmark-models: setup ## Measure freezing, packaging and engines against basel
 fuzz: setup .venv-fuzz/.ready ## Fuzz what reads files from outside, SECONDS (30) for each format; the corpus grows
 	PYTHONPATH=lambda_src/inference:.venv-fuzz $(PYTHON) -m tests.fuzz --seconds $(or $(SECONDS),30)
 
+.PHONY: review
+review: setup ## Show what the working tree changes in every environment, compared with BASE
+	@$(PYTHON) -m review "$(BASE)"
+
 .PHONY: check
 check: synth ## Style, types, import contracts; cdk-nag and cfn-lint on every template
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
-	.venv/bin/mypy app.py benchmarks demo fleet_tools local_aws model_tools stacks tools lambda_src/inference lambda_src/custom_resources
+	.venv/bin/mypy app.py benchmarks demo fleet_tools local_aws model_tools stacks tools lambda_src/inference lambda_src/custom_resources review
 	.venv/bin/lint-imports
 	$(PYTHON) -m tools.check_templates
 

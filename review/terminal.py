@@ -1,0 +1,59 @@
+"""A page in a terminal; piped, it is plain text."""
+
+from rich.console import Console
+from rich.panel import Panel
+from rich.table import Table as Grid
+from rich.text import Text as Line
+
+from review.document import Alarm, Block, Folded, Heading, Page, Points, Table, Text, Tone
+
+_STYLES: dict[Tone, str] = {
+    "alarm": "bold red",
+    "wider": "bold red",
+    "narrower": "green",
+    "added": "green",
+    "changed": "cyan",
+    "replaced": "bold yellow",
+    "removed": "magenta",
+    "plain": "",
+}
+
+
+def show(page: Page, console: Console) -> None:
+    """Print the page; what is folded is its title only, the other forms have it."""
+    for block in page.blocks:
+        _show(block, console)
+
+
+def _show(block: Block, console: Console) -> None:
+    match block:
+        case Heading(level, text):
+            console.print()
+            console.print(Line(text, style="bold underline" if level < 3 else "bold"))  # noqa: PLR2004 - of a section
+        case Text(text):
+            console.print(Line(text))
+        case Alarm(text):
+            line = Line(text, style=_STYLES["alarm"])
+            console.print(Panel(line, border_style="red") if console.is_terminal else line)
+        case Points(points):
+            for one in points:
+                word = Line(f"  {one.word:>16}  ", style=_STYLES[one.tone])
+                console.print(word + Line(one.text))
+        case Table():
+            _grid(block, console)
+        case Folded(title, _):
+            console.print(Line(title, style="dim"))
+
+
+def _grid(table: Table, console: Console) -> None:
+    if not console.is_terminal:
+        for row in table.rows:
+            cells = [f"{name}: {cell}" for name, cell in zip(table.head, row, strict=True) if cell]
+            console.print(Line("  " + "; ".join(cells)))
+        return
+    grid = Grid(title=table.caption, title_justify="left", title_style="dim")
+    for index, name in enumerate(table.head):
+        grid.add_column(name, justify="right" if table.numbers and index else "left")
+    for row in table.rows:
+        grid.add_row(*(Line(cell) for cell in row))
+    console.print(grid)
