@@ -5,6 +5,7 @@ decide counts as wider, so a widening is never called a narrowing.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -98,46 +99,83 @@ def _implied(condition: Condition, given: Iterable[Condition]) -> bool:
 def _sentences(
     holder: Holder, old: Holding, new: Holding, *, fresh: bool
 ) -> Iterator[tuple[Direction, str]]:
-    allowed = [one for one in new.grants if one.effect == "Allow"]
-    denied = [one for one in new.grants if one.effect == "Deny"]
-    were_allowed = [one for one in old.grants if one.effect == "Allow"]
-    were_denied = [one for one in old.grants if one.effect == "Deny"]
-    for group in _groups(_uncovered(allowed, were_allowed)):
-        yield "wider", _may_now(holder, group, were_allowed, fresh=fresh)
-    for group in _groups(_uncovered(were_denied, denied)):
+    allowed, denied = _by_effect(new)
+    were_allowed, were_denied = _by_effect(old)
+    more, less = _uncovered(allowed, were_allowed), _uncovered(were_allowed, allowed)
+    for group, instead in _groups(more, less):
+        yield "wider", _may_now(holder, group, were_allowed, instead, fresh=fresh)
+    for group, _ in _groups(_uncovered(were_denied, denied), ()):
         yield "wider", _denied(holder, group, "no longer")
-    for arn in sorted(new.managed - old.managed):
-        yield "wider", f"{holder.called} now also has the managed policy {arn}, with all in it."
-    if old.boundary and not new.boundary:
-        yield "wider", f"{holder.called} has no permissions boundary any more."
-    elif old.boundary and old.boundary != new.boundary:
-        yield (
-            "wider",
-            f"{holder.called} has another permissions boundary, {new.boundary} instead of "
-            f"{old.boundary}: read both.",
-        )
+    yield from _attached(holder, old, new)
     if fresh:
         return
-    for group in _groups(_uncovered(were_allowed, allowed)):
-        yield "narrower", _may_no_longer(holder, group)
-    for group in _groups(_uncovered(denied, were_denied)):
+    for group, instead in _groups(less, more):
+        if not instead:
+            yield "narrower", _may_no_longer(holder, group)
+    for group, _ in _groups(_uncovered(denied, were_denied), ()):
         yield "narrower", _denied(holder, group, "now")
+
+
+def _attached(holder: Holder, old: Holding, new: Holding) -> Iterator[tuple[Direction, str]]:
+    """Say what is different about AWS' managed policies and the permissions boundary."""
+    who = holder.called
+    for arn in sorted(new.managed - old.managed):
+        yield "wider", f"{who} now also has the managed policy {arn}, with all in it."
     for arn in sorted(old.managed - new.managed):
-        yield "narrower", f"{holder.called} no longer has the managed policy {arn}."
-    if new.boundary and not old.boundary:
-        yield "narrower", f"{holder.called} now has the permissions boundary {new.boundary}."
+        yield "narrower", f"{who} no longer has the managed policy {arn}."
+    if old.boundary == new.boundary:
+        return
+    if not new.boundary:
+        yield "wider", f"{who} has no permissions boundary any more."
+    elif not old.boundary:
+        yield "narrower", f"{who} now has the permissions boundary {new.boundary}."
+    else:
+        another = f"{new.boundary} instead of {old.boundary}"
+        yield "wider", f"{who} has another permissions boundary, {another}: read both."
 
 
-def _groups(grants: Iterable[Grant]) -> list[list[Grant]]:
-    """Put grants together that differ by their action only, in a stable order."""
-    groups: dict[tuple[str, ...], list[Grant]] = {}
+def _by_effect(holding: Holding) -> tuple[list[Grant], list[Grant]]:
+    allowed = [one for one in holding.grants if one.effect == "Allow"]
+    return allowed, [one for one in holding.grants if one.effect == "Deny"]
+
+
+_Group = list[Grant]
+
+
+def _groups(grants: Iterable[Grant], others: Iterable[Grant]) -> list[tuple[_Group, str]]:
+    """Put grants together that differ by their action only, in a stable order.
+
+    Returns:
+        Each group, and the resource that it takes the place of: of `others`, the only group
+        with the same actions, principal and conditions, where `grants` has no second one.
+    """
+    own, theirs = _grouped(grants), _grouped(others)
+    alike = Counter(_but_resource(group) for group in own)
+    places: dict[tuple[str, ...], list[str]] = {}
+    for group in theirs:
+        places.setdefault(_but_resource(group), []).append(group[0].resource)
+    return [
+        (group, found[0] if alike[key] == len(found) == 1 else "")
+        for group in own
+        for key in [_but_resource(group)]
+        for found in [places.get(key, [])]
+    ]
+
+
+def _grouped(grants: Iterable[Grant]) -> list[_Group]:
+    groups: dict[tuple[str, ...], _Group] = {}
     for one in sorted(grants, key=lambda grant: (grant.action, grant.resource)):
-        conditions = _conditions(one.conditions)
-        groups.setdefault((one.resource, one.principal, conditions), []).append(one)
+        key = (one.resource, one.principal, _conditions(one.conditions))
+        groups.setdefault(key, []).append(one)
     return [groups[key] for key in sorted(groups)]
 
 
-def _may_now(holder: Holder, group: list[Grant], were: list[Grant], *, fresh: bool) -> str:
+def _but_resource(group: _Group) -> tuple[str, ...]:
+    first = group[0]
+    return (first.principal, _conditions(first.conditions), *(one.action for one in group))
+
+
+def _may_now(holder: Holder, group: _Group, were: list[Grant], instead: str, *, fresh: bool) -> str:
     first = group[0]
     also = "" if fresh else "now also "
     who = f"New: {holder.called[0].lower()}{holder.called[1:]}" if fresh else holder.called
@@ -145,6 +183,8 @@ def _may_now(holder: Holder, group: list[Grant], were: list[Grant], *, fresh: bo
     if looser:
         also = "now "
     tail = looser or _only_if(first)
+    if instead and instead != first.resource:
+        also, tail = "now ", f" instead of {short(instead)}{tail}"
     match holder.kind:
         case "identity":
             return f"{who} may {also}{_actions(group)} on {short(first.resource)}{tail}."
@@ -156,7 +196,7 @@ def _may_now(holder: Holder, group: list[Grant], were: list[Grant], *, fresh: bo
     )
 
 
-def _loosened(group: list[Grant], were: list[Grant]) -> str:
+def _loosened(group: _Group, were: list[Grant]) -> str:
     """Say which conditions went, where each action of the group was allowed with more of them."""
     first = group[0]
     olds = [
@@ -178,37 +218,34 @@ def _loosened(group: list[Grant], were: list[Grant]) -> str:
     return f" without the condition {before}" + (f" (what remains: only if {now})" if now else "")
 
 
-def _may_no_longer(holder: Holder, group: list[Grant]) -> str:
+def _may_no_longer(holder: Holder, group: _Group) -> str:
     first = group[0]
     match holder.kind:
         case "identity":
             on = f"{_actions(group)} on {short(first.resource)}"
             return f"{holder.called} may no longer {on}{_as_it_was(first)}."
         case "trust":
-            return f"{holder.called} may no longer be assumed by {first.principal}" + (
-                f"{_as_it_was(first)}."
-            )
+            who = f"{first.principal}{_as_it_was(first)}"
+            return f"{holder.called} may no longer be assumed by {who}."
     return (
         f"{holder.called} no longer lets {_principal(first)} {_actions(group)} on "
         f"{short(first.resource)}{_as_it_was(first)}."
     )
 
 
-def _denied(holder: Holder, group: list[Grant], when: str) -> str:
+def _denied(holder: Holder, group: _Group, when: str) -> str:
     first = group[0]
     on = f"{_actions(group)} on {short(first.resource)}{_only_if(first)}"
     if holder.kind == "identity":
         return f"{holder.called} is {when} denied {on}."
-    verb = "denies" if when == "now" else "deny"
-    does = "now" if when == "now" else "does no longer"
-    return f"{holder.called} {does} {verb} {_principal(first)} {on}."
+    return f"{holder.called} {when} denies {_principal(first)} {on}."
 
 
 def _principal(grant: Grant) -> str:
     return "everyone" if grant.principal in ("*", "") else grant.principal
 
 
-def _actions(group: list[Grant]) -> str:
+def _actions(group: _Group) -> str:
     names = [one.action for one in group]
     named = ", ".join(names[:-1])
     return f"{named} and {names[-1]}" if named else names[-1]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from review import ReviewError
-from review.template_values import Value, resolved
+from review.template_values import Resolver, Value
 
 # `lambda.Function.currentVersion`: its id ends with a hash of all that the version publishes.
 _PUBLISHED_ID = re.compile(r"(CurrentVersion[0-9A-F]{8})([0-9a-f]{32})")
@@ -88,8 +88,7 @@ class Environment:
             resource = stack.resources.get(logical_id)
             return f"{stack.title}/{resource.name}" if resource else None
 
-        return resolved(
-            value,
+        resolver = Resolver(
             refer=refer,
             exported=exported,
             pseudo={
@@ -100,6 +99,7 @@ class Environment:
                 "AWS::URLSuffix": "amazonaws.com",
             },
         )
+        return resolver.resolve(value)
 
     def every_resource(self) -> Iterator[tuple[Stack, Resource]]:
         """Yield every resource of every stack, in the order of their names."""

@@ -87,16 +87,18 @@ def _compare(root: Path, commit: Commit, output: Path) -> Review:
         tempfile.TemporaryDirectory(dir=local, prefix=".") as folder,
         ThreadPoolExecutor(max_workers=2) as both,
     ):
-        head = both.submit(_working_tree, root, Path(folder) / "cdk.out", output)
-        base = both.submit(_base, root, commit, output)
-        return compare(base.result(), head.result())
-
-
-def _base(root: Path, commit: Commit, output: Path) -> Source:
-    assembly = assembly_of(root, commit, log=output / "base-synthesis.log")
-    return Source(assembly, assembly / "environments", frozenset(read_findings(root, assembly)))
-
-
-def _working_tree(root: Path, assembly: Path, output: Path) -> Source:
-    synthesize(root, assembly, named="the working tree", log=output / "synthesis.log")
-    return Source(assembly, root / "environments", frozenset(read_findings(root, assembly)))
+        assembly = Path(folder) / "cdk.out"
+        head = both.submit(
+            synthesize,
+            root,
+            assembly,
+            named="the working tree",
+            log=output / "synthesis.log",
+        )
+        base = both.submit(assembly_of, root, commit, log=output / "base-synthesis.log").result()
+        head.result()
+        findings = read_findings(root, base, assembly)
+        return compare(
+            Source(base, base / "environments", findings[0]),
+            Source(assembly, root / "environments", findings[1]),
+        )

@@ -1,7 +1,7 @@
 """Puts the parts of a review together: one `Review` from two cloud assemblies."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ from review.findings import Finding
 from review.model_card import CardLine, compare_models
 from review.policies import read_policies
 from review.refusals import refusals
-from review.resources import PropertyChange, ResourceChange, compare_resources
+from review.resource_words import PropertyChange
+from review.resources import ResourceChange, compare_resources
 from review.settings import compare_settings, read_settings
 
 
@@ -92,7 +93,7 @@ def compare(before: Source, after: Source) -> Review:
     """
     old, new = read_assembly(before.assembly), read_assembly(after.assembly)
     files = read_settings(before.environments), read_settings(after.environments)
-    names = sorted(old.keys() | new.keys(), key=lambda name: (name != "dev", name))
+    names = sorted(old.keys() | new.keys(), key=lambda name: (_order(name), name))
     return Review(
         environments=tuple(
             compare_environment(old.get(name), new.get(name), *_settings(files, name))
@@ -131,14 +132,15 @@ def compare_environment(
             "there, and all that is in the old place stays, unmanaged."
         )
         before = None
-    old, new = before or nothing, after or nothing
-    resources, replaced = compare_resources(old, new)
-    for text, loud in _stacks(old, new) if before and after else ():
+    for text, loud in _stacks(before, after) if before and after else ():
         (alarms if loud else notes).append(text)
+    old, new = _deployed(before, after) or nothing, after or nothing
+    resources, replaced = compare_resources(old, new)
     alarms += refusals(old, new, replaced)
     alarms += [f"{one.stack}: {one.alarm}" for one in resources if one.alarm]
     access = compare_access(read_policies(old), read_policies(new)) if after else []
     devices = compare_devices(old, new) if after else DeviceChange()
+    alarms += devices.alarms
     return EnvironmentReview(
         name=known.name,
         account=known.account,
@@ -154,10 +156,27 @@ def compare_environment(
     )
 
 
+def _order(name: str) -> int:
+    """The order in which a release goes through the environments."""
+    return {"dev": 0, "production": 2}.get(name, 1)
+
+
 def _settings(
     files: tuple[Mapping[str, dict[str, Any]], Mapping[str, dict[str, Any]]], name: str
 ) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
     return files[0].get(name), files[1].get(name)
+
+
+def _deployed(before: Environment | None, after: Environment | None) -> Environment | None:
+    """Return `before` without the stacks that another stack takes the place of, by its name."""
+    if before is None or after is None:
+        return before
+    stacks = {
+        title: stack
+        for title, stack in before.stacks.items()
+        if title not in after.stacks or after.stacks[title].name == stack.name
+    }
+    return replace(before, stacks=stacks)
 
 
 def _home(environment: Environment) -> str:

@@ -4,7 +4,7 @@ The prices are data, `prices.toml`, dated and with their source. Usage is the mo
 templates allow: every camera connected all month, and a detection in every frame.
 """
 
-import datetime
+import datetime as dt
 import tomllib
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -53,7 +53,7 @@ class Prices:
         sources: the pages that the prices are from.
     """
 
-    as_of: datetime.date
+    as_of: dt.date
     region: str
     currency: str
     units: Mapping[str, Decimal]
@@ -151,7 +151,7 @@ def _month(environment: Environment, prices: Prices) -> Iterator[tuple[str, Amou
             yield "rules on messages, at most", _each(rules)
     for type_, price in prices.resources.items():
         if counted[type_]:
-            yield f"{counted[type_]} × {type_}", _fixed(price * counted[type_])
+            yield f"{type_}, {counted[type_]} of them", _fixed(price * counted[type_])
     stored = sum(
         path.stat().st_size
         for stack, resource in environment.every_resource()

@@ -60,6 +60,7 @@ class DeviceChange:
         download_bytes: of the components whose artifacts are the project's own, for one camera.
         runs_anew: components that start, or stop and start again.
         core_restarts: the Greengrass core software itself.
+        alarms: what must not be overlooked, one sentence each.
         sentences: the same, for a reader.
     """
 
@@ -67,6 +68,7 @@ class DeviceChange:
     download_bytes: int = 0
     runs_anew: tuple[str, ...] = ()
     core_restarts: bool = False
+    alarms: tuple[str, ...] = ()
     sentences: tuple[str, ...] = ()
 
 
@@ -88,7 +90,11 @@ def compare_devices(before: Environment, after: Environment) -> DeviceChange:
     runs = _run_anew(new, {name for name in touched if name in new})
     total = sum(one.download_bytes or 0 for one in changes)
     result = DeviceChange(changes, total, tuple(sorted(runs)), core)
-    return replace(result, sentences=tuple(_sentences(result, *fleets)))
+    return replace(
+        result,
+        alarms=tuple(_alarms(result, *fleets)),
+        sentences=tuple(_sentences(result)),
+    )
 
 
 def read_components(environment: Environment) -> dict[str, Component]:
@@ -148,16 +154,19 @@ def _run_anew(components: Mapping[str, Component], changed: set[str]) -> set[str
         runs |= more
 
 
-def _sentences(
-    change: DeviceChange, before: tuple[str, ...], after: tuple[str, ...]
-) -> Iterator[str]:
+def _alarms(change: DeviceChange, before: tuple[str, ...], after: tuple[str, ...]) -> Iterator[str]:
     if before and after and before != after:
         yield (
             f"THE FLEET CHANGES from {', '.join(before)} to {', '.join(after)}: other cameras "
             "take the release."
         )
-    if not change.components:
-        return
+    if before and not after:
+        yield f"THE PROJECT GOES: no release is deployed to {', '.join(before)} any more."
+    if before and change.core_restarts:
+        yield "THE CORE SOFTWARE RESTARTS on each camera, and every component with it."
+
+
+def _sentences(change: DeviceChange) -> Iterator[str]:
     own = [one for one in change.components if one.download_bytes is not None]
     aws = [one.name for one in change.components if one.download_bytes is None]
     if own:
@@ -168,14 +177,14 @@ def _sentences(
     if aws:
         yield f"It downloads {', '.join(aws)} from AWS, too; their sizes are not known here."
     if change.core_restarts:
-        yield "THE CORE SOFTWARE RESTARTS on each camera, and every component with it."
+        yield "The core software restarts on each camera, and every component with it."
     elif change.runs_anew:
         yield (
             f"{' and '.join(change.runs_anew)} "
             f"{'restarts' if len(change.runs_anew) == 1 else 'restart'} on each camera; the core "
             "software does not."
         )
-    else:
+    elif change.components:
         yield "Nothing restarts; components are removed."
 
 

@@ -6,7 +6,7 @@ A page is said once, in these blocks, so the three forms cannot say different th
 from dataclasses import dataclass
 from typing import Literal
 
-Tone = Literal["alarm", "wider", "narrower", "added", "changed", "replaced", "removed", "plain"]
+Tone = Literal["state", "wider", "narrower", "added", "changed", "replaced", "removed", "plain"]
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,10 @@ class Text:
 
 @dataclass(frozen=True)
 class Alarm:
-    """What must not be overlooked."""
+    """What must not be overlooked; less loud, what a reader should know first."""
 
     text: str
+    loud: bool = True
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """What cdk-nag and cfn-lint find in the templates of each side."""
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -7,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from review import ReviewError
+
+_END = ".template.json"
 
 
 @dataclass(frozen=True, order=True)
@@ -19,17 +22,37 @@ class Finding:
     message: str
 
 
-def read_findings(root: Path, assembly: Path) -> set[Finding]:
-    """Return every finding in the cloud assembly, by the checkout's own rules.
+def read_findings(root: Path, *assemblies: Path) -> list[frozenset[Finding]]:
+    """Return every finding in each cloud assembly, by the checkout's own rules.
+
+    Templates with the same bytes are checked once.
 
     Args:
-        root: the checkout, whose `.cfnlintrc.yaml` applies to both sides.
-        assembly: folder of a cloud assembly.
+        root: the checkout, whose `.cfnlintrc.yaml` applies to all.
+        assemblies: folders of cloud assemblies.
 
     Raises:
         ReviewError: cfn-lint did not answer.
     """
-    return {*_nag(assembly / "validation-report.json"), *_lint(root, assembly)}
+    templates = [
+        {file: hashlib.sha256(file.read_bytes()).hexdigest() for file in _templates(assembly)}
+        for assembly in assemblies
+    ]
+    distinct = {digest: file for one in templates for file, digest in one.items()}
+    linted = _lint(root, sorted(distinct.values()))
+    return [
+        frozenset(_nag(assembly / "validation-report.json"))
+        | {
+            Finding("cfn-lint", rule, f"{file.name.removesuffix(_END)}: {at}", message)
+            for file, digest in one.items()
+            for rule, at, message in linted.get(distinct[digest], ())
+        }
+        for assembly, one in zip(assemblies, templates, strict=True)
+    ]
+
+
+def _templates(assembly: Path) -> list[Path]:
+    return sorted(assembly.rglob(f"*{_END}"))
 
 
 def _nag(report: Path) -> set[Finding]:
@@ -48,10 +71,10 @@ def _nag(report: Path) -> set[Finding]:
     }
 
 
-def _lint(root: Path, assembly: Path) -> set[Finding]:
-    templates = sorted(assembly.rglob("*.template.json"))
+def _lint(root: Path, templates: list[Path]) -> dict[Path, list[tuple[str, str, str]]]:
+    """Return rule, place and message of each warning and error, by template."""
     if not templates:
-        return set()
+        return {}
     result = subprocess.run(  # noqa: S603 - the project's own linter
         [Path(sys.executable).with_name("cfn-lint"), "--format", "json", *templates],
         cwd=root,
@@ -61,17 +84,14 @@ def _lint(root: Path, assembly: Path) -> set[Finding]:
         stdin=subprocess.DEVNULL,
     )
     try:
-        found = json.loads(result.stdout)
+        answers = json.loads(result.stdout)
     except ValueError:
         raise ReviewError(f"cfn-lint did not answer: {result.stderr.strip()[-500:]}") from None
-    return {
-        Finding(
-            "cfn-lint",
-            str(one["Rule"]["Id"]),
-            f"{Path(one['Filename']).name.removesuffix('.template.json')}: "
-            + "/".join(str(step) for step in one["Location"].get("Path") or ()),
-            str(one["Message"]),
-        )
-        for one in found
-        if one["Level"] in ("Warning", "Error")
-    }
+    found: dict[Path, list[tuple[str, str, str]]] = {}
+    for one in answers:
+        if one["Level"] in ("Warning", "Error"):
+            at = "/".join(str(step) for step in one["Location"].get("Path") or ())
+            found.setdefault(Path(one["Filename"]), []).append(
+                (str(one["Rule"]["Id"]), at, str(one["Message"]))
+            )
+    return found

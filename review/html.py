@@ -46,8 +46,9 @@ def _block(parent: Element, block: Block) -> None:
             heading.text = text
         case Text(text):
             SubElement(parent, "p").text = text
-        case Alarm(text):
-            SubElement(parent, "p", {"class": "alarm", "role": "note"}).text = text
+        case Alarm(text, loud):
+            name = "alarm" if loud else "alarm mild"
+            SubElement(parent, "p", {"class": name, "role": "note"}).text = text
         case Points():
             _points(parent, block)
         case Table():

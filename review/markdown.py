@@ -20,8 +20,8 @@ def _block(block: Block) -> Iterator[str]:
             yield f"{'#' * level} {_escaped(text)}"
         case Text(text):
             yield _escaped(text)
-        case Alarm(text):
-            yield f"> [!CAUTION]\n> **{_escaped(text)}**"
+        case Alarm(text, loud):
+            yield f"> [!{'CAUTION' if loud else 'NOTE'}]\n> **{_escaped(text)}**"
         case Points(points):
             yield "\n".join(f"- **{one.word}**: {_escaped(one.text)}" for one in points)
         case Table():

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vision.errors import LabelMapError
-from vision.labels import parse_label_map
-
 from review.assembly import Environment
 from review.devices import human
+from vision.errors import LabelMapError
+from vision.labels import parse_label_map
 
 
 @dataclass(frozen=True)
@@ -79,13 +78,10 @@ def _described(manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "version", str(manifest.get("version", ""))
     yield "task", str(manifest.get("task", ""))
     yield "threshold", str(manifest.get("threshold", ""))
-    yield "input", f"{input_.get('width_px', '?')} × {input_.get('height_px', '?')} px"
+    yield "input", f"{input_.get('width_px', '?')} by {input_.get('height_px', '?')} px"
     if parity:
-        yield (
-            "parity",
-            f"largest difference {_number(parity.get('largest_difference'))} "
-            f"over {parity.get('pictures', '?')} pictures",
-        )
+        largest, pictures = _number(parity.get("largest_difference")), parity.get("pictures", "?")
+        yield "parity", f"largest difference {largest} over {pictures} pictures"
     for key in ("precision", "recall", "seed", "steps"):
         if key in training:
             yield f"training: {key}", str(training[key])

@@ -131,7 +131,7 @@ class _Reader:
             )
         else:
             kind: Literal["identity", "resource"] = "resource"
-            called = f"{resource.type} {own}"
+            called = f"The policy of {own.removesuffix('/Policy')}"
             if resource.type == "AWS::IoT::Policy":
                 kind, called = "identity", f"A device's certificate ({own})"
             for document in _documents(properties):

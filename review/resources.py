@@ -1,35 +1,24 @@
 """What happens to the resources of one environment: added, changed, replaced, removed."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
 from review.assembly import Environment, Resource, Stack
 from review.code import code_change
 from review.difference import ABSENT, Difference, differences, short
+from review.resource_words import (
+    Kind,
+    PropertyChange,
+    added,
+    another_type,
+    changed,
+    published,
+    removed,
+)
 from review.template_values import imports, opened, references
-from review.update_rules import Effect, effect_of, state_of
+from review.update_rules import RANK, Effect, effect_of
 
-Kind = Literal["added", "published", "changed", "perhaps replaced", "replaced", "removed"]
-
-_RANK: dict[Effect, int] = {"in place": 0, "perhaps replaced": 1, "replaced": 2}
-_KIND: dict[Effect, Kind] = {
-    "in place": "changed",
-    "perhaps replaced": "perhaps replaced",
-    "replaced": "replaced",
-}
 _CODE_KEYS = ("Code.S3Key", "Code.S3Bucket")
-
-
-@dataclass(frozen=True)
-class PropertyChange:
-    """One property, by its path; `because` says why it changes when its own text does not."""
-
-    path: str
-    before: str
-    after: str
-    effect: Effect = "in place"
-    because: str = ""
 
 
 @dataclass(frozen=True)
@@ -66,7 +55,7 @@ class Replaced:
             if (stack, target) in self.resources
         ]
         found += [(self.exports[name], name) for name in imports(value) if name in self.exports]
-        return max(found, key=lambda one: (_RANK[one[0]], one[1]), default=("in place", ""))
+        return max(found, key=lambda one: (RANK[one[0]], one[1]), default=("in place", ""))
 
 
 def compare_resources(
@@ -138,38 +127,32 @@ class _Side:
 
 
 def _resource(old: _Side, new: _Side, known: Replaced) -> ResourceChange | None:
-    resource = new.resource or old.resource
-    stack = new.stack or old.stack
+    resource, stack = new.resource or old.resource, new.stack or old.stack
     if resource is None or stack is None:
         return None
-    if old.resource is None:
-        return _change(stack, resource, "added", f"{resource.name} is added.")
-    if new.resource is None:
-        return _removed(stack, old.resource)
-    if old.resource.type != new.resource.type:
-        return _change(
-            stack,
-            resource,
-            "replaced",
-            f"{resource.name} becomes a {new.resource.type}; CloudFormation refuses to change "
-            "the type under one logical id.",
-        )
-    properties = _properties(old, new, known)
-    published = old.resource.published != new.resource.published
-    if not properties and not published:
-        return None
-    if published:
-        return _change(
-            stack,
-            resource,
-            "published",
-            f"{resource.name}: a new version is published; those before it are kept.",
-            properties,
-        )
-    worst = max((one.effect for one in properties), key=_RANK.__getitem__)
-    if worst == "in place":
-        return _change(stack, resource, "changed", _in_place(old.resource, properties), properties)
-    return _replaced(stack, old.resource, new.resource, properties, worst)
+    if old.resource is None or new.resource is None:
+        said = removed(resource) if old.resource else added(resource)
+        properties: tuple[PropertyChange, ...] = ()
+    elif old.resource.type != new.resource.type:
+        said, properties = another_type(resource), ()
+    else:
+        properties = _properties(old, new, known)
+        if old.resource.published != new.resource.published:
+            said = published(resource)
+        elif properties:
+            said = changed(old.resource, new.resource, properties)
+        else:
+            return None
+    return ResourceChange(
+        stack=stack.title,
+        name=resource.name,
+        logical_id=resource.logical_id,
+        type=resource.type,
+        kind=said.kind,
+        sentence=said.sentence,
+        alarm=said.alarm,
+        properties=properties,
+    )
 
 
 def _properties(old: _Side, new: _Side, known: Replaced) -> tuple[PropertyChange, ...]:
@@ -201,7 +184,7 @@ def _properties(old: _Side, new: _Side, known: Replaced) -> tuple[PropertyChange
             continue
         would = effect_of(type_, region, Difference((key,), ABSENT, value))
         if would != "in place":
-            weaker = min(effect, would, key=_RANK.__getitem__)
+            weaker = min(effect, would, key=RANK.__getitem__)
             name = _named(new, target)
             text = short(new.environment.resolve(new.stack, value))
             found.append(PropertyChange(key, text, text, weaker, f"{name} is {weaker}"))
@@ -211,78 +194,3 @@ def _properties(old: _Side, new: _Side, known: Replaced) -> tuple[PropertyChange
 def _named(side: _Side, target: str) -> str:
     stack = side.stack
     return stack.resources[target].name if stack and target in stack.resources else target
-
-
-def _in_place(resource: Resource, properties: Iterable[PropertyChange]) -> str:
-    decides = ""
-    if resource.type.startswith("Custom::"):
-        decides = " Its handler decides what that means."
-    code = next((one.after for one in properties if one.path == "Code"), "")
-    return f"{resource.name} is changed in place.{decides}{f' {code}' if code else ''}"
-
-
-def _replaced(
-    stack: Stack,
-    old: Resource,
-    new: Resource,
-    properties: tuple[PropertyChange, ...],
-    worst: Effect,
-) -> ResourceChange:
-    causes = [_cause(one) for one in properties if one.effect == worst]
-    verb = "is replaced" if worst == "replaced" else "is perhaps replaced"
-    sentence = f"{old.name} {verb}: {'; '.join(causes)}."
-    holds = state_of(old.type)
-    alarm = ""
-    if holds:
-        policies = [one.definition.get("UpdateReplacePolicy", "Delete") for one in (old, new)]
-        fate = _fate(holds, "Delete" if "Delete" in policies else str(policies[1]))
-        loud = "STATE IS REPLACED" if worst == "replaced" else "STATE IS PERHAPS REPLACED"
-        alarm = f"{loud}: {sentence} The new one starts without {holds}. {fate}"
-    return _change(stack, new, _KIND[worst], sentence, properties, alarm)
-
-
-def _cause(one: PropertyChange) -> str:
-    if one.because:
-        return f"{one.path} names what is replaced ({one.because})"
-    return f"{one.path} changes from {one.before} to {one.after}"
-
-
-def _removed(stack: Stack, resource: Resource) -> ResourceChange:
-    policy = str(resource.definition.get("DeletionPolicy", "Delete"))
-    holds = state_of(resource.type)
-    sentence = f"{resource.name} leaves the stack"
-    sentence += " and is deleted." if policy == "Delete" else f" ({policy} keeps it)."
-    alarm = f"STATE IS REMOVED: {sentence} {_fate(holds, policy)}" if holds else ""
-    return _change(stack, resource, "removed", sentence, (), alarm)
-
-
-def _fate(holds: str, policy: str) -> str:
-    match policy:
-        case "Delete":
-            return f"The old one is DELETED with {holds}; there is no way back."
-        case "Snapshot":
-            return f"The old one is deleted after a snapshot of {holds}."
-    return (
-        f"The old one stays in the account with {holds}, outside of the stack ({policy}); "
-        "nothing is copied."
-    )
-
-
-def _change(
-    stack: Stack,
-    resource: Resource,
-    kind: Kind,
-    sentence: str,
-    properties: tuple[PropertyChange, ...] = (),
-    alarm: str = "",
-) -> ResourceChange:
-    return ResourceChange(
-        stack.title,
-        resource.name,
-        resource.logical_id,
-        resource.type,
-        kind,
-        sentence,
-        alarm,
-        properties,
-    )

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from review.difference import ABSENT, differences, short
-from review.resources import PropertyChange
+from review.resource_words import PropertyChange
 
 
 def read_settings(folder: Path) -> dict[str, dict[str, Any]]:

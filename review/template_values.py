@@ -8,6 +8,7 @@ an IAM or IoT policy variable such as `${iot:Connection.Thing.ThingName}` has on
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 Value = Any
@@ -19,60 +20,66 @@ Naming = Callable[[str], str | None]
 _SUB = re.compile(r"\$\{(!?)([^}]*)\}")
 
 
-def resolved(value: Value, *, refer: Naming, exported: Naming, pseudo: Mapping[str, str]) -> Value:
-    """Return `value` with every intrinsic that has a text replaced by that text.
+@dataclass(frozen=True)
+class Resolver:
+    """Replaces every intrinsic that has a text by that text.
 
-    Args:
-        value: any part of a template.
+    Attributes:
         refer: the name of a resource of this stack, by logical id.
         exported: the text of an export, by its name.
         pseudo: values of pseudo parameters, such as `AWS::Region`.
     """
 
-    def walk(part: Value) -> Value:
-        if isinstance(part, list):
-            return [walk(one) for one in part]
-        if not isinstance(part, dict):
-            return part
-        if len(part) == 1:
-            (name, argument), *_ = part.items()
-            text = intrinsic(name, argument)
+    refer: Naming
+    exported: Naming
+    pseudo: Mapping[str, str]
+
+    def resolve(self, value: Value) -> Value:
+        """Return any part of a template, its intrinsics as text."""
+        if isinstance(value, list):
+            return [self.resolve(one) for one in value]
+        if not isinstance(value, dict):
+            return value
+        if len(value) == 1:
+            (name, argument), *_ = value.items()
+            text = self._intrinsic(name, self.resolve(argument))
             if text is not None:
                 return text
-        return {key: walk(one) for key, one in part.items()}
+        return {key: self.resolve(one) for key, one in value.items()}
 
-    def intrinsic(name: str, argument: Value) -> str | None:
-        match name, walk(argument):
-            case "Ref", str(target):
-                return reference(target)
+    def _intrinsic(self, name: str, argument: Value) -> str | None:
+        text = None
+        match name, argument:
+            case "Ref" | "Fn::GetAtt", str(target):
+                text = self._reference(target)
             case "Fn::GetAtt", [str(target), str(attribute)]:
-                return reference(f"{target}.{attribute}")
-            case "Fn::GetAtt", str(target):
-                return reference(target)
+                text = self._reference(f"{target}.{attribute}")
             case "Fn::ImportValue", str(export):
-                return exported(export) or f"${{import {export}}}"
+                text = self.exported(export) or f"${{import {export}}}"
             case "Fn::Join", [str(separator), list(parts)] if all(
                 isinstance(one, str | int) for one in parts
             ):
-                return separator.join(str(one) for one in parts)
-            case "Fn::Sub", str(text):
-                return _SUB.sub(lambda found: substituted(found, {}), text)
-            case "Fn::Sub", [str(text), dict(given)]:
-                return _SUB.sub(lambda found: substituted(found, given), text)
-        return None
+                text = separator.join(str(one) for one in parts)
+            case "Fn::Sub", str(pattern):
+                text = self._substitute(pattern, {})
+            case "Fn::Sub", [str(pattern), dict(given)]:
+                text = self._substitute(pattern, given)
+        return text
 
-    def substituted(found: re.Match[str], given: Mapping[str, Value]) -> str:
-        if found[1]:
-            return f"${{{found[2]}}}"
-        return str(given[found[2]]) if found[2] in given else reference(found[2])
+    def _substitute(self, pattern: str, given: Mapping[str, Value]) -> str:
+        def text(found: re.Match[str]) -> str:
+            literal, name = found[1], found[2]
+            if literal:
+                return f"${{{name}}}"
+            return str(given[name]) if name in given else self._reference(name)
 
-    def reference(target: str) -> str:
-        if target in pseudo:
-            return pseudo[target]
+        return _SUB.sub(text, pattern)
+
+    def _reference(self, target: str) -> str:
+        if target in self.pseudo:
+            return self.pseudo[target]
         logical_id, dot, attribute = target.partition(".")
-        return f"${{{refer(logical_id) or logical_id}{dot}{attribute}}}"
-
-    return walk(value)
+        return f"${{{self.refer(logical_id) or logical_id}{dot}{attribute}}}"
 
 
 def references(value: Value) -> Iterator[str]:

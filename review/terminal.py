@@ -8,7 +8,7 @@ from rich.text import Text as Line
 from review.document import Alarm, Block, Folded, Heading, Page, Points, Table, Text, Tone
 
 _STYLES: dict[Tone, str] = {
-    "alarm": "bold red",
+    "state": "bold red",
     "wider": "bold red",
     "narrower": "green",
     "added": "green",
@@ -32,9 +32,10 @@ def _show(block: Block, console: Console) -> None:
             console.print(Line(text, style="bold underline" if level < 3 else "bold"))  # noqa: PLR2004 - of a section
         case Text(text):
             console.print(Line(text))
-        case Alarm(text):
-            line = Line(text, style=_STYLES["alarm"])
-            console.print(Panel(line, border_style="red") if console.is_terminal else line)
+        case Alarm(text, loud):
+            line = Line(text, style="bold red" if loud else "yellow")
+            style = "red" if loud else "yellow"
+            console.print(Panel(line, border_style=style) if console.is_terminal else line)
         case Points(points):
             for one in points:
                 word = Line(f"  {one.word:>16}  ", style=_STYLES[one.tone])

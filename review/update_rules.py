@@ -16,6 +16,9 @@ from review.template_values import Value
 
 Effect = Literal["in place", "perhaps replaced", "replaced"]
 
+RANK: dict[Effect, int] = {"in place": 0, "perhaps replaced": 1, "replaced": 2}
+"""How strong each effect is."""
+
 _STATE = {
     "AWS::DynamoDB::GlobalTable": "its items",
     "AWS::DynamoDB::Table": "its items",

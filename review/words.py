@@ -19,7 +19,8 @@ from review.document import (
     Text,
     Tone,
 )
-from review.resources import Kind
+from review.resource_words import Kind
+from review.resources import ResourceChange
 
 _TONES: dict[Kind, Tone] = {
     "added": "added",
@@ -62,7 +63,8 @@ def _uncommitted(paths: tuple[str, ...]) -> Iterator[Block]:
     if environments:
         yield Alarm(
             f"NOT COMMITTED: {', '.join(environments)}. This page shows what is in the working "
-            "tree; a reviewer of the commit sees something else."
+            "tree; a reviewer of the commit sees something else.",
+            loud=False,
         )
     others = len(paths) - len(environments)
     if others:
@@ -119,8 +121,6 @@ def _environment(one: EnvironmentReview) -> Iterator[Block]:
         yield Text("Nothing changes.")
         yield _cost(one.cost)
         return
-    for alarm in one.alarms:
-        yield Alarm(alarm)
     for note in one.notes:
         yield Text(note)
     yield from _settings(one)
@@ -149,18 +149,15 @@ def _resources(one: EnvironmentReview) -> Iterator[Block]:
         return
     yield Points(
         tuple(
-            Point(_TONES[change.kind], change.kind, f"{change.stack}/{change.sentence}")
+            Point(
+                "state" if change.alarm else _TONES[change.kind],
+                change.kind,
+                f"{change.stack}/{change.sentence}" if not change.alarm else change.alarm,
+            )
             for change in one.resources
         )
     )
-    rows = tuple(
-        (f"{change.stack}/{change.name}", change.type, *cells)
-        for change in one.resources
-        for cells in (
-            [(part.path, part.before, part.after, part.effect) for part in change.properties]
-            or [("", "", "", change.kind)]
-        )
-    )
+    rows = tuple(row for change in one.resources for row in _property_rows(change))
     yield Folded(
         f"Every property that changes ({len(rows)})",
         (
@@ -171,6 +168,14 @@ def _resources(one: EnvironmentReview) -> Iterator[Block]:
             ),
         ),
     )
+
+
+def _property_rows(change: ResourceChange) -> Iterator[tuple[str, ...]]:
+    at = (f"{change.stack}/{change.name}", change.type)
+    for part in change.properties:
+        yield (*at, part.path, part.before, part.after, part.effect)
+    if not change.properties:
+        yield (*at, "—", "—", "—", change.kind)
 
 
 def _access(one: EnvironmentReview) -> Iterator[Block]:
@@ -192,7 +197,7 @@ def _devices(one: EnvironmentReview) -> Iterator[Block]:
     if one.devices.components:
         yield Table(
             "Components of the deployment that change",
-            ("component", "", "version before", "version after", "download"),
+            ("component", "what", "version before", "version after", "download"),
             tuple(
                 (
                     part.name,
@@ -212,7 +217,7 @@ def _model(one: EnvironmentReview) -> Iterator[Block]:
     yield Heading(3, f"{one.name}: the model")
     yield Table(
         "The model card, before and after",
-        ("", "before", "after", ""),
+        ("line", "before", "after", "same or not"),
         tuple(
             (line.name, line.before or "—", line.after or "—", "differs" if line.changed else "")
             for line in one.model
@@ -230,7 +235,7 @@ def _cost(cost: Cost) -> Block:
     blocks: list[Block] = [
         Table(
             "Estimated cost a month, by the number of cameras",
-            ("", *(str(size) for size in FLEET_SIZES)),
+            ("cameras", *(str(size) for size in FLEET_SIZES)),
             tuple(
                 (
                     line.name,
@@ -281,7 +286,7 @@ def _findings(findings: Findings) -> Iterator[Block]:
         for one in group
     )
     if rows:
-        yield Table("Findings", ("", "tool", "rule", "at", "what"), rows)
+        yield Table("Findings", ("since when", "tool", "rule", "at", "what"), rows)
 
 
 def _limits() -> Iterator[Block]:
