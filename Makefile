@@ -118,7 +118,7 @@ review: setup ## Show what the working tree changes in every environment, compar
 check: synth ## Style, types, import contracts; cdk-nag and cfn-lint on every template
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
-	.venv/bin/mypy app.py benchmarks demo fleet_tools local_aws model_tools stacks tools lambda_src/inference lambda_src/custom_resources review
+	.venv/bin/mypy app.py benchmarks demo fleet_tools local_aws model_tools review stacks tools lambda_src/inference lambda_src/custom_resources
 	.venv/bin/lint-imports
 	$(PYTHON) -m tools.check_templates
 

@@ -71,8 +71,8 @@ def _card(digest: str, path: Path | None) -> Iterator[tuple[str, str]]:
 
 
 def _described(manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    provenance = _section(manifest, "provenance")
-    parity, training = _section(provenance, "parity"), _section(provenance, "training")
+    parity = _section(manifest, "parity")
+    training = _section(_section(manifest, "provenance"), "training")
     input_ = _section(manifest, "input")
     yield "name", str(manifest.get("name", ""))
     yield "version", str(manifest.get("version", ""))
@@ -80,11 +80,13 @@ def _described(manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "threshold", str(manifest.get("threshold", ""))
     yield "input", f"{input_.get('width_px', '?')} by {input_.get('height_px', '?')} px"
     if parity:
-        largest, pictures = _number(parity.get("largest_difference")), parity.get("pictures", "?")
-        yield "parity", f"largest difference {largest} over {pictures} pictures"
-    for key in ("precision", "recall", "seed", "steps"):
-        if key in training:
-            yield f"training: {key}", str(training[key])
+        absolute, relative = (
+            _number(parity.get(f"largest_{kind}")) for kind in ("absolute", "relative")
+        )
+        largest = f"largest difference {absolute} (relative {relative})"
+        yield "parity with its source", f"{largest} over {parity.get('samples', '?')} samples"
+    for key, value in sorted(training.items()):
+        yield f"training: {key}", str(value)
     framework = _section(manifest, "framework")
     yield "framework", f"{framework.get('name', '?')} {framework.get('version', '?')}"
 

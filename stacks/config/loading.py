@@ -70,8 +70,13 @@ def _explain(problem: Any) -> str:
         case "model_type":
             text = f"given {given!r}, expected a section [{key}] with keys of its own"
         case _:
-            text = f"given {given!r}: {message[0].lower() + message[1:]}"
+            text = f"given {given!r}: {_lower_first(message)}"
     return f"{key}: {text}"
+
+
+def _lower_first(message: str) -> str:
+    """Go on with a sentence; an abbreviation (AWS) stays as it is."""
+    return message if message[:2].isupper() else message[0].lower() + message[1:]
 
 
 def _described(location: tuple[str | int, ...]) -> str:

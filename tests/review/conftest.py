@@ -69,7 +69,10 @@ class Checkout:
         """Change one text of an environment file."""
         file = self.root / "environments" / f"{environment}.toml"
         text, count = re.subn(
-            rf'^{key} = ".*"$', f'{key} = "{value}"', file.read_text(encoding="utf-8"), flags=re.MULTILINE
+            rf'^{key} = ".*"$',
+            f'{key} = "{value}"',
+            file.read_text(encoding="utf-8"),
+            flags=re.MULTILINE,
         )
         assert count == 1, f"{file}: {count} lines set {key}"
         file.write_text(text, encoding="utf-8")
@@ -92,6 +95,7 @@ def copy_of_the_working_tree(root: Path) -> Checkout:
             shutil.copy2(ROOT / name, target)
     checkout = Checkout(root)
     checkout.git("init", "--quiet", "--initial-branch", "main")
+    checkout.git("add", "--force", "models")
     checkout.commit("the base")
     return checkout
 

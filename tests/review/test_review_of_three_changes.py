@@ -108,7 +108,7 @@ def test_a_new_model_says_its_card_its_bytes_and_what_restarts(told: Told) -> No
         assert told.digest in text, form
         assert "9.9.9" in text, form
         assert "circle, square, triangle, star, hexagon" in text, form
-        assert "largest difference 3.1e-06 over 8 pictures" in text, form
+        assert "largest difference 3.1e-06 (relative 8.94e-07) over 12 samples" in text, form
         assert "restart on each camera; the core software does not." in text, form
     devices = told.environment("dev")["devices"]
     artifact = told.checkout.root / "models" / "shapes" / told.digest / "model.zip"

@@ -122,8 +122,10 @@ def test_a_policy_attached_from_elsewhere_counts_for_its_role(environment: Any) 
     assert said == [
         (
             "wider",
-            "The cameras' role (Devices/Role) may now also s3:GetObject on "
-            "arn:aws:s3:::models/components/*.",
+            (
+                "The cameras' role (Devices/Role) may now also s3:GetObject on "
+                "arn:aws:s3:::models/components/*."
+            ),
         )
     ]
 

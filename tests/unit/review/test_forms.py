@@ -31,7 +31,7 @@ class Reader(HTMLParser):
         self.text = ""
         self.tags: list[str] = []
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+    def handle_starttag(self, tag: str, _attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
 
     def handle_data(self, data: str) -> None:
@@ -71,7 +71,9 @@ def test_no_text_becomes_markup_of_the_markdown(text: str) -> None:
 
 def test_the_page_needs_no_script_and_nothing_from_outside() -> None:
     html = as_html(page("<script>alert(1)</script>"))
-    assert "<script" not in html
+    reader = Reader()
+    reader.feed(html)
+    assert "script" not in reader.tags
     assert not re.search(r"""(src|href)=["'](?!#)""", html)
     assert "default-src 'none'" in html
 
