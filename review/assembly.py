@@ -3,14 +3,14 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from review import ReviewError
 from review.template_values import Resolver, Value
+from tools.assembly import Artifact, artifacts, read_json
 
 # `lambda.Function.currentVersion`: its id ends with a hash of all that the version publishes.
 _PUBLISHED_ID = re.compile(r"(CurrentVersion[0-9A-F]{8})([0-9a-f]{32})")
@@ -115,44 +115,42 @@ def read_assembly(folder: Path) -> dict[str, Environment]:
         ReviewError: the folder holds no cloud assembly that this can read.
     """
     try:
-        return {one.name: one for one in _environments(folder, "outside of the environments")}
+        return {one.name: one for one in _environments(folder)}
     except (OSError, ValueError, KeyError) as error:
         raise ReviewError(f"{folder}: cannot be read as a cloud assembly: {error!r}") from None
 
 
-def _environments(folder: Path, name: str) -> Iterator[Environment]:
-    artifacts = _json(folder / "manifest.json").get("artifacts", {})
-    stacks: dict[str, Stack] = {}
-    assets: dict[str, Path] = {}
-    home = ("", "")
-    for artifact_id, artifact in artifacts.items():
-        properties = artifact.get("properties", {})
-        match artifact["type"]:
-            case "cdk:cloud-assembly":
-                yield from _environments(
-                    folder / properties["directoryName"], properties.get("displayName", artifact_id)
-                )
-            case "aws:cloudformation:stack":
-                stack = _stack(folder, artifact_id, artifact)
-                stacks[stack.title] = stack
-                account, region = artifact["environment"].removeprefix("aws://").split("/")
-                home = (account, region)
-            case "cdk:asset-manifest":
-                for asset_id, asset in _json(folder / properties["file"])["files"].items():
-                    assets[asset_id] = (folder / asset["source"]["path"]).resolve()
-    if stacks:
-        yield Environment(name, *home, stacks, assets)
+def _environments(folder: Path) -> Iterator[Environment]:
+    grouped: dict[str, list[Artifact]] = {}
+    for artifact in artifacts(folder):
+        grouped.setdefault(artifact.environment, []).append(artifact)
+    for name, group in grouped.items():
+        stacks = [one for one in group if one.type == "aws:cloudformation:stack"]
+        if stacks:
+            yield Environment(
+                name or "outside of the environments",
+                *stacks[-1].home,
+                stacks={stack.title: stack for stack in map(_stack, stacks)},
+                assets=dict(_assets(group)),
+            )
 
 
-def _stack(folder: Path, artifact_id: str, artifact: Mapping[str, Any]) -> Stack:
-    properties = artifact["properties"]
-    name = properties.get("stackName", artifact_id)
-    display = artifact.get("displayName", name)
-    file = folder / properties["templateFile"]
+def _assets(group: Iterable[Artifact]) -> Iterator[tuple[str, Path]]:
+    for one in group:
+        if one.type == "cdk:asset-manifest":
+            for id_, asset in read_json(one.folder / one.properties["file"])["files"].items():
+                yield id_, (one.folder / asset["source"]["path"]).resolve()
+
+
+def _stack(artifact: Artifact) -> Stack:
+    properties = artifact.properties
+    name = properties.get("stackName", artifact.id)
+    display = artifact.content.get("displayName", name)
+    file = artifact.folder / properties["templateFile"]
     text = file.read_text(encoding="utf-8")
     published = {found[1]: found[2] for found in _PUBLISHED_ID.finditer(text)}
     template = json.loads(_PUBLISHED_ID.sub(r"\1", text))
-    names = _construct_names(folder, display, artifact)
+    names = _construct_names(display, artifact)
     return Stack(
         name=name,
         title=display.rpartition("/")[2],
@@ -171,11 +169,11 @@ def _stack(folder: Path, artifact_id: str, artifact: Mapping[str, Any]) -> Stack
     )
 
 
-def _construct_names(folder: Path, display: str, artifact: Mapping[str, Any]) -> dict[str, str]:
+def _construct_names(display: str, artifact: Artifact) -> dict[str, str]:
     """Return each resource's construct path within the stack, by logical id."""
-    metadata = dict(artifact.get("metadata", {}))
-    if "additionalMetadataFile" in artifact:
-        metadata |= _json(folder / artifact["additionalMetadataFile"])
+    metadata = dict(artifact.content.get("metadata", {}))
+    if "additionalMetadataFile" in artifact.content:
+        metadata |= read_json(artifact.folder / artifact.content["additionalMetadataFile"])
     names = {}
     for path, entries in metadata.items():
         name = path.removeprefix(f"/{display}/")
@@ -186,8 +184,3 @@ def _construct_names(folder: Path, display: str, artifact: Mapping[str, Any]) ->
                 names[_PUBLISHED_ID.sub(r"\1", entry["data"])] = name
     used = Counter(names.values())
     return {id_: name if used[name] == 1 else f"{name} ({id_})" for id_, name in names.items()}
-
-
-def _json(file: Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return content

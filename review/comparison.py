@@ -15,6 +15,7 @@ from review.policies import read_policies
 from review.refusals import refusals
 from review.resource_words import PropertyChange
 from review.resources import ResourceChange, compare_resources
+from review.rollout import Rollout, compare_rollouts
 from review.settings import compare_settings, read_settings
 
 
@@ -40,6 +41,7 @@ class EnvironmentReview:
     Attributes:
         alarms: what must not be overlooked, one sentence each.
         notes: what else happens to the environment as a whole.
+        rollout: how the release reaches the cameras, where it or its plan changes.
     """
 
     name: str
@@ -51,6 +53,7 @@ class EnvironmentReview:
     resources: tuple[ResourceChange, ...]
     access: tuple[AccessChange, ...]
     devices: DeviceChange
+    rollout: Rollout | None
     model: tuple[CardLine, ...]
     cost: Cost
 
@@ -151,6 +154,9 @@ def compare_environment(
         resources=tuple(resources),
         access=tuple(access),
         devices=devices,
+        rollout=compare_rollouts(
+            settings_before, settings_after, releases=bool(devices.components)
+        ),
         model=compare_models(old, new) if after else (),
         cost=compare_cost(old, new, devices.download_bytes),
     )

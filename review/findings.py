@@ -1,4 +1,4 @@
-"""What cdk-nag and cfn-lint find in the templates of each side."""
+"""What cdk-nag, cfn-lint and the project's own rules find in the templates of each side."""
 
 import hashlib
 import json
@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from review import ReviewError
+from tools.assembly import read_assembly
+from tools.policy import findings as policy_findings
+from tools.policy.reading import by_environment
 
 _END = ".template.json"
 
@@ -42,6 +45,7 @@ def read_findings(root: Path, *assemblies: Path) -> list[frozenset[Finding]]:
     linted = _lint(root, sorted(distinct.values()))
     return [
         frozenset(_nag(assembly / "validation-report.json"))
+        | _own(assembly)
         | {
             Finding("cfn-lint", rule, f"{file.name.removesuffix(_END)}: {at}", message)
             for file, digest in one.items()
@@ -68,6 +72,15 @@ def _nag(report: Path) -> set[Finding]:
         for plugin in json.loads(report.read_text(encoding="utf-8"))["pluginReports"]
         for violation in plugin["violations"]
         for construct in violation["violatingConstructs"]
+    }
+
+
+def _own(assembly: Path) -> set[Finding]:
+    """Return what `tools/policy` finds, by the rules of this checkout for both sides."""
+    return {
+        Finding("project", one.rule, f"{one.stack}/{one.resource}", one.advice)
+        for stacks in by_environment(read_assembly(assembly)).values()
+        for one in policy_findings(stacks)
     }
 
 

@@ -21,6 +21,7 @@ from review.document import (
 )
 from review.resource_words import Kind
 from review.resources import ResourceChange
+from review.rollout_words import rollout_blocks
 
 _TONES: dict[Kind, Tone] = {
     "added": "added",
@@ -127,6 +128,7 @@ def _environment(one: EnvironmentReview) -> Iterator[Block]:
     yield from _resources(one)
     yield from _access(one)
     yield from _devices(one)
+    yield from rollout_blocks(one.name, one.rollout)
     yield from _model(one)
     yield Heading(3, f"{one.name}: cost a month")
     yield _cost(one.cost)
@@ -269,7 +271,7 @@ def _cost(cost: Cost) -> Block:
 
 
 def _findings(findings: Findings) -> Iterator[Block]:
-    yield Heading(2, "Findings of cdk-nag and cfn-lint")
+    yield Heading(2, "Findings of cdk-nag, cfn-lint and the project's own rules")
     if findings.new:
         yield Alarm(f"{len(findings.new)} new: this change brings them.")
     yield Text(

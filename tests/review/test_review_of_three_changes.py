@@ -92,7 +92,6 @@ def test_a_wider_role_is_said_in_plain_words(told: Told) -> None:
         assert words in text, form
     (change,) = told.environment("production")["access"]
     assert change["direction"] == "wider"
-    assert "Nobody may do more, nobody may do less." in told.terminal  # dev
 
 
 def test_a_finding_of_cdk_nag_does_not_stop_the_review_and_is_in_it(told: Told) -> None:
@@ -116,6 +115,19 @@ def test_a_new_model_says_its_card_its_bytes_and_what_restarts(told: Told) -> No
     assert sizes["deeplens.dev.model.shapes"] == artifact.stat().st_size
     assert devices["download_bytes"] == sum(sizes.values())
     assert not devices["core_restarts"]
+
+
+def test_a_release_says_how_many_cameras_are_exposed_when(told: Told) -> None:
+    for form in ("html", "markdown", "terminal"):
+        text = told.everywhere()[form]
+        assert "wave 1: 5 % of the fleet" in text, form
+        assert "5 of 100" in text, form
+    after = told.environment("dev")["rollout"]["after"]
+    assert [(one["at_seconds"], one["exposed_devices"]) for one in after] == [(0, 5), (180, 100)]
+    assert told.environment("production")["rollout"] is None
+    access = told.environment("dev")["access"]
+    assert all("iot:CreateThingGroup" in change["sentence"] for change in access)
+    assert access
 
 
 def test_uncommitted_environments_are_said_first(told: Told) -> None:

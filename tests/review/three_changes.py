@@ -23,19 +23,25 @@ _WIDENED = """
 
 
 def make(checkout: Checkout) -> str:
-    """Bump dev's model, rename staging's bucket, widen production's camera role.
+    """Bump dev's model in two waves, rename staging's bucket, widen production's camera role.
 
     Returns:
         The SHA-256 of dev's new artifact.
     """
     digest = _next_model(checkout.root / "models" / "shapes")
     checkout.set("dev", "digest", digest)
+    _add_waves(checkout.root / "environments" / "dev.toml")
     checkout.set("staging", "bucket_name", RENAMED)
     app = checkout.root / "app.py"
     text = app.read_text(encoding="utf-8")
     assert text.count("\n    app.synth()\n") == 1
     app.write_text(text.replace("\n    app.synth()\n", _WIDENED), encoding="utf-8")
     return digest
+
+
+def _add_waves(file: Path) -> None:
+    waves = "\n[[rollout.waves]]\npercent = 5\nwait_seconds = 120\nbake_seconds = 60\n"
+    file.write_text(file.read_text(encoding="utf-8") + waves, encoding="utf-8")
 
 
 def _next_model(models: Path) -> str:
