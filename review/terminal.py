@@ -37,9 +37,12 @@ def _show(block: Block, console: Console) -> None:
             style = "red" if loud else "yellow"
             console.print(Panel(line, border_style=style) if console.is_terminal else line)
         case Points(points):
+            grid = Grid.grid(padding=(0, 2))
+            grid.add_column(justify="right", min_width=18)
+            grid.add_column()
             for one in points:
-                word = Line(f"  {one.word:>16}  ", style=_STYLES[one.tone])
-                console.print(word + Line(one.text))
+                grid.add_row(Line(one.word, style=_STYLES[one.tone]), Line(one.text))
+            console.print(grid)
         case Table():
             _grid(block, console)
         case Folded(title, _):
@@ -54,7 +57,9 @@ def _grid(table: Table, console: Console) -> None:
         return
     grid = Grid(title=table.caption, title_justify="left", title_style="dim")
     for index, name in enumerate(table.head):
-        grid.add_column(name, justify="right" if table.numbers and index else "left")
+        grid.add_column(
+            name, justify="right" if table.numbers and index else "left", overflow="fold"
+        )
     for row in table.rows:
         grid.add_row(*(Line(cell) for cell in row))
     console.print(grid)
