@@ -4,7 +4,7 @@ import functools
 import json
 import subprocess
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -152,6 +152,31 @@ def rollback(
 
     plan = plan_rollback(registry, environment, digest, reason)
     _carry_out(registry, plan, dry_run=dry_run)
+
+
+@models.command()
+@_registry_options
+@click.argument("environment")
+@click.option("--digest", help="The release that was delivered.  [default: what is pinned]")
+@click.option("--bake-minutes", type=click.FloatRange(0, 360), default=0.0, show_default=True)
+@click.option("--assume-role", metavar="ARN", help="Ask as this role of the environment's account.")
+def gate(
+    registry: "Registry",
+    environment: str,
+    digest: str | None,
+    bake_minutes: float,
+    assume_role: str | None,
+) -> None:
+    """Pass if ENVIRONMENT's project says that the release is proven, and stays so as it bakes."""
+    from model_tools.registry.environments import choose, read_environments  # noqa: PLC0415
+    from model_tools.registry.gate import hold  # noqa: PLC0415 - keeps --help fast
+
+    chosen = choose(read_environments(registry.folder), environment)
+    cloud = replace(registry.cloud, role=assume_role)
+    if bake_minutes:
+        click.echo(f"baking {environment} for {bake_minutes:g} minutes")
+    proof = hold(cloud, chosen, digest or chosen.digest, bake_seconds=bake_minutes * 60)
+    click.echo(f"the gate of {environment} is open: {proof}")
 
 
 @models.command()

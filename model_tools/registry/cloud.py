@@ -54,9 +54,11 @@ class Cloud:
 
     Attributes:
         embedded: `endpoint.json` of an embedded AWS to ask instead of AWS, or None.
+        role: ARN of a role of the environment's account to ask as, or None.
     """
 
     embedded: Path | None = None
+    role: str | None = None
 
     def deployments(self, environment: Environment) -> list[Deployed]:
         """Return the fleet's deployments that carry a release, newest first."""
@@ -118,6 +120,17 @@ class Cloud:
         session = boto3.Session(
             profile_name=profile if profile in known else None, region_name=environment.region
         )
+        if self.role:
+            answer = session.client("sts").assume_role(
+                RoleArn=self.role, RoleSessionName="deeplens-registry"
+            )
+            given = answer["Credentials"]
+            session = boto3.Session(
+                given["AccessKeyId"],
+                given["SecretAccessKey"],
+                given["SessionToken"],
+                region_name=environment.region,
+            )
         account = session.client("sts").get_caller_identity()["Account"]
         if account != environment.account:
             raise RegistryError(
