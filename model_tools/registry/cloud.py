@@ -15,6 +15,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from model_tools.errors import RegistryError
+from model_tools.registry.cameras import Camera, read_cameras
 from model_tools.registry.environments import Environment
 
 _MODEL_TAG = "deeplens:model-digest"
@@ -65,6 +66,42 @@ class Cloud:
         with _Asking(environment):
             greengrass = self._client(environment, "greengrassv2")
             return list(islice(_deployments(greengrass, environment), _MOST_KEPT))
+
+    def proof(self, environment: Environment, digest: str) -> str:
+        """Return what proves a release: the project's verdict, or each reachable camera's own word.
+
+        The project writes its verdict when it deploys. A camera that joined later says in its
+        heartbeat what it runs; and one that runs something else now outweighs any verdict.
+
+        Raises:
+            RegistryError: the release is not proven there now; the text begins with its digest.
+        """
+        deployed, what = self.deployments(environment), f"{digest[:12]}…"
+        if not deployed:
+            raise RegistryError(f"{what} was never deployed there")
+        current = deployed[0]
+        if current.digest != digest:
+            raise RegistryError(f"{what} is not what the fleet has, that is {current.digest[:12]}…")
+        if current.stopped is not None:
+            raise RegistryError(f"{what} was stopped there: {current.stopped}")
+        alive = [one for one in self.cameras(environment) if one.is_alive]
+        complaints = [text for one in alive if (text := one.complaint(digest, current.function))]
+        if complaints:
+            raise RegistryError(f"{what} does not run on every camera: {'; '.join(complaints)}")
+        if current.proven is not None:
+            return current.proven
+        if not alive:
+            raise RegistryError(f"{what} is not proven by any camera: none can be reached")
+        return f"{len(alive)} of {len(alive)} reachable cameras say that they run it"
+
+    def cameras(self, environment: Environment) -> list[Camera]:
+        """Return the last heartbeat of each camera of the fleet."""
+        with _Asking(environment):
+            return read_cameras(
+                self._client(environment, "iot"),
+                self._client(environment, "iot-data"),
+                environment.thing_group,
+            )
 
     def stack_status(self, environment: Environment) -> str | None:
         """Return the status of the stack that holds the project, None when it is not there."""

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from model_tools.errors import RegistryError
-from model_tools.registry.cloud import Cloud, Deployed
+from model_tools.registry.cloud import Cloud
 from model_tools.registry.environments import Environment
 
 _POLL_SECONDS = 15.0
@@ -27,7 +27,7 @@ def hold(
     bake_seconds: float,
     clock: Clock | None = None,
 ) -> str:
-    """Wait until the release has been proven for `bake_seconds`; return the project's verdict.
+    """Wait until the release has been proven for `bake_seconds`; return what proves it.
 
     Args:
         cloud: whom to ask.
@@ -37,28 +37,21 @@ def hold(
         clock: for tests.
 
     Raises:
-        RegistryError: it is not proven, was stopped, or another one took its place.
+        RegistryError: it is not proven, was stopped, another one took its place, or a camera that
+            can be reached runs something else.
     """
     clock = clock or Clock()
     until = clock.now() + bake_seconds
     while True:
-        proof = _verdict(environment, digest, cloud.deployments(environment))
+        proof = _verdict(cloud, environment, digest)
         left = until - clock.now()
         if left <= 0:
             return proof
         clock.sleep(min(_POLL_SECONDS, left))
 
 
-def _verdict(environment: Environment, digest: str, deployed: list[Deployed]) -> str:
-    """Return the project's verdict on `digest`, which must be what the fleet has."""
-    gate = f"gate of {environment.name}: {digest[:12]}…"
-    if not deployed:
-        raise RegistryError(f"{gate} was never deployed there")
-    current = deployed[0]
-    if current.digest != digest:
-        raise RegistryError(f"{gate} is not what the fleet has, that is {current.digest[:12]}…")
-    if current.stopped is not None:
-        raise RegistryError(f"{gate} was stopped: {current.stopped}")
-    if current.proven is None:
-        raise RegistryError(f"{gate} is not proven by any camera")
-    return current.proven
+def _verdict(cloud: Cloud, environment: Environment, digest: str) -> str:
+    try:
+        return cloud.proof(environment, digest)
+    except RegistryError as error:
+        raise RegistryError(f"gate of {environment.name}: {error}") from None

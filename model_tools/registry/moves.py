@@ -14,7 +14,7 @@ from pathlib import Path
 
 from model_tools.errors import RegistryError, SourceError
 from model_tools.pin import pin_model, pinned
-from model_tools.registry.cloud import Cloud, Deployed
+from model_tools.registry.cloud import Cloud
 from model_tools.registry.environments import Environment, choose, read_environments
 from model_tools.registry.history import NAME, Move, append, read_history
 from model_tools.registry.releases import Release, find_release
@@ -68,7 +68,7 @@ def plan_promotion(registry: Registry, source_name: str, target_name: str) -> Pl
     release = _built(registry, source)
     _check_not_ahead(registry, release, target)
     registry.cloud.check_idle(source)
-    proof = _proof(registry.cloud.deployments(source), source)
+    proof = _proof(registry.cloud, source)
     _check_stored(registry.cloud, source, release)
     registry.cloud.check_idle(target)
     return _plan(registry, "promote", target, release, source.name, proof, "")
@@ -195,23 +195,15 @@ def _check_not_ahead(registry: Registry, release: Release, target: Environment) 
     )
 
 
-def _proof(deployed: list[Deployed], source: Environment) -> str:
-    """Return the project's verdict on what the source pins."""
-    pinned = f"{source.name} pins {source.digest[:12]}…"
-    deploy = f"`cdk deploy '{source.name}/*'`"
-    if not deployed:
-        raise RegistryError(f"{pinned}, which was never deployed there; {deploy} first")
-    current = deployed[0]
-    if current.digest != source.digest:
-        raise RegistryError(f"{pinned}, but its fleet has {current.digest[:12]}…; {deploy} first")
-    if current.stopped is not None:
-        raise RegistryError(f"{pinned}, which was stopped there: {current.stopped}")
-    if current.proven is None:
+def _proof(cloud: Cloud, source: Environment) -> str:
+    """Return what proves the release that the source pins."""
+    try:
+        return cloud.proof(source, source.digest)
+    except RegistryError as error:
         raise RegistryError(
-            f"{pinned}, which no camera there has proven (its gate did not pass, or no camera "
-            f"was reachable); bring a camera up and {deploy} again"
-        )
-    return current.proven
+            f"{source.name} pins what is not proven there: {error}; deploy it "
+            f"(`cdk deploy '{source.name}/*'`) with a camera that can be reached"
+        ) from None
 
 
 def _check_stored(cloud: Cloud, source: Environment, release: Release) -> None:

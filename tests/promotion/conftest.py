@@ -124,6 +124,28 @@ class World:
             targetArn=group["thingGroupArn"], deploymentName=f"deeplens-{name}", tags=tags
         )
 
+    def heartbeat(
+        self, name: str, thing: str, *, digest: str = "", status: str = "running"
+    ) -> None:
+        """Report what a camera reports, as the last heartbeat of a member of the fleet."""
+        one = self.environment(name)
+        iot = self.client(name, "iot")
+        iot.create_thing(thingName=thing)
+        iot.add_thing_to_thing_group(thingGroupName=one.thing_group, thingName=thing)
+        reported = {
+            "status": status,
+            "model": {"digest": digest or one.digest},
+            "function": f"arn:aws:lambda:{REGION}:{one.account}:function:deeplens-x:1",
+            "frames": 9,
+            "heartbeat_at": "2026-01-01T00:00:00Z",
+            "heartbeat_interval_seconds": 60,
+        }
+        self.client(name, "iot-data").update_thing_shadow(
+            thingName=thing,
+            shadowName="deeplens",
+            payload=json.dumps({"state": {"reported": reported}}),
+        )
+
     def stack(self, name: str) -> None:
         self.client(name, "cloudformation").create_stack(
             StackName=f"{name}-Inference", TemplateBody=json.dumps(_STACK)

@@ -45,7 +45,16 @@ def test_a_release_that_stays_proven_passes_after_its_whole_bake(world: World) -
 def test_a_release_that_is_stopped_while_it_bakes_does_not_pass(world: World) -> None:
     world.deploy("dev")
     bake = Bake(lambda: world.deploy("dev", stopped="it sees ghosts"))
-    with pytest.raises(RegistryError, match="was stopped: it sees ghosts"):
+    with pytest.raises(RegistryError, match="was stopped there: it sees ghosts"):
+        gate(world, bake)
+    assert bake.slept == [15.0]
+
+
+def test_a_camera_that_fails_while_it_bakes_closes_the_gate(world: World) -> None:
+    world.deploy("dev")
+    world.heartbeat("dev", "camera")
+    bake = Bake(lambda: world.heartbeat("dev", "camera", status="failing"))
+    with pytest.raises(RegistryError, match=r"gate of dev: .*camera is failing"):
         gate(world, bake)
     assert bake.slept == [15.0]
 

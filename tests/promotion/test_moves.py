@@ -75,18 +75,36 @@ def test_what_was_never_deployed_stays(world: World) -> None:
 def test_what_no_camera_proved_stays(world: World) -> None:
     world.pin("dev", world.build("1.1.0"))
     world.deploy("dev", proven=False)
-    assert "no camera there has proven" in refused(world)
+    assert "is not proven by any camera" in refused(world)
+
+
+def test_the_word_of_a_camera_that_joined_later_is_proof_enough(world: World) -> None:
+    world.pin("dev", world.build("1.1.0"))
+    world.deploy("dev", proven=False)
+    world.heartbeat("dev", "late-camera")
+    assert "1 of 1 reachable cameras say" in promote(world, "dev", "staging").evidence
+
+
+def test_a_camera_that_runs_something_else_now_outweighs_the_verdict(proven: World) -> None:
+    proven.heartbeat("dev", "good-camera")
+    proven.heartbeat("dev", "old-camera", digest="b" * 64)
+    assert "does not run on every camera: old-camera runs bbbbbbbbbbbb…" in refused(proven)
+    proven.heartbeat("dev", "old-camera", status="failing")
+    assert "old-camera is failing" in refused(proven)
+    # Who cannot be reached is not asked.
+    proven.heartbeat("dev", "old-camera", status="stopped")
+    assert plan_promotion(proven.registry, "dev", "staging")
 
 
 def test_what_was_stopped_stays_and_says_why(world: World) -> None:
     world.pin("dev", world.build("1.1.0"))
     world.deploy("dev", stopped="it sees ghosts")
-    assert "stopped there: it sees ghosts" in refused(world)
+    assert "was stopped there: it sees ghosts" in refused(world)
 
 
 def test_a_pin_that_the_fleet_does_not_have_stays(proven: World) -> None:
     proven.pin("dev", proven.build("1.2.0"))
-    assert "but its fleet has" in refused(proven)
+    assert "is not what the fleet has" in refused(proven)
 
 
 def test_the_way_is_the_one_that_the_files_say(proven: World) -> None:
