@@ -78,6 +78,10 @@ local-down: setup ## Stop the embedded AWS
 deploy: setup ## Deploy ENV (default dev) to the running embedded AWS
 	@$(PYTHON) -m demo deploy $(ENV)
 
+.PHONY: deliver
+deliver: setup ## Run the pipeline on the running embedded AWS, dev to production (APPROVE=production)
+	@$(PYTHON) -m demo deliver $(if $(APPROVE),--approve "$(APPROVE)")
+
 .PHONY: camera
 camera: setup ## Run a virtual camera of ENV until Ctrl-C
 	@$(PYTHON) -m demo camera $(ENV)

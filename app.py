@@ -1,6 +1,7 @@
 """Every environment of environments/*.toml, one Stage each; the pipeline of delivery.toml, if any.
 
-`cdk synth -c environments=FOLDER` takes the files of another folder.
+`cdk synth -c environments=FOLDER` takes the files of another folder, `-c delivery=FILE` another
+pipeline.
 """
 
 import sys
@@ -26,7 +27,8 @@ try:
         )
         for environment in environments
     }
-    if delivered := load_delivery(folder.parent / "delivery.toml", environments):
+    pipeline = Path(app.node.try_get_context("delivery") or folder.parent / "delivery.toml")
+    if delivered := load_delivery(pipeline, environments):
         delivery, order = delivered
         DeliveryStack(
             app,

@@ -18,6 +18,8 @@ from stacks.constructs.pipeline_permissions import QUALIFIER, narrow
 
 _ROOT = Path(__file__).resolve().parent.parent
 _SETUP = ["make setup"]
+# Without a version each execution would take the newest: other code than was reviewed.
+_CDK_ASSETS_VERSION = "4.7.3"
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ class DeliveryStack(Stack):
             code_pipeline=self._pipeline(),
             synth=synth,
             cli_version=_cli_version(),
+            cdk_assets_cli_version=_CDK_ASSETS_VERSION,
             # One role publishes every asset of an account, and one project does it.
             publish_assets_in_parallel=False,
             code_build_defaults=pipelines.CodeBuildOptions(
