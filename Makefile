@@ -75,8 +75,12 @@ local-down: setup ## Stop the embedded AWS
 	.venv-local-aws/bin/python -m local_aws down
 
 .PHONY: deploy
-deploy: setup ## Deploy ENV (default dev) to the running embedded AWS
-	@$(PYTHON) -m demo deploy $(ENV)
+deploy: setup ## Deploy ENV (default dev) to the running embedded AWS; PLAN=file holds it to a plan
+	@$(PYTHON) -m demo deploy $(ENV) $(if $(PLAN),--plan "$(PLAN)")
+
+.PHONY: plan
+plan: synth ## Write the plan of ENV's deploy (default dev): templates, digests, configuration, waves, cost
+	@$(PYTHON) -m tools.plan $(ENV)
 
 .PHONY: deliver
 deliver: setup ## Run the pipeline on the running embedded AWS, dev to production (APPROVE=production)

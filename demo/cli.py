@@ -84,12 +84,16 @@ def run_demo(detections: int, name: str) -> None:
 
 @main.command("deploy")
 @click.argument("name", default="dev")
-def deploy_environment(name: str) -> None:
+@click.option("--plan", type=click.Path(path_type=Path), help="Refuse what is not this plan.")
+def deploy_environment(name: str, plan: Path | None) -> None:
     """Synthesize and deploy one environment to the running embedded AWS."""
     with _told():
         endpoint, environment = _running_aws(), _environment(name)
         with _step("synthesize the CloudFormation of every environment"):
             deployment.synthesize(embedded.tools())
+        if plan is not None:
+            with _step(f"compare with {plan}"):
+                deployment.check_plan(environment, plan.resolve())
         _deploy(environment, endpoint)
 
 

@@ -72,6 +72,14 @@ def synthesize_pipeline(pipeline: Path, output: Path, environment: dict[str, str
     )
 
 
+def check_plan(environment: EnvironmentConfig, plan: Path) -> None:
+    """Hold what was synthesized to a plan; raise `CommandFailed` with every difference."""
+    run(
+        [ROOT / ".venv/bin/python", "-m", "tools.plan", environment.name, "--check", plan],
+        LOGS / "plan.log",
+    )
+
+
 def changed_nothing(output: str) -> bool:
     """Whether every stack of a deploy was as it should be already."""
     return output.count("(no changes)") == output.count("Stack ARN:")
