@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from model_tools.errors import ModelToolsError, SourceError
+from model_tools.errors import ModelToolsError, RegistryError, SourceError
 from model_tools.registry.cloud import Deployed
 from model_tools.registry.environments import Environment, read_environments
 from model_tools.registry.moves import Registry
@@ -22,7 +22,7 @@ class Standing:
     Attributes:
         version: of the pinned model, `?` where nobody built it here.
         deployed: the digest of the fleet's deployment, None if there is none or nobody asked.
-        healthy: whether that deployment passed its gate and was not stopped.
+        healthy: whether it is proven now: its gate passed, or every reachable camera says so.
         said: all of it in a sentence, for a person.
     """
 
@@ -84,11 +84,15 @@ def _place(environment: Environment, environments: dict[str, Environment]) -> in
 
 def _standing(registry: Registry, environment: Environment, *, offline: bool) -> Standing:
     deployed: Deployed | None = None
+    healthy: bool | None = None
     said = "not asked"
     if not offline:
         try:
             deployed = next(iter(registry.cloud.deployments(environment)), None)
-            said = _sentence(environment, deployed)
+            said = "nothing was deployed"
+            if deployed is not None:
+                healthy, proof = _proof(registry, environment, deployed)
+                said = _sentence(environment, deployed, proof)
         except ModelToolsError as error:
             said = f"not known: {error}"
     try:
@@ -103,24 +107,24 @@ def _standing(registry: Registry, environment: Environment, *, offline: bool) ->
         version=version,
         pinned=environment.digest,
         deployed=deployed.digest if deployed else None,
-        healthy=deployed.is_healthy if deployed else None,
+        healthy=healthy,
         function=deployed.function if deployed else None,
         said=said,
     )
 
 
-def _sentence(environment: Environment, deployed: Deployed | None) -> str:
-    if deployed is None:
-        return "nothing was deployed"
+def _proof(registry: Registry, environment: Environment, deployed: Deployed) -> tuple[bool, str]:
+    """Return whether what is deployed is proven now, and what says so."""
+    try:
+        return True, f"healthy: {registry.cloud.proof(environment, deployed.digest)}"
+    except RegistryError as error:
+        return False, f"NOT healthy: {error}"
+
+
+def _sentence(environment: Environment, deployed: Deployed, proof: str) -> str:
     what = "what is pinned" if deployed.digest == environment.digest else "NOT what is pinned"
-    if deployed.stopped is not None:
-        how = f"stopped: {deployed.stopped}"
-    elif deployed.proven is not None:
-        how = f"healthy: {deployed.proven}"
-    else:
-        how = "not proven by any camera"
     age = datetime.now(UTC).timestamp() - deployed.created_at
-    return f"{deployed.digest[:12]}… ({what}), since {_age(age)}, {how}"
+    return f"{deployed.digest[:12]}… ({what}), since {_age(age)}, {proof}"
 
 
 def _age(seconds: float) -> str:
