@@ -99,7 +99,12 @@ def deploy_environment(name: str, plan: Path | None) -> None:
 
 @main.command("deliver")
 @click.option("--approve", multiple=True, metavar="STAGE", help="Approve without asking.")
-@click.option("--pipeline", type=click.Path(path_type=Path), default=PIPELINE, show_default=True)
+@click.option(
+    "--pipeline",
+    type=click.Path(path_type=Path),
+    default=PIPELINE,
+    show_default="demo/delivery.toml",
+)
 def deliver(approve: tuple[str, ...], pipeline: Path) -> None:
     """Run the synthesized pipeline on the running embedded AWS, from dev to production.
 
