@@ -81,8 +81,16 @@ local-down: setup ## Stop the embedded AWS
 	.venv-local-aws/bin/python -m local_aws down
 
 .PHONY: deploy
-deploy: setup ## Deploy ENV (default dev) to the running embedded AWS
-	@$(PYTHON) -m demo deploy $(ENV)
+deploy: setup ## Deploy ENV (default dev) to the running embedded AWS; PLAN=file holds it to a plan
+	@$(PYTHON) -m demo deploy $(ENV) $(if $(PLAN),--plan "$(PLAN)")
+
+.PHONY: plan
+plan: synth ## Write the plan of ENV's deploy (default dev): templates, digests, configuration, waves, cost
+	@$(PYTHON) -m tools.plan $(ENV)
+
+.PHONY: deliver
+deliver: setup ## Run the pipeline on the running embedded AWS, dev to production (APPROVE=production)
+	@$(PYTHON) -m demo deliver $(if $(APPROVE),--approve "$(APPROVE)")
 
 .PHONY: camera
 camera: setup ## Run a virtual camera of ENV until Ctrl-C
@@ -116,11 +124,15 @@ benchmark-models: setup ## Measure freezing, packaging and engines against basel
 fuzz: setup .venv-fuzz/.ready ## Fuzz what reads files from outside, SECONDS (30) for each format; the corpus grows
 	PYTHONPATH=lambda_src/inference:.venv-fuzz $(PYTHON) -m tests.fuzz --seconds $(or $(SECONDS),30)
 
+.PHONY: review
+review: setup ## Show what the working tree changes in every environment, compared with BASE
+	@$(PYTHON) -m review "$(BASE)"
+
 .PHONY: check
 check: synth .venv-checkov/.ready ## Style, types, import contracts; cdk-nag, cfn-lint and checkov on every template
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
-	.venv/bin/mypy app.py benchmarks demo fleet_tools local_aws model_tools stacks tools lambda_src/inference lambda_src/custom_resources lambda_src/monitoring
+	.venv/bin/mypy app.py benchmarks demo fleet_tools local_aws model_tools review stacks tools lambda_src/inference lambda_src/custom_resources lambda_src/monitoring
 	.venv/bin/lint-imports
 	$(PYTHON) -m tools.check_templates
 

@@ -8,6 +8,7 @@ import contextlib
 import json
 import queue
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -21,10 +22,11 @@ import click
 from demo import deployment, embedded
 from demo.embedded import LOCAL, LOGS, ROOT, Endpoint
 from demo.processes import CommandFailed, run, running
-from stacks.config import ConfigError, EnvironmentConfig, load_environment
+from stacks.config import ConfigError, EnvironmentConfig, load_environment, load_environments
 
 SCENES = LOCAL / "scenes"
 ANNOTATED = ROOT / "build" / "demo"
+PIPELINE = ROOT / "demo" / "delivery.toml"
 _FIRST_MESSAGE_SECONDS = 45.0
 _NOT_RUNNING = 3
 _INTERRUPTED = 130
@@ -82,13 +84,46 @@ def run_demo(detections: int, name: str) -> None:
 
 @main.command("deploy")
 @click.argument("name", default="dev")
-def deploy_environment(name: str) -> None:
+@click.option("--plan", type=click.Path(path_type=Path), help="Refuse what is not this plan.")
+def deploy_environment(name: str, plan: Path | None) -> None:
     """Synthesize and deploy one environment to the running embedded AWS."""
     with _told():
         endpoint, environment = _running_aws(), _environment(name)
         with _step("synthesize the CloudFormation of every environment"):
             deployment.synthesize(embedded.tools())
+        if plan is not None:
+            with _step(f"compare with {plan}"):
+                deployment.check_plan(environment, plan.resolve())
         _deploy(environment, endpoint)
+
+
+@main.command("deliver")
+@click.option("--approve", multiple=True, metavar="STAGE", help="Approve without asking.")
+@click.option(
+    "--pipeline",
+    type=click.Path(path_type=Path),
+    default=PIPELINE,
+    show_default="demo/delivery.toml",
+)
+def deliver(approve: tuple[str, ...], pipeline: Path) -> None:
+    """Run the synthesized pipeline on the running embedded AWS, from dev to production.
+
+    Exit codes: 0 delivered, 1 stopped, 3 the embedded AWS does not run, 4 it waits for a person.
+    """
+    with _told():
+        endpoint = _running_aws()
+        environments = load_environments(ROOT / "environments")
+        assembly = LOCAL / "deliver" / "cdk.out"
+        with _step("synthesize every environment and the pipeline"):
+            deployment.synthesize_pipeline(pipeline.resolve(), assembly, embedded.tools())
+        with _step("cdk bootstrap"):
+            for environment in environments:
+                deployment.bootstrap(environment, endpoint, assembly)
+    answers = [word for stage in approve for word in ("--approve", stage)]
+    result = subprocess.run(  # noqa: S603 - this project's own command
+        [*embedded.LOCAL_AWS, "deliver", "--assembly", assembly, *answers], cwd=ROOT, check=False
+    )
+    sys.exit(result.returncode)
 
 
 @main.command("camera")

@@ -18,7 +18,9 @@ def synthesize(environment: dict[str, str]) -> None:
     run([NODE, CDK, "synth", "--quiet", "--no-validation"], LOGS / "synth.log", environment)
 
 
-def bootstrap(environment: EnvironmentConfig, endpoint: Endpoint) -> bool:
+def bootstrap(
+    environment: EnvironmentConfig, endpoint: Endpoint, assembly: Path = ASSEMBLY
+) -> bool:
     """Run `cdk bootstrap` unless the account has it; return whether it ran."""
     client = session(environment).client("cloudformation", endpoint_url=endpoint.url)
     try:
@@ -26,7 +28,7 @@ def bootstrap(environment: EnvironmentConfig, endpoint: Endpoint) -> bool:
     except ClientError:
         target = f"aws://{environment.account}/{environment.region}"
         run(
-            [NODE, CDK, "bootstrap", target, "--app", ASSEMBLY],
+            [NODE, CDK, "bootstrap", target, "--app", assembly],
             LOGS / "bootstrap.log",
             shell(environment, endpoint),
         )
@@ -50,6 +52,31 @@ def deploy(environment: EnvironmentConfig, endpoint: Endpoint) -> str:
         ],
         LOGS / f"deploy-{environment.name}.log",
         shell(environment, endpoint),
+    )
+
+
+def synthesize_pipeline(pipeline: Path, output: Path, environment: dict[str, str]) -> None:
+    """Write every environment and the pipeline of a delivery file into `output`."""
+    run(
+        [
+            NODE,
+            CDK,
+            "synth",
+            "--quiet",
+            "--no-validation",
+            f"--output={output}",
+            f"--context=delivery={pipeline}",
+        ],
+        LOGS / "synth-pipeline.log",
+        environment,
+    )
+
+
+def check_plan(environment: EnvironmentConfig, plan: Path) -> None:
+    """Hold what was synthesized to a plan; raise `CommandFailed` with every difference."""
+    run(
+        [ROOT / ".venv/bin/python", "-m", "tools.plan", environment.name, "--check", plan],
+        LOGS / "plan.log",
     )
 
 

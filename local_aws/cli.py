@@ -27,15 +27,19 @@ _POLL_SECONDS = 0.1
 _LOG_LINES = 20
 
 
+# Commands that are imported when they are asked for.
+_LAZY = {"core": "local_aws.core_device.cli", "deliver": "local_aws.pipeline.cli"}
+
+
 class _LazyGroup(click.Group):
-    """A group whose ``core`` commands are imported when they are asked for."""
+    """A group some of whose commands are imported when they are asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted({*super().list_commands(ctx), "core"})
+        return sorted({*super().list_commands(ctx), *_LAZY})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name == "core":
-            command: click.Command = importlib.import_module("local_aws.core_device.cli").core
+        if cmd_name in _LAZY:
+            command: click.Command = getattr(importlib.import_module(_LAZY[cmd_name]), cmd_name)
             return command
         return super().get_command(ctx, cmd_name)
 

@@ -12,6 +12,7 @@ from model_tools.commands.bench import bench
 from model_tools.commands.errors import ReportingGroup
 from model_tools.commands.freeze import freeze
 from model_tools.commands.inspect import inspect
+from model_tools.commands.models import models
 from model_tools.commands.package import package
 from model_tools.commands.pin import pin
 from model_tools.commands.predict import predict
@@ -31,7 +32,7 @@ def main() -> None:
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
 
 
-for command in (inspect, freeze, package, verify, predict, bench, train, scenes, pin):
+for command in (inspect, freeze, package, verify, predict, bench, train, scenes, pin, models):
     main.add_command(command)
 
 

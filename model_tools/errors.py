@@ -6,6 +6,7 @@ ModelToolsError
 ├── AmbiguousError   inputs, outputs or a signature must be chosen
 ├── FreezeError      no frozen graph answers as the source does, or a reader cannot take it
 ├── VerifyError      two graphs, or two engines, do not agree
+├── RegistryError    a release may not move, or the trail of moves is not whole
 └── IsolationError   the limited process that ran TensorFlow was ended or crashed
 """
 
@@ -40,6 +41,10 @@ class FreezeError(ModelToolsError):
 
 class VerifyError(ModelToolsError):
     """Two graphs, or two engines, do not agree."""
+
+
+class RegistryError(ModelToolsError):
+    """A release may not move there, or the trail of moves is not whole."""
 
 
 class IsolationError(ModelToolsError):

@@ -22,22 +22,33 @@ def pin_model(file: Path, name: str, digest: str) -> bool:
         PinError: the file is absent, is not TOML, or has no [model].
     """
     try:
-        document = tomlkit.parse(file.read_text(encoding="utf-8"))
-        model = document["model"]
+        text = file.read_text(encoding="utf-8")
+        changed = pinned(text, name, digest)
     except FileNotFoundError:
         raise PinError(f"{file}: no such environment file") from None
     except tomlkit.exceptions.ParseError as error:
         raise PinError(f"{file}: not valid TOML: {error}") from None
     except KeyError:
         raise PinError(f"{file}: has no [model] to pin") from None
+    if changed != text:
+        _replace(file, changed)
+    return changed != text
+
+
+def pinned(text: str, name: str, digest: str) -> str:
+    """Return the text of an environment file with another pin, and its comments as they were.
+
+    Raises:
+        tomlkit.exceptions.ParseError: the text is not TOML.
+        KeyError: it has no [model].
+    """
+    document = tomlkit.parse(text)
+    model = document["model"]
     wanted = {"name": name, "digest": digest}
-    if all(model.get(key) == value for key, value in wanted.items()):
-        return False
     for key, value in wanted.items():
         if model.get(key) != value:
             model[key] = value
-    _replace(file, tomlkit.dumps(document))
-    return True
+    return tomlkit.dumps(document)
 
 
 def _replace(file: Path, text: str) -> None:

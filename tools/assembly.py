@@ -1,11 +1,45 @@
 """A cloud assembly as CloudFormation will get it: its stacks and their templates."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """One entry of an assembly's manifest.
+
+    Attributes:
+        environment: the stage that it belongs to, empty outside of every stage.
+        folder: what paths in `content` are relative to.
+        content: the entry as CDK wrote it.
+    """
+
+    environment: str
+    folder: Path
+    id: str
+    content: dict[str, Any]
+
+    @property
+    def type(self) -> str:
+        """CDK's name of the kind of artifact."""
+        return str(self.content["type"])
+
+    @property
+    def properties(self) -> dict[str, Any]:
+        """What is particular to the type."""
+        properties: dict[str, Any] = self.content.get("properties", {})
+        return properties
+
+    @property
+    def home(self) -> tuple[str, str]:
+        """Account and Region of a stack."""
+        account, region = str(self.content["environment"]).removeprefix("aws://").split("/")
+        return account, region
 
 
 @dataclass(frozen=True)
@@ -20,36 +54,45 @@ class SynthesizedStack:
     termination_protection: bool
 
 
+def artifacts(folder: Path, environment: str = "") -> Iterator[Artifact]:
+    """Yield what the assembly's manifests name, stage by stage; other files there are stale.
+
+    Raises:
+        FileNotFoundError: there is no assembly in `folder`.
+    """
+    for id_, content in read_json(folder / "manifest.json").get("artifacts", {}).items():
+        artifact = Artifact(environment, folder, id_, content)
+        if artifact.type == "cdk:cloud-assembly":
+            stage = artifact.properties.get("displayName", id_)
+            yield from artifacts(folder / artifact.properties["directoryName"], stage)
+        else:
+            yield artifact
+
+
 def read_assembly(folder: Path = ROOT / "cdk.out") -> list[SynthesizedStack]:
-    """Read the stacks that the assembly's manifest names; other files there are stale.
+    """Read every stack of the assembly, in the order of their names.
 
     Raises:
         FileNotFoundError: there is no assembly in `folder`.
     """
     stacks = []
-    for id_, artifact in _artifacts(folder).items():
-        if artifact["type"] != "cdk:cloud-assembly":
-            continue
-        nested = folder / artifact["properties"]["directoryName"]
-        for inner in _artifacts(nested).values():
-            if inner["type"] == "aws:cloudformation:stack":
-                properties = inner["properties"]
-                file = nested / properties["templateFile"]
-                stacks.append(
-                    SynthesizedStack(
-                        name=properties["stackName"],
-                        environment=id_.removeprefix("assembly-"),
-                        # aws://account/region
-                        account=inner["environment"].split("/")[2],
-                        file=file,
-                        template=json.loads(file.read_text(encoding="utf-8")),
-                        termination_protection=properties.get("terminationProtection", False),
-                    )
+    for one in artifacts(folder):
+        if one.type == "aws:cloudformation:stack":
+            file = one.folder / one.properties["templateFile"]
+            stacks.append(
+                SynthesizedStack(
+                    name=one.properties.get("stackName", one.id),
+                    environment=one.environment,
+                    account=one.home[0],
+                    file=file,
+                    template=read_json(file),
+                    termination_protection=one.properties.get("terminationProtection", False),
                 )
+            )
     return sorted(stacks, key=lambda stack: stack.name)
 
 
-def _artifacts(folder: Path) -> dict[str, Any]:
-    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    artifacts: dict[str, Any] = manifest["artifacts"]
-    return artifacts
+def read_json(file: Path) -> dict[str, Any]:
+    """Read a file of the assembly."""
+    content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return content

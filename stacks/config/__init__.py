@@ -1,6 +1,7 @@
 """What an environment is: one TOML file, typed and validated when it is read. No CDK here."""
 
 from stacks.config.artifact import ARTIFACT_NAME, ModelArtifact, load_artifact
+from stacks.config.delivery import DeliveryConfig, load_delivery
 from stacks.config.environment import EnvironmentConfig
 from stacks.config.errors import ConfigError
 from stacks.config.fleet import FleetConfig
@@ -15,6 +16,7 @@ __all__ = [
     "ARTIFACT_NAME",
     "GREENGRASS_REGIONS",
     "ConfigError",
+    "DeliveryConfig",
     "EnvironmentConfig",
     "FleetConfig",
     "InferenceConfig",
@@ -24,6 +26,7 @@ __all__ = [
     "MonitoringConfig",
     "RolloutConfig",
     "load_artifact",
+    "load_delivery",
     "load_environment",
     "load_environments",
 ]

@@ -45,11 +45,12 @@ def load_environment(file: Path) -> EnvironmentConfig:
     try:
         return EnvironmentConfig(name=file.stem, **values)
     except ValidationError as error:
-        problems = [_explain(problem) for problem in error.errors()]
+        problems = [explain(problem) for problem in error.errors()]
         raise ConfigError("\n".join(f"{file}: {problem}" for problem in problems)) from None
 
 
-def _explain(problem: Any) -> str:
+def explain(problem: Any, whole: type[BaseModel] = EnvironmentConfig) -> str:
+    """Say in one line what pydantic found wrong with a key of `whole`."""
     key = ".".join(str(part) for part in problem["loc"])
     given = problem["input"]
     if key == "name":
@@ -62,27 +63,32 @@ def _explain(problem: Any) -> str:
         return str(message)
     match problem["type"]:
         case "extra_forbidden":
-            text = f"unknown key{_nearest_key(problem['loc'])}"
+            text = f"unknown key{_nearest_key(problem['loc'], whole)}"
         case "missing":
-            text = f"is missing; expected {_described(problem['loc'])}"
+            text = f"is missing; expected {_described(problem['loc'], whole)}"
         case "string_pattern_mismatch":
             text = f"given {given!r}, expected text that matches {problem['ctx']['pattern']}"
         case "model_type":
             text = f"given {given!r}, expected a section [{key}] with keys of its own"
         case _:
-            text = f"given {given!r}: {message[0].lower() + message[1:]}"
+            text = f"given {given!r}: {_lower_first(message)}"
     return f"{key}: {text}"
 
 
-def _described(location: tuple[str | int, ...]) -> str:
+def _lower_first(message: str) -> str:
+    """Go on with a sentence; an abbreviation (AWS) stays as it is."""
+    return message if message[:2].isupper() else message[0].lower() + message[1:]
+
+
+def _described(location: tuple[str | int, ...], whole: type[BaseModel]) -> str:
     *sections, key = location
-    section = _section(tuple(sections))
+    section = _section(tuple(sections), whole)
     field = section.model_fields.get(str(key)) if section else None
     return (field.description if field else None) or f"a section [{key}]"
 
 
-def _nearest_key(location: tuple[str | int, ...]) -> str:
-    section = _section(location[:-1])
+def _nearest_key(location: tuple[str | int, ...], whole: type[BaseModel]) -> str:
+    section = _section(location[:-1], whole)
     if section is None:
         return ""
     known = [
@@ -92,8 +98,8 @@ def _nearest_key(location: tuple[str | int, ...]) -> str:
     return (f"; did you mean '{near[0]}'?" if near else "") + f" (known: {', '.join(known)})"
 
 
-def _section(location: tuple[str | int, ...]) -> type[BaseModel] | None:
-    section: type[BaseModel] = EnvironmentConfig
+def _section(location: tuple[str | int, ...], whole: type[BaseModel]) -> type[BaseModel] | None:
+    section = whole
     for part in location:
         field = section.model_fields.get(str(part))
         annotation = field.annotation if field else None

@@ -1,0 +1,115 @@
+"""The pipeline that a cloud assembly defines."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from local_aws.pipeline import PipelineError
+
+
+@dataclass(frozen=True)
+class Action:
+    """One action of a stage.
+
+    Attributes:
+        provider: CodePipeline's name of who carries it out, for example `CloudFormation`.
+        order: actions of a stage run by it, lowest first.
+        role_arn: the role that acts, empty for the pipeline's own.
+        commands: of a CodeBuild project.
+    """
+
+    name: str
+    provider: str
+    order: int
+    configuration: dict[str, Any]
+    role_arn: str
+    commands: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage: its actions in the order in which they run."""
+
+    name: str
+    actions: tuple[Action, ...]
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """The pipeline, the assembly that defines it, and where it would be."""
+
+    assembly: Path
+    account: str
+    region: str
+    stages: tuple[Stage, ...]
+
+    def template(self, action: Action) -> Path:
+        """The template that a deploy action names, in the one assembly."""
+        return self.assembly / str(action.configuration["TemplatePath"]).partition("::")[2]
+
+
+def read_pipeline(assembly: Path) -> Pipeline:
+    """Read the only pipeline of a cloud assembly.
+
+    Raises:
+        PipelineError: there is no assembly, or no pipeline in it.
+    """
+    try:
+        manifest = json.loads((assembly / "manifest.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise PipelineError(f"{assembly}: no cloud assembly; `cdk synth` makes one") from None
+    for artifact in manifest["artifacts"].values():
+        if artifact["type"] != "aws:cloudformation:stack":
+            continue
+        file = assembly / artifact["properties"]["templateFile"]
+        resources = json.loads(file.read_text(encoding="utf-8"))["Resources"]
+        for resource in resources.values():
+            if resource["Type"] == "AWS::CodePipeline::Pipeline":
+                account, region = artifact["environment"].removeprefix("aws://").split("/")
+                stages = tuple(
+                    _stage(assembly, resources, stage) for stage in resource["Properties"]["Stages"]
+                )
+                return Pipeline(assembly, account, region, stages)
+    raise PipelineError(f"{assembly}: defines no pipeline; a delivery.toml makes one")
+
+
+def fingerprint(assembly: Path) -> dict[str, str]:
+    """SHA-256 of each file of the assembly, by its path: what every stage must find again."""
+    return {
+        file.relative_to(assembly).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in sorted(assembly.rglob("*"))
+        if file.is_file()
+    }
+
+
+def _stage(assembly: Path, resources: dict[str, Any], stage: dict[str, Any]) -> Stage:
+    actions = [_action(assembly, resources, action) for action in stage["Actions"]]
+    return Stage(stage["Name"], tuple(sorted(actions, key=lambda one: one.order)))
+
+
+def _action(assembly: Path, resources: dict[str, Any], action: dict[str, Any]) -> Action:
+    configuration = action.get("Configuration", {})
+    provider = action["ActionTypeId"]["Provider"]
+    role = action.get("RoleArn", "")
+    commands: tuple[str, ...] = ()
+    if provider == "CodeBuild":
+        project = resources[configuration["ProjectName"]["Ref"]]
+        commands = _commands(assembly, project["Properties"]["Source"]["BuildSpec"])
+    return Action(
+        name=action["Name"],
+        provider=provider,
+        order=int(action.get("RunOrder", 1)),
+        configuration=configuration,
+        role_arn=role if isinstance(role, str) else "",
+        commands=commands,
+    )
+
+
+def _commands(assembly: Path, buildspec: str) -> tuple[str, ...]:
+    """Return the build commands of a buildspec: the text itself, or a file of the assembly."""
+    text = buildspec
+    if not buildspec.startswith("{"):
+        text = (assembly / buildspec).read_text(encoding="utf-8")
+    return tuple(json.loads(text)["phases"]["build"]["commands"])

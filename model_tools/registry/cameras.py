@@ -1,0 +1,70 @@
+"""What the cameras of a fleet say of themselves now: the shadow `deeplens` of each thing.
+
+`docs/messages.md` has the heartbeat's form. Times are the cloud's.
+"""
+
+import json
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+_SHADOW = "deeplens"
+# A camera that missed this many heartbeats in a row is silent.
+_MISSED_HEARTBEATS = 3
+
+
+@dataclass(frozen=True)
+class Camera:
+    """The last heartbeat of one camera."""
+
+    thing: str
+    digest: str | None
+    function: str | None
+    status: str
+    frames: int
+    is_alive: bool
+
+    def complaint(self, digest: str, function: str) -> str:
+        """Say why it does not run a release; empty when it does."""
+        if self.digest != digest:
+            return f"{self.thing} runs {str(self.digest)[:12]}…"
+        if self.function != function:
+            return f"{self.thing} runs function {self.function}"
+        if self.status != "running" or not self.frames:
+            return f"{self.thing} is {self.status}, {self.frames} frames"
+        return ""
+
+
+def read_cameras(iot: Any, iot_data: Any, thing_group: str) -> list[Camera]:
+    """Return the last heartbeat of each member of a thing group that ever sent one."""
+    try:
+        pages = iot.get_paginator("list_things_in_thing_group").paginate(
+            thingGroupName=thing_group, recursive=True
+        )
+        things = sorted(thing for page in pages for thing in page["things"])
+    except iot.exceptions.ResourceNotFoundException:
+        return []
+    return list(_heartbeats(iot_data, things))
+
+
+def _heartbeats(iot_data: Any, things: Iterable[str]) -> Iterator[Camera]:
+    for thing in things:
+        try:
+            answer = iot_data.get_thing_shadow(thingName=thing, shadowName=_SHADOW)
+        except iot_data.exceptions.ResourceNotFoundException:
+            continue
+        document = json.loads(answer["payload"].read())
+        reported = document.get("state", {}).get("reported") or {}
+        stamps = document.get("metadata", {}).get("reported", {}).get("heartbeat_at", {})
+        interval = max(float(reported.get("heartbeat_interval_seconds") or 60), 1.0)
+        silent_for = time.time() - float(stamps.get("timestamp") or 0.0)
+        status = str(reported.get("status", "unknown"))
+        yield Camera(
+            thing=thing,
+            digest=(reported.get("model") or {}).get("digest"),
+            function=reported.get("function"),
+            status=status,
+            frames=int(reported.get("frames") or 0),
+            is_alive=status != "stopped" and silent_for < _MISSED_HEARTBEATS * interval,
+        )

@@ -1,0 +1,231 @@
+"""What AWS knows about an environment's release; asked, never changed.
+
+A project's verdict is on its deployments: `Custom::DeepLensProject` tags what passed the gate with
+`deeplens:proven`, and what somebody stopped with `deeplens:stopped`.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from model_tools.errors import RegistryError
+from model_tools.registry.cameras import Camera, read_cameras
+from model_tools.registry.environments import Environment
+
+_MODEL_TAG = "deeplens:model-digest"
+_FUNCTION_TAG = "deeplens:function"
+_PROVEN_TAG = "deeplens:proven"
+_STOPPED_TAG = "deeplens:stopped"
+
+# How far back a release counts as kept.
+_MOST_KEPT = 50
+_UNDER_WAY = "_IN_PROGRESS"
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """One deployment of a fleet.
+
+    Attributes:
+        proven: the project's verdict when its gate passed, with the time; None if it never did.
+        stopped: why somebody stopped it, or None.
+    """
+
+    digest: str
+    function: str
+    created_at: float
+    proven: str | None
+    stopped: str | None
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether its gate passed and nobody stopped it."""
+        return self.proven is not None and self.stopped is None
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """The accounts of all environments.
+
+    Attributes:
+        embedded: `endpoint.json` of an embedded AWS to ask instead of AWS, or None.
+        role: ARN of a role of the environment's account to ask as, or None.
+    """
+
+    embedded: Path | None = None
+    role: str | None = None
+
+    def deployments(self, environment: Environment) -> list[Deployed]:
+        """Return the fleet's deployments that carry a release, newest first."""
+        with _Asking(environment):
+            greengrass = self._client(environment, "greengrassv2")
+            return list(islice(_deployments(greengrass, environment), _MOST_KEPT))
+
+    def proof(self, environment: Environment, digest: str) -> str:
+        """Return what proves a release: the project's verdict, or each reachable camera's own word.
+
+        The project writes its verdict when it deploys. A camera that joined later says in its
+        heartbeat what it runs; and one that runs something else now outweighs any verdict.
+
+        Raises:
+            RegistryError: the release is not proven there now; the text begins with its digest.
+        """
+        deployed, what = self.deployments(environment), f"{digest[:12]}…"
+        if not deployed:
+            raise RegistryError(f"{what} was never deployed there")
+        current = deployed[0]
+        if current.digest != digest:
+            raise RegistryError(f"{what} is not what the fleet has, that is {current.digest[:12]}…")
+        if current.stopped is not None:
+            raise RegistryError(f"{what} was stopped there: {current.stopped}")
+        alive = [one for one in self.cameras(environment) if one.is_alive]
+        complaints = [text for one in alive if (text := one.complaint(digest, current.function))]
+        if complaints:
+            raise RegistryError(f"{what} does not run on every camera: {'; '.join(complaints)}")
+        if current.proven is not None:
+            return current.proven
+        if not alive:
+            raise RegistryError(f"{what} is not proven by any camera: none can be reached")
+        return f"{len(alive)} of {len(alive)} reachable cameras say that they run it"
+
+    def cameras(self, environment: Environment) -> list[Camera]:
+        """Return the last heartbeat of each camera of the fleet."""
+        with _Asking(environment):
+            return read_cameras(
+                self._client(environment, "iot"),
+                self._client(environment, "iot-data"),
+                environment.thing_group,
+            )
+
+    def stack_status(self, environment: Environment) -> str | None:
+        """Return the status of the stack that holds the project, None when it is not there."""
+        with _Asking(environment):
+            client = self._client(environment, "cloudformation")
+            try:
+                (stack,) = client.describe_stacks(StackName=f"{environment.name}-Inference")[
+                    "Stacks"
+                ]
+            except ClientError as error:
+                if error.response["Error"]["Code"] == "ValidationError":
+                    return None
+                raise
+            return str(stack["StackStatus"])
+
+    def check_idle(self, environment: Environment) -> None:
+        """Raise `RegistryError` when a deploy or a roll-back of the environment runs."""
+        status = self.stack_status(environment)
+        if status and status.endswith(_UNDER_WAY):
+            stack = f"{environment.name}-Inference"
+            raise RegistryError(
+                f"{environment.name}: a rollout runs ({stack} is {status}); wait for it, or end "
+                f"it with `aws cloudformation cancel-update-stack --stack-name {stack}`"
+            )
+
+    def stored_bytes(self, environment: Environment, model: str, digest: str) -> int | None:
+        """Return the size of an artifact in the environment's model store, None if it is absent."""
+        with _Asking(environment):
+            client = self._client(environment, "s3")
+            key = f"components/{model}/{digest}/model.zip"
+            try:
+                return int(client.head_object(Bucket=environment.bucket, Key=key)["ContentLength"])
+            except ClientError as error:
+                if error.response["Error"]["Code"] in {"404", "NoSuchKey", "NoSuchBucket"}:
+                    return None
+                raise
+
+    def _client(self, environment: Environment, service: str) -> Any:
+        connect: Any = self._session(environment).client  # its stub wants a literal name
+        return connect(service, **self._more())
+
+    def _session(self, environment: Environment) -> boto3.Session:
+        """Connect to the environment's account: its profile `deeplens-<name>`, else the usual."""
+        if self.embedded:
+            return boto3.Session(
+                aws_access_key_id=environment.account,
+                # The embedded AWS checks no signature.
+                aws_secret_access_key="local",  # noqa: S106
+                region_name=environment.region,
+            )
+        profile = f"deeplens-{environment.name}"
+        known = boto3.Session().available_profiles
+        session = boto3.Session(
+            profile_name=profile if profile in known else None, region_name=environment.region
+        )
+        if self.role:
+            answer = session.client("sts").assume_role(
+                RoleArn=self.role, RoleSessionName="deeplens-registry"
+            )
+            given = answer["Credentials"]
+            session = boto3.Session(
+                given["AccessKeyId"],
+                given["SecretAccessKey"],
+                given["SessionToken"],
+                region_name=environment.region,
+            )
+        account = session.client("sts").get_caller_identity()["Account"]
+        if account != environment.account:
+            raise RegistryError(
+                f"{environment.name}: the credentials are of account {account}, the environment is "
+                f"in {environment.account}; give it a profile '{profile}', or set AWS_PROFILE"
+            )
+        return session
+
+    def _more(self) -> dict[str, str]:
+        if self.embedded is None:
+            return {}
+        try:
+            found = json.loads(self.embedded.read_text(encoding="utf-8"))
+            return {"endpoint_url": found["endpoint_url"]}
+        except (OSError, ValueError, KeyError):
+            raise RegistryError(
+                f"{self.embedded}: the embedded AWS does not run; start it with `make local-up`"
+            ) from None
+
+
+class _Asking:
+    """Turns what AWS or the way to it refuses into one line with the environment's name."""
+
+    def __init__(self, environment: Environment) -> None:
+        self._name = environment.name
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _type: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, ClientError):
+            problem = error.response["Error"]
+            raise RegistryError(
+                f"{self._name}: AWS refused {error.operation_name}: "
+                f"{problem['Code']}: {problem['Message']}"
+            ) from None
+        if isinstance(error, BotoCoreError):
+            raise RegistryError(f"{self._name}: AWS cannot be asked: {error}") from None
+
+
+def _deployments(greengrass: Any, environment: Environment) -> Iterator[Deployed]:
+    partition = boto3.Session().get_partition_for_region(environment.region)
+    target = (
+        f"arn:{partition}:iot:{environment.region}:{environment.account}"
+        f":thinggroup/{environment.thing_group}"
+    )
+    pages = greengrass.get_paginator("list_deployments").paginate(
+        targetArn=target, historyFilter="ALL"
+    )
+    for page in pages:
+        for summary in page["deployments"]:
+            found = greengrass.get_deployment(deploymentId=summary["deploymentId"])
+            tags = found.get("tags") or {}
+            if _MODEL_TAG in tags:
+                yield Deployed(
+                    digest=tags[_MODEL_TAG],
+                    function=tags.get(_FUNCTION_TAG, ""),
+                    created_at=found["creationTimestamp"].timestamp(),
+                    proven=tags.get(_PROVEN_TAG),
+                    stopped=tags.get(_STOPPED_TAG),
+                )

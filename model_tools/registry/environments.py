@@ -1,0 +1,70 @@
+"""Environment files, as far as a promotion reads them; `stacks.config` has their whole form."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tomlkit
+import tomlkit.exceptions
+
+from model_tools.errors import SourceError
+
+
+@dataclass(frozen=True)
+class Environment:
+    """One environment: where it is, what it pins, and from where it may get its next release."""
+
+    name: str
+    file: Path
+    account: str
+    region: str
+    thing_group: str
+    bucket: str
+    promoted_from: str | None
+    model: str
+    digest: str
+
+
+def read_environments(folder: Path) -> dict[str, Environment]:
+    """Read every environment file below `folder`, by name.
+
+    Raises:
+        SourceError: there is none, or one cannot be read.
+    """
+    found = {file.stem: _read(file) for file in sorted(folder.glob("*.toml"))}
+    if not found:
+        raise SourceError(f"{folder}: no environment file (*.toml) here; expected dev.toml, …")
+    return found
+
+
+def choose(environments: dict[str, Environment], name: str) -> Environment:
+    """Return an environment by name; raise `SourceError` naming those that there are."""
+    if name not in environments:
+        raise SourceError(f"{name!r}: no such environment; there are: {', '.join(environments)}")
+    return environments[name]
+
+
+def _read(file: Path) -> Environment:
+    try:
+        content: dict[str, Any] = tomlkit.parse(file.read_text(encoding="utf-8")).unwrap()
+    except (tomlkit.exceptions.ParseError, UnicodeDecodeError) as error:
+        raise SourceError(f"{file}: not valid TOML: {error}") from None
+    name = file.stem
+    try:
+        account, region, model = content["account"], content["region"], content["model"]
+        # The defaults are those of stacks.config: names follow from the environment's own.
+        return Environment(
+            name=name,
+            file=file,
+            account=account,
+            region=region,
+            thing_group=content.get("fleet", {}).get("thing_group", f"deeplens-{name}"),
+            bucket=content.get("model_store", {}).get(
+                "bucket_name", f"deeplens-{name}-{account}-{region}"
+            ),
+            promoted_from=content.get("promoted_from"),
+            model=model["name"],
+            digest=model["digest"],
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise SourceError(f"{file}: not a whole environment file: {error}") from None

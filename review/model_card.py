@@ -1,0 +1,100 @@
+"""What is different about the model: its manifest and labels, read from the artifact itself."""
+
+import json
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from review.assembly import Environment
+from review.devices import human
+from vision.errors import LabelMapError
+from vision.labels import parse_label_map
+
+
+@dataclass(frozen=True)
+class CardLine:
+    """One line of the model card, on both sides; empty where there is no model."""
+
+    name: str
+    before: str
+    after: str
+
+    @property
+    def changed(self) -> bool:
+        """Whether the two sides differ."""
+        return self.before != self.after
+
+
+def compare_models(before: Environment, after: Environment) -> tuple[CardLine, ...]:
+    """Return every line of both sides' model cards, empty when no line differs."""
+    old, new = dict(_cards(before)), dict(_cards(after))
+    names = list(dict.fromkeys([*new, *old]))
+    lines = tuple(CardLine(name, old.get(name, ""), new.get(name, "")) for name in names)
+    return lines if any(line.changed for line in lines) else ()
+
+
+def _cards(environment: Environment) -> Iterator[tuple[str, str]]:
+    artifacts = [
+        (
+            str(properties.get("Sha256", "")),
+            environment.assets.get(str(properties.get("SourceKey", "")).partition(".")[0]),
+        )
+        for stack, resource in environment.every_resource()
+        if resource.type == "Custom::ModelArtifact"
+        for properties in [environment.resolve(stack, dict(resource.properties))]
+    ]
+    for number, (digest, path) in enumerate(artifacts, 1):
+        prefix = f"{number}. " if len(artifacts) > 1 else ""
+        for name, value in _card(digest, path):
+            yield prefix + name, value
+
+
+def _card(digest: str, path: Path | None) -> Iterator[tuple[str, str]]:
+    yield "digest", digest
+    if path is None or not path.is_file():
+        return
+    yield "size", f"{human(path.stat().st_size)} ({path.stat().st_size} bytes)"
+    try:
+        with zipfile.ZipFile(path) as archive:
+            manifest = json.loads(archive.read("manifest.json"))
+            labels = archive.read(manifest.get("labels", "label_map.pbtxt")).decode()
+    except (zipfile.BadZipFile, KeyError, ValueError, AttributeError) as error:
+        yield "manifest", f"cannot be read: {error}"
+        return
+    yield from _described(manifest)
+    try:
+        yield "labels", ", ".join(name for _, name in sorted(parse_label_map(labels).items()))
+    except LabelMapError as error:
+        yield "labels", f"cannot be read: {error}"
+
+
+def _described(manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    parity = _section(manifest, "parity")
+    training = _section(_section(manifest, "provenance"), "training")
+    input_ = _section(manifest, "input")
+    yield "name", str(manifest.get("name", ""))
+    yield "version", str(manifest.get("version", ""))
+    yield "task", str(manifest.get("task", ""))
+    yield "threshold", str(manifest.get("threshold", ""))
+    yield "input", f"{input_.get('width_px', '?')} by {input_.get('height_px', '?')} px"
+    if parity:
+        absolute, relative = (
+            _number(parity.get(f"largest_{kind}")) for kind in ("absolute", "relative")
+        )
+        largest = f"largest difference {absolute} (relative {relative})"
+        yield "parity with its source", f"{largest} over {parity.get('samples', '?')} samples"
+    for key, value in sorted(training.items()):
+        yield f"training: {key}", str(value)
+    framework = _section(manifest, "framework")
+    yield "framework", f"{framework.get('name', '?')} {framework.get('version', '?')}"
+
+
+def _section(content: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    section = content.get(name)
+    return section if isinstance(section, dict) else {}
+
+
+def _number(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, int | float) else "?"

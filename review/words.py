@@ -1,0 +1,308 @@
+"""Says a review in words: the page that HTML, Markdown and terminal show."""
+
+from collections import Counter
+from collections.abc import Iterator
+from decimal import Decimal
+
+from review.comparison import EnvironmentReview, Findings, Review
+from review.cost import FLEET_SIZES, Cost, read_prices
+from review.devices import human
+from review.document import (
+    Alarm,
+    Block,
+    Folded,
+    Heading,
+    Page,
+    Point,
+    Points,
+    Table,
+    Text,
+    Tone,
+)
+from review.resource_words import Kind
+from review.resources import ResourceChange
+from review.rollout_words import rollout_blocks
+
+_TONES: dict[Kind, Tone] = {
+    "added": "added",
+    "published": "added",
+    "changed": "changed",
+    "perhaps replaced": "replaced",
+    "replaced": "replaced",
+    "removed": "removed",
+}
+_OVERVIEW_FLEET = 100
+
+
+def page_of(review: Review, *, base: str, uncommitted: tuple[str, ...] = ()) -> Page:
+    """Return the page of a review.
+
+    Args:
+        review: what to say.
+        base: what the working tree was compared with, for a reader.
+        uncommitted: paths that the working tree has differently from its commit.
+    """
+    return Page(
+        "What this change does",
+        (
+            Heading(1, "What this change does"),
+            Text(f"The working tree, compared with {base}."),
+            *_uncommitted(uncommitted),
+            *_alarms(review),
+            _overview(review),
+            *(block for one in review.environments for block in _environment(one)),
+            *_findings(review.findings),
+            *_limits(),
+        ),
+    )
+
+
+def _uncommitted(paths: tuple[str, ...]) -> Iterator[Block]:
+    if not paths:
+        return
+    environments = [path for path in paths if path.startswith("environments/")]
+    if environments:
+        yield Alarm(
+            f"NOT COMMITTED: {', '.join(environments)}. This page shows what is in the working "
+            "tree; a reviewer of the commit sees something else.",
+            loud=False,
+        )
+    others = len(paths) - len(environments)
+    if others:
+        files = "1 other file is" if others == 1 else f"{others} other files are"
+        yield Folded(
+            f"{files} not committed, and a part of what is compared",
+            (Text(", ".join(path for path in paths if path not in environments) + "."),),
+        )
+
+
+def _alarms(review: Review) -> Iterator[Block]:
+    for one in review.environments:
+        for alarm in one.alarms:
+            yield Alarm(f"{one.name}: {alarm}")
+
+
+def _overview(review: Review) -> Table:
+    return Table(
+        "Each environment at a glance",
+        (
+            "environment",
+            "added",
+            "changed",
+            "replaced",
+            "removed",
+            "access wider",
+            "download per camera",
+            f"a month, {_OVERVIEW_FLEET} cameras",
+        ),
+        tuple(_glance(one) for one in review.environments),
+        numbers=True,
+    )
+
+
+def _glance(one: EnvironmentReview) -> tuple[str, ...]:
+    kinds = Counter(change.kind for change in one.resources)
+    total = one.cost.lines[-1]
+    column = FLEET_SIZES.index(_OVERVIEW_FLEET)
+    return (
+        one.name,
+        str(kinds["added"] + kinds["published"]),
+        str(kinds["changed"]),
+        str(kinds["replaced"] + kinds["perhaps replaced"]),
+        str(kinds["removed"]),
+        str(sum(change.direction == "wider" for change in one.access)),
+        human(one.devices.download_bytes) if one.devices.download_bytes else "none",
+        _from_to(total.before[column], total.after[column]),
+    )
+
+
+def _environment(one: EnvironmentReview) -> Iterator[Block]:
+    yield Heading(2, f"{one.name} ({one.account}, {one.region})")
+    if not one.changed:
+        yield Text("Nothing changes.")
+        yield _cost(one.cost)
+        return
+    for note in one.notes:
+        yield Text(note)
+    yield from _settings(one)
+    yield from _resources(one)
+    yield from _access(one)
+    yield from _devices(one)
+    yield from rollout_blocks(one.name, one.rollout)
+    yield from _model(one)
+    yield Heading(3, f"{one.name}: cost a month")
+    yield _cost(one.cost)
+
+
+def _settings(one: EnvironmentReview) -> Iterator[Block]:
+    if one.settings:
+        yield Heading(3, f"{one.name}: settings")
+        yield Table(
+            f"Keys of environments/{one.name}.toml that change",
+            ("key", "before", "after"),
+            tuple((key.path, key.before, key.after) for key in one.settings),
+        )
+
+
+def _resources(one: EnvironmentReview) -> Iterator[Block]:
+    yield Heading(3, f"{one.name}: resources")
+    if not one.resources:
+        yield Text("No resource changes.")
+        return
+    yield Points(
+        tuple(
+            Point(
+                "state" if change.alarm else _TONES[change.kind],
+                change.kind,
+                f"{change.stack}/{change.sentence}" if not change.alarm else change.alarm,
+            )
+            for change in one.resources
+        )
+    )
+    rows = tuple(row for change in one.resources for row in _property_rows(change))
+    yield Folded(
+        f"Every property that changes ({len(rows)})",
+        (
+            Table(
+                f"Resources and properties of {one.name}",
+                ("resource", "type", "property", "before", "after", "effect"),
+                rows,
+            ),
+        ),
+    )
+
+
+def _property_rows(change: ResourceChange) -> Iterator[tuple[str, ...]]:
+    at = (f"{change.stack}/{change.name}", change.type)
+    for part in change.properties:
+        yield (*at, part.path, part.before, part.after, part.effect)
+    if not change.properties:
+        yield (*at, "—", "—", "—", change.kind)
+
+
+def _access(one: EnvironmentReview) -> Iterator[Block]:
+    yield Heading(3, f"{one.name}: who may do what")
+    if not one.access:
+        yield Text("Nobody may do more, nobody may do less.")
+        return
+    yield Points(
+        tuple(Point(change.direction, change.direction, change.sentence) for change in one.access)
+    )
+
+
+def _devices(one: EnvironmentReview) -> Iterator[Block]:
+    if not one.devices.sentences:
+        return
+    yield Heading(3, f"{one.name}: on the cameras")
+    for sentence in one.devices.sentences:
+        yield Text(sentence)
+    if one.devices.components:
+        yield Table(
+            "Components of the deployment that change",
+            ("component", "what", "version before", "version after", "download"),
+            tuple(
+                (
+                    part.name,
+                    part.kind,
+                    part.version_before or "—",
+                    part.version_after or "—",
+                    "not known" if part.download_bytes is None else human(part.download_bytes),
+                )
+                for part in one.devices.components
+            ),
+        )
+
+
+def _model(one: EnvironmentReview) -> Iterator[Block]:
+    if not one.model:
+        return
+    yield Heading(3, f"{one.name}: the model")
+    yield Table(
+        "The model card, before and after",
+        ("line", "before", "after", "same or not"),
+        tuple(
+            (line.name, line.before or "—", line.after or "—", "differs" if line.changed else "")
+            for line in one.model
+        ),
+    )
+
+
+def _cost(cost: Cost) -> Block:
+    prices = read_prices()
+    total = cost.lines[-1]
+    summary = ", ".join(
+        f"{size} {'camera' if size == 1 else 'cameras'}: {_from_to(before, after)}"
+        for size, before, after in zip(FLEET_SIZES, total.before, total.after, strict=True)
+    )
+    blocks: list[Block] = [
+        Table(
+            "Estimated cost a month, by the number of cameras",
+            ("cameras", *(str(size) for size in FLEET_SIZES)),
+            tuple(
+                (
+                    line.name,
+                    *(
+                        _from_to(before, after)
+                        for before, after in zip(line.before, line.after, strict=True)
+                    ),
+                )
+                for line in cost.lines
+            ),
+            numbers=True,
+        ),
+    ]
+    if any(cost.rollout):
+        once = ", ".join(
+            f"{size}: {_money(amount)}"
+            for size, amount in zip(FLEET_SIZES, cost.rollout, strict=True)
+        )
+        blocks.append(Text(f"Once, for the cameras' downloads of this change: {once}."))
+    if cost.not_counted:
+        blocks.append(Text(f"NOT COUNTED, and it costs: {', '.join(cost.not_counted)}."))
+    blocks.append(
+        Text(
+            f"An estimate at list prices of {prices.region} in {prices.currency}, as of "
+            f"{prices.as_of.isoformat()}, from {len(prices.sources)} public price pages named in "
+            "review/prices.toml; other regions differ. Every camera connected all month, a "
+            "detection in every frame; no free tier, no discount, no tax."
+        )
+    )
+    return Folded(f"Estimate, {summary}", tuple(blocks))
+
+
+def _findings(findings: Findings) -> Iterator[Block]:
+    yield Heading(2, "Findings of cdk-nag, cfn-lint and the project's own rules")
+    if findings.new:
+        yield Alarm(f"{len(findings.new)} new: this change brings them.")
+    yield Text(
+        f"New: {len(findings.new)}. Gone: {len(findings.gone)}. "
+        f"There before and still there: {len(findings.remaining)}."
+    )
+    rows = tuple(
+        (kind, one.tool, one.rule, one.at, one.message)
+        for kind, group in (
+            ("new", findings.new),
+            ("gone", findings.gone),
+            ("remaining", findings.remaining),
+        )
+        for one in group
+    )
+    if rows:
+        yield Table("Findings", ("since when", "tool", "rule", "at", "what"), rows)
+
+
+def _limits() -> Iterator[Block]:
+    yield Heading(2, "What this page is made from")
+    yield Text(
+        "Two syntheses of the templates, both with the libraries of this checkout, the artifacts "
+        "that they pin, and CloudFormation's own resource specification for what is replaced. "
+        "Nobody asked an account: what somebody changed there by hand is not seen."
+    )
+
+
+def _from_to(before: Decimal, after: Decimal) -> str:
+    return _money(after) if before == after else f"{_money(before)} → {_money(after)}"
+
+
+def _money(amount: Decimal) -> str:
+    return f"${amount:,.2f}"

@@ -1,0 +1,110 @@
+"""`delivery.toml`: the pipeline from environment to environment, if there is one.
+
+It is no environment: it lies beside `environments/`, and without it nothing is delivered by a
+pipeline.
+"""
+
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, ValidationError
+
+from stacks.config.environment import EnvironmentConfig
+from stacks.config.errors import ConfigError
+from stacks.config.loading import explain
+from stacks.config.section import Section
+
+
+class DeliveryConfig(Section):
+    """Where the pipeline is, what starts it, and where it stops for a person."""
+
+    account: Annotated[
+        str, Field(pattern=r"^\d{12}$", description="the AWS account's twelve digits, as text")
+    ]
+    region: Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$", description="an AWS Region")]
+    connection_arn: Annotated[
+        str,
+        Field(
+            pattern=r"^arn:aws[a-z-]*:(codeconnections|codestar-connections):[a-z0-9-]+:\d{12}:"
+            r"connection/[0-9a-f-]{36}$",
+            description="the CodeConnections connection to where the repository is",
+        ),
+    ]
+    repository: Annotated[
+        str, Field(pattern=r"^[\w.-]+(/[\w.-]+)+$", description="for example 'team/cameras'")
+    ]
+    branch: Annotated[str, Field(pattern=r"^[\w./-]{1,128}$", description="what is delivered")] = (
+        "main"
+    )
+    environments: Annotated[
+        tuple[str, ...],
+        Field(
+            strict=False,
+            min_length=1,
+            description="in the order of delivery; each takes its releases from the one before",
+        ),
+    ]
+    approve: Annotated[
+        tuple[str, ...],
+        Field(strict=False, description="environments that a person approves beforehand"),
+    ]
+    bake_minutes: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=360,
+            description="how long each environment's release must stay proven before the next one",
+        ),
+    ] = 15
+
+
+def load_delivery(
+    file: Path, environments: Sequence[EnvironmentConfig]
+) -> tuple[DeliveryConfig, list[EnvironmentConfig]] | None:
+    """Read the pipeline's file and its environments in their order; None where there is no file.
+
+    Raises:
+        ConfigError: it is wrong, or its order is not that of `promoted_from`.
+    """
+    try:
+        values = tomllib.loads(file.read_text(encoding="utf-8"))
+        delivery = DeliveryConfig(**values)
+    except FileNotFoundError:
+        return None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file}: not valid TOML: {error}") from None
+    except ValidationError as error:
+        problems = [explain(problem, DeliveryConfig) for problem in error.errors()]
+        raise ConfigError("\n".join(f"{file}: {problem}" for problem in problems)) from None
+    problems = list(_problems(delivery, {one.name: one for one in environments}))
+    if problems:
+        raise ConfigError("\n".join(f"{file}: {problem}" for problem in problems))
+    known = {one.name: one for one in environments}
+    return delivery, [known[name] for name in delivery.environments]
+
+
+def _problems(delivery: DeliveryConfig, known: dict[str, EnvironmentConfig]) -> list[str]:
+    problems = [
+        f"{key}: given {name!r}, expected an environment: {', '.join(allowed)}"
+        for key, names, allowed in (
+            ("environments", delivery.environments, list(known)),
+            ("approve", delivery.approve, list(delivery.environments)),
+        )
+        for name in names
+        if name not in allowed
+    ]
+    order: list[str | None] = [None, *delivery.environments]
+    problems += [
+        f"environments: {name} comes after {before or 'nothing'}, its file says promoted_from = "
+        f"{known[name].promoted_from!r}: releases go the way that promotions go"
+        for before, name in zip(order, delivery.environments, strict=False)
+        if name in known and known[name].promoted_from != before
+    ]
+    if not delivery.approve:
+        problems.append(
+            "approve: given none, expected at least one environment: nothing reaches the last one "
+            "without a person"
+        )
+    return problems

@@ -1,0 +1,170 @@
+"""The pipeline: one synthesis, then environment after environment, each with its gate."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from aws_cdk import Acknowledgment, Duration, Environment, Stack, Validations, aws_iam, pipelines
+from aws_cdk import aws_codebuild as codebuild
+from aws_cdk import aws_codepipeline as codepipeline
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+from stacks.application import DeepLensApplication
+from stacks.config import DeliveryConfig, EnvironmentConfig
+from stacks.constructs.pipeline_permissions import QUALIFIER, narrow
+
+_ROOT = Path(__file__).resolve().parent.parent
+_SETUP = ["make setup"]
+# Without a version each execution would take the newest: other code than was reviewed.
+_CDK_ASSETS_VERSION = "4.7.3"
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """An environment on the pipeline's way: what it is, and its stacks."""
+
+    environment: EnvironmentConfig
+    application: DeepLensApplication
+
+
+class DeliveryStack(Stack):
+    """Synthesizes once; every environment gets its templates and assets from that assembly."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        delivery: DeliveryConfig,
+        stages: Sequence[Delivered],
+    ) -> None:
+        super().__init__(
+            scope,
+            id_,
+            description="DeepLens: releases go from environment to environment",
+            env=Environment(account=delivery.account, region=delivery.region),
+        )
+        source = pipelines.CodePipelineSource.connection(
+            delivery.repository,
+            delivery.branch,
+            connection_arn=delivery.connection_arn,
+            # The review compares with the commit before, so the history must come along.
+            code_build_clone_output=True,
+        )
+        synth = pipelines.CodeBuildStep(
+            "Synth",
+            input=source,
+            commands=[*_SETUP, "make check", "make test", "make review BASE=HEAD~1"],
+            primary_output_directory="cdk.out",
+        )
+        # The page that who approves reads, as an artifact of the execution.
+        synth.add_output_directory("build/review")
+        pipeline = pipelines.CodePipeline(
+            self,
+            "Pipeline",
+            code_pipeline=self._pipeline(),
+            synth=synth,
+            cli_version=_cli_version(),
+            cdk_assets_cli_version=_CDK_ASSETS_VERSION,
+            # One role publishes every asset of an account, and one project does it.
+            publish_assets_in_parallel=False,
+            code_build_defaults=pipelines.CodeBuildOptions(
+                build_environment=codebuild.BuildEnvironment(
+                    build_image=codebuild.LinuxBuildImage.STANDARD_7_0
+                )
+            ),
+        )
+        for stage in stages:
+            self._deliver(pipeline, delivery, source, stage)
+        pipeline.build_pipeline()
+        narrow(self)
+
+    def _pipeline(self) -> codepipeline.Pipeline:
+        key = kms.Key(
+            self, "ArtifactKey", enable_key_rotation=True, description="Artifacts of the pipeline"
+        )
+        artifacts = s3.Bucket(
+            self,
+            "Artifacts",
+            encryption=s3.BucketEncryption.KMS,
+            encryption_key=key,
+            bucket_key_enabled=True,
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            enforce_ssl=True,
+            minimum_tls_version=1.2,
+            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+            versioned=True,
+        )
+        Validations.of(artifacts).acknowledge(
+            Acknowledgment(
+                id="AwsSolutions-S1",
+                reason="the bucket holds what each execution of the pipeline made from git again; "
+                "CloudTrail and the executions themselves say who did what",
+            )
+        )
+        return codepipeline.Pipeline(
+            self,
+            "CodePipeline",
+            artifact_bucket=artifacts,
+            pipeline_type=codepipeline.PipelineType.V2,
+            # A newer commit takes the place of one that waits, and never overtakes in a stage.
+            execution_mode=codepipeline.ExecutionMode.SUPERSEDED,
+            restart_execution_on_update=True,
+        )
+
+    def _deliver(
+        self,
+        pipeline: pipelines.CodePipeline,
+        delivery: DeliveryConfig,
+        source: pipelines.IFileSetProducer,
+        stage: Delivered,
+    ) -> None:
+        one = stage.environment
+        before: list[pipelines.Step] = []
+        if one.name in delivery.approve:
+            before.append(
+                pipelines.ManualApprovalStep(
+                    "Approve",
+                    comment=f"{one.name} gets {one.model.name}, SHA-256 {one.model.digest}. Read "
+                    "the review page of this execution (artifact of the step Synth) first.",
+                )
+            )
+        gate = pipelines.CodeBuildStep(
+            "Gate",
+            input=source,
+            commands=[
+                *_SETUP,
+                " ".join(
+                    (
+                        f".venv/bin/model-tools models gate {one.name}",
+                        f"--digest {one.model.digest}",
+                        f"--bake-minutes {delivery.bake_minutes}",
+                        f"--assume-role {_reader(one)}",
+                    )
+                ),
+            ],
+            role_policy_statements=[
+                aws_iam.PolicyStatement(
+                    sid="AskTheProject",
+                    actions=["sts:AssumeRole"],
+                    resources=[_reader(one)],
+                )
+            ],
+            timeout=Duration.minutes(delivery.bake_minutes + 30),
+        )
+        pipeline.add_stage(stage.application, pre=before, post=[gate])
+
+
+def _reader(environment: EnvironmentConfig) -> str:
+    """The role of `cdk bootstrap` that may read the environment's account, and only read."""
+    account, region = environment.account, environment.region
+    return f"arn:aws:iam::{account}:role/cdk-{QUALIFIER}-lookup-role-{account}-{region}"
+
+
+def _cli_version() -> str:
+    """The version of the CDK command line that the checkout itself has."""
+    package = json.loads((_ROOT / "package.json").read_text(encoding="utf-8"))
+    return str(package["devDependencies"]["aws-cdk"])

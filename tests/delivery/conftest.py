@@ -1,0 +1,122 @@
+"""A checkout with an embedded AWS of its own, in which a pipeline runs."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from stacks.config import EnvironmentConfig, load_environments
+
+ROOT = Path(__file__).parents[2]
+_SOURCES = ("demo", "environments", "lambda_src", "local_aws", "model_tools", "models", "stacks")
+
+
+@dataclass(frozen=True)
+class Site:
+    """The checkout, and what a test does in it as a user would."""
+
+    root: Path
+
+    def run(self, *command: str, code: int = 0) -> str:
+        result = subprocess.run(
+            [ROOT / ".venv/bin/python", "-m", *command],
+            cwd=self.root,
+            env={
+                **os.environ,
+                "PYTHONPATH": f"{self.root}:{self.root}/lambda_src/inference",
+                "GIT_AUTHOR_NAME": "A Person",
+                "GIT_AUTHOR_EMAIL": "person@example.com",
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+        assert result.returncode == code, result.stdout + result.stderr
+        assert "Traceback" not in result.stderr
+        return result.stdout + result.stderr
+
+    def deliver(self, *arguments: str, code: int = 0) -> str:
+        return self.run("demo", "deliver", *arguments, code=code)
+
+    def environment(self, name: str) -> EnvironmentConfig:
+        found = load_environments(self.root / "environments")
+        return next(one for one in found if one.name == name)
+
+    def client(self, name: str, service: str) -> Any:
+        endpoint = json.loads((self.root / ".local/aws/endpoint.json").read_text())
+        connect: Any = boto3.client
+        return connect(
+            service,
+            endpoint_url=endpoint["endpoint_url"],
+            region_name="eu-central-1",
+            aws_access_key_id=self.environment(name).account,
+            aws_secret_access_key="local",
+        )
+
+    def stacks(self, name: str) -> dict[str, str]:
+        """Status of each stack of an environment's account, but for the bootstrap's."""
+        found = self.client(name, "cloudformation").describe_stacks()["Stacks"]
+        return {
+            one["StackName"]: one["StackStatus"]
+            for one in found
+            if one["StackName"] != "CDKToolkit" and not one["StackStatus"].startswith("DELETE")
+        }
+
+    def outputs(self, name: str) -> dict[str, str]:
+        (stack,) = self.client(name, "cloudformation").describe_stacks(
+            StackName=f"{name}-Inference"
+        )["Stacks"]
+        return {one["OutputKey"]: one["OutputValue"] for one in stack["Outputs"]}
+
+    def camera_says(self, name: str) -> None:
+        """Report as a camera of the fleet that runs what its environment deployed."""
+        outputs = self.outputs(name)
+        thing = f"{name}-camera-1"
+        iot = self.client(name, "iot")
+        iot.create_thing(thingName=thing)
+        group = self.environment(name).fleet.thing_group
+        iot.add_thing_to_thing_group(thingGroupName=group, thingName=thing)
+        reported = {
+            "status": "running",
+            "model": {"digest": outputs["ModelDigest"]},
+            "function": outputs["FunctionVersion"],
+            "frames": 9,
+            "heartbeat_at": "2026-01-01T00:00:00Z",
+            "heartbeat_interval_seconds": 1200,
+        }
+        self.client(name, "iot-data").update_thing_shadow(
+            thingName=thing,
+            shadowName="deeplens",
+            payload=json.dumps({"state": {"reported": reported}}),
+        )
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Sources are copied, installed environments are linked, state is new."""
+    root = tmp_path_factory.mktemp("delivery")
+    for name in (".venv", ".venv-local-aws", "node_modules"):
+        (root / name).symlink_to(ROOT / name)
+    for name in _SOURCES:
+        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("app.py", "cdk.json", "package.json"):
+        shutil.copy(ROOT / name, root / name)
+    # Nothing is installed here, so there is nothing to set up.
+    (root / "Makefile").write_text("setup:\n\t@true\n", encoding="utf-8")
+    for file in (root / "environments").glob("*.toml"):
+        text = re.sub(r"wait_seconds = \d+", "wait_seconds = 15", file.read_text("utf-8"))
+        file.write_text(text, encoding="utf-8")
+    command = [ROOT / ".venv-local-aws/bin/python", "-m", "local_aws"]
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    subprocess.run([*command, "up"], cwd=root, env=environment, check=True, timeout=120)
+    yield Site(root)
+    subprocess.run([*command, "down"], cwd=root, env=environment, check=True, timeout=60)

@@ -1,0 +1,152 @@
+"""What a pipeline's definition says is what is carried out; what cannot be is one clear error."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local_aws.pipeline import PipelineError
+from local_aws.pipeline.assets import publish
+from local_aws.pipeline.definition import read_pipeline
+from local_aws.pipeline.execution import ApprovalMissingError, Execution
+
+
+def action(name: str, provider: str, order: int = 1, **configuration: Any) -> dict[str, Any]:
+    return {
+        "Name": name,
+        "RunOrder": order,
+        "ActionTypeId": {"Provider": provider},
+        "Configuration": configuration,
+    }
+
+
+def build(name: str, order: int = 1) -> dict[str, Any]:
+    return action(name, "CodeBuild", order, ProjectName={"Ref": name})
+
+
+def execution(
+    root: Path,
+    *stages: tuple[str, list[dict[str, Any]]],
+    approver: str | None = None,
+    **commands: str,
+) -> tuple[Execution, list[str]]:
+    """Write an assembly with that pipeline; return what would carry it out, and what it says."""
+    projects = {
+        name: {
+            "Type": "AWS::CodeBuild::Project",
+            "Properties": {
+                "Source": {"BuildSpec": json.dumps({"phases": {"build": {"commands": [command]}}})}
+            },
+        }
+        for name, command in commands.items()
+    }
+    pipeline = {
+        "Type": "AWS::CodePipeline::Pipeline",
+        "Properties": {"Stages": [{"Name": name, "Actions": acts} for name, acts in stages]},
+    }
+    assembly = root / "cdk.out"
+    assembly.mkdir()
+    stack = {
+        "type": "aws:cloudformation:stack",
+        "environment": "aws://999999999999/eu-central-1",
+        "properties": {"templateFile": "Delivery.template.json"},
+    }
+    (assembly / "manifest.json").write_text(json.dumps({"artifacts": {"Delivery": stack}}))
+    content = {"Resources": {**projects, "Pipeline": pipeline}}
+    (assembly / "Delivery.template.json").write_text(json.dumps(content))
+    said: list[str] = []
+    made = Execution(
+        read_pipeline(assembly), root, "http://127.0.0.1:9", lambda *_: approver, said.append
+    )
+    return made, said
+
+
+def test_actions_run_in_their_order_and_stages_after_one_another(tmp_path: Path) -> None:
+    made, _ = execution(
+        tmp_path,
+        ("One", [build("second", 2), build("first", 1)]),
+        ("Two", [build("third")]),
+        first="echo 1 >> order",
+        second="echo 2 >> order",
+        third="echo 3 >> order",
+    )
+    made.run()
+    assert (tmp_path / "order").read_text().split() == ["1", "2", "3"]
+    assert [one.action for one in made.done] == ["first", "second", "third"]
+
+
+def test_a_command_that_fails_stops_everything_after_it_and_shows_its_last_lines(
+    tmp_path: Path,
+) -> None:
+    made, _ = execution(
+        tmp_path,
+        ("dev", [build("Gate")]),
+        ("production", [build("never")]),
+        Gate="echo it sees ghosts >&2; exit 3",
+        never="touch never",
+    )
+    with pytest.raises(PipelineError, match=r"(?s)dev/Gate: .* ended with 3:\nit sees ghosts"):
+        made.run()
+    assert not (tmp_path / "never").exists()
+
+
+def test_an_assembly_that_changes_between_stages_stops_the_execution(tmp_path: Path) -> None:
+    made, _ = execution(
+        tmp_path,
+        ("One", [build("tamper")]),
+        ("Two", [build("never")]),
+        tamper="echo x >> cdk.out/Delivery.template.json",
+        never="touch never",
+    )
+    with pytest.raises(
+        PipelineError, match=r"Two: the assembly changed .*Delivery\.template\.json"
+    ):
+        made.run()
+    assert not (tmp_path / "never").exists()
+
+
+def test_without_an_answer_nothing_goes_on_and_with_one_it_says_who(tmp_path: Path) -> None:
+    stage = ("production", [action("Approve", "Manual", CustomData="gets x"), build("next", 2)])
+    (tmp_path / "a").mkdir()
+    made, _ = execution(tmp_path / "a", stage, next="touch next")
+    with pytest.raises(ApprovalMissingError, match="production/Approve: nobody approved: gets x"):
+        made.run()
+    assert not (tmp_path / "a/next").exists()
+    (tmp_path / "b").mkdir()
+    made, said = execution(tmp_path / "b", stage, approver="A Person", next="touch next")
+    made.run()
+    assert (tmp_path / "b/next").exists()
+    assert any("approved by A Person: gets x" in line for line in said)
+
+
+def test_a_build_has_no_credentials_but_the_embedded_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "real")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "real")
+    made, _ = execution(tmp_path, ("One", [build("env")]), env="env | grep ^AWS_ > seen")
+    made.run()
+    seen = (tmp_path / "seen").read_text()
+    assert "real" not in seen
+    assert "AWS_ACCESS_KEY_ID=999999999999" in seen
+    assert "AWS_ENDPOINT_URL=http://127.0.0.1:9" in seen
+
+
+def test_a_provider_that_nothing_carries_out_is_named(tmp_path: Path) -> None:
+    made, _ = execution(tmp_path, ("One", [action("Act", "ServiceCatalog")]))
+    with pytest.raises(PipelineError, match="One/Act: nothing here carries out ServiceCatalog"):
+        made.run()
+
+
+def test_no_assembly_and_no_pipeline_are_told_apart(tmp_path: Path) -> None:
+    with pytest.raises(PipelineError, match="no cloud assembly; `cdk synth` makes one"):
+        read_pipeline(tmp_path)
+    (tmp_path / "manifest.json").write_text('{"artifacts": {}}')
+    with pytest.raises(PipelineError, match=r"defines no pipeline; a delivery\.toml makes one"):
+        read_pipeline(tmp_path)
+
+
+def test_an_asset_command_that_is_not_known_is_shown(tmp_path: Path) -> None:
+    with pytest.raises(PipelineError, match="assets: given 'cdk-assets something'"):
+        publish(tmp_path, "cdk-assets something", lambda *_: None)

@@ -1,0 +1,168 @@
+"""A registry on a real embedded AWS: fleets with deployments, stores with artifacts."""
+
+import contextlib
+import hashlib
+import io
+import json
+import shutil
+import subprocess
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from model_tools.registry.cloud import Cloud
+from model_tools.registry.environments import Environment, read_environments
+from model_tools.registry.moves import Registry
+
+ROOT = Path(__file__).parents[2]
+REGION = "eu-central-1"
+WHO = "A Person <person@example.com>"
+_STACK = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}
+
+
+@pytest.fixture(scope="session")
+def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """`endpoint.json` of an embedded AWS of this run's own."""
+    state = tmp_path_factory.mktemp("promotion") / "aws"
+    command = [ROOT / ".venv-local-aws/bin/python", "-m", "local_aws", "--state", str(state)]
+    subprocess.run([*command, "up"], cwd=ROOT, check=True, capture_output=True, timeout=120)
+    yield state / "endpoint.json"
+    subprocess.run([*command, "down"], cwd=ROOT, check=True, capture_output=True, timeout=60)
+
+
+@dataclass
+class World:
+    """Environment files, artifacts and accounts that a test may change."""
+
+    folder: Path
+    endpoint: Path
+    number: int
+
+    @property
+    def environments(self) -> Path:
+        return self.folder / "environments"
+
+    @property
+    def models(self) -> Path:
+        return self.folder / "models"
+
+    @property
+    def registry(self) -> Registry:
+        return Registry(
+            self.environments,
+            self.models,
+            Cloud(self.endpoint),
+            lambda: WHO,
+            lambda: "2026-01-01T00:00:00Z",
+        )
+
+    def environment(self, name: str) -> Environment:
+        return read_environments(self.environments)[name]
+
+    def client(self, name: str, service: str) -> Any:
+        connect: Any = boto3.client
+        return connect(
+            service,
+            endpoint_url=json.loads(self.endpoint.read_text())["endpoint_url"],
+            region_name=REGION,
+            aws_access_key_id=self.environment(name).account,
+            aws_secret_access_key="local",
+        )
+
+    def build(self, version: str, name: str = "shapes", labels: str = "") -> str:
+        """Package a small artifact of that version; return its digest."""
+        source = next((ROOT / "models/shapes").glob("*/model.zip"))
+        with zipfile.ZipFile(source) as archive:
+            manifest = json.loads(archive.read("manifest.json"))
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w") as archive:
+            if labels:
+                manifest["files"][labels] = manifest["files"][manifest["labels"]]
+            manifest |= {"name": name, "version": version}
+            text = json.dumps({**manifest, "labels": labels or manifest["labels"]})
+            archive.writestr(zipfile.ZipInfo("manifest.json"), text)
+        digest = hashlib.sha256(packed.getvalue()).hexdigest()
+        folder = self.models / name / digest
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "model.zip").write_bytes(packed.getvalue())
+        return digest
+
+    def pin(self, name: str, digest: str) -> None:
+        """Edit an environment file by hand."""
+        file = self.environments / f"{name}.toml"
+        text = file.read_text(encoding="utf-8")
+        file.write_text(text.replace(self.environment(name).digest, digest), encoding="utf-8")
+
+    def deploy(self, name: str, *, proven: bool = True, stopped: str = "") -> None:
+        """Do what a deploy leaves in an account: the artifact, the deployment, the stack."""
+        one = self.environment(name)
+        s3 = self.client(name, "s3")
+        with contextlib.suppress(s3.exceptions.BucketAlreadyOwnedByYou):
+            s3.create_bucket(
+                Bucket=one.bucket, CreateBucketConfiguration={"LocationConstraint": REGION}
+            )
+        (artifact,) = self.models.glob(f"*/{one.digest}/model.zip")
+        key = f"components/{one.model}/{one.digest}/model.zip"
+        s3.put_object(Bucket=one.bucket, Key=key, Body=artifact.read_bytes())
+        group = self.client(name, "iot").create_thing_group(thingGroupName=one.thing_group)
+        tags = {
+            "deeplens:model-digest": one.digest,
+            "deeplens:function": f"arn:aws:lambda:{REGION}:{one.account}:function:deeplens-x:1",
+        }
+        if proven:
+            tags["deeplens:proven"] = (
+                "2026-01-01T00:00:00Z 2 of 2 reachable devices run the release"
+            )
+        if stopped:
+            tags["deeplens:stopped"] = stopped
+        self.client(name, "greengrassv2").create_deployment(
+            targetArn=group["thingGroupArn"], deploymentName=f"deeplens-{name}", tags=tags
+        )
+
+    def heartbeat(
+        self, name: str, thing: str, *, digest: str = "", status: str = "running"
+    ) -> None:
+        """Report what a camera reports, as the last heartbeat of a member of the fleet."""
+        one = self.environment(name)
+        iot = self.client(name, "iot")
+        iot.create_thing(thingName=thing)
+        iot.add_thing_to_thing_group(thingGroupName=one.thing_group, thingName=thing)
+        reported = {
+            "status": status,
+            "model": {"digest": digest or one.digest},
+            "function": f"arn:aws:lambda:{REGION}:{one.account}:function:deeplens-x:1",
+            "frames": 9,
+            "heartbeat_at": "2026-01-01T00:00:00Z",
+            "heartbeat_interval_seconds": 60,
+        }
+        self.client(name, "iot-data").update_thing_shadow(
+            thingName=thing,
+            shadowName="deeplens",
+            payload=json.dumps({"state": {"reported": reported}}),
+        )
+
+    def stack(self, name: str) -> None:
+        self.client(name, "cloudformation").create_stack(
+            StackName=f"{name}-Inference", TemplateBody=json.dumps(_STACK)
+        )
+
+
+@pytest.fixture
+def world(endpoint: Path, tmp_path: Path, request: pytest.FixtureRequest) -> World:
+    """Dev, staging and production, all on version 1.0.0; each test has accounts of its own."""
+    number = request.session.items.index(request.node) + 1
+    shutil.copytree(ROOT / "environments", tmp_path / "environments")
+    (tmp_path / "environments" / "promotions.jsonl").unlink(missing_ok=True)
+    made = World(tmp_path, endpoint, number)
+    first = made.build("1.0.0")
+    for place, file in enumerate(sorted(made.environments.glob("*.toml"))):
+        old = made.environment(file.stem)
+        account = f"{place + 1}{number:011d}"
+        text = file.read_text(encoding="utf-8").replace(old.digest, first)
+        file.write_text(text.replace(old.account, account), encoding="utf-8")
+    return made

@@ -1,0 +1,201 @@
+"""What the pipeline of a delivery.toml promises, on the template that would be deployed."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stacks.config import ConfigError, load_delivery, load_environments
+from tests.synth.synthesis import ROOT, synthesize
+from tools.assembly import read_assembly
+from tools.policy import findings
+from tools.policy.reading import by_environment
+
+ENVIRONMENTS = load_environments(ROOT / "environments")
+DELIVERY = """
+account = "999999999999"
+region = "eu-central-1"
+connection_arn = "arn:aws:codeconnections:eu-central-1:999999999999:connection/{uuid}"
+repository = "team/cameras"
+environments = ["dev", "staging", "production"]
+approve = ["production"]
+""".format(uuid="00000000-0000-0000-0000-000000000000")
+
+Template = dict[str, Any]
+Stages = dict[str, list[dict[str, Any]]]
+
+
+@pytest.fixture(scope="module")
+def delivered(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The assembly of the committed environments with a pipeline."""
+    folder = tmp_path_factory.mktemp("delivered")
+    (folder / "environments").mkdir()
+    for file in (ROOT / "environments").glob("*.toml"):
+        (folder / "environments" / file.name).write_bytes(file.read_bytes())
+    (folder / "delivery.toml").write_text(DELIVERY, encoding="utf-8")
+    result = synthesize(folder / "out", folder / "environments")
+    assert result.returncode == 0, result.stderr
+    return folder / "out"
+
+
+@pytest.fixture(scope="module")
+def template(delivered: Path) -> Template:
+    content: Template = json.loads((delivered / "Delivery.template.json").read_text("utf-8"))
+    return content
+
+
+@pytest.fixture(scope="module")
+def stages(template: Template) -> Stages:
+    """The actions of each stage, in the order in which they run."""
+    (pipeline,) = of_type(template, "AWS::CodePipeline::Pipeline")
+    return {
+        stage["Name"]: sorted(stage["Actions"], key=lambda one: int(one["RunOrder"]))
+        for stage in pipeline["Properties"]["Stages"]
+    }
+
+
+def of_type(template: Template, type_: str) -> list[dict[str, Any]]:
+    return [one for one in template["Resources"].values() if one["Type"] == type_]
+
+
+def commands(template: Template, action: dict[str, Any]) -> str:
+    project = template["Resources"][action["Configuration"]["ProjectName"]["Ref"]]
+    build = json.loads(project["Properties"]["Source"]["BuildSpec"])["phases"]["build"]
+    return "\n".join(build["commands"])
+
+
+def test_a_release_goes_from_dev_to_production(stages: Stages) -> None:
+    assert list(stages) == [
+        "Source",
+        "Build",
+        "UpdatePipeline",
+        "Assets",
+        "dev",
+        "staging",
+        "production",
+    ]
+
+
+def test_it_is_synthesized_once_after_checks_tests_and_review(
+    template: Template, stages: Stages
+) -> None:
+    (synth,) = stages["Build"]
+    assert commands(template, synth).splitlines() == [
+        "make setup",
+        "make check",
+        "make test",
+        "make review BASE=HEAD~1",
+    ]
+    everything = json.dumps(template)
+    assert everything.count("make check") == 1
+    assert len(synth["OutputArtifacts"]) == 2  # the assembly and the review page
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda one: one.name)
+def test_each_stage_deploys_what_that_synthesis_made_into_its_own_account(
+    delivered: Path, stages: Stages, environment: Any
+) -> None:
+    deploys = [
+        one
+        for one in stages[environment.name]
+        if one["ActionTypeId"]["Provider"] == "CloudFormation"
+    ]
+    prepared = [one for one in deploys if "TemplatePath" in one["Configuration"]]
+    ours = {one.name: one for one in read_assembly(delivered) if one.environment}
+    names = {name for name in ours if name.startswith(f"{environment.name}-")}
+    assert {one["Configuration"]["StackName"] for one in prepared} == names
+    (assembly,) = stages["Build"][0]["OutputArtifacts"][:1]
+    for one in prepared:
+        artifact, _, path = one["Configuration"]["TemplatePath"].partition("::")
+        assert artifact == assembly["Name"]
+        assert [given["Name"] for given in one["InputArtifacts"]] == [artifact]
+        file = delivered / path
+        assert file == ours[one["Configuration"]["StackName"]].file
+    for one in deploys:
+        assert f"::{environment.account}:role/" in one["RoleArn"]
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda one: one.name)
+def test_each_stage_ends_with_a_gate_that_asks_for_the_pinned_digest(
+    delivered: Path, template: Template, stages: Stages, environment: Any
+) -> None:
+    gate = stages[environment.name][-1]
+    asked = commands(template, gate)
+    assert f"models gate {environment.name} --digest {environment.model.digest} " in asked
+    assert "--bake-minutes 15 " in asked
+    role = re.search(r"--assume-role (\S+)", asked)
+    assert role
+    assert f"::{environment.account}:role/cdk-hnb659fds-lookup-role-" in role[1]
+    text = next(delivered.glob(f"assembly-{environment.name}/*Inference*.template.json"))
+    assert environment.model.digest in text.read_text(encoding="utf-8")
+
+
+def test_production_waits_for_a_person_who_is_told_the_digest(stages: Stages) -> None:
+    approval, *rest = stages["production"]
+    assert approval["ActionTypeId"]["Provider"] == "Manual"
+    assert all(int(one["RunOrder"]) > int(approval["RunOrder"]) for one in rest)
+    digest = next(one.model.digest for one in ENVIRONMENTS if one.name == "production")
+    assert digest in approval["Configuration"]["CustomData"]
+    assert not any(
+        one["ActionTypeId"]["Provider"] == "Manual" for one in stages["dev"] + stages["staging"]
+    )
+
+
+def test_no_role_trusts_a_service_for_a_stranger_and_no_action_is_a_wildcard(
+    template: Template,
+) -> None:
+    for role in of_type(template, "AWS::IAM::Role"):
+        for statement in role["Properties"]["AssumeRolePolicyDocument"]["Statement"]:
+            if "Service" in statement["Principal"]:
+                assert statement["Condition"]["StringEquals"] == {
+                    "aws:SourceAccount": "999999999999"
+                }
+    for policy in of_type(template, "AWS::IAM::Policy"):
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]:
+            assert not any("*" in action for action in statement["Action"]), statement
+            assert statement["Resource"] != "*"
+
+
+def test_nag_the_projects_rules_and_cfn_lint_find_nothing(delivered: Path) -> None:
+    report = json.loads((delivered / "validation-report.json").read_text("utf-8"))
+    assert not any(one["violations"] for one in report["pluginReports"])
+    grouped = by_environment(read_assembly(delivered))
+    assert "" in grouped
+    assert [str(one) for stacks in grouped.values() for one in findings(stacks)] == []
+    lint = subprocess.run(
+        [ROOT / ".venv/bin/cfn-lint", delivered / "Delivery.template.json"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert lint.returncode == 0, lint.stdout
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("approve =", "aprove =", "aprove: unknown key; did you mean 'approve'?"),
+        ('approve = ["production"]', "approve = []", "nothing reaches the last one"),
+        ('["production"]', '["qa"]', "approve: given 'qa', expected an environment"),
+        ('["dev", "staging"', '["staging", "dev"', "releases go the way that promotions go"),
+        ('"dev", ', "", "staging comes after nothing, its file says promoted_from = 'dev'"),
+        ('"999999999999"\n', '"99"\n', "account: given '99', expected text that matches"),
+        ('repository = "team/cameras"\n', "", "repository: is missing; expected for example"),
+        ("connection/0", "connection/x", "connection_arn: given"),
+        ("= [", "= ", "not valid TOML"),
+    ],
+)
+def test_a_wrong_delivery_is_one_clear_line(tmp_path: Path, old: str, new: str, said: str) -> None:
+    assert old in DELIVERY
+    (tmp_path / "delivery.toml").write_text(DELIVERY.replace(old, new), encoding="utf-8")
+    with pytest.raises(ConfigError) as told:
+        load_delivery(tmp_path / "delivery.toml", ENVIRONMENTS)
+    assert said in str(told.value)
+
+
+def test_no_file_is_no_pipeline(tmp_path: Path) -> None:
+    assert load_delivery(tmp_path / "delivery.toml", ENVIRONMENTS) is None

@@ -1,0 +1,45 @@
+"""Environments from plain templates, as the review reads them from a cloud assembly."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from review.assembly import Environment, Resource, Stack
+
+Template = Mapping[str, Any]
+MakeEnvironment = Callable[..., Environment]
+
+
+@pytest.fixture
+def environment() -> MakeEnvironment:
+    """Make an environment of stacks, each from its resources by logical id."""
+    return make_environment
+
+
+def make_environment(
+    outputs: Mapping[str, Template] | None = None,
+    assets: Mapping[str, Path] | None = None,
+    **stacks: Template,
+) -> Environment:
+    return Environment(
+        name="dev",
+        account="111111111111",
+        region="eu-central-1",
+        stacks={
+            title: Stack(
+                name=f"dev-{title}",
+                title=title,
+                template_file=Path("template.json"),
+                resources={
+                    logical_id: Resource(logical_id, logical_id, definition)
+                    for logical_id, definition in resources.items()
+                },
+                outputs=(outputs or {}).get(title, {}),
+                termination_protection=False,
+            )
+            for title, resources in stacks.items()
+        },
+        assets=assets or {},
+    )

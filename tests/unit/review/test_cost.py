@@ -1,0 +1,85 @@
+"""The cost is an estimate that can be added up by hand."""
+
+import json
+from decimal import Decimal
+from typing import Any
+
+from review.cost import FLEET_SIZES, compare_cost, read_prices
+
+
+def camera(frame_seconds: float, heartbeat_seconds: float) -> dict[str, Any]:
+    variables = {
+        "DEEPLENS_FRAME_INTERVAL_SECONDS": str(frame_seconds),
+        "DEEPLENS_HEARTBEAT_INTERVAL_SECONDS": str(heartbeat_seconds),
+    }
+    definition = {"componentLambdaParameters": {"environmentVariables": variables}}
+    return {
+        "Project": {"Type": "Custom::DeepLensProject"},
+        "Function": {
+            "Type": "Custom::GreengrassComponent",
+            "Properties": {"LambdaFunction": json.dumps(definition)},
+        },
+    }
+
+
+def test_every_price_has_a_source_and_the_table_a_date() -> None:
+    prices = read_prices()
+    assert prices.as_of.year >= 2025
+    assert all(source.startswith("https://aws.amazon.com/") for source in prices.sources)
+    assert all(price > 0 for price in (*prices.units.values(), *prices.resources.values()))
+
+
+def test_a_key_costs_the_same_for_every_fleet(environment: Any) -> None:
+    cost = compare_cost(
+        environment(Store={}), environment(Store={"Key": {"Type": "AWS::KMS::Key"}}), 0
+    )
+    (key, total) = cost.lines
+    assert set(key.before) == {Decimal("0.00")}
+    assert set(key.after) == {Decimal("1.00")}
+    assert total.after == key.after
+
+
+def test_a_camera_costs_what_its_month_of_messages_costs(environment: Any) -> None:
+    one = environment(Inference=camera(frame_seconds=1, heartbeat_seconds=10))
+    lines = {line.name: line.after for line in compare_cost(one, one, 0).lines}
+    # 2,628,000 seconds a month: a message each at 1 USD a million, a tenth of it at 1.25.
+    assert lines["cameras: detections, at most"][0] == Decimal("2.63")
+    assert lines["cameras: heartbeats"][0] == Decimal("0.33")
+    assert lines["cameras: detections, at most"][-1] == Decimal("2628.00")
+
+
+def test_twice_the_frames_are_twice_the_messages(environment: Any) -> None:
+    slow = environment(Inference=camera(1, 10))
+    fast = environment(Inference=camera(0.5, 10))
+    by_name = {line.name: line for line in compare_cost(slow, fast, 0).lines}
+    messages = by_name["cameras: detections, at most"]
+    assert messages.after[-1] == 2 * messages.before[-1]
+
+
+def test_a_rule_costs_for_each_message_and_each_action(environment: Any) -> None:
+    rule = {
+        "Type": "AWS::IoT::TopicRule",
+        "Properties": {
+            "TopicRulePayload": {
+                "Sql": "SELECT * FROM 'deeplens/+/infer'",
+                "Actions": [{"CloudwatchMetric": {}}],
+            }
+        },
+    }
+    before = environment(Inference=camera(1, 10))
+    after = environment(Inference=camera(1, 10), Monitoring={"Rule": rule})
+    lines = {line.name: line for line in compare_cost(before, after, 0).lines}
+    # 2.628 million messages: 0.15 a million for the rule and for the action, 0.01 a thousand.
+    assert lines["rules on messages, at most"].after[0] == Decimal("27.07")
+    assert lines["rules on messages, at most"].before[0] == Decimal("0.00")
+
+
+def test_what_is_not_in_the_table_is_named(environment: Any) -> None:
+    endpoint = environment(Hosting={"Endpoint": {"Type": "AWS::SageMaker::Endpoint"}})
+    assert compare_cost(endpoint, endpoint, 0).not_counted == ("AWS::SageMaker::Endpoint",)
+
+
+def test_the_download_of_a_change_costs_once_by_camera(environment: Any) -> None:
+    nothing = environment(Store={})
+    rollout = compare_cost(nothing, nothing, 10**9).rollout
+    assert rollout == tuple(Decimal("0.09") * size for size in FLEET_SIZES)

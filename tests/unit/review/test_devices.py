@@ -1,0 +1,105 @@
+"""What happens on the cameras is said by component."""
+
+import json
+from typing import Any
+
+from review.devices import compare_devices, human
+
+NUCLEUS = {"aws.greengrass.Nucleus": {"componentVersion": "2.16.1"}}
+
+
+def project(components: dict[str, Any], group: str = "cameras") -> dict[str, Any]:
+    properties = {"Components": json.dumps(components), "ThingGroupName": group}
+    return {"Type": "Custom::DeepLensProject", "Properties": properties}
+
+
+def function(name: str, needs: str) -> dict[str, Any]:
+    definition = {
+        "componentName": name,
+        "componentDependencies": {needs: {"dependencyType": "HARD"}},
+    }
+    return {
+        "Type": "Custom::GreengrassComponent",
+        "Properties": {"LambdaFunction": json.dumps(definition)},
+    }
+
+
+def model(version: str, digest: str) -> dict[str, Any]:
+    recipe = {
+        "ComponentName": "model",
+        "Manifests": [{"Artifacts": [{"Uri": f"s3://b/{digest}/model.zip"}]}],
+    }
+    return {
+        "Type": "Custom::GreengrassComponent",
+        "Properties": {"Recipe": json.dumps(recipe), "Version": version},
+    }
+
+
+def test_a_new_model_downloads_its_bytes_and_restarts_what_depends_on_it(
+    environment: Any, tmp_path: Any
+) -> None:
+    def side(version: str, letter: str, size: int) -> Any:
+        archive = tmp_path / f"{letter}.zip"
+        archive.write_bytes(b"x" * size)
+        components = {
+            **NUCLEUS,
+            "model": {"componentVersion": version},
+            "inference": {"componentVersion": "1.0.0"},
+        }
+        return environment(
+            assets={letter * 64: archive},
+            Inference={
+                "Project": project(components),
+                "Model": model(version, letter * 64),
+                "Function": function("inference", "model"),
+            },
+        )
+
+    change = compare_devices(side("1.0.0", "a", 10), side("1.1.0", "b", 2048))
+    assert [(one.name, one.version_after) for one in change.components] == [("model", "1.1.0")]
+    assert change.download_bytes == 2048
+    assert change.runs_anew == ("inference", "model")
+    assert change.sentences == (
+        "Each camera downloads about 2.0 KiB of this project's components.",
+        "inference and model restart on each camera; the core software does not.",
+    )
+
+
+def test_another_nucleus_restarts_the_core_software_and_shouts(environment: Any) -> None:
+    newer = {"aws.greengrass.Nucleus": {"componentVersion": "2.17.0"}}
+    change = compare_devices(
+        environment(Inference={"Project": project(NUCLEUS)}),
+        environment(Inference={"Project": project(newer)}),
+    )
+    assert change.core_restarts
+    assert change.alarms == (
+        "THE CORE SOFTWARE RESTARTS on each camera, and every component with it.",
+    )
+
+
+def test_a_component_that_is_left_out_is_removed(environment: Any) -> None:
+    change = compare_devices(
+        environment(
+            Inference={"Project": project({**NUCLEUS, "old": {"componentVersion": "1.0.0"}})}
+        ),
+        environment(Inference={"Project": project(NUCLEUS)}),
+    )
+    assert [(one.name, one.kind) for one in change.components] == [("old", "removed")]
+    assert change.sentences[-1] == "Nothing restarts; components are removed."
+
+
+def test_another_fleet_and_no_project_are_alarms(environment: Any) -> None:
+    before = environment(Inference={"Project": project(NUCLEUS)})
+    other = environment(Inference={"Project": project(NUCLEUS, "others")})
+    assert "from cameras to others" in compare_devices(before, other).alarms[0]
+    assert "THE PROJECT GOES" in compare_devices(before, environment(Inference={})).alarms[0]
+
+
+def test_sizes_are_said_in_powers_of_1024() -> None:
+    assert [human(0), human(1023), human(1024), human(3 << 20), human(5 << 30)] == [
+        "0 bytes",
+        "1023 bytes",
+        "1.0 KiB",
+        "3.0 MiB",
+        "5.0 GiB",
+    ]

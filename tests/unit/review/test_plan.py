@@ -1,0 +1,155 @@
+"""A plan is what would be deployed; whatever is not as planned is named."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from review import ReviewError
+from review.plan import make_plan, plan_id, read_plan, unlike
+from tools.plan import main
+
+ROOT = Path(__file__).parents[3]
+_DIGEST = "d" * 64
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    """An assembly with one environment of one stack, and its file."""
+    nested = tmp_path / "cdk.out" / "assembly-dev"
+    nested.mkdir(parents=True)
+    (nested / "asset.zip").write_bytes(b"bytes")
+    write(
+        tmp_path / "cdk.out/manifest.json",
+        {
+            "assembly-dev": {
+                "type": "cdk:cloud-assembly",
+                "properties": {"directoryName": "assembly-dev", "displayName": "dev"},
+            }
+        },
+    )
+    write(
+        nested / "manifest.json",
+        {
+            "Store": {
+                "type": "aws:cloudformation:stack",
+                "environment": "aws://111111111111/eu-central-1",
+                "properties": {"templateFile": "Store.template.json", "stackName": "dev-Store"},
+            },
+            "Store.assets": {
+                "type": "cdk:asset-manifest",
+                "properties": {"file": "Store.assets.json"},
+            },
+        },
+    )
+    assets = {"files": {_DIGEST: {"source": {"path": "asset.zip"}}}}
+    (nested / "Store.assets.json").write_text(json.dumps(assets))
+    (nested / "Store.template.json").write_text(
+        json.dumps({"Resources": {"Key": {"Type": "AWS::KMS::Key", "Properties": {}}}})
+    )
+    (tmp_path / "environments").mkdir()
+    (tmp_path / "environments/dev.toml").write_text(
+        f'[model]\nname = "m"\ndigest = "{_DIGEST}"\n[rollout]\nwait_seconds = 60\n'
+    )
+    return tmp_path
+
+
+def write(file: Path, artifacts: object) -> None:
+    file.write_text(json.dumps({"artifacts": artifacts}))
+
+
+def run(site: Path, *arguments: str) -> Result:
+    where = ["--assembly", str(site / "cdk.out"), "--environments", str(site / "environments")]
+    return CliRunner().invoke(main, [*arguments, *where])
+
+
+@pytest.fixture
+def plan(site: Path) -> Path:
+    file = site / "plan.json"
+    result = run(site, "dev", "--output", str(file))
+    assert result.exit_code == 0, result.output
+    return file
+
+
+def test_the_same_assembly_is_as_planned_wherever_it_is(site: Path, plan: Path) -> None:
+    assert run(site, "dev", "--check", str(plan)).output.startswith("as planned: ")
+    elsewhere = site / "elsewhere"
+    shutil.copytree(site / "cdk.out", elsewhere / "cdk.out")
+    shutil.copytree(site / "environments", elsewhere / "environments")
+    again = elsewhere / "plan.json"
+    assert run(elsewhere, "dev", "--output", str(again)).exit_code == 0
+    assert again.read_bytes() == plan.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "said"),
+    [
+        ("cdk.out/assembly-dev/Store.template.json", "{}", '{"A": 1}', "templates.dev-Store: pl"),
+        ("cdk.out/assembly-dev/asset.zip", "bytes", "other", f"assets.{_DIGEST}: planned "),
+        ("environments/dev.toml", _DIGEST, "e" * 64, "model.digest: planned dddddddddddd…"),
+        ("environments/dev.toml", '"m"', '"n"', "model.name: planned m, now n"),
+        ("cdk.out/assembly-dev/manifest.json", "111111111111", "2" * 12, "account: planned 1"),
+    ],
+)
+def test_whatever_is_not_as_planned_is_named(  # noqa: PLR0913, PLR0917 - a table of changes
+    site: Path, plan: Path, file: str, old: str, new: str, said: str
+) -> None:
+    text = (site / file).read_text()
+    assert old in text
+    (site / file).write_text(text.replace(old, new))
+    result = run(site, "dev", "--check", str(plan))
+    assert result.exit_code == 1
+    assert said in result.output
+    assert "nothing was deployed" in result.output
+
+
+def test_waves_are_a_part_of_the_plan(site: Path, plan: Path) -> None:
+    file = site / "environments/dev.toml"
+    file.write_text(file.read_text() + "[[rollout.waves]]\npercent = 10\n")
+    result = run(site, "dev", "--check", str(plan))
+    assert "rollout" in result.output
+    assert result.exit_code == 1
+
+
+def test_a_plan_that_was_changed_is_refused(plan: Path) -> None:
+    plan.write_text(plan.read_text().replace("eu-central-1", "eu-west-1"))
+    with pytest.raises(ReviewError, match="was changed after it was made; plan again"):
+        read_plan(plan)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", "x", '"id"'])
+def test_what_is_no_plan_is_one_clear_line(site: Path, text: str) -> None:
+    (site / "plan.json").write_text(text)
+    result = run(site, "dev", "--check", str(site / "plan.json"))
+    assert result.exit_code == 1
+    assert "not a plan" in result.output
+
+
+def test_a_plan_of_another_schema_and_one_that_is_not_there(site: Path, plan: Path) -> None:
+    content = {**json.loads(plan.read_text()), "schema_version": 2}
+    plan.write_text(json.dumps({**content, "id": plan_id(content)}))
+    assert "schema_version 2, this reads 1" in run(site, "dev", "--check", str(plan)).output
+    missing = run(site, "dev", "--check", str(site / "none.json"))
+    assert "No such file" in missing.output
+    assert "no such environment; there are: dev" in run(site, "qa").output
+
+
+def test_two_plans_of_one_assembly_do_not_differ(site: Path) -> None:
+    made = [make_plan(site / "cdk.out", site / "environments", "dev") for _ in range(2)]
+    assert unlike(*made) == []
+
+
+def test_the_command_explains_itself() -> None:
+    shown = subprocess.run(
+        [sys.executable, "-m", "tools.plan", "--help"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert shown.returncode == 0
+    assert "Exit codes" in shown.stdout
