@@ -2,19 +2,25 @@
 
 import click
 
+from fleet_tools.project import project
 from fleet_tools.provision import provision
 from fleet_tools.retire import retire
+from fleet_tools.roll_back import roll_back
+from fleet_tools.status import status
+from fleet_tools.stop import resume, stop
+from fleet_tools.timeline import timeline
 
 
-@click.group()
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """Devices of an environment's fleet.
+    """Look after the cameras of an environment.
 
-    Credentials and Region are those of the AWS tools; AWS_ENDPOINT_URL leads to the embedded AWS.
+    Credentials are those of the AWS tools, and must be of the environment's account;
+    AWS_ENDPOINT_URL leads to the embedded AWS.
 
     Exit codes: 0 done, 1 failed, 2 wrong usage.
     """
 
 
-main.add_command(provision)
-main.add_command(retire)
+for command in (provision, retire, status, project, timeline, stop, resume, roll_back):
+    main.add_command(command)
