@@ -1,4 +1,4 @@
-"""Commands for people who look after a fleet, one module each; nothing here needs CDK.
+"""Commands for people who look after a fleet; nothing here needs CDK.
 
 Errors:
 

@@ -2,16 +2,18 @@
 
 import click
 
-from fleet_tools.project import project
-from fleet_tools.provision import provision
-from fleet_tools.retire import retire
-from fleet_tools.roll_back import roll_back
-from fleet_tools.status import status
-from fleet_tools.stop import resume, stop
-from fleet_tools.timeline import timeline
+from fleet_tools.commands.errors import ReportingGroup
+from fleet_tools.commands.project import project
+from fleet_tools.commands.provision import provision
+from fleet_tools.commands.retire import retire
+from fleet_tools.commands.roll_back import roll_back
+from fleet_tools.commands.status import status
+from fleet_tools.commands.stop import resume, stop
+from fleet_tools.commands.timeline import timeline
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=ReportingGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="deeplens-tensorflow")
 def main() -> None:
     """Look after the cameras of an environment.
 

@@ -1,26 +1,25 @@
-"""`fleet status`: what runs where, since when, and what is not as planned."""
+"""What runs where, since when, and what is not as planned."""
 
-import json
-import time
-from dataclasses import asdict, dataclass
-from pathlib import Path
-
-import click
-from rich.console import Console
-from rich.table import Table
+from dataclasses import dataclass
 
 from deeplens_project.deployments import FUNCTION_TAG, MODEL_TAG, Deployment
 from deeplens_project.observations import Heartbeat, Observation
 from deeplens_project.verdict import Device, Goal, Rule, judge
-from fleet_tools.site import Site, environment_argument, environments_option, open_site
-
-_DRIFTED = 4
-_SHORT = 12
+from fleet_tools.site import Site
 
 
 @dataclass(frozen=True)
 class Row:
-    """One device: what it says itself, and how that compares with the plan."""
+    """One device: what it says itself, and how that compares with the plan.
+
+    Attributes:
+        standing: the gate's word for it: good, waiting, failed or offline.
+        status: the camera's own word for it.
+        running_since: seconds since the epoch, by the cloud's clock.
+        last_frame_at: ISO 8601, by the camera's clock.
+        wave: the number of the first wave that the device is in.
+        drift: what is not as planned; empty when all is.
+    """
 
     thing: str
     standing: str
@@ -35,50 +34,21 @@ class Row:
     drift: str
 
 
-@click.command()
-@environment_argument
-@environments_option
-@click.option("--json", "as_json", is_flag=True, help="One JSON document instead of a table.")
-def status(environment: str, environments: Path, *, as_json: bool) -> None:
-    """Show what each camera of ENVIRONMENT runs, by its own word.
-
-    Exit codes: 0 all as planned, 1 failed, 2 wrong usage, 4 a device that can be reached is not.
-    """
-    site = open_site(environments, environment)
-    current = site.current()
-    rows = look(site, current, time.time())
-    if as_json:
-        wanted = current.tags.get(MODEL_TAG)
-        document = {
-            "environment": environment,
-            "deployment": current.id,
-            "wanted_digest": wanted,
-            "pinned_digest": site.environment.model.digest,
-            "devices": [asdict(row) for row in rows],
-        }
-        click.echo(json.dumps(document, indent=1))
-    else:
-        Console().print(_table(site, rows))
-        if current.tags.get(MODEL_TAG) != site.environment.model.digest:
-            click.echo(
-                f"the fleet's deployment is for model {current.tags.get(MODEL_TAG)}, "
-                f"{environment}.toml pins {site.environment.model.digest}"
-            )
-    if any(row.drift for row in rows if row.standing != "offline"):
-        raise SystemExit(_DRIFTED)
-
-
 def look(site: Site, current: Deployment, now: float) -> list[Row]:
     """Ask about every device, and compare it with the fleet's current deployment."""
-    things = site.fleet.things(site.thing_group)
+    things = site.things()
     answers = site.fleet.heartbeats(things)
     observations: list[Observation] = [one for answer in answers.values() for one in answer]
     observations += site.fleet.joined()
     observations += site.fleet.job_executions(current.job_id, current.id)
     goal = Goal(
-        current.id, current.created_at, now, now, current.tags.get(MODEL_TAG),
-        current.tags.get(FUNCTION_TAG),
-    )  # fmt: skip
+        deployment_id=current.id,
+        created_at=current.created_at,
+        watched_since=now,
+        deadline=now,
+        model_digest=current.tags.get(MODEL_TAG),
+        function_arn=current.tags.get(FUNCTION_TAG),
+    )
     rule = Rule(offline_after_seconds=site.environment.rollout.offline_after_seconds)
     waves = _waves(site)
     verdict = judge(goal, rule, things, observations, now)
@@ -103,36 +73,9 @@ def _row(device: Device, beat: Heartbeat | None, wave: str | None) -> Row:
 
 
 def _waves(site: Site) -> dict[str, str]:
-    """Name the first wave of each device that is in one."""
+    """Number the first wave of each device that is in one."""
     found: dict[str, str] = {}
-    for number, wave in enumerate(site.environment.rollout.waves, start=1):
-        group = wave.thing_group or f"{site.thing_group}-wave-{number}"
-        try:
-            members = site.fleet.things(group)
-        except site.fleet.iot.exceptions.ResourceNotFoundException:
-            continue
-        for thing in members:
+    for number, wave in enumerate(site.waves, start=1):
+        for thing in site.things_of(wave):
             found.setdefault(thing, str(number))
     return found
-
-
-def _table(site: Site, rows: list[Row]) -> Table:
-    table = Table(title=f"{site.thing_group}: {len(rows)} devices")
-    for heading in ("device", "standing", "model", "function", "since", "last frame", "fps", "wave",
-                    "not as planned"):  # fmt: skip
-        table.add_column(heading, overflow="fold")
-    for row in rows:
-        digest = (row.model_digest or "")[:_SHORT]
-        since = row.running_since and time.strftime("%m-%d %H:%MZ", time.gmtime(row.running_since))
-        table.add_row(
-            row.thing,
-            row.standing,
-            f"{row.model_version or '-'} {digest}".strip(),
-            (row.function or "-").rpartition(":")[2],
-            since or "-",
-            row.last_frame_at or "-",
-            "-" if row.frames_per_second is None else f"{row.frames_per_second:g}",
-            row.wave or "-",
-            row.drift,
-        )
-    return table

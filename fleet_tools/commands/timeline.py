@@ -5,11 +5,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.table import Table
 
-from fleet_tools.site import environment_argument, environments_option, open_site, read_environment
-from stacks.config.rollout import timeline as moments_of
+from fleet_tools.commands.options import environment_argument, environments_option, json_option
 
 
 @click.command()
@@ -23,7 +20,7 @@ from stacks.config.rollout import timeline as moments_of
     metavar="NAME=SIZE",
     help="Size of a named wave's thing group; it counts as the whole fleet without.",
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON document instead of a table.")
+@json_option
 def timeline(
     environment: str,
     environments: Path,
@@ -33,18 +30,31 @@ def timeline(
     as_json: bool,
 ) -> None:
     """Show ENVIRONMENT's rollout as a timeline, with the worst-case exposure at each moment."""
-    config = read_environment(environments, environment)
+    from stacks.config import load_environment
+    from stacks.config.rollout import timeline as moments_of
+
     sizes = dict(_size(one) for one in groups)
+    rollout = load_environment(environments / f"{environment}.toml").rollout
+    named = {wave.thing_group for wave in rollout.waves if wave.thing_group}
+    if unknown := sorted(sizes.keys() - named):
+        known = ", ".join(sorted(named)) or "none has a group of its own"
+        raise click.BadParameter(
+            f"{', '.join(unknown)}: no wave of {environment}; waves: {known}", param_hint="--group"
+        )
     if devices is None:
+        from fleet_tools.site import open_site
+
         site = open_site(environments, environment)
-        devices = len(site.fleet.things(site.thing_group))
-        for wave in config.rollout.waves:
-            if wave.thing_group:
-                sizes.setdefault(wave.thing_group, len(site.fleet.things(wave.thing_group)))
-    moments = moments_of(config.rollout, devices, sizes)
+        devices = len(site.things())
+        sizes = {name: len(site.things_of(name)) for name in named} | sizes
+    moments = moments_of(rollout, devices, sizes)
     if as_json:
         click.echo(json.dumps([asdict(one) for one in moments], indent=1))
         return
+
+    from rich.console import Console
+    from rich.table import Table
+
     table = Table(title=f"{environment}: {devices} devices, worst case")
     for heading in ("from second", "what", "devices exposed"):
         table.add_column(heading)
