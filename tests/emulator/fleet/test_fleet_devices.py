@@ -12,10 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from http.client import HTTPConnection
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +24,7 @@ from local_aws.core_device.device import CoreDevice
 from local_aws.core_device.layout import Identity, Layout
 from local_aws.endpoint import Endpoint
 from tests.emulator.embedded_aws import ACCOUNT, REGION, ROOT, EmbeddedAws
+from tests.emulator.fleet.proxy import Answer, Request, proxy
 
 FLEET = ROOT / ".venv/bin/fleet"
 GROUP = "deeplens-dev"
@@ -135,7 +133,13 @@ def test_a_device_gets_a_key_of_its_own_that_nobody_else_may_read(
 
 def test_the_private_key_never_leaves_the_machine(aws: EmbeddedAws, cli: Cli, unique: str) -> None:
     """Everything that is sent passes a recorder, which is searched for the key."""
-    with recorder(aws.endpoint["endpoint_url"]) as (url, sent):
+    sent: list[bytes] = []
+
+    def keep(request: Request, pass_on: Callable[[], Answer]) -> Answer:
+        sent.append(request.text)
+        return pass_on()
+
+    with proxy(aws.endpoint["endpoint_url"], keep) as url:
         cli.environment["AWS_ENDPOINT_URL"] = url
         cli("provision", "dev", unique)
     pem = (cli.files(unique) / "private.pem.key").read_bytes()
@@ -145,43 +149,6 @@ def test_the_private_key_never_leaves_the_machine(aws: EmbeddedAws, cli: Cli, un
                number.to_bytes(32, "big")]  # fmt: skip
     assert any(b"BEGIN CERTIFICATE REQUEST" in one for one in sent)
     assert not any(secret in one for one in sent for secret in secrets)
-
-
-@contextmanager
-def recorder(upstream: str) -> Iterator[tuple[str, list[bytes]]]:
-    """Pass requests on, and keep all that they say."""
-    sent: list[bytes] = []
-
-    class Recorder(BaseHTTPRequestHandler):
-        def pass_on(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            sent.append(f"{self.path}\n{self.headers}".encode() + body)
-            host, _, port = upstream.rpartition("/")[2].partition(":")
-            connection = HTTPConnection(host, int(port), timeout=60)
-            connection.request(self.command, self.path, body, dict(self.headers))
-            answer = connection.getresponse()
-            content = answer.read()
-            self.send_response(answer.status)
-            for name, value in answer.getheaders():
-                if name.lower() not in {"content-length", "transfer-encoding"}:
-                    self.send_header(name, value)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-            connection.close()
-
-        do_GET = do_POST = do_PUT = pass_on  # noqa: N815 - http.server looks for these names
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Recorder)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}", sent
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 def test_to_provision_again_changes_nothing(cli: Cli, iot: Any, unique: str) -> None:
