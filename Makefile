@@ -102,6 +102,10 @@ golden: synth ## Rewrite the golden templates from what is synthesized
 benchmark-models: setup ## Measure freezing, packaging and engines against baselines (about 10 min)
 	$(PYTHON) benchmarks/models.py
 
+.PHONY: benchmark-fleet
+benchmark-fleet: setup ## Measure exposure, verdicts and a rollout to 1,000 simulated devices (about 6 min)
+	$(PYTHON) -m benchmarks.fleet
+
 .PHONY: check
 check: synth ## Style, types, import contracts; cdk-nag and cfn-lint on every template
 	.venv/bin/ruff format --check .

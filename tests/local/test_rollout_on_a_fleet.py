@@ -144,7 +144,7 @@ Bad = Callable[[Fleet, Path], AbstractContextManager[None]]
 @contextmanager
 def loads_but_never_detects(fleet: Fleet, _scratch: Path) -> Iterator[None]:
     """It answers the black test picture, and fails on every real one."""
-    fleet.pin(blind_model(fleet.models, fleet.digest), first_wave_seconds=45)
+    fleet.pin(blind_model(fleet.models, fleet.digest), first_wave_seconds=40)
     yield
 
 
@@ -177,7 +177,7 @@ def has_a_corrupt_artifact(fleet: Fleet, _scratch: Path) -> Iterator[None]:
 @contextmanager
 def halves_the_frame_rate(fleet: Fleet, scratch: Path) -> Iterator[None]:
     """The model's answers are right, and each takes seconds."""
-    fleet.pin(slow_model(fleet.models, fleet.digest, scratch), first_wave_seconds=75, fps=0.6)
+    fleet.pin(slow_model(fleet.models, fleet.digest, scratch), first_wave_seconds=60, fps=0.6)
     yield
 
 
@@ -202,7 +202,10 @@ def test_a_bad_release_is_stopped_and_the_whole_fleet_ends_on_the_old_model(
     assert expected in one_line, said
     assert f"wave 1 of 2 ({GROUP}-wave-1)" in one_line
     assert "dev-camera-" in one_line
-    assert "UPDATE_ROLLBACK_COMPLETE" in one_line
+    [stack] = fleet.cores.client("cloudformation").describe_stacks(StackName="dev-Inference")[
+        "Stacks"
+    ]
+    assert stack["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
     # Nobody but the first wave ever got it, and everybody says so.
     fleet.cores.wait_until_all_run(fleet.digest, since=began)
     assert {beat["function"] for beat in fleet.cores.heartbeats().values()} == before
