@@ -51,7 +51,7 @@ class Core:
 class SimulatedFleet:
     """Cores that take jobs, report, and send heartbeats while the fleet is switched on."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what the fleet is, and how often it acts
         self,
         clients: Clients,
         things: Iterable[str],

@@ -125,9 +125,12 @@ class Watch:
         if thing in done and thing not in self._settled:
             return True
         last = next(iter(self._answers.get(f"heartbeat/{thing}", [])), None)
-        if isinstance(last, Heartbeat) and now - last.received_at <= last.silence_seconds / 2:
-            return False
-        return now - self._asked_at.get(thing, 0.0) >= _LONGEST_PAUSE_SECONDS
+        patience = _LONGEST_PAUSE_SECONDS
+        if isinstance(last, Heartbeat):
+            if now - last.received_at <= last.silence_seconds / 2:
+                return False
+            patience = min(patience, last.silence_seconds / 2)
+        return now - self._asked_at.get(thing, 0.0) >= patience
 
     def _worth_asking(self) -> list[str]:
         """Name devices whose own word may differ: done by the job, but not good, or failed."""

@@ -111,9 +111,9 @@ def test_waves_end_with_the_whole_fleet(
     iot.create_thing_group(thingGroupName=canaries)
     iot.add_thing_to_thing_group(thingGroupName=canaries, thingName=site.things[0])
     waves = [
-        {"thing_group": canaries, "percent": 0, "wait_seconds": 8, "bake_seconds": 1,
+        {"thing_group": canaries, "percent": 0, "wait_seconds": 60, "bake_seconds": 1,
          "pause_seconds": 0},
-        {"thing_group": None, "percent": 50, "wait_seconds": 8, "bake_seconds": 0,
+        {"thing_group": None, "percent": 50, "wait_seconds": 60, "bake_seconds": 0,
          "pause_seconds": 0},
     ]  # fmt: skip
     with site.on():
