@@ -129,7 +129,7 @@ def twin(devices: int) -> list[Figure]:
             release_of=lambda _: Release("a" * 64, "function"),
             fate_of=lambda thing, _: fate(hazards, 0, thing, "a"),
             heartbeat_seconds=60.0,
-            look_seconds=0.5,
+            look_seconds=0.2,
         )  # fmt: skip
         fleet.join()
         with fleet:
@@ -192,7 +192,7 @@ def _plan() -> Plan:
         Wave(None, percent, wait_seconds=120, bake_seconds=0, pause_seconds=0)
         for percent in (1.0, 10.0)
     )
-    rule = Rule(success_percent=95.0, error_percent=2.0, offline_after_seconds=10.0)
+    rule = Rule(success_percent=95.0, error_percent=2.0, offline_after_seconds=5.0)
     return Plan(rule=rule, waves=waves, wait_seconds=300.0, bake_seconds=0.0)
 
 
