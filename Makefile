@@ -128,6 +128,10 @@ fuzz: setup .venv-fuzz/.ready ## Fuzz what reads files from outside, SECONDS (30
 review: setup ## Show what the working tree changes in every environment, compared with BASE
 	@$(PYTHON) -m review "$(BASE)"
 
+.PHONY: benchmark-fleet
+benchmark-fleet: setup ## Measure exposure, verdicts and a rollout to 1,000 simulated devices (about 6 min)
+	$(PYTHON) -m benchmarks.fleet
+
 .PHONY: check
 check: synth .venv-checkov/.ready ## Style, types, import contracts; cdk-nag, cfn-lint and checkov on every template
 	.venv/bin/ruff format --check .

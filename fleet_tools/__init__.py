@@ -1,1 +1,6 @@
-"""What one does to a fleet's devices, one module per command; needs no CDK."""
+"""Commands for people who look after a fleet; nothing here needs CDK.
+
+Errors:
+
+    FleetError           what was asked cannot be done; the text says what would work
+"""

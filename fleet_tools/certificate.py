@@ -10,7 +10,6 @@ from cryptography.x509.oid import NameOID
 
 from fleet_tools.device_folder import DeviceFolder
 from fleet_tools.errors import FleetError
-from fleet_tools.fleet import Fleet
 
 
 def is_active(iot: Any, certificate_id: str) -> bool:
@@ -22,7 +21,18 @@ def is_active(iot: Any, certificate_id: str) -> bool:
     return bool(described["certificateDescription"]["status"] == "ACTIVE")
 
 
-def issue(iot: Any, fleet: Fleet, thing: str, folder: DeviceFolder) -> str:
+def active_certificates(iot: Any, thing: str) -> set[str]:
+    """Return the ids of the certificates that stand for a thing and are accepted."""
+    principals = iot.list_thing_principals(thingName=thing)["principals"]
+    return {one for arn in principals if is_active(iot, one := certificate_id_of(arn))}
+
+
+def certificate_id_of(arn: str) -> str:
+    """Return the id in a certificate's ARN."""
+    return arn.rsplit("/", 1)[-1]
+
+
+def issue(iot: Any, thing: str, folder: DeviceFolder, *, thing_group: str, policy: str) -> str:
     """Make a key pair, have it signed, and attach it to thing and policy; return its id.
 
     A certificate that could not be attached is taken back, and its key removed.
@@ -52,8 +62,8 @@ def issue(iot: Any, fleet: Fleet, thing: str, folder: DeviceFolder) -> str:
     try:
         with contextlib.suppress(iot.exceptions.ResourceAlreadyExistsException):
             iot.create_thing(thingName=thing)
-        iot.add_thing_to_thing_group(thingGroupName=fleet.thing_group, thingName=thing)
-        iot.attach_policy(policyName=fleet.policy, target=issued["certificateArn"])
+        iot.add_thing_to_thing_group(thingGroupName=thing_group, thingName=thing)
+        iot.attach_policy(policyName=policy, target=issued["certificateArn"])
         iot.attach_thing_principal(thingName=thing, principal=issued["certificateArn"])
     except BaseException as error:
         folder.private_key.unlink(missing_ok=True)
@@ -61,7 +71,7 @@ def issue(iot: Any, fleet: Fleet, thing: str, folder: DeviceFolder) -> str:
         if isinstance(error, iot.exceptions.ResourceNotFoundException):
             raise FleetError(
                 f"{thing} cannot join: {error.response['Error']['Message']}; "
-                f"`cdk deploy '{fleet.environment.name}/Devices'` makes what is missing"
+                "deploying the environment's Devices stack makes what is missing"
             ) from None
         raise
     folder.write_private(folder.certificate, issued["certificatePem"].encode())
@@ -74,6 +84,6 @@ def revoke(iot: Any, certificate_arn: str) -> None:
         iot.detach_policy(policyName=policy["policyName"], target=certificate_arn)
     for thing in iot.list_principal_things(principal=certificate_arn)["things"]:
         iot.detach_thing_principal(thingName=thing, principal=certificate_arn)
-    certificate_id = certificate_arn.rsplit("/", 1)[-1]
+    certificate_id = certificate_id_of(certificate_arn)
     iot.update_certificate(certificateId=certificate_id, newStatus="INACTIVE")
     iot.delete_certificate(certificateId=certificate_id)

@@ -2,19 +2,27 @@
 
 import click
 
-from fleet_tools.provision import provision
-from fleet_tools.retire import retire
+from fleet_tools.commands.errors import ReportingGroup
+from fleet_tools.commands.project import project
+from fleet_tools.commands.provision import provision
+from fleet_tools.commands.retire import retire
+from fleet_tools.commands.roll_back import roll_back
+from fleet_tools.commands.status import status
+from fleet_tools.commands.stop import resume, stop
+from fleet_tools.commands.timeline import timeline
 
 
-@click.group()
+@click.group(cls=ReportingGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="deeplens-tensorflow")
 def main() -> None:
-    """Devices of an environment's fleet.
+    """Look after the cameras of an environment.
 
-    Credentials and Region are those of the AWS tools; AWS_ENDPOINT_URL leads to the embedded AWS.
+    Credentials are those of the AWS tools, and must be of the environment's account;
+    AWS_ENDPOINT_URL leads to the embedded AWS.
 
     Exit codes: 0 done, 1 failed, 2 wrong usage.
     """
 
 
-main.add_command(provision)
-main.add_command(retire)
+for command in (provision, retire, status, project, timeline, stop, resume, roll_back):
+    main.add_command(command)

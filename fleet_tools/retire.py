@@ -1,64 +1,68 @@
-"""`fleet retire`: a device that leaves the fleet."""
+"""A device that leaves the fleet."""
 
-import json
-from pathlib import Path
-from typing import Any
+import contextlib
+from dataclasses import dataclass
 
-import click
-
-from fleet_tools.certificate import revoke
+from fleet_tools.certificate import certificate_id_of, is_active, revoke
 from fleet_tools.device_folder import DeviceFolder
-from fleet_tools.errors import FleetError, told
-from fleet_tools.fleet import ENVIRONMENTS, open_fleet
-from fleet_tools.provision import DEVICES
+from fleet_tools.errors import FleetError
+from fleet_tools.site import Site
 
 
-@click.command()
-@click.argument("environment")
-@click.argument("thing")
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path, file_okay=False),
-    help=f"Where the device's files are; else {DEVICES}/ENVIRONMENT/THING.",
-)
-@click.option(
-    "--environments",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=ENVIRONMENTS,
-    show_default=True,
-    help="Folder of the environment files.",
-)
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def retire(  # noqa: PLR0913 - one parameter per option
-    environment: str, thing: str, out: Path | None, environments: Path, *, yes: bool, as_json: bool
-) -> None:
-    """Take THING out of ENVIRONMENT's fleet: its certificates end at once.
+@dataclass(frozen=True)
+class Retirement:
+    """What ends with a device, as far as it is there."""
 
-    The thing stays if the environment file lists it: the next deploy removes it. Files that
-    `fleet provision` wrote are removed, the private key among them.
+    thing: str
+    # ARNs.
+    certificates: tuple[str, ...]
+    thing_groups: tuple[str, ...]
+    # Whether the thing itself goes: one that the environment file lists stays.
+    deletes_thing: bool
+
+
+def plan_retirement(site: Site, thing: str, folder: DeviceFolder) -> Retirement:
+    """Look what would end; change nothing.
+
+    Raises:
+        FleetError: there is no such thing, it is of another fleet, or the folder of another thing.
     """
-    with told():
-        fleet, session = open_fleet(environment, environments)
-        iot: Any = session.client("iot")
-        try:
-            principals = iot.list_thing_principals(thingName=thing)["principals"]
-        except iot.exceptions.ResourceNotFoundException:
-            raise FleetError(f"there is no thing {thing} in {environment}") from None
-        if not yes:
-            click.confirm(
-                f"{thing} loses {len(principals)} certificate(s) and leaves {fleet.thing_group}; "
-                "it cannot connect any more. Go on?",
-                abort=True,
-            )
-        for principal in principals:
-            revoke(iot, principal)
-        iot.remove_thing_from_thing_group(thingGroupName=fleet.thing_group, thingName=thing)
-        listed = thing in fleet.environment.fleet.things
-        if not listed:
-            iot.delete_thing(thingName=thing)
-        DeviceFolder(out or DEVICES / environment / thing).remove()
-    result = {"thing": thing, "certificates": len(principals), "deleted": not listed}
-    kept = f"; the thing stays until it is off [fleet] things of {environment}.toml"
-    text = f"{thing}: {len(principals)} certificate(s) ended, out of {fleet.thing_group}"
-    click.echo(json.dumps(result) if as_json else text + (kept if listed else ", thing deleted"))
+    iot = site.iot
+    try:
+        principals = iot.list_thing_principals(thingName=thing)["principals"]
+    except iot.exceptions.ResourceNotFoundException:
+        raise FleetError(
+            f"there is no thing {thing} in {site.environment.account}; "
+            f"`fleet status {site.environment.name}` names the fleet's"
+        ) from None
+    pages = iot.get_paginator("list_thing_groups_for_thing").paginate(thingName=thing)
+    groups = [one["groupName"] for page in pages for one in page["thingGroups"]]
+    if site.thing_group not in groups and (groups or principals):
+        raise FleetError(
+            f"{thing} is not in {site.thing_group}, but in {', '.join(groups) or 'no thing group'}"
+        )
+    there = folder.certificate_id()
+    own = {certificate_id_of(arn) for arn in principals}
+    if there and there not in own and is_active(iot, there):
+        raise FleetError(f"{folder.path} has another device's certificate; give --out")
+    ours = {site.thing_group, *site.waves}
+    return Retirement(
+        thing=thing,
+        certificates=tuple(principals),
+        thing_groups=tuple(group for group in groups if group in ours),
+        deletes_thing=thing not in site.environment.fleet.things,
+    )
+
+
+def retire_device(site: Site, planned: Retirement, folder: DeviceFolder) -> None:
+    """Carry a retirement out: the certificates end first."""
+    iot, thing = site.iot, planned.thing
+    for arn in planned.certificates:
+        revoke(iot, arn)
+    for group in planned.thing_groups:
+        iot.remove_thing_from_thing_group(thingGroupName=group, thingName=thing)
+    with contextlib.suppress(site.greengrass.exceptions.ResourceNotFoundException):
+        site.greengrass.delete_core_device(coreDeviceThingName=thing)
+    if planned.deletes_thing:
+        iot.delete_thing(thingName=thing)
+    folder.remove()

@@ -156,7 +156,8 @@ async def _run_step(
 
 
 def _shutdown(component: Component, host: Host, others: dict[str, Component]) -> Script | None:
-    step = lifecycle.step(component.recipe, "shutdown")
+    # That of a Lambda component asks AWS' own launcher, which is not here: its process is ended.
+    step = None if component.is_lambda else lifecycle.step(component.recipe, "shutdown")
     return _script(component, step, host, others) if step else None
 
 

@@ -17,7 +17,6 @@ from botocore.exceptions import ClientError
 from local_aws.fleet.hazards import Fate
 
 _AT_ONCE = 8
-_PAUSE_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ class Core:
 class SimulatedFleet:
     """Cores that take jobs, report, and send heartbeats while the fleet is switched on."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what the fleet is, and how often it acts
         self,
         clients: Clients,
         things: Iterable[str],
@@ -60,13 +59,18 @@ class SimulatedFleet:
         release_of: Callable[[dict[str, Any]], Release | None],
         fate_of: Callable[[str, dict[str, Any]], Fate],
         heartbeat_seconds: float = 5.0,
+        look_seconds: float = 0.05,
     ) -> None:
-        """`release_of` and `fate_of` read a job document: what it means, and what it does."""
+        """`release_of` and `fate_of` read a job document: what it means, and what it does.
+
+        `look_seconds` is how often the fleet looks for jobs.
+        """
         self.cores = {thing: Core(thing) for thing in things}
         self._clients = clients
         self._release_of = release_of
         self._fate_of = fate_of
         self._heartbeat_seconds = heartbeat_seconds
+        self._look_seconds = look_seconds
         self._due: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = itertools.count()
         self._lock = threading.Lock()
@@ -98,7 +102,7 @@ class SimulatedFleet:
                 self._do_what_is_due()
             except ClientError as error:
                 self.errors.append(error)
-            self._stop.wait(_PAUSE_SECONDS)
+            self._stop.wait(self._look_seconds)
 
     def _find_work(self) -> None:
         """Begin with what is queued; the jobs' lists stand for MQTT's notifications."""

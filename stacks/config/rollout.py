@@ -229,8 +229,9 @@ class Moment:
 def timeline(rollout: RolloutConfig, devices: int, group_sizes: dict[str, int]) -> list[Moment]:
     """Say when each step begins, at the latest, and the worst-case number of devices exposed.
 
-    Worst case: every device takes the release at once as far as the job's rate lets it, every
-    gate needs its whole time, and the release is bad on all of them.
+    Worst case: every device takes the release at once as far as the job's rate lets it, those
+    first that do not have it yet, every gate needs its whole time, and the release is bad on all
+    of them. A gate that passes early brings the next step forward, and changes no number.
 
     Args:
         rollout: the plan.
@@ -255,15 +256,16 @@ def timeline(rollout: RolloutConfig, devices: int, group_sizes: dict[str, int]) 
         shares = [one.percent for one in rollout.waves[:number] if one.percent is not None]
         share = math.ceil(devices * max(shares, default=0.0) / 100)
         for minute, told in _told(rollout.rate, size, wave.wait_seconds + wave.bake_seconds):
-            exposed = min(devices, named + share - size + told)
-            moments.append(Moment(at_seconds + minute, what, max(exposed, reached)))
+            exposed = min(devices, named + share, reached + told)
+            moments.append(Moment(at_seconds + minute, what, exposed))
         reached = moments[-1].exposed_devices
         at_seconds += wave.wait_seconds + wave.bake_seconds
         if wave.pause_seconds:
             moments.append(Moment(at_seconds, f"pause after wave {number}", reached))
             at_seconds += wave.pause_seconds
     for minute, told in _told(rollout.rate, devices, rollout.wait_seconds + rollout.bake_seconds):
-        moments.append(Moment(at_seconds + minute, "the whole fleet", max(told, reached)))
+        exposed = min(devices, reached + told)
+        moments.append(Moment(at_seconds + minute, "the whole fleet", exposed))
     return moments
 
 

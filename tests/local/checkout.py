@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -33,6 +34,24 @@ class Checkout:
         )
         assert result.returncode == 0, result.stdout + result.stderr
         return result.stdout
+
+
+@contextmanager
+def fresh_checkout(root: Path) -> Iterator[Checkout]:
+    """Make a checkout below `root`, and run an embedded AWS of its own there."""
+    for name in (".venv", ".venv-local-aws", ".venv-device", "node_modules"):
+        (root / name).symlink_to(ROOT / name)
+    for name in ("demo", "stacks", "local_aws", "lambda_src", "environments", "models"):
+        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("app.py", "cdk.json"):
+        shutil.copy(ROOT / name, root / name)
+    local_aws = [ROOT / ".venv-local-aws/bin/python", "-m", "local_aws"]
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    subprocess.run([*local_aws, "up"], cwd=root, env=environment, check=True, timeout=120)
+    try:
+        yield Checkout(root)
+    finally:
+        subprocess.run([*local_aws, "down"], cwd=root, env=environment, check=True, timeout=60)
 
 
 @contextmanager

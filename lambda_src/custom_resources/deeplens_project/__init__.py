@@ -36,6 +36,7 @@ def bring_about(request: Request) -> Result:
     )
     physical_id = _physical_id(request)
     wanted = deployments.Wanted.from_properties(properties, request.owner)
+    before = deployments.latest(rollout.fleet.greengrass, wanted.target_arn)
     try:
         if request.type == "Delete":
             return _remove(request, rollout, wanted)
@@ -44,8 +45,10 @@ def bring_about(request: Request) -> Result:
         # With an id of its own, a failed Create is undone by the Delete that follows.
         raise ResourceFailed(str(closed), physical_id) from None
     made = deployments.latest(rollout.fleet.greengrass, wanted.target_arn)
-    deployment_id = made.id if made else ""
-    return Result(physical_id, {"DeploymentId": deployment_id, "Status": explain(verdict)})
+    status = explain(verdict)
+    if before and (by_hand := before.tags.get(deployments.BY_HAND_TAG)):
+        status += f"; before, the fleet had been changed by hand: {by_hand}"
+    return Result(physical_id, {"DeploymentId": made.id if made else "", "Status": status})
 
 
 def _physical_id(request: Request) -> str:

@@ -21,6 +21,7 @@ FUNCTION_TAG = "deeplens:function"
 PROVEN_TAG = "deeplens:proven"
 REPLACED_TAG = "deeplens:replaced"
 STOPPED_TAG = "deeplens:stopped"
+BY_HAND_TAG = "deeplens:by-hand"
 
 # How far back a release counts as kept.
 _MOST_KEPT = 50
@@ -138,7 +139,9 @@ def ensure(greengrass: Any, wanted: Wanted, token: str) -> Deployment:
                 f"this release was stopped on {wanted.target_arn}: {current.tags[STOPPED_TAG]}; "
                 "deploy another one, or lift the stop with `fleet resume`"
             )
-        if current.is_live and not _has_waves_under_way(greengrass, wanted):
+        # Waves may run another set than the fleet: only a new revision takes it back from them.
+        has_waves = not wanted.parent_target_arn and waves_since(greengrass, current)
+        if current.is_live and not has_waves:
             tag(greengrass, current, wanted.tags)
             return get(greengrass, current.id)
     tags = dict(wanted.tags)
@@ -196,6 +199,18 @@ def tag(greengrass: Any, deployment: Deployment, tags: dict[str, str]) -> None:
         greengrass.tag_resource(resourceArn=deployment.arn, tags=new)
 
 
+def waves_since(greengrass: Any, current: Deployment) -> list[Deployment]:
+    """Return the deployments of waves that began after a target's own current deployment.
+
+    Their devices run another set than the target's, also when the waves were cancelled since.
+    """
+    listed = greengrass.list_deployments(
+        parentTargetArn=current.target_arn, historyFilter="LATEST_ONLY"
+    )["deployments"]
+    found = [get(greengrass, one["deploymentId"]) for one in listed]
+    return [one for one in found if one.created_at > current.created_at]
+
+
 def retire(greengrass: Any, deployment: Deployment) -> None:
     """Cancel and delete a deployment; devices that took it keep its result."""
     gone = {"ConflictException", "ResourceNotFoundException"}
@@ -206,16 +221,6 @@ def retire(greengrass: Any, deployment: Deployment) -> None:
             # Cancelled or deleted before: by a request that died after it, for example.
             if error.response["Error"]["Code"] not in gone:
                 raise
-
-
-def _has_waves_under_way(greengrass: Any, wanted: Wanted) -> bool:
-    """Whether groups of the target run another set than the target's own deployment."""
-    if wanted.parent_target_arn:
-        return False
-    listed = greengrass.list_deployments(
-        parentTargetArn=wanted.target_arn, historyFilter="LATEST_ONLY"
-    )["deployments"]
-    return any(one["deploymentStatus"] in _LIVE for one in listed)
 
 
 def _same(current: Deployment, wanted: Wanted) -> bool:

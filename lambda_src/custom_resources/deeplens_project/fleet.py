@@ -107,6 +107,8 @@ def _heartbeat(thing: str, document: dict[str, Any]) -> Heartbeat | None:
         last_error=error.get("message") if isinstance(error, dict) else None,
         interval_seconds=float(reported.get("heartbeat_interval_seconds") or 60),
         uptime_seconds=_span(reported.get("started_at"), reported.get("heartbeat_at")),
+        model_version=(reported.get("model") or {}).get("version"),
+        last_frame_at=reported.get("last_frame_at"),
     )
 
 

@@ -34,6 +34,9 @@ class Heartbeat:
     interval_seconds: float = 60.0
     # How long the function runs, by the camera's clock, whose error cancels out.
     uptime_seconds: float = 0.0
+    # For people; the gate does not look at them.
+    model_version: str | None = None
+    last_frame_at: str | None = None
 
     @property
     def order(self) -> tuple[Any, ...]:

@@ -5,7 +5,7 @@ import json
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -103,16 +103,10 @@ class Rollout:
         time.sleep(min(wave.pause_seconds, max(self.remaining_seconds(), 0.0)))
 
     def _group_of(self, wave: Wave, number: int) -> str:
-        """Make the thing group of a share of the fleet, and put its share into it.
-
-        Which devices those are follows from their names alone, so that each wave contains the
-        one before and a repeated request means the same devices.
-        """
+        """Make the thing group of a share of the fleet, and put its share into it."""
         iot, name = self.fleet.iot, f"{self.thing_group}-wave-{number}"
         iot.create_thing_group(thingGroupName=name)
-        things = self.fleet.things(self.thing_group)
-        share = math.ceil(len(things) * wave.percent / 100)
-        chosen = set(sorted(things, key=_place)[:share])
+        chosen = share_of(self.fleet.things(self.thing_group), wave.percent)
         present = set(self.fleet.things(name))
         for thing in sorted(chosen - present):
             iot.add_thing_to_thing_group(thingGroupName=name, thingName=thing)
@@ -144,6 +138,15 @@ class Rollout:
             self.fleet, group, made, lambda: deployments.get(self.fleet.greengrass, made.id)
         )
         return watch.wait(goal, rule, bake_seconds)
+
+
+def share_of(things: Collection[str], percent: float) -> set[str]:
+    """Choose a share of the fleet, rounded up.
+
+    Which devices those are follows from their names alone, so that each wave contains the one
+    before and a repeated request means the same devices.
+    """
+    return set(sorted(things, key=_place)[: math.ceil(len(things) * percent / 100)])
 
 
 def _place(thing: str) -> str:

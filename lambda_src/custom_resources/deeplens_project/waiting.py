@@ -48,6 +48,8 @@ class Watch:
     # Looks the deployment up again.
     refreshed: Callable[[], Deployment]
     _answers: dict[str, list[Observation]] = field(default_factory=dict)
+    # When each thing was asked for its heartbeat; seconds since the epoch.
+    _asked_at: dict[str, float] = field(default_factory=dict)
     _settled: frozenset[str] = frozenset()
     _things: list[str] = field(default_factory=list)
     # Whether every question was answered at least once: before, nothing is known of anybody.
@@ -103,31 +105,45 @@ class Watch:
             self._answers["joined"] = list(self.fleet.joined())
             executions = self.fleet.job_executions(deployment.job_id, deployment.id)
             self._answers["job"] = list(executions)
-            things = [one for one in self._things if self._needs_news(one)]
+            done = self._done()
+            now = time.time()
+            things = [one for one in self._things if self._needs_news(one, done, now)]
             for thing, answer in self.fleet.heartbeats(things).items():
                 self._answers[f"heartbeat/{thing}"] = answer
+                self._asked_at[thing] = now
             self._ask(self._worth_asking())
             self._has_news = True
         except (ClientError, BotoCoreError) as error:
             logger.warning("no news: %s", error)
         return ""
 
-    def _needs_news(self, thing: str) -> bool:
-        """Whether to ask for a heartbeat: a good device only before it would count as silent."""
-        last = next(iter(self._answers.get(f"heartbeat/{thing}", [])), None)
-        if thing not in self._settled or not isinstance(last, Heartbeat):
+    def _needs_news(self, thing: str, done: set[str], now: float) -> bool:
+        """Whether to ask for a heartbeat: often only where the verdict waits for it.
+
+        Elsewhere it says that the camera is alive, which it does until it would count as silent.
+        """
+        if thing in done and thing not in self._settled:
             return True
-        return time.time() - last.received_at > last.silence_seconds / 2
+        last = next(iter(self._answers.get(f"heartbeat/{thing}", [])), None)
+        patience = _LONGEST_PAUSE_SECONDS
+        if isinstance(last, Heartbeat):
+            if now - last.received_at <= last.silence_seconds / 2:
+                return False
+            patience = min(patience, last.silence_seconds / 2)
+        return now - self._asked_at.get(thing, 0.0) >= patience
 
     def _worth_asking(self) -> list[str]:
         """Name devices whose own word may differ: done by the job, but not good, or failed."""
+        return sorted(self._done() & set(self._things) - self._settled)
+
+    def _done(self) -> set[str]:
+        """Name devices on which the job ended."""
         ended = SUCCEEDED | FAILED
-        done = {
+        return {
             one.thing
             for one in self._answers["job"]
             if isinstance(one, Execution) and one.status in ended
         }
-        return sorted(done & set(self._things) - self._settled)
 
     def _ask_why(self, verdict: Verdict) -> None:
         self._ask([one.thing for one in (*verdict.of("failed"), *verdict.of("waiting"))])

@@ -60,7 +60,7 @@ class Site:
         return Release(digest(version), function_arn(version)) if version else None
 
     @contextmanager
-    def on(self, heartbeat_seconds: float = 1.0) -> Iterator[SimulatedFleet]:
+    def on(self, heartbeat_seconds: float = 2.0) -> Iterator[SimulatedFleet]:
         fleet = SimulatedFleet(
             self.clients,
             self.things,
@@ -90,7 +90,7 @@ class Site:
         plan = {
             "rule": {**RULE, **changes.pop("rule", {})},
             "waves": changes.pop("waves", []),
-            "wait_seconds": changes.pop("wait_seconds", 8),
+            "wait_seconds": changes.pop("wait_seconds", 60),
             "bake_seconds": changes.pop("bake_seconds", 0),
         }
         return {
@@ -157,7 +157,7 @@ class CloudFormation:
     url: str
     answers: list[dict[str, Any]]
     stack: str = field(default_factory=lambda: f"arn:aws:cloudformation:::stack/{uuid4()}")
-    seconds: float = 60.0
+    seconds: float = 180.0
 
     def __call__(self, type_: str, properties: dict[str, Any], **more: Any) -> dict[str, Any]:
         event = {

@@ -1,5 +1,6 @@
 """Custom::DeepLensProject, asked as CloudFormation asks, on fleets of simulated cores."""
 
+import itertools
 import time
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +10,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local_aws.fleet.hazards import Hazards
+from tests.emulator.embedded_aws import EmbeddedAws
 from tests.emulator.fleet.conftest import CloudFormation, Site, digest
+from tests.emulator.fleet.proxy import Answer, Meddle, Request, proxy, refusal
 
 MakeSite = Callable[..., Site]
 CRASHES, BLIND, OFF = Hazards(fails=1.0), Hazards(no_frames=1.0), Hazards(offline=1.0)
@@ -108,9 +111,9 @@ def test_waves_end_with_the_whole_fleet(
     iot.create_thing_group(thingGroupName=canaries)
     iot.add_thing_to_thing_group(thingGroupName=canaries, thingName=site.things[0])
     waves = [
-        {"thing_group": canaries, "percent": 0, "wait_seconds": 8, "bake_seconds": 1,
+        {"thing_group": canaries, "percent": 0, "wait_seconds": 60, "bake_seconds": 1,
          "pause_seconds": 0},
-        {"thing_group": None, "percent": 50, "wait_seconds": 8, "bake_seconds": 0,
+        {"thing_group": None, "percent": 50, "wait_seconds": 60, "bake_seconds": 0,
          "pause_seconds": 0},
     ]  # fmt: skip
     with site.on():
@@ -166,15 +169,62 @@ def test_a_handler_that_is_killed_midway_goes_on_when_lambda_tries_again(
     assert len(site.deployments()) == 1
 
 
-def test_an_answer_that_got_lost_does_not_make_a_second_deployment(
-    make_site: MakeSite, greengrass: Any
+def _created(request: Request) -> bool:
+    return request.method == "POST" and request.path.endswith("/deployments")
+
+
+def lost_once() -> Meddle:
+    """The first deployment is created, but nobody hears of it."""
+    lost: list[Request] = []
+
+    def meddle(request: Request, pass_on: Callable[[], Answer]) -> Answer | None:
+        answer = pass_on()
+        if _created(request) and not lost:
+            lost.append(request)
+            return None
+        return answer
+
+    return meddle
+
+
+def conflict_once() -> Meddle:
+    """The first deployment is created, and its answer is that it is there already."""
+    seen: list[Request] = []
+
+    def meddle(request: Request, pass_on: Callable[[], Answer]) -> Answer:
+        answer = pass_on()
+        if _created(request) and not seen:
+            seen.append(request)
+            return refusal(409, "ConflictException", "Another request is under way")
+        return answer
+
+    return meddle
+
+
+def throttled_every_third() -> Meddle:
+    numbers = itertools.count(1)
+
+    def meddle(_: Request, pass_on: Callable[[], Answer]) -> Answer:
+        if next(numbers) % 3 == 0:
+            return refusal(429, "ThrottlingException", "Rate exceeded")
+        return pass_on()
+
+    return meddle
+
+
+@pytest.mark.parametrize("meddle", [lost_once, conflict_once, throttled_every_third])
+def test_an_unkind_network_makes_no_second_deployment(
+    aws: EmbeddedAws,
+    cloudformation: CloudFormation,
+    make_site: MakeSite,
+    monkeypatch: pytest.MonkeyPatch,
+    meddle: Callable[[], Meddle],
 ) -> None:
-    """The call succeeded, its answer timed out: the same token is the same deployment."""
     site = make_site(2)
-    wanted = {"targetArn": site.group_arn, "components": {}, "clientToken": "t" * 32}
-    first = greengrass.create_deployment(**wanted)
-    again = greengrass.create_deployment(**wanted)
-    assert again["deploymentId"] == first["deploymentId"]
+    with site.on(), proxy(aws.endpoint["endpoint_url"], meddle()) as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+        made = create(cloudformation, site, wait_seconds=30)
+        assert made["Data"]["Status"] == "2 of 2 reachable devices run the release"
     assert len(site.deployments()) == 1
 
 

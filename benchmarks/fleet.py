@@ -1,0 +1,256 @@
+"""Figures of rollouts: exposure, the gate's verdicts, and a thousand devices on the twin.
+
+    make benchmark-fleet
+
+Everything is seeded, and on this machine. Each figure stands beside its goal; the exit code is 1
+when one is missed.
+"""
+
+import argparse
+import contextlib
+import json
+import logging
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.exposure import journey
+from deeplens_project.deployments import FUNCTION_TAG, MODEL_TAG, Wanted
+from deeplens_project.fleet import Fleet
+from deeplens_project.rollout import Plan, Rollout, Wave
+from deeplens_project.verdict import Rule, judge
+from local_aws.fleet.cores import Clients, Release, SimulatedFleet
+from local_aws.fleet.hazards import Hazards, fate
+from tests.unit.custom_resources import gate_streams
+
+ROOT = Path(__file__).resolve().parent.parent
+REGION, ACCOUNT, GROUP = "eu-central-1", "111111111111", "deeplens-benchmark"
+FLEETS, STREAMS, DEVICES = 1_000, 100_000, 1_000
+ROLLOUT_SECONDS, LAST_HEARTBEAT_SECONDS = 60.0, 15.0
+_CORES = 2
+_CHUNK = 500
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One line of the table."""
+
+    what: str
+    measured: str
+    goal: str
+    reached: bool
+
+
+def exposure(fleets: int) -> list[Figure]:
+    """Let seeded releases loose on seeded fleets; hold each moment against the plan."""
+    with ProcessPoolExecutor(_CORES) as pool:
+        journeys = list(pool.map(journey, range(fleets), chunksize=20))
+    worst = max(one.beyond_the_plan for one in journeys)
+    stopped = [one for one in journeys if not one.passed]
+    let_through = sum(one.passed and one.truly_bad_percent > one.error_percent for one in journeys)
+    reached = median([one.exposed for one in stopped]) if stopped else 0
+    return [
+        Figure(
+            f"devices beyond the plan's worst case, {fleets} fleets of {DEVICES}",
+            f"{max(worst, 0)}", "0", worst <= 0,
+        ),
+        Figure(
+            "releases that passed with more bad devices than the rule allows",
+            f"{let_through} of {fleets}", "0", not let_through,
+        ),
+        Figure(
+            f"devices that a stopped release reached, median of {len(stopped)}",
+            f"{reached:g} of {DEVICES}", "-", reached=True,
+        ),
+    ]  # fmt: skip
+
+
+def verdicts(streams: int) -> list[Figure]:
+    """Judge randomised event streams of fleets whose truth is known."""
+    chunks = [(start, min(start + _CHUNK, streams)) for start in range(0, streams, _CHUNK)]
+    with ProcessPoolExecutor(_CORES) as pool:
+        wrong = sum(pool.map(_wrong_verdicts, *zip(*chunks, strict=True)))
+    return [Figure(f"wrong verdicts over {streams} event streams", str(wrong), "0", not wrong)]
+
+
+def _wrong_verdicts(first: int, end: int) -> int:
+    return sum(not _is_right(seed) for seed in range(first, end))
+
+
+def _is_right(seed: int) -> bool:
+    drawn = random.Random(seed)  # noqa: S311 - seeded on purpose
+    truths = drawn.choices(gate_streams.TRUTHS, k=drawn.randrange(1, 13))
+    if drawn.random() < 0.3:
+        truths = [drawn.choice(["good", "off"]) for _ in truths]
+    stories = [gate_streams.story(f"cam-{n:02d}", truth) for n, truth in enumerate(truths)]
+    rule = Rule(
+        success_percent=drawn.choice([0.0, 50.0, 90.0, 100.0]),
+        error_percent=drawn.choice([0.0, 10.0, 50.0, 100.0]),
+        minimum_devices=drawn.randrange(5),
+    )
+    late = drawn.random() < 0.5
+    goal = replace(gate_streams.GOAL, deadline=gate_streams.NOW) if late else gate_streams.GOAL
+    verdict = judge(
+        goal, rule, [one.thing for one in stories],
+        gate_streams.disturbed(stories, drawn), gate_streams.NOW,
+    )  # fmt: skip
+    standings = [one.standing for one in verdict.devices]
+    return (
+        standings == [gate_streams.STANDINGS[truth] for truth in truths]
+        and verdict.state == gate_streams.expected_state(truths, rule, late=late)
+    )  # fmt: skip
+
+
+def twin(devices: int) -> list[Figure]:
+    """Roll a release out in waves to simulated cores, through the embedded AWS' own APIs."""
+    with embedded_aws() as client:
+        things = _fleet(client, devices)
+        clients = Clients(client("iot"), client("iot-data"), client("iot-jobs-data"))
+        hazards = Hazards(
+            offline=0.02, power_loss=0.02, slow=0.1, slow_download_seconds=4.0,
+            clock_skew_seconds=3600.0,
+        )  # fmt: skip
+        fleet = SimulatedFleet(
+            clients, things,
+            release_of=lambda _: Release("a" * 64, "function"),
+            fate_of=lambda thing, _: fate(hazards, 0, thing, "a"),
+            heartbeat_seconds=60.0,
+            look_seconds=0.2,
+        )  # fmt: skip
+        fleet.join()
+        with fleet:
+            began = time.time()
+            verdict = _rollout(client).run(_wanted(), _plan())
+            ended = time.time()
+        if fleet.errors:
+            raise fleet.errors[0]
+    last = max(core.started_at for core in fleet.cores.values())
+    seconds = ended - began
+    good = len(verdict.of("good"))
+    offline = len(verdict.of("offline"))
+    return [
+        Figure(
+            f"rollout in 3 waves to {devices} devices on the twin ({good} good, {offline} off)",
+            f"{seconds:.1f} s", f"< {ROLLOUT_SECONDS:.0f} s", seconds < ROLLOUT_SECONDS,
+        ),
+        Figure(
+            "from the last device's first heartbeat to the end of the wait",
+            f"{ended - last:.1f} s", f"< {LAST_HEARTBEAT_SECONDS:.0f} s",
+            ended - last < LAST_HEARTBEAT_SECONDS,
+        ),
+    ]  # fmt: skip
+
+
+def _fleet(client: Callable[[str], Any], devices: int) -> list[str]:
+    iot = client("iot")
+    iot.create_thing_group(thingGroupName=GROUP)
+    things = [f"cam-{number:04d}" for number in range(devices)]
+    for thing in things:
+        iot.create_thing(thingName=thing)
+        iot.add_thing_to_thing_group(thingGroupName=GROUP, thingName=thing)
+    recipe = {
+        "RecipeFormatVersion": "2020-01-25",
+        "ComponentName": "app",
+        "ComponentVersion": "1.0.0",
+        "Manifests": [{"Platform": {"os": "linux"}, "Lifecycle": {"run": "true"}}],
+    }
+    client("greengrassv2").create_component_version(inlineRecipe=json.dumps(recipe).encode())
+    return things
+
+
+def _rollout(client: Callable[[str], Any]) -> Rollout:
+    fleet = Fleet(iot=client("iot"), iot_data=client("iot-data"), greengrass=client("greengrassv2"))
+    return Rollout(fleet, GROUP, "benchmark", lambda: 600.0)
+
+
+def _wanted() -> Wanted:
+    return Wanted(
+        target_arn=f"arn:aws:iot:{REGION}:{ACCOUNT}:thinggroup/{GROUP}",
+        name="benchmark",
+        components={"app": {"componentVersion": "1.0.0"}},
+        policies={"failureHandlingPolicy": "ROLLBACK"},
+        tags={MODEL_TAG: "a" * 64, FUNCTION_TAG: "function"},
+    )
+
+
+def _plan() -> Plan:
+    waves = tuple(
+        Wave(None, percent, wait_seconds=120, bake_seconds=0, pause_seconds=0)
+        for percent in (1.0, 10.0)
+    )
+    rule = Rule(success_percent=95.0, error_percent=2.0, offline_after_seconds=5.0)
+    return Plan(rule=rule, waves=waves, wait_seconds=300.0, bake_seconds=0.0)
+
+
+@contextlib.contextmanager
+def embedded_aws() -> Iterator[Callable[[str], Any]]:
+    """Start an embedded AWS of its own; give a maker of its clients."""
+    with tempfile.TemporaryDirectory() as folder:
+        python = str(ROOT / ".venv-local-aws/bin/python")
+        command = [python, "-m", "local_aws", "--state", folder]
+        subprocess.run([*command, "up"], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+        url = json.loads((Path(folder) / "endpoint.json").read_text(encoding="utf-8"))
+
+        def client(service: str) -> Any:
+            connect: Any = boto3.client  # its stub wants a literal name
+            return connect(
+                service, endpoint_url=url["endpoint_url"], region_name=REGION,
+                aws_access_key_id=ACCOUNT, aws_secret_access_key="local",  # noqa: S106 - checked by nobody
+                config=Config(max_pool_connections=16),
+            )  # fmt: skip
+
+        try:
+            yield client
+        finally:
+            subprocess.run([*command, "down"], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+
+
+PARTS: dict[str, Callable[[], list[Figure]]] = {
+    "exposure": lambda: exposure(FLEETS),
+    "verdicts": lambda: verdicts(STREAMS),
+    "twin": lambda: twin(DEVICES),
+}
+
+
+def main(arguments: Iterable[str]) -> int:
+    """Measure, print, and say whether every goal was reached."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; else all")
+    wanted = parser.parse_args(list(arguments)).parts or list(PARTS)
+    if unknown := [part for part in wanted if part not in PARTS]:
+        parser.error(f"given {', '.join(unknown)}, expected some of {', '.join(PARTS)}")
+    logging.basicConfig(level=logging.WARNING)
+    console = Console()
+    figures = []
+    for part in wanted:
+        console.print(f"measures {part} …")
+        started = time.monotonic()
+        figures += PARTS[part]()
+        console.print(f"  {time.monotonic() - started:.0f} s")
+    table = Table()
+    for heading in ("figure", "measured", "goal", ""):
+        table.add_column(heading)
+    for one in figures:
+        table.add_row(one.what, one.measured, one.goal, "reached" if one.reached else "MISSED")
+    console.print(table)
+    # A busy machine makes times longer; counts do not change.
+    console.print(f"load of this machine over the last minute: {os.getloadavg()[0]:.1f}")
+    return 0 if all(one.reached for one in figures) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

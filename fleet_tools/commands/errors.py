@@ -1,0 +1,43 @@
+"""What went wrong, in one line and an exit code."""
+
+from typing import Any
+
+import click
+
+from fleet_tools.errors import FleetError
+
+
+class ReportingGroup(click.Group):
+    """Turns what a user can cause into a message and exit code 1: no traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:
+            if text := _explain(error):
+                raise click.ClickException(text) from None
+            raise
+
+
+def _explain(error: Exception) -> str:
+    """Say what went wrong; empty for what no user can cause."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    from stacks.config import ConfigError
+
+    match error:
+        case FleetError() | ConfigError():
+            return str(error)
+        case ClientError():
+            problem = error.response["Error"]
+            code, message = problem.get("Code", "error"), problem.get("Message", "no message")
+            return f"AWS refused {error.operation_name}: {code}: {message}"
+        case BotoCoreError():
+            return f"AWS cannot be asked: {error}"
+        case OSError():
+            where = f"{error.filename}: " if error.filename else ""
+            return f"{where}{error.strerror or error}"
+    return ""

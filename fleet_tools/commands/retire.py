@@ -1,0 +1,68 @@
+"""`fleet retire`: a device that leaves the fleet."""
+
+import json
+from pathlib import Path
+
+import click
+
+from fleet_tools.commands.options import (
+    DEVICES,
+    dry_run_option,
+    environment_argument,
+    environments_option,
+    json_option,
+    out_option,
+    thing_argument,
+)
+
+
+@click.command()
+@environment_argument
+@thing_argument
+@out_option
+@environments_option
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@dry_run_option
+@json_option
+def retire(
+    environment: str,
+    thing: str,
+    out: Path | None,
+    environments: Path,
+    *,
+    yes: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Take THING out of ENVIRONMENT's fleet: its certificates end at once.
+
+    The thing stays if the environment file lists it: the next deploy removes it. Files that
+    `fleet provision` wrote are removed, the private key among them.
+    """
+    from fleet_tools.device_folder import DeviceFolder
+    from fleet_tools.provision import require_thing_name
+    from fleet_tools.retire import plan_retirement, retire_device
+    from fleet_tools.site import open_site
+
+    require_thing_name(thing)
+    site = open_site(environments, environment)
+    folder = DeviceFolder(out or DEVICES / environment / thing)
+    planned = plan_retirement(site, thing, folder)
+    ends = f"{thing} loses {len(planned.certificates)} certificate(s) and leaves {site.thing_group}"
+    if dry_run:
+        click.echo(f"would retire: {ends}")
+        return
+    if not yes:
+        click.confirm(f"{ends}; it cannot connect any more. Go on?", abort=True, err=True)
+    retire_device(site, planned, folder)
+    if as_json:
+        result = {
+            "thing": thing,
+            "certificates": len(planned.certificates),
+            "deleted": planned.deletes_thing,
+        }
+        click.echo(json.dumps(result))
+        return
+    text = f"{thing}: {len(planned.certificates)} certificate(s) ended, out of {site.thing_group}"
+    kept = f"; the thing stays until it is off [fleet] things of {environment}.toml"
+    click.echo(text + (", thing deleted" if planned.deletes_thing else kept))

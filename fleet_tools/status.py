@@ -1,0 +1,81 @@
+"""What runs where, since when, and what is not as planned."""
+
+from dataclasses import dataclass
+
+from deeplens_project.deployments import FUNCTION_TAG, MODEL_TAG, Deployment
+from deeplens_project.observations import Heartbeat, Observation
+from deeplens_project.verdict import Device, Goal, Rule, judge
+from fleet_tools.site import Site
+
+
+@dataclass(frozen=True)
+class Row:
+    """One device: what it says itself, and how that compares with the plan.
+
+    Attributes:
+        standing: the gate's word for it: good, waiting, failed or offline.
+        status: the camera's own word for it.
+        running_since: seconds since the epoch, by the cloud's clock.
+        last_frame_at: ISO 8601, by the camera's clock.
+        wave: the number of the first wave that the device is in.
+        drift: what is not as planned; empty when all is.
+    """
+
+    thing: str
+    standing: str
+    status: str
+    model_version: str | None
+    model_digest: str | None
+    function: str | None
+    running_since: float | None
+    last_frame_at: str | None
+    frames_per_second: float | None
+    wave: str | None
+    drift: str
+
+
+def look(site: Site, current: Deployment, now: float) -> list[Row]:
+    """Ask about every device, and compare it with the fleet's current deployment."""
+    things = site.things()
+    answers = site.fleet.heartbeats(things)
+    observations: list[Observation] = [one for answer in answers.values() for one in answer]
+    observations += site.fleet.joined()
+    observations += site.fleet.job_executions(current.job_id, current.id)
+    goal = Goal(
+        deployment_id=current.id,
+        created_at=current.created_at,
+        watched_since=now,
+        deadline=now,
+        model_digest=current.tags.get(MODEL_TAG),
+        function_arn=current.tags.get(FUNCTION_TAG),
+    )
+    rule = Rule(offline_after_seconds=site.environment.rollout.offline_after_seconds)
+    waves = _waves(site)
+    verdict = judge(goal, rule, things, observations, now)
+    beats = {one.thing: one for one in observations if isinstance(one, Heartbeat)}
+    return [_row(one, beats.get(one.thing), waves.get(one.thing)) for one in verdict.devices]
+
+
+def _row(device: Device, beat: Heartbeat | None, wave: str | None) -> Row:
+    return Row(
+        thing=device.thing,
+        standing=device.standing,
+        status=beat.status if beat else "never heard of",
+        model_version=beat.model_version if beat else None,
+        model_digest=beat.model_digest if beat else None,
+        function=beat.function_arn if beat else None,
+        running_since=beat.started_at if beat else None,
+        last_frame_at=beat.last_frame_at if beat else None,
+        frames_per_second=beat.frames_per_second if beat else None,
+        wave=wave,
+        drift=device.reason,
+    )
+
+
+def _waves(site: Site) -> dict[str, str]:
+    """Number the first wave of each device that is in one."""
+    found: dict[str, str] = {}
+    for number, wave in enumerate(site.waves, start=1):
+        for thing in site.things_of(wave):
+            found.setdefault(thing, str(number))
+    return found

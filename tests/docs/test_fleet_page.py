@@ -1,0 +1,47 @@
+"""docs/fleet.md: its commands exist with their options, and its plan is a valid one."""
+
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from stacks.config.rollout import RolloutConfig, timeline
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs/fleet.md").read_text(encoding="utf-8")
+COMMANDS = sorted(set(re.findall(r"^(fleet .+?)(?:\s+#.*)?$", PAGE, re.MULTILINE)))
+SUBCOMMANDS = ["project", "provision", "resume", "retire", "roll-back", "status", "stop",
+               "timeline"]  # fmt: skip
+
+
+def fleet(*words: str) -> str:
+    done = subprocess.run(
+        [ROOT / ".venv/bin/fleet", *words], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return done.stdout
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_of_the_page_exists_with_its_options(command: str) -> None:
+    _, name, *words = re.sub(r'"[^"]*"', "text", command).split()
+    shown = fleet(name, "--help")
+    assert all(word in shown for word in words if word.startswith("--"))
+
+
+def test_the_page_shows_every_subcommand() -> None:
+    assert {command.split()[1] for command in COMMANDS} == set(SUBCOMMANDS)
+
+
+def test_the_plan_of_the_page_is_valid_and_grows() -> None:
+    [plan] = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
+    rollout = RolloutConfig(**tomllib.loads(plan)["rollout"])
+    moments = timeline(rollout, 1000, {"canaries": 5})
+    assert moments[0].exposed_devices == 5
+    exposed = [one.exposed_devices for one in moments]
+    assert exposed == sorted(exposed)
+
+
+def test_a_timeline_needs_no_aws() -> None:
+    assert "the whole fleet" in fleet("timeline", "dev", "--devices", "10")

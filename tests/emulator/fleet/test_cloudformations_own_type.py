@@ -1,0 +1,166 @@
+"""Why the project is our own resource: what AWS::GreengrassV2::Deployment does to a fleet.
+
+The stack, its order of replacement and its roll-back are the embedded CloudFormation's. The
+resource's handler makes the calls that AWS' own makes (aws-cloudformation-resource-providers-
+greengrassv2: CreateHandler, DeleteHandler), and every property but Tags is create-only.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from local_aws.fleet.hazards import Hazards
+from tests.emulator.embedded_aws import EmbeddedAws, publish_function
+from tests.emulator.fleet.conftest import Site, digest
+
+MakeSite = Callable[..., Site]
+
+PROVIDER = """
+import json, time, urllib.request, boto3
+
+def handle(event, context):
+    status, reason, physical = "SUCCESS", "", event.get("PhysicalResourceId") or "none"
+    try:
+        physical = act(event, physical)
+    except Exception as error:
+        status, reason = "FAILED", str(error)
+    body = json.dumps({
+        "Status": status, "Reason": reason, "PhysicalResourceId": physical,
+        "StackId": event["StackId"], "RequestId": event["RequestId"],
+        "LogicalResourceId": event["LogicalResourceId"],
+    }).encode()
+    request = urllib.request.Request(event["ResponseURL"], body, method="PUT")
+    urllib.request.urlopen(request, timeout=10)
+
+def act(event, physical):
+    properties, greengrass = event["ResourceProperties"], boto3.client("greengrassv2")
+    if event["LogicalResourceId"] == "SmokeTest":
+        if event["RequestType"] != "Delete" and properties["Finds"] != "nothing":
+            time.sleep(float(properties["Seconds"]))
+            raise RuntimeError(properties["Finds"])
+        return "smoke-test"
+    if event["RequestType"] == "Delete":
+        for call in (greengrass.cancel_deployment, greengrass.delete_deployment):
+            try:
+                call(deploymentId=physical)
+            except greengrass.exceptions.ClientError:
+                pass  # what is not there any more is noise in the clean-up
+        return physical
+    # A new id is a replacement: CloudFormation deletes the old resource when it cleans up.
+    made = greengrass.create_deployment(
+        targetArn=properties["TargetArn"],
+        components=json.loads(properties["Components"]),
+        deploymentPolicies={"failureHandlingPolicy": "ROLLBACK"},
+    )
+    greengrass.get_deployment(deploymentId=made["deploymentId"])
+    return made["deploymentId"]
+"""
+
+
+@dataclass
+class Stack:
+    """A stack with the deployment, and a test after it that may find something."""
+
+    cloudformation: Any
+    site: Site
+    provider: str
+    name: str
+
+    def template(self, version: int, finds: str = "nothing") -> str:
+        components = {self.site.component: {"componentVersion": f"{version}.0.0"}}
+        return json.dumps(
+            {
+                "Resources": {
+                    "Deployment": {
+                        "Type": "Custom::StandsForGreengrassV2Deployment",
+                        "Properties": {
+                            "ServiceToken": self.provider,
+                            "TargetArn": self.site.group_arn,
+                            "Components": json.dumps(components),
+                        },
+                    },
+                    "SmokeTest": {
+                        "Type": "Custom::SmokeTest",
+                        "DependsOn": "Deployment",
+                        "Properties": {
+                            "ServiceToken": self.provider,
+                            "Finds": finds,
+                            "Seconds": "6",
+                        },
+                    },
+                }
+            }
+        )
+
+    def bring(self, operation: str, version: int, finds: str = "nothing") -> str:
+        """Create or update the stack; return the status that it ends in."""
+        call = getattr(self.cloudformation, operation)
+        call(StackName=self.name, TemplateBody=self.template(version, finds))
+        give_up_at = time.monotonic() + 120
+        while True:
+            [found] = self.cloudformation.describe_stacks(StackName=self.name)["Stacks"]
+            status: str = found["StackStatus"]
+            if not status.endswith("_IN_PROGRESS"):
+                return status
+            assert time.monotonic() < give_up_at, status
+            time.sleep(0.2)
+
+
+@pytest.fixture
+def make_stack(aws: EmbeddedAws) -> Callable[[Site], Stack]:
+    def make(site: Site) -> Stack:
+        provider = publish_function(aws, PROVIDER)
+        return Stack(aws.client("cloudformation"), site, provider, f"own-{uuid4().hex[:8]}")
+
+    return make
+
+
+def wait_for(site: Site, wanted: str, seconds: float = 60) -> None:
+    give_up_at = time.monotonic() + seconds
+    while set(site.runs().values()) != {wanted}:
+        assert time.monotonic() < give_up_at, site.runs()
+        time.sleep(0.1)
+
+
+def test_its_stack_is_complete_before_any_camera_moved(
+    make_site: MakeSite, make_stack: Callable[[Site], Stack]
+) -> None:
+    site = make_site(3)
+    # Nobody is switched on.
+    assert make_stack(site).bring("create_stack", 1) == "CREATE_COMPLETE"
+    assert set(site.runs().values()) == {None}
+
+
+def test_its_stack_is_complete_with_a_model_that_makes_no_frame(
+    make_site: MakeSite, make_stack: Callable[[Site], Stack]
+) -> None:
+    site = make_site(3, v2=Hazards(no_frames=1.0))
+    stack = make_stack(site)
+    with site.on():
+        assert stack.bring("create_stack", 1) == "CREATE_COMPLETE"
+        wait_for(site, digest(1))
+        assert stack.bring("update_stack", 2) == "UPDATE_COMPLETE"
+        wait_for(site, digest(2))
+
+
+def test_its_roll_back_leaves_the_bad_model_on_the_whole_fleet(
+    make_site: MakeSite, make_stack: Callable[[Site], Stack]
+) -> None:
+    site = make_site(3, v2=Hazards(no_frames=1.0))
+    stack = make_stack(site)
+    with site.on():
+        stack.bring("create_stack", 1)
+        wait_for(site, digest(1))
+        status = stack.bring("update_stack", 2, finds="dark cameras")
+        assert status == "UPDATE_ROLLBACK_COMPLETE"
+        # CloudFormation says that all is as it was. Well after it, no camera agrees.
+        time.sleep(5)
+        assert set(site.runs().values()) == {digest(2)}
+        live = [one for one in site.deployments() if one["deploymentStatus"] == "ACTIVE"]
+        # And a camera that joins now gets nothing at all.
+        assert live == []

@@ -1,0 +1,128 @@
+"""`fleet`: what runs where, stop, resume and roll-back, on a fleet of simulated cores."""
+
+import json
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local_aws.fleet.hazards import Hazards
+from tests.emulator.embedded_aws import ACCOUNT, REGION, ROOT
+from tests.emulator.fleet.conftest import CloudFormation, Site, digest
+
+MakeSite = Callable[..., Site]
+FLEET = ROOT / ".venv/bin/fleet"
+
+
+class Fleet:
+    """The command line on one environment file for a site."""
+
+    def __init__(self, folder: Path, site: Site) -> None:
+        self.folder = folder
+        self.environment = {
+            **os.environ,
+            "AWS_ENDPOINT_URL": site.aws.endpoint["endpoint_url"],
+            "AWS_ACCESS_KEY_ID": ACCOUNT,
+            "AWS_SECRET_ACCESS_KEY": "local",
+            "COLUMNS": "240",
+        }
+        (folder / "site.toml").write_text(
+            f'account = "{ACCOUNT}"\nregion = "{REGION}"\n'
+            f'[model]\nname = "shapes"\ndigest = "{digest(2)}"\n'
+            '[model_store]\nbucket_name = "deeplens-x-1"\n'
+            f'[fleet]\nthing_group = "{site.group}"\n'
+            "[rollout]\nwait_seconds = 15\noffline_after_seconds = 2\n"
+        )
+
+    def __call__(self, command: str, *more: str, code: int = 0) -> str:
+        done = subprocess.run(
+            [FLEET, command, "site", *more, "--environments", str(self.folder)],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+        return done.stdout + done.stderr
+
+
+def bring(cfn: CloudFormation, site: Site, version: int, **changes: Any) -> dict[str, Any]:
+    return cfn("Create", site.properties(version, **changes))
+
+
+def test_status_stop_and_roll_back(
+    cloudformation: CloudFormation, make_site: MakeSite, tmp_path: Path
+) -> None:
+    site = make_site(3)
+    fleet = Fleet(tmp_path, site)
+    assert "has no deployment yet" in fleet("status", code=1)
+    with site.on():
+        bring(cloudformation, site, 1)
+        bring(cloudformation, site, 2)
+        status = json.loads(fleet("status", "--json"))
+        assert {one["model_digest"] for one in status["devices"]} == {digest(2)}
+        assert all(thing in fleet("status") for thing in site.things)
+        releases = json.loads(fleet("project", "--json"))["deployments"]
+        assert [one["model_digest"] for one in releases] == [digest(2), digest(1)]
+        assert all(one["proven"] for one in releases)
+
+        # Nothing happens in a dry run.
+        assert "would deploy" in fleet("roll-back", "--reason", "dark", "--dry-run")
+        assert "would stop" in fleet("stop", "--reason", "smoke", "--dry-run")
+        assert set(site.runs().values()) == {digest(2)}
+
+        assert "stopped" in fleet("stop", "--reason", "it sees ghosts")
+        refused = bring(cloudformation, site, 2)
+        assert refused["Status"] == "FAILED"
+        assert "it sees ghosts" in refused["Reason"]
+        assert "3 of 3" in fleet("roll-back", "--reason", "it sees ghosts")
+        assert set(site.runs().values()) == {digest(1)}
+        assert "not as planned" in fleet("status")
+
+        # The next deploy knows that the fleet was changed by hand.
+        moved = bring(cloudformation, site, 3)
+        assert moved["Status"] == "SUCCESS", moved["Reason"]
+        assert "changed by hand" in moved["Data"]["Status"]
+        assert "it sees ghosts" in moved["Data"]["Status"]
+        assert "no kept release is" in fleet("roll-back", "f" * 8, "--reason", "x", code=1)
+
+
+def test_a_stopped_wave_is_rolled_back_to_what_the_fleet_runs(
+    cloudformation: CloudFormation, make_site: MakeSite, tmp_path: Path
+) -> None:
+    site = make_site(4, v2=Hazards(no_frames=1.0))
+    fleet = Fleet(tmp_path, site)
+    wave = {"thing_group": None, "percent": 50, "wait_seconds": 2, "bake_seconds": 0,
+            "pause_seconds": 0}  # fmt: skip
+    with site.on():
+        bring(cloudformation, site, 1)
+        assert bring(cloudformation, site, 2, waves=[wave])["Status"] == "FAILED"
+        fleet("stop", "--reason", "blind")
+        assert "may be deployed again" in fleet("resume")
+        assert "nothing is stopped" in fleet("resume", code=1)
+        assert "4 of 4" in fleet("roll-back", "--reason", "blind")
+        assert set(site.runs().values()) == {digest(1)}
+
+
+def test_the_wrong_account_is_refused(make_site: MakeSite, tmp_path: Path) -> None:
+    fleet = Fleet(tmp_path, make_site(0))
+    fleet.environment["AWS_ACCESS_KEY_ID"] = "222222222222"
+    assert "the credentials are of account 222222222222" in fleet("status", code=1)
+
+
+def test_an_unknown_environment_is_one_clear_error(make_site: MakeSite, tmp_path: Path) -> None:
+    fleet = Fleet(tmp_path, make_site(0))
+    (tmp_path / "site.toml").unlink()
+    assert "no such environment file" in fleet("timeline", "--devices", "3", code=1)
+
+
+@pytest.mark.parametrize("command", ["status", "project", "timeline", "stop", "resume"])
+def test_every_command_has_help(make_site: MakeSite, tmp_path: Path, command: str) -> None:
+    del make_site, tmp_path
+    shown = subprocess.run([FLEET, command, "--help"], capture_output=True, text=True, check=True)
+    assert "ENVIRONMENT" in shown.stdout

@@ -1,0 +1,316 @@
+"""`fleet provision` and `fleet retire`: against the Devices stack of dev, as it is in review."""
+
+import asyncio
+import json
+import os
+import queue
+import re
+import shutil
+import stat
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+
+from local_aws.core_device.device import CoreDevice
+from local_aws.core_device.layout import Identity, Layout
+from local_aws.endpoint import Endpoint
+from tests.emulator.embedded_aws import ACCOUNT, REGION, ROOT, EmbeddedAws
+from tests.emulator.fleet.proxy import Answer, Request, proxy
+
+FLEET = ROOT / ".venv/bin/fleet"
+GROUP = "deeplens-dev"
+
+
+@dataclass
+class Cli:
+    """The command line in a checkout with dev's environment file."""
+
+    folder: Path
+    environment: dict[str, str]
+
+    def __call__(self, *words: str, code: int = 0) -> str:
+        done = subprocess.run(
+            [FLEET, *words], cwd=self.folder, env=self.environment, capture_output=True, text=True,
+            timeout=120, check=False,
+        )  # fmt: skip
+        assert done.returncode == code, done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+        return done.stdout + done.stderr
+
+    def files(self, thing: str) -> Path:
+        return self.folder / ".local/devices/dev" / thing
+
+
+@pytest.fixture(scope="module")
+def devices_stack(aws: EmbeddedAws) -> Iterator[None]:
+    template = json.loads((ROOT / "tests/synth/golden/dev-Devices.json").read_text())
+    # The check of the bootstrap version is the CDK's own; what may be read is another stack's.
+    del template["Parameters"], template["Rules"]
+    text = re.sub(
+        r'\{"Fn::ImportValue": "dev-ModelStore:[^"]*"\}',
+        f'"arn:aws:kms:{REGION}:{ACCOUNT}:key/models"',
+        json.dumps(template),
+    )
+    client = aws.client("cloudformation")
+    client.create_stack(
+        StackName="dev-Devices",
+        TemplateBody=text,
+        Capabilities=["CAPABILITY_NAMED_IAM"],
+    )
+    give_up_at = time.monotonic() + 120
+    while (found := client.describe_stacks(StackName="dev-Devices")["Stacks"][0]) and (
+        found["StackStatus"] != "CREATE_COMPLETE"
+    ):
+        assert found["StackStatus"] == "CREATE_IN_PROGRESS", client.describe_stack_events(
+            StackName="dev-Devices"
+        )["StackEvents"]
+        assert time.monotonic() < give_up_at
+        time.sleep(0.2)
+    yield
+    client.delete_stack(StackName="dev-Devices")
+
+
+@pytest.fixture
+def cli(aws: EmbeddedAws, devices_stack: None, tmp_path: Path) -> Cli:
+    del devices_stack
+    return make_cli(aws, tmp_path)
+
+
+def make_cli(aws: EmbeddedAws, folder: Path) -> Cli:
+    (folder / "environments").mkdir()
+    shutil.copy(ROOT / "environments/dev.toml", folder / "environments")
+    environment = {
+        **os.environ,
+        "AWS_ENDPOINT_URL": aws.endpoint["endpoint_url"],
+        "AWS_ACCESS_KEY_ID": ACCOUNT,
+        "AWS_SECRET_ACCESS_KEY": "local",
+    }
+    return Cli(folder, environment)
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def active_certificates(iot: Any, thing: str) -> list[str]:
+    arns = iot.list_thing_principals(thingName=thing)["principals"]
+    ids = [arn.rpartition("/")[2] for arn in arns]
+    return [
+        one
+        for one in ids
+        if iot.describe_certificate(certificateId=one)["certificateDescription"]["status"]
+        == "ACTIVE"
+    ]
+
+
+def test_a_device_gets_a_key_of_its_own_that_nobody_else_may_read(
+    cli: Cli, iot: Any, unique: str
+) -> None:
+    made = json.loads(cli("provision", "dev", unique, "--json"))
+    folder = cli.files(unique)
+    assert made["issued"]
+    assert mode(folder) == 0o700
+    assert mode(folder / "private.pem.key") == 0o600
+    key = serialization.load_pem_private_key((folder / "private.pem.key").read_bytes(), None)
+    certificate = x509.load_pem_x509_certificate((folder / "device.pem.crt").read_bytes())
+    assert certificate.public_key() == key.public_key()
+    assert active_certificates(iot, unique) == [made["certificate_id"]]
+    assert unique in iot.list_things_in_thing_group(thingGroupName=GROUP)["things"]
+    config = (folder / "config.yaml").read_text()
+    assert f'thingName: "{unique}"' in config
+    assert 'iotRoleAlias: "deeplens-dev-token-exchange"' in config
+    assert b"BEGIN CERTIFICATE" in (folder / "AmazonRootCA1.pem").read_bytes()
+
+
+def test_the_private_key_never_leaves_the_machine(aws: EmbeddedAws, cli: Cli, unique: str) -> None:
+    """Everything that is sent passes a recorder, which is searched for the key."""
+    sent: list[bytes] = []
+
+    def keep(request: Request, pass_on: Callable[[], Answer]) -> Answer:
+        sent.append(request.text)
+        return pass_on()
+
+    with proxy(aws.endpoint["endpoint_url"], keep) as url:
+        cli.environment["AWS_ENDPOINT_URL"] = url
+        cli("provision", "dev", unique)
+    pem = (cli.files(unique) / "private.pem.key").read_bytes()
+    key: Any = serialization.load_pem_private_key(pem, None)
+    number = key.private_numbers().private_value
+    secrets = [pem.splitlines()[1], str(number).encode(), f"{number:x}".encode(),
+               number.to_bytes(32, "big")]  # fmt: skip
+    assert any(b"BEGIN CERTIFICATE REQUEST" in one for one in sent)
+    assert not any(secret in one for one in sent for secret in secrets)
+
+
+def test_to_provision_again_changes_nothing(cli: Cli, iot: Any, unique: str) -> None:
+    first = json.loads(cli("provision", "dev", unique, "--json"))
+    key = (cli.files(unique) / "private.pem.key").read_bytes()
+    again = json.loads(cli("provision", "dev", unique, "--json"))
+    assert not again["issued"]
+    assert again["certificate_id"] == first["certificate_id"]
+    assert (cli.files(unique) / "private.pem.key").read_bytes() == key
+    assert len(active_certificates(iot, unique)) == 1
+
+
+def test_lost_files_mean_a_new_certificate_and_a_word_about_the_old_one(
+    cli: Cli, iot: Any, unique: str
+) -> None:
+    cli("provision", "dev", unique)
+    shutil.rmtree(cli.files(unique))
+    said = cli("provision", "dev", unique)
+    assert "issued" in said
+    assert "has 1 more active certificate(s)" in said
+    assert len(active_certificates(iot, unique)) == 2
+
+
+def test_a_core_device_connects_with_the_certificate(
+    aws: EmbeddedAws, cli: Cli, unique: str, tmp_path: Path
+) -> None:
+    made = json.loads(cli("provision", "dev", unique, "--json"))
+    layout = Layout.of(unique, tmp_path / "cores")
+    layout.write_identity(
+        Identity(
+            unique, GROUP, ACCOUNT, REGION, "deeplens-dev-token-exchange", made["certificate_id"]
+        )
+    )
+    shutil.copy(cli.files(unique) / "private.pem.key", layout.private_key)
+    shutil.copy(cli.files(unique) / "device.pem.crt", layout.certificate)
+    switch: queue.Queue[Callable[[], object]] = queue.Queue()
+
+    async def work() -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        switch.put(lambda: loop.call_soon_threadsafe(stop.set))
+        await CoreDevice(Endpoint(**aws.endpoint), layout, Path(sys.executable), None).run(stop)
+
+    thread = threading.Thread(target=lambda: asyncio.run(work()))
+    thread.start()
+    try:
+        greengrass, give_up_at = aws.client("greengrassv2"), time.monotonic() + 60
+        joined: set[str] = set()
+        while unique not in joined:
+            assert thread.is_alive()
+            assert time.monotonic() < give_up_at
+            time.sleep(0.1)
+            listed = greengrass.list_core_devices()["coreDevices"]
+            joined = {one["coreDeviceThingName"] for one in listed}
+    finally:
+        switch.get(timeout=30)()
+        thread.join(30)
+
+    cli("retire", "dev", unique, "--yes")
+    listed = aws.client("greengrassv2").list_core_devices()["coreDevices"]
+    assert unique not in {one["coreDeviceThingName"] for one in listed}
+
+
+def test_a_retired_device_has_no_certificate_no_thing_and_no_files(
+    cli: Cli, iot: Any, unique: str
+) -> None:
+    certificate = json.loads(cli("provision", "dev", unique, "--json"))["certificate_id"]
+    assert "would retire" in cli("retire", "dev", unique, "--dry-run")
+    assert active_certificates(iot, unique) == [certificate]
+
+    cli("retire", "dev", unique, "--yes")
+    with pytest.raises(iot.exceptions.ResourceNotFoundException):
+        iot.describe_certificate(certificateId=certificate)
+    with pytest.raises(iot.exceptions.ResourceNotFoundException):
+        iot.describe_thing(thingName=unique)
+    assert not cli.files(unique).exists()
+    assert "there is no thing" in cli("retire", "dev", unique, "--yes", code=1)
+
+
+def test_a_thing_that_the_environment_lists_stays(cli: Cli, iot: Any, unique: str) -> None:
+    file = cli.folder / "environments/dev.toml"
+    file.write_text(
+        file.read_text().replace(
+            'thing_group = "deeplens-dev"', f'thing_group = "deeplens-dev"\nthings = ["{unique}"]'
+        )
+    )
+    assert json.loads(cli("provision", "dev", unique, "--json"))["expected"]
+    assert "the thing stays" in cli("retire", "dev", unique, "--yes")
+    assert iot.describe_thing(thingName=unique)
+    assert unique not in iot.list_things_in_thing_group(thingGroupName=GROUP)["things"]
+
+
+def test_a_device_of_another_fleet_is_left_alone(cli: Cli, iot: Any, unique: str) -> None:
+    iot.create_thing_group(thingGroupName=f"other-{unique}")
+    iot.create_thing(thingName=unique)
+    iot.add_thing_to_thing_group(thingGroupName=f"other-{unique}", thingName=unique)
+    said = cli("retire", "dev", unique, "--yes", code=1)
+    assert f"{unique} is not in {GROUP}, but in other-{unique}" in said
+
+
+def test_a_folder_of_another_device_is_refused(cli: Cli, unique: str) -> None:
+    first, second = f"{unique}-1", f"{unique}-2"
+    cli("provision", "dev", first)
+    there = str(cli.files(first))
+    assert f"has the certificate of {first}" in cli(
+        "provision", "dev", second, "--out", there, code=1
+    )
+    cli("provision", "dev", second)
+    assert "another device's certificate" in cli(
+        "retire", "dev", second, "--yes", "--out", there, code=1
+    )
+    assert (cli.files(first) / "private.pem.key").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("dev", "a thing"), "expected a thing's name"),
+        (("dev", "../../etc"), "expected a thing's name"),
+        (("nowhere", "cam"), "no such environment file; there are: dev"),
+        (("dev", "cam", "--core-root", "greengrass"), "expected an absolute path"),
+        (("dev", "cam", "--root-ca", "environments/dev.toml"), "not a certificate in PEM"),
+        (("dev", "cam", "--out", "environments/dev.toml"), "is a file"),
+    ],
+)
+def test_what_is_wrong_is_one_clear_error(
+    cli: Cli, words: tuple[str, ...], expected: str, iot: Any
+) -> None:
+    said = cli("provision", *words, code=2 if "--out" in words else 1)
+    assert expected in said
+    with pytest.raises(iot.exceptions.ResourceNotFoundException):
+        iot.describe_thing(thingName="cam")
+
+
+def test_a_fleet_that_is_not_deployed_says_what_to_deploy(cli: Cli, unique: str) -> None:
+    text = (cli.folder / "environments/dev.toml").read_text()
+    (cli.folder / f"environments/x-{unique[:6]}.toml").write_text(
+        text.replace("deeplens-dev", "deeplens-x")
+    )
+    said = cli("provision", f"x-{unique[:6]}", "cam", code=1)
+    assert f"`cdk deploy 'x-{unique[:6]}/Devices'` first" in said
+
+
+def test_without_credentials_or_network_it_says_so(cli: Cli) -> None:
+    cli.environment["AWS_ENDPOINT_URL"] = "http://127.0.0.1:9"
+    cli.environment["AWS_MAX_ATTEMPTS"] = "1"
+    assert "AWS cannot be asked" in cli("provision", "dev", "cam", code=1)
+    del cli.environment["AWS_ACCESS_KEY_ID"], cli.environment["AWS_SECRET_ACCESS_KEY"]
+    cli.environment |= {"AWS_EC2_METADATA_DISABLED": "true", "HOME": str(cli.folder)}
+    assert "Unable to locate credentials" in cli("provision", "dev", "cam", code=1)
+
+
+def test_a_certificate_that_cannot_be_attached_is_taken_back(
+    cli: Cli, iot: Any, unique: str
+) -> None:
+    """The thing group is gone, against the stack: nothing may be left behind."""
+    before = {one["certificateId"] for one in iot.list_certificates()["certificates"]}
+    text = (cli.folder / "environments/dev.toml").read_text()
+    (cli.folder / "environments/dev.toml").write_text(
+        text.replace('thing_group = "deeplens-dev"', 'thing_group = "deeplens-gone"')
+    )
+    said = cli("provision", "dev", unique, code=1)
+    assert "cannot join" in said
+    assert {one["certificateId"] for one in iot.list_certificates()["certificates"]} == before
+    assert not (cli.files(unique) / "private.pem.key").exists()

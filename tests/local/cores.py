@@ -1,0 +1,113 @@
+"""Full virtual cores in the fleet of dev, and what their cameras say."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import boto3
+
+from local_aws.core_device.layout import Identity, Layout
+from local_aws.core_device.provisioning import provision
+from tests.local.checkout import ROOT, Checkout
+
+ACCOUNT, REGION, GROUP = "111111111111", "eu-central-1", "deeplens-dev"
+
+
+@dataclass(frozen=True)
+class Cores:
+    """A fleet of full virtual cores: each runs the published function on the model."""
+
+    checkout: Checkout
+    things: list[str]
+
+    def client(self, service: str) -> Any:
+        file = self.checkout.root / ".local/aws/endpoint.json"
+        connect: Any = boto3.client  # its stub wants a literal name
+        return connect(
+            service,
+            endpoint_url=json.loads(file.read_text(encoding="utf-8"))["endpoint_url"],
+            region_name=REGION,
+            aws_access_key_id=ACCOUNT,
+            aws_secret_access_key="local",
+        )
+
+    def heartbeats(self) -> dict[str, dict[str, Any]]:
+        """The reported state of each camera that ever sent one."""
+        client = self.client("iot-data")
+        found = {}
+        for thing in self.things:
+            try:
+                answer = client.get_thing_shadow(thingName=thing, shadowName="deeplens")
+            except client.exceptions.ResourceNotFoundException:
+                continue
+            found[thing] = json.loads(answer["payload"].read())["state"]["reported"]
+        return found
+
+    def wait_until_all_run(self, digest: str, since: float = 0.0, seconds: float = 400) -> None:
+        """Wait until each camera says, after `since`, that it makes frames with the model."""
+
+        def all_run() -> bool:
+            beats = self.heartbeats()
+            return len(beats) == len(self.things) and all(
+                beat["status"] == "running"
+                and (beat["model"] or {}).get("digest") == digest
+                and beat["frames"] > 0
+                and _seconds(beat["heartbeat_at"]) > since
+                for beat in beats.values()
+            )
+
+        eventually(all_run, seconds, self.heartbeats)
+
+
+@contextmanager
+def full_cores(checkout: Checkout, count: int, outputs: dict[str, str]) -> Iterator[Cores]:
+    """Provision and run `count` cores; each is ended by its own id."""
+    cores = Cores(checkout, [f"dev-camera-{number}" for number in range(1, count + 1)])
+    alias, policy = outputs["RoleAliasName"], outputs["CoreDevicePolicyName"]
+    for thing in cores.things:
+        identity = Identity(thing, GROUP, ACCOUNT, REGION, alias, "")
+        layout = Layout.of(thing, checkout.root / ".local/cores")
+        provision(cores.client("iot"), layout, identity, policy)
+    command = [ROOT / ".venv-local-aws/bin/python", "-m", "local_aws", "core", "run",
+               "--camera-folder", checkout.root / ".local/scenes", "--thing"]  # fmt: skip
+    running = [
+        subprocess.Popen(
+            [*command, thing],
+            cwd=checkout.root,
+            env={**os.environ, "PYTHONPATH": str(checkout.root)},
+            start_new_session=True,
+        )
+        for thing in cores.things
+    ]
+    try:
+        yield cores
+        assert all(core.poll() is None for core in running)
+    finally:
+        for core in running:
+            core.send_signal(signal.SIGTERM)
+        for core in running:
+            core.wait(120)
+
+
+def eventually(
+    holds: Callable[[], bool],
+    seconds: float,
+    shown: Callable[[], object] = lambda: "",
+    pause_seconds: float = 0.5,
+) -> None:
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, shown()
+        time.sleep(pause_seconds)
+
+
+def _seconds(stamp: str) -> float:
+
+    return datetime.fromisoformat(stamp).timestamp()

@@ -1,0 +1,232 @@
+"""A fleet of full virtual cores: good releases arrive in waves, bad ones do not stay.
+
+`FLEET_CORES` sets the number of cores, 8 unless it says otherwise.
+"""
+
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from model_tools.shapes.scenes import write_scenes
+from stacks.config import load_environment
+from tests.local.checkout import ROOT, Checkout, fresh_checkout
+from tests.local.cores import GROUP, Cores, eventually, full_cores
+from tests.local.releases import blind_model, good_model, slow_model
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+
+COUNT = int(os.environ.get("FLEET_CORES", "8"))
+ENVIRONMENT = """\
+account = "111111111111"
+region = "eu-central-1"
+[model]
+name = "shapes"
+digest = "{digest}"
+[model_store]
+bucket_name = "deeplens-dev-111111111111-eu-central-1"
+termination_protection = false
+[fleet]
+thing_group = "deeplens-dev"
+[inference]
+threshold = 0.5
+topic = "deeplens/{{thing}}/infer"
+frame_interval_seconds = 1.0
+heartbeat_interval_seconds = 5
+[rollout]
+wait_seconds = 360
+minimum_devices = {count}
+minimum_frames_per_second = {fps}
+offline_after_seconds = 120
+[[rollout.waves]]
+percent = 12.5
+wait_seconds = {first_wave_seconds}
+[[rollout.waves]]
+percent = 50
+wait_seconds = 200
+"""
+
+
+@dataclass
+class Fleet:
+    """The deployed environment, its cores, and the release that is good."""
+
+    checkout: Checkout
+    cores: Cores
+    digest: str
+
+    @property
+    def models(self) -> Path:
+        return self.checkout.root / "models"
+
+    def pin(self, digest: str, *, first_wave_seconds: int = 200, fps: float = 0.0) -> None:
+        pin(self.checkout, digest, COUNT, first_wave_seconds=first_wave_seconds, fps=fps)
+
+    def deploy(self, code: int = 0) -> str:
+        return deploy(self.checkout, code)
+
+
+def pin(
+    checkout: Checkout, digest: str, count: int, *, first_wave_seconds: int = 200, fps: float = 0.0
+) -> None:
+    text = ENVIRONMENT.format(
+        digest=digest, count=count, first_wave_seconds=first_wave_seconds, fps=fps
+    )
+    (checkout.root / "environments/dev.toml").write_text(text, encoding="utf-8")
+
+
+def deploy(checkout: Checkout, code: int = 0) -> str:
+    """Run the real `cdk synth` and `cdk deploy`; return all that the CDK said."""
+    done = subprocess.run(
+        [ROOT / ".venv/bin/python", "-m", "demo", "deploy", "dev"],
+        cwd=checkout.root,
+        env={**os.environ, "PYTHONPATH": str(checkout.root)},
+        capture_output=True,
+        text=True,
+        timeout=1200,
+        check=False,
+    )
+    log = checkout.root / ".local/logs/deploy-dev.log"
+    said = done.stdout + done.stderr + (log.read_text(encoding="utf-8") if log.exists() else "")
+    assert done.returncode == code, said
+    return said
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    """A fleet whose every camera runs the first release."""
+    with fresh_checkout(tmp_path_factory.mktemp("fleet")) as checkout:
+        digest = load_environment(ROOT / "environments/dev.toml").model.digest
+        for other in ("staging", "production"):
+            (checkout.root / f"environments/{other}.toml").unlink()
+        write_scenes(checkout.root / ".local/scenes", 4, seed=0)
+        # The first release meets no device: the fleet's minimum would fail it.
+        pin(checkout, digest, 0)
+        deploy(checkout)
+        cores = Cores(checkout, [])
+        [stack] = cores.client("cloudformation").describe_stacks(StackName="dev-Devices")["Stacks"]
+        outputs = {one["OutputKey"]: one["OutputValue"] for one in stack["Outputs"]}
+        with full_cores(checkout, COUNT, outputs) as cores:
+            cores.wait_until_all_run(digest)
+            yield Fleet(checkout, cores, digest)
+
+
+def test_a_good_model_rolls_out_in_waves_to_the_whole_fleet(fleet: Fleet) -> None:
+    digest = good_model(fleet.models, fleet.digest, "2.0.0")
+    fleet.pin(digest)
+    said = fleet.deploy()
+    assert f"{COUNT} of {COUNT} reachable devices run the release" in said
+    fleet.cores.wait_until_all_run(digest)
+    fleet.digest = digest
+
+    greengrass = fleet.cores.client("greengrassv2")
+    arn = f"arn:aws:iot:eu-central-1:111111111111:thinggroup/{GROUP}"
+    waves = greengrass.list_deployments(parentTargetArn=arn)["deployments"]
+    [whole] = greengrass.list_deployments(targetArn=arn, historyFilter="LATEST_ONLY")["deployments"]
+    order = sorted([*waves, whole], key=lambda one: one["creationTimestamp"])
+    assert [one["targetArn"].rpartition("/")[2] for one in order] == [
+        f"{GROUP}-wave-1",
+        f"{GROUP}-wave-2",
+        GROUP,
+    ]
+
+
+Bad = Callable[[Fleet, Path], AbstractContextManager[None]]
+
+
+@contextmanager
+def loads_but_never_detects(fleet: Fleet, _scratch: Path) -> Iterator[None]:
+    """It answers the black test picture, and fails on every real one."""
+    fleet.pin(blind_model(fleet.models, fleet.digest), first_wave_seconds=40)
+    yield
+
+
+@contextmanager
+def crashes(fleet: Fleet, _scratch: Path) -> Iterator[None]:
+    """The function's process aborts on its first frame, whenever it is started."""
+    fleet.pin(good_model(fleet.models, fleet.digest, "5.0.0"))
+    file = fleet.checkout.root / "lambda_src/inference/camera/inference.py"
+    source = file.read_text(encoding="utf-8")
+    call = "found = loaded.engine.infer(frame.image)"
+    assert call in source
+    file.write_text(source.replace(call, f"__import__('os').abort()\n        {call}"), "utf-8")
+    yield
+    file.write_text(source, encoding="utf-8")
+
+
+@contextmanager
+def has_a_corrupt_artifact(fleet: Fleet, _scratch: Path) -> Iterator[None]:
+    """Somebody writes to the bucket between publication and download."""
+    digest = good_model(fleet.models, fleet.digest, "6.0.0")
+    fleet.pin(digest)
+    done = threading.Event()
+    thread = threading.Thread(target=corrupt, args=(fleet.cores, digest, done))
+    thread.start()
+    yield
+    done.set()
+    thread.join()
+
+
+@contextmanager
+def halves_the_frame_rate(fleet: Fleet, scratch: Path) -> Iterator[None]:
+    """The model's answers are right, and each takes seconds."""
+    fleet.pin(slow_model(fleet.models, fleet.digest, scratch), first_wave_seconds=60, fps=0.6)
+    yield
+
+
+@pytest.mark.parametrize(
+    ("bad", "expected"),
+    [
+        (loads_but_never_detects, "without a frame; last error: index 20 is out of bounds"),
+        (crashes, "is BROKEN"),
+        (has_a_corrupt_artifact, "ARTIFACT_CHECKSUM_MISMATCH"),
+        (halves_the_frame_rate, "the rule asks for 0.6"),
+    ],
+)
+def test_a_bad_release_is_stopped_and_the_whole_fleet_ends_on_the_old_model(
+    fleet: Fleet, bad: Bad, expected: str, tmp_path: Path
+) -> None:
+    began = time.time()
+    before = {beat["function"] for beat in fleet.cores.heartbeats().values()}
+    with bad(fleet, tmp_path):
+        said = fleet.deploy(code=1)
+    fleet.pin(fleet.digest)
+    one_line = " ".join(said.split())
+    assert expected in one_line, said
+    assert f"wave 1 of 2 ({GROUP}-wave-1)" in one_line
+    assert "dev-camera-" in one_line
+    [stack] = fleet.cores.client("cloudformation").describe_stacks(StackName="dev-Inference")[
+        "Stacks"
+    ]
+    assert stack["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
+    # Nobody but the first wave ever got it, and everybody says so.
+    fleet.cores.wait_until_all_run(fleet.digest, since=began)
+    assert {beat["function"] for beat in fleet.cores.heartbeats().values()} == before
+
+
+def corrupt(cores: Cores, digest: str, done: threading.Event) -> None:
+    """Overwrite the artifact as soon as Greengrass knows the component that names it."""
+    greengrass, s3 = cores.client("greengrassv2"), cores.client("s3")
+    key = f"{digest}/model.zip"
+
+    def is_known() -> bool:
+        return done.is_set() or any(
+            key in greengrass.get_component(arn=version["arn"])["recipe"].decode()
+            for component in greengrass.list_components()["components"]
+            for version in greengrass.list_component_versions(arn=component["arn"])[
+                "componentVersions"
+            ]
+        )
+
+    eventually(is_known, 600, pause_seconds=0.02)
+    bucket = "deeplens-dev-111111111111-eu-central-1"
+    found: list[dict[str, Any]] = s3.list_objects_v2(Bucket=bucket)["Contents"]
+    [name] = [one["Key"] for one in found if one["Key"].endswith(key)]
+    s3.put_object(Bucket=bucket, Key=name, Body=b"not what was published")

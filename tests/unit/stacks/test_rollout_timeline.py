@@ -1,0 +1,58 @@
+"""The timeline: what review sees must be the worst case, whatever the plan."""
+
+import math
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stacks.config.rollout import RateConfig, RolloutConfig, WaveConfig, timeline
+
+rates = st.one_of(
+    st.none(),
+    st.builds(RateConfig, maximum_per_minute=st.integers(1, 1000)),
+    st.builds(RateConfig, base_per_minute=st.integers(1, 1000)),
+)
+shares = st.lists(st.integers(1, 99), max_size=4, unique=True).map(sorted)
+
+
+def plan(percents: list[int], rate: RateConfig | None = None) -> RolloutConfig:
+    waves = tuple(WaveConfig(percent=percent, wait_seconds=60) for percent in percents)
+    return RolloutConfig(wait_seconds=300, waves=waves, rate=rate)
+
+
+@given(shares, rates, st.integers(0, 3000))
+def test_exposure_only_grows_and_ends_below_the_fleet(
+    percents: list[int], rate: RateConfig | None, devices: int
+) -> None:
+    moments = timeline(plan(percents, rate), devices, {})
+    exposed = [one.exposed_devices for one in moments]
+    assert exposed == sorted(exposed)
+    assert exposed[-1] <= devices
+    assert [one.at_seconds for one in moments] == sorted(one.at_seconds for one in moments)
+    if rate is None:
+        assert exposed[-1] == devices
+
+
+@given(shares, rates, st.integers(1, 3000))
+def test_a_share_bounds_its_wave(
+    percents: list[int], rate: RateConfig | None, devices: int
+) -> None:
+    for one in timeline(plan(percents, rate), devices, {}):
+        for number, percent in enumerate(percents, start=1):
+            if one.what.startswith(f"wave {number}:"):
+                assert one.exposed_devices <= math.ceil(devices * percent / 100)
+
+
+def test_the_job_may_tell_those_first_that_do_not_have_it_yet() -> None:
+    """500 have it from the wave; the first minute may reach 300 others."""
+    rate = RateConfig(maximum_per_minute=300)
+    moments = timeline(plan([50], rate), 1000, {})
+    whole = [one.exposed_devices for one in moments if one.what == "the whole fleet"]
+    assert whole[0] == 300 + 300
+
+
+def test_named_groups_may_be_anybody_and_count_whole_when_their_size_is_unknown() -> None:
+    waves = (WaveConfig(thing_group="canaries"), WaveConfig(percent=10))
+    rollout = RolloutConfig(wait_seconds=300, waves=waves)
+    assert [one.exposed_devices for one in timeline(rollout, 100, {"canaries": 5})] == [5, 15, 100]
+    assert timeline(rollout, 100, {})[0].exposed_devices == 100
