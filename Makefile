@@ -102,6 +102,14 @@ golden: synth ## Rewrite the golden templates from what is synthesized
 benchmark-models: setup ## Measure freezing, packaging and engines against baselines (about 10 min)
 	$(PYTHON) benchmarks/models.py
 
+.PHONY: reliability
+reliability: setup ## Inject every fault into the camera's loop, and rewrite the table of docs/reliability.md
+	$(PYTHON) -m tests.device.faults.table
+
+.PHONY: reliability-nightly
+reliability-nightly: setup ## The same with real times: ten minutes of outage, 10,000 frames (about 15 min)
+	$(PYTHON) -m tests.device.faults.table --nightly --check
+
 .PHONY: check
 check: synth ## Style, types, import contracts; cdk-nag and cfn-lint on every template
 	.venv/bin/ruff format --check .

@@ -72,7 +72,7 @@ class Application:
         self._parts = parts
         self._newest = NewestFrame()
         self._settings = CurrentSettings(settings.live)
-        self._outbox = Outbox(
+        self.outbox = Outbox(
             parts.spool, thing=settings.thing, topic=settings.topic, on_dropped=self._dropped
         )
         self.heartbeat = Heartbeat(
@@ -85,7 +85,7 @@ class Application:
                 "picture": lambda: self._capture.picture,
                 "dropped": lambda: {
                     "frames": self._newest.dropped,
-                    "messages": self._outbox.dropped,
+                    "messages": self.outbox.dropped,
                 },
                 "spool": lambda: asdict(parts.spool.state()),
                 "temperature_celsius": temperature_celsius,
@@ -94,7 +94,7 @@ class Application:
             },
         )
         self._reports = FailureReports(
-            thing=settings.thing, heartbeat=self.heartbeat, outbox=self._outbox
+            thing=settings.thing, heartbeat=self.heartbeat, outbox=self.outbox
         )
         self._capture = CaptureLoop(
             camera=parts.camera,
@@ -107,7 +107,7 @@ class Application:
             models=parts.models,
             newest=self._newest,
             settings=self._settings,
-            outbox=self._outbox,
+            outbox=self.outbox,
             heartbeat=self.heartbeat,
             reports=self._reports,
             on_loaded=lambda: self._start(self._capture),
@@ -115,7 +115,7 @@ class Application:
         )
         self._workers: list[Worker] = [
             self.heartbeat,
-            self._outbox,
+            self.outbox,
             self._inference,
             Delivery(parts.spool, parts.publisher, on_failure=self._reports.slowed_by),
         ]
@@ -146,12 +146,12 @@ class Application:
         was_loading = self._inference.is_loading
         self._capture.stop()
         for worker in self._workers:
-            if worker is not self._outbox:
+            if worker is not self.outbox:
                 worker.stop()
         if not was_loading:
             self._join(self._inference, deadline - _LAST_WORDS_SECONDS)
         # Only now has it all that was decided.
-        self._outbox.stop()
+        self.outbox.stop()
         waited_for = [worker for worker in self._threads if worker is not self._inference]
         for worker in waited_for:
             self._join(worker, deadline)
