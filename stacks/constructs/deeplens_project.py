@@ -187,7 +187,11 @@ _POLICIES = {
 
 
 def _access_control(component: str, topic: str) -> dict[str, Any]:
-    """What the function may publish; a Lambda component cannot carry this in its recipe."""
+    """What the function may publish and hear; a Lambda component cannot carry this in its recipe.
+
+    Settings reach the camera by its shadow: it asks once (`get`), then hears what differs.
+    """
+    shadow = "$aws/things/{iot:thingName}/shadow/name/deeplens"
     return {
         "accessControl": {
             "aws.greengrass.ipc.mqttproxy": {
@@ -196,9 +200,15 @@ def _access_control(component: str, topic: str) -> dict[str, Any]:
                     "operations": ["aws.greengrass#PublishToIoTCore"],
                     "resources": [
                         topic.replace("{thing}", "{iot:thingName}"),
-                        "$aws/things/{iot:thingName}/shadow/name/deeplens/update",
+                        f"{shadow}/update",
+                        f"{shadow}/get",
                     ],
-                }
+                },
+                f"{component}:mqttproxy:2": {
+                    "policyDescription": "Settings that the shadow of its own thing desires.",
+                    "operations": ["aws.greengrass#SubscribeToIoTCore"],
+                    "resources": [f"{shadow}/get/accepted", f"{shadow}/update/delta"],
+                },
             }
         }
     }

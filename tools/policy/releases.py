@@ -14,6 +14,8 @@ _RECIPE_KEYS = {"RecipeFormatVersion", "ComponentName", "ComponentVersion", "Man
 _UNARCHIVE = {"NONE", "ZIP"}
 _DIGEST = r"(?:[0-9a-f]{64}|DIGEST)"
 _RUNTIME = "python3.12"
+_OPERATIONS = {"aws.greengrass#PublishToIoTCore", "aws.greengrass#SubscribeToIoTCore"}
+_OWN_SHADOW = "$aws/things/{iot:thingName}/shadow/name/deeplens/"
 
 
 def no_greengrass_v1(stacks: list[Stack]) -> Iterator[Finding]:
@@ -176,6 +178,33 @@ def complete_deployments(stacks: list[Stack]) -> Iterator[Finding]:
                     )
 
 
+def own_topics(stacks: list[Stack]) -> Iterator[Finding]:
+    """A component publishes and hears topics by name; of AWS' own, only its thing's shadow."""
+    for stack in stacks:
+        for logical_id, project in stack.resources(_PROJECT):
+            components = json.loads(text(project["Properties"]["Components"]))
+            for name, operation, resource in _accesses(components):
+                if operation not in _OPERATIONS:
+                    yield stack.finding("own-topics", logical_id, f"take {operation} from {name}")
+                if re.search(r"[*+#]", resource) or (
+                    resource.startswith("$") and not resource.startswith(_OWN_SHADOW)
+                ):
+                    yield stack.finding(
+                        "own-topics", logical_id, f"name {name}'s own topic, not {resource}"
+                    )
+
+
+def _accesses(components: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Yield component, operation and resource of every access control in a deployment."""
+    for name, component in components.items():
+        merge = json.loads(component.get("configurationUpdate", {}).get("merge", "{}"))
+        for policies in merge.get("accessControl", {}).values():
+            for policy in policies.values():
+                for operation in policy["operations"]:
+                    for resource in policy["resources"]:
+                        yield name, operation, resource
+
+
 def devices_roll_back(stacks: list[Stack]) -> Iterator[Finding]:
     """A device on which the release fails goes back by itself, and updates ask first."""
     for stack in stacks:
@@ -235,6 +264,7 @@ RULES: tuple[Rule, ...] = (
     camera_loop,
     one_digest,
     complete_deployments,
+    own_topics,
     devices_roll_back,
     kept_logs,
 )

@@ -46,7 +46,7 @@ def row(fault: Fault, verdict: Verdict | str) -> str:
     problems = failures(fault, verdict)
     restart = f"{verdict.restart_seconds:.1f} s" if verdict.restart_seconds else "-"
     corrupt = verdict.heartbeat.get("spool", {}).get("corrupt", 0)
-    damaged = f"; {corrupt} more on the damaged page, and told" if corrupt else ""
+    damaged = f"; {corrupt} more on the damaged page, counted" if corrupt else ""
     return (
         f"| {fault.group}: {fault.name} | {verdict.lost} of {verdict.promised}{damaged} "
         f"| {verdict.duplicates} | {verdict.dropped_as_told} | {restart} "
@@ -83,7 +83,7 @@ def main(*, nightly: bool, check: bool) -> None:
 def _write(rows: list[str]) -> None:
     head = [
         (
-            "| fault | lost of promised | duplicates | dropped, and told | restarted in | drained in "
+            "| fault | lost of promised | duplicates | dropped | restart | drained | result |",
             "| result |"
         ),
         "|---|---|---|---|---|---|---|",
