@@ -84,7 +84,7 @@ def _write(rows: list[str]) -> None:
     head = [
         (
             "| fault | lost of promised | duplicates | dropped | restart | drained | result |",
-            "| result |"
+            "| result |",
         ),
         "|---|---|---|---|---|---|---|",
     ]
