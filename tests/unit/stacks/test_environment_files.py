@@ -67,6 +67,8 @@ def test_the_committed_environments_are_valid() -> None:
         ("[fleet]", "[fleets]", "fleets: unknown key; did you mean 'fleet'?"),
         ("thing_group", "thing_grup", "did you mean 'thing_group'?"),
         ("[fleet]", "[inference]\nthreshold = 1.5\n[fleet]", "inference.threshold: given 1.5"),
+        ("[fleet]", "[inference]\ncamera = 'usb'\n[fleet]", "inference.camera: given 'usb'"),
+        ("[fleet]", "[inference]\ncamera = 'rtsp://u:p@h/s'\n[fleet]", "no place for a password"),
         ("[fleet]", "[inference]\ntopic = 'a/#'\n[fleet]", "no wildcard"),
         ("[fleet]", "[inference]\ntopic = 'cam-{thing}/x'\n[fleet]", "as a whole level"),
         ("[fleet]", "[inference]\ntopic = 'a/b/c/d/e/f/g/h/i'\n[fleet]", "7 slashes"),
