@@ -190,8 +190,9 @@ class CoreDevice:
     def _authorize(self, operation: str, name: str, topic: str) -> None:
         component = self._deployed.running.get(name)
         nucleus = self._deployed.running.get(_NUCLEUS)
-        interpolate = bool(
-            nucleus and nucleus.configuration.get("interpolateComponentConfiguration")
+        # Nucleus lite, which is no component of a deployment, always does.
+        interpolate = nucleus is None or bool(
+            nucleus.configuration.get("interpolateComponentConfiguration")
         )
         if component is None or not is_allowed(
             operation,

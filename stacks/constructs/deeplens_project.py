@@ -28,6 +28,7 @@ class DeepLensProject(Construct):
         model: Component,
         inference: Component,
         topic: str,
+        core_runtime: str,
         rollout: RolloutConfig,
     ) -> None:
         super().__init__(scope, id_)
@@ -41,13 +42,7 @@ class DeepLensProject(Construct):
             wildcard_reason="deployments and their jobs get their ids from the service, and things "
             "join the fleet after this stack; Greengrass' lists know no resources",
         )
-        components = {
-            name: {"componentVersion": version} for name, version in sorted(RELEASES.items())
-        }
-        # Lets the component below name its own thing in its access control.
-        components["aws.greengrass.Nucleus"] |= _configuration(
-            {"interpolateComponentConfiguration": True}
-        )
+        components = _core_components() if core_runtime == "classic" else {}
         # A device keeps what it has configured unless it is told to forget: each release begins
         # with its own defaults, so that v1 → v2 → v1 ends where it began.
         components[model.name] = {
@@ -184,6 +179,18 @@ _POLICIES = {
     "componentUpdatePolicy": {"timeoutInSeconds": 60, "action": "NOTIFY_COMPONENTS"},
     "configurationValidationPolicy": {"timeoutInSeconds": 30},
 }
+
+
+def _core_components() -> dict[str, dict[str, Any]]:
+    """Pinned parts of the classic core software; lite brings its own and takes none of these."""
+    components: dict[str, dict[str, Any]] = {
+        name: {"componentVersion": version} for name, version in sorted(RELEASES.items())
+    }
+    # Lets a component name its own thing in its access control.
+    components["aws.greengrass.Nucleus"] |= _configuration(
+        {"interpolateComponentConfiguration": True}
+    )
+    return components
 
 
 def _access_control(component: str, topic: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ _RECIPE_KEYS = {"RecipeFormatVersion", "ComponentName", "ComponentVersion", "Man
 _UNARCHIVE = {"NONE", "ZIP"}
 _DIGEST = r"(?:[0-9a-f]{64}|DIGEST)"
 _RUNTIME = "python3.12"
+_MODEL = "/model.zip"
 _OPERATIONS = {"aws.greengrass#PublishToIoTCore", "aws.greengrass#SubscribeToIoTCore"}
 _OWN_SHADOW = "$aws/things/{iot:thingName}/shadow/name/deeplens/"
 
@@ -142,6 +143,7 @@ def one_digest(stacks: list[Stack]) -> Iterator[Finding]:
             f"{logical_id}.{key}": text(resource["Properties"][key])
             for types, key in (("Custom::ModelArtifact", "Sha256"), (_PROJECT, "ModelDigest"))
             for logical_id, resource in stack.resources(types)
+            if text(resource["Properties"].get("Key", _MODEL)).endswith(_MODEL)
         }
         for logical_id, resource in stack.resources(_COMPONENT):
             definition = _lambda_definition(resource)
@@ -151,7 +153,8 @@ def one_digest(stacks: list[Stack]) -> Iterator[Finding]:
                     variables.get("DEEPLENS_MODEL_DIGEST")
                 )
             for artifact in _artifacts(_recipe(resource) or {}):
-                found[f"{logical_id}.Uri"] = artifact["Uri"].split("/")[-2]
+                if artifact["Uri"].endswith(_MODEL):
+                    found[f"{logical_id}.Uri"] = artifact["Uri"].split("/")[-2]
         if len(set(found.values())) > 1:
             said = ", ".join(f"{where} {digest[:12]}" for where, digest in sorted(found.items()))
             yield stack.finding("one-digest", "Project", f"these differ: {said}")
@@ -167,7 +170,10 @@ def complete_deployments(stacks: list[Stack]) -> Iterator[Finding]:
         }
         for logical_id, project in stack.resources(_PROJECT):
             components = json.loads(text(project["Properties"]["Components"]))
-            if missing := (own | {"aws.greengrass.Nucleus"}) - components.keys():
+            # Nucleus lite runs no Lambda component, and is no component of a deployment.
+            classic = any(_lambda_definition(one) for _, one in stack.resources(_COMPONENT))
+            core = {"aws.greengrass.Nucleus"} if classic else set()
+            if missing := (own | core) - components.keys():
                 yield stack.finding(
                     "complete-deployments", logical_id, f"add {', '.join(map(str, missing))}"
                 )

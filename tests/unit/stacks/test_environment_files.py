@@ -88,7 +88,6 @@ def test_the_committed_environments_are_valid() -> None:
         ('account = "111111111111"', 'permissions_boundary = "a b"', "permissions_boundary: given"),
         ("deeplens-dev-models", "deeplens-x-s3alias", "for example 'deeplens-x'"),
         ("[fleet]", "[inference]\ntopic = '$aws/x'\n[fleet]", "no leading '$'"),
-        ("[fleet]", "[inference]\ncamera = 'usb'\n[fleet]", "inference.camera: given 'usb'"),
         ("[fleet]", "[rollout]\nwait_seconds = 5000\n[fleet]", "rollout.wait_seconds: given 5000"),
         ('account = "111111111111"', "", "account: is missing; expected the AWS account's twelve"),
         ('account = "111111111111"', 'name = "x"', "is the file's own name"),
