@@ -39,6 +39,15 @@ class InferenceConfig(Section):
         float,
         Field(ge=1, le=3600, strict=False, description="longest time between two heartbeats"),
     ] = 10.0
+    live_view_port: Annotated[
+        int | None,
+        Field(
+            ge=0,
+            le=65535,
+            description="the live view's port on the camera's own loopback, 0 for a free one; "
+            "without it there is none",
+        ),
+    ] = None
     isolation_mode: Annotated[
         Literal["NoContainer", "GreengrassContainer"],
         Field(

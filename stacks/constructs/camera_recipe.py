@@ -25,7 +25,7 @@ def function_settings(
         directory: where it is unpacked.
         digest: the model's SHA-256.
     """
-    return {
+    variables = {
         "DEEPLENS_MODEL_ARTIFACT": archive,
         "DEEPLENS_MODEL_DIRECTORY": directory,
         "DEEPLENS_MODEL_DIGEST": digest,
@@ -36,6 +36,9 @@ def function_settings(
         "DEEPLENS_FRAME_INTERVAL_SECONDS": str(settings.frame_interval_seconds),
         "DEEPLENS_HEARTBEAT_INTERVAL_SECONDS": str(settings.heartbeat_interval_seconds),
     }
+    if settings.live_view_port is not None:
+        variables["DEEPLENS_LIVE_VIEW_PORT"] = str(settings.live_view_port)
+    return variables
 
 
 def generic_recipe(

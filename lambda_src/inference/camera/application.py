@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from camera.capture import CaptureLoop
 from camera.delivery import Delivery
@@ -31,6 +31,9 @@ from camera.shadow import ShadowSettings
 from camera.sources import camera_from
 from camera.spool import Spool
 from vision.engine import DEFAULT_ENGINE, open_engine
+
+if TYPE_CHECKING:
+    from camera.live_view import LiveView
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +66,8 @@ class Parts:
     # None: settings are those of the recipe.
     subscriber: Subscriber | None
     spool: Spool
+    # None: nobody can watch.
+    live_view: "LiveView | None" = None
 
 
 class Application:
@@ -110,6 +115,7 @@ class Application:
             outbox=self.outbox,
             heartbeat=self.heartbeat,
             reports=self._reports,
+            observers=[parts.live_view] if parts.live_view else [],
             on_loaded=lambda: self._start(self._capture),
             on_idle=self._capture.look,
         )
@@ -128,6 +134,8 @@ class Application:
                     desire=self._desire,
                 )
             )
+        if parts.live_view:
+            self._workers.append(parts.live_view)
         self._threads: dict[Worker, threading.Thread] = {}
 
     def start(self) -> None:
@@ -218,6 +226,7 @@ def parts_of(settings: Settings, camera: Camera) -> Parts:
         publisher=GreengrassSdkPublisher() if by_router else GreengrassPublisher(),
         subscriber=None if by_router else GreengrassSubscriber(),
         spool=open_spool(settings.state_directory),
+        live_view=open_live_view(settings),
     )
 
 
@@ -237,6 +246,25 @@ def open_spool(directory: Path) -> Spool:
     except SpoolError as error:
         logger.critical("%s; messages are kept in memory only, and lost with the process", error)
         return Spool.in_memory()
+
+
+def open_live_view(settings: Settings) -> "LiveView | None":
+    """Open the page that the settings ask for; a port that is taken does not stop a camera."""
+    if settings.live_view_port is None:
+        return None
+    # Only who watches needs a web server.
+    from camera.live_view import LiveView  # noqa: PLC0415 - see above
+
+    try:
+        return LiveView(
+            port=settings.live_view_port,
+            thing=settings.thing,
+            threshold=settings.live.threshold,
+            state_directory=settings.state_directory,
+        )
+    except OSError as error:
+        logger.error("no live view on port %d: %s", settings.live_view_port, error)  # noqa: TRY400 - said in words
+        return None
 
 
 def _end(application: Application) -> None:
