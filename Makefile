@@ -102,6 +102,10 @@ golden: synth ## Rewrite the golden templates from what is synthesized
 benchmark-models: setup ## Measure freezing, packaging and engines against baselines (about 10 min)
 	$(PYTHON) benchmarks/models.py
 
+.PHONY: benchmark-camera
+benchmark-camera: setup ## Measure the camera's loop: overhead, frame rate, start, memory (about 2 min)
+	$(PYTHON) benchmarks/camera.py
+
 .PHONY: reliability
 reliability: setup ## Inject every fault into the camera's loop, and rewrite the table of docs/reliability.md
 	$(PYTHON) -m tests.device.faults.table

@@ -4,7 +4,7 @@ import asyncio
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -76,7 +76,11 @@ class Core:
         assert self._loop
         payload = document if isinstance(document, bytes) else json.dumps(document).encode()
         delivered = self._delivers[topic](topic, payload)
-        asyncio.run_coroutine_threadsafe(delivered, self._loop).result(30)
+        asyncio.run_coroutine_threadsafe(_awaited(delivered), self._loop).result(30)
+
+
+async def _awaited(delivered: Awaitable[None]) -> None:
+    await delivered
 
 
 @contextmanager

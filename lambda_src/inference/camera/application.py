@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from camera.capture import CaptureLoop
 from camera.delivery import Delivery
+from camera.engines import engine_opener
 from camera.errors import SettingsError, SpoolError
 from camera.frames import Camera, NewestFrame
 from camera.greengrass_sdk import GreengrassSdkPublisher
@@ -30,7 +31,7 @@ from camera.settings import Settings, thing_name
 from camera.shadow import ShadowSettings
 from camera.sources import camera_from
 from camera.spool import Spool
-from vision.engine import DEFAULT_ENGINE, open_engine
+from vision.engine import DEFAULT_ENGINE
 
 if TYPE_CHECKING:
     from camera.live_view import LiveView
@@ -221,7 +222,7 @@ def parts_of(settings: Settings, camera: Camera) -> Parts:
             directory=settings.model_directory,
             digest=settings.model_digest,
             state_directory=settings.state_directory,
-            open_engine=lambda artifact: open_engine(settings.engine, artifact),
+            open_engine=engine_opener(settings.engine, settings.state_directory),
         ),
         publisher=GreengrassSdkPublisher() if by_router else GreengrassPublisher(),
         subscriber=None if by_router else GreengrassSubscriber(),
