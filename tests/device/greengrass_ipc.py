@@ -98,8 +98,10 @@ def serving(core: Core) -> Iterator[None]:
 
     try:
         server = asyncio.run_coroutine_threadsafe(start(), loop).result(30)
-        yield
-        asyncio.run_coroutine_threadsafe(server.stop(), loop).result(30)
+        try:
+            yield
+        finally:
+            asyncio.run_coroutine_threadsafe(server.stop(), loop).result(30)
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join(30)

@@ -133,7 +133,7 @@ class Oracle:
 
     def finish(self) -> Verdict:
         """Let the loop decide the rest, wait until all that it promised came, and end it."""
-        self.until(lambda: "end" in lines(self.plan["decided"]))
+        self.until(lambda: "end" in lines(self.plan["decided"]), 300)
         self.until(lambda: not self._missing(), 75)
         # What comes after that would be a duplicate.
         time.sleep(0.2)
