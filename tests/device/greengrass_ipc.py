@@ -39,7 +39,7 @@ class Core:
         return [
             json.loads(payload)["state"]["reported"]
             for topic, payload, _ in self.published
-            if topic.startswith("$aws/")
+            if topic.endswith("/shadow/name/deeplens/update")
         ]
 
     def messages(self) -> list[dict[str, Any]]:
