@@ -1,6 +1,4 @@
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -10,7 +8,6 @@ import pytest
 
 from camera.errors import PublishError
 from camera.publishing import GreengrassPublisher
-from tests.device.function_process import FUNCTION
 from tests.device.greengrass_ipc import Core, serving
 
 
@@ -119,35 +116,3 @@ def test_several_threads_share_one_publisher(away: Core, publisher: GreengrassPu
             thread.join(20)
     received = [payload for _, payload, _ in away.published]
     assert len(received) == len(set(received)) == 80
-
-
-def test_threads_that_connect_at_the_same_time_load_greengrass_client_once(away: Core) -> None:
-    """In a process of its own, where nobody has loaded it yet."""
-    program = (
-        "import threading\n"
-        "from camera.publishing import GreengrassPublisher, GreengrassSubscriber\n"
-        "failed = []\n"
-        "def work(call):\n"
-        "    try:\n"
-        "        call()\n"
-        "    except Exception as error:\n"
-        "        failed.append(error)\n"
-        "start = threading.Barrier(6)\n"
-        "listener = GreengrassSubscriber(30)\n"
-        "calls = [lambda: (start.wait(), GreengrassPublisher(30).publish('t', b'{}'))] * 5\n"
-        "calls.append(lambda: (start.wait(), listener.subscribe(['t'], print, listener.close)))\n"
-        "threads = [threading.Thread(target=work, args=(call,)) for call in calls]\n"
-        "[thread.start() for thread in threads]\n"
-        "[thread.join() for thread in threads]\n"
-        "assert not failed, failed\n"
-    )
-    with serving(away):
-        done = subprocess.run(
-            [sys.executable, "-c", program],
-            env={"PYTHONPATH": str(FUNCTION), **away.environment},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    assert done.returncode == 0, done.stderr
-    assert len(away.published) == 5
