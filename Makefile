@@ -132,6 +132,18 @@ review: setup ## Show what the working tree changes in every environment, compar
 benchmark-fleet: setup ## Measure exposure, verdicts and a rollout to 1,000 simulated devices (about 6 min)
 	$(PYTHON) -m benchmarks.fleet
 
+.PHONY: benchmark-camera
+benchmark-camera: setup ## Measure the camera's loop: overhead, frame rate, start, memory (about 2 min)
+	$(PYTHON) benchmarks/camera.py
+
+.PHONY: reliability
+reliability: setup ## Inject every fault into the camera's loop, and rewrite the table of docs/reliability.md
+	$(PYTHON) -m tests.device.faults.table
+
+.PHONY: reliability-nightly
+reliability-nightly: setup ## The same with real times: ten minutes of outage, 10,000 frames (about 15 min)
+	$(PYTHON) -m tests.device.faults.table --nightly --check
+
 .PHONY: check
 check: synth .venv-checkov/.ready ## Style, types, import contracts; cdk-nag, cfn-lint and checkov on every template
 	.venv/bin/ruff format --check .

@@ -28,6 +28,7 @@ SCENES = LOCAL / "scenes"
 ANNOTATED = ROOT / "build" / "demo"
 PIPELINE = ROOT / "demo" / "delivery.toml"
 _FIRST_MESSAGE_SECONDS = 45.0
+_LIVE_VIEW_SECONDS = 20.0
 _NOT_RUNNING = 3
 _INTERRUPTED = 130
 
@@ -75,10 +76,12 @@ def run_demo(detections: int, name: str) -> None:
             log = LOGS / f"{thing}.log"
             stack.enter_context(running(embedded.core_command(thing, SCENES), log))
             _wait_for_core(log)
+        _say_live_view(environment, thing)
         with _step(f"watch {detections} detections"):
             _show(messages, environment, detections)
         click.echo(f"annotated pictures: {ANNOTATED.relative_to(ROOT)}/")
         click.echo(f"logs of every step: {LOGS.relative_to(ROOT)}/")
+        click.echo(f"watch the camera as long as you like: make local-up, make camera ENV={name}")
         click.echo(f"demo done in {time.monotonic() - started:.0f} s; stopping what it started")
 
 
@@ -136,6 +139,7 @@ def run_camera(name: str) -> None:
         log = LOGS / f"{thing}.log"
         with running(embedded.core_command(thing, SCENES), log) as core:
             click.echo(f"{thing} runs; its log: {log.relative_to(ROOT)}; Ctrl-C stops it")
+            _say_live_view(environment, thing)
             core.wait()
         raise CommandFailed(f"{thing} ended with {core.returncode}; see {log}")
 
@@ -241,6 +245,20 @@ def _show(messages: "queue.Queue[Message]", environment: EnvironmentConfig, want
             with Image.open(SCENES / source) as picture:
                 draw_detections(picture, message["detections"]).save(ANNOTATED / source)
             seen += 1
+
+
+def _say_live_view(environment: EnvironmentConfig, thing: str) -> None:
+    """Say where the camera's live view is, once its function runs, if it has one."""
+    if environment.inference.live_view_port is None:
+        return
+    component = f"deeplens.{environment.name}.inference"
+    give_up_at = time.monotonic() + _LIVE_VIEW_SECONDS
+    while time.monotonic() < give_up_at:
+        for file in (LOCAL / "cores" / thing).rglob(f"{component}/state/live-view.url"):
+            click.echo(f"live view, while the camera runs: {file.read_text('utf-8').strip()}")
+            return
+        time.sleep(0.2)
+    click.echo(f"no live view yet; see the camera's state folder, below .local/cores/{thing}")
 
 
 def _wait_for_core(log: Path) -> None:

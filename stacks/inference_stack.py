@@ -5,6 +5,7 @@ from constructs import Construct
 
 from stacks.config import EnvironmentConfig, ModelArtifact
 from stacks.constructs.deeplens_project import DeepLensProject
+from stacks.constructs.function_archive import ARCHIVE_NAME, function_archive
 from stacks.constructs.greengrass_component import GreengrassComponents
 from stacks.constructs.inference_function import InferenceFunction, function_name
 from stacks.constructs.model_bucket import ModelBucket
@@ -38,10 +39,25 @@ class InferenceStack(Stack):
             function_name=function_name(environment.name),
         )
         model_bucket.grant_download(components.handler_role)
-        model = components.add_model(
-            artifact, published=model_bucket.publish(self, "Artifact", artifact)
-        )
-        inference = components.add_inference(function, model, environment.inference)
+        published = model_bucket.publish(self, "Artifact", artifact)
+        model = components.add_model(artifact, published=published)
+        if environment.fleet.core_runtime == "lite":
+            software = function_archive()
+            inference = components.add_generic_inference(
+                function,
+                model,
+                environment.inference,
+                published_model=published,
+                published_function=model_bucket.publish_file(
+                    self,
+                    "Software",
+                    software,
+                    key=f"inference-function/{software.digest}/{ARCHIVE_NAME}",
+                    description="the camera's function, for nucleus lite",
+                ),
+            )
+        else:
+            inference = components.add_inference(function, model, environment.inference)
         project = DeepLensProject(
             self,
             "Project",
@@ -50,6 +66,7 @@ class InferenceStack(Stack):
             model=model,
             inference=inference,
             topic=environment.inference.topic,
+            core_runtime=environment.fleet.core_runtime,
             rollout=environment.rollout,
         )
 

@@ -1,17 +1,19 @@
-"""What a component may publish: its `accessControl` for the MQTT proxy."""
+"""What a component may publish and subscribe to: its `accessControl` for the MQTT proxy."""
 
 import re
 from typing import Any
 
-_OPERATION = "aws.greengrass#PublishToIoTCore"
+PUBLISH = "aws.greengrass#PublishToIoTCore"
+SUBSCRIBE = "aws.greengrass#SubscribeToIoTCore"
 
 
-def may_publish(
-    configuration: dict[str, Any], topic: str, *, thing: str, interpolate: bool
+def is_allowed(
+    operation: str, configuration: dict[str, Any], topic: str, *, thing: str, interpolate: bool
 ) -> bool:
-    """Whether a policy of the component's configuration allows publishing to the topic.
+    """Whether a policy of the component's configuration allows an operation on the topic.
 
     Args:
+        operation: `PUBLISH` or `SUBSCRIBE`.
         configuration: of the component, with its `accessControl`.
         topic: as the component gave it.
         thing: name of the core device.
@@ -21,7 +23,7 @@ def may_publish(
     policies = configuration.get("accessControl", {}).get("aws.greengrass.ipc.mqttproxy", {})
     for policy in policies.values():
         operations = policy.get("operations", [])
-        if _OPERATION not in operations and "*" not in operations:
+        if operation not in operations and "*" not in operations:
             continue
         for resource in policy.get("resources", []):
             pattern = resource.replace("{iot:thingName}", thing) if interpolate else resource

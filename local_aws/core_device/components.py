@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from local_aws.core_device import lifecycle
-from local_aws.core_device.configuration import interpolated
+from local_aws.core_device.configuration import interpolated, with_own_variables
 from local_aws.core_device.errors import BROKEN, UPDATE, DeploymentFailed
 from local_aws.core_device.lambda_process import (
     LambdaProcess,
@@ -24,6 +24,7 @@ from local_aws.core_device.lifecycle import Script, Step
 logger = logging.getLogger(__name__)
 
 _LAMBDA = "aws.greengrass.lambda"
+_PYTHON = "python3.12"
 _MOST_RESTARTS = 3
 GGC_VERSION = "2.16.1"
 
@@ -86,6 +87,7 @@ async def start(component: Component, host: Host, others: dict[str, Component]) 
         token = _admit(component, host)
         component.process = LambdaProcess(_launch(component, host, others, token))
     elif run := lifecycle.step(component.recipe, "run"):
+        _link_camera(component, host)
         component.process = _script(component, run, host, others)
     else:
         await _run_step(component, "startup", host, others)
@@ -163,10 +165,44 @@ def _shutdown(component: Component, host: Host, others: dict[str, Component]) ->
 
 def _script(component: Component, step: Step, host: Host, others: dict[str, Component]) -> Script:
     folders = _folders(component, host.layout, others)
-    environment = _environment(component, host, _admit(component, host))
-    filled = replace(step, script=interpolated(step.script, component.name, folders))
     layout = host.layout
+    own = _own_variables(component, host)
+
+    def filled_in(text: str) -> str:
+        return with_own_variables(interpolated(text, component.name, folders), own)
+
+    environment = {
+        **_environment(component, host, _admit(component, host)),
+        **{key: filled_in(value) for key, value in step.variables.items()},
+    }
+    environment["PATH"] = f"{_device_python(host)}:{environment['PATH']}"
+    filled = replace(step, script=filled_in(step.script))
     return Script(filled, layout.work(component.name), layout.log(component.name), environment)
+
+
+def _own_variables(component: Component, host: Host) -> dict[str, str]:
+    layout = host.layout
+    return {
+        "artifacts:path": str(layout.artifacts(component.name, component.version)),
+        "artifacts:decompressedPath": str(layout.unarchived(component.name, component.version)),
+        "work:path": str(layout.work(component.name)),
+        "kernel:rootPath": str(layout.greengrass),
+        "iot:thingName": host.identity.thing,
+    }
+
+
+def _device_python(host: Host) -> Path:
+    """Return a folder with the device's interpreter, under the name that recipes ask for.
+
+    A link would leave the interpreter's virtual environment behind.
+    """
+    folder = host.layout.root / "bin"
+    folder.mkdir(parents=True, exist_ok=True)
+    program = folder / _PYTHON
+    if not program.exists():
+        program.write_text(f'#!/bin/sh\nexec "{host.interpreter}" "$@"\n', encoding="utf-8")
+        program.chmod(0o755)
+    return folder
 
 
 def _admit(component: Component, host: Host) -> str:

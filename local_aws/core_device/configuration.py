@@ -14,6 +14,7 @@ from typing import Any
 
 logger = logging.getLogger(__name__)
 
+_OWN = re.compile(r"\{([\w-]+:[\w-]+)\}")
 _CROSS_COMPONENT = re.compile(r"\{([.\w-]+):([.\w-]+):([^:}]*)\}")
 
 
@@ -57,6 +58,11 @@ def interpolated(text: str, own: str, dependencies: Mapping[str, Mapping[str, Pa
         return str(folders[key])
 
     return _CROSS_COMPONENT.sub(fill, text)
+
+
+def with_own_variables(text: str, variables: dict[str, str]) -> str:
+    """Fill a component's own `{namespace:key}` in; what is no variable stays, as on a real core."""
+    return _OWN.sub(lambda match: variables.get(match[1], match[0]), text)
 
 
 def _merged(value: Any, update: Any) -> Any:

@@ -62,9 +62,13 @@ class Connection:
 
     def subscribe(self, topic: str, receive: Callable[[str, dict[str, Any]], None]) -> None:
         """Call `receive(topic, message)` for each JSON message."""
+        self.listen(topic, lambda topic, payload: receive(topic, json.loads(payload or b"{}")))
+
+    def listen(self, topic: str, receive: Callable[[str, bytes], None]) -> None:
+        """Call `receive(topic, payload)` for each message."""
 
         def on_message(topic: str, payload: bytes, **_: Any) -> None:
-            receive(topic, json.loads(payload or b"{}"))
+            receive(topic, payload)
 
         self._subscriptions.append((topic, on_message))
         self._subscribe(topic, on_message).result(_TIMEOUT_SECONDS)

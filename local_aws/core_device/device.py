@@ -11,15 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from local_aws.core_device import components, deploying
-from local_aws.core_device.access_control import may_publish
+from local_aws.core_device.access_control import PUBLISH, SUBSCRIBE, is_allowed
 from local_aws.core_device.cloud import DeviceCloud
 from local_aws.core_device.components import Component, Host
 from local_aws.core_device.connection import Connection
 from local_aws.core_device.deploying import Deployed
 from local_aws.core_device.errors import DeploymentFailed
 from local_aws.core_device.health import outcome, status_message
-from local_aws.core_device.ipc import IpcServer, Refused
+from local_aws.core_device.ipc import Cancel, Deliver, IpcServer, Refused
 from local_aws.core_device.layout import Layout
+from local_aws.core_device.subscriptions import Subscriptions
 from local_aws.core_device.token_exchange import TokenExchangeService
 from local_aws.endpoint import Endpoint
 
@@ -47,13 +48,14 @@ class CoreDevice:
         self._identity = layout.read_identity()
         self._cloud = DeviceCloud(endpoint, layout, self._identity)
         self._connection = Connection(endpoint, layout, self._identity.thing)
-        self._ipc = IpcServer(self._publish)
+        self._ipc = IpcServer(self._publish, self._subscribe)
         self._jobs: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._deployed = Deployed()
         self._sequence = int(time.time() * 1000)
         # A Unix socket's path has at most 107 characters.
         self._runtime = Path(tempfile.mkdtemp(prefix="core-"))
         self._loop = asyncio.get_running_loop()
+        self._subscriptions = Subscriptions(self._connection, self._loop)
         self._token_exchange = TokenExchangeService(self._cloud, self._ipc.knows)
         self._host = Host(
             layout=layout,
@@ -178,16 +180,29 @@ class CoreDevice:
         partial.replace(self._layout.current)
 
     async def _publish(self, name: str, topic: str, payload: bytes, qos: int) -> None:
+        self._authorize(PUBLISH, name, topic)
+        await asyncio.wrap_future(self._connection.publish(topic, payload, qos))
+
+    async def _subscribe(self, name: str, topic: str, _qos: int, deliver: Deliver) -> Cancel:
+        self._authorize(SUBSCRIBE, name, topic)
+        return await self._subscriptions.add(topic, deliver)
+
+    def _authorize(self, operation: str, name: str, topic: str) -> None:
         component = self._deployed.running.get(name)
         nucleus = self._deployed.running.get(_NUCLEUS)
-        interpolate = bool(
-            nucleus and nucleus.configuration.get("interpolateComponentConfiguration")
+        # Nucleus lite, which is no component of a deployment, always does.
+        interpolate = nucleus is None or bool(
+            nucleus.configuration.get("interpolateComponentConfiguration")
         )
-        if component is None or not may_publish(
-            component.configuration, topic, thing=self._identity.thing, interpolate=interpolate
+        if component is None or not is_allowed(
+            operation,
+            component.configuration,
+            topic,
+            thing=self._identity.thing,
+            interpolate=interpolate,
         ):
-            raise Refused(f"{name} is not authorized to publish to {topic}")
-        await asyncio.wrap_future(self._connection.publish(topic, payload, qos))
+            verb = "publish" if operation == PUBLISH else "subscribe"
+            raise Refused(f"{name} is not authorized to {verb} to {topic}")
 
     async def _update_job(self, job_id: str, status: str, details: dict[str, str]) -> None:
         topic = f"$aws/things/{self._identity.thing}/jobs/{job_id}/update"

@@ -25,8 +25,13 @@ _CONNECT, _CONNECT_ACK = 4, 5
 _CONNECTION_ACCEPTED, _TERMINATE_STREAM = 1, 2
 
 _PUBLISH = "aws.greengrass#PublishToIoTCore"
+_SUBSCRIBE = "aws.greengrass#SubscribeToIoTCore"
+_IOT_CORE_MESSAGE = "aws.greengrass#IoTCoreMessage"
 
 Publish = Callable[[str, str, bytes, int], Awaitable[None]]
+Deliver = Callable[[str, bytes], Awaitable[None]]
+Cancel = Callable[[], None]
+Subscribe = Callable[[str, str, int, Deliver], Awaitable[Cancel]]
 
 
 class Refused(Exception):  # noqa: N818 - becomes the protocol's UnauthorizedError
@@ -46,9 +51,15 @@ def encode(headers: dict[str, str | int], payload: bytes) -> bytes:
 class IpcServer:
     """Serves components on one socket; each authenticates with the token it was started with."""
 
-    def __init__(self, publish: Publish) -> None:
-        """`publish(component, topic, payload, qos)` raises `Refused` or fails, or returns."""
+    def __init__(self, publish: Publish, subscribe: Subscribe) -> None:
+        """Take what carries operations out; each raises `Refused` or fails, or returns.
+
+        Args:
+            publish: `publish(component, topic, payload, qos)`.
+            subscribe: `subscribe(component, topic, qos, deliver)`; what it returns ends it.
+        """
         self._publish = publish
+        self._subscribe = subscribe
         self._components: dict[str, str] = {}
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
@@ -80,6 +91,8 @@ class IpcServer:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         component: str | None = None
+        # By stream: what ends its subscription.
+        subscriptions: dict[int, Cancel] = {}
         try:
             while True:
                 headers, payload = await _read(reader)
@@ -93,10 +106,16 @@ class IpcServer:
                 elif kind == _PING:
                     await _send(writer, _PING_RESPONSE, 0, 0, {}, payload)
                 elif kind == _APPLICATION_MESSAGE and component:
-                    await self._operate(component, headers, payload, writer)
+                    stream = headers[":stream-id"]
+                    if headers.get(":message-flags", 0) & _TERMINATE_STREAM:
+                        subscriptions.pop(stream, _nothing)()
+                    elif cancel := await self._operate(component, headers, payload, writer):
+                        subscriptions[stream] = cancel
         except (asyncio.IncompleteReadError, ConnectionError):
             return
         finally:
+            for cancel in subscriptions.values():
+                cancel()
             writer.close()
             with suppress(ConnectionError):
                 await writer.wait_closed()
@@ -107,26 +126,46 @@ class IpcServer:
         headers: dict[str, Any],
         payload: bytes,
         writer: asyncio.StreamWriter,
-    ) -> None:
+    ) -> Cancel | None:
+        """Carry an operation out and answer; return what ends it, if it goes on."""
         operation = headers.get("operation", "")
         stream = headers[":stream-id"]
+        answered = asyncio.Event()
+
+        async def deliver(topic: str, content: bytes) -> None:
+            await answered.wait()
+            message = {"topicName": topic, "payload": base64.b64encode(content).decode()}
+            body = json.dumps({"message": message}).encode()
+            kind = {"service-model-type": _IOT_CORE_MESSAGE}
+            await _send(writer, _APPLICATION_MESSAGE, 0, stream, kind, body)
+
+        cancel: Cancel | None = None
         try:
-            _require_modelled(operation)
             request = json.loads(payload)
-            content = base64.b64decode(request.get("payload", ""))
-            await self._publish(component, request["topicName"], content, int(request["qos"]))
+            if operation == _PUBLISH:
+                content = base64.b64decode(request.get("payload", ""))
+                await self._publish(component, request["topicName"], content, int(request["qos"]))
+            elif operation == _SUBSCRIBE:
+                topic, qos = request["topicName"], int(request["qos"])
+                cancel = await self._subscribe(component, topic, qos, deliver)
+            else:
+                text = f"{operation} is not modelled by this core device"
+                await _fail(writer, stream, "aws.greengrass#ServiceError", text)
+                return None
         except Refused as refusal:
             await _fail(writer, stream, "aws.greengrass#UnauthorizedError", str(refusal))
         except Exception as error:  # noqa: BLE001 - the client must get an answer
             await _fail(writer, stream, "aws.greengrass#ServiceError", str(error))
         else:
-            kind = {"service-model-type": f"{_PUBLISH}Response"}
-            await _send(writer, _APPLICATION_MESSAGE, _TERMINATE_STREAM, stream, kind, b"{}")
+            kind = {"service-model-type": f"{operation}Response"}
+            flags = 0 if cancel else _TERMINATE_STREAM
+            await _send(writer, _APPLICATION_MESSAGE, flags, stream, kind, b"{}")
+            answered.set()
+        return cancel
 
 
-def _require_modelled(operation: str) -> None:
-    if operation != _PUBLISH:
-        raise ValueError(f"{operation} is not modelled by this core device")
+def _nothing() -> None:
+    """A stream that carries no subscription ends without a trace."""
 
 
 async def _read(reader: asyncio.StreamReader) -> tuple[dict[str, Any], bytes]:

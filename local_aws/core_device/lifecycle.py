@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import os
 import signal
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,19 +24,26 @@ class Step:
     name: str
     script: str
     timeout_seconds: float | None
+    variables: dict[str, str] = field(default_factory=dict)
 
 
 def step(recipe: dict[str, Any], name: str) -> Step | None:
     """Return a step of the recipe's first manifest, or None if it has none."""
     manifest: dict[str, Any] = next(iter(recipe.get("Manifests", [])), {})
     lifecycle = manifest.get("Lifecycle") or recipe.get("Lifecycle") or {}
-    found = lifecycle.get(name)
-    more = found if isinstance(found, dict) else {"script": found}
+    found: Any = lifecycle.get(name)
+    # The classic core reads keys in any case.
+    more = (
+        {key.lower(): value for key, value in found.items()}
+        if isinstance(found, dict)
+        else {"script": found}
+    )
     script = more.get("script")
     if not script:
         return None
     timeout = more.get("timeout", _DEFAULT_TIMEOUT_SECONDS.get(name))
-    return Step(name, str(script), None if timeout is None else float(timeout))
+    variables = {key: str(value) for key, value in more.get("setenv", {}).items()}
+    return Step(name, str(script), None if timeout is None else float(timeout), variables)
 
 
 class Script:

@@ -16,7 +16,11 @@ class InferenceConfig(Section):
 
     camera: Annotated[
         str,
-        Field(pattern=r"^folder:.+$", description="where pictures come from: `folder:<folder>`"),
+        Field(
+            pattern=r"^(folder:.+|video:.+|v4l2:/dev/video\d+|rtsp://.+|https?://.+|awscam)$",
+            description="where pictures come from: `folder:<folder>`, `video:<file>`, "
+            "`v4l2:/dev/video0`, `rtsp://…`, `http://…` (MJPEG) or `awscam`",
+        ),
     ] = "folder:camera"
     engine: Annotated[
         Literal["openvino", "tensorflow"], Field(description="what runs the model")
@@ -35,6 +39,15 @@ class InferenceConfig(Section):
         float,
         Field(ge=1, le=3600, strict=False, description="longest time between two heartbeats"),
     ] = 10.0
+    live_view_port: Annotated[
+        int | None,
+        Field(
+            ge=0,
+            le=65535,
+            description="the live view's port on the camera's own loopback, 0 for a free one; "
+            "without it there is none",
+        ),
+    ] = None
     isolation_mode: Annotated[
         Literal["NoContainer", "GreengrassContainer"],
         Field(
@@ -45,6 +58,17 @@ class InferenceConfig(Section):
     log_retention_days: Annotated[
         LogRetentionDays, Field(description="how long the function's log in the cloud is kept")
     ] = 30
+
+    @field_validator("camera")
+    @classmethod
+    def _no_secret(cls, value: str) -> str:
+        if re.match(r"[a-z]+://[^/@]*:[^/]*@", value):
+            raise ValueError(
+                "templates and recipes are no place for a password; give the user only, as in "
+                "'rtsp://user@192.0.2.7/stream', and write the password on the device "
+                "(docs/camera.md)"
+            )
+        return value
 
     @field_validator("topic")
     @classmethod

@@ -28,6 +28,7 @@ class DeepLensProject(Construct):
         model: Component,
         inference: Component,
         topic: str,
+        core_runtime: str,
         rollout: RolloutConfig,
     ) -> None:
         super().__init__(scope, id_)
@@ -41,13 +42,7 @@ class DeepLensProject(Construct):
             wildcard_reason="deployments and their jobs get their ids from the service, and things "
             "join the fleet after this stack; Greengrass' lists know no resources",
         )
-        components = {
-            name: {"componentVersion": version} for name, version in sorted(RELEASES.items())
-        }
-        # Lets the component below name its own thing in its access control.
-        components["aws.greengrass.Nucleus"] |= _configuration(
-            {"interpolateComponentConfiguration": True}
-        )
+        components = _core_components() if core_runtime == "classic" else {}
         # A device keeps what it has configured unless it is told to forget: each release begins
         # with its own defaults, so that v1 → v2 → v1 ends where it began.
         components[model.name] = {
@@ -191,8 +186,24 @@ _POLICIES = {
 }
 
 
+def _core_components() -> dict[str, dict[str, Any]]:
+    """Pinned parts of the classic core software; lite brings its own and takes none of these."""
+    components: dict[str, dict[str, Any]] = {
+        name: {"componentVersion": version} for name, version in sorted(RELEASES.items())
+    }
+    # Lets a component name its own thing in its access control.
+    components["aws.greengrass.Nucleus"] |= _configuration(
+        {"interpolateComponentConfiguration": True}
+    )
+    return components
+
+
 def _access_control(component: str, topic: str) -> dict[str, Any]:
-    """What the function may publish; a Lambda component cannot carry this in its recipe."""
+    """What the function may publish and hear; a Lambda component cannot carry this in its recipe.
+
+    Settings reach the camera by its shadow: it asks once (`get`), then hears what differs.
+    """
+    shadow = "$aws/things/{iot:thingName}/shadow/name/deeplens"
     return {
         "accessControl": {
             "aws.greengrass.ipc.mqttproxy": {
@@ -201,9 +212,15 @@ def _access_control(component: str, topic: str) -> dict[str, Any]:
                     "operations": ["aws.greengrass#PublishToIoTCore"],
                     "resources": [
                         topic.replace("{thing}", "{iot:thingName}"),
-                        "$aws/things/{iot:thingName}/shadow/name/deeplens/update",
+                        f"{shadow}/update",
+                        f"{shadow}/get",
                     ],
-                }
+                },
+                f"{component}:mqttproxy:2": {
+                    "policyDescription": "Settings that the shadow of its own thing desires.",
+                    "operations": ["aws.greengrass#SubscribeToIoTCore"],
+                    "resources": [f"{shadow}/get/accepted", f"{shadow}/update/delta"],
+                },
             }
         }
     }

@@ -9,6 +9,7 @@ from aws_cdk import CustomResource, Fn, Stack, aws_iam
 from constructs import Construct
 
 from stacks.config import InferenceConfig, ModelArtifact
+from stacks.constructs.camera_recipe import function_settings, generic_recipe
 from stacks.constructs.custom_resource_handler import CustomResourceHandler
 from stacks.constructs.inference_function import InferenceFunction
 from stacks.constructs.model_bucket import PublishedArtifact
@@ -59,7 +60,8 @@ class GreengrassComponents(Construct):
             "ComponentPublisher": "deeplens-tensorflow",
             "Manifests": [
                 {
-                    "Platform": {"os": "linux"},
+                    # Nucleus lite skips a manifest that names no runtime.
+                    "Platform": {"os": "linux", "runtime": "*"},
                     "Artifacts": [
                         {
                             "Uri": published.uri,
@@ -102,7 +104,12 @@ class GreengrassComponents(Construct):
                 "timeoutInSeconds": _CALL_TIMEOUT_SECONDS,
                 "statusTimeoutInSeconds": _STATUS_TIMEOUT_SECONDS,
                 "inputPayloadEncodingType": "json",
-                "environmentVariables": _function_settings(model, settings),
+                "environmentVariables": function_settings(
+                    settings,
+                    archive=f"{{{model.name}:artifacts:path}}/model.zip",
+                    directory=f"{{{model.name}:artifacts:decompressedPath}}/model",
+                    digest=model.identity,
+                ),
                 "linuxProcessParams": {"isolationMode": settings.isolation_mode},
             },
         }
@@ -123,6 +130,45 @@ class GreengrassComponents(Construct):
             },
         )
         resource.node.add_dependency(model.resource)
+        return Component(name, version, resource, function.version_arn)
+
+    def add_generic_inference(
+        self,
+        function: InferenceFunction,
+        model: Component,
+        settings: InferenceConfig,
+        *,
+        published_model: PublishedArtifact,
+        published_function: PublishedArtifact,
+    ) -> Component:
+        """Provide the same function as a generic component, for nucleus lite.
+
+        Its version, and what its heartbeat names, are those of the published function.
+        """
+        name = f"{self._prefix}.inference"
+        recipe = generic_recipe(
+            name=name,
+            model_name=model.name,
+            model_version=model.version,
+            model_uri=published_model.uri,
+            model_digest=model.identity,
+            function_uri=published_function.uri,
+            settings=settings,
+        )
+        content = _digest({**recipe, "source": function.source_hash})
+        version = Fn.join("", [function.version, f".0.0-sha256-{content[:_CONTENT_CHARACTERS]}"])
+        recipe["ComponentVersion"] = version
+        run = recipe["Manifests"][0]["Lifecycle"]["run"]
+        run["Setenv"]["MY_FUNCTION_ARN"] = function.version_arn
+        resource = self._provide(
+            "Inference",
+            name,
+            version,
+            {"Recipe": Stack.of(self).to_json_string(recipe), "ContentSha256": content},
+        )
+        resource.node.add_dependency(
+            model.resource, published_model.resource, published_function.resource
+        )
         return Component(name, version, resource, function.version_arn)
 
     def _statements(self, function_name: str) -> list[aws_iam.PolicyStatement]:
@@ -165,21 +211,6 @@ class GreengrassComponents(Construct):
         # Its permissions too, those that were granted elsewhere included.
         resource.node.add_dependency(self._handler)
         return resource
-
-
-def _function_settings(model: Component, settings: InferenceConfig) -> dict[str, str]:
-    """Environment variables of the function; Greengrass fills the model's paths in."""
-    return {
-        "DEEPLENS_MODEL_ARTIFACT": f"{{{model.name}:artifacts:path}}/model.zip",
-        "DEEPLENS_MODEL_DIRECTORY": f"{{{model.name}:artifacts:decompressedPath}}/model",
-        "DEEPLENS_MODEL_DIGEST": model.identity,
-        "DEEPLENS_CAMERA": settings.camera,
-        "DEEPLENS_ENGINE": settings.engine,
-        "DEEPLENS_THRESHOLD": str(settings.threshold),
-        "DEEPLENS_TOPIC": settings.topic,
-        "DEEPLENS_FRAME_INTERVAL_SECONDS": str(settings.frame_interval_seconds),
-        "DEEPLENS_HEARTBEAT_INTERVAL_SECONDS": str(settings.heartbeat_interval_seconds),
-    }
 
 
 def _digest(content: dict[str, Any]) -> str:

@@ -18,7 +18,7 @@ from constructs import Construct
 from stacks.config import ARTIFACT_NAME, ModelArtifact, ModelStoreConfig
 from stacks.constructs.custom_resource_handler import CustomResourceHandler
 from stacks.constructs.findings import accept_checkov, accept_wildcards
-from stacks.constructs.staged_file import stage_beside_templates
+from stacks.constructs.staged_file import StagedFile, stage_beside_templates
 
 COMPONENTS_PREFIX = "components"
 # What models are trained on and made from; replaced versions of it expire.
@@ -86,14 +86,26 @@ class ModelBucket(Construct):
 
     def publish(self, scope: Construct, id_: str, artifact: ModelArtifact) -> PublishedArtifact:
         """Upload the artifact with the deploy of `scope`'s stack and copy it to its own key."""
+        return self.publish_file(
+            scope,
+            id_,
+            StagedFile(artifact.path, artifact.digest),
+            key=f"{artifact.name}/{artifact.digest}/{ARTIFACT_NAME}",
+            description=f"model artifact {artifact.name} {artifact.version}",
+        )
+
+    def publish_file(
+        self, scope: Construct, id_: str, file: StagedFile, *, key: str, description: str
+    ) -> PublishedArtifact:
+        """Upload any file that components need; `key` is below `components/`."""
         stack = Stack.of(scope)
         asset = stack.synthesizer.add_file_asset(
-            source_hash=artifact.digest,
-            file_name=stage_beside_templates(Stage.of(scope), artifact),
+            source_hash=file.digest,
+            file_name=stage_beside_templates(Stage.of(scope), file),
             packaging=FileAssetPackaging.FILE,
-            display_name=f"model artifact {artifact.name} {artifact.version}",
+            display_name=description,
         )
-        key = f"{COMPONENTS_PREFIX}/{artifact.name}/{artifact.digest}/{ARTIFACT_NAME}"
+        key = f"{COMPONENTS_PREFIX}/{key}"
         resource = CustomResource(
             scope,
             id_,
@@ -104,7 +116,7 @@ class ModelBucket(Construct):
                 "SourceKey": asset.object_key,
                 "Bucket": self.bucket.bucket_name,
                 "Key": key,
-                "Sha256": artifact.digest,
+                "Sha256": file.digest,
             },
         )
         return PublishedArtifact(f"s3://{self.bucket_name}/{key}", resource)

@@ -1,27 +1,34 @@
-"""An artifact next to the templates that name it, without a second copy of its bytes."""
+"""A file next to the templates that name it, without a second copy of its bytes."""
 
 import os
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 from aws_cdk import Stage
 
-from stacks.config import ModelArtifact
+
+@dataclass(frozen=True)
+class StagedFile:
+    """A file, and its SHA-256 in lower-case hex."""
+
+    path: Path
+    digest: str
 
 
-def stage_beside_templates(stage: Stage | None, artifact: ModelArtifact) -> str:
-    """Hard-link the artifact into the cloud assembly; return its path as a manifest has it.
+def stage_beside_templates(stage: Stage | None, file: StagedFile) -> str:
+    """Hard-link the file into the cloud assembly; return its path as a manifest has it.
 
     A relative path lets the assembly travel to another machine; a hard link costs no copy
-    however many environments use the artifact. Across file systems it is copied once.
+    however many environments use the file. Across file systems it is copied once.
     """
     if stage is None:
-        raise ValueError("an artifact is staged for a stack inside a Stage")
+        raise ValueError("a file is staged for a stack inside a Stage")
     folder = Path(stage.asset_outdir)
-    staged = folder / f"asset.{artifact.digest}.zip"
+    staged = folder / f"asset.{file.digest}.zip"
     if not staged.exists():
         try:
-            os.link(artifact.path, staged)
+            os.link(file.path, staged)
         except OSError:
-            shutil.copyfile(artifact.path, staged)
+            shutil.copyfile(file.path, staged)
     return os.path.relpath(staged, stage.outdir)

@@ -4,12 +4,12 @@ import asyncio
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from local_aws.core_device.ipc import IpcServer, Refused
+from local_aws.core_device.ipc import Cancel, Deliver, IpcServer, Refused
 
 TOKEN = "token-of-the-inference-component"
 
@@ -23,6 +23,8 @@ class Core:
         self.refused_topics: set[str] = set()
         self.failures = 0
         self.answers = True
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._delivers: dict[str, Deliver] = {}
 
     @property
     def environment(self) -> dict[str, str]:
@@ -37,7 +39,7 @@ class Core:
         return [
             json.loads(payload)["state"]["reported"]
             for topic, payload, _ in self.published
-            if topic.startswith("$aws/")
+            if topic.endswith("/shadow/name/deeplens/update")
         ]
 
     def messages(self) -> list[dict[str, Any]]:
@@ -58,6 +60,28 @@ class Core:
             raise RuntimeError("the spool is full")
         self.published.append((topic, payload, qos))
 
+    async def listen(self, _component: str, topic: str, _qos: int, deliver: Deliver) -> Cancel:
+        if topic in self.refused_topics:
+            raise Refused(f"{topic} is not allowed")
+        self._loop = asyncio.get_running_loop()
+        self._delivers[topic] = deliver
+        return lambda: self._delivers.pop(topic, None) and None
+
+    def hears(self, topic: str) -> bool:
+        """Whether a component subscribed to the topic."""
+        return topic in self._delivers
+
+    def say(self, topic: str, document: Any) -> None:
+        """Have a message from the cloud delivered to who subscribed to its topic."""
+        assert self._loop
+        payload = document if isinstance(document, bytes) else json.dumps(document).encode()
+        delivered = self._delivers[topic](topic, payload)
+        asyncio.run_coroutine_threadsafe(_awaited(delivered), self._loop).result(30)
+
+
+async def _awaited(delivered: Awaitable[None]) -> None:
+    await delivered
+
 
 @contextmanager
 def serving(core: Core) -> Iterator[None]:
@@ -67,15 +91,17 @@ def serving(core: Core) -> Iterator[None]:
     thread.start()
 
     async def start() -> IpcServer:
-        server = IpcServer(core.take)
+        server = IpcServer(core.take, core.listen)
         server.admit(TOKEN, "deeplens.test.inference")
         await server.start(core.socket)
         return server
 
     try:
         server = asyncio.run_coroutine_threadsafe(start(), loop).result(30)
-        yield
-        asyncio.run_coroutine_threadsafe(server.stop(), loop).result(30)
+        try:
+            yield
+        finally:
+            asyncio.run_coroutine_threadsafe(server.stop(), loop).result(30)
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join(30)

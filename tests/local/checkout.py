@@ -8,9 +8,12 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
+
+if TYPE_CHECKING:
+    from mypy_boto3_iot_data import IoTDataPlaneClient
 
 ROOT = Path(__file__).parents[2]
 
@@ -71,17 +74,28 @@ def virtual_camera(checkout: Checkout) -> Iterator[None]:
 
 
 def heartbeat(checkout: Checkout) -> dict[str, Any]:
+    answer = _iot_data(checkout).get_thing_shadow(thingName="dev-camera-1", shadowName="deeplens")
+    reported: dict[str, Any] = json.loads(answer["payload"].read())["state"]["reported"]
+    return reported
+
+
+def desire(checkout: Checkout, settings: dict[str, Any]) -> None:
+    """Have the camera's shadow desire settings, as an operator does."""
+    payload = json.dumps({"state": {"desired": {"settings": settings}}}).encode()
+    _iot_data(checkout).update_thing_shadow(
+        thingName="dev-camera-1", shadowName="deeplens", payload=payload
+    )
+
+
+def _iot_data(checkout: Checkout) -> "IoTDataPlaneClient":
     endpoint = json.loads((checkout.root / ".local/aws/endpoint.json").read_text(encoding="utf-8"))
-    client = boto3.client(
+    return boto3.client(
         "iot-data",
         endpoint_url=endpoint["endpoint_url"],
         region_name="eu-central-1",
         aws_access_key_id="111111111111",
         aws_secret_access_key="local",
     )
-    answer = client.get_thing_shadow(thingName="dev-camera-1", shadowName="deeplens")
-    reported: dict[str, Any] = json.loads(answer["payload"].read())["state"]["reported"]
-    return reported
 
 
 def watch(checkout: Checkout, count: int) -> list[dict[str, Any]]:

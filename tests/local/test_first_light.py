@@ -16,7 +16,7 @@ import pytest
 
 from model_tools.shapes.scenes import write_scenes
 from stacks.config import load_environment
-from tests.local.checkout import ROOT, Checkout, destroy, heartbeat, virtual_camera, watch
+from tests.local.checkout import ROOT, Checkout, desire, destroy, heartbeat, virtual_camera, watch
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
@@ -60,6 +60,12 @@ def test_a_release_reaches_the_camera_moves_with_its_digest_and_goes(checkout: C
         )
         assert right >= len(messages) - 2
         assert heartbeat(checkout)["model"]["digest"] == first
+
+        desire(checkout, {"threshold": 0.25})
+        eventually(lambda: heartbeat(checkout)["settings"]["threshold"] == 0.25)
+        desire(checkout, {"threshold": 2})
+        eventually(lambda: heartbeat(checkout).get("settings_refused"))
+        assert heartbeat(checkout)["settings"]["threshold"] == 0.25
 
         again = checkout.demo("deploy", "dev")
         assert "no changes" in again

@@ -154,6 +154,9 @@ MISTAKES: list[tuple[str, str, Mistake]] = [
     ("complete-deployments", INFERENCE, lambda t: swap(
         t, 'LambdaManager\\":{\\"componentVersion\\":\\"2.3.7',
         'LambdaManager\\":{\\"componentVersion\\":\\">=2.3.0')),
+    ("own-topics", INFERENCE, lambda t: swap(t, "{iot:thingName}/shadow/name", "+/shadow/name")),
+    ("own-topics", INFERENCE, lambda t: swap(t, "shadow/name/deeplens/get", "jobs/start-next")),
+    ("own-topics", INFERENCE, lambda t: swap(t, "#PublishToIoTCore", "#PublishToTopic")),
     ("devices-roll-back", INFERENCE, lambda t: swap(t, "ROLLBACK", "DO_NOTHING")),
     ("kept-logs", INFERENCE, lambda t: properties(t, "AWS::Logs::LogGroup").pop("RetentionInDays")),
     ("kept-logs", MONITORING, lambda t: properties(t, "AWS::Logs::LogGroup").pop(

@@ -156,6 +156,14 @@ def test_the_camera_may_publish_its_own_topics_only(templates: Templates) -> Non
     assert all("${iot:Connection.Thing.ThingName}" in text for text in publishing)
 
 
+def test_the_camera_hears_the_settings_that_its_shadow_desires(templates: Templates) -> None:
+    (project,) = resources(templates["dev-Inference"], "Custom::DeepLensProject")
+    text = json.dumps(project["Properties"]["Components"])
+    assert "aws.greengrass#SubscribeToIoTCore" in text
+    for topic in ("get", "get/accepted", "update/delta"):
+        assert f"$aws/things/{{iot:thingName}}/shadow/name/deeplens/{topic}" in text
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_core_device_reads_components_and_writes_nothing_in_the_bucket(
     templates: Templates, name: str

@@ -14,6 +14,9 @@ _RECIPE_KEYS = {"RecipeFormatVersion", "ComponentName", "ComponentVersion", "Man
 _UNARCHIVE = {"NONE", "ZIP"}
 _DIGEST = r"(?:[0-9a-f]{64}|DIGEST)"
 _RUNTIME = "python3.12"
+_MODEL = "/model.zip"
+_OPERATIONS = {"aws.greengrass#PublishToIoTCore", "aws.greengrass#SubscribeToIoTCore"}
+_OWN_SHADOW = "$aws/things/{iot:thingName}/shadow/name/deeplens/"
 
 
 def no_greengrass_v1(stacks: list[Stack]) -> Iterator[Finding]:
@@ -140,6 +143,7 @@ def one_digest(stacks: list[Stack]) -> Iterator[Finding]:
             f"{logical_id}.{key}": text(resource["Properties"][key])
             for types, key in (("Custom::ModelArtifact", "Sha256"), (_PROJECT, "ModelDigest"))
             for logical_id, resource in stack.resources(types)
+            if text(resource["Properties"].get("Key", _MODEL)).endswith(_MODEL)
         }
         for logical_id, resource in stack.resources(_COMPONENT):
             definition = _lambda_definition(resource)
@@ -149,7 +153,8 @@ def one_digest(stacks: list[Stack]) -> Iterator[Finding]:
                     variables.get("DEEPLENS_MODEL_DIGEST")
                 )
             for artifact in _artifacts(_recipe(resource) or {}):
-                found[f"{logical_id}.Uri"] = artifact["Uri"].split("/")[-2]
+                if artifact["Uri"].endswith(_MODEL):
+                    found[f"{logical_id}.Uri"] = artifact["Uri"].split("/")[-2]
         if len(set(found.values())) > 1:
             said = ", ".join(f"{where} {digest[:12]}" for where, digest in sorted(found.items()))
             yield stack.finding("one-digest", "Project", f"these differ: {said}")
@@ -165,7 +170,10 @@ def complete_deployments(stacks: list[Stack]) -> Iterator[Finding]:
         }
         for logical_id, project in stack.resources(_PROJECT):
             components = json.loads(text(project["Properties"]["Components"]))
-            if missing := (own | {"aws.greengrass.Nucleus"}) - components.keys():
+            # Nucleus lite runs no Lambda component, and is no component of a deployment.
+            classic = any(_lambda_definition(one) for _, one in stack.resources(_COMPONENT))
+            core = {"aws.greengrass.Nucleus"} if classic else set()
+            if missing := (own | core) - components.keys():
                 yield stack.finding(
                     "complete-deployments", logical_id, f"add {', '.join(map(str, missing))}"
                 )
@@ -174,6 +182,33 @@ def complete_deployments(stacks: list[Stack]) -> Iterator[Finding]:
                     yield stack.finding(
                         "complete-deployments", logical_id, f"pin {name} to an exact version"
                     )
+
+
+def own_topics(stacks: list[Stack]) -> Iterator[Finding]:
+    """A component publishes and hears topics by name; of AWS' own, only its thing's shadow."""
+    for stack in stacks:
+        for logical_id, project in stack.resources(_PROJECT):
+            components = json.loads(text(project["Properties"]["Components"]))
+            for name, operation, resource in _accesses(components):
+                if operation not in _OPERATIONS:
+                    yield stack.finding("own-topics", logical_id, f"take {operation} from {name}")
+                if re.search(r"[*+#]", resource) or (
+                    resource.startswith("$") and not resource.startswith(_OWN_SHADOW)
+                ):
+                    yield stack.finding(
+                        "own-topics", logical_id, f"name {name}'s own topic, not {resource}"
+                    )
+
+
+def _accesses(components: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Yield component, operation and resource of every access control in a deployment."""
+    for name, component in components.items():
+        merge = json.loads(component.get("configurationUpdate", {}).get("merge", "{}"))
+        for policies in merge.get("accessControl", {}).values():
+            for policy in policies.values():
+                for operation in policy["operations"]:
+                    for resource in policy["resources"]:
+                        yield name, operation, resource
 
 
 def devices_roll_back(stacks: list[Stack]) -> Iterator[Finding]:
@@ -235,6 +270,7 @@ RULES: tuple[Rule, ...] = (
     camera_loop,
     one_digest,
     complete_deployments,
+    own_topics,
     devices_roll_back,
     kept_logs,
 )

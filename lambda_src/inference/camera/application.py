@@ -10,10 +10,11 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from camera.capture import CaptureLoop
 from camera.delivery import Delivery
+from camera.engines import engine_opener
 from camera.errors import SettingsError, SpoolError
 from camera.frames import Camera, NewestFrame
 from camera.greengrass_sdk import GreengrassSdkPublisher
@@ -30,7 +31,10 @@ from camera.settings import Settings, thing_name
 from camera.shadow import ShadowSettings
 from camera.sources import camera_from
 from camera.spool import Spool
-from vision.engine import DEFAULT_ENGINE, open_engine
+from vision.engine import DEFAULT_ENGINE
+
+if TYPE_CHECKING:
+    from camera.live_view import LiveView
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +67,8 @@ class Parts:
     # None: settings are those of the recipe.
     subscriber: Subscriber | None
     spool: Spool
+    # None: nobody can watch.
+    live_view: "LiveView | None" = None
 
 
 class Application:
@@ -72,7 +78,7 @@ class Application:
         self._parts = parts
         self._newest = NewestFrame()
         self._settings = CurrentSettings(settings.live)
-        self._outbox = Outbox(
+        self.outbox = Outbox(
             parts.spool, thing=settings.thing, topic=settings.topic, on_dropped=self._dropped
         )
         self.heartbeat = Heartbeat(
@@ -85,7 +91,7 @@ class Application:
                 "picture": lambda: self._capture.picture,
                 "dropped": lambda: {
                     "frames": self._newest.dropped,
-                    "messages": self._outbox.dropped,
+                    "messages": self.outbox.dropped,
                 },
                 "spool": lambda: asdict(parts.spool.state()),
                 "temperature_celsius": temperature_celsius,
@@ -94,7 +100,7 @@ class Application:
             },
         )
         self._reports = FailureReports(
-            thing=settings.thing, heartbeat=self.heartbeat, outbox=self._outbox
+            thing=settings.thing, heartbeat=self.heartbeat, outbox=self.outbox
         )
         self._capture = CaptureLoop(
             camera=parts.camera,
@@ -107,15 +113,16 @@ class Application:
             models=parts.models,
             newest=self._newest,
             settings=self._settings,
-            outbox=self._outbox,
+            outbox=self.outbox,
             heartbeat=self.heartbeat,
             reports=self._reports,
+            observers=[parts.live_view] if parts.live_view else [],
             on_loaded=lambda: self._start(self._capture),
             on_idle=self._capture.look,
         )
         self._workers: list[Worker] = [
             self.heartbeat,
-            self._outbox,
+            self.outbox,
             self._inference,
             Delivery(parts.spool, parts.publisher, on_failure=self._reports.slowed_by),
         ]
@@ -128,6 +135,8 @@ class Application:
                     desire=self._desire,
                 )
             )
+        if parts.live_view:
+            self._workers.append(parts.live_view)
         self._threads: dict[Worker, threading.Thread] = {}
 
     def start(self) -> None:
@@ -146,12 +155,12 @@ class Application:
         was_loading = self._inference.is_loading
         self._capture.stop()
         for worker in self._workers:
-            if worker is not self._outbox:
+            if worker is not self.outbox:
                 worker.stop()
         if not was_loading:
             self._join(self._inference, deadline - _LAST_WORDS_SECONDS)
         # Only now has it all that was decided.
-        self._outbox.stop()
+        self.outbox.stop()
         waited_for = [worker for worker in self._threads if worker is not self._inference]
         for worker in waited_for:
             self._join(worker, deadline)
@@ -193,7 +202,7 @@ def start(environment: Mapping[str, str]) -> bool:
     )
     try:
         settings = Settings.from_environment(environment)
-        camera = camera_from(settings.camera)
+        camera = camera_from(settings.camera, settings.state_directory)
     except SettingsError as error:
         logger.critical("the camera loop does not start: %s", error)
         return _report_only(environment, error)
@@ -213,11 +222,12 @@ def parts_of(settings: Settings, camera: Camera) -> Parts:
             directory=settings.model_directory,
             digest=settings.model_digest,
             state_directory=settings.state_directory,
-            open_engine=lambda artifact: open_engine(settings.engine, artifact),
+            open_engine=engine_opener(settings.engine, settings.state_directory),
         ),
         publisher=GreengrassSdkPublisher() if by_router else GreengrassPublisher(),
         subscriber=None if by_router else GreengrassSubscriber(),
         spool=open_spool(settings.state_directory),
+        live_view=open_live_view(settings),
     )
 
 
@@ -237,6 +247,25 @@ def open_spool(directory: Path) -> Spool:
     except SpoolError as error:
         logger.critical("%s; messages are kept in memory only, and lost with the process", error)
         return Spool.in_memory()
+
+
+def open_live_view(settings: Settings) -> "LiveView | None":
+    """Open the page that the settings ask for; a port that is taken does not stop a camera."""
+    if settings.live_view_port is None:
+        return None
+    # Only who watches needs a web server.
+    from camera.live_view import LiveView  # noqa: PLC0415 - see above
+
+    try:
+        return LiveView(
+            port=settings.live_view_port,
+            thing=settings.thing,
+            threshold=settings.live.threshold,
+            state_directory=settings.state_directory,
+        )
+    except OSError as error:
+        logger.error("no live view on port %d: %s", settings.live_view_port, error)  # noqa: TRY400 - said in words
+        return None
 
 
 def _end(application: Application) -> None:

@@ -12,6 +12,10 @@ logger = logging.getLogger(__name__)
 Receive = Callable[[str, bytes], None]
 
 _TIMEOUT_SECONDS = 5.0
+# awsiot.greengrasscoreipc.model.QOS.AT_LEAST_ONCE
+_AT_LEAST_ONCE = "1"
+
+_importing = threading.Lock()
 
 
 class ResultPublisher(Protocol):
@@ -59,11 +63,9 @@ class GreengrassPublisher:
         """
         client = self._connected()
         try:
-            from awsiot.greengrasscoreipc.model import QOS  # noqa: PLC0415 - see _connect
-
             # No lock here: a slow answer to one message must not hold up another.
             client.publish_to_iot_core_async(
-                topic_name=topic, qos=QOS.AT_LEAST_ONCE, payload=payload
+                topic_name=topic, qos=_AT_LEAST_ONCE, payload=payload
             ).result(self._timeout_seconds)
         except TimeoutError as error:
             self._give_up(client)
@@ -124,13 +126,11 @@ class GreengrassSubscriber:
         self._ended.clear()
         client = None
         try:
-            from awsiot.greengrasscoreipc.model import QOS  # noqa: PLC0415 - see _connect
-
             client = _connect(self._timeout_seconds)
             for topic in topics:
                 answered, _ = client.subscribe_to_iot_core_async(
                     topic_name=topic,
-                    qos=QOS.AT_LEAST_ONCE,
+                    qos=_AT_LEAST_ONCE,
                     on_stream_event=lambda event: receive(
                         event.message.topic_name, event.message.payload
                     ),
@@ -156,9 +156,11 @@ class GreengrassSubscriber:
 
 
 def _connect(timeout_seconds: float) -> Any:
-    # Only a core device has these, and loading them takes a while.
-    from awsiot.greengrasscoreipc import connect  # noqa: PLC0415
-    from awsiot.greengrasscoreipc.clientv2 import GreengrassCoreIPCClientV2  # noqa: PLC0415
+    # Only a core device has these, and loading them takes a while. One thread at a time: their
+    # modules import each other, and Python gives up where two threads begin at two ends.
+    with _importing:
+        from awsiot.greengrasscoreipc import connect  # noqa: PLC0415
+        from awsiot.greengrasscoreipc.clientv2 import GreengrassCoreIPCClientV2  # noqa: PLC0415
 
     # No executor: nothing is subscribed to, and a thread pool takes no work at exit.
     return GreengrassCoreIPCClientV2(client=connect(timeout=timeout_seconds), executor=None)

@@ -11,6 +11,7 @@ Row = tuple[Any, ...]
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _PRIMARY_CODE = 0xFF
 _LONGEST_SEARCH = 1_000_000
+_MOST_IN_A_PAGE = 512
 
 
 def is_damage(error: sqlite3.Error) -> bool:
@@ -34,27 +35,47 @@ def set_aside(file: Path) -> Path:
 def salvage(damaged: Path) -> Iterator[Row | None]:
     """Yield each row that can be read, and None for each that cannot.
 
-    A file whose header is broken yields one None: how many were in it nobody knows.
+    Of a file whose beginning or end is broken nobody knows how many rows that part had; it yields
+    one None.
     """
     with contextlib.closing(sqlite3.connect(damaged, isolation_level=None)) as database:
-        try:
-            first, last = database.execute(
-                "SELECT min(sequence), max(sequence) FROM messages"
-            ).fetchone()
-        except sqlite3.DatabaseError:
+        first, last = (_edge(database, which) for which in ("min", "max"))
+        if last is None:
             yield None
-            return
+            if first is None:
+                return
+            last = first + _LONGEST_SEARCH
         if first is None:
-            return
-        for sequence in range(first, min(last, first + _LONGEST_SEARCH) + 1):
+            yield None
+            first = max(1, last - _LONGEST_SEARCH)
+        # How many in a row were not there: a whole page's worth is the end where none is known.
+        missing = 0
+        for sequence in range(first, last + 1):
             try:
-                row = database.execute(
-                    "SELECT sequence, topic, payload, checksum FROM messages WHERE sequence = ?",
-                    (sequence,),
-                ).fetchone()
+                row = _row(database, sequence)
             except sqlite3.DatabaseError:
+                row = None
                 yield None
-            else:
-                # A gap is one that was taken; a broken page hides its rows with an error.
-                if row is not None:
-                    yield row
+            # A gap is one that was taken; a broken page hides its rows with an error.
+            if row is not None:
+                yield row
+            missing = 0 if row else missing + 1
+            if missing > _MOST_IN_A_PAGE:
+                return
+
+
+def _edge(database: sqlite3.Connection, which: str) -> int | None:
+    """Return the first or last sequence; None where that page is broken, 0 without rows."""
+    try:
+        # One at a time: asked for both, SQLite reads every page.
+        found = database.execute(f"SELECT {which}(sequence) FROM messages").fetchone()[0]  # noqa: S608 - min or max
+    except sqlite3.DatabaseError:
+        return None
+    return int(found or 0)
+
+
+def _row(database: sqlite3.Connection, sequence: int) -> Row | None:
+    found: Row | None = database.execute(
+        "SELECT sequence, topic, payload, checksum FROM messages WHERE sequence = ?", (sequence,)
+    ).fetchone()
+    return found

@@ -10,8 +10,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
-import jsonschema
-
 from vision.errors import ManifestError
 
 MANIFEST_NAME = "manifest.json"
@@ -139,7 +137,10 @@ def _check_form(document: Any) -> None:
             f"schema_version: given {document.get('schema_version')!r}, "
             f"this software reads {SCHEMA_VERSION}"
         )
-    error = jsonschema.exceptions.best_match(_validator().iter_errors(document))
+    # Six MiB that a camera needs only while it reads a manifest's form.
+    from jsonschema.exceptions import best_match  # noqa: PLC0415 - see above
+
+    error = best_match(_validator().iter_errors(document))
     if error is not None:
         where = ".".join(str(part) for part in error.absolute_path) or MANIFEST_NAME
         raise ManifestError(f"{where}: {_in_few_words(error)}")
@@ -155,6 +156,8 @@ def _in_few_words(error: Any) -> str:
 
 @cache
 def _validator() -> Any:
+    import jsonschema  # noqa: PLC0415 - see _check_form
+
     return jsonschema.Draft202012Validator(json.loads(_SCHEMA.read_text(encoding="utf-8")))
 
 

@@ -8,7 +8,7 @@ from botocore.eventstream import EventStreamBuffer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local_aws.core_device.access_control import may_publish
+from local_aws.core_device.access_control import PUBLISH, SUBSCRIBE, is_allowed
 from local_aws.core_device.configuration import interpolated, updated
 from local_aws.core_device.errors import DeploymentFailed
 from local_aws.core_device.ipc import encode
@@ -38,17 +38,18 @@ def policy(
 def test_a_component_publishes_what_its_access_control_names(
     resource: str, topic: str, *, allowed: bool
 ) -> None:
-    assert may_publish(policy(resource), topic, thing="cam", interpolate=True) is allowed
+    assert is_allowed(PUBLISH, policy(resource), topic, thing="cam", interpolate=True) is allowed
 
 
 def test_without_the_nucleus_setting_a_thing_name_stays_text() -> None:
     rule = policy("deeplens/{iot:thingName}/infer")
-    assert not may_publish(rule, "deeplens/cam/infer", thing="cam", interpolate=False)
+    assert not is_allowed(PUBLISH, rule, "deeplens/cam/infer", thing="cam", interpolate=False)
 
 
 def test_another_operation_allows_nothing() -> None:
     rule = policy("*", operation="aws.greengrass#SubscribeToIoTCore")
-    assert not may_publish(rule, "x", thing="cam", interpolate=True)
+    assert not is_allowed(PUBLISH, rule, "x", thing="cam", interpolate=True)
+    assert is_allowed(SUBSCRIBE, rule, "x", thing="cam", interpolate=True)
 
 
 def test_recipe_variables_of_direct_dependencies_are_filled_in() -> None:

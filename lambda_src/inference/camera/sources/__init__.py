@@ -2,26 +2,30 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from camera.errors import SettingsError
 from camera.frames import Camera
 
 _DEVICES = "/dev/video"
+_PASSWORD_FILE = "camera-password"  # noqa: S105 - the name of a file
 
 
-def camera_from(setting: str) -> Camera:
+def camera_from(setting: str, state_directory: Path = Path()) -> Camera:
     """Return the camera that DEEPLENS_CAMERA names: a kind, and where it is.
 
+    Recipes are no place for secrets: the password of an address that has a user and none is read
+    from `camera-password` in the state directory.
+
     Raises:
-        SettingsError: there is no such kind, or the place cannot be one.
+        SettingsError: there is no such kind, or the place cannot be one, or lacks a password.
     """
     kind, _, where = setting.partition(":")
     make = _KINDS.get(kind)
     if make is None or "\0" in where:
         raise _refusal(setting, f"one of {', '.join(_EXAMPLES.values())}")
     try:
-        return make(where)
+        return make(_with_password(kind, where, state_directory))
     except ValueError:
         raise _refusal(setting, f"for example {_EXAMPLES[kind]}") from None
 
@@ -70,6 +74,25 @@ def _awscam(where: str) -> Camera:
     if where:
         raise ValueError(where)
     return DeepLensCamera()
+
+
+def _with_password(kind: str, where: str, state_directory: Path) -> str:
+    if kind not in {"rtsp", "http", "https"}:
+        return where
+    parts = urlsplit(f"{kind}:{where}")
+    if parts.username is None or parts.password is not None:
+        return where
+    file = state_directory / _PASSWORD_FILE
+    try:
+        password = file.read_text(encoding="utf-8").splitlines()[0].strip()
+    except (OSError, ValueError, IndexError):
+        raise SettingsError(
+            f"DEEPLENS_CAMERA: {parts.hostname} asks {parts.username} for a password; "
+            f"write it into {file} on the device, readable by the component's user only"
+        ) from None
+    user, _, host = parts.netloc.rpartition("@")
+    changed = parts._replace(netloc=f"{user}:{quote(password, safe='')}@{host}")
+    return changed.geturl().removeprefix(f"{kind}:")
 
 
 def _path(where: str) -> Path:

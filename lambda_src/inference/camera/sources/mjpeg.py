@@ -1,10 +1,13 @@
 """Network cameras that send JPEG after JPEG over HTTP: `multipart/x-mixed-replace`."""
 
+import contextlib
 import io
 import urllib.request
 from datetime import UTC, datetime
 from http.client import HTTPException, HTTPResponse
-from urllib.parse import urlsplit, urlunsplit
+from typing import Any
+from urllib.error import HTTPError
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 import numpy as np
 from PIL import Image
@@ -45,6 +48,8 @@ class MjpegCamera:
             content = _next_part(self._response)
         except (OSError, HTTPException, ValueError) as error:
             self.close()
+            if isinstance(error, HTTPError):
+                error.close()
             raise CameraError(f"{self._shown} gave no picture: {error}") from error
         if _END_OF_JPEG not in content[-16:]:
             raise CameraError(f"{self._shown} sent a truncated picture of {len(content)} bytes")
@@ -68,12 +73,13 @@ class MjpegCamera:
         host = parts.netloc.rpartition("@")[2]
         plain = urlunsplit(parts._replace(netloc=host))
         if parts.username:
-            passwords.add_password(None, plain, parts.username, parts.password or "")
+            user, password = unquote(parts.username), unquote(parts.password or "")
+            passwords.add_password(None, plain, user, password)
         opener = urllib.request.build_opener(
             # A camera is on this network: a proxy is not asked.
             urllib.request.ProxyHandler({}),
-            urllib.request.HTTPBasicAuthHandler(passwords),
-            urllib.request.HTTPDigestAuthHandler(passwords),
+            _Basic(passwords),
+            _Digest(passwords),
         )
         response = opener.open(plain, timeout=_TIMEOUT_SECONDS)
         if response.headers.get_content_type() != "multipart/x-mixed-replace":
@@ -82,6 +88,22 @@ class MjpegCamera:
             raise ValueError(f"it answers with {kind}, expected multipart/x-mixed-replace")
         found: HTTPResponse = response
         return found
+
+
+class _Basic(urllib.request.HTTPBasicAuthHandler):
+    """Hangs up on the answer that asked for a password; urllib leaves that to the collector."""
+
+    def http_error_401(self, req: Any, fp: Any, code: int, msg: str, headers: Any) -> Any:
+        with contextlib.closing(fp):
+            return super().http_error_401(req, fp, code, msg, headers)
+
+
+class _Digest(urllib.request.HTTPDigestAuthHandler):
+    """As above."""
+
+    def http_error_401(self, req: Any, fp: Any, code: int, msg: str, headers: Any) -> Any:
+        with contextlib.closing(fp):
+            return super().http_error_401(req, fp, code, msg, headers)
 
 
 def _next_part(response: HTTPResponse) -> bytes:

@@ -1,0 +1,227 @@
+"""What the camera sees and finds, for somebody on the machine itself: a page on its loopback.
+
+Nothing is sent anywhere, and nothing is encoded while nobody watches. The address has a token, so
+that other users of the machine, and pages of other sites in the same browser, do not see it.
+"""
+
+import base64
+import hmac
+import io
+import json
+import logging
+import re
+import secrets
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from PIL import Image
+
+from camera.frames import Frame
+from vision.detections import Detection
+
+logger = logging.getLogger(__name__)
+
+ADDRESS_FILE = "live-view.url"
+
+_PAGE = Path(__file__).with_name("live_view.html")
+_NUMBER = re.compile("[0-9]{1,15}")
+_WIDEST_PX = 960
+_JPEG_QUALITY = 80
+_WAIT_SECONDS = 1.0
+_RATE_WINDOW_SECONDS = 3.0
+_MOST_FRAMES_IN_WINDOW = 300
+_MOST_REQUESTS = 8
+_REQUEST_SECONDS = 5.0
+_MOST_DETECTIONS = 100
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One frame with what was found on it; `at_seconds` is monotonic."""
+
+    number: int
+    frame: Frame
+    found: Sequence[Detection]
+    inference_ms: float
+    latency_ms: float
+    frames_per_second: float
+    at_seconds: float
+
+
+class LiveView:
+    """Holds the newest frame, and serves it. `address` is known once it was made."""
+
+    def __init__(self, *, port: int, thing: str, threshold: float, state_directory: Path) -> None:
+        """Listen on the loopback; `port` 0 takes a free one. The address is put into a file.
+
+        Raises:
+            OSError: the port is taken.
+        """
+        self._arrived = threading.Condition()
+        self._newest: Seen | None = None
+        self._times: deque[float] = deque(maxlen=_MOST_FRAMES_IN_WINDOW)
+        self._number = 0
+        self._token = secrets.token_urlsafe(18)
+        self._server = _Server(port, self)
+        self.address = f"http://127.0.0.1:{self._server.server_port}/{self._token}/"
+        self._page = (
+            _PAGE.read_text(encoding="utf-8")
+            .replace("{{thing}}", thing)
+            .replace("{{threshold}}", str(threshold))
+        )
+        self._file = state_directory / ADDRESS_FILE
+
+    def see(self, frame: Frame, found: Sequence[Detection], inference_ms: float) -> None:
+        """Make this the newest frame."""
+        now = time.monotonic()
+        latency = datetime.now(UTC) - frame.captured_at
+        with self._arrived:
+            self._times.append(now)
+            while self._times[0] < now - _RATE_WINDOW_SECONDS:
+                self._times.popleft()
+            span = now - self._times[0]
+            rate = (len(self._times) - 1) / span if span else 0.0
+            self._number += 1
+            self._newest = Seen(
+                self._number, frame, found, inference_ms, latency.total_seconds() * 1000, rate, now
+            )
+            self._arrived.notify_all()
+
+    def after(self, number: int) -> Seen | None:
+        """Wait for a frame that is newer than `number`; None when none came in time."""
+        with self._arrived:
+            self._arrived.wait_for(lambda: self._number != number, _WAIT_SECONDS)
+            return self._newest if self._number != number else None
+
+    def run(self) -> None:
+        """Serve until `stop`."""
+        try:
+            self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._file.touch(mode=0o600)
+            self._file.write_text(f"{self.address}\n", encoding="utf-8")
+            logger.info("the live view's address is in %s", self._file)
+        except OSError as error:
+            logger.warning("the live view's address cannot be written: %s", error)
+        self._server.serve_forever(poll_interval=0.2)
+
+    def stop(self) -> None:
+        """Make `run` return."""
+        self._file.unlink(missing_ok=True)
+        # It waits for `serve_forever`, which may not have begun.
+        threading.Thread(target=self._server.end, daemon=True).start()
+
+    def answer(self, path: str, query: str) -> tuple[HTTPStatus, str, bytes, str]:
+        """Return status, content type, content and the nonce of the page's script."""
+        token, _, name = path.removeprefix("/").partition("/")
+        if not hmac.compare_digest(token.encode(), self._token.encode()):
+            return HTTPStatus.NOT_FOUND, "text/plain", b"not here", ""
+        if name == "":
+            nonce = secrets.token_urlsafe(12)
+            page = self._page.replace("{{nonce}}", nonce)
+            return HTTPStatus.OK, "text/html; charset=utf-8", page.encode(), nonce
+        if name == "frame":
+            given = parse_qs(query).get("after", ["0"])[0]
+            seen = self.after(int(given) if _NUMBER.fullmatch(given) else 0)
+            if seen is None:
+                return HTTPStatus.NO_CONTENT, "text/plain", b"", ""
+            return HTTPStatus.OK, "application/json", _encoded(seen), ""
+        return HTTPStatus.NOT_FOUND, "text/plain", b"not here", ""
+
+
+def _encoded(seen: Seen) -> bytes:
+    """One frame as JSON; the picture is a JPEG within, so that it and its boxes belong together."""
+    image = Image.fromarray(seen.frame.image)
+    height_px, width_px = seen.frame.image.shape[:2]
+    image.thumbnail((_WIDEST_PX, _WIDEST_PX))
+    picture = io.BytesIO()
+    image.save(picture, "JPEG", quality=_JPEG_QUALITY)
+    document: dict[str, Any] = {
+        "number": seen.number,
+        "source": seen.frame.source,
+        "width_px": width_px,
+        "height_px": height_px,
+        "inference_ms": round(seen.inference_ms, 2),
+        "latency_ms": round(seen.latency_ms, 2),
+        "frames_per_second": round(seen.frames_per_second, 2),
+        "age_ms": round((time.monotonic() - seen.at_seconds) * 1000, 2),
+        "detections": [asdict(one) for one in seen.found[:_MOST_DETECTIONS]],
+        "picture": base64.b64encode(picture.getvalue()).decode(),
+    }
+    return json.dumps(document).encode()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, port: int, view: LiveView) -> None:
+        self.view = view
+        self.places = threading.BoundedSemaphore(_MOST_REQUESTS)
+        self._serving = threading.Event()
+        super().__init__(("127.0.0.1", port), _Handler)
+
+    def serve_forever(self, poll_interval: float = 0.5) -> None:
+        self._serving.set()
+        super().serve_forever(poll_interval)
+
+    def end(self) -> None:
+        if self._serving.is_set():
+            self.shutdown()
+        self.server_close()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Who hangs up in the middle is no error of the camera's."""
+        logger.debug("a request to the live view ended: %s, %s", request, client_address)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+    protocol_version = "HTTP/1.1"
+    timeout = _REQUEST_SECONDS
+    server_version, sys_version = "camera", ""
+
+    def do_GET(self) -> None:
+        # Another name for this address is a page of another site's that reaches for it.
+        own = {f"{host}:{self.server.server_port}" for host in ("127.0.0.1", "localhost")}
+        if self.headers.get("Host") not in own:
+            self._send(HTTPStatus.FORBIDDEN, "text/plain", b"ask for 127.0.0.1", "")
+            return
+        if not self.server.places.acquire(blocking=False):
+            self._send(HTTPStatus.SERVICE_UNAVAILABLE, "text/plain", b"too many watch", "")
+            return
+        try:
+            address = urlsplit(self.path)
+            self._send(*self.server.view.answer(address.path, address.query))
+        finally:
+            self.server.places.release()
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - its name there
+        """Addresses have the token: they are no business of the log's."""
+
+    def _send(self, status: HTTPStatus, kind: str, content: bytes, nonce: str) -> None:
+        inline = f"'nonce-{nonce}'" if nonce else "'none'"
+        policy = (
+            f"default-src 'none'; img-src data:; connect-src 'self'; script-src {inline}; "
+            f"style-src {inline}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        )
+        self.send_response(status)
+        for name, value in (
+            ("Content-Type", kind),
+            ("Content-Length", str(len(content))),
+            ("Content-Security-Policy", policy),
+            ("Cache-Control", "no-store"),
+            ("Cross-Origin-Resource-Policy", "same-origin"),
+            ("Referrer-Policy", "no-referrer"),
+            ("X-Content-Type-Options", "nosniff"),
+        ):
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content)

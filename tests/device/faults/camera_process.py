@@ -1,0 +1,264 @@
+"""The loop under test, in a process of its own: `camera_process.py PLAN.json`.
+
+Everything but the picture and the model's answer is what runs on a camera: threads, spool,
+delivery, Greengrass' own IPC client on a real socket. The plan says what goes wrong in here. Ids
+are journalled as soon as the spool has promised them, in a file that only the oracle reads.
+"""
+
+import json
+import os
+import resource
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from camera import pictures
+from camera.application import Application, Parts
+from camera.errors import CameraError
+from camera.frames import Frame
+from camera.inference import LoadedModel
+from camera.live_settings import LiveSettings
+from camera.messages import ModelIdentity
+from camera.models import DeployedModel
+from camera.publishing import GreengrassPublisher, ResultPublisher
+from camera.settings import Settings
+from camera.spool import Entry, Spool
+from vision.detections import Box, Detection
+
+THING = "front-door"
+TOPIC = f"deeplens/{THING}/infer"
+IDENTITY = ModelIdentity("numbers", "1.0.0", "ab" * 32)
+
+
+class Killer:
+    """Ends this process with SIGKILL the n-th time that it reaches a point."""
+
+    def __init__(self, plan: dict[str, Any]) -> None:
+        self._point = plan.get("kill_at")
+        self._left = plan.get("kill_after", 5)
+
+    def reach(self, point: str) -> None:
+        if point == self._point:
+            self._left -= 1
+            if not self._left:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Journal:
+    """Lines that outlive the process, as soon as `write` returns."""
+
+    def __init__(self, file: Path) -> None:
+        self._descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+
+    def write(self, line: str) -> None:
+        os.write(self._descriptor, f"{line}\n".encode())
+
+
+class JournallingSpool(Spool):
+    """The spool; what it promised is in the journal, and the process may end around each step."""
+
+    def __init__(self, plan: dict[str, Any], killer: Killer, promised: Journal) -> None:
+        self._killer = killer
+        self._promised = promised
+        self._commit_seconds = plan.get("commit_seconds", 0.0)
+        self._doing = ""
+        more = {"limit_bytes": plan["limit_bytes"]} if "limit_bytes" in plan else {}
+        super().__init__(Path(plan["state"]), **more)
+        self._database.set_trace_callback(self._trace)
+
+    def add(self, entries: Sequence[Entry]) -> None:
+        self._killer.reach("before it is spooled")
+        self._doing = "within the commit"
+        super().add(entries)
+        self._killer.reach("after it is spooled")
+        for entry in entries:
+            self._promised.write(json.loads(entry.payload)["id"])
+
+    def remove(self, sequence: int) -> None:
+        self._killer.reach("after the acknowledgement")
+        self._doing = "within the removal"
+        super().remove(sequence)
+        self._killer.reach("after the removal")
+
+    def _trace(self, statement: str) -> None:
+        if statement == "COMMIT":
+            self._killer.reach(self._doing)
+            if self._doing == "within the commit":
+                time.sleep(self._commit_seconds)
+
+
+class KillablePublisher:
+    """Greengrass' IPC; the process may end just before a message is handed on."""
+
+    def __init__(self, publisher: ResultPublisher, killer: Killer) -> None:
+        self._publisher = publisher
+        self._killer = killer
+
+    def publish(self, topic: str, payload: bytes) -> None:
+        if topic == TOPIC:
+            self._killer.reach("before it is handed on")
+        self._publisher.publish(topic, payload)
+
+
+class NumberCamera:
+    """Pictures that are numbers, and what a plan lets happen to a camera."""
+
+    is_live = True
+    is_stream = False
+
+    def __init__(self, plan: dict[str, Any]) -> None:
+        self._fault = plan.get("camera_fault")
+        self._at = plan.get("camera_at", 10)
+        self._seconds = plan.get("camera_seconds", 1.0)
+        self._number = 0
+        self._fault_began: float | None = None
+        self._random = np.random.default_rng(1)
+        self._frozen: Any = None
+
+    def capture(self) -> Frame:
+        self._number += 1
+        image = self._random.integers(0, 255, (48, 64, 3), dtype=np.uint8)
+        image[0, 0] = [self._number >> 16, (self._number >> 8) & 255, self._number & 255]
+        if self._fault and self._number >= self._at:
+            image = self._fail(image)
+        return Frame(image, datetime.now(UTC), f"{self._number}")
+
+    def close(self) -> None: ...
+
+    def _fail(self, image: Any) -> Any:
+        now = time.monotonic()
+        if self._fault_began is None:
+            self._fault_began = now
+            if self._fault == "blocks":
+                time.sleep(self._seconds)
+        if now - self._fault_began > self._seconds:
+            return image
+        if self._fault == "is gone":
+            raise CameraError("/dev/video0 cannot be opened; there is no such device")
+        if self._fault == "raises":
+            raise RuntimeError("a bug in the driver")
+        if self._fault == "truncates":
+            image[30:] = 128
+        if self._fault == "freezes":
+            self._frozen = image if self._frozen is None else self._frozen
+            return self._frozen
+        return image
+
+
+class NumberEngine:
+    """Finds the number; pictures after the last one show nothing."""
+
+    name = "numbers"
+
+    def __init__(self, plan: dict[str, Any], on_end: Callable[[], None]) -> None:
+        self._frames = plan["frames"]
+        self._seconds = plan.get("engine_seconds", 0.0)
+        self._hungry_at = plan.get("hungry_at")
+        self._on_end = on_end
+        self._has_ended = False
+
+    def infer(self, picture: Any) -> list[Detection]:
+        number = int(picture[0, 0, 0]) << 16 | int(picture[0, 0, 1]) << 8 | int(picture[0, 0, 2])
+        time.sleep(self._seconds)
+        if self._hungry_at and self._hungry_at <= number < self._hungry_at + 10:
+            np.ones(1 << 34, np.uint8)
+        if number > self._frames:
+            if not self._has_ended:
+                self._has_ended = True
+                self._on_end()
+            return []
+        return [Detection(f"{number}", 0.9, Box(0.1, 0.1, 0.5, 0.5))]
+
+
+class OneModel:
+    """The engine as a model that needs no artifact."""
+
+    def __init__(self, engine: NumberEngine) -> None:
+        self._engine = engine
+
+    def load(self) -> LoadedModel:
+        return LoadedModel(IDENTITY, self._engine)
+
+    def frame_done(self) -> None: ...
+
+    def withdraw(self) -> None: ...
+
+
+def main(plan: dict[str, Any]) -> None:
+    if plan.get("memory_limit_mib"):
+        limit = plan["memory_limit_mib"] << 20
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    if "frozen_seconds" in plan:
+        pictures._FROZEN_SECONDS = plan["frozen_seconds"]  # noqa: SLF001 - ten seconds is long here
+    killer = Killer(plan)
+    decided, promised = Journal(Path(plan["decided"])), Journal(Path(plan["promised"]))
+    engine = NumberEngine(plan, on_end=lambda: decided.write("end"))
+    spool = JournallingSpool(plan, killer, promised)
+
+    def open_engine(artifact: Any) -> NumberEngine:
+        if artifact.digest == plan["model"].get("crashes"):
+            os.abort()
+        return engine
+
+    model = plan.get("model")
+    application = Application(
+        Settings(
+            thing=THING,
+            function_arn=None,
+            artifact=Path("model.zip"),
+            model_directory=Path("model"),
+            model_digest=model["digest"] if model else IDENTITY.digest,
+            camera="numbers",
+            engine="openvino",
+            topic=TOPIC,
+            heartbeat_interval_seconds=plan.get("heartbeat_seconds", 1.0),
+            live=LiveSettings(
+                threshold=0.5, frame_interval_seconds=plan.get("interval_seconds", 0.01)
+            ),
+        ),
+        Parts(
+            camera=NumberCamera(plan),
+            models=DeployedModel(
+                archive=Path(model["archive"]),
+                directory=Path(model["directory"]),
+                digest=model["digest"],
+                state_directory=Path(plan["state"]),
+                open_engine=open_engine,
+            )
+            if model
+            else OneModel(engine),
+            publisher=KillablePublisher(
+                GreengrassPublisher(timeout_seconds=plan.get("publish_seconds", 0.5)), killer
+            ),
+            subscriber=None,
+            spool=spool,
+        ),
+    )
+    send = application.outbox.send
+
+    def send_and_note(build: Callable[[str], bytes]) -> None:
+        def built(id_: str) -> bytes:
+            payload = build(id_)
+            decided.write(id_)
+            killer.reach("before it is queued")
+            return payload
+
+        send(built)
+
+    application.outbox.send = send_and_note  # type: ignore[method-assign]
+    ending = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: ending.set())
+    application.start()
+    ending.wait()
+    os._exit(0 if not application.stop() else 3)
+
+
+if __name__ == "__main__":
+    main(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))

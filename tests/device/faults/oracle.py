@@ -1,0 +1,221 @@
+"""Outside the loop: starts it, breaks what is around it, compares what it promised with what came.
+
+It shares nothing with the loop but files and sockets.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.device.faults.camera_process import TOPIC
+from tests.device.greengrass_ipc import Core, serving
+
+ROOT = Path(__file__).parents[3]
+PROGRAM = Path(__file__).with_name("camera_process.py")
+
+
+class FaultyCore(Core):
+    """A Greengrass core that can take messages without saying so, refuse them or fail."""
+
+    def __init__(self, socket: Path) -> None:
+        super().__init__(socket)
+        self.arrived_at: list[float] = []
+        self.loses_every_nth_answer = 0
+        self.refuses_all = False
+        self._taken = 0
+
+    async def take(self, component: str, topic: str, payload: bytes, qos: int) -> None:
+        if self.refuses_all:
+            self.refused_topics.add(topic)
+        await super().take(component, topic, payload, qos)
+        if topic == TOPIC:
+            self.arrived_at.append(time.monotonic())
+        if topic == TOPIC and self.loses_every_nth_answer:
+            self._taken += 1
+            if self._taken % self.loses_every_nth_answer == 0:
+                await asyncio.Event().wait()
+
+    def arrived(self) -> list[dict[str, Any]]:
+        """Messages of the loop's, in the order of their arrival."""
+        return [json.loads(payload) for topic, payload, _ in list(self.published) if topic == TOPIC]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the oracle saw; times in seconds."""
+
+    decided: int
+    promised: int
+    lost: int
+    duplicates: int
+    in_order: bool
+    dropped_by_id: int
+    dropped_as_told: int
+    restart_seconds: float
+    drained_seconds: float
+    heartbeat: dict[str, Any] = field(repr=False, default_factory=dict)
+
+
+class Oracle:
+    """One run with one fault."""
+
+    def __init__(self, work: Path, **plan: Any) -> None:
+        self.work = work
+        work.mkdir(parents=True, exist_ok=True)
+        self.core = FaultyCore(work / "ipc.socket")
+        self.plan: dict[str, Any] = {
+            "state": str(work / "state"),
+            "decided": str(work / "decided"),
+            "promised": str(work / "promised"),
+            "frames": 60,
+            **plan,
+        }
+        self.process: subprocess.Popen[bytes] | None = None
+        self.restart_seconds = 0.0
+        self.broken_until: float | None = None
+        self._log = (work / "loop.log").open("ab")
+
+    def start(self, *, prefix: tuple[str, ...] = (), **more: Any) -> "subprocess.Popen[bytes]":
+        """Start the loop with the plan as it is now; `more` are environment variables."""
+        plan = self.work / "plan.json"
+        plan.write_text(json.dumps(self.plan), encoding="utf-8")
+        self.process = subprocess.Popen(
+            [*prefix, sys.executable, str(PROGRAM), str(plan)],
+            env={
+                "PATH": os.environ["PATH"],
+                "PYTHONPATH": f"{ROOT}:{ROOT / 'lambda_src' / 'inference'}",
+                **self.core.environment,
+                **more,
+            },
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+        )
+        return self.process
+
+    def restart(self, **plan: Any) -> None:
+        """Start the loop again after it ended; note how long until it is heard."""
+        self.plan.update(plan)
+        began, heard = time.monotonic(), len(self.core.published)
+        self.start()
+        self.until(lambda: len(self.core.published) > heard)
+        self.restart_seconds = time.monotonic() - began
+
+    def until(self, holds: Callable[[], object], seconds: float = 60.0) -> None:
+        """Wait until something holds; fail when it does not in time."""
+        deadline = time.monotonic() + seconds
+        while not holds():
+            if time.monotonic() > deadline:
+                raise AssertionError(f"it did not happen within {seconds:g} s; {self.tail()}")
+            time.sleep(0.01)
+
+    def until_decided(self, count: int) -> None:
+        """Wait until the loop has decided so many messages."""
+        self.until(lambda: len(lines(self.plan["decided"])) >= count)
+
+    def until_killed(self) -> None:
+        """Wait until the loop killed itself, as it was told."""
+        assert self.process
+        code = self.process.wait(30)
+        assert code == -signal.SIGKILL, f"ended with {code}; {self.tail()}"
+
+    def repaired(self) -> None:
+        """Note that what was broken around the loop works from now on."""
+        self.broken_until = time.monotonic()
+
+    def finish(self) -> Verdict:
+        """Let the loop decide the rest, wait until all that it promised came, and end it."""
+        self.until(lambda: "end" in lines(self.plan["decided"]), 300)
+        self.until(lambda: not self._missing(), 75)
+        # What comes after that would be a duplicate.
+        time.sleep(0.2)
+        drained_seconds = 0.0
+        if self.broken_until is not None and self.core.arrived_at:
+            drained_seconds = max(0.0, self.core.arrived_at[-1] - self.broken_until)
+        self.until(self.core.reported)
+        time.sleep(self.plan.get("heartbeat_seconds", 1.0) + 0.2)
+        heartbeat = self.core.reported()[-1]
+        code, seconds = self.end()
+        assert code == 0, f"ended with {code}; {self.tail()}"
+        assert seconds < 5
+        return self._judge(drained_seconds, heartbeat)
+
+    def end(self) -> tuple[int, float]:
+        """Send SIGTERM; return the exit code and how long it took."""
+        assert self.process
+        began = time.monotonic()
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(20)
+        return code, time.monotonic() - began
+
+    def close(self) -> None:
+        """End the loop, whatever it does."""
+        if self.process and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        self._log.close()
+
+    def tail(self) -> str:
+        """The end of what the loop printed."""
+        return (self.work / "loop.log").read_text(errors="replace")[-1500:]
+
+    def _missing(self) -> set[str]:
+        return set(lines(self.plan["promised"])) - {one["id"] for one in self.core.arrived()}
+
+    def _judge(self, drained_seconds: float, heartbeat: dict[str, Any]) -> Verdict:
+        promised = lines(self.plan["promised"])
+        decided = [line for line in lines(self.plan["decided"]) if line != "end"]
+        arrived = [message["id"] for message in self.core.arrived()]
+        first = list(dict.fromkeys(arrived))
+        order = {id_: place for place, id_ in enumerate(promised)}
+        places = [order[id_] for id_ in first if id_ in order]
+        # The ids of a run ascend without a gap: what lacks was dropped.
+        told = [
+            message["dropped"]["count"] for message in self.core.arrived() if "dropped" in message
+        ]
+        return Verdict(
+            decided=len(decided),
+            promised=len(set(promised)),
+            lost=len(set(promised) - set(arrived)),
+            duplicates=len(arrived) - len(first),
+            in_order=places == sorted(places),
+            dropped_by_id=len(set(decided) - set(arrived)),
+            dropped_as_told=sum(told),
+            restart_seconds=self.restart_seconds,
+            drained_seconds=drained_seconds,
+            heartbeat=heartbeat,
+        )
+
+
+@contextmanager
+def oracle(work: Path, **plan: Any) -> Iterator[Oracle]:
+    """An oracle whose loop ends with the `with` block."""
+    made = Oracle(work, **plan)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+@contextmanager
+def serving_core(watching: Oracle) -> Iterator[None]:
+    """The core is there while the block runs."""
+    with serving(watching.core):
+        yield
+
+
+def lines(file: str) -> list[str]:
+    """A journal's whole lines."""
+    try:
+        text = Path(file).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return []
+    return text.split("\n")[:-1]

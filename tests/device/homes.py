@@ -1,0 +1,81 @@
+"""The three homes of the function, each as its host starts it."""
+
+import base64
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.device.function_process import FUNCTION, Function
+from tests.device.greengrass_ipc import Core
+
+HOMES = ("classic", "lite", "deeplens")
+
+_SOFTWARE = Path(__file__).with_name("deeplens_software")
+
+
+@dataclass
+class Home:
+    """A running function; `messages` are those that its host was given."""
+
+    messages: Callable[[], list[dict[str, Any]]]
+    process: "subprocess.Popen[bytes]"
+    log: Path
+
+    def end(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(20)
+
+    def printed(self) -> str:
+        return self.log.read_text(errors="replace")
+
+
+def start(home: str, work: Path, variables: dict[str, str], core: Core) -> Home:
+    """Start the function in one of its homes; its pictures are in `work / "camera"`."""
+    if home == "classic":
+        function = Function(work, variables | core.environment)
+        return Home(core.messages, function.process, function.log)
+    if home == "lite":
+        program = ["-m", "camera"]
+        more, messages = core.environment, core.messages
+    else:
+        # The name that the DeepLens console asks for, imported as its runtime does.
+        program = ["-c", "import greengrassHelloWorld, time\nwhile True: time.sleep(0.1)"]
+        more = {"DEEPLENS_CAMERA": "awscam", "DEEPLENS_PUBLISHER": "greengrasssdk"}
+
+        def messages() -> list[dict[str, Any]]:
+            return _published(work / "published")
+
+    log = work / "function.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-u", *program],
+            cwd=work,
+            env={
+                "PATH": os.environ["PATH"],
+                "PYTHONDONTWRITEBYTECODE": "1",
+                "PYTHONPATH": f"{FUNCTION}:{_SOFTWARE}",
+                **variables,
+                **more,
+            },
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    return Home(messages, process, log)
+
+
+def _published(file: Path) -> list[dict[str, Any]]:
+    try:
+        lines = file.read_text(encoding="utf-8").split("\n")[:-1]
+    except FileNotFoundError:
+        return []
+    return [
+        json.loads(base64.b64decode(payload))
+        for topic, payload in map(json.loads, lines)
+        if not topic.startswith("$aws/")
+    ]

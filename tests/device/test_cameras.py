@@ -1,0 +1,248 @@
+"""Cameras: what they give, and what is said when they do not."""
+
+import socket
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from camera.errors import CameraError, PublishError, SettingsError
+from camera.greengrass_sdk import GreengrassSdkPublisher
+from camera.sources import camera_from
+from camera.sources.deeplens import DeepLensCamera
+from camera.sources.mjpeg import MjpegCamera
+from camera.sources.video import without_password
+from tests.device.network_cameras import (
+    HEIGHT_PX,
+    WIDTH_PX,
+    Mjpeg,
+    picture,
+    serving_mjpeg,
+    write_video,
+)
+
+
+def red(camera: Any) -> int:
+    """The red of the camera's next picture; blue and green must be none."""
+    image = camera.capture().image
+    assert image.shape == (HEIGHT_PX, WIDTH_PX, 3)
+    assert image.dtype == np.uint8
+    assert image[..., 1:].mean() < 12
+    return int(np.median(image[..., 0]))
+
+
+# HTTP MJPEG
+
+
+def test_an_mjpeg_camera_gives_one_picture_after_the_other() -> None:
+    with serving_mjpeg(Mjpeg([picture(50), picture(200)])) as address:
+        camera = camera_from(address)
+        assert red(camera) == pytest.approx(50, abs=4)
+        assert red(camera) == pytest.approx(200, abs=4)
+        camera.close()
+
+
+def test_an_mjpeg_camera_that_hangs_up_is_called_again() -> None:
+    served = Mjpeg([picture(100)])
+    with serving_mjpeg(served) as address:
+        camera = camera_from(address)
+        red(camera)
+        with pytest.raises(CameraError, match="gave no picture: the stream ended"):
+            camera.capture()
+        red(camera)
+        camera.close()
+    assert served.connections == 2
+
+
+def test_a_truncated_jpeg_is_reported_and_the_next_one_is_used() -> None:
+    with serving_mjpeg(Mjpeg([picture(50)[:-200], b"no jpeg \xff\xd9", picture(90)])) as address:
+        camera = camera_from(address)
+        with pytest.raises(CameraError, match="sent a truncated picture of"):
+            camera.capture()
+        with pytest.raises(CameraError, match="sent a broken picture"):
+            camera.capture()
+        assert red(camera) == pytest.approx(90, abs=4)
+        camera.close()
+
+
+def test_a_password_is_used_and_never_shown() -> None:
+    served = Mjpeg([picture(50)], password="s3cret")
+    with serving_mjpeg(served) as address:
+        camera = camera_from(address.replace("http://", "http://eye:s3cret@"))
+        frame = camera.capture()
+        assert "s3cret" not in frame.source
+        camera.close()
+        wrong = camera_from(address.replace("http://", "http://eye:wr0ng@"))
+        with pytest.raises(CameraError, match="401") as refused:
+            wrong.capture()
+        assert "wr0ng" not in str(refused.value)
+
+
+def test_a_password_may_be_on_the_device_instead_of_in_the_recipe(tmp_path: Path) -> None:
+    with serving_mjpeg(Mjpeg([picture(50)], password="s3:/@cret")) as address:
+        setting = address.replace("http://", "http://eye@")
+        with pytest.raises(SettingsError, match=r"write it into .*camera-password on the device"):
+            camera_from(setting, tmp_path)
+        (tmp_path / "camera-password").write_text("s3:/@cret\n")
+        camera = camera_from(setting, tmp_path)
+        assert red(camera) == pytest.approx(50, abs=4)
+        camera.close()
+
+
+@pytest.mark.parametrize(
+    ("served", "said"),
+    [
+        (Mjpeg([picture(1)], content_type="text/html"), "answers with text/html"),
+        (Mjpeg([picture(1)], with_length=False), "a part of None bytes"),
+        (Mjpeg([b""]), "a part of 0 bytes"),
+    ],
+)
+def test_what_is_no_mjpeg_stream_is_one_clear_error(served: Mjpeg, said: str) -> None:
+    with serving_mjpeg(served) as address, pytest.raises(CameraError, match=said):
+        camera_from(address).capture()
+
+
+def test_an_mjpeg_camera_that_falls_silent_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("camera.sources.mjpeg._TIMEOUT_SECONDS", 0.3)
+    with serving_mjpeg(Mjpeg([picture(50)], hangs=True)) as address:
+        camera = MjpegCamera(address)
+        camera.capture()
+        with pytest.raises(CameraError, match="timed out"):
+            camera.capture()
+
+
+@pytest.mark.parametrize("scheme", ["http", "rtsp"])
+def test_a_network_camera_that_is_not_there_is_one_clear_error(scheme: str) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    camera = camera_from(f"{scheme}://user:s3cret@127.0.0.1:{port}/stream?key=s3cret")
+    with pytest.raises(CameraError, match=f"{scheme}://127.0.0.1:{port}/stream") as refused:
+        camera.capture()
+    assert "s3cret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("rtsp://u:p@192.0.2.7:554/a/b?key=1", "rtsp://192.0.2.7:554/a/b"),
+        ("http://u:p%40@host/x@y", "http://host/x@y"),
+        ("https://host", "https://host"),
+    ],
+)
+def test_an_address_is_shown_without_its_secrets(address: str, shown: str) -> None:
+    assert without_password(address) == shown
+
+
+# OpenCV
+
+
+def test_a_video_file_is_played_over_and_over(tmp_path: Path) -> None:
+    write_video(tmp_path / "street.avi", [40, 120, 200])
+    camera = camera_from(f"video:{tmp_path / 'street.avi'}")
+    found = [red(camera) for _ in range(7)]
+    assert found == pytest.approx([40, 120, 200, 40, 120, 200, 40], abs=8)
+    camera.close()
+    assert red(camera) == pytest.approx(40, abs=8)
+    camera.close()
+
+
+def test_a_video_that_is_none_is_one_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(CameraError, match=r"gone\.mp4 cannot be opened; there is no such file"):
+        camera_from(f"video:{tmp_path / 'gone.mp4'}").capture()
+    (tmp_path / "text.mp4").write_text("no video")
+    with pytest.raises(CameraError, match=r"text\.mp4 cannot be opened; is it a video"):
+        camera_from(f"video:{tmp_path / 'text.mp4'}").capture()
+
+
+def test_a_device_that_is_not_there_is_one_clear_error() -> None:
+    with pytest.raises(CameraError, match="/dev/video99 cannot be opened; there is no such device"):
+        camera_from("v4l2:/dev/video99").capture()
+
+
+def test_without_opencv_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    with pytest.raises(CameraError, match="install opencv-python-headless"):
+        camera_from("v4l2:/dev/video0").capture()
+
+
+# AWS DeepLens
+
+
+def deeplens(monkeypatch: pytest.MonkeyPatch, answer: tuple[bool, Any]) -> None:
+    """As the Developer Guide describes it: `getLastFrame() -> (ret, frame)`, blue first."""
+    awscam = types.ModuleType("awscam")
+    awscam.getLastFrame = lambda: answer  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "awscam", awscam)
+
+
+def test_a_deeplens_gives_its_last_frame_red_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = np.zeros((1520, 2688, 3), np.uint8)
+    frame[..., 2] = 200
+    deeplens(monkeypatch, (True, frame))
+    captured = DeepLensCamera().capture()
+    assert captured.image.shape == (1520, 2688, 3)
+    assert captured.image[0, 0].tolist() == [200, 0, 0]
+    assert captured.source == "awscam"
+
+
+@pytest.mark.parametrize("answer", [(False, None), (True, None), (False, np.zeros((2, 2, 3)))])
+def test_a_deeplens_without_a_frame_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, answer: tuple[bool, Any]
+) -> None:
+    deeplens(monkeypatch, answer)
+    with pytest.raises(CameraError, match="gave no frame"):
+        DeepLensCamera().capture()
+
+
+def test_elsewhere_awscam_is_one_clear_error() -> None:
+    with pytest.raises(CameraError, match="only an AWS DeepLens has this camera"):
+        DeepLensCamera().capture()
+
+
+class Router:
+    """greengrasssdk's client, as version 1.6.1 has it: keywords only, a full queue may raise."""
+
+    def __init__(self) -> None:
+        self.taken: list[tuple[str, bytes]] = []
+        self.failure: Exception | None = None
+
+    def publish(self, *, topic: str, payload: bytes, queueFullPolicy: str) -> None:  # noqa: N803 - its name there
+        assert queueFullPolicy in {"AllOrException", "BestEffort"}
+        if self.failure:
+            raise self.failure
+        self.taken.append((topic, payload))
+
+
+@pytest.fixture
+def router(monkeypatch: pytest.MonkeyPatch) -> Router:
+    made = Router()
+    module = types.ModuleType("greengrasssdk")
+    module.client = lambda name: {"iot-data": made}[name]  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "greengrasssdk", module)
+    return made
+
+
+def test_on_a_deeplens_messages_go_through_greengrasssdk(router: Router) -> None:
+    GreengrassSdkPublisher().publish("deeplens/x/infer", b"{}")
+    assert router.taken == [("deeplens/x/infer", b"{}")]
+
+
+def test_what_the_router_does_not_take_is_an_error_and_the_next_one_is_tried(
+    router: Router,
+) -> None:
+    publisher = GreengrassSdkPublisher()
+    router.failure = RuntimeError("queue full")
+    with pytest.raises(PublishError, match="greengrasssdk did not take it: RuntimeError: queue"):
+        publisher.publish("t", b"1")
+    router.failure = None
+    publisher.publish("t", b"2")
+    assert router.taken == [("t", b"2")]
+
+
+def test_without_greengrasssdk_the_error_says_so() -> None:
+    with pytest.raises(PublishError, match="greengrasssdk did not take it: ModuleNotFoundError"):
+        GreengrassSdkPublisher().publish("t", b"1")

@@ -1,0 +1,185 @@
+"""Which model runs: the deployed one by its digest, else the last good one."""
+
+import json
+import shutil
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from camera.inference import LoadedModel
+from camera.models import DeployedModel
+from tests.device.function_process import ROOT
+from vision.artifact import Artifact, sha256_of
+from vision.errors import ArtifactError
+
+FRAMES_UNTIL_GOOD = 10
+
+
+@dataclass
+class Device:
+    """A camera's state folder, on which releases are deployed one after the other."""
+
+    folder: Path
+    opened: list[str] = field(default_factory=list)
+    crashes: set[str] = field(default_factory=set)
+
+    def artifact(self, name: str) -> Path:
+        """Make an artifact with a digest of its own; return it as Greengrass unpacked it."""
+        made = self.folder / "artifacts" / name
+        made.mkdir(parents=True)
+        shutil.copyfile(next((ROOT / "models/shapes").glob("*/model.zip")), made / "model.zip")
+        with zipfile.ZipFile(made / "model.zip", "a") as packed:
+            packed.comment = name.encode()
+            packed.extractall(made / "model")
+        return made
+
+    def deployed(self, artifact: Path, digest: str | None = None) -> DeployedModel:
+        return DeployedModel(
+            archive=artifact / "model.zip",
+            directory=artifact / "model",
+            digest=digest or sha256_of(artifact / "model.zip"),
+            state_directory=self.folder / "state",
+            open_engine=self._open,
+        )
+
+    def run(self, artifact: Path, digest: str | None = None) -> LoadedModel:
+        """A start that goes well."""
+        model = self.deployed(artifact, digest)
+        loaded = model.load()
+        for _ in range(FRAMES_UNTIL_GOOD):
+            model.frame_done()
+        return loaded
+
+    def _open(self, artifact: Artifact) -> Any:
+        self.opened.append(artifact.digest)
+        if artifact.digest in self.crashes:
+            raise SystemExit(f"{artifact.digest} ends the process")
+        return object()
+
+
+@pytest.fixture
+def device(tmp_path: Path) -> Device:
+    return Device(tmp_path)
+
+
+def swap(artifact: Path) -> None:
+    with (artifact / "model.zip").open("ab") as opened:
+        opened.write(b"more")
+
+
+def truncate(artifact: Path) -> None:
+    (artifact / "model.zip").write_bytes((artifact / "model.zip").read_bytes()[:1000])
+
+
+def poison(artifact: Path) -> None:
+    next((artifact / "model").glob("*.pb")).write_bytes(b"\x0a" * 56)
+
+
+def remove(artifact: Path) -> None:
+    shutil.rmtree(artifact)
+
+
+BREAKS = [swap, truncate, poison, remove]
+
+
+def test_a_good_model_runs_by_its_digest(device: Device) -> None:
+    artifact = device.artifact("one")
+    loaded = device.run(artifact)
+    assert loaded.identity.digest == sha256_of(artifact / "model.zip")
+    assert loaded.instead is None
+
+
+@pytest.mark.parametrize("broken", BREAKS)
+def test_a_bad_model_without_a_good_one_is_never_opened(
+    device: Device, broken: Callable[[Path], None]
+) -> None:
+    artifact = device.artifact("one")
+    digest = sha256_of(artifact / "model.zip")
+    broken(artifact)
+    with pytest.raises(ArtifactError):
+        device.run(artifact, digest)
+    assert device.opened == []
+
+
+@pytest.mark.parametrize("broken", BREAKS)
+def test_instead_of_a_bad_model_the_last_good_one_runs_and_the_reason_names_both(
+    device: Device, broken: Callable[[Path], None]
+) -> None:
+    good, bad = device.artifact("good"), device.artifact("bad")
+    good_digest, bad_digest = (sha256_of(one / "model.zip") for one in (good, bad))
+    device.run(good)
+    # Greengrass removes what is no longer deployed.
+    shutil.rmtree(good)
+    broken(bad)
+    loaded = device.run(bad, bad_digest)
+    assert loaded.identity.digest == good_digest
+    assert bad_digest in str(loaded.instead)
+    assert good_digest in str(loaded.instead)
+    assert device.opened == [good_digest, good_digest]
+
+
+def test_a_new_model_that_ends_the_process_three_times_is_not_tried_a_fourth(
+    device: Device,
+) -> None:
+    good, bad = device.artifact("good"), device.artifact("bad")
+    device.run(good)
+    bad_digest = sha256_of(bad / "model.zip")
+    device.crashes = {bad_digest}
+    for _ in range(3):
+        with pytest.raises(SystemExit):
+            device.deployed(bad).load()
+    loaded = device.run(bad)
+    assert loaded.identity.digest == sha256_of(good / "model.zip")
+    assert "failed 3 starts" in str(loaded.instead)
+    assert device.opened.count(bad_digest) == 3
+
+
+def test_starts_that_were_ended_by_a_stop_do_not_count(device: Device) -> None:
+    good, new = device.artifact("good"), device.artifact("new")
+    device.run(good)
+    for _ in range(5):
+        model = device.deployed(new)
+        model.load()
+        model.withdraw()
+    assert device.run(new).instead is None
+
+
+def test_the_starts_of_one_model_are_not_counted_for_the_next(device: Device) -> None:
+    good, bad, next_one = (device.artifact(name) for name in ("good", "bad", "next"))
+    device.run(good)
+    device.crashes = {sha256_of(bad / "model.zip")}
+    for _ in range(3):
+        with pytest.raises(SystemExit):
+            device.deployed(bad).load()
+    assert device.run(next_one).instead is None
+
+
+def test_only_the_last_good_model_is_kept(device: Device) -> None:
+    for name in ("one", "two", "three"):
+        device.run(device.artifact(name))
+    kept = [one for one in (device.folder / "state/models").iterdir() if one.is_dir()]
+    assert len(kept) == 1
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", json.dumps({"digest": 1, "starts": "x"})])
+def test_a_damaged_note_of_starts_stops_nothing(device: Device, text: str) -> None:
+    device.run(device.artifact("good"))
+    (device.folder / "state/models/starts.json").write_text(text)
+    assert device.run(device.artifact("new")).instead is None
+
+
+def test_a_kept_copy_that_went_bad_is_not_loaded_either(device: Device) -> None:
+    good, bad = device.artifact("good"), device.artifact("bad")
+    device.run(good)
+    kept = device.folder / "state/models" / sha256_of(good / "model.zip")
+    poison(kept)
+    digest = sha256_of(bad / "model.zip")
+    swap(bad)
+    device.opened.clear()
+    with pytest.raises(ArtifactError):
+        device.run(bad, digest)
+    assert device.opened == []

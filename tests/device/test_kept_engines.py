@@ -1,0 +1,43 @@
+"""What an engine compiled is kept for the next start, and thrown away when it does not work."""
+
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from camera.engines import engine_opener
+from tests.device.function_process import ROOT
+from vision.artifact import Artifact, open_artifact, sha256_of
+
+
+@pytest.fixture(scope="module")
+def artifact(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    archive = next((ROOT / "models/shapes").glob("*/model.zip"))
+    folder = tmp_path_factory.mktemp("model")
+    with zipfile.ZipFile(archive) as packed:
+        packed.extractall(folder)
+    return open_artifact(archive, folder, sha256_of(archive))
+
+
+def test_what_was_compiled_is_kept_by_the_models_digest(artifact: Artifact, tmp_path: Path) -> None:
+    (tmp_path / "engines/of-another-model").mkdir(parents=True)
+    opened = engine_opener("openvino", tmp_path)(artifact)
+    assert opened.name == "openvino"
+    assert [folder.name for folder in (tmp_path / "engines").iterdir()] == [artifact.digest]
+    assert list((tmp_path / "engines" / artifact.digest).glob("*.blob"))
+
+
+def test_half_of_a_compiled_model_does_not_keep_the_camera_from_starting(
+    artifact: Artifact, tmp_path: Path
+) -> None:
+    open_engine = engine_opener("openvino", tmp_path)
+    open_engine(artifact)
+    for blob in (tmp_path / "engines" / artifact.digest).glob("*.blob"):
+        blob.chmod(0o600)
+        blob.write_bytes(blob.read_bytes()[: blob.stat().st_size // 2])
+    assert open_engine(artifact).name == "openvino"
+
+
+def test_without_a_disk_the_engine_opens_all_the_same(artifact: Artifact, tmp_path: Path) -> None:
+    (tmp_path / "engines").write_text("not a folder")
+    assert engine_opener("openvino", tmp_path)(artifact).name == "openvino"

@@ -1,0 +1,217 @@
+"""The live view: what it shows, to whom, and how far behind."""
+
+import asyncio
+import base64
+import io
+import json
+import re
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from camera.frames import Frame
+from camera.live_view import LiveView
+from tests.device.browser import CHROMIUM, Page, browsing
+from vision.detections import Box, Detection
+
+CAT = Detection("cat", 0.91, Box(0.2, 0.1, 0.8, 0.6))
+DOG = Detection("<b>dog</b>", 0.4, Box(0.5, 0.55, 0.9, 0.95))
+
+
+@pytest.fixture
+def view(tmp_path: Path) -> Iterator[LiveView]:
+    made = LiveView(port=0, thing="front-door", threshold=0.5, state_directory=tmp_path / "state")
+    thread = threading.Thread(target=made.run)
+    thread.start()
+    while not (tmp_path / "state/live-view.url").exists():
+        time.sleep(0.01)
+    yield made
+    made.stop()
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+def scene(width_px: int = 640, height_px: int = 480) -> Frame:
+    """A light square on a dark ground where the cat is."""
+    image = np.full((height_px, width_px, 3), 40, np.uint8)
+    image[
+        int(0.2 * height_px) : int(0.8 * height_px), int(0.1 * width_px) : int(0.6 * width_px)
+    ] = (
+        200,
+        170,
+        120,
+    )
+    return Frame(image, datetime.now(UTC), "yard.png")
+
+
+def get(address: str, **headers: str) -> tuple[int, Any, bytes]:
+    request = urllib.request.Request(address, headers=headers)  # noqa: S310 - http of our own
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - as above
+            return answer.status, answer.headers, answer.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.headers, error.read()
+
+
+def test_the_newest_picture_comes_with_what_was_found_on_it(view: LiveView) -> None:
+    view.see(scene(), [DOG], 5.0)
+    view.see(scene(1920, 1080), [CAT], 12.5)
+    status, _, content = get(f"{view.address}frame?after=0")
+    assert status == 200
+    frame = json.loads(content)
+    assert frame["number"] == 2
+    assert (frame["width_px"], frame["height_px"]) == (1920, 1080)
+    assert frame["inference_ms"] == 12.5
+    assert frame["detections"] == [
+        {"label": "cat", "score": 0.91, "box": {"ymin": 0.2, "xmin": 0.1, "ymax": 0.8, "xmax": 0.6}}
+    ]
+    with Image.open(io.BytesIO(base64.b64decode(frame["picture"]))) as picture:
+        assert picture.format == "JPEG"
+        assert picture.size == (960, 540)
+
+
+def test_who_has_the_newest_picture_waits_for_the_next(view: LiveView) -> None:
+    view.see(scene(), [], 5.0)
+    assert get(f"{view.address}frame?after=1")[0] == 204
+    later = threading.Timer(0.3, lambda: view.see(scene(), [CAT], 5.0))
+    later.start()
+    began = time.monotonic()
+    status, _, content = get(f"{view.address}frame?after=1")
+    assert status == 200
+    assert json.loads(content)["number"] == 2
+    # What is shown is at most a second behind what was seen.
+    assert time.monotonic() - began < 1.3
+    assert json.loads(content)["age_ms"] < 1000
+
+
+@pytest.mark.parametrize("after", ["", "x", "-1", "9" * 5000, "1;2", "٣"])
+def test_a_wrong_number_is_taken_for_none(view: LiveView, after: str) -> None:
+    view.see(scene(), [CAT], 5.0)
+    address = f"{view.address}frame?after={urllib.request.quote(after)}"  # type: ignore[attr-defined]
+    assert get(address)[0] == 200
+
+
+@pytest.mark.parametrize("path", ["", "/", "/wrong/", "/wrong/frame", "/%00/", "/../"])
+def test_without_the_token_there_is_nothing(view: LiveView, path: str) -> None:
+    host = re.match(r"http://[^/]+", view.address)
+    assert host
+    status, _, content = get(f"{host[0]}{path}")
+    assert (status, content) == (404, b"not here")
+
+
+def test_a_page_of_another_site_cannot_reach_it_by_a_name_of_its_own(view: LiveView) -> None:
+    assert get(view.address, Host="evil.example")[0] == 403
+    assert (
+        get(view.address, Host=f"evil.example:{view.address.split(':')[2].split('/')[0]}")[0] == 403
+    )
+
+
+def test_it_listens_on_the_loopback_only(view: LiveView) -> None:
+    assert view.address.startswith("http://127.0.0.1:")
+    assert view._server.server_address[0] == "127.0.0.1"  # noqa: SLF001 - what it is bound to
+
+
+def test_nothing_but_reading_is_answered(view: LiveView) -> None:
+    for method in ("POST", "PUT", "DELETE", "OPTIONS"):
+        request = urllib.request.Request(view.address, method=method, data=b"")  # noqa: S310 - as above
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(request, timeout=10)  # noqa: S310 - as above
+        assert refused.value.code == 501
+        refused.value.close()
+
+
+def test_the_page_may_load_nothing_from_elsewhere(view: LiveView) -> None:
+    _, headers, content = get(view.address)
+    policy = headers["Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'; img-src data:; connect-src 'self'; ")
+    assert "unsafe" not in policy
+    assert headers["Referrer-Policy"] == "no-referrer"
+    page = content.decode()
+    assert not re.search(r"https?://|src=|href=|\{\{", page)
+    nonces = set(re.findall(r'nonce="([^"]+)"', page))
+    assert len(nonces) == 1
+    assert f"script-src 'nonce-{nonces.pop()}'" in policy
+
+
+def test_the_address_is_for_the_cameras_user_only_and_goes_with_the_view(tmp_path: Path) -> None:
+    view = LiveView(port=0, thing="x", threshold=0.5, state_directory=tmp_path)
+    thread = threading.Thread(target=view.run)
+    thread.start()
+    file = tmp_path / "live-view.url"
+    while not file.exists() or not file.read_text():
+        time.sleep(0.01)
+    assert file.read_text().strip() == view.address
+    assert file.stat().st_mode & 0o077 == 0
+    view.stop()
+    thread.join(10)
+    assert not file.exists()
+
+
+def test_a_view_that_never_began_can_be_stopped(tmp_path: Path) -> None:
+    LiveView(port=0, thing="x", threshold=0.5, state_directory=tmp_path).stop()
+
+
+def test_a_port_that_is_taken_is_an_error(view: LiveView, tmp_path: Path) -> None:
+    port = int(view.address.split(":")[2].split("/")[0])
+    with pytest.raises(OSError, match="in use"):
+        LiveView(port=port, thing="x", threshold=0.5, state_directory=tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
+def test_a_browser_shows_the_known_scene_and_asks_nobody_else(
+    view: LiveView, tmp_path: Path
+) -> None:
+    stop = threading.Event()
+
+    def show() -> None:
+        while not stop.wait(0.1):
+            view.see(scene(), [CAT, DOG], 12.5)
+
+    async def look() -> Page:
+        async with browsing(view.address, tmp_path / "profile") as page:
+            await page.until("document.getElementById('words').textContent === 'live'")
+            listed = "document.getElementById('found').innerText"
+            assert (await page.value(listed)).split() == ["cat", "0.910"]
+            # The threshold is the viewer's own.
+            await page.value(
+                "{const s = document.getElementById('threshold'); s.value = 0.3;"
+                "s.dispatchEvent(new Event('input'))}"
+            )
+            words = (await page.value(listed)).split()
+            assert words == ["cat", "0.910", "<b>dog</b>", "0.400"], "labels are text"
+            number = "Number(document.getElementById('source').textContent.split(' ').pop())"
+            first = await page.value(number)
+            await page.until(f"{number} > {first} + 3")
+            # What is shown is at most a second behind what the camera sees.
+            assert view.after(0).number - await page.value(number) <= 10  # type: ignore[union-attr]
+            await page.screenshot(tmp_path / "page.png")
+            return page
+
+    showing = threading.Thread(target=show)
+    showing.start()
+    try:
+        page = asyncio.run(look())
+    finally:
+        stop.set()
+        showing.join(10)
+    assert page.errors == []
+    own = view.address.rstrip("/")
+    assert all(address.startswith((own, "data:")) for address in page.asked), page.asked
+    with Image.open(tmp_path / "page.png") as opened:
+        pixels = np.asarray(opened.convert("RGB")).astype(int)
+    # The light square is on the page, and around it the box in the label's colour.
+    light = np.abs(pixels - [200, 170, 120]).max(axis=2) < 12
+    assert light.sum() > 20_000
+    colourful = pixels.max(axis=2) - pixels.min(axis=2) > 120
+    assert colourful[light.any(axis=1)].sum() > 500

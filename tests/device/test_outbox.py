@@ -1,0 +1,98 @@
+import json
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from camera.errors import SpoolError
+from camera.messages import encode
+from camera.outbox import MessageIds, Outbox
+from camera.spool import Entry, Spool
+from tests.device.bench import THING, TOPIC
+from tests.device.greengrass_ipc import eventually
+
+
+class FullAtTimes(Spool):
+    """A spool in memory that has no room while it is told so."""
+
+    is_full = False
+
+    def add(self, entries: Sequence[Entry]) -> None:
+        if self.is_full:
+            raise SpoolError("the spool is full: for the test")
+        super().add(entries)
+
+
+class Sending:
+    def __init__(self) -> None:
+        self.spool = FullAtTimes.in_memory()
+        self.dropped: list[SpoolError] = []
+        self.outbox = Outbox(self.spool, thing=THING, topic=TOPIC, on_dropped=self.dropped.append)
+
+    def send(self, count: int) -> None:
+        for _ in range(count):
+            self.outbox.send(lambda id_: encode({"id": id_}))
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        thread = threading.Thread(target=self.outbox.run)
+        thread.start()
+        yield
+        self.outbox.stop()
+        thread.join(10)
+        assert not thread.is_alive()
+
+    def kept(self) -> list[dict[str, Any]]:
+        found = []
+        while message := self.spool.oldest():
+            found.append(json.loads(message.payload))
+            self.spool.remove(message.sequence)
+        return found
+
+
+def numbers(messages: list[dict[str, Any]]) -> list[int]:
+    return [int(message["id"].rpartition("-")[2]) for message in messages]
+
+
+def test_ids_of_two_starts_differ_whatever_the_clock_says() -> None:
+    assert MessageIds().next().partition("-")[0] != MessageIds().next().partition("-")[0]
+
+
+def test_what_is_sent_is_on_disk_in_order_when_the_outbox_has_ended() -> None:
+    sending = Sending()
+    with sending.running():
+        sending.send(50)
+    assert numbers(sending.kept()) == list(range(1, 51))
+
+
+def test_threads_that_send_at_once_get_ids_in_the_order_of_the_spool() -> None:
+    sending = Sending()
+    threads = [threading.Thread(target=sending.send, args=(100,)) for _ in range(4)]
+    with sending.running():
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(20)
+    assert numbers(sending.kept()) == list(range(1, 401))
+
+
+def test_what_finds_no_room_is_counted_and_told_before_what_follows() -> None:
+    sending = Sending()
+    sending.spool.is_full = True
+    with sending.running():
+        sending.send(3)
+        eventually(lambda: sending.outbox.dropped == 3)
+        sending.spool.is_full = False
+        sending.send(1)
+    assert len(sending.dropped) == 3
+    told, next_one = sending.kept()
+    assert told["dropped"]["count"] == 3
+    assert told["dropped"]["reason"] == "the spool is full: for the test"
+    assert list(next_one) == ["id"]
+
+
+def test_a_message_that_the_cloud_would_refuse_is_an_error_of_who_sends_it() -> None:
+    with pytest.raises(ValueError, match=r"AWS IoT Core takes at most 131072"):
+        Sending().outbox.send(lambda _: b"x" * (1 << 18))

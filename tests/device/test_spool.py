@@ -1,0 +1,253 @@
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from camera.errors import SpoolError
+from camera.spool import Entry, Spool
+from tests.device.function_process import FUNCTION
+
+TOPIC = "deeplens/front-door/infer"
+
+
+def entry(text: str) -> Entry:
+    return Entry(TOPIC, text.encode())
+
+
+def drained(spool: Spool) -> list[str]:
+    found = []
+    while message := spool.oldest():
+        found.append(message.payload.decode())
+        spool.remove(message.sequence)
+    return found
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Iterator[Spool]:
+    made = Spool(tmp_path)
+    yield made
+    made.close()
+
+
+def test_messages_come_out_in_the_order_in_which_they_went_in(spool: Spool) -> None:
+    spool.add([entry("1"), entry("2")])
+    spool.add([entry("3")])
+    assert spool.state().messages == 3
+    assert drained(spool) == ["1", "2", "3"]
+    assert spool.state().messages == 0
+    assert spool.state().bytes == 0
+
+
+def test_a_message_stays_first_in_line_until_it_is_removed(spool: Spool) -> None:
+    spool.add([entry("1"), entry("2")])
+    assert spool.oldest() == spool.oldest()
+
+
+def test_what_was_added_is_there_after_the_process_was_killed(tmp_path: Path) -> None:
+    program = (
+        "import os, signal, sys\n"
+        "from pathlib import Path\n"
+        "from camera.spool import Entry, Spool\n"
+        "spool = Spool(Path(sys.argv[1]))\n"
+        "for number in range(50):\n"
+        "    spool.add([Entry('t', str(number).encode())])\n"
+        "for number in range(20):\n"
+        "    spool.remove(spool.oldest().sequence)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    killed = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)],
+        env={"PYTHONPATH": str(FUNCTION)},
+        check=False,
+    )
+    assert killed.returncode == -signal.SIGKILL
+    spool = Spool(tmp_path)
+    assert drained(spool) == [str(number) for number in range(20, 50)]
+    spool.close()
+
+
+def test_a_full_spool_refuses_the_newest_and_keeps_what_it_promised(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, limit_bytes=2000)
+    for number in range(12):
+        spool.add([entry(f"{number:0100}")])
+    with pytest.raises(SpoolError, match=r"the spool is full: \d+ of 2000 bytes"):
+        spool.add([entry("x" * 100)])
+    assert 0.9 < spool.state().fill <= 1
+    assert len(drained(spool)) == 12
+    spool.add([entry("again")])
+    assert drained(spool) == ["again"]
+    spool.close()
+
+
+def test_the_file_does_not_grow_without_end(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, limit_bytes=100_000)
+    for _ in range(400):
+        spool.add([entry("x" * 5000)] * 5)
+        drained(spool)
+    assert sum(file.stat().st_size for file in tmp_path.glob("spool.sqlite*")) < 2_000_000
+    spool.close()
+
+
+def test_a_second_process_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("camera.spool_disk._LOCK_SECONDS", 0.1)
+    spool = Spool(tmp_path)
+    with pytest.raises(SpoolError, match="database is locked"):
+        Spool(tmp_path)
+    spool.close()
+
+
+def test_only_the_owner_may_read_what_the_camera_saw(spool: Spool, tmp_path: Path) -> None:
+    assert spool.state().messages == 0
+    assert (tmp_path / "spool.sqlite").stat().st_mode & 0o077 == 0
+
+
+def test_a_damaged_record_is_skipped_and_counted(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    spool.add([entry("1"), entry("2"), entry("3")])
+    spool.close()
+    database = sqlite3.connect(tmp_path / "spool.sqlite")
+    database.execute("UPDATE messages SET payload = x'ff' WHERE sequence = 2")
+    database.commit()
+    database.close()
+    spool = Spool(tmp_path)
+    assert drained(spool) == ["1", "3"]
+    assert spool.state().corrupt == 1
+    spool.close()
+
+
+def test_a_file_that_is_no_database_is_set_aside_and_counted(tmp_path: Path) -> None:
+    (tmp_path / "spool.sqlite").write_bytes(os.urandom(20_000))
+    spool = Spool(tmp_path)
+    assert spool.state().corrupt == 1
+    assert (tmp_path / "spool.sqlite.damaged").exists()
+    spool.add([entry("1")])
+    assert drained(spool) == ["1"]
+    spool.close()
+
+
+@pytest.mark.parametrize("page", range(3, 40, 6))
+def test_of_a_file_with_a_broken_page_every_other_record_is_kept(tmp_path: Path, page: int) -> None:
+    spool = Spool(tmp_path)
+    spool.add([entry(f"{number:04}" + "x" * 400) for number in range(300)])
+    spool.close()
+    file = tmp_path / "spool.sqlite"
+    content = bytearray(file.read_bytes())
+    content[page * 4096 : (page + 1) * 4096] = os.urandom(4096)
+    file.write_bytes(content)
+    spool = Spool(tmp_path)
+    kept = [int(text[:4]) for text in drained(spool)]
+    assert kept == sorted(kept)
+    assert len(kept) >= 280
+    assert len(kept) + spool.state().corrupt == 300
+    spool.close()
+
+
+@pytest.mark.parametrize("page", [2, -1])
+def test_of_a_file_whose_first_or_last_page_is_broken_the_rest_is_kept(
+    tmp_path: Path, page: int
+) -> None:
+    spool = Spool(tmp_path)
+    spool.add([entry(f"{number:04}" + "x" * 400) for number in range(300)])
+    spool.close()
+    file = tmp_path / "spool.sqlite"
+    content = bytearray(file.read_bytes())
+    at = page * 4096 if page > 0 else len(content) - 4096
+    content[at : at + 4096] = os.urandom(4096)
+    file.write_bytes(content)
+    spool = Spool(tmp_path)
+    assert spool.state().corrupt >= 1
+    assert len(drained(spool)) >= 280
+    spool.close()
+
+
+def test_a_file_that_breaks_while_it_is_used_is_replaced(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    spool.add([entry(f"{number}" + "x" * 400) for number in range(200)])
+    spool.close()
+    spool = Spool(tmp_path)
+    with (tmp_path / "spool.sqlite").open("r+b") as file:
+        file.seek(0)
+        file.write(os.urandom(8192))
+    found = 0
+    for _ in range(400):
+        try:
+            message = spool.oldest()
+            if message is None:
+                break
+            spool.remove(message.sequence)
+            found += 1
+        except SpoolError:
+            continue
+    spool.add([entry("on it goes")])
+    assert drained(spool) == ["on it goes"]
+    spool.close()
+
+
+def test_a_folder_that_cannot_be_used_is_one_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("a file")
+    with pytest.raises(SpoolError, match=r"the spool .*spool\.sqlite cannot be opened"):
+        Spool(tmp_path / "state")
+
+
+def test_without_a_disk_there_is_one_in_memory() -> None:
+    spool = Spool.in_memory()
+    spool.add([entry("1")])
+    assert drained(spool) == ["1"]
+    assert spool.state().fill == 0
+
+
+def test_threads_share_a_spool(spool: Spool) -> None:
+    def add(worker: int) -> None:
+        for number in range(25):
+            spool.add([entry(f"{worker}-{number}")])
+
+    threads = [threading.Thread(target=add, args=(worker,)) for worker in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    found = drained(spool)
+    assert len(set(found)) == 100
+    for worker in range(4):
+        own = [text for text in found if text.startswith(f"{worker}-")]
+        assert own == [f"{worker}-{number}" for number in range(25)]
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    steps=st.lists(
+        st.one_of(st.integers(1, 4), st.just("take"), st.just("reopen"), st.just("fail to take")),
+        max_size=40,
+    )
+)
+def test_whatever_is_added_taken_and_reopened_the_spool_is_a_queue(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[int | str]
+) -> None:
+    directory = tmp_path_factory.mktemp("spool")
+    spool, model, count = Spool(directory), [], 0
+    for step in steps:
+        if isinstance(step, int):
+            added = [f"{count + index}" for index in range(step)]
+            spool.add([entry(text) for text in added])
+            model += added
+            count += step
+        elif step == "reopen":
+            spool.close()
+            spool = Spool(directory)
+        else:
+            message = spool.oldest()
+            assert (message.payload.decode() if message else None) == (model[0] if model else None)
+            if message and step == "take":
+                spool.remove(message.sequence)
+                model.pop(0)
+        assert spool.state().messages == len(model)
+    assert drained(spool) == model
+    spool.close()
