@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from model_tools.commands.headpose import train_headpose
 from model_tools.commands.options import json_option
 
 MODELS = Path("models")
@@ -15,6 +16,9 @@ CACHE = Path(".local/training")
 @click.group()
 def train() -> None:
     """Train a model that this project brings along."""
+
+
+train.add_command(train_headpose)
 
 
 @train.command("shapes")

@@ -1,0 +1,83 @@
+"""`model-tools train headpose`: the classifier of the DeepLens guide."""
+
+import json
+import time
+from pathlib import Path
+
+import click
+
+from model_tools.commands.options import json_option
+from model_tools.headpose.network import VARIANTS
+
+
+@click.command("headpose")
+@click.option(
+    "--data",
+    "source",
+    type=click.Path(path_type=Path),
+    help="An .npz, a .tfrecord, the guide's .pkl, or a folder with one.  [default: drawn heads]",
+)
+@click.option("--variant", type=click.Choice(sorted(VARIANTS)), default="small", show_default=True)
+@click.option("--epochs", type=click.IntRange(1, 10_000), default=10, show_default=True)
+@click.option(
+    "--pictures",
+    type=click.IntRange(45, 1_000_000),
+    default=4500,
+    show_default=True,
+    help="To draw and train on; a fifth as many more to test on.",
+)
+@click.option("--batch-size", type=click.IntRange(1, 4096), default=32, show_default=True)
+@click.option(
+    "--learning-rate",
+    type=click.FloatRange(0, 10, min_open=True),
+    default=3e-3,
+    show_default=True,
+    help="The highest; it rises to it and falls again.",
+)
+@click.option("--seed", default=0, show_default=True)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("build/headpose"),
+    show_default=True,
+    help="model.tar.gz, SavedModel, labels, report and pictures; TensorBoard's logs in logs/.",
+)
+@json_option
+def train_headpose(
+    source: Path | None,
+    variant: str,
+    epochs: int,
+    pictures: int,
+    batch_size: int,
+    learning_rate: float,
+    seed: int,
+    output: Path,
+    *,
+    as_json: bool,
+) -> None:
+    """Train the head-pose classifier of the DeepLens guide, and export it as SageMaker does.
+
+    The same command goes on where it was ended. Freeze what it wrote with
+    `model-tools freeze OUTPUT/model.tar.gz build/frozen --output probabilities`.
+    """
+    from model_tools.headpose.build import build, read_or_draw  # noqa: PLC0415 - TensorFlow follows
+    from model_tools.headpose.training import TrainingOptions  # noqa: PLC0415 - as above
+    from model_tools.progress import progress_of  # noqa: PLC0415 - as above
+
+    options = TrainingOptions(variant, epochs, batch_size, learning_rate, seed)
+    with progress_of("draw heads", pictures + pictures // 5) as progress:
+        data = read_or_draw(source, output, seed, pictures, progress)
+    batches = -(-len(data.train_poses) // batch_size) * epochs
+    with progress_of("train headpose", batches) as progress:
+        trained = build(data, options, output, int(time.time()), progress)
+    if as_json:
+        document = {"archive": str(trained.archive), "pictures": str(trained.pictures)}
+        click.echo(json.dumps(document | trained.quality.as_dict()))
+        return
+    click.echo(f"{trained.archive}: trained on {len(data.train_poses)} pictures ({data.source})")
+    click.echo(
+        f"accuracy {trained.quality.accuracy:.3f} on {trained.quality.pictures} pictures "
+        "that it has not seen"
+    )
+    for label, accuracy in trained.quality.by_class.items():
+        click.echo(f"  {label:<12}{accuracy:.3f}")

@@ -1,0 +1,64 @@
+"""The trained classifier as SageMaker expects it: a SavedModel below `export/Servo/<version>/`.
+
+Source: aws/sagemaker-tensorflow-serving-container: any folder named by a number that holds a
+`saved_model.pb` is served, and that of the guide's training job is `export/Servo/<timestamp>`.
+"""
+
+import gzip
+import tarfile
+from pathlib import Path
+from typing import Any
+
+from model_tools.headpose import network
+from model_tools.headpose.drawing import SIDE_PX
+
+ARCHIVE_NAME = "model.tar.gz"
+OUTPUTS = ("classes", "probabilities")
+
+_SERVO = Path("export") / "Servo"
+
+
+def export(model: Any, folder: Path, version: int) -> Path:
+    """Write the SavedModel below `folder`, with the signature of the guide's.
+
+    `serving_default`: `inputs`, float32 [n, 84, 84, 3] from 0 to 255 → `classes`, int64 [n], and
+    `probabilities`, float32 [n, 9].
+
+    Returns:
+        The folder of the SavedModel.
+    """
+    import keras  # noqa: PLC0415 - TensorFlow is imported when it is needed
+    import tensorflow as tf  # noqa: PLC0415 - as above
+
+    def serve(inputs: Any) -> dict[str, Any]:
+        probabilities = model(inputs, training=False)
+        return {"classes": tf.argmax(probabilities, 1), "probabilities": probabilities}
+
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    archive.add_endpoint(
+        "serving_default",
+        serve,
+        [tf.TensorSpec([None, SIDE_PX, SIDE_PX, 3], tf.float32, network.INPUT_NAME)],
+    )
+    destination = folder / _SERVO / str(version)
+    archive.write_out(str(destination), verbose=False)
+    return destination
+
+
+def pack(folder: Path, archive: Path) -> None:
+    """Pack `folder`/export as the `model.tar.gz` of a training job; the same bytes each time."""
+    with (
+        archive.open("wb") as file,
+        gzip.GzipFile("", "wb", fileobj=file, mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w") as tar,
+    ):
+        for path in sorted((folder / _SERVO.parts[0]).rglob("*")):
+            tar.add(path, str(path.relative_to(folder)), recursive=False, filter=_without_owner)
+
+
+def _without_owner(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    member.uid = member.gid = member.mtime = 0
+    member.uname = member.gname = ""
+    member.mode = 0o755 if member.isdir() else 0o644
+    return member
