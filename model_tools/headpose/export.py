@@ -13,16 +13,16 @@ from model_tools.headpose import network
 from model_tools.headpose.drawing import SIDE_PX
 
 ARCHIVE_NAME = "model.tar.gz"
-OUTPUTS = ("classes", "probabilities")
+CAMERA_SIGNATURE = "camera"
 
 _SERVO = Path("export") / "Servo"
 
 
 def export(model: Any, folder: Path, version: int) -> Path:
-    """Write the SavedModel below `folder`, with the signature of the guide's.
+    """Write the SavedModel below `folder`, with the signature of the guide's, and a camera's.
 
     `serving_default`: `inputs`, float32 [n, 84, 84, 3] from 0 to 255 → `classes`, int64 [n], and
-    `probabilities`, float32 [n, 9].
+    `probabilities`, float32 [n, 9]. `camera`: the same without `classes`.
 
     Returns:
         The folder of the SavedModel.
@@ -30,17 +30,18 @@ def export(model: Any, folder: Path, version: int) -> Path:
     import keras  # noqa: PLC0415 - TensorFlow is imported when it is needed
     import tensorflow as tf  # noqa: PLC0415 - as above
 
-    def serve(inputs: Any) -> dict[str, Any]:
-        probabilities = model(inputs, training=False)
-        return {"classes": tf.argmax(probabilities, 1), "probabilities": probabilities}
+    def camera(inputs: Any) -> dict[str, Any]:
+        return {"probabilities": model(inputs, training=False)}
 
+    def serve(inputs: Any) -> dict[str, Any]:
+        answer = camera(inputs)
+        return {"classes": tf.argmax(answer["probabilities"], 1), **answer}
+
+    pictures = tf.TensorSpec([None, SIDE_PX, SIDE_PX, 3], tf.float32, network.INPUT_NAME)
     archive = keras.export.ExportArchive()
     archive.track(model)
-    archive.add_endpoint(
-        "serving_default",
-        serve,
-        [tf.TensorSpec([None, SIDE_PX, SIDE_PX, 3], tf.float32, network.INPUT_NAME)],
-    )
+    archive.add_endpoint("serving_default", serve, [pictures])
+    archive.add_endpoint(CAMERA_SIGNATURE, camera, [pictures])
     destination = folder / _SERVO / str(version)
     archive.write_out(str(destination), verbose=False)
     return destination

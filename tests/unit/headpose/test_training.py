@@ -66,7 +66,7 @@ def test_the_export_is_frozen_packaged_and_gives_the_same_poses(
     import tensorflow as tf  # noqa: PLC0415 - takes seconds to import
 
     frozen = tmp_path / "frozen"
-    run("freeze", trained.archive, frozen, "--output", "probabilities")
+    run("freeze", trained.archive, frozen, "--signature", "camera")
     packaged = json.loads(
         run(
             "package", frozen, "--labels", trained.labels, "--name", "headpose",
@@ -78,7 +78,7 @@ def test_the_export_is_frozen_packaged_and_gives_the_same_poses(
     said = json.loads(run("predict", packaged["path"], picture, "--json", "--threshold", "0"))
     served = tf.saved_model.load(str(trained.saved_model)).signatures["serving_default"]
     answer = served(inputs=tf.constant(heads.test_pictures[:1], tf.float32))
-    best = max(said["pictures"][0]["detections"], key=lambda one: one["score"])
+    best = max(said[0]["detections"], key=lambda one: one["score"])
     assert best["label"] == LABELS[int(answer["classes"][0])]
     assert best["score"] == pytest.approx(float(answer["probabilities"][0].numpy().max()), abs=1e-4)
 
