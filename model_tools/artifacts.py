@@ -46,7 +46,7 @@ def unpack_artifact(archive: Path, folder: Path, digest: str | None = None) -> A
             for name in sorted(wanted):
                 _extract(packed, members[name], folder / name)
     except BROKEN_ZIP as error:
-        raise SourceError(f"{archive} cannot be unpacked: {error}") from None
+        raise SourceError(f"{archive} is no artifact that can be unpacked: {error}") from None
     return open_artifact(archive, folder, digest or found)
 
 

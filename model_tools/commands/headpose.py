@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from model_tools.commands.options import json_option
-from model_tools.headpose.network import VARIANTS
+from model_tools.headpose.variants import VARIANTS
 
 
 @click.command("headpose")

@@ -5,25 +5,10 @@ from typing import Any
 
 from model_tools.headpose.drawing import SIDE_PX
 from model_tools.headpose.poses import LABELS
+from model_tools.headpose.variants import VARIANTS
 
 INPUT_NAME = "inputs"
 OUTPUT_NAME = "softmax_tensor"
-
-
-@dataclass(frozen=True)
-class Variant:
-    """How deep and how wide; `bottleneck` narrows each block's middle to a quarter."""
-
-    blocks: tuple[int, ...]
-    channels: tuple[int, ...]
-    stem_channels: int
-    bottleneck: bool
-
-
-VARIANTS = {
-    "resnet50": Variant((3, 4, 6, 3), (256, 512, 1024, 2048), 64, bottleneck=True),
-    "small": Variant((1, 1, 1, 1), (16, 32, 64, 96), 16, bottleneck=False),
-}
 
 
 def build(variant: str, weight_decay: float = 2e-4) -> Any:

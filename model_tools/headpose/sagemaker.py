@@ -18,7 +18,7 @@ from pathlib import Path
 import click
 
 from model_tools.errors import ModelToolsError
-from model_tools.headpose.network import VARIANTS
+from model_tools.headpose.variants import VARIANTS
 from model_tools.progress import progress_of
 
 _CHECKPOINTS = Path("/opt/ml/checkpoints")

@@ -103,6 +103,15 @@ def watch(checkout: Checkout, count: int) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines]
 
 
+def first_of(checkout: Checkout, digest: str) -> dict[str, Any]:
+    """Return the first message of a model; what a camera decided before arrives before it."""
+    for _ in range(50):
+        (message,) = watch(checkout, 1)
+        if message["model"] and message["model"]["digest"] == digest:
+            return message
+    raise AssertionError(f"50 messages, none of {digest}")
+
+
 def destroy(checkout: Checkout) -> str:
     endpoint = json.loads((checkout.root / ".local/aws/endpoint.json").read_text(encoding="utf-8"))
     result = subprocess.run(

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from model_tools.shapes.scenes import write_scenes
-from tests.local.checkout import ROOT, Checkout, destroy, heartbeat, virtual_camera, watch
+from tests.local.checkout import ROOT, Checkout, destroy, first_of, heartbeat, virtual_camera
 from tests.unit.model_tools.conftest import trained_models
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500), pytest.mark.filterwarnings("ignore")]
@@ -70,14 +70,13 @@ def test_a_model_of_every_format_runs_on_the_camera(
     checkout.demo("deploy", "dev")
     try:
         with virtual_camera(checkout):
-            assert watch(checkout, 1)[0]["model"]["digest"] == digests[FORMATS[0]]
+            first_of(checkout, digests[FORMATS[0]])
             for name in FORMATS[1:]:
                 model_tools(checkout, "pin", environment, digests[name])
                 deployed = checkout.demo("deploy", "dev")
                 assert "1 of 1 reachable devices run the release" in deployed, name
                 assert heartbeat(checkout)["model"]["digest"] == digests[name]
-                message = watch(checkout, 2)[-1]
-                assert message["model"]["digest"] == digests[name]
+                message = first_of(checkout, digests[name])
                 assert {one["label"] for one in message["detections"]} == set(POSES)
     finally:
         destroy(checkout)

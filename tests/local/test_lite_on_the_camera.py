@@ -4,7 +4,15 @@ import pytest
 
 from model_tools.shapes.scenes import write_scenes
 from stacks.config import load_environment
-from tests.local.checkout import Checkout, desire, destroy, heartbeat, virtual_camera, watch
+from tests.local.checkout import (
+    Checkout,
+    desire,
+    destroy,
+    first_of,
+    heartbeat,
+    virtual_camera,
+    watch,
+)
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
@@ -17,8 +25,8 @@ def test_a_fleet_on_lite_runs_the_same_loop_as_a_generic_component(checkout: Che
     try:
         checkout.demo("deploy", "dev")
         with virtual_camera(checkout):
-            messages = watch(checkout, 4)
             digest = load_environment(file).model.digest
+            messages = [first_of(checkout, digest), *watch(checkout, 3)]
             assert {message["model"]["digest"] for message in messages} == {digest}
             assert all(message["detections"] for message in messages)
             assert ":function:deeplens-dev-inference:" in heartbeat(checkout)["function"]
