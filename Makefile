@@ -64,6 +64,10 @@ node_modules/.ready: package-lock.json .venv/.ready
 demo: setup ## Train, deploy to the embedded AWS, and watch a virtual camera detect
 	@$(PYTHON) -m demo run --env $(ENV)
 
+.PHONY: headpose
+headpose: setup ## The same with the guide's head-pose classifier, trained on drawn heads
+	@$(PYTHON) -m demo run --env $(ENV) --model headpose --detections 27
+
 .PHONY: model
 model: setup ## Train, freeze and package the detector of drawn shapes
 	.venv/bin/model-tools train shapes

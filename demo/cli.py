@@ -15,16 +15,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 import click
 
 from demo import deployment, embedded
 from demo.embedded import LOCAL, LOGS, ROOT, Endpoint
-from demo.processes import CommandFailed, run, running
+from demo.models import PREPARE, pictures_for
+from demo.processes import CommandFailed, running
 from stacks.config import ConfigError, EnvironmentConfig, load_environment, load_environments
 
-SCENES = LOCAL / "scenes"
 ANNOTATED = ROOT / "build" / "demo"
 PIPELINE = ROOT / "demo" / "delivery.toml"
 _FIRST_MESSAGE_SECONDS = 45.0
@@ -59,11 +58,13 @@ def main() -> None:
 @main.command("run")
 @click.option("--detections", type=click.IntRange(1), default=12, show_default=True)
 @click.option("--env", "name", default="dev", show_default=True, help="The environment.")
-def run_demo(detections: int, name: str) -> None:
+@click.option("--model", type=click.Choice(sorted(PREPARE)), default="shapes", show_default=True)
+def run_demo(detections: int, name: str, model: str) -> None:
     """Train, package, synthesize, deploy, and watch a virtual camera detect."""
     with _told(), contextlib.ExitStack() as stack:
         started = time.monotonic()
-        _model(name)
+        with _step(f"train the model {model}, freeze and package it"):
+            PREPARE[model](name)
         environment = _environment(name)
         with _step("synthesize the CloudFormation of every environment"):
             deployment.synthesize(embedded.tools())
@@ -74,7 +75,9 @@ def run_demo(detections: int, name: str) -> None:
         messages = stack.enter_context(_subscribed(environment, endpoint))
         with _step(f"start the virtual core device {thing}"):
             log = LOGS / f"{thing}.log"
-            stack.enter_context(running(embedded.core_command(thing, SCENES), log))
+            stack.enter_context(
+                running(embedded.core_command(thing, pictures_for(environment.model.name)), log)
+            )
             _wait_for_core(log)
         _say_live_view(environment, thing)
         with _step(f"watch {detections} detections"):
@@ -137,7 +140,9 @@ def run_camera(name: str) -> None:
         endpoint, environment = _running_aws(), _environment(name)
         thing = _camera(environment, endpoint)
         log = LOGS / f"{thing}.log"
-        with running(embedded.core_command(thing, SCENES), log) as core:
+        with running(
+            embedded.core_command(thing, pictures_for(environment.model.name)), log
+        ) as core:
             click.echo(f"{thing} runs; its log: {log.relative_to(ROOT)}; Ctrl-C stops it")
             _say_live_view(environment, thing)
             core.wait()
@@ -160,24 +165,6 @@ def watch_topic(name: str, count: int | None, *, as_json: bool) -> None:
                 payload = messages.get().payload
                 click.echo(payload.decode() if as_json else describe(payload))
                 seen += 1
-
-
-def _model(name: str) -> None:
-    with _step("train a detector of drawn shapes, freeze and package it"):
-        tool = ROOT / ".venv" / "bin" / "model-tools"
-        output = run([tool, "train", "shapes", "--json"], LOGS / "train.log")
-        built: dict[str, Any] = json.loads(output.strip().splitlines()[-1])
-    how = "trained before" if built["from_cache"] else "trained now"
-    click.echo(
-        f"  {how}: precision {built['precision']:.3f}, recall {built['recall']:.3f} on pictures "
-        f"it has not seen; artifact {built['digest'][:12]}…"
-    )
-    pinned = run(
-        [tool, "pin", ROOT / "environments" / f"{name}.toml", built["digest"]], LOGS / "pin.log"
-    )
-    click.echo(f"  {pinned.strip().removeprefix(str(ROOT) + '/')[:90]}…")
-    if not (SCENES / "scenes.json").is_file():
-        run([tool, "scenes", SCENES], LOGS / "scenes.log")
 
 
 def _deploy(environment: EnvironmentConfig, endpoint: Endpoint) -> None:
@@ -242,7 +229,7 @@ def _show(messages: "queue.Queue[Message]", environment: EnvironmentConfig, want
         message = json.loads(payload)
         if "detections" in message:
             source = message["frame"]["source"]
-            with Image.open(SCENES / source) as picture:
+            with Image.open(pictures_for(environment.model.name) / source) as picture:
                 draw_detections(picture, message["detections"]).save(ANNOTATED / source)
             seen += 1
 

@@ -4,12 +4,16 @@ import ctypes
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import click
+
 _PR_SET_PDEATHSIG = 1
 _GRACE_SECONDS = 12.0
+_SAY_EVERY_SECONDS = 5.0
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -19,7 +23,7 @@ class CommandFailed(Exception):  # noqa: N818 - says what happened
 
 
 def run(command: Sequence[str | Path], log: Path, env: Mapping[str, str] | None = None) -> str:
-    """Run to the end, keep the output in `log`, return it.
+    """Run to the end, keep the output in `log`, return it; long work shows its latest line.
 
     Raises:
         CommandFailed: the exit code is not zero.
@@ -28,7 +32,7 @@ def run(command: Sequence[str | Path], log: Path, env: Mapping[str, str] | None 
     with log.open("w", encoding="utf-8") as output:
         child = _start(command, output.fileno(), env)
         try:
-            code = child.wait()
+            code = _wait(child, log)
         except BaseException:
             stop(child)
             raise
@@ -63,6 +67,18 @@ def stop(child: subprocess.Popen[bytes]) -> None:
         except subprocess.TimeoutExpired:
             child.kill()
             child.wait()
+
+
+def _wait(child: subprocess.Popen[bytes], log: Path) -> int:
+    began = time.monotonic()
+    while True:
+        try:
+            return child.wait(_SAY_EVERY_SECONDS)
+        except subprocess.TimeoutExpired:
+            lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
+            latest = next((line for line in reversed(lines) if line.strip()), "")
+            said = "".join(filter(str.isprintable, latest)).strip()[:80]
+            click.echo(f"  … {time.monotonic() - began:.0f} s  {said}")
 
 
 def _start(

@@ -71,7 +71,7 @@ def train_headpose(
     with progress_of("train headpose", batches) as progress:
         trained = build(data, options, output, int(time.time()), progress)
     if as_json:
-        document = {"archive": str(trained.archive), "pictures": str(trained.pictures)}
+        document = {"archive": str(trained.archive), "picture_folder": str(trained.pictures)}
         click.echo(json.dumps(document | trained.quality.as_dict()))
         return
     click.echo(f"{trained.archive}: trained on {len(data.train_poses)} pictures ({data.source})")
