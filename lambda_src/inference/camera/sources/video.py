@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+from abc import ABC, abstractmethod
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -15,7 +16,7 @@ from camera.frames import Frame
 _TIMEOUT_MS = 8000
 
 
-class _OpenCvCamera:
+class _OpenCvCamera(ABC):
     """Reads from one `cv2.VideoCapture`, which is opened when a picture is wanted."""
 
     is_live = True
@@ -58,8 +59,9 @@ class _OpenCvCamera:
             raise CameraError(f"{self._shown} cannot be opened{self._why()}")
         return opened
 
+    @abstractmethod
     def _capture_with(self, cv2: Any) -> Any:
-        raise NotImplementedError
+        """Return an opened `cv2.VideoCapture`."""
 
     def _why(self) -> str:
         return ""
