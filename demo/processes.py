@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import re
 import signal
 import subprocess
 import time
@@ -14,6 +15,8 @@ import click
 _PR_SET_PDEATHSIG = 1
 _GRACE_SECONDS = 12.0
 _SAY_EVERY_SECONDS = 5.0
+# What TensorFlow's native code logs.
+_NOISE = re.compile(r"[IWE]\d{4} ")
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -76,9 +79,9 @@ def _wait(child: subprocess.Popen[bytes], log: Path) -> int:
             return child.wait(_SAY_EVERY_SECONDS)
         except subprocess.TimeoutExpired:
             lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
-            latest = next((line for line in reversed(lines) if line.strip()), "")
-            said = "".join(filter(str.isprintable, latest)).strip()[:80]
-            click.echo(f"  … {time.monotonic() - began:.0f} s  {said}")
+            telling = (line for line in reversed(lines) if line.strip() and not _NOISE.match(line))
+            said = "".join(filter(str.isprintable, next(telling, ""))).strip()[:80]
+            click.echo(f"  … {time.monotonic() - began:.0f} s  {said}".rstrip())
 
 
 def _start(
