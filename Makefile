@@ -58,7 +58,7 @@ lock: .venv/.ready ## Resolve requirements/*.in again, newest compatible release
 .venv-benchmarks/.ready: requirements/benchmarks.txt .venv/.uv
 	@echo "setup: the troposphere peer into .venv-benchmarks"
 	$(BASE_PYTHON) -m venv --clear --without-pip .venv-benchmarks
-	$(UV) pip sync --python .venv-benchmarks/bin/python --require-hashes requirements/benchmarks.txt
+	$(UV) pip sync --compile-bytecode --python .venv-benchmarks/bin/python --require-hashes requirements/benchmarks.txt
 	@echo "$(CURDIR)" > .venv-benchmarks/lib/python3.11/site-packages/checkout.pth
 	@touch $@
 

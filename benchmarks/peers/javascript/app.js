@@ -5,7 +5,7 @@
 const path = require('node:path');
 const { App, Stage, Tags } = require('aws-cdk-lib');
 const { loadArtifact } = require('./artifact');
-const { ROOT, loadEnvironments } = require('./environments');
+const { ROOT, ConfigError, loadEnvironments } = require('./environments');
 const { DevicesStack } = require('./devices-stack');
 const { InferenceStack } = require('./inference-stack');
 const { ModelStoreStack } = require('./model-store-stack');
@@ -37,7 +37,15 @@ const folder =
   app.node.tryGetContext('environments') ??
   process.env.ENVIRONMENTS ??
   path.join(ROOT, 'environments');
-for (const environment of loadEnvironments(folder)) {
-  new DeepLensApplication(app, environment);
+try {
+  for (const environment of loadEnvironments(folder)) {
+    new DeepLensApplication(app, environment);
+  }
+  app.synth();
+} catch (error) {
+  if (!(error instanceof ConfigError)) {
+    throw error;
+  }
+  console.error(error.message);
+  process.exitCode = 1;
 }
-app.synth();

@@ -50,7 +50,7 @@ function functionSettings(settings, model) {
     DEEPLENS_FRAME_INTERVAL_SECONDS: decimal(settings.frame_interval_seconds),
     DEEPLENS_HEARTBEAT_INTERVAL_SECONDS: decimal(settings.heartbeat_interval_seconds),
   };
-  if (settings.live_view_port !== undefined) {
+  if (settings.live_view_port !== null) {
     variables.DEEPLENS_LIVE_VIEW_PORT = String(settings.live_view_port);
   }
   return variables;
