@@ -1,0 +1,127 @@
+"""When templates of two tools say the same: both in one normal form.
+
+The normal form keeps what CloudFormation would do: description, outputs, and of every resource its
+type, properties, dependencies and what happens to it when it goes. It does not tell apart
+
+- logical ids that differ in the hash that CDK appends, and names of exports: an import stands for
+  the value that is exported;
+- names of assets and digests of content, which follow from how each tool hashes: an asset is named
+  by the order in which assets are used, so that sharing one, or not, is still compared;
+- `Fn::Join` and `Fn::Sub` of the same text, and JSON inside of text by its layout;
+- the order of statements, actions, resources, tags and dependencies, and one as itself or in a list.
+
+Left out: `Metadata` (scanners' and CDK's own), `Parameters` and `Rules` (CDK's bootstrap version).
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+Template = Mapping[str, Any]
+
+_KEPT = ("Type", "Properties", "DependsOn", "DeletionPolicy", "UpdateReplacePolicy")
+_UNORDERED = {"Action", "Resource", "DependsOn"}
+_HASH_OF_ID = re.compile(r"([0-9A-F]{8})?([0-9a-f]{32})?$")
+_VERSION_FROM_CONTENT = re.compile(r"sha256-[0-9a-f]{16}")
+
+
+def normal(templates: Mapping[str, Template]) -> dict[str, dict[str, Any]]:
+    """Return the templates of one tool in normal form, by the same names."""
+    readable = {name: _without_hashes(templates[name]) for name in sorted(templates)}
+    form = _NormalForm(readable)
+    return {name: form.template(template) for name, template in readable.items()}
+
+
+class _NormalForm:
+    def __init__(self, templates: Mapping[str, Template]) -> None:
+        self._assets: dict[str, str] = {}
+        self._exports = {
+            output["Export"]["Name"]: (stack, output["Value"])
+            for stack, template in templates.items()
+            for output in template["Outputs"].values()
+            if "Export" in output
+        }
+
+    def template(self, template: Template) -> dict[str, Any]:
+        return {
+            "Description": template["Description"],
+            "Outputs": {
+                name: self._value(output["Value"])
+                for name, output in template["Outputs"].items()
+                if "Export" not in output
+            },
+            "Resources": {
+                id_: {key: self._value(resource[key], key) for key in _KEPT if key in resource}
+                for id_, resource in sorted(template["Resources"].items())
+            },
+        }
+
+    def _value(self, value: Any, key: str = "") -> Any:
+        if key in {"S3Key", "SourceKey"}:
+            return self._assets.setdefault(value, f"asset {len(self._assets) + 1}")
+        if key == "ContentSha256":
+            return "digest of content"
+        match value:
+            case {"Fn::ImportValue": name}:
+                stack, exported = self._exports[name]
+                return {"import": [stack, self._value(exported)]}
+            case {"Ref": _} | {"Fn::GetAtt": _} | {"Fn::Join": _} | {"Fn::Sub": _}:
+                return {"text": self._parsed(_text(value))}
+            case str() if key in _UNORDERED:
+                return [self._parsed(value)]
+            case str():
+                return self._parsed(value)
+            case dict() if key in _UNORDERED:
+                return [self._value(value)]
+            case dict():
+                return {name: self._value(value[name], name) for name in sorted(value)}
+            case list():
+                items = [self._value(item) for item in value]
+                return _sorted(items) if key in _UNORDERED or _is_a_set(items) else items
+        return value
+
+    def _parsed(self, text: str) -> Any:
+        text = _VERSION_FROM_CONTENT.sub("sha256-CONTENT", text)
+        if text.startswith("{"):
+            try:
+                return {"JSON": self._value(json.loads(text))}
+            except ValueError:
+                pass  # a brace of another language
+        return text
+
+
+def _without_hashes(template: Template) -> Any:
+    """Take CDK's hashes off logical ids, wherever they are named."""
+    short = {id_: _HASH_OF_ID.sub("", id_) for id_ in template["Resources"]}
+    assert len(set(short.values())) == len(short), "two logical ids differ in their hash only"
+    named = re.compile(rf"\b({'|'.join(short)})\b")
+    return json.loads(named.sub(lambda found: short[found[0]], json.dumps(template)))
+
+
+def _text(value: Any) -> str:
+    """Return what an intrinsic function says as `Fn::Sub` would have it."""
+    match value:
+        case str():
+            return value
+        case {"Fn::Sub": str(text)}:
+            return text
+        case {"Ref": str(id_)}:
+            return f"${{{id_}}}"
+        case {"Fn::GetAtt": [str(id_), str(attribute)]}:
+            return f"${{{id_}.{attribute}}}"
+        case {"Fn::Join": ["", list(parts)]}:
+            return "".join(_text(part) for part in parts)
+    raise AssertionError(f"no tool wrote this so far: {value}")
+
+
+def _is_a_set(items: list[Any]) -> bool:
+    """Statements of a policy, or tags."""
+    return all(
+        isinstance(item, dict) and ("Effect" in item or item.keys() == {"Key", "Value"})
+        for item in items
+    )
+
+
+def _sorted(items: list[Any]) -> list[Any]:
+    return sorted(items, key=lambda item: json.dumps(item, sort_keys=True))
