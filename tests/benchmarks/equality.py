@@ -8,7 +8,7 @@ type, properties, dependencies and what happens to it when it goes. It does not 
 - names of assets and digests of content, which follow from how each tool hashes: an asset is named
   by the order in which assets are used, so that sharing one, or not, is still compared;
 - `Fn::Join` and `Fn::Sub` of the same text, and JSON inside of text by its layout;
-- the order of statements, actions, resources, tags and dependencies, and one as itself or in a list.
+- the order of statements, actions, resources, tags and dependencies; one, and a list of one.
 
 Left out: `Metadata` (scanners' and CDK's own), `Parameters` and `Rules` (CDK's bootstrap version).
 """
@@ -62,27 +62,34 @@ class _NormalForm:
             return self._assets.setdefault(value, f"asset {len(self._assets) + 1}")
         if key == "ContentSha256":
             return "digest of content"
+        if key in _UNORDERED:
+            return _sorted([self._value(one) for one in _listed(value)])
+        if isinstance(value, dict):
+            return self._function(value) or {
+                name: self._value(value[name], name) for name in sorted(value)
+            }
+        if isinstance(value, list):
+            items = [self._value(item) for item in value]
+            return _sorted(items) if _is_a_set(items) else items
+        return self._plain(value)
+
+    def _function(self, value: dict[str, Any]) -> Any:
+        """Return what CloudFormation puts in place of an intrinsic function, None for others."""
         match value:
             case {"Fn::ImportValue": name}:
                 stack, exported = self._exports[name]
                 return {"import": [stack, self._value(exported)]}
             case {"Ref": _} | {"Fn::GetAtt": _} | {"Fn::Join": _} | {"Fn::Sub": _}:
-                return {"text": self._parsed(_text(value))}
-            case str() if key in _UNORDERED:
-                return [self._parsed(value)]
-            case str():
-                return self._parsed(value)
-            case dict() if key in _UNORDERED:
-                return [self._value(value)]
-            case dict():
-                return {name: self._value(value[name], name) for name in sorted(value)}
-            case list():
-                items = [self._value(item) for item in value]
-                return _sorted(items) if key in _UNORDERED or _is_a_set(items) else items
-        return value
+                return {"text": self._plain(_text(value))}
+        return None
 
-    def _parsed(self, text: str) -> Any:
-        text = _VERSION_FROM_CONTENT.sub("sha256-CONTENT", text)
+    def _plain(self, value: Any) -> Any:
+        """Return JSON text as what it says, and a whole number as itself, however it is written."""
+        if isinstance(value, float) and value.is_integer():
+            return int(value)
+        if not isinstance(value, str):
+            return value
+        text = _VERSION_FROM_CONTENT.sub("sha256-CONTENT", value)
         if text.startswith("{"):
             try:
                 return {"JSON": self._value(json.loads(text))}
@@ -121,6 +128,10 @@ def _is_a_set(items: list[Any]) -> bool:
         isinstance(item, dict) and ("Effect" in item or item.keys() == {"Key", "Value"})
         for item in items
     )
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def _sorted(items: list[Any]) -> list[Any]:

@@ -35,8 +35,7 @@ def test_troposphere_makes_the_same_templates(
 ) -> None:
     suffix = ".template.json"
     written = {
-        file.name.removesuffix(suffix): read_json(file)
-        for file in troposphere.glob(f"*{suffix}")
+        file.name.removesuffix(suffix): read_json(file) for file in troposphere.glob(f"*{suffix}")
     }
     _assert_equal(_templates(own), written)
 

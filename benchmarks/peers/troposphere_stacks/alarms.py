@@ -2,22 +2,22 @@
 
 from typing import Any
 
-from troposphere import Ref, Template, cloudwatch
+from troposphere import Ref, cloudwatch
 
 from benchmarks.peers.troposphere_stacks.environment import Environment
+from benchmarks.peers.troposphere_stacks.stack import Stack
 
 _ABOVE = {"ComparisonOperator": "GreaterThanThreshold", "TreatMissingData": "notBreaching"}
 _WATCHED = {**_ABOVE, "EvaluationPeriods": 5, "DatapointsToAlarm": 3}
 _ONCE = {**_ABOVE, "EvaluationPeriods": 1, "DatapointsToAlarm": 1, "Threshold": 0}
 
 
-def add_alarms(
-    template: Template, environment: Environment, topic: Any, metrics_function: Any
-) -> None:
+def add_alarms(stack: Stack, topic: Any, metrics_function: Any) -> None:
     """Add every alarm; each tells the topic when it begins and when it is over."""
+    environment = stack.environment
 
     def alarm(title: str, description: str, metric: dict[str, Any], **properties: Any) -> None:
-        template.add_resource(
+        stack.add(
             cloudwatch.Alarm(
                 title,
                 AlarmDescription=f"DeepLens {environment.name}: {description}",

@@ -3,16 +3,17 @@
 import json
 from typing import Any
 
-from troposphere import Sub, Template, cloudwatch
+from troposphere import Sub, cloudwatch
 
-from benchmarks.peers.troposphere_stacks.environment import Environment
+from benchmarks.peers.troposphere_stacks.stack import Stack
 
 _HALF, _WHOLE = 12, 24
 _HEIGHT = 6
 
 
-def add_dashboard(template: Template, environment: Environment, log: Any) -> None:
+def add_dashboard(stack: Stack, log: Any) -> None:
     """Add the dashboard; rows are listed from top to bottom."""
+    environment = stack.environment
     name = environment.name
     by_thing = "Environment,Thing"
     rows = [
@@ -76,7 +77,7 @@ def add_dashboard(template: Template, environment: Environment, log: Any) -> Non
         for column, widget in enumerate(columns)
     ]
     body = json.dumps({"start": "-PT3H", "widgets": widgets})
-    template.add_resource(cloudwatch.Dashboard("PageDashboard", DashboardBody=Sub(body)))
+    stack.add(cloudwatch.Dashboard("PageDashboard", DashboardBody=Sub(body)))
 
 
 def _metric(environment: str, name: str, label: str, **statistic: str) -> list[Any]:
@@ -100,7 +101,7 @@ def _graph(title: str, *metrics: list[Any]) -> dict[str, Any]:
 def _logs(
     title: str, log: Any, look: dict[str, Any], *query: str, width: int = _HALF
 ) -> dict[str, Any]:
-    text = "\n| ".join((f"SOURCE '${{{log.title}}}'", *query))
+    text = f"SOURCE '${{{log.title}}}' | " + "\n| ".join(query)
     return _widget("log", {"title": title, "query": text, **look}, width)
 
 

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from troposphere import Output, Ref, Template, iot
+from troposphere import Ref, iot
 
+from benchmarks.peers.troposphere_stacks.assets import Assets
 from benchmarks.peers.troposphere_stacks.environment import Environment
 from benchmarks.peers.troposphere_stacks.greengrass import RELEASES
 from benchmarks.peers.troposphere_stacks.model_store import from_model_store
@@ -15,33 +16,35 @@ from benchmarks.peers.troposphere_stacks.policies import (
     arn_of,
     document,
 )
+from benchmarks.peers.troposphere_stacks.stack import Stack
 
 _THING = "${iot:Connection.Thing.ThingName}"
 
 
-def devices(environment: Environment) -> Template:
-    """Return the template."""
-    template = Template(Description=f"DeepLens {environment.name}: identity of the cameras")
+def devices(environment: Environment, assets: Assets) -> Stack:
+    """Return the whole stack."""
+    stack = Stack(environment, assets, "identity of the cameras")
     group = environment.fleet["thing_group"]
-    template.add_resource(iot.ThingGroup("Fleet", ThingGroupName=group))
+    stack.add(iot.ThingGroup("Fleet", ThingGroupName=group))
     for thing in environment.fleet["things"]:
         title = f"Thing{''.join(filter(str.isalnum, thing))}"
-        template.add_resource(iot.Thing(title, ThingName=thing))
+        stack.add(iot.Thing(title, ThingName=thing))
     alias = f"deeplens-{environment.name}-token-exchange"
-    _add_token_exchange(template, environment, alias)
-    policy = template.add_resource(
+    _add_token_exchange(stack, alias)
+    policy = stack.add(
         iot.Policy("CoreDevicePolicy", PolicyDocument=_core_device(environment, alias))
     )
-    template.add_output(Output("ThingGroupName", Value=group))
-    template.add_output(Output("CoreDevicePolicyName", Value=Ref(policy)))
-    template.add_output(Output("RoleAliasName", Value=alias))
-    template.add_output(Output("NucleusVersion", Value=RELEASES["aws.greengrass.Nucleus"]))
-    return template
+    stack.output("ThingGroupName", group)
+    stack.output("CoreDevicePolicyName", Ref(policy))
+    stack.output("RoleAliasName", alias)
+    stack.output("NucleusVersion", RELEASES["aws.greengrass.Nucleus"])
+    return stack
 
 
-def _add_token_exchange(template: Template, environment: Environment, alias: str) -> None:
+def _add_token_exchange(stack: Stack, alias: str) -> None:
+    environment = stack.environment
     write_logs = add_policy(
-        template,
+        stack,
         "TokenExchangeWriteLogs",
         allow(
             "WriteGreengrassLogs",
@@ -55,22 +58,20 @@ def _add_token_exchange(template: Template, environment: Environment, alias: str
         ),
     )
     role = add_role(
-        template,
+        stack,
         "TokenExchangeRole",
-        environment,
         service="credentials.iot.amazonaws.com",
         source_arn=environment.arn("iot", f"rolealias/{alias}"),
         policy=write_logs,
         Description="What a core device may do in AWS, by its certificate",
     )
     add_download(
-        template,
+        stack,
         "TokenExchangeRoleDownloadComponents",
-        environment,
         role=role,
         key_arn=from_model_store(environment, "KeyArn"),
     )
-    template.add_resource(
+    stack.add(
         iot.RoleAlias(
             "TokenExchangeAlias",
             RoleAlias=alias,

@@ -3,10 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from troposphere import Ref, Template, awslambda, logs
+from troposphere import Ref, awslambda, logs
 
-from benchmarks.peers.troposphere_stacks.assets import Assets
-from benchmarks.peers.troposphere_stacks.environment import Environment
 from benchmarks.peers.troposphere_stacks.policies import (
     Statement,
     add_policy,
@@ -14,6 +12,10 @@ from benchmarks.peers.troposphere_stacks.policies import (
     allow,
     arn_of,
 )
+from benchmarks.peers.troposphere_stacks.stack import Stack
+
+# What ends with its stack says so, as CDK does.
+WITH_STACK = {"DeletionPolicy": "Delete", "UpdateReplacePolicy": "Delete"}
 
 
 @dataclass(frozen=True)
@@ -26,23 +28,20 @@ class Function:
     log: Any
 
 
-def add_log(template: Template, title: str, retention_days: int) -> Any:
+def add_log(stack: Stack, title: str, retention_days: int) -> Any:
     """Add a log group that ends with its stack."""
-    return template.add_resource(
+    return stack.add(
         logs.LogGroup(
             title,
             RetentionInDays=retention_days,
-            DeletionPolicy="Delete",
-            UpdateReplacePolicy="Delete",
+            **WITH_STACK,
         )
     )
 
 
 def add_function(
-    template: Template,
+    stack: Stack,
     prefix: str,
-    environment: Environment,
-    assets: Assets,
     *,
     sources: str,
     retention_days: int,
@@ -50,19 +49,18 @@ def add_function(
     **properties: Any,
 ) -> Function:
     """Add a Python function from a folder of lambda_src."""
-    log = add_log(template, f"{prefix}Log", retention_days)
+    log = add_log(stack, f"{prefix}Log", retention_days)
     write_log = allow("WriteOwnLog", ["logs:CreateLogStream", "logs:PutLogEvents"], [arn_of(log)])
-    policy = add_policy(template, f"{prefix}RolePolicy", write_log, *(statements or []))
-    role = add_role(
-        template, f"{prefix}Role", environment, service="lambda.amazonaws.com", policy=policy
-    )
-    resource = template.add_resource(
+    policy = add_policy(stack, f"{prefix}RolePolicy", write_log, *(statements or []))
+    role = add_role(stack, f"{prefix}Role", service="lambda.amazonaws.com", policy=policy)
+    resource = stack.add(
         awslambda.Function(
             prefix if prefix == "Function" else f"{prefix}Function",
             Runtime="python3.12",
             Architectures=["x86_64"],
             Code=awslambda.Code(
-                S3Bucket=environment.asset_bucket, S3Key=f"{assets.add_sources(sources)}.zip"
+                S3Bucket=stack.environment.asset_bucket,
+                S3Key=f"{stack.assets.add_sources(sources)}.zip",
             ),
             LoggingConfig=awslambda.LoggingConfig(LogGroup=Ref(log)),
             Role=arn_of(role),
@@ -74,10 +72,8 @@ def add_function(
 
 
 def add_handler(
-    template: Template,
+    stack: Stack,
     prefix: str,
-    environment: Environment,
-    assets: Assets,
     *,
     package: str,
     timeout_seconds: int,
@@ -85,10 +81,8 @@ def add_handler(
 ) -> Function:
     """Add the function behind a kind of custom resource."""
     return add_function(
-        template,
+        stack,
         prefix,
-        environment,
-        assets,
         sources="custom_resources",
         retention_days=90,
         statements=statements,

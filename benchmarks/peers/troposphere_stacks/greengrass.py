@@ -1,6 +1,7 @@
 """What Greengrass is told: recipes, settings of the loop, access control, pinned releases."""
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.peers.troposphere_stacks.environment import Artifact, Settings
@@ -13,6 +14,15 @@ RELEASES = {
     "aws.greengrass.Nucleus": "2.16.1",
     "aws.greengrass.TokenExchangeService": "2.0.3",
 }
+
+
+@dataclass(frozen=True)
+class Component:
+    """A component version, and the resource that provides it."""
+
+    name: str
+    version: str
+    resource: Any
 
 
 def core_components() -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from troposphere import Export, ImportValue, Output, Ref, Sub, Template, kms, s3
+from troposphere import Export, ImportValue, Ref, Sub, kms, s3
 
 from benchmarks.peers.troposphere_stacks.assets import Assets
 from benchmarks.peers.troposphere_stacks.environment import Environment
@@ -14,6 +14,7 @@ from benchmarks.peers.troposphere_stacks.policies import (
     document,
     use_key,
 )
+from benchmarks.peers.troposphere_stacks.stack import Stack
 
 _PRIVATE = s3.PublicAccessBlockConfiguration(
     BlockPublicAcls=True,
@@ -32,11 +33,11 @@ def from_model_store(environment: Environment, name: str) -> ImportValue:
     return ImportValue(f"{environment.name}-ModelStore-{name}")
 
 
-def model_store(environment: Environment, assets: Assets) -> Template:
-    """Return the template."""
+def model_store(environment: Environment, assets: Assets) -> Stack:
+    """Return the whole stack."""
     name = environment.model_store["bucket_name"]
-    template = Template(Description=f"DeepLens {environment.name}: model artifacts")
-    key = template.add_resource(
+    stack = Stack(environment, assets, "model artifacts")
+    key = stack.add(
         kms.Key(
             "ModelsKey",
             Description=f"Model artifacts in {name}",
@@ -45,18 +46,16 @@ def model_store(environment: Environment, assets: Assets) -> Template:
             **_RETAINED,
         )
     )
-    access_logs = template.add_resource(_access_logs(environment))
-    bucket = template.add_resource(_bucket(environment, key, access_logs))
+    access_logs = stack.add(_access_logs(environment))
+    bucket = stack.add(_bucket(environment, key, access_logs))
     publisher = add_handler(
-        template,
+        stack,
         "ModelsPublisher",
-        environment,
-        assets,
         package="model_artifact",
         timeout_seconds=600,
         statements=_publisher_statements(environment, key),
     )
-    template.add_resource(
+    stack.add(
         s3.BucketPolicy(
             "ModelsAccessLogsPolicy",
             Bucket=Ref(access_logs),
@@ -65,7 +64,7 @@ def model_store(environment: Environment, assets: Assets) -> Template:
             ),
         )
     )
-    template.add_resource(
+    stack.add(
         s3.BucketPolicy(
             "ModelsBucketPolicy",
             Bucket=Ref(bucket),
@@ -78,13 +77,13 @@ def model_store(environment: Environment, assets: Assets) -> Template:
         ("PublisherArn", arn_of(publisher.resource)),
     ):
         export = Export(f"{environment.name}-ModelStore-{title}")
-        template.add_output(Output(f"Export{title}", Value=value, Export=export))
-    template.add_output(Output("BucketName", Value=name))
-    template.add_output(Output("Components", Value=f"s3://{name}/components/"))
-    template.add_output(Output("Datasets", Value=f"s3://{name}/datasets/"))
+        stack.output(f"Export{title}", value, Export=export)
+    stack.output("BucketName", name)
+    stack.output("Components", f"s3://{name}/components/")
+    stack.output("Datasets", f"s3://{name}/datasets/")
     for folder in ("TFartifacts", "customTFcodes", "datasets", "testIMs"):
-        template.add_output(Output(f"Headpose{folder}", Value=f"s3://{name}/headpose/{folder}/"))
-    return template
+        stack.output(f"Headpose{folder}", f"s3://{name}/headpose/{folder}/")
+    return stack
 
 
 def account_owns_key(environment: Environment) -> Statement:

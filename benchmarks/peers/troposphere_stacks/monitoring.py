@@ -2,13 +2,18 @@
 
 from typing import Any
 
-from troposphere import AWSProperty, Output, Ref, Tags, Template, awslambda, events, iot, kms, sns
+from troposphere import AWSProperty, Ref, Tags, awslambda, events, iot, kms, sns
 
 from benchmarks.peers.troposphere_stacks.alarms import add_alarms
 from benchmarks.peers.troposphere_stacks.assets import Assets
 from benchmarks.peers.troposphere_stacks.dashboard import add_dashboard
 from benchmarks.peers.troposphere_stacks.environment import Environment
-from benchmarks.peers.troposphere_stacks.functions import Function, add_function, add_log
+from benchmarks.peers.troposphere_stacks.functions import (
+    WITH_STACK,
+    Function,
+    add_function,
+    add_log,
+)
 from benchmarks.peers.troposphere_stacks.model_store import account_owns_key
 from benchmarks.peers.troposphere_stacks.policies import (
     add_policy,
@@ -17,6 +22,7 @@ from benchmarks.peers.troposphere_stacks.policies import (
     arn_of,
     document,
 )
+from benchmarks.peers.troposphere_stacks.stack import Stack
 
 _CLOUDWATCH = {"Service": "cloudwatch.amazonaws.com"}
 
@@ -39,26 +45,25 @@ class TopicRule(iot.TopicRule):  # type: ignore[misc]  # as above
     props = {**iot.TopicRule.props, "Tags": (Tags, False)}  # noqa: RUF012 - as above
 
 
-def monitoring(environment: Environment, assets: Assets) -> Template:
-    """Return the template."""
-    template = Template(Description=f"DeepLens {environment.name}: metrics, logs and alarms")
-    function = _add_metrics_function(template, environment, assets)
-    _add_rules(template, environment, function)
-    _listen_to_deployments(template, environment, function)
-    topic = _add_topic(template, environment)
-    add_alarms(template, environment, topic, function.resource)
-    add_dashboard(template, environment, function.log)
-    template.add_output(Output("AlarmTopicArn", Value=Ref(topic)))
-    template.add_output(Output("LogGroupName", Value=Ref(function.log)))
-    return template
+def monitoring(environment: Environment, assets: Assets) -> Stack:
+    """Return the whole stack."""
+    stack = Stack(environment, assets, "metrics, logs and alarms")
+    function = _add_metrics_function(stack)
+    _add_rules(stack, function)
+    _listen_to_deployments(stack, function)
+    topic = _add_topic(stack)
+    add_alarms(stack, topic, function.resource)
+    add_dashboard(stack, function.log)
+    stack.output("AlarmTopicArn", Ref(topic))
+    stack.output("LogGroupName", Ref(function.log))
+    return stack
 
 
-def _add_metrics_function(template: Template, environment: Environment, assets: Assets) -> Function:
+def _add_metrics_function(stack: Stack) -> Function:
+    environment = stack.environment
     return add_function(
-        template,
+        stack,
         "Metrics",
-        environment,
-        assets,
         sources="monitoring",
         retention_days=environment.monitoring["log_retention_days"],
         statements=[
@@ -81,10 +86,11 @@ def _add_metrics_function(template: Template, environment: Environment, assets: 
     )
 
 
-def _add_rules(template: Template, environment: Environment, function: Function) -> None:
-    log = add_log(template, "MetricsUndelivered", environment.monitoring["log_retention_days"])
+def _add_rules(stack: Stack, function: Function) -> None:
+    environment = stack.environment
+    log = add_log(stack, "MetricsUndelivered", environment.monitoring["log_retention_days"])
     write = add_policy(
-        template,
+        stack,
         "MetricsWriteUndelivered",
         allow(
             "WriteUndelivered",
@@ -93,9 +99,8 @@ def _add_rules(template: Template, environment: Environment, function: Function)
         ),
     )
     role = add_role(
-        template,
+        stack,
         "MetricsUndeliveredRole",
-        environment,
         service="iot.amazonaws.com",
         source_arn=environment.arn("iot", f"rule/{_rule_name(environment, '*')}"),
         policy=write,
@@ -105,17 +110,15 @@ def _add_rules(template: Template, environment: Environment, function: Function)
     thing = f"topic({levels.index('{thing}') + 1}) AS thing" if "{thing}" in levels else "thing"
     members = "id, model, frame, inference_ms, detections, error, dropped"
     mine = f"function:deeplens-{environment.name}-inference:"
-    for name, sql in (
-        ("messages", f"SELECT {members}, {thing} FROM '{topic.replace('{thing}', '+')}'"),
-        (
-            "heartbeats",
-            "SELECT state.reported AS heartbeat, topic(3) AS thing "  # noqa: S608 - IoT's SQL
-            "FROM '$aws/things/+/shadow/name/deeplens/update/accepted' "
-            f"WHERE regexp_matches(state.reported.function, '{mine}')",
-        ),
-    ):
+    messages = f"SELECT {members}, {thing} FROM '{topic.replace('{thing}', '+')}'"  # noqa: S608 - IoT's SQL: no quote is in a topic
+    heartbeats = (
+        "SELECT state.reported AS heartbeat, topic(3) AS thing "  # noqa: S608 - as above
+        "FROM '$aws/things/+/shadow/name/deeplens/update/accepted' "
+        f"WHERE regexp_matches(state.reported.function, '{mine}')"
+    )
+    for name, sql in (("messages", messages), ("heartbeats", heartbeats)):
         title = f"Metrics{name.capitalize()}"
-        rule = template.add_resource(
+        rule = stack.add(
             TopicRule(
                 title,
                 RuleName=_rule_name(environment, name),
@@ -135,17 +138,16 @@ def _add_rules(template: Template, environment: Environment, function: Function)
                 ),
             )
         )
-        _permit(template, f"{title}MayCall", "iot.amazonaws.com", rule, function)
+        _permit(stack, f"{title}MayCall", "iot.amazonaws.com", rule, function)
 
 
 def _rule_name(environment: Environment, name: str) -> str:
     return f"deeplens_{environment.name}_{name}".replace("-", "_")
 
 
-def _listen_to_deployments(
-    template: Template, environment: Environment, function: Function
-) -> None:
-    rule = template.add_resource(
+def _listen_to_deployments(stack: Stack, function: Function) -> None:
+    environment = stack.environment
+    rule = stack.add(
         events.Rule(
             "MetricsFailedDeployments",
             Description=f"DeepLens {environment.name}: deployments that failed on a device",
@@ -157,11 +159,11 @@ def _listen_to_deployments(
             Targets=[events.Target(Id="Metrics", Arn=arn_of(function.resource))],
         )
     )
-    _permit(template, "MetricsEventsMayCall", "events.amazonaws.com", rule, function)
+    _permit(stack, "MetricsEventsMayCall", "events.amazonaws.com", rule, function)
 
 
-def _permit(template: Template, title: str, service: str, source: Any, function: Function) -> None:
-    template.add_resource(
+def _permit(stack: Stack, title: str, service: str, source: Any, function: Function) -> None:
+    stack.add(
         awslambda.Permission(
             title,
             Action="lambda:InvokeFunction",
@@ -172,7 +174,8 @@ def _permit(template: Template, title: str, service: str, source: Any, function:
     )
 
 
-def _add_topic(template: Template, environment: Environment) -> sns.Topic:
+def _add_topic(stack: Stack) -> sns.Topic:
+    environment = stack.environment
     use_key = {
         "Sid": "AlarmsUseKey",
         "Effect": "Allow",
@@ -180,20 +183,19 @@ def _add_topic(template: Template, environment: Environment) -> sns.Topic:
         "Action": ["kms:Decrypt", "kms:GenerateDataKey"],
         "Resource": "*",
     }
-    key = template.add_resource(
+    key = stack.add(
         kms.Key(
             "AlarmsKey",
             Description="Notifications of alarms",
             EnableKeyRotation=True,
             KeyPolicy=document(account_owns_key(environment), use_key),
             PendingWindowInDays=7,
-            DeletionPolicy="Delete",
-            UpdateReplacePolicy="Delete",
+            **WITH_STACK,
         )
     )
-    topic = template.add_resource(sns.Topic("AlarmsTopic", KmsMasterKeyId=arn_of(key)))
+    topic = stack.add(sns.Topic("AlarmsTopic", KmsMasterKeyId=arn_of(key)))
     publish = {"Action": "sns:Publish", "Resource": Ref(topic)}
-    template.add_resource(
+    stack.add(
         sns.TopicPolicy(
             "AlarmsTopicPolicy",
             Topics=[Ref(topic)],
@@ -219,7 +221,7 @@ def _add_topic(template: Template, environment: Environment) -> sns.Topic:
         )
     )
     for address in environment.monitoring["notify"]:
-        template.add_resource(
+        stack.add(
             sns.SubscriptionResource(
                 f"AlarmsTopic{''.join(filter(str.isalnum, address))}",
                 Protocol="email",

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from troposphere import GetAtt, Ref, Template, iam
+from troposphere import GetAtt, Ref, iam
 
 from benchmarks.peers.troposphere_stacks.environment import Environment
+from benchmarks.peers.troposphere_stacks.stack import Stack
 
 Statement = dict[str, Any]
 
@@ -23,9 +24,9 @@ def document(*statements: Statement) -> dict[str, Any]:
     return {"Version": "2012-10-17", "Statement": list(statements)}
 
 
-def add_policy(template: Template, title: str, *statements: Statement, **where: Any) -> Any:
+def add_policy(stack: Stack, title: str, *statements: Statement, **where: Any) -> Any:
     """Add a managed policy."""
-    return template.add_resource(
+    return stack.add(
         iam.ManagedPolicy(
             title, Description="", Path="/", PolicyDocument=document(*statements), **where
         )
@@ -33,9 +34,8 @@ def add_policy(template: Template, title: str, *statements: Statement, **where: 
 
 
 def add_role(
-    template: Template,
+    stack: Stack,
     title: str,
-    environment: Environment,
     *,
     service: str,
     policy: Any,
@@ -43,7 +43,7 @@ def add_role(
     **properties: Any,
 ) -> Any:
     """Add a role that a service may assume for this account, and for `source_arn` if given."""
-    condition: dict[str, Any] = {"StringEquals": {"aws:SourceAccount": environment.account}}
+    condition: dict[str, Any] = {"StringEquals": {"aws:SourceAccount": stack.environment.account}}
     if source_arn:
         condition["ArnLike"] = {"aws:SourceArn": source_arn}
     trust = {
@@ -52,7 +52,7 @@ def add_role(
         "Principal": {"Service": service},
         "Condition": condition,
     }
-    return template.add_resource(
+    return stack.add(
         iam.Role(
             title,
             AssumeRolePolicyDocument=document(trust),
@@ -62,17 +62,15 @@ def add_role(
     )
 
 
-def add_download(
-    template: Template, title: str, environment: Environment, *, role: Any, key_arn: Any
-) -> Any:
+def add_download(stack: Stack, title: str, *, role: Any, key_arn: Any) -> Any:
     """Let a role read `components/` of the model bucket, and nothing else."""
-    bucket = f"arn:aws:s3:::{environment.model_store['bucket_name']}"
+    bucket = f"arn:aws:s3:::{stack.environment.model_store['bucket_name']}"
     return add_policy(
-        template,
+        stack,
         title,
         allow("FindBucket", ["s3:GetBucketLocation"], [bucket]),
         allow("DownloadComponents", ["s3:GetObject"], [f"{bucket}/components/*"]),
-        use_key("Decrypt", ["kms:Decrypt"], environment, key_arn),
+        use_key("Decrypt", ["kms:Decrypt"], stack.environment, key_arn),
         Roles=[Ref(role)],
     )
 
