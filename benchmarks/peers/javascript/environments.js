@@ -29,6 +29,12 @@ function loadEnvironment(file) {
     refuseUnknown(file, `${section}.`, given[section] ?? {}, Object.keys(defaults));
     environment[section] = { ...defaults, ...given[section] };
   }
+  refuseMissing(file, {
+    account: given.account,
+    region: given.region,
+    'model.name': environment.model.name,
+    'model.digest': environment.model.digest,
+  });
   environment.model_store.bucket_name ??= `deeplens-${name}-${given.account}-${given.region}`;
   environment.fleet.thing_group ??= `deeplens-${name}`;
   return environment;
@@ -38,7 +44,7 @@ function parseToml(file) {
   try {
     return parse(fs.readFileSync(file, 'utf8'));
   } catch (error) {
-    throw new ConfigError(`${file}: ${error.message}`);
+    throw new ConfigError(`${file}: ${error.message.split('\n')[0]}`);
   }
 }
 
@@ -46,6 +52,14 @@ function refuseUnknown(file, prefix, given, known) {
   for (const key of Object.keys(given)) {
     if (!known.includes(key)) {
       throw new ConfigError(`${file}: ${prefix}${key}: the twin does not have this setting`);
+    }
+  }
+}
+
+function refuseMissing(file, required) {
+  for (const [key, value] of Object.entries(required)) {
+    if (!value) {
+      throw new ConfigError(`${file}: ${key} is missing`);
     }
   }
 }

@@ -76,18 +76,23 @@ def _load_environment(file: Path, sections: dict[str, Settings]) -> Environment:
     ]
     if unknown:
         raise ConfigError(f"{file}: {unknown[0]}: the troposphere peer does not have this setting")
-    try:
-        account, region = given["account"], given["region"]
-    except KeyError as error:
-        raise ConfigError(f"{file}: {error.args[0]} is missing") from None
+    required = {
+        "account": (account := given.get("account")),
+        "region": (region := given.get("region")),
+        "model.name": given.get("model", {}).get("name"),
+        "model.digest": given.get("model", {}).get("digest"),
+    }
+    for key, value in required.items():
+        if not value:
+            raise ConfigError(f"{file}: {key} is missing")
     named = {
         "model_store": {"bucket_name": f"deeplens-{file.stem}-{account}-{region}"},
         "fleet": {"thing_group": f"deeplens-{file.stem}"},
     }
     return Environment(
         name=file.stem,
-        account=account,
-        region=region,
+        account=str(account),
+        region=str(region),
         tags={**given.get("tags", {}), "deeplens:environment": file.stem},
         **{
             section: {**defaults, **named.get(section, {}), **given.get(section, {})}

@@ -30,13 +30,7 @@ class Function:
 
 def add_log(stack: Stack, title: str, retention_days: int) -> Any:
     """Add a log group that ends with its stack."""
-    return stack.add(
-        logs.LogGroup(
-            title,
-            RetentionInDays=retention_days,
-            **WITH_STACK,
-        )
-    )
+    return stack.add(logs.LogGroup(title, RetentionInDays=retention_days, **WITH_STACK))
 
 
 def add_function(

@@ -1,0 +1,115 @@
+"""How peers are run, and for which environments."""
+
+import json
+import os
+import subprocess
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tests.synth.synthesis import ROOT
+
+PEERS = ROOT / "benchmarks" / "peers"
+NODE = ROOT / ".venv" / "bin" / "node"
+PYTHON = ROOT / ".venv" / "bin" / "python"
+BENCHMARKS_PYTHON = ROOT / ".venv-benchmarks" / "bin" / "python"
+
+# Every default that there is.
+_SPARSE = """
+account = "444444444444"
+region = "eu-west-1"
+
+[model]
+name = "{name}"
+digest = "{digest}"
+
+[model_store]
+
+[fleet]
+
+[inference]
+topic = "sparse/infer"
+"""
+
+# Every setting that the peers have; none of the values is a default.
+_RICH = """
+account = "555555555555"
+region = "us-east-1"
+promoted_from = "dev"
+
+[tags]
+team = "vision"
+Cost-Center = "42"
+
+[model]
+name = "{name}"
+digest = "{digest}"
+
+[model_store]
+bucket_name = "deeplens-peers"
+termination_protection = false
+access_log_retention_days = 30
+noncurrent_version_days = 10
+
+[fleet]
+thing_group = "cameras"
+things = ["camera-1", "camera_2"]
+
+[inference]
+camera = "v4l2:/dev/video0"
+engine = "tensorflow"
+threshold = 0.75
+topic = "site/{{thing}}/infer"
+frame_interval_seconds = 2
+heartbeat_interval_seconds = 12.5
+live_view_port = 8080
+isolation_mode = "GreengrassContainer"
+log_retention_days = 14
+
+[rollout]
+wait_seconds = 60
+bake_seconds = 30
+success_percent = 95
+error_percent = 2.5
+minimum_devices = 1
+offline_after_seconds = 40
+minimum_frames_per_second = 0.5
+on_delete = "keep"
+
+[monitoring]
+notify = ["ops@example.com", "night-shift@example.com"]
+log_retention_days = 7
+no_heartbeat_minutes = 10
+latency_p95_ms = 250.5
+failing_share = 0.25
+spool_fill_share = 0.5
+"""
+
+
+def write_environments(folder: Path) -> None:
+    """Write the committed environments, one with every default, and one with none."""
+    for file in (ROOT / "environments").glob("*.toml"):
+        (folder / file.name).write_bytes(file.read_bytes())
+    pin = tomllib.loads((ROOT / "environments" / "dev.toml").read_text("utf-8"))["model"]
+    (folder / "sparse.toml").write_text(_SPARSE.format(**pin), encoding="utf-8")
+    (folder / "rich-one.toml").write_text(_RICH.format(**pin), encoding="utf-8")
+
+
+def run(
+    command: Sequence[str | Path], settings: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """Run a peer with settings of the environment."""
+    return subprocess.run(
+        command,
+        cwd=ROOT,
+        check=False,
+        capture_output=True,
+        text=True,
+        env={
+            **os.environ,
+            # What the CDK command line passes, and nothing that is not about templates.
+            "CDK_CONTEXT_JSON": json.dumps(json.loads((ROOT / "cdk.json").read_bytes())["context"]),
+            "CDK_VALIDATION": "false",
+            **settings,
+        },
+    )
