@@ -25,8 +25,7 @@ def run(root: Path, synthesize: Synthesize) -> None:
     """
     # A synthesis ends before a collection of garbage would pay.
     gc.disable()
-    # The Node of the checkout, whichever is first on PATH.
-    os.environ.setdefault("JSII_NODE", str(root / ".venv" / "bin" / "node"))
+    _use_node_of(root)
     request = Request.of(root)
     kept = KeptAssemblies(root / ".local" / "synthesis")
     if request.validated or not kept.usable():
@@ -34,6 +33,13 @@ def run(root: Path, synthesize: Synthesize) -> None:
     else:
         _restore_or_make(request, kept, synthesize)
     leave()
+
+
+def _use_node_of(checkout: Path) -> None:
+    """Let jsii start the checkout's own Node, whichever is first on PATH."""
+    node = checkout / ".venv" / "bin" / "node"
+    if node.exists():
+        os.environ.setdefault("JSII_NODE", str(node))
 
 
 def _restore_or_make(request: Request, kept: KeptAssemblies, synthesize: Synthesize) -> None:
