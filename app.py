@@ -1,42 +1,57 @@
 """Every environment of environments/*.toml, one Stage each; the pipeline of delivery.toml, if any.
 
 `cdk synth -c environments=FOLDER` takes the files of another folder, `-c delivery=FILE` another
-pipeline.
+pipeline; `-c environment=NAME` builds that one alone. With `--validation`, cdk-nag and CDK's own
+template validation check everything, as in `make check`.
 """
+
+# ruff: noqa: PLC0415 - an unchanged synthesis needs none of CDK, which takes a second to load
 
 import sys
 from pathlib import Path
 
-from aws_cdk import App, Validations
-from cdk_nag import AwsSolutionsChecks
-
-from stacks.application import DeepLensApplication
-from stacks.config import ConfigError, load_delivery, load_environments
-from stacks.delivery_stack import Delivered, DeliveryStack
+from stacks.synthesis import Request, run
 
 HERE = Path(__file__).resolve().parent
 
-try:
-    # Traces would name the machine's folders in the assembly; the key is none for cdk.json.
-    app = App(context={"aws:cdk:disable-stack-trace": True})
-    Validations.of(app).add_plugins(AwsSolutionsChecks(app))
-    folder = Path(app.node.try_get_context("environments") or HERE / "environments")
-    environments = load_environments(folder)
-    applications = {
-        environment.name: DeepLensApplication(
-            app, environment.name, environment=environment, models=HERE / "models"
+
+def synthesize(request: Request, output: Path) -> None:
+    """Build what is asked for, and write its cloud assembly into `output`."""
+    from aws_cdk import App, Validations
+
+    from stacks.application import DeepLensApplication
+    from stacks.config import ConfigError, chosen, load_delivery, load_environments
+    from stacks.delivery_stack import Delivered, DeliveryStack
+
+    try:
+        app = App(
+            outdir=str(output),
+            # Traces would name the machine's folders in the assembly; the key is none for cdk.json.
+            context={"aws:cdk:disable-stack-trace": True},
         )
-        for environment in environments
-    }
-    pipeline = Path(app.node.try_get_context("delivery") or folder.parent / "delivery.toml")
-    if delivered := load_delivery(pipeline, environments):
-        delivery, order = delivered
-        DeliveryStack(
-            app,
-            "Delivery",
-            delivery=delivery,
-            stages=[Delivered(one, applications[one.name]) for one in order],
-        )
-    app.synth()
-except ConfigError as error:
-    sys.exit(f"{error}")
+        if request.validated:
+            from cdk_nag import AwsSolutionsChecks
+
+            Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+        environments = load_environments(request.environments)
+        applications = {
+            environment.name: DeepLensApplication(
+                app, environment.name, environment=environment, models=request.models
+            )
+            for environment in chosen(environments, request.environment)
+        }
+        if request.pipeline and (delivered := load_delivery(request.pipeline, environments)):
+            delivery, order = delivered
+            DeliveryStack(
+                app,
+                "Delivery",
+                delivery=delivery,
+                stages=[Delivered(one, applications[one.name]) for one in order],
+            )
+        app.synth()
+    except ConfigError as error:
+        sys.exit(f"{error}")
+
+
+if __name__ == "__main__":
+    run(HERE, synthesize)

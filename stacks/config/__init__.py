@@ -6,7 +6,7 @@ from stacks.config.environment import EnvironmentConfig
 from stacks.config.errors import ConfigError
 from stacks.config.fleet import FleetConfig
 from stacks.config.inference import InferenceConfig
-from stacks.config.loading import load_environment, load_environments
+from stacks.config.loading import chosen, load_environment, load_environments
 from stacks.config.model_store import ModelPin, ModelStoreConfig
 from stacks.config.monitoring import MonitoringConfig
 from stacks.config.regions import GREENGRASS_REGIONS
@@ -25,6 +25,7 @@ __all__ = [
     "ModelStoreConfig",
     "MonitoringConfig",
     "RolloutConfig",
+    "chosen",
     "load_artifact",
     "load_delivery",
     "load_environment",

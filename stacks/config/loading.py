@@ -2,6 +2,7 @@
 
 import difflib
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,17 @@ def load_environments(folder: Path) -> list[EnvironmentConfig]:
     if problems:
         raise ConfigError("\n".join(problems))
     return environments
+
+
+def chosen(environments: Sequence[EnvironmentConfig], name: str | None) -> list[EnvironmentConfig]:
+    """Return the environment of that name alone; all without a name; raise `ConfigError`."""
+    if name is None:
+        return list(environments)
+    found = [environment for environment in environments if environment.name == name]
+    if not found:
+        known = ", ".join(environment.name for environment in environments)
+        raise ConfigError(f"no environment is called '{name}'; there are: {known}")
+    return found
 
 
 def load_environment(file: Path) -> EnvironmentConfig:

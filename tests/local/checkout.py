@@ -48,7 +48,7 @@ def fresh_checkout(root: Path) -> Iterator[Checkout]:
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("app.py", "cdk.json"):
         shutil.copy(ROOT / name, root / name)
-    local_aws = [ROOT / ".venv-local-aws/bin/python", "-m", "local_aws"]
+    local_aws: list[str | Path] = [ROOT / ".venv-local-aws/bin/python", "-m", "local_aws"]
     environment = {**os.environ, "PYTHONPATH": str(root)}
     subprocess.run([*local_aws, "up"], cwd=root, env=environment, check=True, timeout=120)
     try:

@@ -40,9 +40,10 @@ def synthesize(
     environments: Path = ROOT / "environments",
     checkout: Path = ROOT,
     within: Sequence[str] = (),
+    **context: str,
 ) -> subprocess.CompletedProcess[str]:
     """Write the cloud assembly of `environments` into `folder`; `within` begins the command."""
-    context = json.loads((checkout / "cdk.json").read_text(encoding="utf-8"))["context"]
+    flags = json.loads((checkout / "cdk.json").read_text(encoding="utf-8"))["context"]
     return subprocess.run(
         [*within, sys.executable, checkout / "app.py"],
         cwd=checkout,
@@ -54,7 +55,7 @@ def synthesize(
             "PATH": f"{ROOT}/.venv/bin:{os.environ['PATH']}",
             "PYTHONPATH": str(checkout),
             "CDK_OUTDIR": str(folder),
-            "CDK_CONTEXT_JSON": json.dumps({**context, "environments": str(environments)}),
+            "CDK_CONTEXT_JSON": json.dumps({**flags, "environments": str(environments), **context}),
             # Validation is what `make check` does, on everything.
             "CDK_VALIDATION": "false",
         },

@@ -1,0 +1,52 @@
+"""A run of `app.py`, from what is asked for to the end of the process."""
+
+import gc
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from stacks.synthesis.inputs import digest_of_inputs
+from stacks.synthesis.kept import KeptAssemblies
+from stacks.synthesis.leaving import leave
+from stacks.synthesis.request import Request
+
+Synthesize = Callable[[Request, Path], None]
+
+
+def run(root: Path, synthesize: Synthesize) -> None:
+    """Write the cloud assembly of the checkout `root` as the CDK command line asks, and leave.
+
+    What an earlier run made from the same inputs is taken as it is; a validated synthesis always
+    runs, because its findings are what it is for.
+
+    Args:
+        root: the checkout.
+        synthesize: builds the app of a request and writes its assembly into a folder.
+    """
+    # A synthesis ends before a collection of garbage would pay.
+    gc.disable()
+    _use_node_of(root)
+    request = Request.of(root)
+    kept = KeptAssemblies(root / ".local" / "synthesis")
+    if request.validated or not kept.usable():
+        synthesize(request, request.output)
+    else:
+        _restore_or_make(request, kept, synthesize)
+    leave()
+
+
+def _use_node_of(checkout: Path) -> None:
+    """Let jsii start the checkout's own Node, whichever is first on PATH."""
+    node = checkout / ".venv" / "bin" / "node"
+    if node.exists():
+        os.environ.setdefault("JSII_NODE", str(node))
+
+
+def _restore_or_make(request: Request, kept: KeptAssemblies, synthesize: Synthesize) -> None:
+    key = digest_of_inputs(request)
+    if kept.restore(key, request.output):
+        return
+    with kept.new() as assembly:
+        synthesize(request, assembly)
+        kept.keep(key, assembly)
+    kept.restore(key, request.output)

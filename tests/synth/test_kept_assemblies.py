@@ -1,0 +1,236 @@
+"""What was synthesized from the same inputs is not synthesized again; nothing else is taken."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stacks.synthesis import Request
+from stacks.synthesis.inputs import digest_of_inputs
+from stacks.synthesis.kept import KeptAssemblies
+from tests.synth.synthesis import ROOT, synthesize
+
+_CHECKOUT = ("stacks", "lambda_src", "environments", "models", "requirements")
+
+# Runs app.py, and writes down every file that Python opens meanwhile.
+_WATCHED = """
+import runpy, sys
+log = open(sys.argv[1], "w", buffering=1)
+def watch(event, arguments):
+    if event == "open" and isinstance(arguments[0], str):
+        print(arguments[0], file=log)
+sys.addaudithook(watch)
+sys.path.insert(0, ".")
+runpy.run_path("app.py", run_name="__main__")
+"""
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """All that a synthesis reads, in a folder that can be changed."""
+    copy = tmp_path / "checkout"
+    for name in _CHECKOUT:
+        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("app.py", "cdk.json", "package-lock.json"):
+        shutil.copy(ROOT / name, copy / name)
+    return copy
+
+
+def digest(checkout: Path, output: Path, **context: Any) -> str:
+    flags = json.loads((checkout / "cdk.json").read_text(encoding="utf-8"))["context"]
+    return digest_of_inputs(Request(checkout, output, {**flags, **context}, validated=False))
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {
+        file.relative_to(folder).as_posix(): file.read_bytes()
+        for file in folder.rglob("*")
+        if file.is_file()
+    }
+
+
+def append(file: str) -> Callable[[Path], None]:
+    def change(checkout: Path) -> None:
+        with (checkout / file).open("ab") as there:
+            there.write(b"\n")
+
+    return change
+
+
+def touch_artifact(checkout: Path) -> None:
+    artifact = next((checkout / "models").glob("*/*/model.zip"))
+    os.utime(artifact, ns=(1, 1))
+
+
+CHANGES = {
+    "an environment file": append("environments/dev.toml"),
+    "a stack": append("stacks/inference_stack.py"),
+    "the app": append("app.py"),
+    "the device's code": append("lambda_src/inference/handler.py"),
+    "a custom resource": append("lambda_src/custom_resources/model_artifact/__init__.py"),
+    "a lock": append("requirements/project.txt"),
+    "the command line's lock": append("package-lock.json"),
+    "an artifact": touch_artifact,
+    "a new source": lambda checkout: (checkout / "stacks" / "new.py").touch(),
+    "a new environment": lambda checkout: (checkout / "environments" / "qa.toml").touch(),
+    "a pipeline": lambda checkout: (checkout / "delivery.toml").touch(),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
+def test_a_changed_input_is_another_synthesis(
+    checkout: Path, tmp_path: Path, change: Callable[[Path], None]
+) -> None:
+    before = digest(checkout, tmp_path)
+    change(checkout)
+    assert digest(checkout, tmp_path) != before
+
+
+def test_another_context_is_another_synthesis(checkout: Path, tmp_path: Path) -> None:
+    assert digest(checkout, tmp_path, environment="dev") != digest(checkout, tmp_path)
+
+
+def test_a_variable_that_cdk_reads_is_an_input(
+    checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = digest(checkout, tmp_path)
+    monkeypatch.setenv("CDK_DEFAULT_REGION", "eu-west-3")
+    assert digest(checkout, tmp_path) != before
+
+
+def test_bytecode_and_where_the_assembly_goes_are_no_inputs(checkout: Path, tmp_path: Path) -> None:
+    before = digest(checkout, tmp_path)
+    (checkout / "stacks" / "__pycache__").mkdir()
+    (checkout / "stacks" / "__pycache__" / "x.pyc").touch()
+    assert digest(checkout, tmp_path / "elsewhere") == before
+
+
+def test_every_file_that_a_synthesis_opens_is_an_input(checkout: Path, tmp_path: Path) -> None:
+    opened = tmp_path / "opened"
+    result = subprocess.run(
+        [sys.executable, "-c", _WATCHED, opened],
+        cwd=checkout,
+        env={
+            **os.environ,
+            "PYTHONPATH": str(checkout),
+            "PATH": f"{ROOT}/.venv/bin:{os.environ['PATH']}",
+            "CDK_VALIDATION": "false",
+            "CDK_OUTDIR": str(tmp_path / "out"),
+        },
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr
+    read = {
+        path.relative_to(checkout)
+        for line in opened.read_text(encoding="utf-8").splitlines()
+        if (path := (checkout / line).resolve()).is_relative_to(checkout) and path.is_file()
+    }
+    read = {path for path in read if "__pycache__" not in path.parts and path.parts[0] != ".local"}
+    # cdk.json is read for its context, which is an input by itself.
+    known = {*_CHECKOUT, "app.py", "cdk.json", "package-lock.json"}
+    assert len(read) > 50
+    assert {path.parts[0] for path in read} <= known
+
+
+def test_what_is_kept_equals_what_is_made_byte_for_byte(checkout: Path, tmp_path: Path) -> None:
+    outputs = [tmp_path / name for name in ("made", "kept", "again")]
+    for output in outputs[:2]:
+        assert synthesize(output, checkout / "environments", checkout).returncode == 0
+    (home,) = (checkout / ".local" / "synthesis").iterdir()
+    shutil.rmtree(home)
+    assert synthesize(outputs[2], checkout / "environments", checkout).returncode == 0
+    made, kept, again = (files(output) for output in outputs)
+    assert len(made) > 20
+    assert made == kept == again
+
+
+def test_a_kept_assembly_that_was_changed_counts_as_absent(tmp_path: Path) -> None:
+    kept = KeptAssemblies(tmp_path / "kept")
+    assert kept.usable()
+    with kept.new() as assembly:
+        (assembly / "stage").mkdir(parents=True)
+        (assembly / "stage" / "a.template.json").write_text("{}", encoding="utf-8")
+        kept.keep("key", assembly)
+    assert kept.restore("key", tmp_path / "first")
+    (tmp_path / "kept" / "key" / "assembly" / "stage" / "a.template.json").write_text("{ }")
+    assert not kept.restore("key", tmp_path / "second")
+    assert not (tmp_path / "second").exists()
+
+
+def test_an_artifact_is_linked_and_never_copied(tmp_path: Path) -> None:
+    kept = KeptAssemblies(tmp_path / "kept")
+    assert kept.usable()
+    with kept.new() as assembly:
+        assembly.mkdir()
+        (assembly / "asset.0123.zip").write_bytes(b"artifact")
+        (assembly / "manifest.json").write_text("{}", encoding="utf-8")
+        kept.keep("key", assembly)
+    assert kept.restore("key", tmp_path / "out")
+    inode = (tmp_path / "kept/key/assembly/asset.0123.zip").stat().st_ino
+    assert (tmp_path / "out/asset.0123.zip").stat().st_ino == inode
+
+
+def test_only_the_newest_eight_are_kept(tmp_path: Path) -> None:
+    kept = KeptAssemblies(tmp_path / "kept")
+    assert kept.usable()
+    for number in range(10):
+        with kept.new() as assembly:
+            assembly.mkdir()
+            (assembly / "manifest.json").write_text("{}", encoding="utf-8")
+            kept.keep(str(number), assembly)
+        os.utime(tmp_path / "kept" / str(number), (number, number))
+    left = [number for number in range(10) if kept.restore(str(number), tmp_path / "out")]
+    assert left[-1] == 9
+    assert len(left) == 8
+
+
+def test_a_checkout_that_cannot_keep_anything_synthesizes_all_the_same(
+    checkout: Path, tmp_path: Path
+) -> None:
+    (checkout / ".local").write_text("not a folder", encoding="utf-8")
+    result = synthesize(tmp_path / "out", checkout / "environments", checkout)
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "out" / "manifest.json").is_file()
+
+
+def test_one_environment_is_the_same_alone(assembly: Path, tmp_path: Path) -> None:
+    result = synthesize(tmp_path / "dev", environment="dev")
+    assert result.returncode == 0, result.stderr
+    alone = files(tmp_path / "dev" / "assembly-dev")
+    assert alone == files(assembly / "assembly-dev")
+    assert not (tmp_path / "dev" / "assembly-staging").exists()
+
+
+def test_an_unknown_environment_is_one_line(tmp_path: Path) -> None:
+    result = synthesize(tmp_path / "out", environment="prod")
+    assert result.returncode == 1
+    assert result.stderr == (
+        "no environment is called 'prod'; there are: dev, production, staging\n"
+    )
+
+
+def test_the_app_runs_by_hand_as_the_command_line_runs_it(assembly: Path, checkout: Path) -> None:
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("CDK_")}
+    result = subprocess.run(
+        [sys.executable, "app.py"],
+        cwd=checkout,
+        env={
+            **environment,
+            "PATH": f"{ROOT}/.venv/bin:{os.environ['PATH']}",
+            "PYTHONPATH": str(checkout),
+            "CDK_VALIDATION": "false",
+        },
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr
+    assert files(checkout / "cdk.out") == files(assembly)
