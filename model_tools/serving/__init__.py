@@ -1,4 +1,4 @@
-"""A REST server that answers as TensorFlow Serving, and the container that SageMaker puts around it.
+"""A REST server that answers as TensorFlow Serving, and SageMaker's container around it.
 
 versions     base path → the numbered versions that are loaded   (engines run them)
 rest         a request of TensorFlow Serving's REST API → its answer

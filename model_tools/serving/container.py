@@ -40,16 +40,12 @@ class Container:
     def handle(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
         """Return the answer; what is wrong with a request is one, too."""
         expected = {"/ping": "GET", "/invocations": "POST"}.get(path)
+        if expected is None:
+            return RequestError(404, "Not Found").as_answer()
+        if method != expected:
+            return RequestError(405, f"Method Not Allowed: {path} takes {expected}").as_answer()
         try:
-            if expected is None:
-                raise RequestError(404, "Not Found")
-            if method != expected:
-                raise RequestError(405, f"Method Not Allowed: {path} takes {expected}")
-            if path == "/ping":
-                return self._ping()
-            if self._code is not None:
-                return self._code.handle(body, self._context(headers, body))
-            return self._invoke(headers, body)
+            return self._ping() if path == "/ping" else self._invoke(headers, body)
         except RequestError as error:
             return error.as_answer()
 
@@ -58,6 +54,8 @@ class Container:
         return Answer(200 if b'"AVAILABLE"' in status.body else 502, content_type="")
 
     def _invoke(self, headers: Mapping[str, str], body: bytes) -> Answer:
+        if self._code is not None:
+            return self._code.handle(body, self._context(headers, body))
         content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
         if content_type in _JSON_TYPES:
             request = serving_json(_text(body))

@@ -48,7 +48,7 @@ class _TensorFlow:
         self._errors = (tf.errors.OpError, ValueError, TypeError)
         try:
             self._model = tf.saved_model.load(str(servable.folder), tags=["serve"])
-        except (OSError, ValueError, RuntimeError, KeyError, tf.errors.OpError) as error:
+        except Exception as error:  # noqa: BLE001 - broken files make TensorFlow raise anything
             said = _first_line(error)
             raise ServingError(f"{servable.folder} cannot be loaded: {said}") from None
         self._functions: dict[str, Any] = dict(self._model.signatures)

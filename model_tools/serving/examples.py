@@ -47,17 +47,12 @@ def classifications(outputs: Arrays) -> list[list[list[Any]]]:
         RequestError: 400, the model answers neither, or both in different shapes.
     """
     labels, scores = outputs.get(_CLASSES), outputs.get(_SCORES)
-    shape = next((one.shape for one in (labels, scores) if one is not None), None)
-    if (
-        shape is None
-        or len(shape) != 2
-        or any(
-            one is not None and one.shape != shape for one in (labels, scores)
-        )
-    ):
+    shapes = {one.shape for one in (labels, scores) if one is not None}
+    shape = shapes.pop() if len(shapes) == 1 else ()
+    if len(shape) != len(("example", "class")):
         raise RequestError(400, "a classification answers `classes` and `scores`, both [n, k]")
     texts = np.full(shape, "") if labels is None else _texts(labels)
-    numbers = np.zeros(shape) if scores is None else scores
+    numbers: npt.NDArray[Any] = np.zeros(shape) if scores is None else scores
     return [
         [list(pair) for pair in zip(*row, strict=True)]
         for row in zip(texts.tolist(), numbers.tolist(), strict=True)
@@ -73,7 +68,7 @@ def regressions(outputs: Arrays) -> list[float]:
     found = outputs.get(_REGRESSED)
     if found is None or found.ndim == 0 or found.size != len(found):
         raise RequestError(400, "a regression answers `outputs`, [n] or [n, 1]")
-    return found.reshape(-1).tolist()  # type: ignore[no-any-return]
+    return [float(one) for one in found.reshape(-1)]
 
 
 def _serialize(features: dict[str, Any]) -> bytes:
@@ -95,7 +90,7 @@ def _serialize(features: dict[str, Any]) -> bytes:
                 feature.bytes_list.value.extend(read_bytes(one) for one in values)
         except ValueError as error:
             raise RequestError(400, f"feature {name}: {error}") from None
-    return example.SerializeToString(deterministic=True)  # type: ignore[no-any-return]
+    return bytes(example.SerializeToString(deterministic=True))
 
 
 def _kind(value: Any) -> str | None:

@@ -63,8 +63,9 @@ class UserCode:
                 f"{INFERENCE}: {error}; what it imports must be installed in this environment, or "
                 "packed in code/lib: code/requirements.txt is not installed here"
             ) from None
-        except (Exception, SystemExit) as error:
-            raise ServingError(f"{INFERENCE}: {type(error).__name__}: {error}") from None
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - the code may raise anything
+            said = " ".join(str(error).split())
+            raise ServingError(f"{INFERENCE}: {type(error).__name__}: {said}") from None
         self._handler = _handler_of(module)
 
     def handle(self, body: bytes, context: Context) -> Answer:
