@@ -16,6 +16,7 @@ from model_tools.commands.models import models
 from model_tools.commands.package import package
 from model_tools.commands.pin import pin
 from model_tools.commands.predict import predict
+from model_tools.commands.serve import serve
 from model_tools.commands.serve_container import serve_container
 from model_tools.commands.train import scenes, train
 from model_tools.commands.verify import verify
@@ -34,18 +35,9 @@ def main() -> None:
 
 
 for command in (
-    inspect,
-    freeze,
-    package,
-    verify,
-    predict,
-    bench,
-    train,
-    scenes,
-    pin,
-    models,
+    inspect, freeze, package, verify, predict, bench, train, scenes, pin, models, serve,
     serve_container,
-):
+):  # fmt: skip
     main.add_command(command)
 
 

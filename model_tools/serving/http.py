@@ -71,7 +71,7 @@ async def _serve(sites: list[Site], ready: Callable[[list[int]], None]) -> None:
                 await web.TCPSite(runner, site.host, site.port).start()
             except OSError as error:
                 raise ServingError(
-                    f"nothing can listen on {site.host}:{site.port}: {error.strerror}; "
+                    f"nothing can listen on {site.host}:{site.port}: {os.strerror(error.errno or 0)}; "
                     "--port 0 takes a free one"
                 ) from None
             ports.append(runner.addresses[0][1])
