@@ -11,6 +11,7 @@ import click
 from model_tools.commands.bench import bench
 from model_tools.commands.errors import ReportingGroup
 from model_tools.commands.freeze import freeze
+from model_tools.commands.host_package import host_package
 from model_tools.commands.inspect import inspect
 from model_tools.commands.models import models
 from model_tools.commands.package import package
@@ -36,7 +37,7 @@ def main() -> None:
 
 for command in (
     inspect, freeze, package, verify, predict, bench, train, scenes, pin, models, serve,
-    serve_container,
+    serve_container, host_package,
 ):  # fmt: skip
     main.add_command(command)
 

@@ -109,7 +109,7 @@ def _tensor_dtype(tf: Any, name: str) -> Any:
 
 def _reason(error: Any) -> str:
     """Return what an op said, without where in which graph it was."""
-    lines = [
+    lines: list[str] = [
         line.strip()
         for line in error.message.splitlines()
         if line.strip() and "[[{{node" not in line
