@@ -13,6 +13,7 @@ from model_tools.commands.errors import ReportingGroup
 from model_tools.commands.freeze import freeze
 from model_tools.commands.host_package import host_package
 from model_tools.commands.inspect import inspect
+from model_tools.commands.invoke import invoke
 from model_tools.commands.models import models
 from model_tools.commands.package import package
 from model_tools.commands.pin import pin
@@ -37,7 +38,7 @@ def main() -> None:
 
 for command in (
     inspect, freeze, package, verify, predict, bench, train, scenes, pin, models, serve,
-    serve_container, host_package,
+    serve_container, host_package, invoke,
 ):  # fmt: skip
     main.add_command(command)
 

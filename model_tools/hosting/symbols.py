@@ -3,8 +3,8 @@
 Source: apache/mxnet, nnvm/src/pass/saveload_json.cc; SageMaker's MXNet container, for the shapes.
 """
 
-import ast
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,8 @@ MOST_NODES = 100_000
 MOST_BYTES = 64 << 20
 _MOST_SIDES = 32
 _ENTRY = (2, 3)
+_WHOLE = re.compile(r"-?[0-9]{1,18}")
+_SIDES = re.compile(rf"\s*[(\[]?\s*{_WHOLE.pattern}\s*(,\s*{_WHOLE.pattern}\s*)*,?\s*[)\]]?\s*")
 
 
 @dataclass(frozen=True)
@@ -29,12 +31,8 @@ class Node:
 
     def sides(self, attribute: str) -> tuple[int, ...] | None:
         """Return an attribute such as "(3, 3)"; None: it is not there, or is none."""
-        try:
-            value = ast.literal_eval(self.attributes.get(attribute, "None"))
-        except (ValueError, SyntaxError, MemoryError, RecursionError):
-            return None
-        sides = value if isinstance(value, (tuple, list)) else (value,)
-        return tuple(sides) if all(type(one) is int for one in sides) else None
+        text = self.attributes.get(attribute, "")
+        return tuple(map(int, _WHOLE.findall(text))) if _SIDES.fullmatch(text) else None
 
     def number(self, attribute: str) -> int | None:
         """Return an attribute such as "64"."""
