@@ -9,7 +9,7 @@ import click
 from model_tools.commands.options import json_option
 
 if TYPE_CHECKING:
-    from model_tools.hosting.invoking import Endpoint
+    from model_tools.hosting.invoking import Answer, Endpoint
 
 _LONGEST_LINE = 400
 
@@ -46,6 +46,18 @@ _LONGEST_LINE = 400
 @click.option("--custom-attributes", help="Such as tfs-model-version=2.")
 @click.option("--target-variant", help="Of an endpoint with several.")
 @click.option("--rounds", type=click.IntRange(1, 100_000), default=1, show_default=True)
+@click.option(
+    "--expected",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="JSON that the last answer must be; exit code 1 if it is not.",
+)
+@click.option(
+    "--tolerance",
+    type=click.FloatRange(0),
+    default=1e-6,
+    show_default=True,
+    help="Largest difference of a number from --expected.",
+)
 @json_option
 def invoke(
     endpoint_name: str | None,
@@ -63,6 +75,8 @@ def invoke(
     custom_attributes: str | None,
     target_variant: str | None,
     rounds: int,
+    expected: Path | None,
+    tolerance: float,
     *,
     as_json: bool,
 ) -> None:
@@ -80,7 +94,14 @@ def invoke(
         Request(name, body, content_type or kind, accept, custom_attributes, target_variant)
         for name, body, kind in bodies
     ]
+    wanted = None if expected is None else _document(expected)
     answers = invoke(_endpoint(endpoint_name, endpoint_url, region, url), asked, rounds)
+    _print(answers, rounds, as_json=as_json)
+    if expected is not None:
+        _compare(expected, wanted, answers[-1].document(), tolerance)
+
+
+def _print(answers: "list[Answer]", rounds: int, *, as_json: bool) -> None:
     if as_json:
         documents: list[dict[str, Any]] = [
             {
@@ -102,6 +123,25 @@ def invoke(
         click.echo(f"{answer.name}{variant}: {shown}")
         times = f"median of {rounds}" if rounds > 1 else "once"
         click.echo(f"  {answer.median_ms:.1f} ms ({times})")
+
+
+def _compare(file: Path, wanted: Any, answer: Any, tolerance: float) -> None:
+    from model_tools.errors import VerifyError  # noqa: PLC0415 - keeps --help fast
+    from model_tools.hosting.comparing import largest_difference  # noqa: PLC0415 - as above
+
+    difference = largest_difference(wanted, answer)
+    if difference > tolerance:
+        raise VerifyError(f"it differs from {file} by {difference:.1e}, over {tolerance:g}")
+    click.echo(
+        f"as {file}: differs by {difference:.1e}, at most {tolerance:g} is accepted", err=True
+    )
+
+
+def _document(file: Path) -> Any:
+    try:
+        return json.loads(file.read_bytes())
+    except ValueError as error:
+        raise click.BadParameter(f"{file} is no JSON: {error}", param_hint="--expected") from None
 
 
 def _endpoint(
