@@ -284,7 +284,7 @@ def test_an_update_that_fails_leaves_everything_as_it_was(site: Site) -> None:
     assert site.statuses()["Inference"] == "UPDATE_ROLLBACK_COMPLETE"
     assert site.code() == before
     assert {"1", "2"} <= set(site.versions())
-    assert site.retention_days("Inference", "ServiceLog") == 30
+    assert site.retention_days("Inference", "FunctionLog") == 30
     assert _deployed(site) == deployments
     others = {name: one for name, one in site.statuses().items() if name != "Inference"}
     assert all(one.endswith("_COMPLETE") and "ROLLBACK" not in one for one in others.values())
