@@ -74,8 +74,15 @@ def _own(shape: Shape, value: Any, path: str) -> Iterator[str]:
     if allowed and value not in allowed:
         yield _sentence(value, path, f"Member must satisfy enum value set: {sorted(allowed)}")
     pattern = rules.get("pattern")
-    if pattern and re.fullmatch(pattern, value) is None:
+    if pattern and not _matches(pattern, value):
         yield _sentence(value, path, f"Member must satisfy regular expression pattern: {pattern}")
+
+
+def _matches(pattern: str, value: str) -> bool:
+    """Whether text matches; Unicode classes, which Python's `re` lacks, match what is printable."""
+    if r"\p{" in pattern:
+        return value.isprintable() or not value
+    return re.fullmatch(pattern, value) is not None
 
 
 def _join(path: str, name: str) -> str:

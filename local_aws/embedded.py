@@ -8,19 +8,23 @@ import socket
 from hypercorn.asyncio import serve  # type: ignore[import-not-found]  # not in this environment
 from hypercorn.config import Config  # type: ignore[import-not-found]  # as above
 
+from local_aws.auto_scaling import AutoScaling
 from local_aws.device_endpoint import DeviceEndpoint
 from local_aws.greengrass.service import Greengrass
 from local_aws.ministack_hooks import (
+    auto_scaling,
     broker,
     monitoring,
     properties,
     s3_copies,
+    sagemaker,
     services,
     topic_rules,
 )
 from local_aws.ministack_hooks.cloud import MinistackCloud
 from local_aws.paths import StatePaths
 from local_aws.role_aliases import RoleAliases
+from local_aws.sagemaker.service import SageMaker
 
 _POLL_SECONDS = 0.05
 _GRACE_SECONDS = 2
@@ -29,7 +33,7 @@ _GRACE_SECONDS = 2
 class EmbeddedAws:
     """ministack with Greengrass V2 and role aliases, and the endpoint for devices."""
 
-    def __init__(self, endpoint_url: str) -> None:
+    def __init__(self, endpoint_url: str, paths: StatePaths) -> None:
         self.endpoint_url = endpoint_url
         self._errors = _SaveErrors()
         logging.getLogger("persistence").addHandler(self._errors)
@@ -38,6 +42,9 @@ class EmbeddedAws:
         greengrass = Greengrass(cloud)
         services.register_service("greengrass", greengrass.store, greengrass.answer)
         services.register_role_aliases(aliases)
+        self._sagemaker = SageMaker(sagemaker.SageMakerCloud(endpoint_url), paths.containers)
+        sagemaker.register_sagemaker(self._sagemaker)
+        auto_scaling.register_auto_scaling(AutoScaling())
         broker.listen_to_broker(greengrass.devices.hear)
         broker.bind_broker_to_loopback()
         broker.enforce_certificate_policies()
@@ -71,8 +78,9 @@ class EmbeddedAws:
         """Stop answering devices."""
         await self._devices.stop()
 
-    def stop_lambda_workers(self) -> None:
-        """End the processes that run Lambda functions."""
+    def stop_workers(self) -> None:
+        """End the processes that run Lambda functions and endpoints' containers."""
+        self._sagemaker.endpoints.stop_all()
         services.stop_lambda_workers()
 
     def state_was_saved(self) -> bool:

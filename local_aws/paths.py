@@ -28,6 +28,11 @@ class StatePaths:
         return self.root / "tmp"
 
     @property
+    def containers(self) -> Path:
+        """Archives and logs of SageMaker endpoints' containers, of the last run."""
+        return self.root / "containers"
+
+    @property
     def log(self) -> Path:
         """The server's log."""
         return self.root / "server.log"

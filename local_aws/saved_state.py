@@ -16,7 +16,8 @@ def prepare(paths: StatePaths) -> list[str]:
     """Make the folder ready for a start; say in plain lines what had to be discarded."""
     paths.root.mkdir(parents=True, exist_ok=True)
     paths.endpoint.unlink(missing_ok=True)
-    shutil.rmtree(paths.temporary, ignore_errors=True)
+    for folder in (paths.temporary, paths.containers):
+        shutil.rmtree(folder, ignore_errors=True)
     reason = _why_unusable(paths)
     paths.clean_marker.unlink(missing_ok=True)
     if reason is None:
@@ -28,7 +29,8 @@ def prepare(paths: StatePaths) -> list[str]:
 
 def discard(paths: StatePaths) -> None:
     """Remove what the services saved and the cores whose certificates die with it."""
-    for folder in (paths.services, paths.objects, paths.temporary, *_cores(paths)):
+    folders = (paths.services, paths.objects, paths.temporary, paths.containers)
+    for folder in (*folders, *_cores(paths)):
         shutil.rmtree(folder, ignore_errors=True)
     for file in (paths.ca, paths.clean_marker, paths.endpoint):
         file.unlink(missing_ok=True)

@@ -82,7 +82,7 @@ async def _serve(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     watch = asyncio.create_task(_watch_parent(os.getppid(), stop)) if watch_parent else None
-    aws = EmbeddedAws(f"http://{LOOPBACK}:{gateway.getsockname()[1]}")
+    aws = EmbeddedAws(f"http://{LOOPBACK}:{gateway.getsockname()[1]}", paths)
     serving = asyncio.create_task(aws.serve(gateway, stop))
     starting = asyncio.create_task(aws.start_device_endpoint(paths))
     await asyncio.wait({serving, starting}, return_when=asyncio.FIRST_COMPLETED,
@@ -103,7 +103,7 @@ async def _serve(
     starting.cancel()
     await aws.stop_device_endpoint()
     await serving
-    aws.stop_lambda_workers()
+    aws.stop_workers()
     if watch is not None:
         watch.cancel()
     _end(paths, saved=aws.state_was_saved())

@@ -1,4 +1,4 @@
-"""A rest-json server made from a botocore service model: routing, parsing, shaping.
+"""A json or rest-json server made from a botocore service model: routing, parsing, shaping.
 
 The model is the one the clients use, so every operation answers in the shape its client expects.
 """
@@ -68,17 +68,25 @@ class Wire:
                 return operation, match.groupdict()
         return None
 
+    def _named(self, target: str) -> tuple[OperationModel, dict[str, str]] | None:
+        """Find the operation that the json protocol names in a header."""
+        name = target.rpartition(".")[2]
+        return (self.model.operation_model(name), {}) if name in self.operations else None
+
     def read(self, request: Request) -> Call:
         """Parse and validate a request.
 
         Raises:
             ServiceError: no operation has this route, or the input breaks the model.
         """
-        found = self.route(request.method, request.path)
+        target = request.headers.get("x-amz-target", "")
+        by_target = self.model.metadata["protocol"] == "json"
+        found = self._named(target) if by_target else self.route(request.method, request.path)
         if found is None:
+            asked = target if by_target else f"{request.method} {request.path}"
             raise ServiceError(
                 "UnknownOperationException",
-                f"{self.model.service_id} has no operation {request.method} {request.path}.",
+                f"{self.model.service_id} has no operation {asked} here.",
             )
         operation, labels = found
         shape = operation.input_shape
@@ -99,7 +107,7 @@ class Wire:
 
     def write_error(self, error: ServiceError) -> Response:
         """Shape an error as its response."""
-        status, members = 400, {"message": error.message}
+        status, members = 400, dict[str, Any](message=error.message)
         if error.code in self.model.shape_names:
             shape = self.model.shape_for(error.code)
             status = int(shape.metadata.get("error", {}).get("httpStatusCode", 400))
@@ -107,6 +115,8 @@ class Wire:
             members.update(_shaped(shape, given))
         elif error.code == "UnknownOperationException":
             status = 404
+        if self.model.metadata["protocol"] == "json":
+            members["__type"] = error.code
         return _json_response(status, members, {"x-amzn-ErrorType": error.code})
 
 

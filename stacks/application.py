@@ -8,9 +8,11 @@ from constructs import Construct
 from stacks.config import EnvironmentConfig, load_artifact
 from stacks.deeplens_roles_stack import DeepLensRolesStack
 from stacks.devices_stack import DevicesStack
+from stacks.hosting_stack import HostingStack
 from stacks.inference_stack import InferenceStack
 from stacks.model_store_stack import ModelStoreStack
 from stacks.monitoring_stack import MonitoringStack
+from stacks.training_stack import TrainingStack
 
 
 class DeepLensApplication(Stage):
@@ -44,7 +46,18 @@ class DeepLensApplication(Stage):
         inference.add_stack_dependency(devices)
         store.bucket.grant_download(devices.token_exchange_role)
         if environment.monitoring.enabled:
-            MonitoringStack(self, "Monitoring", environment=environment)
+            monitoring = MonitoringStack(self, "Monitoring", environment=environment)
+            if environment.hosting.enabled:
+                HostingStack(
+                    self,
+                    "Hosting",
+                    environment=environment,
+                    models=models,
+                    model_bucket=store.bucket,
+                    alarm_topic=monitoring.alarm_topic,
+                )
+        if environment.training.enabled:
+            TrainingStack(self, "Training", environment=environment, model_bucket=store.bucket)
         if environment.deeplens_roles:
             DeepLensRolesStack(
                 self, "DeepLensRoles", environment=environment, model_bucket=store.bucket

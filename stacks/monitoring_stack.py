@@ -19,6 +19,7 @@ class MonitoringStack(Stack):
         )
         metrics = FleetMetrics(self, "Metrics", environment=environment)
         told = AlarmTopic(self, "Alarms", notify=environment.monitoring.notify)
+        self.alarm_topic = told.topic
         FleetAlarms(
             self,
             "Fleet",

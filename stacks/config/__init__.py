@@ -5,12 +5,15 @@ from stacks.config.delivery import DeliveryConfig, load_delivery
 from stacks.config.environment import EnvironmentConfig
 from stacks.config.errors import ConfigError
 from stacks.config.fleet import FleetConfig
+from stacks.config.hosting import HostingConfig, VariantConfig
 from stacks.config.inference import InferenceConfig
 from stacks.config.loading import chosen, load_environment, load_environments
+from stacks.config.model_data import ModelData, load_model_data
 from stacks.config.model_store import ModelPin, ModelStoreConfig
 from stacks.config.monitoring import MonitoringConfig
 from stacks.config.regions import GREENGRASS_REGIONS
 from stacks.config.rollout import RolloutConfig
+from stacks.config.training import TrainingConfig
 
 __all__ = [
     "ARTIFACT_NAME",
@@ -19,15 +22,20 @@ __all__ = [
     "DeliveryConfig",
     "EnvironmentConfig",
     "FleetConfig",
+    "HostingConfig",
     "InferenceConfig",
     "ModelArtifact",
+    "ModelData",
     "ModelPin",
     "ModelStoreConfig",
     "MonitoringConfig",
     "RolloutConfig",
     "chosen",
+    "TrainingConfig",
+    "VariantConfig",
     "load_artifact",
     "load_delivery",
     "load_environment",
     "load_environments",
+    "load_model_data",
 ]

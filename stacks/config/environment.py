@@ -7,12 +7,14 @@ from typing import Annotated, Any
 from pydantic import Field, field_validator, model_validator
 
 from stacks.config.fleet import FleetConfig
+from stacks.config.hosting import HostingConfig
 from stacks.config.inference import InferenceConfig
 from stacks.config.model_store import ModelPin, ModelStoreConfig
 from stacks.config.monitoring import MonitoringConfig
 from stacks.config.regions import GREENGRASS_REGIONS
 from stacks.config.rollout import RolloutConfig
 from stacks.config.section import Section
+from stacks.config.training import TrainingConfig
 
 _LEAST_HEARTBEATS = 3
 _MOST_TAGS = 40
@@ -54,6 +56,8 @@ class EnvironmentConfig(Section):
     inference: InferenceConfig = InferenceConfig()
     rollout: RolloutConfig = RolloutConfig()
     monitoring: MonitoringConfig = MonitoringConfig()
+    hosting: HostingConfig = HostingConfig()
+    training: TrainingConfig = TrainingConfig()
 
     @model_validator(mode="before")
     @classmethod
@@ -113,5 +117,10 @@ class EnvironmentConfig(Section):
                 f"than {_LEAST_HEARTBEATS} of inference.heartbeat_interval_seconds {interval:g}: "
                 "a camera that is well would alarm; at least "
                 f"{-(-_LEAST_HEARTBEATS * interval // 60):g} minutes work"
+            )
+        if self.hosting.enabled and not self.monitoring.enabled:
+            raise ValueError(
+                "hosting.enabled needs monitoring.enabled: the endpoint's alarms go to the topic "
+                "of the Monitoring stack"
             )
         return self

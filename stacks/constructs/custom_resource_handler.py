@@ -11,7 +11,7 @@ from stacks.constructs.findings import (
     accept_python_3_12,
     accept_wildcards,
 )
-from stacks.constructs.service_role import FunctionLog, lambda_role
+from stacks.constructs.service_role import ServiceLog, lambda_role
 
 SOURCES = Path(__file__).resolve().parents[2] / "lambda_src" / "custom_resources"
 NOT_SOURCE = ["**/__pycache__", "**/*.pyc"]
@@ -33,7 +33,7 @@ class CustomResourceHandler(Construct):
         timeout_seconds: int,
     ) -> None:
         super().__init__(scope, id_)
-        log_group = FunctionLog(self, "Log", retention_days=_LOG_RETENTION_DAYS)
+        log_group = ServiceLog(self, "Log", retention_days=_LOG_RETENTION_DAYS)
         self.role = lambda_role(self, "Role", log_group=log_group, statements=statements)
         accept_wildcards(self, statements, wildcard_reason)
         self.function = aws_lambda.Function(

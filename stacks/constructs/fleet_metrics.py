@@ -14,7 +14,7 @@ from stacks.constructs.findings import (
     accept_wildcards,
 )
 from stacks.constructs.inference_function import function_name
-from stacks.constructs.service_role import FunctionLog, lambda_role, service_principal
+from stacks.constructs.service_role import ServiceLog, lambda_role, service_principal
 
 SOURCES = Path(__file__).resolve().parents[2] / "lambda_src" / "monitoring"
 NAMESPACE = "DeepLens"
@@ -31,9 +31,9 @@ class FleetMetrics(Construct):
         super().__init__(scope, id_)
         self._environment = environment.name
         retention_days = environment.monitoring.log_retention_days
-        self.log_group = FunctionLog(self, "Log", retention_days=retention_days)
+        self.log_group = ServiceLog(self, "Log", retention_days=retention_days)
         self.function = self._function()
-        self._undelivered = FunctionLog(self, "Undelivered", retention_days=retention_days)
+        self._undelivered = ServiceLog(self, "Undelivered", retention_days=retention_days)
         self._undelivered_role = self._make_undelivered_role()
 
         # Members by name: a message cannot say that it came from another thing.

@@ -7,7 +7,7 @@ from constructs import Construct
 
 from stacks.constructs.custom_resource_handler import NOT_SOURCE
 from stacks.constructs.findings import accept_of_function, accept_python_3_12
-from stacks.constructs.service_role import FunctionLog, lambda_role
+from stacks.constructs.service_role import ServiceLog, lambda_role
 
 SOURCES = Path(__file__).resolve().parents[2] / "lambda_src" / "inference"
 
@@ -27,7 +27,7 @@ class InferenceFunction(Construct):
         self, scope: Construct, id_: str, *, environment: str, log_retention_days: int
     ) -> None:
         super().__init__(scope, id_)
-        log_group = FunctionLog(self, "Log", retention_days=log_retention_days)
+        log_group = ServiceLog(self, "Log", retention_days=log_retention_days)
         role = lambda_role(self, "Role", log_group=log_group)
         function = aws_lambda.Function(
             self,

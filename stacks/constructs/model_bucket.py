@@ -160,6 +160,19 @@ class ModelBucket(Construct):
         aws_iam.ManagedPolicy(role, "Work", roles=[role], statements=statements)
         accept_wildcards(role, statements, "data sets and their files are an open set by prefix")
 
+    def grant_capture(self, role: aws_iam.Role, prefix: str) -> None:
+        """Let a role write below a prefix of `datasets/`, and read nothing."""
+        statements = [
+            aws_iam.PolicyStatement(
+                sid="WriteCaptured",
+                actions=["s3:PutObject"],
+                resources=[f"{self.bucket_arn}/{prefix}/*"],
+            ),
+            self._use_key("Capture", ["kms:GenerateDataKey"]),
+        ]
+        aws_iam.ManagedPolicy(role, "Capture", roles=[role], statements=statements)
+        accept_wildcards(role, statements, "captured requests are an open set under one prefix")
+
     def _add_publisher(self) -> CustomResourceHandler:
         stack = Stack.of(self)
         assets = (

@@ -9,11 +9,14 @@ from constructs import Construct
 from stacks.constructs.findings import accept_checkov
 
 
-class FunctionLog(aws_logs.LogGroup):
+class ServiceLog(aws_logs.LogGroup):
     """A log group that ends with its stack, kept as long as the environment says."""
 
-    def __init__(self, scope: Construct, id_: str, *, retention_days: int) -> None:
-        super().__init__(scope, id_, removal_policy=RemovalPolicy.DESTROY)
+    def __init__(
+        self, scope: Construct, id_: str, *, retention_days: int, name: str | None = None
+    ) -> None:
+        """Make the group; `name` is for services that write to one that they name themselves."""
+        super().__init__(scope, id_, log_group_name=name, removal_policy=RemovalPolicy.DESTROY)
         # The L2 property is an enumeration of words; days are what an environment file says.
         cast("aws_logs.CfnLogGroup", self.node.default_child).retention_in_days = retention_days
         accept_checkov(

@@ -16,7 +16,7 @@ class StagedFile:
     digest: str
 
 
-def stage_beside_templates(stage: Stage | None, file: StagedFile) -> str:
+def stage_beside_templates(stage: Stage | None, file: StagedFile, suffix: str = ".zip") -> str:
     """Hard-link the file into the cloud assembly; return its path as a manifest has it.
 
     A relative path lets the assembly travel to another machine; a hard link costs no copy
@@ -25,7 +25,7 @@ def stage_beside_templates(stage: Stage | None, file: StagedFile) -> str:
     if stage is None:
         raise ValueError("a file is staged for a stack inside a Stage")
     folder = Path(stage.asset_outdir)
-    staged = folder / f"asset.{file.digest}.zip"
+    staged = folder / f"asset.{file.digest}{suffix}"
     if not staged.exists():
         try:
             os.link(file.path, staged)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+from stacks.config.deep_learning_containers import registry_accounts
 from tools.policy.reading import (
     Finding,
     Rule,
@@ -14,8 +15,21 @@ from tools.policy.reading import (
     text,
 )
 
-# Service Authorization Reference, AWS IoT Greengrass V2: these take no resource but `*`.
-_KNOW_NO_RESOURCES = {"greengrass:ListCoreDevices", "greengrass:ListDeployments"}
+# Service Authorization Reference: these take no resource but `*`.
+_KNOW_NO_RESOURCES = {
+    "ec2:DescribeDhcpOptions",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSecurityGroups",
+    "ec2:DescribeSubnets",
+    "ec2:DescribeVpcs",
+    "ecr:GetAuthorizationToken",
+    "greengrass:ListCoreDevices",
+    "greengrass:ListDeployments",
+}
+# These neither, but a condition narrows them.
+_NARROWED_BY = {"cloudwatch:PutMetricData": "cloudwatch:namespace"}
+# AWS' containers are pulled from accounts of AWS'.
+_REGISTRY = re.compile(rf"(?<=:)({'|'.join(sorted(registry_accounts()))})(?=:repository/)")
 _TOO_MUCH = ("FullAccess", "AdministratorAccess", "PowerUserAccess")
 
 
@@ -47,8 +61,11 @@ def no_resource_star(stacks: list[Stack]) -> Iterator[Finding]:
     """No policy allows something on everything."""
     for stack in stacks:
         for logical_id, document in identity_policies(stack):
-            for action, resource, _ in allowed(document):
+            for action, resource, statement in allowed(document):
                 is_everything = resource == "*" or resource.startswith("arn:aws:*")
+                narrow = _NARROWED_BY.get(action)
+                if narrow and narrow in text(statement.get("Condition", {})):
+                    continue
                 if is_everything and action not in _KNOW_NO_RESOURCES:
                     yield stack.finding(
                         "no-resource-star", logical_id, f"name the resources of {action}"
@@ -98,12 +115,13 @@ def no_physical_role_names(stacks: list[Stack]) -> Iterator[Finding]:
 
 
 def only_own_account(stacks: list[Stack]) -> Iterator[Finding]:
-    """Nothing points into another account; a pipeline does, that is what it is for."""
+    """Nothing points into another account, but at AWS' own images and where a pipeline goes."""
     for stack in stacks:
         if any(stack.resources("AWS::CodePipeline::Pipeline")):
             continue
         for logical_id, resource in stack.resources():
-            for account in re.findall(r"(?<=:)\d{12}(?=:)", text(resource)):
+            content = _REGISTRY.sub("", text(resource))
+            for account in re.findall(r"(?<=:)\d{12}(?=:)", content):
                 if account != stack.account:
                     yield stack.finding(
                         "only-own-account", logical_id, f"{account} is not {stack.account}"

@@ -8,13 +8,25 @@ from tools.policy.reading import Finding, Rule, Stack, statements, text
 
 def alarms_tell(stacks: list[Stack]) -> Iterator[Finding]:
     """An alarm that tells nobody is none."""
+    exported = {name for stack in stacks for name in _exported_topics(stack)}
     for stack, logical_id, alarm in _resources(stacks, "AWS::CloudWatch::Alarm"):
-        topics = {f"${{{name}}}" for name, _ in stack.resources("AWS::SNS::Topic")}
+        topics = exported | _topics(stack)
         for when in ("AlarmActions", "OKActions"):
             if not topics & {text(action) for action in alarm.get(when, [])}:
                 yield stack.finding("alarms-tell", logical_id, f"put the alarm topic into {when}")
         if alarm.get("ActionsEnabled") is False:
             yield stack.finding("alarms-tell", logical_id, "do not disable its actions")
+
+
+def _topics(stack: Stack) -> set[str]:
+    return {f"${{{name}}}" for name, _ in stack.resources("AWS::SNS::Topic")}
+
+
+def _exported_topics(stack: Stack) -> Iterator[str]:
+    """Yield the topics that other stacks of the environment may name, as they name them."""
+    for output in stack.template.get("Outputs", {}).values():
+        if "Export" in output and text(output["Value"]) in _topics(stack):
+            yield f"${{{output['Export']['Name']}}}"
 
 
 def silence_alarms(stacks: list[Stack]) -> Iterator[Finding]:

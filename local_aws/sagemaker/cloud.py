@@ -1,0 +1,18 @@
+"""What SageMaker needs from the rest of the cloud."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from local_aws.scope import Scope
+
+
+class Cloud(Protocol):
+    """The other services, asked in process, each call for one account and region."""
+
+    def read_object(self, scope: Scope, bucket: str, key: str) -> bytes | None:
+        """Read an S3 object the account owns in the region; None when it cannot be read."""
+
+    def put_metric(
+        self, scope: Scope, name: str, dimensions: Mapping[str, str], value: float, unit: str
+    ) -> None:
+        """Put a value of a metric of `AWS/SageMaker`."""

@@ -1,0 +1,63 @@
+"""What a model's image and archive must be, so that its endpoint can stand here."""
+
+import io
+import re
+import tarfile
+import zlib
+from typing import Any
+
+_REPOSITORY = re.compile(
+    r"\d{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com(\.cn)?/(?P<repository>[\w./-]+)(:[\w.-]+)?"
+)
+_FRAMEWORKS = {"tensorflow-inference": "tensorflow", "mxnet-inference": "mxnet"}
+_MXNET_FILES = ("model-symbol.json", "model-0000.params", "model-shapes.json")
+
+
+class UnusableModel(Exception):  # noqa: N818 - says what is wrong
+    """The model cannot be hosted; the text is the endpoint's FailureReason."""
+
+
+def framework_of(container: dict[str, Any]) -> str:
+    """Tell the framework of a container definition by its image.
+
+    Raises:
+        UnusableModel: it is none of AWS' TensorFlow and MXNet images.
+    """
+    image = str(container.get("Image", ""))
+    match = _REPOSITORY.fullmatch(image)
+    framework = _FRAMEWORKS.get(match["repository"]) if match else None
+    if framework is None:
+        raise UnusableModel(
+            f"image {image!r}: the embedded AWS knows AWS' own images tensorflow-inference and "
+            "mxnet-inference only"
+        )
+    return framework
+
+
+def location_of(container: dict[str, Any]) -> tuple[str, str]:
+    """Tell the bucket and key of a container definition's archive.
+
+    Raises:
+        UnusableModel: there is none, or it is no archive in S3.
+    """
+    url = str(container.get("ModelDataUrl", ""))
+    match = re.fullmatch(r"s3://([^/]+)/(.+\.tar\.gz)", url)
+    if match is None:
+        raise UnusableModel(f"ModelDataUrl {url!r}: expected s3://bucket/key.tar.gz")
+    return match[1], match[2]
+
+
+def check_mxnet(content: bytes) -> None:
+    """Look whether an archive has what MXNet's container loads.
+
+    Raises:
+        UnusableModel: it is no archive, or lacks a file.
+    """
+    try:
+        with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as archive:
+            names = {member.name.removeprefix("./") for member in archive}
+    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+        raise UnusableModel(f"the model's archive cannot be read: {error}") from None
+    missing = [name for name in _MXNET_FILES if name not in names]
+    if missing:
+        raise UnusableModel(f"the model's archive lacks {', '.join(missing)}")

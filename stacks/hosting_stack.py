@@ -1,0 +1,100 @@
+"""A model behind an endpoint of SageMaker: off by default, and whole in one stack."""
+
+from pathlib import Path
+
+from aws_cdk import CfnOutput, Stack, aws_sns
+from constructs import Construct
+
+from stacks.config import EnvironmentConfig, load_model_data
+from stacks.config.deep_learning_containers import container_image
+from stacks.constructs.endpoint_alarms import EndpointAlarms
+from stacks.constructs.hosted_model import HostedModel, upload_archive
+from stacks.constructs.hosting_role import ENDPOINT_LOGS, HostingRole
+from stacks.constructs.model_bucket import ModelBucket
+from stacks.constructs.model_endpoint import ModelEndpoint
+
+CAPTURE_PREFIX = "datasets/captured"
+
+
+class HostingStack(Stack):
+    """Nothing here outlives the stack: when it is destroyed, nothing of it costs money."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        environment: EnvironmentConfig,
+        models: Path,
+        model_bucket: ModelBucket,
+        alarm_topic: aws_sns.ITopic,
+    ) -> None:
+        """Build the stack; `models` is the folder that the variants' `model_data` begins at.
+
+        Raises:
+            ConfigError: a variant's archive is absent, another than pinned, or not loadable.
+        """
+        super().__init__(
+            scope, id_, description=f"DeepLens {environment.name}: a model behind an endpoint"
+        )
+        hosting = environment.hosting
+        name = f"deeplens-{environment.name}"
+        log_group_name = f"{ENDPOINT_LOGS}/{name}"
+        images = [
+            container_image(
+                variant.framework,
+                "inference",
+                variant.framework_version,
+                region=environment.region,
+                # Serverless endpoints have no GPU.
+                instance_type=variant.instance_type,
+            )
+            for variant in hosting.variants
+        ]
+        archives = [
+            upload_archive(self, variant, load_model_data(models, variant))
+            for variant in hosting.variants
+        ]
+        role = HostingRole(
+            self,
+            "Role",
+            archives=[archive.object_arn for archive in archives],
+            images=images,
+            log_group_name=log_group_name,
+            subnets=hosting.subnets,
+            security_groups=hosting.security_groups,
+        )
+        capture_uri = None
+        if hosting.data_capture_percent:
+            model_bucket.grant_capture(role.role, CAPTURE_PREFIX)
+            capture_uri = f"s3://{model_bucket.bucket_name}/{CAPTURE_PREFIX}"
+        hosted = [
+            HostedModel(
+                self,
+                f"Model-{variant.name}",
+                variant=variant,
+                archive=archive,
+                image=image,
+                role=role,
+                network_isolation=hosting.network_isolation and hosting.mode == "instance",
+                subnets=hosting.subnets,
+                security_groups=hosting.security_groups,
+            )
+            for variant, archive, image in zip(hosting.variants, archives, images, strict=True)
+        ]
+        alarms = EndpointAlarms(
+            self, "Alarms", endpoint_name=name, hosting=hosting, topic=alarm_topic
+        )
+        ModelEndpoint(
+            self,
+            "Endpoint",
+            name=name,
+            hosting=hosting,
+            models=hosted,
+            log_group_name=log_group_name,
+            alarms=alarms,
+            capture_uri=capture_uri,
+        )
+
+        CfnOutput(self, "EndpointName", value=name)
+        CfnOutput(self, "Variants", value=",".join(one.name for one in hosting.variants))
