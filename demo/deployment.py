@@ -80,6 +80,22 @@ def check_plan(environment: EnvironmentConfig, plan: Path) -> None:
     )
 
 
+def roll_back(environment: EnvironmentConfig, reason: str, digest: str | None) -> str:
+    """Pin a release again that the environment proved before; return what was said."""
+    return run(
+        [
+            ROOT / ".venv/bin/model-tools",
+            "models",
+            "rollback",
+            environment.name,
+            "--local",
+            f"--reason={reason}",
+            *([f"--to={digest}"] if digest else []),
+        ],
+        LOGS / f"rollback-{environment.name}.log",
+    )
+
+
 def changed_nothing(output: str) -> bool:
     """Whether every stack of a deploy was as it should be already."""
     return output.count("(no changes)") == output.count("Stack ARN:")
