@@ -8,12 +8,15 @@ from pathlib import Path
 from aws_cdk import Acknowledgment, Duration, Environment, Stack, Validations, aws_iam, pipelines
 from aws_cdk import aws_codebuild as codebuild
 from aws_cdk import aws_codepipeline as codepipeline
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from stacks.application import DeepLensApplication
 from stacks.config import DeliveryConfig, EnvironmentConfig
+from stacks.constructs.pipeline_approvals import limit_approvals
 from stacks.constructs.pipeline_permissions import QUALIFIER, narrow
 
 _ROOT = Path(__file__).resolve().parent.parent
@@ -80,6 +83,9 @@ class DeliveryStack(Stack):
         for stage in stages:
             self._deliver(pipeline, delivery, source, stage)
         pipeline.build_pipeline()
+        if delivery.model_package_group:
+            self._start_on_approved_packages(pipeline.pipeline, delivery.model_package_group)
+        limit_approvals(pipeline.pipeline, hours=delivery.approval_hours)
         narrow(self)
 
     def _pipeline(self) -> codepipeline.Pipeline:
@@ -113,6 +119,28 @@ class DeliveryStack(Stack):
             # A newer commit takes the place of one that waits, and never overtakes in a stage.
             execution_mode=codepipeline.ExecutionMode.SUPERSEDED,
             restart_execution_on_update=True,
+        )
+
+    def _start_on_approved_packages(
+        self, pipeline: codepipeline.IPipeline, model_package_group: str
+    ) -> None:
+        """Start an execution when somebody approves a version of the model package group.
+
+        Source: SageMaker's EventBridge events, "SageMaker Model Package State Change".
+        """
+        events.Rule(
+            self,
+            "ModelPackageApproved",
+            description=f"A model package of {model_package_group} was approved",
+            event_pattern=events.EventPattern(
+                source=["aws.sagemaker"],
+                detail_type=["SageMaker Model Package State Change"],
+                detail={
+                    "ModelPackageGroupName": [model_package_group],
+                    "ModelApprovalStatus": ["Approved"],
+                },
+            ),
+            targets=[targets.CodePipeline(pipeline)],
         )
 
     def _deliver(

@@ -104,11 +104,7 @@ def diff(registry: "Registry", before: str, after: str, *, as_json: bool) -> Non
     from model_tools.registry.standing import card, digest_of  # noqa: PLC0415 - keeps --help fast
 
     old, new = (card(registry, digest_of(registry, one)) for one in (before, after))
-    differing = {
-        name: [old.get(name), new.get(name)]
-        for name in dict.fromkeys([*old, *new])
-        if old.get(name) != new.get(name)
-    }
+    differing = _differing(old, new)
     if as_json:
         click.echo(json.dumps(differing, indent=2))
         return
@@ -148,6 +144,8 @@ def rollback(
     registry: "Registry", environment: str, digest: str | None, reason: str, *, dry_run: bool
 ) -> None:
     """Make ENVIRONMENT pin a release again that its own cameras proved before."""
+    if not reason.strip():
+        raise click.UsageError("--reason: given nothing, expected why, for who reads the trail")
     from model_tools.registry.moves import plan_rollback  # noqa: PLC0415 - keeps --help fast
 
     plan = plan_rollback(registry, environment, digest, reason)
@@ -205,10 +203,38 @@ def history(registry: "Registry", *, against: str | None, as_json: bool) -> None
     click.echo(f"{len(moves)} moves; the trail is whole, and every pin is its last move's")
 
 
+@models.command()
+@_registry_options
+@click.option("--last", type=click.IntRange(1), help="So many executions only.")
+@json_option
+def approvals(registry: "Registry", *, last: int | None, as_json: bool) -> None:
+    """Print what the pipeline did: who approved what, when, and how each execution ended."""
+    from model_tools.registry.executions import RECORD, ask_pipeline, read_record  # noqa: PLC0415
+
+    if registry.cloud.embedded:
+        found = read_record(RECORD)
+    else:
+        found = ask_pipeline(registry.cloud, registry.folder.parent / "delivery.toml")
+    shown = found[-last:] if last else found
+    if as_json:
+        click.echo(json.dumps([asdict(one) for one in shown], indent=2))
+        return
+    for one in shown:
+        first, *_ = one.outcome.splitlines() or [""]
+        click.echo(f"{one.ended_at}  {first}")
+        for given in one.approvals:
+            click.echo(f"    {given.answer} by {given.who}, {given.at}: {given.text}")
+            if given.note:
+                click.echo(f"    {given.note}")
+    click.echo(f"{len(found)} executions")
+
+
 def _carry_out(registry: "Registry", plan: "Plan", *, dry_run: bool) -> None:
     from model_tools.registry.moves import carry_out  # noqa: PLC0415 - keeps --help fast
 
     for line in plan.diff:
+        click.echo(line)
+    for line in _what_differs(registry, plan):
         click.echo(line)
     click.echo(f"proof of {plan.move.source}: {plan.move.evidence}")
     if dry_run:
@@ -217,6 +243,31 @@ def _carry_out(registry: "Registry", plan: "Plan", *, dry_run: bool) -> None:
     move = carry_out(registry, plan)
     click.echo(f"recorded in {registry.trail} as {move.hash[:12]}…")
     click.echo(f"next: commit both, then `cdk deploy '{plan.target.name}/*'`")
+
+
+def _differing(old: dict[str, str], new: dict[str, str]) -> dict[str, list[str | None]]:
+    return {
+        name: [old.get(name), new.get(name)]
+        for name in dict.fromkeys([*old, *new])
+        if old.get(name) != new.get(name)
+    }
+
+
+def _what_differs(registry: "Registry", plan: "Plan") -> list[str]:
+    """Say in what the release differs from the one before, as far as both are here."""
+    from model_tools.errors import SourceError  # noqa: PLC0415 - keeps --help fast
+    from model_tools.registry.standing import card  # noqa: PLC0415 - as above
+
+    try:
+        old, new = (card(registry, one) for one in (plan.move.before, plan.move.after))
+    except SourceError:
+        return ["the release before is not built here, so nothing is compared"]
+    found = _differing(old, new)
+    return [
+        f"{name}: {was or '—'} → {is_ or '—'}"
+        for name, (was, is_) in found.items()
+        if name not in {"digest", "pinned by"}
+    ]
 
 
 def _who() -> str:

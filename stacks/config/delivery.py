@@ -50,6 +50,23 @@ class DeliveryConfig(Section):
         tuple[str, ...],
         Field(strict=False, description="environments that a person approves beforehand"),
     ]
+    approval_hours: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=168,
+            description="how long an approval is waited for; CodePipeline waits no longer than a "
+            "week",
+        ),
+    ] = 24
+    model_package_group: Annotated[
+        str | None,
+        Field(
+            pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$",
+            description="the SageMaker model package group, in the pipeline's account and Region, "
+            "whose newly approved packages start the pipeline, too",
+        ),
+    ] = None
     bake_minutes: Annotated[
         int,
         Field(
