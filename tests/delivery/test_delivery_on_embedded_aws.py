@@ -5,10 +5,15 @@ Real assemblies, the synthesized pipeline, and a full virtual core in every flee
 
 import json
 import re
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from local_aws.pipeline.definition import read_pipeline
+from local_aws.pipeline.execution import Execution
 from tests.delivery.cameras import bright_room, cameras, dark_room, heartbeat, wait_until_running
 from tests.delivery.conftest import Site
 from tests.local.releases import blind_model, good_model
@@ -43,6 +48,29 @@ def deployments(site: Site, name: str) -> list[str]:
     return [each["deploymentId"] for each in found["deployments"]]
 
 
+def deploy_everything(site: Site) -> None:
+    """Bring every environment up with the pipeline's own actions, but for gates and approvals."""
+    pipeline = read_pipeline(site.root / ".local/deliver/cdk.out")
+    deploys = tuple(
+        replace(
+            stage, actions=tuple(one for one in stage.actions if one.provider == "CloudFormation")
+        )
+        for stage in pipeline.stages
+        if stage.name in ALL
+    )
+    endpoint = json.loads((site.root / ".local/aws/endpoint.json").read_text())["endpoint_url"]
+    bare = replace(pipeline, stages=deploys)
+    Execution(bare, site.root, endpoint, lambda _: None, lambda _: None).run()
+
+
+def refused_while_it_rolls_out(site: Site, name: str, delivery: "Future[str]") -> str:
+    """Ask for a roll-back while CloudFormation updates the environment's release."""
+    while site.stacks(name).get(f"{name}-Inference") != "UPDATE_IN_PROGRESS":
+        assert not delivery.done(), delivery.result()
+        time.sleep(0.1)
+    return models(site, "rollback", name, "--local", "--reason", "too slow", code=1)
+
+
 @pytest.fixture(scope="module")
 def first(site: Site) -> str:
     """Every environment has the first release, and no camera yet; return its digest."""
@@ -52,79 +80,81 @@ def first(site: Site) -> str:
     assert "stopped at dev/Gate" in stopped
     assert "is not proven by any camera: none can be reached" in stopped
     assert site.stacks("staging") == {}
-    for name in ("staging", "production"):
-        site.run("demo", "deploy", name)
+    deploy_everything(site)
     return digest
 
 
 def test_a_version_reaches_production_a_bad_one_does_not_and_one_command_takes_it_back(
     site: Site, first: str, tmp_path: Path
 ) -> None:
-    folder = site.root / "models"
     rooms = {name: bright_room(tmp_path / name) for name in ("staging", "production")}
     with cameras(site, {"dev": dark_room(tmp_path / "dev"), **rooms}):
         wait_until_running(site, ALL, first)
-
-        # A new version: dev's cameras prove it, then two promotions bring it to the end.
-        good = good_model(folder, first, "1.1.0")
-        pin(site, "dev", good)
-        waits = site.deliver(code=4)
-        assert "production/Approve: nobody approved: production gets shapes, SHA-256" in waits
-        early = code_of(waits)
-        assert "version: 1.0.0 → 1.1.0" in models(
-            site, "promote", "dev", "staging", "--local", "--dry-run"
-        )
-        models(site, "promote", "dev", "staging", "--local")
-        waits = site.deliver(code=4)
-        assert waits.count("is open: ") == 2
-        assert good not in waits.partition("production/Approve: ")[2]
-        models(site, "promote", "staging", "production", "--local")
-
-        # Whoever approved before did not approve this.
-        refused = site.deliver("--approve", early, code=1)
-        assert "is for something else (text: then production gets shapes" in refused
-        waits = site.deliver(code=4)
-        assert f"production gets shapes, SHA-256 {good}" in waits
-        assert site.outputs("production")["ModelDigest"] == first
-        delivered = site.deliver("--approve", code_of(waits), "--as", "A Person")
-        assert delivered.count("is open: ") == 3
-        assert "delivered; every execution is in" in delivered
-        wait_until_running(site, ALL, good)
-
-        # A bad one, which only light brings out: dev's room is dark, staging's is not.
-        bad = blind_model(folder, first)
-        pin(site, "dev", bad)
-        site.deliver(code=4)
-        models(site, "promote", "dev", "staging", "--local")
-        before = deployments(site, "production")
-        stopped = site.deliver("--approve", "production=000000000000", code=1)
-        assert "stopped at staging/Inference.Deploy" in stopped
-        assert "UPDATE_ROLLBACK_COMPLETE" in stopped
-        assert site.outputs("staging")["ModelDigest"] == good
-        assert "staging pins what is not" in models(
-            site, "promote", "staging", "production", "--local", code=1
-        )
-        assert deployments(site, "production") == before
-        assert heartbeat(site, "production")["model"]["digest"] == good
-
-        # Production sees ghosts: one command, though staging is in no state to be delivered to.
-        back = site.run("demo", "rollback", "production", "--reason", "it sees ghosts")
-        assert "1 of 1 reachable devices run the release" in back
-        wait_until_running(site, ["production"], first)
-        listed = {
-            one["environment"]: one for one in json.loads(models(site, "list", "--local", "--json"))
-        }
-        assert listed["production"]["deployed"] == listed["production"]["pinned"] == first
-        assert listed["production"]["healthy"]
-        # The stopped environment is recovered by the command that the documentation names.
-        models(site, "rollback", "staging", "--local", "--reason", "blind in the light")
-        assert site.environment("staging").model.digest == good
+        good = good_model(site.root / "models", first, "1.1.0")
+        a_good_one_goes_all_the_way(site, first, good)
+        a_bad_one_stops_in_staging(site, good, blind_model(site.root / "models", first))
+        production_goes_back(site, first, good)
 
     trail = models(site, "history")
     assert "5 moves; the trail is whole, and every pin is its last move's" in trail
     assert "because: it sees ghosts" in trail
     said = models(site, "approvals", "--local")
-    assert f"Approved by A Person, {said.partition('A Person, ')[2][:20]}: production gets" in said
-    assert f"SHA-256 {good}" in said
+    assert re.search(rf"Approved by A Person, \S+Z: production gets shapes, SHA-256 {good}", said)
     assert "staging/Inference.Deploy: staging-Inference: UPDATE_ROLLBACK_COMPLETE" in said
     assert said.count("  delivered\n") == 1
+
+
+def a_good_one_goes_all_the_way(site: Site, first: str, good: str) -> None:
+    """Two promotions, two gates before production, one approval."""
+    pin(site, "dev", good)
+    assert "production/Approve: nobody approved" in site.deliver(code=4)
+    would = models(site, "promote", "dev", "staging", "--local", "--dry-run")
+    assert "version: 1.0.0 → 1.1.0" in would
+    models(site, "promote", "dev", "staging", "--local")
+    waits = site.deliver(code=4)
+    assert waits.count("is open: ") == 2
+    models(site, "promote", "staging", "production", "--local")
+
+    waits = site.deliver(code=4)
+    assert f"production gets shapes, SHA-256 {good}" in waits
+    assert site.outputs("production")["ModelDigest"] == first
+    delivered = site.deliver("--approve", code_of(waits), "--as", "A Person")
+    assert delivered.count("is open: ") == 3
+    assert "delivered; every execution is in" in delivered
+    wait_until_running(site, ALL, good)
+
+
+def a_bad_one_stops_in_staging(site: Site, good: str, bad: str) -> None:
+    """Only light brings it out: dev's room is dark, staging's is not."""
+    pin(site, "dev", bad)
+    site.deliver(code=4)
+    models(site, "promote", "dev", "staging", "--local")
+    # A camera that fails may still recover, so it is waited for to the end.
+    file = site.root / "environments/staging.toml"
+    file.write_text(re.sub(r"wait_seconds = \d+", "wait_seconds = 25", file.read_text("utf-8")))
+    before = deployments(site, "production")
+    with ThreadPoolExecutor(1) as pool:
+        delivery = pool.submit(site.deliver, code=1)
+        assert "staging: a rollout runs" in refused_while_it_rolls_out(site, "staging", delivery)
+        stopped = delivery.result()
+    assert "stopped at staging/Inference.Deploy" in stopped
+    assert "UPDATE_ROLLBACK_COMPLETE" in stopped
+    assert site.outputs("staging")["ModelDigest"] == good
+    refused = models(site, "promote", "staging", "production", "--local", code=1)
+    assert "staging pins what is not" in refused
+    assert deployments(site, "production") == before
+    assert heartbeat(site, "production")["model"]["digest"] == good
+
+
+def production_goes_back(site: Site, first: str, good: str) -> None:
+    """One command, though staging is in no state to be delivered to."""
+    back = site.run("demo", "rollback", "production", "--reason", "it sees ghosts")
+    assert "1 of 1 reachable devices run the release" in back
+    wait_until_running(site, ["production"], first)
+    listed = json.loads(models(site, "list", "--local", "--json"))
+    (production,) = (one for one in listed if one["environment"] == "production")
+    assert production["deployed"] == production["pinned"] == first
+    assert production["healthy"]
+    # The stopped environment is recovered by the command that the documentation names.
+    models(site, "rollback", "staging", "--local", "--reason", "blind in the light")
+    assert site.environment("staging").model.digest == good
