@@ -72,7 +72,8 @@ def list_(registry: "Registry", *, offline: bool, as_json: bool) -> None:
         click.echo(json.dumps([asdict(one) for one in found], indent=2))
         return
     for one in found:
-        click.echo(f"{one.environment} ({one.account}, {one.region})")
+        alias = f", {one.alias}" if one.alias else ""
+        click.echo(f"{one.environment} ({one.account}, {one.region}{alias})")
         click.echo(f"  pins   {one.model} {one.version}  {one.pinned[:12]}…")
         click.echo(f"  fleet  {one.said}")
 
@@ -121,15 +122,64 @@ def diff(registry: "Registry", before: str, after: str, *, as_json: bool) -> Non
 @click.option(
     "--dry-run", is_flag=True, help="Check everything, say what would happen, do nothing."
 )
-def promote(registry: "Registry", source: str, target: str, *, dry_run: bool) -> None:
+@click.option("--challenger", is_flag=True, help="To the environment that challenges TARGET.")
+def promote(
+    registry: "Registry", source: str, target: str, *, dry_run: bool, challenger: bool
+) -> None:
     """Make TARGET pin what SOURCE pins, if SOURCE's own cameras proved it."""
+    from model_tools.registry.environments import challenger_of, read_environments  # noqa: PLC0415
     from model_tools.registry.moves import plan_promotion  # noqa: PLC0415 - keeps --help fast
 
+    if challenger:
+        target = challenger_of(read_environments(registry.folder), target).name
     plan = plan_promotion(registry, source, target)
     if plan is None:
         click.echo(f"{target} pins what {source} pins already; nothing to do")
         return
     _carry_out(registry, plan, dry_run=dry_run)
+
+
+@models.command()
+@_registry_options
+@click.argument("champion")
+@click.option(
+    "--dry-run", is_flag=True, help="Check everything, say what would happen, do nothing."
+)
+def crown(registry: "Registry", champion: str, *, dry_run: bool) -> None:
+    """Make CHAMPION pin what its challenger pins, if the challenger's own cameras proved it."""
+    from model_tools.registry.environments import challenger_of, read_environments  # noqa: PLC0415
+    from model_tools.registry.moves import plan_promotion  # noqa: PLC0415 - keeps --help fast
+
+    challenger = challenger_of(read_environments(registry.folder), champion).name
+    plan = plan_promotion(registry, challenger, champion)
+    if plan is None:
+        click.echo(f"{champion} pins what {challenger} pins already; nothing to do")
+        return
+    _carry_out(registry, plan, dry_run=dry_run)
+
+
+@models.command()
+@_registry_options
+@click.argument("champion")
+@json_option
+def compare(registry: "Registry", champion: str, *, as_json: bool) -> None:
+    """Compare what the cameras of CHAMPION and of its challenger say of themselves now."""
+    from model_tools.registry.environments import (  # noqa: PLC0415 - keeps --help fast
+        challenger_of,
+        choose,
+        read_environments,
+    )
+    from model_tools.registry.rivals import rivals  # noqa: PLC0415 - as above
+
+    environments = read_environments(registry.folder)
+    pair = (choose(environments, champion), challenger_of(environments, champion))
+    found = rivals(registry.cloud, *pair)
+    if as_json:
+        click.echo(json.dumps([asdict(one) for one in found], indent=2))
+        return
+    click.echo(f"{'':18}{pair[0].name + ' (champion)':>28}{pair[1].name + ' (challenger)':>28}")
+    for one in found:
+        click.echo(f"{one.name:18}{one.champion:>28}{one.challenger:>28}")
 
 
 @models.command()
