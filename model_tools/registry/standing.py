@@ -70,6 +70,15 @@ def card(registry: Registry, digest: str) -> dict[str, str]:
     }
 
 
+def differing(old: dict[str, str], new: dict[str, str]) -> dict[str, list[str | None]]:
+    """Return what two cards say differently: before and after, by name."""
+    return {
+        name: [old.get(name), new.get(name)]
+        for name in dict.fromkeys([*old, *new])
+        if old.get(name) != new.get(name)
+    }
+
+
 def digest_of(registry: Registry, named: str) -> str:
     """Return what an environment pins, if `named` is one; else `named`, a digest already."""
     environment = read_environments(registry.folder).get(named)
