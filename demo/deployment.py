@@ -24,7 +24,7 @@ def bootstrap(
     """Run `cdk bootstrap` unless the account has it; return whether it ran."""
     client = session(environment).client("cloudformation", endpoint_url=endpoint.url)
     try:
-        client.describe_stacks(StackName="CDKToolkit")
+        client.describe_stacks(StackName="DeepLensToolkit")
     except ClientError:
         target = f"aws://{environment.account}/{environment.region}"
         run(

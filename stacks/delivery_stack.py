@@ -17,7 +17,7 @@ from constructs import Construct
 from stacks.application import DeepLensApplication
 from stacks.config import DeliveryConfig, EnvironmentConfig
 from stacks.constructs.pipeline_approvals import limit_approvals
-from stacks.constructs.pipeline_permissions import QUALIFIER, narrow
+from stacks.constructs.pipeline_permissions import narrow, qualifier
 
 _ROOT = Path(__file__).resolve().parent.parent
 _SETUP = ["make setup"]
@@ -170,7 +170,7 @@ class DeliveryStack(Stack):
                         f".venv/bin/model-tools models gate {one.name}",
                         f"--digest {one.model.digest}",
                         f"--bake-minutes {delivery.bake_minutes}",
-                        f"--assume-role {_reader(one)}",
+                        f"--assume-role {_reader(one, qualifier(self))}",
                     )
                 ),
             ],
@@ -178,7 +178,7 @@ class DeliveryStack(Stack):
                 aws_iam.PolicyStatement(
                     sid="AskTheProject",
                     actions=["sts:AssumeRole"],
-                    resources=[_reader(one)],
+                    resources=[_reader(one, qualifier(self))],
                 )
             ],
             timeout=Duration.minutes(delivery.bake_minutes + 30),
@@ -186,10 +186,10 @@ class DeliveryStack(Stack):
         pipeline.add_stage(stage.application, pre=before, post=[gate])
 
 
-def _reader(environment: EnvironmentConfig) -> str:
+def _reader(environment: EnvironmentConfig, prefix: str) -> str:
     """The role of `cdk bootstrap` that may read the environment's account, and only read."""
     account, region = environment.account, environment.region
-    return f"arn:aws:iam::{account}:role/cdk-{QUALIFIER}-lookup-role-{account}-{region}"
+    return f"arn:aws:iam::{account}:role/cdk-{prefix}-lookup-role-{account}-{region}"
 
 
 def _cli_version() -> str:

@@ -60,7 +60,7 @@ def deliver(
                 read_pipeline(assembly.resolve()),
                 Path.cwd(),
                 endpoint.endpoint_url,
-                _answer(codes, person or getpass.getuser(), trail),
+                _answer(codes, person, trail),
                 click.echo,
                 run_synth=synth,
             )
@@ -97,13 +97,21 @@ def _answer(codes: dict[str, str], person: str, trail: Path) -> Answer:
     def answer(asked: Request) -> tuple[str, Request] | None:
         if asked.stage in codes:
             executions = record.read(trail)
-            return person, check_answer(codes[asked.stage], asked, executions, time.time())
+            given = check_answer(codes[asked.stage], asked, executions, time.time())
+            return person or _user(), given
         if not sys.stdin.isatty():
             return None
         click.echo(f"  {asked.shown()}")
-        return (person, asked) if click.confirm("  approve?", default=False) else None
+        return (person or _user(), asked) if click.confirm("  approve?", default=False) else None
 
     return answer
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, ImportError, OSError):
+        raise PipelineError("this user has no name here; `--as NAME` says who approves") from None
 
 
 def _stage_and_code(text: str) -> tuple[str, str]:

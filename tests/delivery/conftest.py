@@ -68,7 +68,7 @@ class Site:
         return {
             one["StackName"]: one["StackStatus"]
             for one in found
-            if one["StackName"] != "CDKToolkit" and not one["StackStatus"].startswith("DELETE")
+            if one["StackName"] != "DeepLensToolkit" and not one["StackStatus"].startswith("DELETE")
         }
 
     def outputs(self, name: str, stack: str = "Inference") -> dict[str, str]:

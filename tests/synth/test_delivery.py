@@ -130,7 +130,7 @@ def test_each_stage_ends_with_a_gate_that_asks_for_the_pinned_digest(
     assert "--bake-minutes 15 " in asked
     role = re.search(r"--assume-role (\S+)", asked)
     assert role
-    assert f"::{environment.account}:role/cdk-hnb659fds-lookup-role-" in role[1]
+    assert f"::{environment.account}:role/cdk-deeplens-lookup-role-" in role[1]
     text = next(delivered.glob(f"assembly-{environment.name}/*Inference*.template.json"))
     assert environment.model.digest in text.read_text(encoding="utf-8")
 
