@@ -93,7 +93,8 @@ plan: synth ## Write the plan of ENV's deploy (default dev): templates, digests,
 	@$(PYTHON) -m tools.plan $(ENV)
 
 .PHONY: deliver
-deliver: setup ## Run the pipeline on the running embedded AWS, dev to production (APPROVE=production=CODE)
+deliver: setup ## Run the pipeline on the running embedded AWS, dev to production (BASE=main: review first; APPROVE=production=CODE)
+	$(if $(BASE),@$(PYTHON) -m review "$(BASE)")
 	@$(PYTHON) -m demo deliver $(if $(APPROVE),--approve "$(APPROVE)")
 
 .PHONY: rollback
