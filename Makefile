@@ -109,8 +109,13 @@ plan: synth ## Write the plan of ENV's deploy (default dev): templates, digests,
 	@$(PYTHON) -m tools.plan $(ENV)
 
 .PHONY: deliver
-deliver: setup ## Run the pipeline on the running embedded AWS, dev to production (APPROVE=production)
+deliver: setup ## Run the pipeline on the running embedded AWS, dev to production (BASE=main: review first; APPROVE=production=CODE)
+	$(if $(BASE),@$(PYTHON) -m review "$(BASE)")
 	@$(PYTHON) -m demo deliver $(if $(APPROVE),--approve "$(APPROVE)")
+
+.PHONY: rollback
+rollback: setup ## Bring back what ENV ran before, by pin and deploy, on the running embedded AWS (REASON=…)
+	@$(PYTHON) -m demo rollback $(ENV) --reason "$(REASON)"
 
 .PHONY: camera
 camera: setup ## Run a virtual camera of ENV until Ctrl-C

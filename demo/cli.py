@@ -104,14 +104,15 @@ def deploy_environment(name: str, plan: Path | None) -> None:
 
 
 @main.command("deliver")
-@click.option("--approve", multiple=True, metavar="STAGE", help="Approve without asking.")
+@click.option("--approve", multiple=True, metavar="STAGE=CODE", help="Approve what was asked.")
+@click.option("--as", "person", default="", help="Who approves, for the record; else the user.")
 @click.option(
     "--pipeline",
     type=click.Path(path_type=Path),
     default=PIPELINE,
     show_default="demo/delivery.toml",
 )
-def deliver(approve: tuple[str, ...], pipeline: Path) -> None:
+def deliver(approve: tuple[str, ...], person: str, pipeline: Path) -> None:
     """Run the synthesized pipeline on the running embedded AWS, from dev to production.
 
     Exit codes: 0 delivered, 1 stopped, 3 the embedded AWS does not run, 4 it waits for a person.
@@ -125,11 +126,32 @@ def deliver(approve: tuple[str, ...], pipeline: Path) -> None:
         with _step("cdk bootstrap"):
             for environment in environments:
                 deployment.bootstrap(environment, endpoint, assembly)
-    answers = [word for stage in approve for word in ("--approve", stage)]
+    answers = [word for one in approve for word in ("--approve", one)]
+    if person:
+        answers += ["--as", person]
     result = subprocess.run(  # noqa: S603 - this project's own command
         [*embedded.LOCAL_AWS, "deliver", "--assembly", assembly, *answers], cwd=ROOT, check=False
     )
     sys.exit(result.returncode)
+
+
+@main.command("rollback")
+@click.argument("name")
+@click.option("--reason", required=True, help="Why, for the trail.")
+@click.option("--to", "digest", help="Digest (or its beginning); else the last proven other one.")
+def roll_back(name: str, reason: str, digest: str | None) -> None:
+    """Pin what NAME's own cameras proved before, deploy it there, and wait until they run it.
+
+    It passes by the pipeline: an environment before NAME may be broken, and nothing new is
+    deployed that would need an approval.
+    """
+    with _told():
+        endpoint, environment = _running_aws(), _environment(name)
+        with _step(f"pin what {name} ran before"):
+            click.echo(deployment.roll_back(environment, reason, digest), nl=False)
+        with _step("synthesize the CloudFormation of every environment"):
+            deployment.synthesize(embedded.tools())
+        _deploy(_environment(name), endpoint)
 
 
 @main.command("camera")

@@ -24,7 +24,7 @@ def bootstrap(
     """Run `cdk bootstrap` unless the account has it; return whether it ran."""
     client = session(environment).client("cloudformation", endpoint_url=endpoint.url)
     try:
-        client.describe_stacks(StackName="CDKToolkit")
+        client.describe_stacks(StackName="DeepLensToolkit")
     except ClientError:
         target = f"aws://{environment.account}/{environment.region}"
         run(
@@ -78,6 +78,22 @@ def check_plan(environment: EnvironmentConfig, plan: Path) -> None:
     run(
         [ROOT / ".venv/bin/python", "-m", "tools.plan", environment.name, "--check", plan],
         LOGS / "plan.log",
+    )
+
+
+def roll_back(environment: EnvironmentConfig, reason: str, digest: str | None) -> str:
+    """Pin a release again that the environment proved before; return what was said."""
+    return run(
+        [
+            ROOT / ".venv/bin/model-tools",
+            "models",
+            "rollback",
+            environment.name,
+            "--local",
+            f"--reason={reason}",
+            *([f"--to={digest}"] if digest else []),
+        ],
+        LOGS / f"rollback-{environment.name}.log",
     )
 
 

@@ -8,13 +8,16 @@ from pathlib import Path
 from aws_cdk import Acknowledgment, Duration, Environment, Stack, Validations, aws_iam, pipelines
 from aws_cdk import aws_codebuild as codebuild
 from aws_cdk import aws_codepipeline as codepipeline
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from stacks.application import DeepLensApplication
 from stacks.config import DeliveryConfig, EnvironmentConfig
-from stacks.constructs.pipeline_permissions import QUALIFIER, narrow
+from stacks.constructs.pipeline_approvals import limit_approvals
+from stacks.constructs.pipeline_permissions import narrow, qualifier
 
 _ROOT = Path(__file__).resolve().parent.parent
 _SETUP = ["make setup"]
@@ -80,6 +83,9 @@ class DeliveryStack(Stack):
         for stage in stages:
             self._deliver(pipeline, delivery, source, stage)
         pipeline.build_pipeline()
+        if delivery.model_package_group:
+            self._start_on_approved_packages(pipeline.pipeline, delivery.model_package_group)
+        limit_approvals(pipeline.pipeline, hours=delivery.approval_hours)
         narrow(self)
 
     def _pipeline(self) -> codepipeline.Pipeline:
@@ -115,6 +121,28 @@ class DeliveryStack(Stack):
             restart_execution_on_update=True,
         )
 
+    def _start_on_approved_packages(
+        self, pipeline: codepipeline.IPipeline, model_package_group: str
+    ) -> None:
+        """Start an execution when somebody approves a version of the model package group.
+
+        Source: SageMaker's EventBridge events, "SageMaker Model Package State Change".
+        """
+        events.Rule(
+            self,
+            "ModelPackageApproved",
+            description=f"A model package of {model_package_group} was approved",
+            event_pattern=events.EventPattern(
+                source=["aws.sagemaker"],
+                detail_type=["SageMaker Model Package State Change"],
+                detail={
+                    "ModelPackageGroupName": [model_package_group],
+                    "ModelApprovalStatus": ["Approved"],
+                },
+            ),
+            targets=[targets.CodePipeline(pipeline)],
+        )
+
     def _deliver(
         self,
         pipeline: pipelines.CodePipeline,
@@ -142,7 +170,7 @@ class DeliveryStack(Stack):
                         f".venv/bin/model-tools models gate {one.name}",
                         f"--digest {one.model.digest}",
                         f"--bake-minutes {delivery.bake_minutes}",
-                        f"--assume-role {_reader(one)}",
+                        f"--assume-role {_reader(one, qualifier(self))}",
                     )
                 ),
             ],
@@ -150,7 +178,7 @@ class DeliveryStack(Stack):
                 aws_iam.PolicyStatement(
                     sid="AskTheProject",
                     actions=["sts:AssumeRole"],
-                    resources=[_reader(one)],
+                    resources=[_reader(one, qualifier(self))],
                 )
             ],
             timeout=Duration.minutes(delivery.bake_minutes + 30),
@@ -158,10 +186,10 @@ class DeliveryStack(Stack):
         pipeline.add_stage(stage.application, pre=before, post=[gate])
 
 
-def _reader(environment: EnvironmentConfig) -> str:
+def _reader(environment: EnvironmentConfig, prefix: str) -> str:
     """The role of `cdk bootstrap` that may read the environment's account, and only read."""
     account, region = environment.account, environment.region
-    return f"arn:aws:iam::{account}:role/cdk-{QUALIFIER}-lookup-role-{account}-{region}"
+    return f"arn:aws:iam::{account}:role/cdk-{prefix}-lookup-role-{account}-{region}"
 
 
 def _cli_version() -> str:

@@ -1,17 +1,23 @@
 """`python -m local_aws deliver`: run a synthesized pipeline on the running embedded AWS."""
 
+import getpass
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 
 from local_aws.endpoint import running
 from local_aws.paths import StatePaths
-from local_aws.pipeline import PipelineError
+from local_aws.pipeline import PipelineError, record
+from local_aws.pipeline.approval import Request, check_answer
 from local_aws.pipeline.definition import read_pipeline
 from local_aws.pipeline.execution import ApprovalMissingError, Execution
 
 STOPPED, NOT_RUNNING, WAITS = 1, 3, 4
+
+Answer = Callable[[Request], tuple[str, Request] | None]
 
 
 @click.command()
@@ -22,8 +28,13 @@ STOPPED, NOT_RUNNING, WAITS = 1, 3, 4
     show_default=True,
     help="The cloud assembly that defines the pipeline and everything that it deploys.",
 )
-@click.option("--approve", multiple=True, metavar="STAGE", help="Approve without asking.")
-@click.option("--as", "person", default="", help="Who approves, for the record.")
+@click.option(
+    "--approve",
+    multiple=True,
+    metavar="STAGE=CODE",
+    help="Approve what an execution before this one asked, by its code.",
+)
+@click.option("--as", "person", default="", help="Who approves, for the record; else the user.")
 @click.option("--synth", is_flag=True, help="Run the commands of the synthesis, too.")
 @click.pass_obj
 def deliver(
@@ -31,43 +42,83 @@ def deliver(
 ) -> None:
     """Carry out the pipeline of ASSEMBLY here, stage by stage, and stop where it should.
 
-    Exit codes: 0 delivered, 1 an action stopped it, 3 the embedded AWS does not run, 4 it waits
-    for a person.
+    An approval is of what was asked: without an answer the execution says a code, and --approve
+    with that code holds for the same digest, assembly and review page, once, until it expires.
+
+    Exit codes: 0 delivered, 1 an action stopped it, 2 wrong usage, 3 the embedded AWS does not
+    run, 4 it waits for a person.
     """
+    codes = dict(_stage_and_code(text) for text in approve)
     endpoint = running(paths)
     if endpoint is None:
         click.echo("local-aws: does not run; start it with `up`", err=True)
         sys.exit(NOT_RUNNING)
-
-    def ask(stage: str, text: str) -> str | None:
-        if stage in approve:
-            return person or "--approve"
-        if not sys.stdin.isatty():
-            return None
-        click.echo(f"  {text}")
-        return (person or "the terminal") if click.confirm("  approve?", default=False) else None
-
     trail = paths.root.parent / "deliver" / "executions.jsonl"
     try:
-        execution = Execution(
-            read_pipeline(assembly.resolve()),
-            Path.cwd(),
-            endpoint.endpoint_url,
-            ask,
-            click.echo,
-            run_synth=synth,
-        )
+        with record.alone(trail):
+            execution = Execution(
+                read_pipeline(assembly.resolve()),
+                Path.cwd(),
+                endpoint.endpoint_url,
+                _answer(codes, person, trail),
+                click.echo,
+                run_synth=synth,
+            )
+            _run(execution, trail)
     except PipelineError as error:
         raise click.ClickException(str(error)) from None
+    click.echo(f"delivered; every execution is in {trail}")
+
+
+def _run(execution: Execution, trail: Path) -> None:
+    """Run it and record how it ended; an end that is none of the good ones ends this process."""
+    record.read(trail)
     try:
         execution.run()
     except ApprovalMissingError as error:
         execution.record(trail, str(error))
-        click.echo(f"deliver: {error}\nrun again with an answer; what is done stays", err=True)
+        waits = execution.waits
+        click.echo(f"deliver: {error}", err=True)
+        if waits:
+            click.echo(
+                f"to approve this, and nothing else: `make deliver APPROVE={waits.stage}="
+                f"{waits.code}`; what is done stays",
+                err=True,
+            )
         sys.exit(WAITS)
     except PipelineError as error:
         execution.record(trail, str(error))
         click.echo(f"deliver: stopped at {error}", err=True)
         sys.exit(STOPPED)
     execution.record(trail, "delivered")
-    click.echo(f"delivered; every execution is in {trail}")
+
+
+def _answer(codes: dict[str, str], person: str, trail: Path) -> Answer:
+    def answer(asked: Request) -> tuple[str, Request] | None:
+        if asked.stage in codes:
+            executions = record.read(trail)
+            given = check_answer(codes[asked.stage], asked, executions, time.time())
+            return person or _user(), given
+        if not sys.stdin.isatty():
+            return None
+        click.echo(f"  {asked.shown()}")
+        return (person or _user(), asked) if click.confirm("  approve?", default=False) else None
+
+    return answer
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, ImportError, OSError):
+        raise PipelineError("this user has no name here; `--as NAME` says who approves") from None
+
+
+def _stage_and_code(text: str) -> tuple[str, str]:
+    stage, equals, code = text.partition("=")
+    if not (stage and equals and code):
+        raise click.UsageError(
+            f"--approve: given {text!r}, expected STAGE=CODE; a run without it says the code of "
+            "what it asks"
+        )
+    return stage, code

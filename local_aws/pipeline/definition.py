@@ -8,6 +8,9 @@ from typing import Any
 
 from local_aws.pipeline import PipelineError
 
+# How long CodePipeline waits for an approval unless its action says another time: seven days.
+APPROVAL_MINUTES = 7 * 24 * 60
+
 
 @dataclass(frozen=True)
 class Action:
@@ -18,6 +21,7 @@ class Action:
         order: actions of a stage run by it, lowest first.
         role_arn: the role that acts, empty for the pipeline's own.
         commands: of a CodeBuild project.
+        timeout_minutes: how long an approval counts.
     """
 
     name: str
@@ -26,6 +30,7 @@ class Action:
     configuration: dict[str, Any]
     role_arn: str
     commands: tuple[str, ...] = ()
+    timeout_minutes: int = APPROVAL_MINUTES
 
 
 @dataclass(frozen=True)
@@ -104,6 +109,7 @@ def _action(assembly: Path, resources: dict[str, Any], action: dict[str, Any]) -
         configuration=configuration,
         role_arn=role if isinstance(role, str) else "",
         commands=commands,
+        timeout_minutes=int(action.get("TimeoutInMinutes", APPROVAL_MINUTES)),
     )
 
 

@@ -1,6 +1,5 @@
 """One execution of a pipeline: action after action, until one of them stops it."""
 
-import json
 import os
 import subprocess
 import time
@@ -12,14 +11,29 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
-from local_aws.pipeline import PipelineError, assets, change_sets
+from local_aws.pipeline import PipelineError, approval, assets, change_sets, record
+from local_aws.pipeline.approval import Request
 from local_aws.pipeline.definition import Action, Pipeline, Stage, fingerprint
 
 _SHOWN_LINES = 12
+# Where `make review` writes what a person reads before approving.
+REVIEW_PAGE = Path("build") / "review" / "review.html"
 
 
 class ApprovalMissingError(PipelineError):
     """A person has to decide; nothing further happens before."""
+
+
+@dataclass(frozen=True)
+class Approval:
+    """Who approved what, and when (ISO 8601, UTC)."""
+
+    stage: str
+    who: str
+    at: str
+    text: str
+    page_digest: str
+    code: str
 
 
 @dataclass(frozen=True)
@@ -39,8 +53,7 @@ class Execution:
     Attributes:
         root: the checkout, which is the source and where build commands run.
         endpoint_url: of the embedded AWS.
-        approve: asks a person; gets the stage and the text of the approval, and returns who
-            approved, or None.
+        approve: asks a person; returns who approved, and by which request, or None.
         say: takes lines for a terminal.
         run_synth: whether the commands of the synthesis run, too; else its assembly is taken as
             it is.
@@ -49,10 +62,12 @@ class Execution:
     pipeline: Pipeline
     root: Path
     endpoint_url: str
-    approve: Callable[[str, str], str | None]
+    approve: Callable[[Request], tuple[str, Request] | None]
     say: Callable[[str], None]
     run_synth: bool = False
     done: list[Done] = field(default_factory=list)
+    approvals: list[Approval] = field(default_factory=list)
+    waits: Request | None = None
 
     def run(self) -> None:
         """Run every stage in its order.
@@ -63,28 +78,29 @@ class Execution:
         """
         found = fingerprint(self.pipeline.assembly)
         for stage in self.pipeline.stages:
-            changed = sorted(
-                name
-                for name, digest in (fingerprint(self.pipeline.assembly).items() ^ found.items())
-            )
-            if changed:
-                raise PipelineError(
-                    f"{stage.name}: the assembly changed since the execution began: "
-                    f"{', '.join(dict.fromkeys(changed))}; synthesize, and start again"
-                )
+            self._check_unchanged(stage, found)
             for action in stage.actions:
                 self._carry_out(stage, action)
 
     def record(self, file: Path, outcome: str) -> None:
         """Add what this execution did, and how it ended, to a file: one JSON line."""
-        file.parent.mkdir(parents=True, exist_ok=True)
         line = {
-            "ended_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "ended_at": approval.stamp(time.time()),
             "outcome": outcome,
             "actions": [asdict(one) for one in self.done],
+            "approvals": [asdict(one) for one in self.approvals],
+            "waits": asdict(self.waits) if self.waits else None,
         }
-        with file.open("a", encoding="utf-8") as trail:
-            trail.write(json.dumps(line, ensure_ascii=False) + "\n")
+        record.append(file, line)
+
+    def _check_unchanged(self, stage: Stage, found: dict[str, str]) -> None:
+        now = fingerprint(self.pipeline.assembly)
+        changed = sorted({name for name, _ in now.items() ^ found.items()})
+        if changed:
+            raise PipelineError(
+                f"{stage.name}: the assembly changed since the execution began: "
+                f"{', '.join(changed)}; synthesize, and start again"
+            )
 
     def _carry_out(self, stage: Stage, action: Action) -> None:
         self.say(f"▸ {stage.name}: {action.name} …")
@@ -104,11 +120,7 @@ class Execution:
             case "CodeStarSourceConnection":
                 yield f"the checkout {self.root}"
             case "Manual":
-                text = str(configuration.get("CustomData", ""))
-                who = self.approve(stage.name, text)
-                if who is None:
-                    raise ApprovalMissingError(f"nobody approved: {text}")
-                yield f"approved by {who}: {text}"
+                yield self._ask(stage, action)
             case "CloudFormation":
                 client = self._client("cloudformation", action.role_arn, self.pipeline.region)
                 if configuration["ActionMode"] == "CHANGE_SET_REPLACE":
@@ -119,6 +131,38 @@ class Execution:
                 yield from self._build(action)
             case _:
                 raise PipelineError(f"nothing here carries out {action.provider}")
+
+    def _ask(self, stage: Stage, action: Action) -> str:
+        """Ask a person; return who approved what."""
+        text = str(action.configuration.get("CustomData", ""))
+        found = fingerprint(self.pipeline.assembly)
+
+        def request(asked_at: float) -> Request:
+            return approval.ask(
+                stage=stage.name,
+                text=text,
+                assembly=found,
+                page=self.root / REVIEW_PAGE,
+                asked_at=asked_at,
+                valid_minutes=action.timeout_minutes,
+            )
+
+        asked = request(time.time())
+        answer = self.approve(asked)
+        if answer is None:
+            self.waits = asked
+            raise ApprovalMissingError(f"nobody approved: {asked.shown()}")
+        who, given = answer
+        # A person takes a while: what was read may be another page by now, or too late.
+        given.check_in_time(time.time())
+        self._check_unchanged(stage, found)
+        if request(asked.asked_at) != asked:
+            raise PipelineError(
+                f"{asked.page or REVIEW_PAGE} changed while somebody read it; start again"
+            )
+        at = approval.stamp(time.time())
+        self.approvals.append(Approval(stage.name, who, at, text, asked.page_digest, given.code))
+        return f"approved by {who}: {text}"
 
     def _build(self, action: Action) -> Iterator[str]:
         if action.name == "SelfMutate":

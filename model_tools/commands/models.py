@@ -1,22 +1,17 @@
 """`model-tools models`: which release is where, and moving one."""
 
-import functools
 import json
-import subprocess
-from collections.abc import Callable
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from model_tools.commands.moving import crown, promote, rollback
 from model_tools.commands.options import json_option
+from model_tools.commands.registry_options import registry_options
 
 if TYPE_CHECKING:
-    from model_tools.registry.moves import Plan, Registry
-
-EMBEDDED = Path(".local/aws/endpoint.json")
+    from model_tools.registry.moves import Registry
 
 
 @click.group()
@@ -28,39 +23,8 @@ def models() -> None:
     """
 
 
-def _registry_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Pass a `Registry`, made from options that all commands have."""
-
-    @click.option(
-        "--environments",
-        type=click.Path(path_type=Path),
-        default=Path("environments"),
-        show_default=True,
-        help="Folder of environment files.",
-    )
-    @click.option(
-        "--models",
-        "artifacts",
-        type=click.Path(path_type=Path),
-        default=Path("models"),
-        show_default=True,
-        help="Folder of artifacts.",
-    )
-    @click.option("--local", is_flag=True, help="Ask the embedded AWS of this checkout.")
-    @functools.wraps(command)
-    def with_registry(*, environments: Path, artifacts: Path, local: bool, **rest: Any) -> None:
-        # Imported late: keeps --help fast.
-        from model_tools.registry.cloud import Cloud  # noqa: PLC0415
-        from model_tools.registry.moves import Registry  # noqa: PLC0415
-
-        cloud = Cloud(EMBEDDED if local else None)
-        command(Registry(environments, artifacts, cloud, _who, _now), **rest)
-
-    return with_registry
-
-
 @models.command("list")
-@_registry_options
+@registry_options
 @click.option("--offline", is_flag=True, help="Do not ask AWS: pins only.")
 @json_option
 def list_(registry: "Registry", *, offline: bool, as_json: bool) -> None:
@@ -72,13 +36,14 @@ def list_(registry: "Registry", *, offline: bool, as_json: bool) -> None:
         click.echo(json.dumps([asdict(one) for one in found], indent=2))
         return
     for one in found:
-        click.echo(f"{one.environment} ({one.account}, {one.region})")
+        alias = f", {one.alias}" if one.alias else ""
+        click.echo(f"{one.environment} ({one.account}, {one.region}{alias})")
         click.echo(f"  pins   {one.model} {one.version}  {one.pinned[:12]}…")
         click.echo(f"  fleet  {one.said}")
 
 
 @models.command()
-@_registry_options
+@registry_options
 @click.argument("digest")
 @json_option
 def show(registry: "Registry", digest: str, *, as_json: bool) -> None:
@@ -95,67 +60,51 @@ def show(registry: "Registry", digest: str, *, as_json: bool) -> None:
 
 
 @models.command()
-@_registry_options
+@registry_options
 @click.argument("before")
 @click.argument("after")
 @json_option
 def diff(registry: "Registry", before: str, after: str, *, as_json: bool) -> None:
     """Compare two releases: each BEFORE and AFTER is a digest, its beginning, or an environment."""
-    from model_tools.registry.standing import card, digest_of  # noqa: PLC0415 - keeps --help fast
+    from model_tools.registry.standing import card, differing, digest_of  # noqa: PLC0415 - keeps --help fast
 
     old, new = (card(registry, digest_of(registry, one)) for one in (before, after))
-    differing = {
-        name: [old.get(name), new.get(name)]
-        for name in dict.fromkeys([*old, *new])
-        if old.get(name) != new.get(name)
-    }
+    found = differing(old, new)
     if as_json:
-        click.echo(json.dumps(differing, indent=2))
+        click.echo(json.dumps(found, indent=2))
         return
-    for name, (was, is_) in differing.items():
+    for name, (was, is_) in found.items():
         click.echo(f"{name}: {was or '—'} → {is_ or '—'}")
-    if not differing:
+    if not found:
         click.echo("the same release")
 
 
 @models.command()
-@_registry_options
-@click.argument("source")
-@click.argument("target")
-@click.option(
-    "--dry-run", is_flag=True, help="Check everything, say what would happen, do nothing."
-)
-def promote(registry: "Registry", source: str, target: str, *, dry_run: bool) -> None:
-    """Make TARGET pin what SOURCE pins, if SOURCE's own cameras proved it."""
-    from model_tools.registry.moves import plan_promotion  # noqa: PLC0415 - keeps --help fast
+@registry_options
+@click.argument("champion")
+@json_option
+def compare(registry: "Registry", champion: str, *, as_json: bool) -> None:
+    """Compare what the cameras of CHAMPION and of its challenger say of themselves now."""
+    from model_tools.registry.environments import (  # noqa: PLC0415 - keeps --help fast
+        challenger_of,
+        choose,
+        read_environments,
+    )
+    from model_tools.registry.rivals import rivals  # noqa: PLC0415 - as above
 
-    plan = plan_promotion(registry, source, target)
-    if plan is None:
-        click.echo(f"{target} pins what {source} pins already; nothing to do")
+    environments = read_environments(registry.folder)
+    pair = (choose(environments, champion), challenger_of(environments, champion))
+    found = rivals(registry.cloud, *pair)
+    if as_json:
+        click.echo(json.dumps([asdict(one) for one in found], indent=2))
         return
-    _carry_out(registry, plan, dry_run=dry_run)
+    click.echo(f"{'':18}{pair[0].name + ' (champion)':>28}{pair[1].name + ' (challenger)':>28}")
+    for one in found:
+        click.echo(f"{one.name:18}{one.champion:>28}{one.challenger:>28}")
 
 
 @models.command()
-@_registry_options
-@click.argument("environment")
-@click.option("--to", "digest", help="Digest (or its beginning); else the last proven other one.")
-@click.option("--reason", required=True, help="Why, for the trail.")
-@click.option(
-    "--dry-run", is_flag=True, help="Check everything, say what would happen, do nothing."
-)
-def rollback(
-    registry: "Registry", environment: str, digest: str | None, reason: str, *, dry_run: bool
-) -> None:
-    """Make ENVIRONMENT pin a release again that its own cameras proved before."""
-    from model_tools.registry.moves import plan_rollback  # noqa: PLC0415 - keeps --help fast
-
-    plan = plan_rollback(registry, environment, digest, reason)
-    _carry_out(registry, plan, dry_run=dry_run)
-
-
-@models.command()
-@_registry_options
+@registry_options
 @click.argument("environment")
 @click.option("--digest", help="The release that was delivered.  [default: what is pinned]")
 @click.option("--bake-minutes", type=click.FloatRange(0, 360), default=0.0, show_default=True)
@@ -180,7 +129,7 @@ def gate(
 
 
 @models.command()
-@_registry_options
+@registry_options
 @click.option("--against", metavar="REF", help="The trail must begin with what it was at REF.")
 @json_option
 def history(registry: "Registry", *, against: str | None, as_json: bool) -> None:
@@ -205,37 +154,31 @@ def history(registry: "Registry", *, against: str | None, as_json: bool) -> None
     click.echo(f"{len(moves)} moves; the trail is whole, and every pin is its last move's")
 
 
-def _carry_out(registry: "Registry", plan: "Plan", *, dry_run: bool) -> None:
-    from model_tools.registry.moves import carry_out  # noqa: PLC0415 - keeps --help fast
+@models.command()
+@registry_options
+@click.option("--last", type=click.IntRange(1), help="So many executions only.")
+@json_option
+def approvals(registry: "Registry", *, last: int | None, as_json: bool) -> None:
+    """Print what the pipeline did: who approved what, when, and how each execution ended."""
+    from model_tools.registry.executions import RECORD, ask_pipeline, read_record  # noqa: PLC0415
 
-    for line in plan.diff:
-        click.echo(line)
-    click.echo(f"proof of {plan.move.source}: {plan.move.evidence}")
-    if dry_run:
-        click.echo("dry run: nothing was changed")
+    if registry.cloud.embedded:
+        found = read_record(RECORD)
+    else:
+        found = ask_pipeline(registry.cloud, registry.folder.parent / "delivery.toml")
+    shown = found[-last:] if last else found
+    if as_json:
+        click.echo(json.dumps([asdict(one) for one in shown], indent=2))
         return
-    move = carry_out(registry, plan)
-    click.echo(f"recorded in {registry.trail} as {move.hash[:12]}…")
-    click.echo(f"next: commit both, then `cdk deploy '{plan.target.name}/*'`")
+    for one in shown:
+        first, *_ = one.outcome.splitlines() or [""]
+        click.echo(f"{one.ended_at}  {first}")
+        for given in one.approvals:
+            click.echo(f"    {given.answer} by {given.who}, {given.at}: {given.text}")
+            if given.note:
+                click.echo(f"    {given.note}")
+    click.echo(f"{len(found)} executions")
 
 
-def _who() -> str:
-    """Return the person as git knows them."""
-    shown = subprocess.run(
-        ["git", "var", "GIT_AUTHOR_IDENT"],  # noqa: S607 - git is found on PATH, as a user's
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    # Name <address> seconds zone
-    person, closing, _ = shown.stdout.rpartition(">")
-    if shown.returncode or not closing:
-        raise click.UsageError(
-            "git does not know who you are, and the trail names who moved a release: "
-            "`git config user.name` and `user.email` set it"
-        )
-    return f"{person}>"
-
-
-def _now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+for command in (promote, crown, rollback):
+    models.add_command(command)

@@ -16,7 +16,7 @@ _MISSED_HEARTBEATS = 3
 
 @dataclass(frozen=True)
 class Camera:
-    """The last heartbeat of one camera."""
+    """The last heartbeat of one camera; `figures` is all that it reported."""
 
     thing: str
     digest: str | None
@@ -24,6 +24,7 @@ class Camera:
     status: str
     frames: int
     is_alive: bool
+    figures: dict[str, Any]
 
     def complaint(self, digest: str, function: str) -> str:
         """Say why it does not run a release; empty when it does."""
@@ -66,5 +67,6 @@ def _heartbeats(iot_data: Any, things: Iterable[str]) -> Iterator[Camera]:
             function=reported.get("function"),
             status=status,
             frames=int(reported.get("frames") or 0),
+            figures=reported,
             is_alive=status != "stopped" and silent_for < _MISSED_HEARTBEATS * interval,
         )

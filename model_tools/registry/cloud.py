@@ -6,10 +6,11 @@ A project's verdict is on its deployments: `Custom::DeepLensProject` tags what p
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
@@ -26,6 +27,22 @@ _STOPPED_TAG = "deeplens:stopped"
 # How far back a release counts as kept.
 _MOST_KEPT = 50
 _UNDER_WAY = "_IN_PROGRESS"
+
+
+class Place(Protocol):
+    """An account and a Region, under the name that its profile has."""
+
+    @property
+    def name(self) -> str:
+        """As in `deeplens-<name>`."""
+
+    @property
+    def account(self) -> str:
+        """Twelve digits."""
+
+    @property
+    def region(self) -> str:
+        """An AWS Region."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +80,8 @@ class Cloud:
 
     def deployments(self, environment: Environment) -> list[Deployed]:
         """Return the fleet's deployments that carry a release, newest first."""
-        with _Asking(environment):
-            greengrass = self._client(environment, "greengrassv2")
+        with asking(environment.name):
+            greengrass = self.client(environment, "greengrassv2")
             return list(islice(_deployments(greengrass, environment), _MOST_KEPT))
 
     def proof(self, environment: Environment, digest: str) -> str:
@@ -96,17 +113,17 @@ class Cloud:
 
     def cameras(self, environment: Environment) -> list[Camera]:
         """Return the last heartbeat of each camera of the fleet."""
-        with _Asking(environment):
+        with asking(environment.name):
             return read_cameras(
-                self._client(environment, "iot"),
-                self._client(environment, "iot-data"),
+                self.client(environment, "iot"),
+                self.client(environment, "iot-data"),
                 environment.thing_group,
             )
 
     def stack_status(self, environment: Environment) -> str | None:
         """Return the status of the stack that holds the project, None when it is not there."""
-        with _Asking(environment):
-            client = self._client(environment, "cloudformation")
+        with asking(environment.name):
+            client = self.client(environment, "cloudformation")
             try:
                 (stack,) = client.describe_stacks(StackName=f"{environment.name}-Inference")[
                     "Stacks"
@@ -129,8 +146,8 @@ class Cloud:
 
     def stored_bytes(self, environment: Environment, model: str, digest: str) -> int | None:
         """Return the size of an artifact in the environment's model store, None if it is absent."""
-        with _Asking(environment):
-            client = self._client(environment, "s3")
+        with asking(environment.name):
+            client = self.client(environment, "s3")
             key = f"components/{model}/{digest}/model.zip"
             try:
                 return int(client.head_object(Bucket=environment.bucket, Key=key)["ContentLength"])
@@ -139,23 +156,24 @@ class Cloud:
                     return None
                 raise
 
-    def _client(self, environment: Environment, service: str) -> Any:
-        connect: Any = self._session(environment).client  # its stub wants a literal name
+    def client(self, place: Place, service: str) -> Any:
+        """Return a client of a service in the account and Region of a place."""
+        connect: Any = self._session(place).client  # its stub wants a literal name
         return connect(service, **self._more())
 
-    def _session(self, environment: Environment) -> boto3.Session:
-        """Connect to the environment's account: its profile `deeplens-<name>`, else the usual."""
+    def _session(self, place: Place) -> boto3.Session:
+        """Connect to a place's account: its profile `deeplens-<name>`, else the usual."""
         if self.embedded:
             return boto3.Session(
-                aws_access_key_id=environment.account,
+                aws_access_key_id=place.account,
                 # The embedded AWS checks no signature.
                 aws_secret_access_key="local",  # noqa: S106
-                region_name=environment.region,
+                region_name=place.region,
             )
-        profile = f"deeplens-{environment.name}"
+        profile = f"deeplens-{place.name}"
         known = boto3.Session().available_profiles
         session = boto3.Session(
-            profile_name=profile if profile in known else None, region_name=environment.region
+            profile_name=profile if profile in known else None, region_name=place.region
         )
         if self.role:
             answer = session.client("sts").assume_role(
@@ -166,13 +184,13 @@ class Cloud:
                 given["AccessKeyId"],
                 given["SecretAccessKey"],
                 given["SessionToken"],
-                region_name=environment.region,
+                region_name=place.region,
             )
         account = session.client("sts").get_caller_identity()["Account"]
-        if account != environment.account:
+        if account != place.account:
             raise RegistryError(
-                f"{environment.name}: the credentials are of account {account}, the environment is "
-                f"in {environment.account}; give it a profile '{profile}', or set AWS_PROFILE"
+                f"{place.name}: the credentials are of account {account}, it is "
+                f"in {place.account}; give it a profile '{profile}', or set AWS_PROFILE"
             )
         return session
 
@@ -188,24 +206,18 @@ class Cloud:
             ) from None
 
 
-class _Asking:
-    """Turns what AWS or the way to it refuses into one line with the environment's name."""
-
-    def __init__(self, environment: Environment) -> None:
-        self._name = environment.name
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _type: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, ClientError):
-            problem = error.response["Error"]
-            raise RegistryError(
-                f"{self._name}: AWS refused {error.operation_name}: "
-                f"{problem['Code']}: {problem['Message']}"
-            ) from None
-        if isinstance(error, BotoCoreError):
-            raise RegistryError(f"{self._name}: AWS cannot be asked: {error}") from None
+@contextmanager
+def asking(name: str) -> Iterator[None]:
+    """Turn what AWS, or the way to it, refuses into one line with the environment's name."""
+    try:
+        yield
+    except ClientError as error:
+        problem = error.response["Error"]
+        raise RegistryError(
+            f"{name}: AWS refused {error.operation_name}: {problem['Code']}: {problem['Message']}"
+        ) from None
+    except BotoCoreError as error:
+        raise RegistryError(f"{name}: AWS cannot be asked: {error}") from None
 
 
 def _deployments(greengrass: Any, environment: Environment) -> Iterator[Deployed]:

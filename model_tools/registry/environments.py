@@ -21,6 +21,7 @@ class Environment:
     thing_group: str
     bucket: str
     promoted_from: str | None
+    challenges: str | None
     model: str
     digest: str
 
@@ -44,6 +45,18 @@ def choose(environments: dict[str, Environment], name: str) -> Environment:
     return environments[name]
 
 
+def challenger_of(environments: dict[str, Environment], champion: str) -> Environment:
+    """Return the environment that challenges `champion`; raise `SourceError` if none does."""
+    choose(environments, champion)
+    for environment in environments.values():
+        if environment.challenges == champion:
+            return environment
+    raise SourceError(
+        f"{champion}: no environment challenges it; one whose file says challenges = "
+        f'"{champion}" does (docs/promotion.md)'
+    )
+
+
 def _read(file: Path) -> Environment:
     try:
         content: dict[str, Any] = tomlkit.parse(file.read_text(encoding="utf-8")).unwrap()
@@ -63,6 +76,7 @@ def _read(file: Path) -> Environment:
                 "bucket_name", f"deeplens-{name}-{account}-{region}"
             ),
             promoted_from=content.get("promoted_from"),
+            challenges=content.get("challenges"),
             model=model["name"],
             digest=model["digest"],
         )

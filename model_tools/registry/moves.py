@@ -143,6 +143,13 @@ def check_pins(trail: Path, environments: dict[str, Environment]) -> None:
 
 
 def _check_way(source: Environment, target: Environment) -> None:
+    if source.challenges is not None:
+        if source.challenges == target.name:
+            return
+        raise RegistryError(
+            f"{source.name} challenges {source.challenges}, and passes releases to no other; "
+            f"`model-tools models crown {source.challenges}` works"
+        )
     if target.promoted_from is None:
         raise RegistryError(
             f"{target.file}: has no 'promoted_from', so nothing is promoted to it; with "

@@ -20,6 +20,7 @@ class Standing:
     """One environment: what it pins, and what its fleet has.
 
     Attributes:
+        alias: `champion` or `challenger` where two releases are compared, else empty.
         version: of the pinned model, `?` where nobody built it here.
         deployed: the digest of the fleet's deployment, None if there is none or nobody asked.
         healthy: whether it is proven now: its gate passed, or every reachable camera says so.
@@ -27,6 +28,7 @@ class Standing:
     """
 
     environment: str
+    alias: str
     account: str
     region: str
     model: str
@@ -45,7 +47,8 @@ def standings(registry: Registry, *, offline: bool = False) -> list[Standing]:
     """
     environments = read_environments(registry.folder)
     ordered = sorted(environments.values(), key=lambda one: (_place(one, environments), one.name))
-    return [_standing(registry, one, offline=offline) for one in ordered]
+    challenged = {one.challenges for one in ordered}
+    return [_standing(registry, one, _alias(one, challenged), offline=offline) for one in ordered]
 
 
 def card(registry: Registry, digest: str) -> dict[str, str]:
@@ -67,6 +70,15 @@ def card(registry: Registry, digest: str) -> dict[str, str]:
     }
 
 
+def differing(old: dict[str, str], new: dict[str, str]) -> dict[str, list[str | None]]:
+    """Return what two cards say differently: before and after, by name."""
+    return {
+        name: [old.get(name), new.get(name)]
+        for name in dict.fromkeys([*old, *new])
+        if old.get(name) != new.get(name)
+    }
+
+
 def digest_of(registry: Registry, named: str) -> str:
     """Return what an environment pins, if `named` is one; else `named`, a digest already."""
     environment = read_environments(registry.folder).get(named)
@@ -82,7 +94,15 @@ def _place(environment: Environment, environments: dict[str, Environment]) -> in
     return steps
 
 
-def _standing(registry: Registry, environment: Environment, *, offline: bool) -> Standing:
+def _alias(environment: Environment, challenged: set[str | None]) -> str:
+    if environment.challenges is not None:
+        return "challenger"
+    return "champion" if environment.name in challenged else ""
+
+
+def _standing(
+    registry: Registry, environment: Environment, alias: str, *, offline: bool
+) -> Standing:
     deployed: Deployed | None = None
     healthy: bool | None = None
     said = "not asked"
@@ -101,6 +121,7 @@ def _standing(registry: Registry, environment: Environment, *, offline: bool) ->
         version = "? (not built here)"
     return Standing(
         environment=environment.name,
+        alias=alias,
         account=environment.account,
         region=environment.region,
         model=environment.model,

@@ -29,6 +29,7 @@ def conflicts(environments: Sequence[EnvironmentConfig]) -> Iterator[str]:
     yield from _shared_things(environments)
     yield from _shared_topics(environments)
     yield from _promotion(environments)
+    yield from _challenges(environments)
 
 
 def _shared(
@@ -106,6 +107,33 @@ def _promotion(environments: Sequence[EnvironmentConfig]) -> Iterator[str]:
                 break
             seen.add(source)
             source = known[source].promoted_from
+
+
+def _challenges(environments: Sequence[EnvironmentConfig]) -> Iterator[str]:
+    known = {environment.name: environment for environment in environments}
+    challengers: dict[str, str] = {}
+    for one in environments:
+        if one.challenges is None:
+            continue
+        at = f"{one.name}.toml: challenges: given {one.challenges!r}"
+        champion = known.get(one.challenges)
+        if champion is None or champion is one or champion.challenges:
+            able = [name for name, other in known.items() if other is not one]
+            champions = ", ".join(name for name in able if not known[name].challenges)
+            yield f"{at}, expected an environment that challenges none: {champions or 'none'}"
+            continue
+        if (one.account, one.region) != (champion.account, champion.region):
+            yield (
+                f"{at}, which is in {champion.account}, {champion.region}: a challenger has a part "
+                "of the same fleet, so account and Region are the same"
+            )
+        if one.promoted_from != champion.promoted_from:
+            yield (
+                f"{at}, which takes releases from {champion.promoted_from!r}, this one from "
+                f"{one.promoted_from!r}: both take them from the same environment"
+            )
+        if (other := challengers.setdefault(champion.name, one.name)) != one.name:
+            yield f"{at}, which {other} challenges already: two releases are compared at a time"
 
 
 def _given(environment: EnvironmentConfig, key: str) -> object:

@@ -50,6 +50,23 @@ class DeliveryConfig(Section):
         tuple[str, ...],
         Field(strict=False, description="environments that a person approves beforehand"),
     ]
+    approval_hours: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=168,
+            description="how long an approval is waited for; CodePipeline waits no longer than a "
+            "week",
+        ),
+    ] = 24
+    model_package_group: Annotated[
+        str | None,
+        Field(
+            pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$",
+            description="the SageMaker model package group, in the pipeline's account and Region, "
+            "whose newly approved packages start the pipeline, too",
+        ),
+    ] = None
     bake_minutes: Annotated[
         int,
         Field(
@@ -95,12 +112,22 @@ def _problems(delivery: DeliveryConfig, known: dict[str, EnvironmentConfig]) -> 
         for name in names
         if name not in allowed
     ]
-    order: list[str | None] = [None, *delivery.environments]
+    # A challenger takes releases from where its champion does, and passes none on.
+    way = [name for name in delivery.environments if name in known and not known[name].challenges]
+    order: list[str | None] = [None, *way]
     problems += [
         f"environments: {name} comes after {before or 'nothing'}, its file says promoted_from = "
         f"{known[name].promoted_from!r}: releases go the way that promotions go"
-        for before, name in zip(order, delivery.environments, strict=False)
-        if name in known and known[name].promoted_from != before
+        for before, name in zip(order, way, strict=False)
+        if known[name].promoted_from != before
+    ]
+    problems += [
+        f"environments: {name} comes before {source}, and takes its releases from there"
+        for place, name in enumerate(delivery.environments)
+        if name in known
+        and known[name].challenges
+        and (source := known[name].promoted_from)
+        and source not in delivery.environments[:place]
     ]
     if not delivery.approve:
         problems.append(

@@ -33,6 +33,13 @@ class EnvironmentConfig(Section):
         str | None,
         Field(description="the environment that runs a model's version before this one may"),
     ] = None
+    challenges: Annotated[
+        str | None,
+        Field(
+            description="the environment, of the same account and Region, whose champion this one "
+            "challenges with a part of the cameras"
+        ),
+    ] = None
     permissions_boundary: Annotated[
         str | None,
         Field(

@@ -9,8 +9,8 @@ from typing import Any
 
 from aws_cdk import Acknowledgment, Stack, Validations, aws_codepipeline, aws_iam
 
-# The qualifier of `cdk bootstrap` unless it was given another.
-QUALIFIER = "hnb659fds"
+# The stack of `cdk bootstrap`, as cdk.json names it.
+_TOOLKIT = "DeepLensToolkit"
 
 # Service Authorization Reference: what each wildcard is for in a pipeline.
 _ACTIONS = {
@@ -32,6 +32,11 @@ _REASON = (
     "objects of one bucket, streams of one log, or the bootstrap roles of one account by their "
     "tag: their names are made at run time"
 )
+
+
+def qualifier(stack: Stack) -> str:
+    """Return the qualifier in the names of what `cdk bootstrap` made: cdk.json's."""
+    return str(stack.synthesizer.bootstrap_qualifier)
 
 
 def narrow(stack: Stack) -> None:
@@ -77,9 +82,9 @@ def _known_resource(action: str, stack: Stack) -> str:
         case "codebuild":
             return f"arn:aws:codebuild:{region}:{account}:project/*"
         case "cloudformation":
-            return f"arn:aws:cloudformation:{region}:{account}:stack/CDKToolkit/*"
+            return f"arn:aws:cloudformation:{region}:{account}:stack/{_TOOLKIT}/*"
         case "s3":
-            return f"arn:aws:s3:::cdk-{QUALIFIER}-assets-{account}-{region}"
+            return f"arn:aws:s3:::cdk-{qualifier(stack)}-assets-{account}-{region}"
     raise ValueError(f"{action} on *: CDK Pipelines grants something new; say on what")
 
 

@@ -68,43 +68,21 @@ class Site:
         return {
             one["StackName"]: one["StackStatus"]
             for one in found
-            if one["StackName"] != "CDKToolkit" and not one["StackStatus"].startswith("DELETE")
+            if one["StackName"] != "DeepLensToolkit" and not one["StackStatus"].startswith("DELETE")
         }
 
-    def outputs(self, name: str) -> dict[str, str]:
-        (stack,) = self.client(name, "cloudformation").describe_stacks(
-            StackName=f"{name}-Inference"
-        )["Stacks"]
-        return {one["OutputKey"]: one["OutputValue"] for one in stack["Outputs"]}
-
-    def camera_says(self, name: str) -> None:
-        """Report as a camera of the fleet that runs what its environment deployed."""
-        outputs = self.outputs(name)
-        thing = f"{name}-camera-1"
-        iot = self.client(name, "iot")
-        iot.create_thing(thingName=thing)
-        group = self.environment(name).fleet.thing_group
-        iot.add_thing_to_thing_group(thingGroupName=group, thingName=thing)
-        reported = {
-            "status": "running",
-            "model": {"digest": outputs["ModelDigest"]},
-            "function": outputs["FunctionVersion"],
-            "frames": 9,
-            "heartbeat_at": "2026-01-01T00:00:00Z",
-            "heartbeat_interval_seconds": 1200,
-        }
-        self.client(name, "iot-data").update_thing_shadow(
-            thingName=thing,
-            shadowName="deeplens",
-            payload=json.dumps({"state": {"reported": reported}}),
-        )
+    def outputs(self, name: str, stack: str = "Inference") -> dict[str, str]:
+        (found,) = self.client(name, "cloudformation").describe_stacks(StackName=f"{name}-{stack}")[
+            "Stacks"
+        ]
+        return {one["OutputKey"]: one["OutputValue"] for one in found["Outputs"]}
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Sources are copied, installed environments are linked, state is new."""
     root = tmp_path_factory.mktemp("delivery")
-    for name in (".venv", ".venv-local-aws", "node_modules"):
+    for name in (".venv", ".venv-local-aws", ".venv-device", "node_modules"):
         (root / name).symlink_to(ROOT / name)
     for name in _SOURCES:
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -113,7 +91,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     # Nothing is installed here, so there is nothing to set up.
     (root / "Makefile").write_text("setup:\n\t@true\n", encoding="utf-8")
     for file in (root / "environments").glob("*.toml"):
-        text = re.sub(r"wait_seconds = \d+", "wait_seconds = 15", file.read_text("utf-8"))
+        text = re.sub(r"wait_seconds = \d+", "wait_seconds = 240", file.read_text("utf-8"))
+        text = text.replace("frame_interval_seconds = 0.5", "frame_interval_seconds = 1.0")
         file.write_text(text, encoding="utf-8")
     command = [ROOT / ".venv-local-aws/bin/python", "-m", "local_aws"]
     environment = {**os.environ, "PYTHONPATH": str(root)}

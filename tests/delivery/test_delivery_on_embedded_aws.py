@@ -1,85 +1,162 @@
-"""A pipeline, synthesized and executed: dev, staging, a person, production; and what stops it."""
+"""The whole way: a version reaches production, a bad one does not, one command takes it back.
 
-import hashlib
+Real assemblies, the synthesized pipeline, and a full virtual core in every fleet.
+"""
+
 import json
-import zipfile
+import re
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from local_aws.pipeline.definition import read_pipeline
+from local_aws.pipeline.execution import Execution
+from tests.delivery.cameras import bright_room, cameras, dark_room, heartbeat, wait_until_running
 from tests.delivery.conftest import Site
+from tests.local.releases import blind_model, good_model
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
-
-def build(site: Site, version: str) -> str:
-    """Package the pinned model under a new version; return its digest."""
-    old = site.environment("dev").model.digest
-    with zipfile.ZipFile(site.root / f"models/shapes/{old}/model.zip") as archive:
-        files = {name: archive.read(name) for name in archive.namelist()}
-    files["manifest.json"] = json.dumps(
-        {**json.loads(files["manifest.json"]), "version": version}
-    ).encode()
-    packed = site.root / "next.zip"
-    with zipfile.ZipFile(packed, "w") as archive:
-        for name, content in files.items():
-            archive.writestr(zipfile.ZipInfo(name), content)
-    digest = hashlib.sha256(packed.read_bytes()).hexdigest()
-    folder = site.root / "models/shapes" / digest
-    folder.mkdir()
-    packed.rename(folder / "model.zip")
-    return digest
+ALL = ("dev", "staging", "production")
 
 
-def test_a_release_is_delivered_gate_by_gate_and_a_bad_one_stops_before_production(
-    site: Site,
-) -> None:
-    first = site.environment("dev").model.digest
+def models(site: Site, *arguments: str, code: int = 0) -> str:
+    return site.run("model_tools", "models", *arguments, code=code)
 
-    # No camera has said anything: dev's own gate stops it, and staging is untouched.
+
+def pin(site: Site, name: str, digest: str) -> None:
+    site.run("model_tools", "pin", f"environments/{name}.toml", digest)
+
+
+def code_of(said: str) -> str:
+    """The code by which an execution that waits is approved."""
+    found = re.search(r"APPROVE=(production=[0-9a-f]+)`", said)
+    assert found, said
+    return found[1]
+
+
+def deployments(site: Site, name: str) -> list[str]:
+    """Ids of every deployment of an environment's fleet, newest first."""
+    one = site.environment(name)
+    target = f"arn:aws:iot:{one.region}:{one.account}:thinggroup/{one.fleet.thing_group}"
+    found = site.client(name, "greengrassv2").list_deployments(
+        targetArn=target, historyFilter="ALL"
+    )
+    return [each["deploymentId"] for each in found["deployments"]]
+
+
+def deploy_everything(site: Site) -> None:
+    """Bring every environment up with the pipeline's own actions, but for gates and approvals."""
+    pipeline = read_pipeline(site.root / ".local/deliver/cdk.out")
+    deploys = tuple(
+        replace(
+            stage, actions=tuple(one for one in stage.actions if one.provider == "CloudFormation")
+        )
+        for stage in pipeline.stages
+        if stage.name in ALL
+    )
+    endpoint = json.loads((site.root / ".local/aws/endpoint.json").read_text())["endpoint_url"]
+    bare = replace(pipeline, stages=deploys)
+    Execution(bare, site.root, endpoint, lambda _: None, lambda _: None).run()
+
+
+def refused_while_it_rolls_out(site: Site, name: str, delivery: "Future[str]") -> str:
+    """Ask for a roll-back while CloudFormation updates the environment's release."""
+    while site.stacks(name).get(f"{name}-Inference") != "UPDATE_IN_PROGRESS":
+        assert not delivery.done(), delivery.result()
+        time.sleep(0.1)
+    return models(site, "rollback", name, "--local", "--reason", "too slow", code=1)
+
+
+@pytest.fixture(scope="module")
+def first(site: Site) -> str:
+    """Every environment has the first release, and no camera yet; return its digest."""
+    digest: str = site.environment("dev").model.digest
+    # Nobody's camera has said anything: dev's own gate stops it, and staging is untouched.
     stopped = site.deliver(code=1)
     assert "stopped at dev/Gate" in stopped
     assert "is not proven by any camera: none can be reached" in stopped
-    assert site.stacks("dev")["dev-Inference"] == "CREATE_COMPLETE"
     assert site.stacks("staging") == {}
+    deploy_everything(site)
+    return digest
 
-    site.camera_says("dev")
-    stopped = site.deliver(code=1)
-    assert "the gate of dev is open: 1 of 1 reachable cameras say" in stopped
-    assert "stopped at staging/Gate" in stopped
-    assert site.stacks("production") == {}
 
-    # Nobody answers: production stays untouched, and the text names the digest.
-    site.camera_says("staging")
+def test_a_version_reaches_production_a_bad_one_does_not_and_one_command_takes_it_back(
+    site: Site, first: str, tmp_path: Path
+) -> None:
+    rooms = {name: bright_room(tmp_path / name) for name in ("staging", "production")}
+    with cameras(site, {"dev": dark_room(tmp_path / "dev"), **rooms}):
+        wait_until_running(site, ALL, first)
+        good = good_model(site.root / "models", first, "1.1.0")
+        bad = blind_model(site.root / "models", first)
+        a_good_one_goes_all_the_way(site, first, good, bad)
+        a_bad_one_stops_in_staging(site, good, bad)
+        production_goes_back(site, first, good)
+
+    trail = models(site, "history")
+    assert "5 moves; the trail is whole, and every pin is its last move's" in trail
+    assert "because: it sees ghosts" in trail
+    said = models(site, "approvals", "--local")
+    assert re.search(rf"Approved by A Person, \S+Z: production gets shapes, SHA-256 {good}", said)
+    assert "staging/Inference.Deploy: staging-Inference: UPDATE_ROLLBACK_COMPLETE" in said
+    assert said.count("  delivered\n") == 1
+
+
+def a_good_one_goes_all_the_way(site: Site, first: str, good: str, bad: str) -> None:
+    """Two promotions, two gates before production, one approval; dev goes on with another one."""
+    pin(site, "dev", good)
+    assert "production/Approve: nobody approved" in site.deliver(code=4)
+    would = models(site, "promote", "dev", "staging", "--local", "--dry-run")
+    assert "version: 1.0.0 → 1.1.0" in would
+    models(site, "promote", "dev", "staging", "--local")
     waits = site.deliver(code=4)
-    assert "production/Approve: nobody approved: production gets shapes, SHA-256 " in waits
-    assert first in waits
-    assert site.stacks("production") == {}
+    assert waits.count("is open: ") == 2
+    models(site, "promote", "staging", "production", "--local")
+    # Only light brings out what is wrong with it: dev's room is dark, staging's is not.
+    pin(site, "dev", bad)
 
-    stopped = site.deliver("--approve", "production", code=1)
-    assert "stopped at production/Gate" in stopped
+    waits = site.deliver(code=4)
+    assert f"production gets shapes, SHA-256 {good}" in waits
     assert site.outputs("production")["ModelDigest"] == first
-    site.camera_says("production")
-    delivered = site.deliver("--approve", "production")
-    assert "no changes" in delivered
+    delivered = site.deliver("--approve", code_of(waits), "--as", "A Person")
+    assert delivered.count("is open: ") == 3
     assert "delivered; every execution is in" in delivered
+    wait_until_running(site, ["staging", "production"], good)
 
-    # A release that dev's cameras do not take stops there, and CloudFormation takes it back.
-    bad = build(site, "1.1.0")
-    file = site.root / "environments/dev.toml"
-    file.write_text(file.read_text("utf-8").replace(first, bad), encoding="utf-8")
-    stopped = site.deliver("--approve", "production", code=1)
-    assert "stopped at dev/Inference.Deploy" in stopped
-    assert "UPDATE_ROLLBACK" in stopped
-    assert site.outputs("staging")["ModelDigest"] == first
-    assert site.outputs("production")["ModelDigest"] == first
-    refused = site.run("model_tools", "models", "promote", "dev", "staging", "--local", code=1)
-    assert "dev pins what is not proven there" in refused
 
-    lines = (site.root / ".local/deliver/executions.jsonl").read_text("utf-8").splitlines()
-    records = [json.loads(line) for line in lines]
-    assert [one["outcome"] == "delivered" for one in records] == [
-        False, False, False, False, True, False,
-    ]  # fmt: skip
-    approvals = [one["what"] for one in records[4]["actions"] if (one["action"]) == "Approve"]
-    assert approvals
-    assert f"SHA-256 {first}" in approvals[0]
+def a_bad_one_stops_in_staging(site: Site, good: str, bad: str) -> None:
+    """Dev's camera proved it, staging's does not; production does not notice."""
+    wait_until_running(site, ["dev"], bad)
+    models(site, "promote", "dev", "staging", "--local")
+    # A camera that fails may still recover, so it is waited for to the end.
+    file = site.root / "environments/staging.toml"
+    file.write_text(re.sub(r"wait_seconds = \d+", "wait_seconds = 25", file.read_text("utf-8")))
+    before = deployments(site, "production")
+    with ThreadPoolExecutor(1) as pool:
+        delivery = pool.submit(site.deliver, code=1)
+        assert "staging: a rollout runs" in refused_while_it_rolls_out(site, "staging", delivery)
+        stopped = delivery.result()
+    assert "stopped at staging/Inference.Deploy" in stopped
+    assert "UPDATE_ROLLBACK_COMPLETE" in stopped
+    assert site.outputs("staging")["ModelDigest"] == good
+    refused = models(site, "promote", "staging", "production", "--local", code=1)
+    assert "staging pins what is not" in refused
+    assert deployments(site, "production") == before
+    assert heartbeat(site, "production")["model"]["digest"] == good
+
+
+def production_goes_back(site: Site, first: str, good: str) -> None:
+    """One command, though staging is in no state to be delivered to."""
+    back = site.run("demo", "rollback", "production", "--reason", "it sees ghosts")
+    assert "1 of 1 reachable devices run the release" in back
+    wait_until_running(site, ["production"], first)
+    listed = json.loads(models(site, "list", "--local", "--json"))
+    (production,) = (one for one in listed if one["environment"] == "production")
+    assert production["deployed"] == production["pinned"] == first
+    assert production["healthy"]
+    # The stopped environment is recovered by the command that the documentation names.
+    models(site, "rollback", "staging", "--local", "--reason", "blind in the light")
+    assert site.environment("staging").model.digest == good

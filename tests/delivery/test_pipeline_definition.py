@@ -57,7 +57,11 @@ def execution(
     (assembly / "Delivery.template.json").write_text(json.dumps(content))
     said: list[str] = []
     made = Execution(
-        read_pipeline(assembly), root, "http://127.0.0.1:9", lambda *_: approver, said.append
+        read_pipeline(assembly),
+        root,
+        "http://127.0.0.1:9",
+        lambda request: (approver, request) if approver else None,
+        said.append,
     )
     return made, said
 

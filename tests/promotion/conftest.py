@@ -125,7 +125,7 @@ class World:
         )
 
     def heartbeat(
-        self, name: str, thing: str, *, digest: str = "", status: str = "running"
+        self, name: str, thing: str, *, digest: str = "", status: str = "running", **figures: Any
     ) -> None:
         """Report what a camera reports, as the last heartbeat of a member of the fleet."""
         one = self.environment(name)
@@ -139,6 +139,7 @@ class World:
             "frames": 9,
             "heartbeat_at": "2026-01-01T00:00:00Z",
             "heartbeat_interval_seconds": 60,
+            **figures,
         }
         self.client(name, "iot-data").update_thing_shadow(
             thingName=thing,

@@ -22,6 +22,8 @@ connection_arn = "arn:aws:codeconnections:eu-central-1:999999999999:connection/{
 repository = "team/cameras"
 environments = ["dev", "staging", "production"]
 approve = ["production"]
+approval_hours = 6
+model_package_group = "deeplens-shapes"
 """.format(uuid="00000000-0000-0000-0000-000000000000")
 
 Template = dict[str, Any]
@@ -128,7 +130,7 @@ def test_each_stage_ends_with_a_gate_that_asks_for_the_pinned_digest(
     assert "--bake-minutes 15 " in asked
     role = re.search(r"--assume-role (\S+)", asked)
     assert role
-    assert f"::{environment.account}:role/cdk-hnb659fds-lookup-role-" in role[1]
+    assert f"::{environment.account}:role/cdk-deeplens-lookup-role-" in role[1]
     text = next(delivered.glob(f"assembly-{environment.name}/*Inference*.template.json"))
     assert environment.model.digest in text.read_text(encoding="utf-8")
 
@@ -142,6 +144,42 @@ def test_production_waits_for_a_person_who_is_told_the_digest(stages: Stages) ->
     assert not any(
         one["ActionTypeId"]["Provider"] == "Manual" for one in stages["dev"] + stages["staging"]
     )
+
+
+def test_an_approval_is_waited_for_as_long_as_the_file_says(stages: Stages) -> None:
+    assert stages["production"][0]["TimeoutInMinutes"] == 6 * 60
+    assert not any("TimeoutInMinutes" in one for one in stages["staging"])
+
+
+def test_a_newly_approved_model_package_starts_the_pipeline_and_nothing_else_does(
+    template: Template,
+) -> None:
+    (name,) = (
+        name
+        for name, one in template["Resources"].items()
+        if one["Type"] == "AWS::CodePipeline::Pipeline"
+    )
+    (rule,) = of_type(template, "AWS::Events::Rule")
+    assert rule["Properties"]["EventPattern"] == {
+        "source": ["aws.sagemaker"],
+        "detail-type": ["SageMaker Model Package State Change"],
+        "detail": {
+            "ModelPackageGroupName": ["deeplens-shapes"],
+            "ModelApprovalStatus": ["Approved"],
+        },
+    }
+    (target,) = rule["Properties"]["Targets"]
+    assert name in json.dumps(target["Arn"])
+    role = template["Resources"][target["RoleArn"]["Fn::GetAtt"][0]]
+    (trust,) = role["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+    assert trust["Principal"] == {"Service": "events.amazonaws.com"}
+    granted = [
+        statement
+        for policy in of_type(template, "AWS::IAM::Policy")
+        if policy["Properties"]["Roles"] == [{"Ref": target["RoleArn"]["Fn::GetAtt"][0]}]
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+    ]
+    assert [one["Action"] for one in granted] == [["codepipeline:StartPipelineExecution"]]
 
 
 def test_no_role_trusts_a_service_for_a_stranger_and_no_action_is_a_wildcard(
@@ -187,6 +225,8 @@ def test_nag_the_projects_rules_and_cfn_lint_find_nothing(delivered: Path) -> No
         ('repository = "team/cameras"\n', "", "repository: is missing; expected for example"),
         ("connection/0", "connection/x", "connection_arn: given"),
         ("= [", "= ", "not valid TOML"),
+        ("hours = 6", "hours = 200", "approval_hours: given 200: input should be less than"),
+        ("deeplens-shapes", "deeplens shapes", "model_package_group: given 'deeplens shapes'"),
     ],
 )
 def test_a_wrong_delivery_is_one_clear_line(tmp_path: Path, old: str, new: str, said: str) -> None:

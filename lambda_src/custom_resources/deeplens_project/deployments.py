@@ -6,6 +6,7 @@ replaced, and that somebody stopped it.
 
 import hashlib
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -21,6 +22,8 @@ FUNCTION_TAG = "deeplens:function"
 PROVEN_TAG = "deeplens:proven"
 REPLACED_TAG = "deeplens:replaced"
 STOPPED_TAG = "deeplens:stopped"
+# Its gate passed, and no camera could be reached that would prove it.
+UNSEEN_TAG = "deeplens:unseen"
 BY_HAND_TAG = "deeplens:by-hand"
 
 # How far back a release counts as kept.
@@ -197,6 +200,13 @@ def tag(greengrass: Any, deployment: Deployment, tags: dict[str, str]) -> None:
     new = {key: value[:256] for key, value in tags.items() if deployment.tags.get(key) != value}
     if new:
         greengrass.tag_resource(resourceArn=deployment.arn, tags=new)
+
+
+def tag_text(sentence: str) -> str:
+    """Begin with the time, and keep what a tag's value may contain."""
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    allowed = "".join(one if one.isalnum() or one in " +-=._:/@" else " " for one in sentence)
+    return f"{stamp} {allowed}"[:256]
 
 
 def waves_since(greengrass: Any, current: Deployment) -> list[Deployment]:

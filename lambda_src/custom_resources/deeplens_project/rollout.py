@@ -13,6 +13,7 @@ from deeplens_project import deployments
 from deeplens_project.deployments import Deployment, Wanted
 from deeplens_project.explanation import advise, explain
 from deeplens_project.fleet import Fleet
+from deeplens_project.late_proof import prove_before_it_goes
 from deeplens_project.verdict import Goal, Rule, Verdict
 from deeplens_project.waiting import Outcome, Watch
 
@@ -74,6 +75,7 @@ class Rollout:
             GateClosed: too many devices did not get there, or somebody stopped the deployment.
         """
         greengrass = self.fleet.greengrass
+        prove_before_it_goes(self.fleet, self.thing_group, wanted.target_arn, plan.rule)
         if wanted.components and not deployments.is_proven(greengrass, wanted):
             for number, wave in enumerate(plan.waves, start=1):
                 self._run_wave(wanted, plan, wave, number)
@@ -83,9 +85,11 @@ class Rollout:
         )
         if not outcome.passed:
             raise GateClosed(_reason("", outcome))
-        if outcome.verdict.of("good") and wanted.components:
-            proof = _tag_text(explain(outcome.verdict))
-            deployments.tag(greengrass, made, {deployments.PROVEN_TAG: proof})
+        if wanted.components:
+            said = deployments.tag_text(explain(outcome.verdict))
+            seen = outcome.verdict.of("good")
+            name = deployments.PROVEN_TAG if seen else deployments.UNSEEN_TAG
+            deployments.tag(greengrass, made, {name: said})
         return outcome.verdict
 
     def _run_wave(self, wanted: Wanted, plan: Plan, wave: Wave, number: int) -> None:
@@ -157,10 +161,3 @@ def _place(thing: str) -> str:
 def _reason(where: str, outcome: Outcome) -> str:
     parts = [where + (outcome.stopped or explain(outcome.verdict)), advise(outcome.verdict)]
     return ". ".join(part for part in parts if part)
-
-
-def _tag_text(sentence: str) -> str:
-    """Keep what a tag's value may contain."""
-    stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    allowed = "".join(one if one.isalnum() or one in " +-=._:/@" else " " for one in sentence)
-    return f"{stamp} {allowed}"[:256]

@@ -85,6 +85,53 @@ def test_a_bad_release_is_refused_and_the_old_one_is_proven_again(
         assert len(site.deployments()) == 3
 
 
+def test_a_release_that_met_no_camera_is_proven_by_those_that_came_before_it_goes(
+    cloudformation: CloudFormation, make_site: MakeSite
+) -> None:
+    site = make_site(2)
+    greengrass = site.aws.client("greengrassv2")
+    made = create(cloudformation, site)
+    (first,) = site.deployments()
+
+    def tags() -> dict[str, str]:
+        found: dict[str, str] = greengrass.get_deployment(deploymentId=first["deploymentId"])[
+            "tags"
+        ]
+        return found
+
+    assert "deeplens:proven" not in tags()
+    with site.on():
+        while set(site.runs().values()) != {digest(1)}:
+            time.sleep(0.1)
+        answer = update(cloudformation, site, 1, 2, made["PhysicalResourceId"])
+        assert answer["Status"] == "SUCCESS", answer["Reason"]
+    assert "2 of 2 reachable devices run the release" in tags()["deeplens:proven"]
+
+
+def test_a_release_that_its_gate_stopped_is_not_proven_when_it_goes(
+    cloudformation: CloudFormation, make_site: MakeSite
+) -> None:
+    site = make_site(2)
+    with site.on():
+        made = create(cloudformation, site)
+        # Every camera runs it, and they are too few.
+        answer = update(
+            cloudformation, site, 1, 2, made["PhysicalResourceId"],
+            rule={"minimum_devices": 3}, wait_seconds=10,
+        )  # fmt: skip
+        assert answer["Status"] == "FAILED"
+        back = update(cloudformation, site, 2, 1, made["PhysicalResourceId"])
+        assert back["Status"] == "SUCCESS", back["Reason"]
+    greengrass = site.aws.client("greengrassv2")
+    proven = {
+        one["tags"]["deeplens:model-digest"]
+        for each in site.deployments()
+        if "deeplens:proven"
+        in (one := greengrass.get_deployment(deploymentId=each["deploymentId"]))["tags"]
+    }
+    assert proven == {digest(1)}
+
+
 def test_a_percentage_wave_shields_the_rest_of_the_fleet(
     cloudformation: CloudFormation, make_site: MakeSite
 ) -> None:

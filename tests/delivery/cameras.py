@@ -1,0 +1,97 @@
+"""Full virtual cores, one in each environment's fleet; what their cameras see differs."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from local_aws.core_device.layout import Identity, Layout
+from local_aws.core_device.provisioning import provision
+from model_tools.shapes.scenes import write_scenes
+from tests.delivery.conftest import ROOT, Site
+
+REGION = "eu-central-1"
+
+
+def dark_room(folder: Path) -> Path:
+    """A camera's pictures on which there is nothing: every pixel is black."""
+    folder.mkdir()
+    Image.new("RGB", (512, 384)).save(folder / "scene-0001.png")
+    return folder
+
+
+def bright_room(folder: Path) -> Path:
+    """A camera's pictures of drawn shapes."""
+    write_scenes(folder, 2, seed=0)
+    return folder
+
+
+@contextmanager
+def cameras(site: Site, rooms: dict[str, Path]) -> Iterator[None]:
+    """Run a core in the fleet of each environment in `rooms`; each is ended by its own id."""
+    running = []
+    try:
+        for name, pictures in rooms.items():
+            thing, environment = f"{name}-camera-1", site.environment(name)
+            devices = site.outputs(name, "Devices")
+            identity = Identity(
+                thing,
+                environment.fleet.thing_group,
+                environment.account,
+                REGION,
+                devices["RoleAliasName"],
+                "",
+            )
+            layout = Layout.of(thing, site.root / ".local/cores")
+            policy = devices["CoreDevicePolicyName"]
+            provision(site.client(name, "iot"), layout, identity, policy)
+            running.append(
+                subprocess.Popen(
+                    [ROOT / ".venv-local-aws/bin/python", "-m", "local_aws", "core", "run",
+                     "--camera-folder", pictures, "--thing", thing],
+                    cwd=site.root,
+                    env={**os.environ, "PYTHONPATH": str(site.root)},
+                    start_new_session=True,
+                )
+            )  # fmt: skip
+        yield
+        assert all(core.poll() is None for core in running)
+    finally:
+        for core in running:
+            core.send_signal(signal.SIGTERM)
+        for core in running:
+            core.wait(120)
+
+
+def heartbeat(site: Site, name: str) -> dict[str, Any]:
+    """The last heartbeat of an environment's camera, empty before the first."""
+    client = site.client(name, "iot-data")
+    try:
+        answer = client.get_thing_shadow(thingName=f"{name}-camera-1", shadowName="deeplens")
+    except client.exceptions.ResourceNotFoundException:
+        return {}
+    found: dict[str, Any] = json.loads(answer["payload"].read())["state"]["reported"]
+    return found
+
+
+def wait_until_running(site: Site, names: Sequence[str], digest: str, seconds: float = 300) -> None:
+    """Wait until the camera of each environment says that it makes frames with the model."""
+    end = time.monotonic() + seconds
+    for name in names:
+        while True:
+            beat = heartbeat(site, name)
+            if (
+                beat.get("status") == "running"
+                and (beat.get("model") or {}).get("digest") == digest
+                and beat["frames"] > 0
+            ):
+                break
+            assert time.monotonic() < end, f"{name}: {beat}"
+            time.sleep(0.5)

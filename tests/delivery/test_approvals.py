@@ -1,0 +1,197 @@
+"""An approval counts for what was shown, once, until it expires; a changed record is found."""
+
+import json
+import threading
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from local_aws.pipeline import PipelineError, record
+from local_aws.pipeline.approval import Request, ask, check_answer
+from model_tools.errors import RegistryError
+from model_tools.registry.executions import read_record
+from tests.delivery.test_pipeline_definition import action, build, execution
+
+HOUR = 3600.0
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> Path:
+    file = tmp_path / "review.html"
+    file.write_text("a page", encoding="utf-8")
+    return file
+
+
+def asked(page: Path, at: float = 0.0, **other: Any) -> Request:
+    return ask(
+        **{
+            "stage": "production",
+            "text": "production gets shapes, SHA-256 aaa",
+            "assembly": {"template": "1"},
+            "page": page,
+            "asked_at": at,
+            "valid_minutes": 60,
+            **other,
+        }
+    )
+
+
+def executed(waits: Request | None = None, used: str = "") -> dict[str, Any]:
+    return {
+        "ended_at": "2026-01-01T00:00:00Z",
+        "outcome": "delivered",
+        "actions": [],
+        "approvals": [
+            {
+                "stage": "production",
+                "who": "A Person",
+                "at": "2026-01-01T00:00:00Z",
+                "text": "production gets shapes",
+                "page_digest": "",
+                "code": used,
+            }
+        ]
+        if used
+        else [],
+        "waits": asdict(waits) if waits else None,
+    }
+
+
+def test_an_answer_to_what_was_asked_counts_until_its_time_is_over(page: Path) -> None:
+    before = asked(page)
+    waited = [executed(before)]
+    assert check_answer(before.code, asked(page, HOUR), waited, HOUR) == before
+    with pytest.raises(PipelineError, match=r"expired: .* 1970-01-01T01:00:00Z; run the pipeline"):
+        check_answer(before.code, asked(page, HOUR + 1), waited, HOUR + 1)
+
+
+@given(st.floats(0, 1e9), st.integers(5, 10_000), st.floats(0, 1e9))
+def test_no_answer_counts_outside_its_time(at: float, minutes: int, later: float) -> None:
+    before = asked(Path("none"), at, valid_minutes=minutes)
+    now = asked(Path("none"), at + later, valid_minutes=minutes)
+    try:
+        check_answer(before.code, now, [executed(before)], at + later)
+    except PipelineError:
+        assert later > 60 * minutes * 0.999
+    else:
+        assert later < 60 * minutes * 1.001
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        ({"text": "production gets shapes, SHA-256 bbb"}, "then .* aaa, now .* bbb"),
+        ({"assembly": {"template": "2"}}, "assembly: then"),
+        ({"stage": "staging"}, "stage: then production, now staging"),
+    ],
+)
+def test_an_answer_to_something_else_counts_for_nothing(
+    page: Path, other: dict[str, Any], said: str
+) -> None:
+    before = asked(page)
+    with pytest.raises(PipelineError, match=rf"is for something else \(.*{said}"):
+        check_answer(before.code, asked(page, 1, **other), [executed(before)], 1)
+
+
+def test_a_review_page_that_was_made_again_needs_another_answer(page: Path) -> None:
+    before = asked(page)
+    page.write_text("another page", encoding="utf-8")
+    with pytest.raises(PipelineError, match="review page: then"):
+        check_answer(before.code, asked(page, 1), [executed(before)], 1)
+    page.unlink()
+    with pytest.raises(PipelineError, match="review page: then"):
+        check_answer(before.code, asked(page, 1), [executed(before)], 1)
+
+
+def test_an_answer_counts_once(page: Path) -> None:
+    before = asked(page)
+    with pytest.raises(PipelineError, match="was used by the execution that ended at 2026-01-01"):
+        check_answer(before.code, asked(page, 1), [executed(before), executed(used=before.code)], 1)
+
+
+def test_what_was_never_asked_is_approved_by_nothing(page: Path) -> None:
+    with pytest.raises(PipelineError, match="was never asked for; a run without an answer says"):
+        check_answer("production", asked(page), [executed()], 1)
+
+
+def test_a_page_that_changes_while_somebody_reads_it_stops_the_execution(tmp_path: Path) -> None:
+    stage = ("production", [action("Approve", "Manual", CustomData="gets x"), build("next", 2)])
+    made, _ = execution(tmp_path, stage, next="touch next")
+    page = tmp_path / "build/review/review.html"
+    page.parent.mkdir(parents=True)
+    page.write_text("a page", encoding="utf-8")
+
+    def reads(request: Request) -> tuple[str, Request]:
+        page.write_text("another page", encoding="utf-8")
+        return "A Person", request
+
+    made.approve = reads
+    with pytest.raises(PipelineError, match="changed while somebody read it"):
+        made.run()
+    assert not (tmp_path / "next").exists()
+
+
+def test_an_answer_at_the_terminal_that_comes_too_late_stops_the_execution(tmp_path: Path) -> None:
+    stage = ("production", [action("Approve", "Manual", CustomData="x"), build("next", 2)])
+    made, _ = execution(tmp_path, stage, next="touch next")
+    made.approve = lambda request: ("A Person", replace(request, asked_at=0.0))
+    with pytest.raises(PipelineError, match="production/Approve: the approval expired"):
+        made.run()
+    assert not (tmp_path / "next").exists()
+
+
+def test_how_long_an_approval_counts_is_said_by_the_definition(tmp_path: Path) -> None:
+    acts = [{**action("Approve", "Manual", CustomData="x"), "TimeoutInMinutes": 90}]
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    made, _ = execution(tmp_path / "a", ("production", acts))
+    assert made.pipeline.stages[0].actions[0].timeout_minutes == 90
+    made, _ = execution(tmp_path / "b", ("production", [action("Approve", "Manual")]))
+    assert made.pipeline.stages[0].actions[0].timeout_minutes == 7 * 24 * 60  # CodePipeline's own
+
+
+def test_a_changed_line_of_the_record_is_named_by_both_who_read_it(
+    tmp_path: Path, page: Path
+) -> None:
+    file = tmp_path / "deliver/executions.jsonl"
+    for number in range(3):
+        record.append(file, executed(asked(page, number), used=f"code {number}"))
+    assert [one.approvals[0].who for one in read_record(file)] == ["A Person"] * 3
+    assert len(record.read(file)) == 3
+
+    content = file.read_text("utf-8").splitlines()
+    for broken, line in (
+        ([content[0], content[1].replace("A Person", "Somebody"), content[2]], 2),
+        ([content[0], content[2]], 2),
+        ([content[1]], 1),
+        ([*content, json.dumps([1])], 4),
+    ):
+        file.write_text("".join(f"{one}\n" for one in broken), encoding="utf-8")
+        with pytest.raises(PipelineError, match=rf"line {line}: .*begin anew: `mv "):
+            record.read(file)
+        with pytest.raises(RegistryError, match=f"line {line}: "):
+            read_record(file)
+
+
+def test_two_executions_at_once_are_one(tmp_path: Path) -> None:
+    file = tmp_path / "deliver/executions.jsonl"
+    told: list[str] = []
+
+    def second() -> None:
+        try:
+            with record.alone(file):
+                told.append("ran")
+        except PipelineError as error:
+            told.append(str(error))
+
+    with record.alone(file):
+        other = threading.Thread(target=second)
+        other.start()
+        other.join()
+    assert told == ["another execution runs in this checkout; wait for it"]
+    second()
+    assert told[1] == "ran"

@@ -1,0 +1,179 @@
+"""A challenger has a part of the cameras; the better release is crowned, and nobody guesses."""
+
+import json
+from typing import Any
+
+import pytest
+
+from model_tools.errors import RegistryError, SourceError
+from model_tools.registry.environments import challenger_of, read_environments
+from model_tools.registry.history import read_history
+from model_tools.registry.moves import carry_out, plan_promotion
+from model_tools.registry.rivals import rivals
+from model_tools.registry.standing import standings
+from stacks.config import ConfigError, load_delivery, load_environments
+from tests.promotion.conftest import World
+from tests.promotion.test_models_command import models, said
+
+RIVAL = "production-b"
+
+
+@pytest.fixture
+def rivalry(world: World) -> World:
+    """Production runs 1.0.0, its challenger 1.1.0; staging runs 1.1.0, too."""
+    text = (world.environments / "production.toml").read_text(encoding="utf-8")
+    text = text.replace("deeplens-production", f"deeplens-{RIVAL}")
+    text = text.replace('promoted_from = "staging"', _CHALLENGES)
+    text = text.replace("deeplens/{thing}", f"deeplens/{RIVAL}/{{thing}}")
+    (world.environments / f"{RIVAL}.toml").write_text(text, encoding="utf-8")
+    world.deploy("production")
+    world.pin("staging", world.build("1.1.0"))
+    world.deploy("staging")
+    promote(world, "staging", RIVAL)
+    world.deploy(RIVAL)
+    return world
+
+
+_CHALLENGES = 'promoted_from = "staging"\nchallenges = "production"'
+
+
+def promote(world: World, source: str, target: str) -> Any:
+    plan = plan_promotion(world.registry, source, target)
+    assert plan is not None
+    return carry_out(world.registry, plan)
+
+
+def compared(world: World) -> dict[str, tuple[str, str]]:
+    known = read_environments(world.environments)
+    found = rivals(world.registry.cloud, known["production"], challenger_of(known, "production"))
+    return {one.name: (one.champion, one.challenger) for one in found}
+
+
+def test_a_challenger_is_an_environment_that_synthesizes_beside_its_champion(
+    rivalry: World,
+) -> None:
+    found = {one.name: one for one in load_environments(rivalry.environments)}
+    assert found[RIVAL].challenges == "production"
+    assert found[RIVAL].fleet.thing_group != found["production"].fleet.thing_group
+
+
+def test_who_is_champion_and_who_challenges_is_said(rivalry: World) -> None:
+    assert {one.environment: one.alias for one in standings(rivalry.registry, offline=True)} == {
+        "dev": "", "staging": "", "production": "champion", RIVAL: "challenger",
+    }  # fmt: skip
+
+
+def test_the_figures_of_both_fleets_stand_side_by_side(rivalry: World) -> None:
+    rivalry.heartbeat(
+        "production", "old-1", frames_per_second=2.0, latency_ms={"p50": 20, "p95": 40}
+    )
+    rivalry.heartbeat(
+        "production", "old-2", frames_per_second=4.0, latency_ms={"p50": 30, "p95": 90}
+    )
+    rivalry.heartbeat("production", "gone", status="stopped", frames_per_second=99.0)
+    rivalry.heartbeat(RIVAL, "new-1", frames_per_second=5.0, drift={"score": 0.25}, errors=3)
+    found = compared(rivalry)
+    assert found["cameras"] == ("2 of 3 reachable", "1 of 1 reachable")
+    assert found["run the release"] == ("2", "1")
+    assert found["frames/s, median"] == ("3.00", "5.00")
+    assert found["latency p95, ms"] == ("90.0", "-")
+    assert found["drift, largest"] == ("-", "0.250")
+    assert found["errors"] == ("-", "3")
+    assert "detections" not in found
+
+
+def test_a_camera_in_both_fleets_is_named_with_the_way_out(rivalry: World) -> None:
+    rivalry.heartbeat("production", "both")
+    rivalry.heartbeat(RIVAL, "both")
+    with pytest.raises(
+        RegistryError, match=r"in both fleets: both; .*remove-thing-from-thing-group"
+    ):
+        compared(rivalry)
+
+
+def test_a_challenger_that_its_cameras_proved_is_crowned_in_one_recorded_move(
+    rivalry: World,
+) -> None:
+    promote(rivalry, RIVAL, "production")
+    assert rivalry.environment("production").digest == rivalry.environment(RIVAL).digest
+    last = read_history(rivalry.registry.trail)[-1]
+    assert (last.source, last.environment) == (RIVAL, "production")
+    assert plan_promotion(rivalry.registry, RIVAL, "production") is None
+
+
+@pytest.mark.slow
+def test_the_commands_compare_and_crown(rivalry: World) -> None:
+    rivalry.heartbeat("production", "old", frames_per_second=2.0)
+    rivalry.heartbeat(RIVAL, "new", frames_per_second=5.0)
+    table = said(models(rivalry, "compare", "production", "--local"))
+    assert "production (champion)" in table
+    assert f"{RIVAL} (challenger)" in table
+    (line,) = (one for one in table.splitlines() if one.startswith("frames/s, median"))
+    assert line.split()[-2:] == ["2.00", "5.00"]
+    nothing = said(models(rivalry, "promote", "staging", "production", "--challenger", "--local"))
+    assert nothing == f"{RIVAL} pins what staging pins already; nothing to do\n"
+    crowned = said(models(rivalry, "crown", "production", "--local"))
+    assert "version: 1.0.0 → 1.1.0" in crowned
+    assert "cdk deploy 'production/*'" in crowned
+    assert "no environment challenges it" in said(
+        models(rivalry, "compare", "staging", "--local"), 2
+    )
+
+
+def test_a_challenger_that_failed_is_not_crowned(rivalry: World) -> None:
+    rivalry.heartbeat(RIVAL, "new-1", status="failing")
+    with pytest.raises(RegistryError, match=f"{RIVAL} pins what is not proven there: .* failing"):
+        plan_promotion(rivalry.registry, RIVAL, "production")
+
+
+def test_a_challenger_passes_releases_to_its_champion_only(rivalry: World) -> None:
+    with pytest.raises(RegistryError, match=r"challenges production, .* `model-tools models crown"):
+        plan_promotion(rivalry.registry, RIVAL, "staging")
+    with pytest.raises(SourceError, match="no environment challenges it; one whose file says"):
+        challenger_of(read_environments(rivalry.environments), "staging")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('challenges = "production"', 'challenges = "x"', "expected an environment that challeng"),
+        ('challenges = "production"', f'challenges = "{RIVAL}"', "expected an environment that"),
+        ('challenges = "production"', 'challenges = "dev"', "account and Region are the same"),
+        ('from = "staging"', 'from = "dev"', "both take them from the same environment"),
+    ],
+)
+def test_a_challenge_that_cannot_be_is_one_clear_line(
+    rivalry: World, old: str, new: str, said: str
+) -> None:
+    file = rivalry.environments / f"{RIVAL}.toml"
+    file.write_text(file.read_text("utf-8").replace(old, new), encoding="utf-8")
+    with pytest.raises(ConfigError) as told:
+        load_environments(rivalry.environments)
+    assert said in str(told.value)
+    assert f"{RIVAL}.toml: challenges: given" in str(told.value)
+
+
+def test_a_pipeline_delivers_a_challenger_after_where_its_releases_come_from(
+    rivalry: World,
+) -> None:
+    known = load_environments(rivalry.environments)
+    file = rivalry.folder / "delivery.toml"
+
+    def order(*names: str) -> list[str]:
+        file.write_text(_DELIVERY + f"environments = {json.dumps(names)}\n", encoding="utf-8")
+        delivered = load_delivery(file, known)
+        assert delivered
+        return [one.name for one in delivered[1]]
+
+    assert order("dev", "staging", RIVAL, "production")[2] == RIVAL
+    with pytest.raises(ConfigError, match=f"{RIVAL} comes before staging, and takes its releases"):
+        order("dev", RIVAL, "staging", "production")
+
+
+_DELIVERY = """
+account = "999999999999"
+region = "eu-central-1"
+connection_arn = "arn:aws:codeconnections:eu-central-1:999999999999:connection/{uuid}"
+repository = "team/cameras"
+approve = ["production"]
+""".format(uuid="00000000-0000-0000-0000-000000000000")
