@@ -12,10 +12,12 @@ from model_tools.commands.bench import bench
 from model_tools.commands.errors import ReportingGroup
 from model_tools.commands.freeze import freeze
 from model_tools.commands.inspect import inspect
+from model_tools.commands.keys import keys
 from model_tools.commands.models import models
 from model_tools.commands.package import package
 from model_tools.commands.pin import pin
 from model_tools.commands.predict import predict
+from model_tools.commands.sign import sign, verify_signature
 from model_tools.commands.train import scenes, train
 from model_tools.commands.verify import verify
 
@@ -32,7 +34,10 @@ def main() -> None:
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
 
 
-for command in (inspect, freeze, package, verify, predict, bench, train, scenes, pin, models):
+for command in (
+    *(inspect, freeze, package, verify, predict, bench, train, scenes, pin, models),
+    *(keys, sign, verify_signature),
+):
     main.add_command(command)
 
 

@@ -6,6 +6,7 @@ ModelToolsError
 ├── AmbiguousError   inputs, outputs or a signature must be chosen
 ├── FreezeError      no frozen graph answers as the source does, or a reader cannot take it
 ├── VerifyError      two graphs, or two engines, do not agree
+├── SigningError     a key cannot sign, or a release cannot be signed so
 ├── RegistryError    a release may not move, or the trail of moves is not whole
 └── IsolationError   the limited process that ran TensorFlow was ended or crashed
 """
@@ -41,6 +42,10 @@ class FreezeError(ModelToolsError):
 
 class VerifyError(ModelToolsError):
     """Two graphs, or two engines, do not agree."""
+
+
+class SigningError(ModelToolsError):
+    """A key cannot sign, or a release cannot be signed like this."""
 
 
 class RegistryError(ModelToolsError):
