@@ -170,8 +170,11 @@ def gate(
     """Pass if ENVIRONMENT's project says that the release is proven, and stays so as it bakes."""
     from model_tools.registry.environments import choose, read_environments  # noqa: PLC0415
     from model_tools.registry.gate import hold  # noqa: PLC0415 - keeps --help fast
+    from model_tools.registry.signed import check_signed_pin  # noqa: PLC0415 - as above
 
     chosen = choose(read_environments(registry.folder), environment)
+    if signed := check_signed_pin(chosen, registry.models):
+        click.echo(f"{environment} pins release {signed.release}, signed by {signed.key[:12]}…")
     cloud = replace(registry.cloud, role=assume_role)
     if bake_minutes:
         click.echo(f"baking {environment} for {bake_minutes:g} minutes")

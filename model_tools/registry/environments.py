@@ -1,6 +1,6 @@
 """Environment files, as far as a promotion reads them; `stacks.config` has their whole form."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +8,7 @@ import tomlkit
 import tomlkit.exceptions
 
 from model_tools.errors import SourceError
+from model_tools.signing.trust import Signing
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Environment:
     promoted_from: str | None
     model: str
     digest: str
+    signing: Signing = field(default_factory=Signing)
 
 
 def read_environments(folder: Path) -> dict[str, Environment]:
@@ -65,6 +67,7 @@ def _read(file: Path) -> Environment:
             promoted_from=content.get("promoted_from"),
             model=model["name"],
             digest=model["digest"],
+            signing=Signing.of(content.get("signing", {})),
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise SourceError(f"{file}: not a whole environment file: {error}") from None

@@ -11,6 +11,7 @@ from stacks.config.model_store import ModelPin, ModelStoreConfig
 from stacks.config.monitoring import MonitoringConfig
 from stacks.config.regions import GREENGRASS_REGIONS
 from stacks.config.rollout import RolloutConfig
+from stacks.config.signing import SigningConfig
 
 __all__ = [
     "ARTIFACT_NAME",
@@ -25,6 +26,7 @@ __all__ = [
     "ModelStoreConfig",
     "MonitoringConfig",
     "RolloutConfig",
+    "SigningConfig",
     "load_artifact",
     "load_delivery",
     "load_environment",
