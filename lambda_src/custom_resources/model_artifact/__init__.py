@@ -9,6 +9,7 @@ import hashlib
 from typing import Any
 
 import boto3
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from cloudformation import Request, ResourceFailed, Result, answering
@@ -26,7 +27,8 @@ def publish(request: Request) -> Result:
     uri = f"s3://{properties['Bucket']}/{properties['Key']}"
     if request.type == "Delete":
         return Result(request.physical_id or uri)
-    s3 = boto3.client("s3")
+    # Addresses of objects encrypted by KMS must be signed so.
+    s3 = boto3.client("s3", config=Config(signature_version="s3v4"))
     expected = properties["Sha256"]
     signed = accept(request)
     if signed is not None:

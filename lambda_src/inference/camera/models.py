@@ -139,17 +139,17 @@ class DeployedModel:
 
     def _proved_good(self) -> None:
         """Keep a copy: Greengrass removes what is no longer deployed."""
-        if self._last_good() == self._digest:
-            return
         folder, partial = self._kept / self._digest, self._kept / "partial"
+        if self._last_good() == self._digest:
+            self._keep_statement(folder)
+            return
         try:
             self._kept.mkdir(parents=True, exist_ok=True)
             shutil.rmtree(partial, ignore_errors=True)
             partial.mkdir()
             shutil.copyfile(self._archive, partial / "model.zip")
             shutil.copytree(self._directory, partial / "model")
-            if self._trust and self._trust.statement_file.is_file():
-                shutil.copyfile(self._trust.statement_file, partial / "model.zip.sig")
+            self._keep_statement(partial)
             open_artifact(partial / "model.zip", partial / "model", self._digest)
             shutil.rmtree(folder, ignore_errors=True)
             partial.rename(folder)
@@ -162,6 +162,14 @@ class DeployedModel:
         for other in self._kept.iterdir():
             if other.is_dir() and other != folder:
                 shutil.rmtree(other, ignore_errors=True)
+
+    def _keep_statement(self, folder: Path) -> None:
+        """Keep who signed it last: the key that signed it first may be gone some day."""
+        if self._trust and self._trust.statement_file.is_file():
+            fresh = folder / "statement.partial"
+            with contextlib.suppress(OSError):
+                shutil.copyfile(self._trust.statement_file, fresh)
+                fresh.rename(folder / "model.zip.sig")
 
 
 def _write_durably(file: Path, text: str) -> None:

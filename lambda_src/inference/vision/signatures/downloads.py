@@ -19,6 +19,8 @@ class Limits:
 
     bytes: int
     seconds: float
+    # The longest silence.
+    begin_seconds: float = _BEGIN_SECONDS
 
     @classmethod
     def of(cls, file: SignedFile) -> "Limits":
