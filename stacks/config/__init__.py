@@ -1,6 +1,6 @@
 """What an environment is: one TOML file, typed and validated when it is read. No CDK here."""
 
-from stacks.config.artifact import ARTIFACT_NAME, ModelArtifact, load_artifact
+from stacks.config.artifact import ARTIFACT_NAME, STATEMENT_NAME, ModelArtifact, load_artifact
 from stacks.config.delivery import DeliveryConfig, load_delivery
 from stacks.config.environment import EnvironmentConfig
 from stacks.config.errors import ConfigError
@@ -16,6 +16,7 @@ from stacks.config.signing import SigningConfig
 __all__ = [
     "ARTIFACT_NAME",
     "GREENGRASS_REGIONS",
+    "STATEMENT_NAME",
     "ConfigError",
     "DeliveryConfig",
     "EnvironmentConfig",

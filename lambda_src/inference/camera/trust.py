@@ -145,6 +145,12 @@ class ReleaseTrust:
 
     def accept(self, statement: Statement) -> None:
         """Remember a release that was verified and can be loaded."""
+        logger.info(
+            "verified: release %d of %s, signed by key %s…",
+            statement.release,
+            statement.model,
+            statement.key[:12],
+        )
         remembered, new = self._read(), Accepted.of(statement)
         memory = self._memory(statement.model)
         if memory is not None and memory.accepted == new:
