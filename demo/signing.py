@@ -12,8 +12,8 @@ from pathlib import Path
 import click
 
 from demo.embedded import LOCAL, LOGS, ROOT
-from demo.processes import run
-from stacks.config import STATEMENT_NAME, EnvironmentConfig
+from demo.processes import CommandFailed, run
+from stacks.config import EnvironmentConfig
 
 ENVIRONMENTS = LOCAL / "demo" / "environments"
 _KEY = LOCAL / "keys" / "demo.pem"
@@ -36,9 +36,13 @@ def sign(environment: EnvironmentConfig) -> Path:
     public = json.loads(run([_TOOL, "keys", "public", _KEY, "--json"], LOGS / "sign.log"))
     model = environment.model
     artifact = ROOT / "models" / model.name / model.digest / "model.zip"
-    if not _is_signed_by(artifact, public["id"]):
-        words = ("sign", artifact, "--key", _KEY, "--again")
-        run([_TOOL, *words], LOGS / "sign.log")
+    try:
+        run(
+            [_TOOL, "verify-signature", artifact, "--public-key", public["public_key"]],
+            LOGS / "sign.log",
+        )
+    except CommandFailed:
+        run([_TOOL, "sign", artifact, "--key", _KEY, "--again"], LOGS / "sign.log")
     click.echo(f"  signed by key {public['id'][:12]}… ({_KEY.relative_to(ROOT)})")
     shutil.rmtree(ENVIRONMENTS, ignore_errors=True)
     ENVIRONMENTS.mkdir(parents=True)
@@ -61,11 +65,3 @@ def say_verified(environment: EnvironmentConfig, thing: str, *, patience_seconds
                     return
         time.sleep(0.2)
     click.echo(f"  no word of a signature in the logs below .local/cores/{thing}")
-
-
-def _is_signed_by(artifact: Path, key: str) -> bool:
-    statement = artifact.with_name(STATEMENT_NAME)
-    if not statement.is_file():
-        return False
-    bundle = json.loads(statement.read_text(encoding="ascii"))
-    return bool(bundle["verificationMaterial"]["publicKey"]["hint"] == key)

@@ -80,9 +80,17 @@ def list_(registry: "Registry", *, offline: bool, as_json: bool) -> None:
 @models.command()
 @_registry_options
 @click.argument("digest")
+@click.option("--provenance", is_flag=True, help="Print its in-toto provenance statement instead.")
+@click.option("--sbom", is_flag=True, help="Print its CycloneDX bill of materials instead.")
 @json_option
-def show(registry: "Registry", digest: str, *, as_json: bool) -> None:
+def show(registry: "Registry", digest: str, *, provenance: bool, sbom: bool, as_json: bool) -> None:
     """Show the release DIGEST (or its beginning): manifest, parity, provenance, who pins it."""
+    if provenance or sbom:
+        from model_tools.registry.releases import document_of  # noqa: PLC0415 - as below
+
+        name = "provenance.intoto.json" if provenance else "sbom.cdx.json"
+        click.echo(document_of(registry.models, digest, name), nl=False)
+        return
     from model_tools.registry.standing import card  # noqa: PLC0415 - keeps --help fast
 
     found = card(registry, digest)

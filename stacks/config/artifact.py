@@ -14,6 +14,7 @@ from stacks.config.signing import SigningConfig
 
 ARTIFACT_NAME = "model.zip"
 STATEMENT_NAME = "model.zip.sig"
+DOCUMENT_NAMES = ("provenance.intoto.json", "sbom.cdx.json")
 
 _LARGEST_STATEMENT_BYTES = 64 << 10
 
@@ -28,6 +29,8 @@ class ModelArtifact:
     digest: str
     # The signed statement about it; None where no signature is asked for.
     statement: str | None = None
+    # What else belongs to the release, with its SHA-256.
+    documents: tuple[tuple[Path, str], ...] = ()
 
 
 def load_artifact(
@@ -58,7 +61,12 @@ def load_artifact(
             f"{path}: the artifact is of model '{manifest.get('name')}', the pin says '{pin.name}'"
         )
     statement = _statement(path, signing) if signing is not None and signing.is_on else None
-    return ModelArtifact(path, pin.name, str(manifest["version"]), digest, statement)
+    documents = tuple(
+        (file, _sha256(file, file.stat().st_mtime_ns))
+        for name in DOCUMENT_NAMES
+        if (file := path.with_name(name)).is_file()
+    )
+    return ModelArtifact(path, pin.name, str(manifest["version"]), digest, statement, documents)
 
 
 def _statement(artifact: Path, signing: SigningConfig) -> str | None:

@@ -114,6 +114,14 @@ class ModelBucket(Construct):
             description=f"model artifact {artifact.name} {artifact.version}",
             expected=expected,
         )
+        for file, digest in artifact.documents:
+            self.publish_file(
+                scope,
+                f"{id_}{file.name.partition('.')[0].title()}",
+                StagedFile(file, digest),
+                key=f"{artifact.name}/{digest}/{file.name}",
+                description=f"{file.name} of {artifact.name} {artifact.version}",
+            )
         return replace(published, statement=statement)
 
     def publish_file(
