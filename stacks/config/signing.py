@@ -19,16 +19,20 @@ class SigningConfig(Section):
     """Whose signature a release needs; without keys nothing is asked."""
 
     public_keys: Annotated[
-        list[str],
+        tuple[str, ...],
         Field(
+            strict=False,
             description="keys that may sign releases, as `model-tools keys public KEY` prints "
-            "them; several while one follows another"
+            "them; several while one follows another",
         ),
-    ] = Field(default=[])
+    ] = ()
     revoked_keys: Annotated[
-        list[str],
-        Field(description="ids of keys that were stolen; what they signed is refused by name"),
-    ] = Field(default=[])
+        tuple[str, ...],
+        Field(
+            strict=False,
+            description="ids of keys that were stolen; what they signed is refused by name",
+        ),
+    ] = ()
     required: Annotated[
         bool,
         Field(
@@ -39,7 +43,7 @@ class SigningConfig(Section):
 
     @field_validator("public_keys")
     @classmethod
-    def _p256_keys(cls, value: list[str]) -> list[str]:
+    def _p256_keys(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for key in value:
             try:
                 der = base64.b64decode(key, validate=True)
@@ -56,7 +60,7 @@ class SigningConfig(Section):
 
     @field_validator("revoked_keys")
     @classmethod
-    def _ids(cls, value: list[str]) -> list[str]:
+    def _ids(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for one in value:
             if not _KEY_ID.fullmatch(one):
                 raise ValueError(
