@@ -17,7 +17,7 @@ help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 .PHONY: setup
-setup: .venv/.ready .venv-local-aws/.ready .venv-device/.ready node_modules/.ready ## Install everything into the checkout, locked with hashes
+setup: .venv/.ready .venv-local-aws/.ready .venv-device/.ready .lambda-layer/.ready node_modules/.ready ## Install everything into the checkout, locked with hashes
 
 .PHONY: lock
 lock: .venv/.ready ## Resolve requirements/*.in again, newest compatible releases
@@ -47,6 +47,11 @@ lock: .venv/.ready ## Resolve requirements/*.in again, newest compatible release
 	@echo "setup: what a camera has into .venv-device, on $$(tools/device_python.sh)"
 	"$$(tools/device_python.sh)" -m venv --clear --without-pip .venv-device
 	$(UV) pip sync --python .venv-device/bin/python --require-hashes requirements/device.txt
+	@touch $@
+
+.lambda-layer/.ready: requirements/lambda.txt .venv/.uv
+	@echo "setup: what verifies signatures at deploy into .lambda-layer"
+	$(UV) pip install --quiet --target .lambda-layer --python-platform x86_64-manylinux2014 --python-version 3.12 --only-binary :all: --no-deps --require-hashes --requirement requirements/lambda.txt
 	@touch $@
 
 .venv-checkov/.ready: requirements/checkov.txt .venv/.uv

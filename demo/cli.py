@@ -18,7 +18,7 @@ from types import FrameType
 
 import click
 
-from demo import deployment, embedded
+from demo import deployment, embedded, signing
 from demo.embedded import LOCAL, LOGS, ROOT, Endpoint
 from demo.models import PREPARE, pictures_for
 from demo.processes import CommandFailed, running
@@ -66,8 +66,10 @@ def run_demo(detections: int, name: str, model: str) -> None:
         with _step(f"train the model {model}, freeze and package it"):
             PREPARE[model](name)
         environment = _environment(name)
+        with _step("sign the release"):
+            trusting = signing.sign(environment)
         with _step("synthesize the CloudFormation of every environment"):
-            deployment.synthesize(embedded.tools())
+            deployment.synthesize(embedded.tools(), trusting)
         with _step("start the embedded AWS (emulated, on loopback)"):
             endpoint = stack.enter_context(embedded.embedded_aws())
         _deploy(environment, endpoint)
@@ -80,6 +82,7 @@ def run_demo(detections: int, name: str, model: str) -> None:
             )
             _wait_for_core(log)
         _say_live_view(environment, thing)
+        signing.say_verified(environment, thing, patience_seconds=_FIRST_MESSAGE_SECONDS)
         with _step(f"watch {detections} detections"):
             _show(messages, environment, detections)
         click.echo(f"annotated pictures: {ANNOTATED.relative_to(ROOT)}/")

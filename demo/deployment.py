@@ -11,11 +11,23 @@ from stacks.config import EnvironmentConfig
 CDK = ROOT / "node_modules" / "aws-cdk" / "bin" / "cdk"
 NODE = ROOT / ".venv" / "bin" / "node"
 ASSEMBLY = ROOT / "cdk.out"
+ENVIRONMENTS = ROOT / "environments"
 
 
-def synthesize(environment: dict[str, str]) -> None:
-    """Write the CloudFormation of every environment into cdk.out."""
-    run([NODE, CDK, "synth", "--quiet", "--no-validation"], LOGS / "synth.log", environment)
+def synthesize(environment: dict[str, str], environments: Path = ENVIRONMENTS) -> None:
+    """Write the CloudFormation of every file of `environments` into cdk.out."""
+    run(
+        [
+            NODE,
+            CDK,
+            "synth",
+            "--quiet",
+            "--no-validation",
+            f"--context=environments={environments}",
+        ],
+        LOGS / "synth.log",
+        environment,
+    )
 
 
 def bootstrap(

@@ -14,12 +14,14 @@ from model_tools.commands.freeze import freeze
 from model_tools.commands.host_package import host_package
 from model_tools.commands.inspect import inspect
 from model_tools.commands.invoke import invoke
+from model_tools.commands.keys import keys
 from model_tools.commands.models import models
 from model_tools.commands.package import package
 from model_tools.commands.pin import pin
 from model_tools.commands.predict import predict
 from model_tools.commands.serve import serve
 from model_tools.commands.serve_container import serve_container
+from model_tools.commands.sign import sign, verify_signature
 from model_tools.commands.train import scenes, train
 from model_tools.commands.verify import verify
 
@@ -37,9 +39,10 @@ def main() -> None:
 
 
 for command in (
-    inspect, freeze, package, verify, predict, bench, train, scenes, pin, models, serve,
-    serve_container, host_package, invoke,
-):  # fmt: skip
+    *(inspect, freeze, package, verify, predict, bench, train, scenes, pin, models),
+    *(keys, sign, verify_signature),
+    *(host_package, serve, serve_container, invoke),
+):
     main.add_command(command)
 
 

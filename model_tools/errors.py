@@ -7,6 +7,7 @@ ModelToolsError
 ├── FreezeError      no frozen graph answers as the source does, or a reader cannot take it
 ├── VerifyError      two graphs, or two engines, do not agree
 ├── ServingError     a model, or its inference.py, cannot be served; an endpoint does not answer
+├── SigningError     a key cannot sign, or a release cannot be signed so
 ├── RegistryError    a release may not move, or the trail of moves is not whole
 └── IsolationError   the limited process that ran TensorFlow was ended or crashed
 """
@@ -46,6 +47,10 @@ class VerifyError(ModelToolsError):
 
 class ServingError(ModelToolsError):
     """A model, or its inference.py, cannot be served, or an endpoint does not answer."""
+
+
+class SigningError(ModelToolsError):
+    """A key cannot sign, or a release cannot be signed like this."""
 
 
 class RegistryError(ModelToolsError):

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model_tools.describe import GRAPH_NAME, LABELS_NAME, ModelDescription
+from model_tools.provenance import PROVENANCE_NAME, provenance
+from model_tools.sbom import SBOM_NAME, sbom
 from vision.labels import write_label_map
 from vision.manifest import MANIFEST_NAME, Manifest
 
@@ -57,6 +59,14 @@ def package(
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
         _write_whole(path, content)
+    document = json.loads(members[MANIFEST_NAME])
+    # They say how the artifact came to be: one that is there already was not made now.
+    for name, text in (
+        (PROVENANCE_NAME, provenance(document, ARTIFACT_NAME, digest)),
+        (SBOM_NAME, sbom(document, digest)),
+    ):
+        if not (path.parent / name).is_file():
+            _write_whole(path.parent / name, text)
     return Package(path, digest, len(content))
 
 

@@ -75,6 +75,8 @@ def assembly_of(root: Path, commit: Commit, *, log: Path) -> Path:
         tempfile.TemporaryDirectory(dir=cache, prefix=".") as folder,
     ):
         _lend_artifacts(root / "models", tree / "models")
+        if (root / ".lambda-layer").is_dir():
+            (tree / ".lambda-layer").symlink_to(root / ".lambda-layer")
         output = Path(folder) / "cdk.out"
         synthesize(tree, output, named=f"BASE (commit {commit.id[:12]})", log=log)
         if (tree / "environments").is_dir():
@@ -119,7 +121,7 @@ def _installed(root: Path) -> str:
 
 
 def _lend_artifacts(built: Path, models: Path) -> None:
-    for artifact in sorted(built.glob("*/*/model.zip")):
+    for artifact in sorted(built.glob("*/*/model.zip*")):
         target = models / artifact.relative_to(built)
         if not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)

@@ -32,7 +32,7 @@ class DeepLensApplication(Stage):
             env=Environment(account=environment.account, region=environment.region),
             permissions_boundary=_boundary(environment.permissions_boundary),
         )
-        artifact = load_artifact(models, environment.model)
+        artifact = load_artifact(models, environment.model, environment.signing)
 
         store = ModelStoreStack(self, "ModelStore", environment=environment)
         devices = DevicesStack(self, "Devices", environment=environment)

@@ -9,6 +9,7 @@ from stacks.constructs.function_archive import ARCHIVE_NAME, function_archive
 from stacks.constructs.greengrass_component import GreengrassComponents
 from stacks.constructs.inference_function import InferenceFunction, function_name
 from stacks.constructs.model_bucket import ModelBucket
+from stacks.constructs.verification import camera_variables
 
 
 class InferenceStack(Stack):
@@ -41,6 +42,7 @@ class InferenceStack(Stack):
         model_bucket.grant_download(components.handler_role)
         published = model_bucket.publish(self, "Artifact", artifact)
         model = components.add_model(artifact, published=published)
+        trust = camera_variables(artifact, environment.signing)
         if environment.fleet.core_runtime == "lite":
             software = function_archive()
             inference = components.add_generic_inference(
@@ -55,9 +57,12 @@ class InferenceStack(Stack):
                     key=f"inference-function/{software.digest}/{ARCHIVE_NAME}",
                     description="the camera's function, for nucleus lite",
                 ),
+                trust=trust,
             )
         else:
-            inference = components.add_inference(function, model, environment.inference)
+            inference = components.add_inference(
+                function, model, environment.inference, trust=trust
+            )
         project = DeepLensProject(
             self,
             "Project",

@@ -17,7 +17,9 @@ class ModelStoreStack(Stack):
             description=f"DeepLens {environment.name}: model artifacts",
             termination_protection=environment.model_store.termination_protection,
         )
-        self.bucket = ModelBucket(self, "Models", settings=environment.model_store)
+        self.bucket = ModelBucket(
+            self, "Models", settings=environment.model_store, signing=environment.signing
+        )
 
         uri = f"s3://{environment.model_store.bucket_name}"
         CfnOutput(self, "BucketName", value=environment.model_store.bucket_name)

@@ -45,9 +45,17 @@ def list_(registry: "Registry", *, offline: bool, as_json: bool) -> None:
 @models.command()
 @registry_options
 @click.argument("digest")
+@click.option("--provenance", is_flag=True, help="Print its in-toto provenance statement instead.")
+@click.option("--sbom", is_flag=True, help="Print its CycloneDX bill of materials instead.")
 @json_option
-def show(registry: "Registry", digest: str, *, as_json: bool) -> None:
+def show(registry: "Registry", digest: str, *, provenance: bool, sbom: bool, as_json: bool) -> None:
     """Show the release DIGEST (or its beginning): manifest, parity, provenance, who pins it."""
+    if provenance or sbom:
+        from model_tools.registry.releases import document_of  # noqa: PLC0415 - as below
+
+        name = "provenance.intoto.json" if provenance else "sbom.cdx.json"
+        click.echo(document_of(registry.models, digest, name), nl=False)
+        return
     from model_tools.registry.standing import card  # noqa: PLC0415 - keeps --help fast
 
     found = card(registry, digest)
@@ -119,8 +127,11 @@ def gate(
     """Pass if ENVIRONMENT's project says that the release is proven, and stays so as it bakes."""
     from model_tools.registry.environments import choose, read_environments  # noqa: PLC0415
     from model_tools.registry.gate import hold  # noqa: PLC0415 - keeps --help fast
+    from model_tools.registry.signed import check_signed_pin  # noqa: PLC0415 - as above
 
     chosen = choose(read_environments(registry.folder), environment)
+    if signed := check_signed_pin(chosen, registry.models):
+        click.echo(f"{environment} pins release {signed.release}, signed by {signed.key[:12]}…")
     cloud = replace(registry.cloud, role=assume_role)
     if bake_minutes:
         click.echo(f"baking {environment} for {bake_minutes:g} minutes")

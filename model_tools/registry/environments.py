@@ -1,6 +1,6 @@
 """Environment files, as far as a promotion reads them; `stacks.config` has their whole form."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +8,7 @@ import tomlkit
 import tomlkit.exceptions
 
 from model_tools.errors import SourceError
+from model_tools.signing.trust import Signing
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Environment:
     challenges: str | None
     model: str
     digest: str
+    signing: Signing = field(default_factory=Signing)
 
 
 def read_environments(folder: Path) -> dict[str, Environment]:
@@ -79,6 +81,7 @@ def _read(file: Path) -> Environment:
             challenges=content.get("challenges"),
             model=model["name"],
             digest=model["digest"],
+            signing=Signing.of(content.get("signing", {})),
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise SourceError(f"{file}: not a whole environment file: {error}") from None

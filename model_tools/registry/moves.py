@@ -18,6 +18,7 @@ from model_tools.registry.cloud import Cloud
 from model_tools.registry.environments import Environment, choose, read_environments
 from model_tools.registry.history import NAME, Move, append, read_history
 from model_tools.registry.releases import Release, find_release
+from model_tools.registry.signed import check_signed
 
 
 @dataclass(frozen=True)
@@ -237,6 +238,7 @@ def _plan(  # noqa: PLR0913, PLR0917 - a move has so many parts
     evidence: str,
     reason: str,
 ) -> Plan:
+    check_signed(target, release, models=registry.models)
     text = target.file.read_text(encoding="utf-8")
     name, digest = release.manifest.name, release.digest
     move = Move(

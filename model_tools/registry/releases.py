@@ -48,6 +48,22 @@ def find_release(models: Path, digest: str) -> Release:
     return open_release(built[matching[0]])
 
 
+def document_of(models: Path, digest: str, name: str) -> str:
+    """Return a text that belongs to a release: its provenance, or its bill of materials.
+
+    Raises:
+        SourceError: there is no such release, or it has no such document.
+        RegistryError: its bytes are not those of its digest.
+    """
+    file = find_release(models, digest).path.with_name(name)
+    if not file.is_file():
+        raise SourceError(
+            f"{file}: is not there; whatever packages the artifact again (`model-tools package`) "
+            "writes it"
+        )
+    return file.read_text(encoding="utf-8")
+
+
 def open_release(path: Path) -> Release:
     """Open an artifact that lies in the folder of its digest.
 

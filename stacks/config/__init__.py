@@ -1,6 +1,6 @@
 """What an environment is: one TOML file, typed and validated when it is read. No CDK here."""
 
-from stacks.config.artifact import ARTIFACT_NAME, ModelArtifact, load_artifact
+from stacks.config.artifact import ARTIFACT_NAME, STATEMENT_NAME, ModelArtifact, load_artifact
 from stacks.config.delivery import DeliveryConfig, load_delivery
 from stacks.config.environment import EnvironmentConfig
 from stacks.config.errors import ConfigError
@@ -13,11 +13,13 @@ from stacks.config.model_store import ModelPin, ModelStoreConfig
 from stacks.config.monitoring import MonitoringConfig
 from stacks.config.regions import GREENGRASS_REGIONS
 from stacks.config.rollout import RolloutConfig
+from stacks.config.signing import SigningConfig
 from stacks.config.training import TrainingConfig
 
 __all__ = [
     "ARTIFACT_NAME",
     "GREENGRASS_REGIONS",
+    "STATEMENT_NAME",
     "ConfigError",
     "DeliveryConfig",
     "EnvironmentConfig",
@@ -30,9 +32,10 @@ __all__ = [
     "ModelStoreConfig",
     "MonitoringConfig",
     "RolloutConfig",
-    "chosen",
+    "SigningConfig",
     "TrainingConfig",
     "VariantConfig",
+    "chosen",
     "load_artifact",
     "load_delivery",
     "load_environment",

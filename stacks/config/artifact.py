@@ -10,8 +10,13 @@ from typing import Any
 
 from stacks.config.errors import ConfigError
 from stacks.config.model_store import ModelPin
+from stacks.config.signing import SigningConfig
 
 ARTIFACT_NAME = "model.zip"
+STATEMENT_NAME = "model.zip.sig"
+DOCUMENT_NAMES = ("provenance.intoto.json", "sbom.cdx.json")
+
+_LARGEST_STATEMENT_BYTES = 64 << 10
 
 
 @dataclass(frozen=True)
@@ -22,10 +27,20 @@ class ModelArtifact:
     name: str
     version: str
     digest: str
+    # The signed statement about it; None where no signature is asked for.
+    statement: str | None = None
+    # What else belongs to the release, with its SHA-256.
+    documents: tuple[tuple[Path, str], ...] = ()
 
 
-def load_artifact(models: Path, pin: ModelPin) -> ModelArtifact:
-    """Find the pinned artifact below `models` and check its bytes; raise `ConfigError`."""
+def load_artifact(
+    models: Path, pin: ModelPin, signing: SigningConfig | None = None
+) -> ModelArtifact:
+    """Find the pinned artifact below `models` and check its bytes; raise `ConfigError`.
+
+    Who signed it is verified where nobody can edit the check away: by the tools, at deploy and on
+    each camera. Here its statement must merely be there, if `signing` requires one.
+    """
     path = models / pin.name / pin.digest / ARTIFACT_NAME
     if not path.is_file():
         built = sorted(file.parent.name for file in (models / pin.name).glob(f"*/{ARTIFACT_NAME}"))
@@ -45,7 +60,34 @@ def load_artifact(models: Path, pin: ModelPin) -> ModelArtifact:
         raise ConfigError(
             f"{path}: the artifact is of model '{manifest.get('name')}', the pin says '{pin.name}'"
         )
-    return ModelArtifact(path, pin.name, str(manifest["version"]), digest)
+    statement = _statement(path, signing) if signing is not None and signing.is_on else None
+    documents = tuple(
+        (file, _sha256(file, file.stat().st_mtime_ns))
+        for name in DOCUMENT_NAMES
+        if (file := path.with_name(name)).is_file()
+    )
+    return ModelArtifact(path, pin.name, str(manifest["version"]), digest, statement, documents)
+
+
+def _statement(artifact: Path, signing: SigningConfig) -> str | None:
+    file = artifact.with_name(STATEMENT_NAME)
+    if not file.is_file():
+        if signing.required:
+            raise ConfigError(
+                f"{file}: the pinned artifact is not signed, and signing.required says that it "
+                f"must be; `model-tools sign {artifact} --key KEY`"
+            )
+        return None
+    if file.stat().st_size > _LARGEST_STATEMENT_BYTES:
+        raise ConfigError(f"{file}: over {_LARGEST_STATEMENT_BYTES} bytes, which is no statement")
+    try:
+        text = file.read_text(encoding="ascii")
+        json.loads(text)
+    except ValueError:
+        raise ConfigError(
+            f"{file}: is no signed statement; `model-tools sign {artifact} --key KEY` writes one"
+        ) from None
+    return text
 
 
 @cache

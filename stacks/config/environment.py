@@ -14,6 +14,7 @@ from stacks.config.monitoring import MonitoringConfig
 from stacks.config.regions import GREENGRASS_REGIONS
 from stacks.config.rollout import RolloutConfig
 from stacks.config.section import Section
+from stacks.config.signing import SigningConfig
 from stacks.config.training import TrainingConfig
 
 _LEAST_HEARTBEATS = 3
@@ -58,6 +59,7 @@ class EnvironmentConfig(Section):
         dict[str, str], Field(description="tags of every resource, beside `deeplens:environment`")
     ] = Field(default={})
     model: ModelPin
+    signing: SigningConfig = SigningConfig()
     model_store: ModelStoreConfig
     fleet: FleetConfig
     inference: InferenceConfig = InferenceConfig()

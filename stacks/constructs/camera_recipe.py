@@ -10,12 +10,13 @@ Source: aws-greengrass-lite, docs/RECIPE_SUPPORT_CHANGES.md.
 from typing import Any
 
 from stacks.config import InferenceConfig
+from stacks.constructs.verification import PublishedStatement
 
 PYTHON = "python3.12"
 
 
 def function_settings(
-    settings: InferenceConfig, *, archive: str, directory: str, digest: str
+    settings: InferenceConfig, *, archive: str, directory: str, digest: str, trust: dict[str, str]
 ) -> dict[str, str]:
     """Environment variables of the loop, wherever it runs.
 
@@ -24,6 +25,7 @@ def function_settings(
         archive: where the model's zip is on the device; may have recipe variables.
         directory: where it is unpacked.
         digest: the model's SHA-256.
+        trust: by what the camera verifies who signed it; empty where nobody must.
     """
     variables = {
         "DEEPLENS_MODEL_ARTIFACT": archive,
@@ -36,6 +38,8 @@ def function_settings(
         "DEEPLENS_FRAME_INTERVAL_SECONDS": str(settings.frame_interval_seconds),
         "DEEPLENS_HEARTBEAT_INTERVAL_SECONDS": str(settings.heartbeat_interval_seconds),
     }
+    if trust:
+        variables |= trust | {"DEEPLENS_MODEL_STATEMENT": f"{archive}.sig"}
     if settings.live_view_port is not None:
         variables["DEEPLENS_LIVE_VIEW_PORT"] = str(settings.live_view_port)
     return variables
@@ -50,6 +54,8 @@ def generic_recipe(
     model_digest: str,
     function_uri: str,
     settings: InferenceConfig,
+    statement: PublishedStatement | None,
+    trust: dict[str, str],
 ) -> dict[str, Any]:
     """Return the recipe without its version.
 
@@ -60,6 +66,7 @@ def generic_recipe(
         archive="{artifacts:path}/model.zip",
         directory="{artifacts:decompressedPath}/model",
         digest=model_digest,
+        trust=trust,
     )
     # Lite refuses braces that are no recipe variable.
     variables["DEEPLENS_TOPIC"] = settings.topic.replace("{thing}", "{iot:thingName}")
@@ -77,8 +84,11 @@ def generic_recipe(
             {
                 "Platform": {"os": "linux", "runtime": "*"},
                 "Artifacts": [
-                    {"Uri": uri, "Unarchive": "ZIP", "Permission": {"Read": "ALL"}}
-                    for uri in (function_uri, model_uri)
+                    *(
+                        {"Uri": uri, "Unarchive": "ZIP", "Permission": {"Read": "ALL"}}
+                        for uri in (function_uri, model_uri)
+                    ),
+                    *statement_artifact(statement),
                 ],
                 "Lifecycle": {
                     "run": {"Script": f"exec {PYTHON} -u -m camera", "Setenv": variables}
@@ -86,3 +96,10 @@ def generic_recipe(
             }
         ],
     }
+
+
+def statement_artifact(statement: PublishedStatement | None) -> list[dict[str, Any]]:
+    """The signed statement as an artifact beside the model; none without one."""
+    if statement is None:
+        return []
+    return [{"Uri": statement.uri, "Unarchive": "NONE", "Permission": {"Read": "ALL"}}]

@@ -31,6 +31,7 @@ class CustomResourceHandler(Construct):
         statements: Sequence[aws_iam.PolicyStatement],
         wildcard_reason: str,
         timeout_seconds: int,
+        layers: Sequence[aws_lambda.ILayerVersion] = (),
     ) -> None:
         super().__init__(scope, id_)
         log_group = ServiceLog(self, "Log", retention_days=_LOG_RETENTION_DAYS)
@@ -46,6 +47,7 @@ class CustomResourceHandler(Construct):
             handler=f"{package}.handler",
             timeout=Duration.seconds(timeout_seconds),
             memory_size=512,
+            layers=list(layers) or None,
             role=self.role,
             log_group=log_group,
         )

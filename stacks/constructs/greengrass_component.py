@@ -9,7 +9,11 @@ from aws_cdk import CustomResource, Fn, Stack, aws_iam
 from constructs import Construct
 
 from stacks.config import InferenceConfig, ModelArtifact
-from stacks.constructs.camera_recipe import function_settings, generic_recipe
+from stacks.constructs.camera_recipe import (
+    function_settings,
+    generic_recipe,
+    statement_artifact,
+)
 from stacks.constructs.custom_resource_handler import CustomResourceHandler
 from stacks.constructs.inference_function import InferenceFunction
 from stacks.constructs.model_bucket import PublishedArtifact
@@ -67,7 +71,8 @@ class GreengrassComponents(Construct):
                             "Uri": published.uri,
                             "Unarchive": "ZIP",
                             "Permission": {"Read": "ALL"},
-                        }
+                        },
+                        *statement_artifact(published.statement),
                     ],
                     # Nucleus lite refuses a lifecycle without a phase.
                     "Lifecycle": {"install": "true"},
@@ -84,13 +89,19 @@ class GreengrassComponents(Construct):
                 "Recipe": json.dumps({**recipe, "ComponentVersion": version}, sort_keys=True),
                 "ContentSha256": content,
                 "ArtifactSha256": artifact.digest,
+                **({"StatementSha256": published.statement.digest} if published.statement else {}),
             },
         )
         resource.node.add_dependency(published.resource)
         return Component(name, version, resource, artifact.digest)
 
     def add_inference(
-        self, function: InferenceFunction, model: Component, settings: InferenceConfig
+        self,
+        function: InferenceFunction,
+        model: Component,
+        settings: InferenceConfig,
+        *,
+        trust: dict[str, str],
     ) -> Component:
         """Provide the function's published version as a Lambda component that reads `model`."""
         name = f"{self._prefix}.inference"
@@ -109,6 +120,7 @@ class GreengrassComponents(Construct):
                     archive=f"{{{model.name}:artifacts:path}}/model.zip",
                     directory=f"{{{model.name}:artifacts:decompressedPath}}/model",
                     digest=model.identity,
+                    trust=trust,
                 ),
                 "linuxProcessParams": {"isolationMode": settings.isolation_mode},
             },
@@ -140,6 +152,7 @@ class GreengrassComponents(Construct):
         *,
         published_model: PublishedArtifact,
         published_function: PublishedArtifact,
+        trust: dict[str, str],
     ) -> Component:
         """Provide the same function as a generic component, for nucleus lite.
 
@@ -154,6 +167,8 @@ class GreengrassComponents(Construct):
             model_digest=model.identity,
             function_uri=published_function.uri,
             settings=settings,
+            statement=published_model.statement,
+            trust=trust,
         )
         content = _digest({**recipe, "source": function.source_hash})
         version = Fn.join("", [function.version, f".0.0-sha256-{content[:_CONTENT_CHARACTERS]}"])

@@ -1,6 +1,6 @@
 """The deeplens-named bucket, and the one way in which an artifact gets into it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from aws_cdk import (
     CustomResource,
@@ -15,10 +15,17 @@ from aws_cdk import (
 )
 from constructs import Construct
 
-from stacks.config import ARTIFACT_NAME, ModelArtifact, ModelStoreConfig
+from stacks.config import ARTIFACT_NAME, ModelArtifact, ModelStoreConfig, SigningConfig
 from stacks.constructs.custom_resource_handler import CustomResourceHandler
 from stacks.constructs.findings import accept_checkov, accept_wildcards
 from stacks.constructs.staged_file import StagedFile, stage_beside_templates
+from stacks.constructs.verification import (
+    PublishedStatement,
+    VerificationLayer,
+    expected_of,
+    see_roll_back,
+    statement_key,
+)
 
 COMPONENTS_PREFIX = "components"
 # What models are trained on and made from; replaced versions of it expire.
@@ -40,14 +47,19 @@ class PublishedArtifact:
 
     uri: str
     resource: CustomResource
+    # None where no signature is asked for.
+    statement: PublishedStatement | None = None
 
 
 class ModelBucket(Construct):
     """Private, encrypted, versioned, retained; `components/` is written by the publisher alone."""
 
-    def __init__(self, scope: Construct, id_: str, *, settings: ModelStoreConfig) -> None:
+    def __init__(
+        self, scope: Construct, id_: str, *, settings: ModelStoreConfig, signing: SigningConfig
+    ) -> None:
         super().__init__(scope, id_)
         self.bucket_name = settings.bucket_name
+        self._signing = signing
         self.key = aws_kms.Key(
             self,
             "Key",
@@ -86,18 +98,46 @@ class ModelBucket(Construct):
 
     def publish(self, scope: Construct, id_: str, artifact: ModelArtifact) -> PublishedArtifact:
         """Upload the artifact with the deploy of `scope`'s stack and copy it to its own key."""
-        return self.publish_file(
+        expected = expected_of(artifact, self._signing)
+        statement = None
+        if placed := statement_key(artifact):
+            key, digest = placed
+            expected["StatementKey"] = f"{COMPONENTS_PREFIX}/{key}"
+            statement = PublishedStatement(
+                f"s3://{self.bucket_name}/{COMPONENTS_PREFIX}/{key}", digest
+            )
+        published = self.publish_file(
             scope,
             id_,
             StagedFile(artifact.path, artifact.digest),
             key=f"{artifact.name}/{artifact.digest}/{ARTIFACT_NAME}",
             description=f"model artifact {artifact.name} {artifact.version}",
+            expected=expected,
         )
+        for file, digest in artifact.documents:
+            self.publish_file(
+                scope,
+                f"{id_}{file.name.partition('.')[0].title()}",
+                StagedFile(file, digest),
+                key=f"{artifact.name}/{digest}/{file.name}",
+                description=f"{file.name} of {artifact.name} {artifact.version}",
+            )
+        return replace(published, statement=statement)
 
     def publish_file(
-        self, scope: Construct, id_: str, file: StagedFile, *, key: str, description: str
+        self,
+        scope: Construct,
+        id_: str,
+        file: StagedFile,
+        *,
+        key: str,
+        description: str,
+        expected: dict[str, str] | None = None,
     ) -> PublishedArtifact:
-        """Upload any file that components need; `key` is below `components/`."""
+        """Upload any file that components need; `key` is below `components/`.
+
+        What is `expected` of a signed release is verified before anything is copied.
+        """
         stack = Stack.of(scope)
         asset = stack.synthesizer.add_file_asset(
             source_hash=file.digest,
@@ -117,6 +157,7 @@ class ModelBucket(Construct):
                 "Bucket": self.bucket.bucket_name,
                 "Key": key,
                 "Sha256": file.digest,
+                **(expected or {}),
             },
         )
         return PublishedArtifact(f"s3://{self.bucket_name}/{key}", resource)
@@ -185,7 +226,9 @@ class ModelBucket(Construct):
             package="model_artifact",
             timeout_seconds=_PUBLISH_TIMEOUT_SECONDS,
             wildcard_reason=_NAMED_BY_DIGEST,
+            layers=[VerificationLayer(self, "Verification").version] if self._signing.is_on else (),
             statements=[
+                *([see_roll_back(self)] if self._signing.is_on else []),
                 aws_iam.PolicyStatement(
                     sid="ReadAsset", actions=["s3:GetObject"], resources=[assets]
                 ),

@@ -42,7 +42,7 @@ class Checkout:
 @contextmanager
 def fresh_checkout(root: Path) -> Iterator[Checkout]:
     """Make a checkout below `root`, and run an embedded AWS of its own there."""
-    for name in (".venv", ".venv-local-aws", ".venv-device", "node_modules"):
+    for name in (".venv", ".venv-local-aws", ".venv-device", ".lambda-layer", "node_modules"):
         (root / name).symlink_to(ROOT / name)
     for name in ("demo", "stacks", "local_aws", "lambda_src", "environments", "models"):
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))

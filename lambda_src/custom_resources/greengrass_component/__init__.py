@@ -19,6 +19,7 @@ CONTENT_TAG = "deeplens:content-sha256"
 _POLL_SECONDS = 1.0
 _GIVE_UP_SECONDS = 300.0
 _PENDING = {"REQUESTED", "INITIATED"}
+_STATEMENT = ".sig"
 
 
 def provide(request: Request) -> Result:
@@ -81,7 +82,7 @@ def _verify_content(component: dict[str, Any], properties: dict[str, Any]) -> No
 
 
 def _verify_artifact(greengrass: Any, properties: dict[str, Any]) -> None:
-    """Greengrass' own digest of the artifact must be that of the release."""
+    """Greengrass' own digests of the artifact and its statement must be those of the release."""
     if "ArtifactSha256" not in properties:
         return
     answer = greengrass.get_component(arn=properties["Arn"], recipeOutputFormat="JSON")
@@ -89,10 +90,12 @@ def _verify_artifact(greengrass: Any, properties: dict[str, Any]) -> None:
     for manifest in recipe["Manifests"]:
         for artifact in manifest.get("Artifacts", []):
             found = base64.b64decode(artifact["Digest"]).hex()
-            if found != properties["ArtifactSha256"]:
+            is_statement = artifact["Uri"].endswith(_STATEMENT)
+            wanted = properties.get("StatementSha256" if is_statement else "ArtifactSha256")
+            if found != wanted:
                 raise ResourceFailed(
                     f"{properties['Arn']}: Greengrass recorded SHA-256 {found} for "
-                    f"{artifact['Uri']}, the release has {properties['ArtifactSha256']}"
+                    f"{artifact['Uri']}, the release has {wanted}"
                 )
 
 

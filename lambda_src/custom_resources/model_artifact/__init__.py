@@ -1,16 +1,19 @@
 """`Custom::ModelArtifact`: the pinned artifact under its content-addressed key, written once.
 
 The bytes go from the CDK asset to the model bucket by a server-side copy. They are hashed before
-the copy, and the copy is bound to the very object that was hashed.
+the copy, and the copy is bound to the very object that was hashed. Where the environment trusts
+keys, the signed statement comes first: no byte is read that it does not allow.
 """
 
 import hashlib
 from typing import Any
 
 import boto3
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from cloudformation import Request, ResourceFailed, Result, answering
+from model_artifact.signed import SignedRelease, accept
 
 _CHUNK_BYTES = 1 << 20
 
@@ -24,8 +27,12 @@ def publish(request: Request) -> Result:
     uri = f"s3://{properties['Bucket']}/{properties['Key']}"
     if request.type == "Delete":
         return Result(request.physical_id or uri)
-    s3 = boto3.client("s3")
+    # Addresses of objects encrypted by KMS must be signed so.
+    s3 = boto3.client("s3", config=Config(signature_version="s3v4"))
     expected = properties["Sha256"]
+    signed = accept(request)
+    if signed is not None:
+        return _publish_signed(s3, properties, signed, uri)
     present = _digest(s3, properties["Bucket"], properties["Key"])
     if present is None:
         _copy(s3, properties, expected)
@@ -33,6 +40,22 @@ def publish(request: Request) -> Result:
         raise ResourceFailed(
             f"{uri} exists with SHA-256 {present[0]}, the release has {expected}: "
             "this key is written once; find out who wrote it before you deploy again"
+        )
+    return Result(uri, {"Uri": uri})
+
+
+def _publish_signed(s3: Any, properties: dict[str, Any], signed: SignedRelease, uri: str) -> Result:
+    """As without a signature, within the limits that were signed; then the statement itself."""
+    with signed.refusals():
+        there = signed.digest_of(s3, properties["Bucket"], properties["Key"])
+        if there is None:
+            etag = signed.check(s3, properties["SourceBucket"], properties["SourceKey"])
+            _bound_copy(s3, properties, etag)
+        else:
+            signed.check(s3, properties["Bucket"], properties["Key"])
+    if "StatementKey" in properties:
+        s3.put_object(
+            Bucket=properties["Bucket"], Key=properties["StatementKey"], Body=signed.content
         )
     return Result(uri, {"Uri": uri})
 
@@ -48,6 +71,10 @@ def _copy(s3: Any, properties: dict[str, Any], expected: str) -> None:
             f"{asset} has SHA-256 {digest}, the release has {expected}: "
             "the asset was changed after it was packaged; nothing was copied"
         )
+    _bound_copy(s3, properties, etag)
+
+
+def _bound_copy(s3: Any, properties: dict[str, Any], etag: str) -> None:
     s3.copy_object(
         Bucket=properties["Bucket"],
         Key=properties["Key"],

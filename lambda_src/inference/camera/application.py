@@ -31,6 +31,7 @@ from camera.settings import Settings, thing_name
 from camera.shadow import ShadowSettings
 from camera.sources import camera_from
 from camera.spool import Spool
+from camera.trust import ReleaseTrust
 from vision.engine import DEFAULT_ENGINE
 
 if TYPE_CHECKING:
@@ -223,6 +224,9 @@ def parts_of(settings: Settings, camera: Camera) -> Parts:
             digest=settings.model_digest,
             state_directory=settings.state_directory,
             open_engine=engine_opener(settings.engine, settings.state_directory),
+            trust=ReleaseTrust(settings.trust, settings.state_directory)
+            if settings.trust
+            else None,
         ),
         publisher=GreengrassSdkPublisher() if by_router else GreengrassPublisher(),
         subscriber=None if by_router else GreengrassSubscriber(),

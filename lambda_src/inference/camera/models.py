@@ -14,6 +14,7 @@ from pathlib import Path
 
 from camera.inference import LoadedModel
 from camera.messages import ModelIdentity
+from camera.trust import ReleaseTrust
 from vision.artifact import Artifact, open_artifact
 from vision.engine import InferenceEngine
 from vision.errors import ArtifactError, VisionError
@@ -29,7 +30,7 @@ OpenEngine = Callable[[Artifact], InferenceEngine]
 class DeployedModel:
     """Loads the deployed artifact, and keeps a copy of one that proved good."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what Greengrass unpacked, and the parts that open it
         self,
         *,
         archive: Path,
@@ -37,8 +38,12 @@ class DeployedModel:
         digest: str,
         state_directory: Path,
         open_engine: OpenEngine,
+        trust: ReleaseTrust | None = None,
     ) -> None:
-        """`archive` and `directory` are as Greengrass unpacked them; `digest` is the expected."""
+        """`archive` and `directory` are as Greengrass unpacked them; `digest` is the expected.
+
+        With `trust`, releases must be signed.
+        """
         self._archive = archive
         self._directory = directory
         self._digest = digest
@@ -46,6 +51,7 @@ class DeployedModel:
         self._starts_file = self._kept / "starts.json"
         self._good_file = self._kept / "good"
         self._open_engine = open_engine
+        self._trust = trust
         self._frames_to_go = 0
 
     def load(self) -> LoadedModel:
@@ -59,12 +65,14 @@ class DeployedModel:
             if good not in {None, self._digest}:
                 self._give_up_after_three_starts()
             self._note_start()
-            loaded = self._load(self._archive, self._directory, self._digest)
+            loaded = self._load_deployed()
         except Exception as error:
             if good is None:
                 raise
             logger.exception("the deployed model %s cannot run", self._digest)
             folder = self._kept / good
+            if self._trust:
+                self._trust.check_kept(folder / "model.zip", good)
             last = self._load(folder / "model.zip", folder / "model", good)
             reason = ArtifactError(
                 f"the deployed model {self._digest} cannot run, {good} runs instead: {error}"
@@ -85,8 +93,17 @@ class DeployedModel:
         if self._failed_starts() and self._frames_to_go:
             self._write_starts(self._failed_starts() - 1)
 
+    def _load_deployed(self) -> LoadedModel:
+        statement = self._trust and self._trust.check_deployed(self._archive, self._digest)
+        loaded = self._load(self._archive, self._directory, self._digest)
+        if self._trust and statement:
+            self._trust.accept(statement)
+        return loaded
+
     def _load(self, archive: Path, directory: Path, digest: str) -> LoadedModel:
         artifact = open_artifact(archive, directory, digest)
+        if self._trust:
+            self._trust.check_content(archive, artifact)
         manifest = artifact.manifest
         identity = ModelIdentity(manifest.name, manifest.version, artifact.digest)
         return LoadedModel(identity, self._open_engine(artifact))
@@ -122,15 +139,17 @@ class DeployedModel:
 
     def _proved_good(self) -> None:
         """Keep a copy: Greengrass removes what is no longer deployed."""
-        if self._last_good() == self._digest:
-            return
         folder, partial = self._kept / self._digest, self._kept / "partial"
+        if self._last_good() == self._digest:
+            self._keep_statement(folder)
+            return
         try:
             self._kept.mkdir(parents=True, exist_ok=True)
             shutil.rmtree(partial, ignore_errors=True)
             partial.mkdir()
             shutil.copyfile(self._archive, partial / "model.zip")
             shutil.copytree(self._directory, partial / "model")
+            self._keep_statement(partial)
             open_artifact(partial / "model.zip", partial / "model", self._digest)
             shutil.rmtree(folder, ignore_errors=True)
             partial.rename(folder)
@@ -143,6 +162,14 @@ class DeployedModel:
         for other in self._kept.iterdir():
             if other.is_dir() and other != folder:
                 shutil.rmtree(other, ignore_errors=True)
+
+    def _keep_statement(self, folder: Path) -> None:
+        """Keep who signed it last: the key that signed it first may be gone some day."""
+        if self._trust and self._trust.statement_file.is_file():
+            fresh = folder / "statement.partial"
+            with contextlib.suppress(OSError):
+                shutil.copyfile(self._trust.statement_file, fresh)
+                fresh.rename(folder / "model.zip.sig")
 
 
 def _write_durably(file: Path, text: str) -> None:

@@ -10,7 +10,10 @@ from typing import Self
 from camera.errors import SettingsError
 from camera.live_settings import LiveSettings, checked_setting
 from camera.live_settings import shown as _shown
+from camera.trust import OWN_KEYS, TrustSettings
 from vision.engine import DEFAULT_ENGINE, ENGINES
+from vision.errors import VisionError
+from vision.signatures import TrustedKeys
 
 _THING = re.compile(r"[A-Za-z0-9:_-]{1,128}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -46,6 +49,8 @@ class Settings:
     publisher: str = "greengrass"
     # None: no live view.
     live_view_port: int | None = None
+    # None: releases need not be signed.
+    trust: TrustSettings | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
@@ -73,6 +78,7 @@ class Settings:
             state_directory=_path(environment, "DEEPLENS_STATE_DIRECTORY", default="state"),
             publisher=_one_of(environment, "DEEPLENS_PUBLISHER", _PUBLISHERS),
             live_view_port=_port(environment, "DEEPLENS_LIVE_VIEW_PORT"),
+            trust=_trust(environment),
         )
 
 
@@ -86,6 +92,24 @@ def thing_name(environment: Mapping[str, str]) -> str:
 def engine_name(environment: Mapping[str, str]) -> str:
     """Return which engine runs the model; raise `SettingsError` when there is no such one."""
     return _one_of(environment, "DEEPLENS_ENGINE", ENGINES, default=DEFAULT_ENGINE)
+
+
+def _trust(environment: Mapping[str, str]) -> TrustSettings | None:
+    """Read whose signature a release needs; on a device with keys of its own, always."""
+    keys = environment.get("DEEPLENS_TRUSTED_KEYS", "")
+    if not keys and not OWN_KEYS.is_file():
+        return None
+    try:
+        trusted = TrustedKeys.from_text(keys, environment.get("DEEPLENS_REVOKED_KEYS", ""))
+    except VisionError as error:
+        raise SettingsError(f"DEEPLENS_TRUSTED_KEYS: {error}") from None
+    archive = _path(environment, "DEEPLENS_MODEL_ARTIFACT")
+    return TrustSettings(
+        model=_text(environment, "DEEPLENS_MODEL_NAME"),
+        statement=_path(environment, "DEEPLENS_MODEL_STATEMENT", default=f"{archive}.sig"),
+        keys=trusted,
+        required=_one_of(environment, "DEEPLENS_SIGNATURE_REQUIRED", ("true", "false")) == "true",
+    )
 
 
 def _live(environment: Mapping[str, str]) -> LiveSettings:

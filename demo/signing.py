@@ -1,0 +1,67 @@
+"""Signed releases in the demo: a key of this checkout's own, trusted by the environment that runs.
+
+The committed environment files trust no key, since every checkout makes its own. So the demo
+synthesizes copies of them, and the copy of its environment has a section `[signing]` more.
+"""
+
+import json
+import shutil
+import time
+from pathlib import Path
+
+import click
+
+from demo.embedded import LOCAL, LOGS, ROOT
+from demo.processes import CommandFailed, run
+from stacks.config import EnvironmentConfig
+
+ENVIRONMENTS = LOCAL / "demo" / "environments"
+_KEY = LOCAL / "keys" / "demo.pem"
+_TOOL = ROOT / ".venv" / "bin" / "model-tools"
+_VERIFIED = "verified: release "
+
+
+def sign(environment: EnvironmentConfig) -> Path:
+    """Sign what the environment pins with this checkout's key; return a folder that trusts it.
+
+    An environment that trusts keys already stays as it is: somebody else signs for it.
+
+    Raises:
+        CommandFailed: a step failed.
+    """
+    if environment.signing.is_on:
+        return ROOT / "environments"
+    if not _KEY.is_file():
+        run([_TOOL, "keys", "new", _KEY], LOGS / "sign.log")
+    public = json.loads(run([_TOOL, "keys", "public", _KEY, "--json"], LOGS / "sign.log"))
+    model = environment.model
+    artifact = ROOT / "models" / model.name / model.digest / "model.zip"
+    try:
+        run(
+            [_TOOL, "verify-signature", artifact, "--public-key", public["public_key"]],
+            LOGS / "sign.log",
+        )
+    except CommandFailed:
+        run([_TOOL, "sign", artifact, "--key", _KEY, "--again"], LOGS / "sign.log")
+    click.echo(f"  signed by key {public['id'][:12]}… ({_KEY.relative_to(ROOT)})")
+    shutil.rmtree(ENVIRONMENTS, ignore_errors=True)
+    ENVIRONMENTS.mkdir(parents=True)
+    for file in (ROOT / "environments").glob("*.toml"):
+        text = file.read_text(encoding="utf-8")
+        if file.stem == environment.name:
+            text += f'\n[signing]\npublic_keys = ["{public["public_key"]}"]\n'
+        (ENVIRONMENTS / file.name).write_text(text, encoding="utf-8")
+    return ENVIRONMENTS
+
+
+def say_verified(environment: EnvironmentConfig, thing: str, *, patience_seconds: float) -> None:
+    """Print the camera's own line that it verified the release."""
+    give_up_at = time.monotonic() + patience_seconds
+    while time.monotonic() < give_up_at:
+        for log in (LOCAL / "cores" / thing).rglob(f"*{environment.name}.inference*.log"):
+            for line in reversed(log.read_text("utf-8", "replace").splitlines()):
+                if _VERIFIED in line:
+                    click.echo(f"  the camera {line[line.index(_VERIFIED) :]}")
+                    return
+        time.sleep(0.2)
+    click.echo(f"  no word of a signature in the logs below .local/cores/{thing}")

@@ -1,0 +1,92 @@
+"""`model-tools sign` and `model-tools verify-signature`."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from model_tools.commands.options import json_option
+
+if TYPE_CHECKING:
+    from vision.signatures import Statement
+
+
+@click.command()
+@click.argument("artifact", type=click.Path(path_type=Path))
+@click.option("--key", required=True, help="PEM file, or alias/NAME, id or ARN of AWS KMS.")
+@click.option("--release", type=click.IntRange(min=1), help="[default: one more than the newest]")
+@click.option(
+    "--again",
+    is_flag=True,
+    help="Sign it once more, as the newest release: to go back to it, or with another key.",
+)
+@click.option(
+    "--expires",
+    type=click.DateTime(["%Y-%m-%d"]),
+    help="The day (UTC) from which on cameras do not take it any more.",
+)
+@json_option
+def sign(
+    artifact: Path,
+    key: str,
+    release: int | None,
+    expires: datetime | None,
+    *,
+    again: bool,
+    as_json: bool,
+) -> None:
+    """Sign ARTIFACT, a model.zip, and what lies beside it, in the OpenSSF Model Signing format.
+
+    The statement is written beside it as model.zip.sig.
+    """
+    from model_tools.signing.releases import sign_release  # noqa: PLC0415 - keeps --help fast
+    from model_tools.signing.signers import signer_of  # noqa: PLC0415 - as above
+
+    until = expires.replace(tzinfo=UTC) if expires else None
+    if until and until <= datetime.now(UTC):
+        raise click.BadParameter(f"{until:%Y-%m-%d} is over", param_hint="--expires")
+    statement = sign_release(artifact, signer_of(key), release=release, again=again, expires=until)
+    _show(statement, "signed", as_json=as_json)
+
+
+@click.command("verify-signature")
+@click.argument("artifact", type=click.Path(path_type=Path))
+@click.option(
+    "--public-key",
+    "public_keys",
+    multiple=True,
+    required=True,
+    help="PEM file or the text of an environment's public_keys; may be given more than once.",
+)
+@click.option("--revoked", multiple=True, help="Id of a key that is not trusted any more.")
+@json_option
+def verify_signature(
+    artifact: Path, public_keys: tuple[str, ...], revoked: tuple[str, ...], *, as_json: bool
+) -> None:
+    """Check that a trusted key signed ARTIFACT and what lies beside it.
+
+    Exit codes: 0 it did, 2 it did not, or a key cannot be read.
+    """
+    from model_tools.signing.releases import read_statement  # noqa: PLC0415 - keeps --help fast
+    from model_tools.signing.trust import read_public_keys  # noqa: PLC0415 - as above
+
+    statement = read_statement(artifact, read_public_keys(public_keys, revoked))
+    _show(statement, "signature right", as_json=as_json)
+
+
+def _show(statement: "Statement", what: str, *, as_json: bool) -> None:
+    if as_json:
+        signed = statement.as_document()["predicate"]["deeplens"]
+        files = {name: file.digest for name, file in sorted(statement.files.items())}
+        click.echo(json.dumps({**signed, "key": statement.key, "files": files}))
+        return
+    click.echo(
+        f"{what}: {statement.model} {statement.version}, release {statement.release}, "
+        f"by key {statement.key[:12]}…"
+    )
+    for name, file in sorted(statement.files.items()):
+        click.echo(f"  {file.digest}  {name}  {file.size_bytes} bytes")
+    if statement.expires:
+        click.echo(f"  may be taken until {statement.expires:%Y-%m-%d %H:%M} UTC")

@@ -1,0 +1,120 @@
+"""What an artifact is made of and what runs it: a bill of materials in CycloneDX 1.6.
+
+The model is a component of the kind `machine-learning-model` with a model card; its files have
+their digests; the libraries are those of the camera's lock. The same inputs give the same bytes.
+"""
+
+import json
+import re
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from model_tools.provenance import as_bytes
+
+if TYPE_CHECKING:
+    from cyclonedx.model.component import Component
+
+SBOM_NAME = "sbom.cdx.json"
+
+_LOCK = Path(__file__).resolve().parents[1] / "requirements" / "device.txt"
+_PACKAGE = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", re.MULTILINE)
+_NAMESPACE = uuid.UUID("5e1f9bbd-6a0d-5a39-8f2e-6f6bd0b5a7d1")
+
+
+def sbom(manifest: dict[str, Any], digest: str, *, lock: Path = _LOCK) -> bytes:
+    """Return the bill of materials of an artifact.
+
+    Args:
+        manifest: the artifact's manifest.json.
+        digest: the artifact's SHA-256, lower-case hex.
+        lock: requirements of the camera, locked; without the file the model alone is listed.
+    """
+    from cyclonedx.model.bom import Bom, BomMetaData  # noqa: PLC0415 - keeps --help fast
+    from cyclonedx.output.json import JsonV1Dot6  # noqa: PLC0415 - as above
+
+    model = _model(manifest, digest)
+    bom = Bom(
+        metadata=BomMetaData(component=model),
+        serial_number=uuid.uuid5(_NAMESPACE, digest),
+        components=[*_files(manifest), *_libraries(lock)],
+    )
+    bom.register_dependency(model, bom.components)
+    document = json.loads(JsonV1Dot6(bom).output_as_string())
+    # The library always takes the time; it would make other bytes each time.
+    document["metadata"].pop("timestamp", None)
+    # The library has no model cards yet.
+    document["metadata"]["component"]["modelCard"] = _card(manifest)
+    return as_bytes(document)
+
+
+def _model(manifest: dict[str, Any], digest: str) -> "Component":
+    from cyclonedx.model import HashAlgorithm, HashType  # noqa: PLC0415 - as above
+    from cyclonedx.model.component import Component, ComponentType  # noqa: PLC0415 - as above
+
+    return Component(
+        type=ComponentType.MACHINE_LEARNING_MODEL,
+        name=manifest["name"],
+        version=manifest["version"],
+        bom_ref=f"model:{manifest['name']}@{digest}",
+        hashes=[HashType(alg=HashAlgorithm.SHA_256, content=digest)],
+    )
+
+
+def _files(manifest: dict[str, Any]) -> Iterator["Component"]:
+    from cyclonedx.model import HashAlgorithm, HashType  # noqa: PLC0415 - as above
+    from cyclonedx.model.component import Component, ComponentType  # noqa: PLC0415 - as above
+
+    for name, file in sorted(manifest["files"].items()):
+        yield Component(
+            type=ComponentType.FILE,
+            name=name,
+            bom_ref=f"file:{name}",
+            hashes=[HashType(alg=HashAlgorithm.SHA_256, content=file["sha256"])],
+        )
+
+
+def _libraries(lock: Path) -> Iterator["Component"]:
+    from cyclonedx.model.component import Component, ComponentType  # noqa: PLC0415 - as above
+    from packageurl import PackageURL  # noqa: PLC0415 - as above
+
+    if not lock.is_file():
+        return
+    locked = set(_PACKAGE.findall(lock.read_text(encoding="utf-8")))
+    for name, version in sorted(locked):
+        address = PackageURL("pypi", None, name.lower(), version)
+        yield Component(
+            type=ComponentType.LIBRARY,
+            name=name,
+            version=version,
+            purl=address,
+            bom_ref=address.to_string(),
+        )
+
+
+def _card(manifest: dict[str, Any]) -> dict[str, Any]:
+    """The part of CycloneDX's model card that a manifest answers."""
+    training = manifest.get("provenance", {}).get("training", {})
+    metrics = [
+        {"type": name, "value": str(value)}
+        for name, value in sorted(training.items())
+        if name in {"precision", "recall", "accuracy"}
+    ]
+    card: dict[str, Any] = {
+        "modelParameters": {
+            "task": manifest["task"],
+            "inputs": [{"format": _tensor(manifest["input"])}],
+            "outputs": [
+                {"format": f"{name}: {_tensor(one)}"}
+                for name, one in sorted(manifest["outputs"].items())
+            ],
+        }
+    }
+    if metrics:
+        card["quantitativeAnalysis"] = {"performanceMetrics": metrics}
+    return card
+
+
+def _tensor(described: dict[str, Any]) -> str:
+    return f"{described['dtype']} {described.get('shape', '')}".strip()
