@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 
 PYTHON = "3.12"
-# Wheels up to this C library are taken; Ubuntu 22.04, Debian 12 and Amazon Linux 2023 are newer.
-_NEWEST_GLIBC_MINOR = 31
 _OLDEST_GLIBC_MINOR = 5
 
 
@@ -14,11 +12,13 @@ class Target:
 
     architecture: str
     machine: str
+    # Wheels for a C library up to 2.x are taken.
+    newest_glibc_minor: int
 
     @property
     def platforms(self) -> list[str]:
         """The wheel platform tags that fit, newest C library first."""
-        minors = range(_NEWEST_GLIBC_MINOR, _OLDEST_GLIBC_MINOR - 1, -1)
+        minors = range(self.newest_glibc_minor, _OLDEST_GLIBC_MINOR - 1, -1)
         legacy = ("manylinux2014", "manylinux2010", "manylinux1")
         return [
             *(f"manylinux_2_{minor}_{self.machine}" for minor in minors),
@@ -41,4 +41,5 @@ class Target:
         }
 
 
-TARGETS = (Target("amd64", "x86_64"), Target("aarch64", "aarch64"))
+# OpenVINO's wheels for Arm ask for Ubuntu 22.04's C library; Debian 12 has a newer one.
+TARGETS = (Target("amd64", "x86_64", 31), Target("aarch64", "aarch64", 35))
