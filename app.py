@@ -24,7 +24,11 @@ try:
     environments = load_environments(folder)
     applications = {
         environment.name: DeepLensApplication(
-            app, environment.name, environment=environment, models=HERE / "models"
+            app,
+            environment.name,
+            environment=environment,
+            models=HERE / "models",
+            runtimes=HERE / ".local" / "runtime",
         )
         for environment in environments
     }

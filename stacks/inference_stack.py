@@ -3,12 +3,18 @@
 from aws_cdk import CfnOutput, Stack
 from constructs import Construct
 
-from stacks.config import EnvironmentConfig, ModelArtifact
+from stacks.config import (
+    RUNTIME_ARCHIVE_NAME,
+    EnvironmentConfig,
+    ModelArtifact,
+    RuntimeArchive,
+)
 from stacks.constructs.deeplens_project import DeepLensProject
 from stacks.constructs.function_archive import ARCHIVE_NAME, function_archive
-from stacks.constructs.greengrass_component import GreengrassComponents
+from stacks.constructs.greengrass_component import CameraRuntime, GreengrassComponents
 from stacks.constructs.inference_function import InferenceFunction, function_name
 from stacks.constructs.model_bucket import ModelBucket
+from stacks.constructs.staged_file import StagedFile
 
 
 class InferenceStack(Stack):
@@ -21,6 +27,7 @@ class InferenceStack(Stack):
         *,
         environment: EnvironmentConfig,
         artifact: ModelArtifact,
+        runtime: tuple[RuntimeArchive, ...],
         model_bucket: ModelBucket,
     ) -> None:
         super().__init__(
@@ -41,6 +48,7 @@ class InferenceStack(Stack):
         model_bucket.grant_download(components.handler_role)
         published = model_bucket.publish(self, "Artifact", artifact)
         model = components.add_model(artifact, published=published)
+        python = self._runtime(runtime, components, model_bucket)
         if environment.fleet.core_runtime == "lite":
             software = function_archive()
             inference = components.add_generic_inference(
@@ -55,9 +63,12 @@ class InferenceStack(Stack):
                     key=f"inference-function/{software.digest}/{ARCHIVE_NAME}",
                     description="the camera's function, for nucleus lite",
                 ),
+                runtime=python,
             )
         else:
-            inference = components.add_inference(function, model, environment.inference)
+            inference = components.add_inference(
+                function, model, environment.inference, runtime=python
+            )
         project = DeepLensProject(
             self,
             "Project",
@@ -65,6 +76,7 @@ class InferenceStack(Stack):
             thing_group=environment.fleet.thing_group,
             model=model,
             inference=inference,
+            runtime=python.component if python else None,
             topic=environment.inference.topic,
             core_runtime=environment.fleet.core_runtime,
             rollout=environment.rollout,
@@ -74,3 +86,24 @@ class InferenceStack(Stack):
         CfnOutput(self, "ModelDigest", value=artifact.digest)
         CfnOutput(self, "ProjectStatus", value=project.status)
         CfnOutput(self, "Topic", value=environment.inference.topic)
+
+    def _runtime(
+        self,
+        archives: tuple[RuntimeArchive, ...],
+        components: GreengrassComponents,
+        bucket: ModelBucket,
+    ) -> CameraRuntime | None:
+        """Provide the pinned Python environment, if one is pinned."""
+        if not archives:
+            return None
+        published = {
+            one.architecture: bucket.publish_file(
+                self,
+                f"Runtime-{one.architecture}",
+                StagedFile(one.path, one.digest),
+                key=f"runtime/{one.digest}/{RUNTIME_ARCHIVE_NAME}",
+                description=f"the camera's Python environment, {one.architecture}",
+            )
+            for one in archives
+        }
+        return components.add_runtime({one.architecture: one for one in archives}, published)

@@ -11,10 +11,19 @@ from stacks.config.model_store import ModelPin, ModelStoreConfig
 from stacks.config.monitoring import MonitoringConfig
 from stacks.config.regions import GREENGRASS_REGIONS
 from stacks.config.rollout import RolloutConfig
+from stacks.config.runtime import (
+    RUNTIME_ARCHIVE_NAME,
+    RUNTIME_PYTHON,
+    RuntimeArchive,
+    RuntimeConfig,
+    load_runtime,
+)
 
 __all__ = [
     "ARTIFACT_NAME",
     "GREENGRASS_REGIONS",
+    "RUNTIME_ARCHIVE_NAME",
+    "RUNTIME_PYTHON",
     "ConfigError",
     "DeliveryConfig",
     "EnvironmentConfig",
@@ -25,8 +34,11 @@ __all__ = [
     "ModelStoreConfig",
     "MonitoringConfig",
     "RolloutConfig",
+    "RuntimeArchive",
+    "RuntimeConfig",
     "load_artifact",
     "load_delivery",
     "load_environment",
     "load_environments",
+    "load_runtime",
 ]

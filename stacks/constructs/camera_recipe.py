@@ -7,15 +7,21 @@ installs. So the twin has the model among its own artifacts, and the recipe work
 Source: aws-greengrass-lite, docs/RECIPE_SUPPORT_CHANGES.md.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from stacks.config import InferenceConfig
 
-PYTHON = "python3.12"
+_DEVICE_PYTHON = "python3.12"
 
 
 def function_settings(
-    settings: InferenceConfig, *, archive: str, directory: str, digest: str
+    settings: InferenceConfig,
+    *,
+    archive: str,
+    directory: str,
+    digest: str,
+    packages: str | None = None,
 ) -> dict[str, str]:
     """Environment variables of the loop, wherever it runs.
 
@@ -24,6 +30,7 @@ def function_settings(
         archive: where the model's zip is on the device; may have recipe variables.
         directory: where it is unpacked.
         digest: the model's SHA-256.
+        packages: where the runtime component's packages are; None: the device has its own.
     """
     variables = {
         "DEEPLENS_MODEL_ARTIFACT": archive,
@@ -38,22 +45,35 @@ def function_settings(
     }
     if settings.live_view_port is not None:
         variables["DEEPLENS_LIVE_VIEW_PORT"] = str(settings.live_view_port)
+    if settings.engine_device != "auto":
+        variables["DEEPLENS_ENGINE_DEVICE"] = settings.engine_device
+    if packages is not None:
+        variables["DEEPLENS_PACKAGES"] = packages
     return variables
 
 
 def generic_recipe(
     *,
     name: str,
-    model_name: str,
-    model_version: str,
+    dependencies: Mapping[str, str],
     model_uri: str,
     model_digest: str,
     function_uri: str,
     settings: InferenceConfig,
+    interpreter: str | None,
 ) -> dict[str, Any]:
     """Return the recipe without its version.
 
     The loop starts from the function's own zip, with the model beside it.
+
+    Args:
+        name: of the component.
+        dependencies: versions of the components that it needs, by name.
+        model_uri: of the model's artifact.
+        model_digest: its SHA-256.
+        function_uri: of the function's sources.
+        settings: of the environment.
+        interpreter: of the runtime component; None: the device's own.
     """
     variables = function_settings(
         settings,
@@ -71,7 +91,8 @@ def generic_recipe(
         "ComponentDescription": "Frame, inference, message: the camera's loop",
         "ComponentPublisher": "deeplens-tensorflow",
         "ComponentDependencies": {
-            model_name: {"VersionRequirement": f"={model_version}", "DependencyType": "SOFT"}
+            dependency: {"VersionRequirement": f"={version}", "DependencyType": "SOFT"}
+            for dependency, version in dependencies.items()
         },
         "Manifests": [
             {
@@ -81,7 +102,10 @@ def generic_recipe(
                     for uri in (function_uri, model_uri)
                 ],
                 "Lifecycle": {
-                    "run": {"Script": f"exec {PYTHON} -u -m camera", "Setenv": variables}
+                    "run": {
+                        "Script": f"exec {interpreter or _DEVICE_PYTHON} -u -m camera",
+                        "Setenv": variables,
+                    }
                 },
             }
         ],

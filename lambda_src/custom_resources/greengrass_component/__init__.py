@@ -81,18 +81,20 @@ def _verify_content(component: dict[str, Any], properties: dict[str, Any]) -> No
 
 
 def _verify_artifact(greengrass: Any, properties: dict[str, Any]) -> None:
-    """Greengrass' own digest of the artifact must be that of the release."""
-    if "ArtifactSha256" not in properties:
+    """Greengrass' own digest of the artifact, or of each by its URI, must be the release's."""
+    promised = properties.get("ArtifactSha256")
+    if promised is None:
         return
     answer = greengrass.get_component(arn=properties["Arn"], recipeOutputFormat="JSON")
     recipe = json.loads(answer["recipe"])
     for manifest in recipe["Manifests"]:
         for artifact in manifest.get("Artifacts", []):
             found = base64.b64decode(artifact["Digest"]).hex()
-            if found != properties["ArtifactSha256"]:
+            expected = promised[artifact["Uri"]] if isinstance(promised, dict) else promised
+            if found != expected:
                 raise ResourceFailed(
                     f"{properties['Arn']}: Greengrass recorded SHA-256 {found} for "
-                    f"{artifact['Uri']}, the release has {properties['ArtifactSha256']}"
+                    f"{artifact['Uri']}, the release has {expected}"
                 )
 
 
