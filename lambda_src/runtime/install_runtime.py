@@ -21,6 +21,7 @@ MANIFEST = "runtime.json"
 REQUIREMENTS = "requirements.txt"
 WHEELS = "wheels"
 
+_KEYS = {"python", "machine", "glibc", "installer", "installed_bytes", "imports", "wheels"}
 _WHOLE = "deeplens-runtime.json"
 _KEPT_BESIDE = 1
 _SHOWN_LINES = 3
@@ -65,9 +66,7 @@ def _manifest(archive: Path) -> dict[str, Any]:
     file = archive / MANIFEST
     try:
         manifest: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        if not {"python", "machine", "glibc", "installed_bytes", "imports", "wheels"} - set(
-            manifest
-        ):
+        if not _KEYS - set(manifest):
             return manifest
     except OSError as error:
         raise InstallError(f"{file}: cannot be read: {error.strerror}") from None
@@ -132,14 +131,13 @@ def _check_room(where: Path, manifest: dict[str, Any]) -> None:
 
 
 def _make(partial: Path, archive: Path, manifest: dict[str, Any]) -> None:
-    _run(
-        [sys.executable, "-m", "venv", str(partial)],
-        f"python{manifest['python']} -m venv failed (on Debian and Ubuntu it needs the package "
-        f"python{manifest['python']}-venv)",
-    )
+    # pip comes with the wheels: not every system's Python has it.
+    _run([sys.executable, "-m", "venv", "--without-pip", str(partial)], "python -m venv failed")
     _run(
         [
-            *(str(partial / "bin" / "python"), "-m", "pip", "install", "--quiet"),
+            str(partial / "bin" / "python"),
+            f"{archive / WHEELS / manifest['installer']}/pip",
+            *("install", "--quiet"),
             *_WITHOUT_NETWORK,
             *("--no-index", f"--find-links={archive / WHEELS}"),
             *("--no-deps", "--only-binary=:all:", "--require-hashes"),

@@ -33,7 +33,9 @@ def bare_python(tmp_path: Path) -> Path:
 @pytest.fixture
 def deployed(tmp_path: Path) -> Iterator[Checkout]:
     """A checkout whose dev was deployed with the runtime of this machine pinned."""
-    with fresh_checkout(tmp_path / "checkout") as checkout:
+    root = tmp_path / "checkout"
+    root.mkdir()
+    with fresh_checkout(root) as checkout:
         for other in ("staging", "production"):
             (checkout.root / f"environments/{other}.toml").unlink()
         write_scenes(checkout.root / ".local/scenes", 4, seed=0)

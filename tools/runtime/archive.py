@@ -22,6 +22,8 @@ _FIRST_TIME_OF_A_ZIP = (1980, 1, 1, 0, 0, 0)
 _READABLE = 0o644
 _GLIBC = re.compile(r"manylinux_2_(\d+)_")
 _LEGACY_MINORS = {"manylinux1": 5, "manylinux2010": 12, "manylinux2014": 17}
+# Travels in the archive to install the others, so that a device needs nothing but Python.
+_INSTALLING = "pip"
 # What must import before an environment counts as made; a package's name is not its module's.
 _IMPORTS = {
     "awsiotsdk": "awsiot.greengrasscoreipc.clientv2",
@@ -47,11 +49,14 @@ def build(locked: list[Locked], wheels: dict[str, Path], target: Target, folder:
     """Write `folder`/<digest>/runtime.zip, unless it is there.
 
     Raises:
-        RuntimeBuildError: a wheel is no zip, or the folder cannot be written.
+        RuntimeBuildError: the lock has no pip, a wheel is no zip, or the folder cannot be written.
     """
+    if _INSTALLING not in wheels:
+        raise RuntimeBuildError(f"the lock has no {_INSTALLING}, which installs the others")
     requirements = "".join(
         Locked(one.name, one.version, (sha256_of(wheels[one.name]),)).line() + "\n"
         for one in locked
+        if one.name != _INSTALLING
     ).encode()
     manifest = json.dumps(_manifest(locked, wheels, target, requirements), indent=1, sort_keys=True)
     members: dict[str, bytes | Path] = {
@@ -80,6 +85,7 @@ def _manifest(
     return {
         "format": FORMAT,
         "python": PYTHON,
+        "installer": wheels[_INSTALLING].name,
         "architecture": target.architecture,
         "machine": target.machine,
         "glibc": f"2.{max(_glibc_minor(wheel) for wheel in wheels.values())}",

@@ -1,6 +1,7 @@
 """Small wheels, and the archive of a runtime made of them."""
 
 import base64
+import ensurepip
 import hashlib
 import io
 import os
@@ -48,9 +49,10 @@ def locked(file: Path) -> Locked:
 
 
 def archive(folder: Path, *wheels: Path) -> Built:
-    """Build a runtime of this machine's architecture."""
-    pins = [locked(file) for file in wheels]
-    by_name = {one.name: file for one, file in zip(pins, wheels, strict=True)}
+    """Build a runtime of this machine's architecture, with the pip that Python itself has."""
+    [pip] = (Path(ensurepip.__file__).parent / "_bundled").glob("pip-*.whl")
+    pins = [locked(file) for file in (*wheels, pip)]
+    by_name = {one.name: file for one, file in zip(pins, (*wheels, pip), strict=True)}
     return build(pins, by_name, HERE, folder)
 
 
@@ -72,5 +74,3 @@ def install(
         text=True,
         check=False,
     )
-
-
