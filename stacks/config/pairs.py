@@ -42,6 +42,11 @@ def impossible_pairs(
             "with inference.engine 'openvino', or without [runtime] on devices that have "
             "TensorFlow themselves"
         )
+    if inference.engine == "tensorflow" and inference.engine_device == "gpu":
+        yield (
+            "inference.engine 'tensorflow': TensorFlow computes on the CPU here; it works with "
+            "engine_device 'auto', or with engine 'openvino'"
+        )
     for key in on_deeplens:
         if fleet.core_runtime == "lite":
             yield (

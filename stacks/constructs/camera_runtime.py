@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from stacks.config import RUNTIME_PYTHON
-from stacks.constructs.model_bucket import PublishedArtifact
 
 _NAME_CHARACTERS = 16
 # An Atom with an SD card takes minutes.
@@ -44,10 +43,8 @@ def runtime_folder(component: str, digests: Mapping[str, str]) -> RuntimeFolder:
     return RuntimeFolder(component, name)
 
 
-def runtime_recipe(
-    folder: RuntimeFolder, published: Mapping[str, PublishedArtifact]
-) -> dict[str, Any]:
-    """Return the recipe without its version; `published` are the archives by architecture.
+def runtime_recipe(folder: RuntimeFolder, uris: Mapping[str, str]) -> dict[str, Any]:
+    """Return the recipe without its version; `uris` are those of the archives, by architecture.
 
     A device of another architecture finds no manifest, and refuses the deployment.
     """
@@ -69,13 +66,13 @@ def runtime_recipe(
                 "Platform": {"os": "linux", "architecture": architecture, "runtime": "*"},
                 "Artifacts": [
                     {
-                        "Uri": artifact.uri,
+                        "Uri": uri,
                         "Unarchive": "ZIP",
                         "Permission": {"Read": "ALL"},
                     }
                 ],
                 "Lifecycle": {"install": install},
             }
-            for architecture, artifact in sorted(published.items())
+            for architecture, uri in sorted(uris.items())
         ],
     }

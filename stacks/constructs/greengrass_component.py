@@ -15,9 +15,12 @@ from stacks.constructs.camera_runtime import RuntimeFolder, runtime_folder, runt
 from stacks.constructs.custom_resource_handler import CustomResourceHandler
 from stacks.constructs.inference_function import InferenceFunction
 from stacks.constructs.model_bucket import PublishedArtifact
+from stacks.recipes import check_recipe
 
 _HANDLER_TIMEOUT_SECONDS = 420
 _CONTENT_CHARACTERS = 16
+# Stands for the real one, which comes from the content or is known when it is deployed.
+_ANY_VERSION = f"1.0.0-sha256-{'0' * _CONTENT_CHARACTERS}"
 
 # How long the function may take to import, and one call of its handler to return.
 _STATUS_TIMEOUT_SECONDS = 120
@@ -84,6 +87,7 @@ class GreengrassComponents(Construct):
                 }
             ],
         }
+        check_recipe({**recipe, "ComponentVersion": _ANY_VERSION})
         content = _digest(recipe)
         version = f"{artifact.version}-sha256-{content[:_CONTENT_CHARACTERS]}"
         resource = self._provide(
@@ -105,7 +109,10 @@ class GreengrassComponents(Construct):
         """Provide the pinned Python environment; both mappings are by architecture."""
         digests = {architecture: one.digest for architecture, one in archives.items()}
         folder = runtime_folder(f"{self._prefix}.runtime", digests)
-        recipe = runtime_recipe(folder, published)
+        recipe = runtime_recipe(
+            folder, {architecture: one.uri for architecture, one in published.items()}
+        )
+        check_recipe({**recipe, "ComponentVersion": _ANY_VERSION})
         content = _digest(recipe)
         version = f"1.0.0-sha256-{content[:_CONTENT_CHARACTERS]}"
         resource = self._provide(
@@ -197,6 +204,7 @@ class GreengrassComponents(Construct):
             settings=settings,
             interpreter=runtime.folder.interpreter if runtime else None,
         )
+        check_recipe({**recipe, "ComponentVersion": _ANY_VERSION})
         content = _digest({**recipe, "source": function.source_hash})
         version = Fn.join("", [function.version, f".0.0-sha256-{content[:_CONTENT_CHARACTERS]}"])
         recipe["ComponentVersion"] = version
