@@ -222,7 +222,9 @@ def parts_of(settings: Settings, camera: Camera) -> Parts:
             directory=settings.model_directory,
             digest=settings.model_digest,
             state_directory=settings.state_directory,
-            open_engine=engine_opener(settings.engine, settings.state_directory),
+            open_engine=engine_opener(
+                settings.engine, settings.state_directory, settings.engine_device
+            ),
         ),
         publisher=GreengrassSdkPublisher() if by_router else GreengrassPublisher(),
         subscriber=None if by_router else GreengrassSubscriber(),

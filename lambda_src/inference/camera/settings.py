@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from camera.engine_choice import ENGINE_DEVICES, ENGINES, engine_here
 from camera.errors import SettingsError
 from camera.live_settings import LiveSettings, checked_setting
 from camera.live_settings import shown as _shown
-from vision.engine import DEFAULT_ENGINE, ENGINES
 
 _THING = re.compile(r"[A-Za-z0-9:_-]{1,128}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -34,7 +34,7 @@ class Settings:
     model_digest: str
     # A kind and what it needs, for example "folder:camera".
     camera: str
-    # One of vision's engines.
+    # One of `ENGINES`.
     engine: str
     topic: str
     heartbeat_interval_seconds: float
@@ -44,6 +44,8 @@ class Settings:
     state_directory: Path = Path("state")
     # Who takes messages on.
     publisher: str = "greengrass"
+    # One of `ENGINE_DEVICES`.
+    engine_device: str = "auto"
     # None: no live view.
     live_view_port: int | None = None
 
@@ -65,6 +67,7 @@ class Settings:
             ),
             camera=_text(environment, "DEEPLENS_CAMERA"),
             engine=engine_name(environment),
+            engine_device=_one_of(environment, "DEEPLENS_ENGINE_DEVICE", ENGINE_DEVICES),
             topic=_topic(environment, thing),
             heartbeat_interval_seconds=_number(
                 environment, "DEEPLENS_HEARTBEAT_INTERVAL_SECONDS", 1.0, 3600.0
@@ -85,7 +88,7 @@ def thing_name(environment: Mapping[str, str]) -> str:
 
 def engine_name(environment: Mapping[str, str]) -> str:
     """Return which engine runs the model; raise `SettingsError` when there is no such one."""
-    return _one_of(environment, "DEEPLENS_ENGINE", ENGINES, default=DEFAULT_ENGINE)
+    return _one_of(environment, "DEEPLENS_ENGINE", ENGINES, default=engine_here())
 
 
 def _live(environment: Mapping[str, str]) -> LiveSettings:

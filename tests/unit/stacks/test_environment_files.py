@@ -184,16 +184,16 @@ def test_names_follow_from_the_environment_unless_they_are_said(tmp_path: Path) 
         ("[fleet]\ncore_runtime = 'lite'\n[inference]\nisolation_mode = 'GreengrassContainer'",
          "fleet.core_runtime 'lite' runs no Lambda component"),
         ("[inference]\nisolation_mode = 'GreengrassContainer'", "say fleet.cgroups 'v1'"),
-        ("[fleet]\ncgroups = 'v1'\n[inference]\nisolation_mode = 'GreengrassContainer'\n[runtime]"
-         f"\namd64 = '{DIGEST}'", "does not show the runtime's folder"),
+        (("[fleet]\ncgroups = 'v1'\n[inference]\nisolation_mode = 'GreengrassContainer'\n[runtime]"
+         f"\namd64 = '{DIGEST}'"), "does not show the runtime's folder"),
         (f"[inference]\nengine = 'tensorflow'\n[runtime]\namd64 = '{DIGEST}'",
          "the [runtime] has no TensorFlow"),
         ("[fleet]\ncore_runtime = 'lite'\n[inference]\ncamera = 'awscam'",
          "inference.camera 'awscam' is of an AWS DeepLens"),
         ("[fleet]\ncore_runtime = 'lite'\n[inference]\nengine = 'awscam'",
          "inference.engine 'awscam' is of an AWS DeepLens"),
-        ("[fleet]\ncgroups = 'v1'\n[inference]\nisolation_mode = 'GreengrassContainer'\n"
-         "camera = 'awscam'", "which a container does not show"),
+        (("[fleet]\ncgroups = 'v1'\n[inference]\nisolation_mode = 'GreengrassContainer'\n"
+         "camera = 'awscam'"), "which a container does not show"),
         ("[inference]\nengine = 'tensorflow'\nengine_device = 'gpu'", "TensorFlow computes on"),
         ("[runtime]\narm64 = 'x'", "did you mean 'amd64'?"),
         ("[runtime]\namd64 = 'x'", "runtime.amd64: given 'x'"),

@@ -42,7 +42,7 @@ def inference(interpreter: str | None = None, **settings: object) -> Recipe:
 
 def runtime(*architectures: str) -> Recipe:
     folder = runtime_folder("deeplens.dev.runtime", dict.fromkeys(architectures, DIGEST))
-    uris = {one: f"{BUCKET}/runtime/{DIGEST}/runtime.zip" for one in architectures}
+    uris = dict.fromkeys(architectures, f"{BUCKET}/runtime/{DIGEST}/runtime.zip")
     return {**runtime_recipe(folder, uris), "ComponentVersion": VERSION}
 
 
@@ -171,5 +171,5 @@ def test_anything_anywhere_is_refused_in_words_or_taken(
 
 
 def test_a_setting_that_lite_would_read_as_a_variable_is_refused() -> None:
-    with pytest.raises(RecipeError, match="lite-own-variables: '{a}' in 'folder:{a}'"):
+    with pytest.raises(RecipeError, match=r"lite-own-variables: '\{a\}' in 'folder:\{a\}'"):
         check_recipe(inference(camera="folder:{a}"))
