@@ -13,6 +13,8 @@ from typing import Any
 from stacks.config import InferenceConfig
 
 _DEVICE_PYTHON = "python3.12"
+_CONTAINER_KB = 2 << 20
+_V4L2 = "v4l2:"
 
 
 def function_settings(
@@ -50,6 +52,18 @@ def function_settings(
     if packages is not None:
         variables["DEEPLENS_PACKAGES"] = packages
     return variables
+
+
+def linux_process(settings: InferenceConfig) -> dict[str, Any]:
+    """Return how the classic core runs the Lambda component, in the words of the API."""
+    process: dict[str, Any] = {"isolationMode": settings.isolation_mode}
+    if settings.isolation_mode == "GreengrassContainer":
+        # Its own default is 16 MiB, in which no engine starts.
+        process["containerParams"] = {"memorySizeInKB": _CONTAINER_KB, "mountROSysfs": True}
+        if settings.camera.startswith(_V4L2):
+            device = {"path": settings.camera.removeprefix(_V4L2), "permission": "rw"}
+            process["containerParams"]["devices"] = [{**device, "addGroupOwner": True}]
+    return process
 
 
 def generic_recipe(

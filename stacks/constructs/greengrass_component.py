@@ -10,7 +10,7 @@ from aws_cdk import CustomResource, Fn, Stack, aws_iam
 from constructs import Construct
 
 from stacks.config import InferenceConfig, ModelArtifact, RuntimeArchive
-from stacks.constructs.camera_recipe import function_settings, generic_recipe
+from stacks.constructs.camera_recipe import function_settings, generic_recipe, linux_process
 from stacks.constructs.camera_runtime import RuntimeFolder, runtime_folder, runtime_recipe
 from stacks.constructs.custom_resource_handler import CustomResourceHandler
 from stacks.constructs.inference_function import InferenceFunction
@@ -158,7 +158,7 @@ class GreengrassComponents(Construct):
                     digest=model.identity,
                     packages=runtime.folder.packages if runtime else None,
                 ),
-                "linuxProcessParams": {"isolationMode": settings.isolation_mode},
+                "linuxProcessParams": linux_process(settings),
             },
         }
         content = _digest({**parameters, "source": function.source_hash})

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stacks.config import InferenceConfig
-from stacks.constructs.camera_recipe import generic_recipe
+from stacks.constructs.camera_recipe import generic_recipe, linux_process
 from stacks.constructs.camera_runtime import runtime_folder, runtime_recipe
 from stacks.recipes import (
     FORM_RULES,
@@ -173,3 +173,15 @@ def test_anything_anywhere_is_refused_in_words_or_taken(
 def test_a_setting_that_lite_would_read_as_a_variable_is_refused() -> None:
     with pytest.raises(RecipeError, match=r"lite-own-variables: '\{a\}' in 'folder:\{a\}'"):
         check_recipe(inference(camera="folder:{a}"))
+
+
+def test_a_container_has_memory_for_an_engine_and_the_camera_that_is_named() -> None:
+    contained = InferenceConfig.model_validate(
+        {"isolation_mode": "GreengrassContainer", "camera": "v4l2:/dev/video2"}
+    )
+    parameters = linux_process(contained)["containerParams"]
+    assert parameters["memorySizeInKB"] >= 1 << 20
+    assert parameters["devices"] == [
+        {"path": "/dev/video2", "permission": "rw", "addGroupOwner": True}
+    ]
+    assert linux_process(InferenceConfig()) == {"isolationMode": "NoContainer"}
