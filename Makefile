@@ -93,6 +93,10 @@ headpose: setup ## The same with the guide's head-pose classifier, trained on dr
 model: setup ## Train, freeze and package the detector of drawn shapes
 	.venv/bin/model-tools train shapes
 
+.PHONY: runtime
+runtime: setup ## Build the camera's Python environment for [runtime] (PIN=environments/dev.toml pins it)
+	@$(PYTHON) -m tools.runtime $(if $(PIN),--pin "$(PIN)")
+
 .PHONY: synth
 synth: setup ## Synthesize the CloudFormation of every environment into cdk.out
 	cdk synth --quiet
@@ -178,7 +182,7 @@ reliability-nightly: setup ## The same with real times: ten minutes of outage, 1
 check: synth .venv-checkov/.ready ## Style, types, import contracts; cdk-nag, cfn-lint and checkov on every template
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
-	.venv/bin/mypy app.py benchmarks demo fleet_tools local_aws model_tools review stacks tools lambda_src/inference lambda_src/custom_resources lambda_src/monitoring
+	.venv/bin/mypy app.py benchmarks demo fleet_tools local_aws model_tools review stacks tools lambda_src/inference lambda_src/custom_resources lambda_src/monitoring lambda_src/runtime
 	.venv/bin/lint-imports
 	$(PYTHON) -m tools.check_templates
 

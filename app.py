@@ -36,7 +36,11 @@ def synthesize(request: Request, output: Path) -> None:
         environments = load_environments(request.environments)
         applications = {
             environment.name: DeepLensApplication(
-                app, environment.name, environment=environment, models=request.models
+                app,
+                environment.name,
+                environment=environment,
+                models=request.models,
+                runtimes=request.runtimes,
             )
             for environment in chosen(environments, request.environment)
         }

@@ -216,12 +216,16 @@ def _definitions(environment: Environment) -> dict[str, tuple[dict[str, Any], in
 
 
 def _recipe_bytes(environment: Environment, recipe: Mapping[str, Any]) -> int:
-    total = 0
-    for manifest in recipe.get("Manifests", []):
-        for artifact in manifest.get("Artifacts", []):
-            for digest in _DIGEST.findall(artifact.get("Uri", "")):
-                total += _asset_bytes(environment.assets.get(digest))
-    return total
+    """Return what a device downloads: of one manifest, that of its platform; the largest."""
+    sizes = [
+        sum(
+            _asset_bytes(environment.assets.get(digest))
+            for artifact in manifest.get("Artifacts", [])
+            for digest in _DIGEST.findall(artifact.get("Uri", ""))
+        )
+        for manifest in recipe.get("Manifests", [])
+    ]
+    return max(sizes, default=0)
 
 
 def _function_bytes(environment: Environment, version: str) -> int:

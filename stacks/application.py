@@ -5,7 +5,7 @@ from pathlib import Path
 from aws_cdk import Environment, PermissionsBoundary, Stage, Tags
 from constructs import Construct
 
-from stacks.config import EnvironmentConfig, load_artifact
+from stacks.config import EnvironmentConfig, load_artifact, load_runtime
 from stacks.deeplens_roles_stack import DeepLensRolesStack
 from stacks.devices_stack import DevicesStack
 from stacks.hosting_stack import HostingStack
@@ -19,12 +19,18 @@ class DeepLensApplication(Stage):
     """The model store, the fleet's identity, the release that runs on it, and what watches it."""
 
     def __init__(
-        self, scope: Construct, id_: str, *, environment: EnvironmentConfig, models: Path
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        environment: EnvironmentConfig,
+        models: Path,
+        runtimes: Path,
     ) -> None:
-        """Build the environment; `models` holds the artifacts that environment files pin.
+        """Build the environment; `models` and `runtimes` hold what environment files pin.
 
         Raises:
-            ConfigError: the pinned artifact is absent or its bytes are not those of the pin.
+            ConfigError: what is pinned is absent or its bytes are not those of the pin.
         """
         super().__init__(
             scope,
@@ -41,6 +47,7 @@ class DeepLensApplication(Stage):
             "Inference",
             environment=environment,
             artifact=artifact,
+            runtime=load_runtime(runtimes, environment.runtime),
             model_bucket=store.bucket,
         )
         inference.add_stack_dependency(devices)

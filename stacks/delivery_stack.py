@@ -60,7 +60,13 @@ class DeliveryStack(Stack):
         synth = pipelines.CodeBuildStep(
             "Synth",
             input=source,
-            commands=[*_SETUP, "make check", "make test", "make review BASE=HEAD~1"],
+            commands=[
+                *_SETUP,
+                *(["make runtime"] if any(_has_runtime(one) for one in stages) else []),
+                "make check",
+                "make test",
+                "make review BASE=HEAD~1",
+            ],
             primary_output_directory="cdk.out",
         )
         # The page that who approves reads, as an artifact of the execution.
@@ -184,6 +190,11 @@ class DeliveryStack(Stack):
             timeout=Duration.minutes(delivery.bake_minutes + 30),
         )
         pipeline.add_stage(stage.application, pre=before, post=[gate])
+
+
+def _has_runtime(stage: Delivered) -> bool:
+    """Whether an archive is pinned, which git does not have."""
+    return bool(stage.environment.runtime.to_pins())
 
 
 def _reader(environment: EnvironmentConfig, prefix: str) -> str:

@@ -3,12 +3,18 @@
 from aws_cdk import CfnOutput, Stack
 from constructs import Construct
 
-from stacks.config import EnvironmentConfig, ModelArtifact
+from stacks.config import (
+    RUNTIME_ARCHIVE_NAME,
+    EnvironmentConfig,
+    ModelArtifact,
+    RuntimeArchive,
+)
 from stacks.constructs.deeplens_project import DeepLensProject
 from stacks.constructs.function_archive import ARCHIVE_NAME, function_archive
-from stacks.constructs.greengrass_component import GreengrassComponents
+from stacks.constructs.greengrass_component import CameraRuntime, GreengrassComponents
 from stacks.constructs.inference_function import InferenceFunction, function_name
 from stacks.constructs.model_bucket import ModelBucket
+from stacks.constructs.staged_file import StagedFile
 from stacks.constructs.verification import camera_variables
 
 
@@ -22,6 +28,7 @@ class InferenceStack(Stack):
         *,
         environment: EnvironmentConfig,
         artifact: ModelArtifact,
+        runtime: tuple[RuntimeArchive, ...],
         model_bucket: ModelBucket,
     ) -> None:
         super().__init__(
@@ -43,6 +50,7 @@ class InferenceStack(Stack):
         published = model_bucket.publish(self, "Artifact", artifact)
         model = components.add_model(artifact, published=published)
         trust = camera_variables(artifact, environment.signing)
+        python = self._runtime(runtime, components, model_bucket)
         if environment.fleet.core_runtime == "lite":
             software = function_archive()
             inference = components.add_generic_inference(
@@ -58,10 +66,11 @@ class InferenceStack(Stack):
                     description="the camera's function, for nucleus lite",
                 ),
                 trust=trust,
+                runtime=python,
             )
         else:
             inference = components.add_inference(
-                function, model, environment.inference, trust=trust
+                function, model, environment.inference, trust=trust, runtime=python
             )
         project = DeepLensProject(
             self,
@@ -70,6 +79,7 @@ class InferenceStack(Stack):
             thing_group=environment.fleet.thing_group,
             model=model,
             inference=inference,
+            runtime=python.component if python else None,
             topic=environment.inference.topic,
             core_runtime=environment.fleet.core_runtime,
             rollout=environment.rollout,
@@ -79,3 +89,24 @@ class InferenceStack(Stack):
         CfnOutput(self, "ModelDigest", value=artifact.digest)
         CfnOutput(self, "ProjectStatus", value=project.status)
         CfnOutput(self, "Topic", value=environment.inference.topic)
+
+    def _runtime(
+        self,
+        archives: tuple[RuntimeArchive, ...],
+        components: GreengrassComponents,
+        bucket: ModelBucket,
+    ) -> CameraRuntime | None:
+        """Provide the pinned Python environment, if one is pinned."""
+        if not archives:
+            return None
+        published = {
+            one.architecture: bucket.publish_file(
+                self,
+                f"Runtime-{one.architecture}",
+                StagedFile(one.path, one.digest),
+                key=f"runtime/{one.digest}/{RUNTIME_ARCHIVE_NAME}",
+                description=f"the camera's Python environment, {one.architecture}",
+            )
+            for one in archives
+        }
+        return components.add_runtime({one.architecture: one for one in archives}, published)

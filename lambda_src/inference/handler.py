@@ -4,6 +4,13 @@ A pinned function that blocks while it is imported never becomes ready, so nothi
 """
 
 import os
+import sys
+
+if packages := os.environ.get("DEEPLENS_PACKAGES"):
+    # Those of the runtime component win over what the device has; AWS' own runtime stays first.
+    if not os.path.isdir(packages):  # noqa: PTH112 - nothing is imported before it is known from where
+        sys.exit(f"DEEPLENS_PACKAGES: {packages} is not there; the runtime component installs it")
+    sys.path.insert(1, packages)
 
 from camera.application import exit_on_sigterm, start
 

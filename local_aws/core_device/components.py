@@ -214,11 +214,12 @@ def _admit(component: Component, host: Host) -> str:
 def _folders(
     component: Component, layout: Layout, others: dict[str, Component]
 ) -> dict[str, dict[str, Path]]:
-    """Where the artifacts of the component's direct dependencies are."""
+    """Where the artifacts and working directories of direct dependencies are."""
     return {
         name: {
-            "path": layout.artifacts(name, others[name].version),
-            "decompressedPath": layout.unarchived(name, others[name].version),
+            "artifacts:path": layout.artifacts(name, others[name].version),
+            "artifacts:decompressedPath": layout.unarchived(name, others[name].version),
+            "work:path": layout.work(name),
         }
         for name in component.recipe.get("ComponentDependencies", {})
         if name in others

@@ -43,7 +43,8 @@ def interpolated(text: str, own: str, dependencies: Mapping[str, Mapping[str, Pa
     Args:
         text: of the configuration.
         own: name of the component whose text it is, for the log.
-        dependencies: by name, the folders `path` and `decompressedPath` of `artifacts`.
+        dependencies: by name, the folders `artifacts:path`, `artifacts:decompressedPath` and
+            `work:path`.
 
     Returns:
         The text; what does not resolve stays, and is logged, as on a real core.
@@ -52,10 +53,10 @@ def interpolated(text: str, own: str, dependencies: Mapping[str, Mapping[str, Pa
     def fill(match: re.Match[str]) -> str:
         component, namespace, key = match.groups()
         folders = dependencies.get(component)
-        if folders is None or namespace != "artifacts" or key not in folders:
+        if folders is None or f"{namespace}:{key}" not in folders:
             logger.error("%s: recipe variable %s does not resolve", own, match[0])
             return match[0]
-        return str(folders[key])
+        return str(folders[f"{namespace}:{key}"])
 
     return _CROSS_COMPONENT.sub(fill, text)
 

@@ -12,6 +12,7 @@ from local_aws.core_device.cloud import DeviceCloud
 from local_aws.core_device.components import Component, Host
 from local_aws.core_device.configuration import updated
 from local_aws.core_device.errors import NO_VERSION, DeploymentFailed
+from local_aws.core_device.platforms import own_manifest
 
 logger = logging.getLogger(__name__)
 
@@ -117,16 +118,15 @@ def _resolve(cloud: DeviceCloud, roots: Roots) -> list[dict[str, Any]]:
 async def _download(cloud: DeviceCloud, host: Host, recipe: dict[str, Any]) -> None:
     name, version = recipe["ComponentName"], recipe["ComponentVersion"]
     layout = host.layout
-    for manifest in recipe.get("Manifests", [])[:1]:
-        for artifact in manifest.get("Artifacts", []):
-            file = await asyncio.to_thread(
-                store.fetch,
-                artifact,
-                layout.artifacts(name, version),
-                layout.unarchived(name, version),
-                lambda uri: cloud.open_artifact(recipe["arn"], uri),
-            )
-            logger.info("%s %s: %s, digest ok", name, version, file.name)
+    for artifact in own_manifest(recipe).get("Artifacts", []):
+        file = await asyncio.to_thread(
+            store.fetch,
+            artifact,
+            layout.artifacts(name, version),
+            layout.unarchived(name, version),
+            lambda uri: cloud.open_artifact(recipe["arn"], uri),
+        )
+        logger.info("%s %s: %s, digest ok", name, version, file.name)
     path = layout.recipe(name, version)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(recipe, indent=1), encoding="utf-8")

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from local_aws.core_device.platforms import own_manifest
+
 _DEFAULT_TIMEOUT_SECONDS = {"install": 120, "startup": 120, "shutdown": 15, "recover": 60}
 _STOP_SECONDS = 5.0
 _LAST_LINES = 4
@@ -28,8 +30,8 @@ class Step:
 
 
 def step(recipe: dict[str, Any], name: str) -> Step | None:
-    """Return a step of the recipe's first manifest, or None if it has none."""
-    manifest: dict[str, Any] = next(iter(recipe.get("Manifests", [])), {})
+    """Return a step of the recipe's manifest for this device, or None if it has none."""
+    manifest = own_manifest(recipe)
     lifecycle = manifest.get("Lifecycle") or recipe.get("Lifecycle") or {}
     found: Any = lifecycle.get(name)
     # The classic core reads keys in any case.

@@ -15,11 +15,20 @@ from stacks.config.regions import GREENGRASS_REGIONS
 from stacks.config.rollout import RolloutConfig
 from stacks.config.signing import SigningConfig
 from stacks.config.training import TrainingConfig
+from stacks.config.runtime import (
+    RUNTIME_ARCHIVE_NAME,
+    RUNTIME_PYTHON,
+    RuntimeArchive,
+    RuntimeConfig,
+    load_runtime,
+)
 
 __all__ = [
     "ARTIFACT_NAME",
     "GREENGRASS_REGIONS",
     "STATEMENT_NAME",
+    "RUNTIME_ARCHIVE_NAME",
+    "RUNTIME_PYTHON",
     "ConfigError",
     "DeliveryConfig",
     "EnvironmentConfig",
@@ -36,9 +45,12 @@ __all__ = [
     "TrainingConfig",
     "VariantConfig",
     "chosen",
+    "RuntimeArchive",
+    "RuntimeConfig",
     "load_artifact",
     "load_delivery",
     "load_environment",
     "load_environments",
     "load_model_data",
+    "load_runtime",
 ]

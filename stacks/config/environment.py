@@ -11,8 +11,10 @@ from stacks.config.hosting import HostingConfig
 from stacks.config.inference import InferenceConfig
 from stacks.config.model_store import ModelPin, ModelStoreConfig
 from stacks.config.monitoring import MonitoringConfig
+from stacks.config.pairs import impossible_pairs
 from stacks.config.regions import GREENGRASS_REGIONS
 from stacks.config.rollout import RolloutConfig
+from stacks.config.runtime import RuntimeConfig
 from stacks.config.section import Section
 from stacks.config.signing import SigningConfig
 from stacks.config.training import TrainingConfig
@@ -63,6 +65,7 @@ class EnvironmentConfig(Section):
     model_store: ModelStoreConfig
     fleet: FleetConfig
     inference: InferenceConfig = InferenceConfig()
+    runtime: RuntimeConfig = RuntimeConfig()
     rollout: RolloutConfig = RolloutConfig()
     monitoring: MonitoringConfig = MonitoringConfig()
     hosting: HostingConfig = HostingConfig()
@@ -113,11 +116,8 @@ class EnvironmentConfig(Section):
 
     @model_validator(mode="after")
     def _pairs_that_work(self) -> "EnvironmentConfig":
-        if self.fleet.core_runtime == "lite" and self.inference.isolation_mode != "NoContainer":
-            raise ValueError(
-                "fleet.core_runtime 'lite' runs no Lambda component and no container; it works "
-                "with inference.isolation_mode 'NoContainer', or take core_runtime 'classic'"
-            )
+        if refused := list(impossible_pairs(self.fleet, self.inference, self.runtime)):
+            raise ValueError("; ".join(refused))
         silence = self.monitoring.no_heartbeat_minutes * 60
         interval = self.inference.heartbeat_interval_seconds
         if self.monitoring.enabled and silence < _LEAST_HEARTBEATS * interval:

@@ -35,6 +35,12 @@ class FleetConfig(Section):
             "version, `lite` its generic twin"
         ),
     ] = "classic"
+    cgroups: Annotated[
+        Literal["v1", "v2"],
+        Field(
+            description="control groups of the devices' Linux; a Greengrass container needs `v1`"
+        ),
+    ] = "v2"
 
     @field_validator("things")
     @classmethod

@@ -23,8 +23,16 @@ class InferenceConfig(Section):
         ),
     ] = "folder:camera"
     engine: Annotated[
-        Literal["openvino", "tensorflow"], Field(description="what runs the model")
+        Literal["openvino", "tensorflow", "awscam"],
+        Field(description="what runs the model; `awscam` is that of an AWS DeepLens' own software"),
     ] = "openvino"
+    engine_device: Annotated[
+        Literal["auto", "cpu", "gpu"],
+        Field(
+            description="what OpenVINO and awscam compute on: `auto` takes an Intel GPU where "
+            "there is one, `gpu` refuses to run without it"
+        ),
+    ] = "auto"
     threshold: Annotated[
         float,
         Field(ge=0, le=1, strict=False, description="least score of a detection that is sent"),

@@ -7,16 +7,25 @@ installs. So the twin has the model among its own artifacts, and the recipe work
 Source: aws-greengrass-lite, docs/RECIPE_SUPPORT_CHANGES.md.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from stacks.config import InferenceConfig
 from stacks.constructs.verification import PublishedStatement
 
-PYTHON = "python3.12"
+_DEVICE_PYTHON = "python3.12"
+_CONTAINER_KB = 2 << 20
+_V4L2 = "v4l2:"
 
 
 def function_settings(
-    settings: InferenceConfig, *, archive: str, directory: str, digest: str, trust: dict[str, str]
+    settings: InferenceConfig,
+    *,
+    archive: str,
+    directory: str,
+    digest: str,
+    trust: dict[str, str],
+    packages: str | None = None,
 ) -> dict[str, str]:
     """Environment variables of the loop, wherever it runs.
 
@@ -26,6 +35,7 @@ def function_settings(
         directory: where it is unpacked.
         digest: the model's SHA-256.
         trust: by what the camera verifies who signed it; empty where nobody must.
+        packages: where the runtime component's packages are; None: the device has its own.
     """
     variables = {
         "DEEPLENS_MODEL_ARTIFACT": archive,
@@ -42,24 +52,49 @@ def function_settings(
         variables |= trust | {"DEEPLENS_MODEL_STATEMENT": f"{archive}.sig"}
     if settings.live_view_port is not None:
         variables["DEEPLENS_LIVE_VIEW_PORT"] = str(settings.live_view_port)
+    if settings.engine_device != "auto":
+        variables["DEEPLENS_ENGINE_DEVICE"] = settings.engine_device
+    if packages is not None:
+        variables["DEEPLENS_PACKAGES"] = packages
     return variables
+
+
+def linux_process(settings: InferenceConfig) -> dict[str, Any]:
+    """Return how the classic core runs the Lambda component, in the words of the API."""
+    process: dict[str, Any] = {"isolationMode": settings.isolation_mode}
+    if settings.isolation_mode == "GreengrassContainer":
+        # Its own default is 16 MiB, in which no engine starts.
+        process["containerParams"] = {"memorySizeInKB": _CONTAINER_KB, "mountROSysfs": True}
+        if settings.camera.startswith(_V4L2):
+            device = {"path": settings.camera.removeprefix(_V4L2), "permission": "rw"}
+            process["containerParams"]["devices"] = [{**device, "addGroupOwner": True}]
+    return process
 
 
 def generic_recipe(
     *,
     name: str,
-    model_name: str,
-    model_version: str,
+    dependencies: Mapping[str, str],
     model_uri: str,
     model_digest: str,
     function_uri: str,
     settings: InferenceConfig,
     statement: PublishedStatement | None,
     trust: dict[str, str],
+    interpreter: str | None,
 ) -> dict[str, Any]:
     """Return the recipe without its version.
 
     The loop starts from the function's own zip, with the model beside it.
+
+    Args:
+        name: of the component.
+        dependencies: versions of the components that it needs, by name.
+        model_uri: of the model's artifact.
+        model_digest: its SHA-256.
+        function_uri: of the function's sources.
+        settings: of the environment.
+        interpreter: of the runtime component; None: the device's own.
     """
     variables = function_settings(
         settings,
@@ -78,7 +113,8 @@ def generic_recipe(
         "ComponentDescription": "Frame, inference, message: the camera's loop",
         "ComponentPublisher": "deeplens-tensorflow",
         "ComponentDependencies": {
-            model_name: {"VersionRequirement": f"={model_version}", "DependencyType": "SOFT"}
+            dependency: {"VersionRequirement": f"={version}", "DependencyType": "SOFT"}
+            for dependency, version in dependencies.items()
         },
         "Manifests": [
             {
@@ -91,7 +127,10 @@ def generic_recipe(
                     *statement_artifact(statement),
                 ],
                 "Lifecycle": {
-                    "run": {"Script": f"exec {PYTHON} -u -m camera", "Setenv": variables}
+                    "run": {
+                        "Script": f"exec {interpreter or _DEVICE_PYTHON} -u -m camera",
+                        "Setenv": variables,
+                    }
                 },
             }
         ],

@@ -27,6 +27,7 @@ class DeepLensProject(Construct):
         thing_group: str,
         model: Component,
         inference: Component,
+        runtime: Component | None,
         topic: str,
         core_runtime: str,
         rollout: RolloutConfig,
@@ -49,6 +50,11 @@ class DeepLensProject(Construct):
             "componentVersion": model.version,
             **_configuration({}, reset=True),
         }
+        if runtime:
+            components[runtime.name] = {
+                "componentVersion": runtime.version,
+                **_configuration({}, reset=True),
+            }
         components[inference.name] = {
             "componentVersion": inference.version,
             **_configuration(_access_control(inference.name, topic), reset=True),

@@ -2,24 +2,30 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from aws_cdk import CustomResource, Fn, Stack, aws_iam
 from constructs import Construct
 
-from stacks.config import InferenceConfig, ModelArtifact
+from stacks.config import InferenceConfig, ModelArtifact, RuntimeArchive
 from stacks.constructs.camera_recipe import (
     function_settings,
     generic_recipe,
+    linux_process,
     statement_artifact,
 )
+from stacks.constructs.camera_runtime import RuntimeFolder, runtime_folder, runtime_recipe
 from stacks.constructs.custom_resource_handler import CustomResourceHandler
 from stacks.constructs.inference_function import InferenceFunction
 from stacks.constructs.model_bucket import PublishedArtifact
+from stacks.recipes import check_recipe
 
 _HANDLER_TIMEOUT_SECONDS = 420
 _CONTENT_CHARACTERS = 16
+# Stands for the real one, which comes from the content or is known when it is deployed.
+_ANY_VERSION = f"1.0.0-sha256-{'0' * _CONTENT_CHARACTERS}"
 
 # How long the function may take to import, and one call of its handler to return.
 _STATUS_TIMEOUT_SECONDS = 120
@@ -35,6 +41,14 @@ class Component:
     resource: CustomResource
     # What a camera's heartbeat must name once it runs this component.
     identity: str
+
+
+@dataclass(frozen=True)
+class CameraRuntime:
+    """The runtime component, and where on a device its environment is."""
+
+    component: Component
+    folder: RuntimeFolder
 
 
 class GreengrassComponents(Construct):
@@ -79,6 +93,7 @@ class GreengrassComponents(Construct):
                 }
             ],
         }
+        check_recipe({**recipe, "ComponentVersion": _ANY_VERSION})
         content = _digest(recipe)
         version = f"{artifact.version}-sha256-{content[:_CONTENT_CHARACTERS]}"
         resource = self._provide(
@@ -88,12 +103,38 @@ class GreengrassComponents(Construct):
             {
                 "Recipe": json.dumps({**recipe, "ComponentVersion": version}, sort_keys=True),
                 "ContentSha256": content,
-                "ArtifactSha256": artifact.digest,
-                **({"StatementSha256": published.statement.digest} if published.statement else {}),
+                "ArtifactSha256": _digests(artifact, published),
             },
         )
         resource.node.add_dependency(published.resource)
         return Component(name, version, resource, artifact.digest)
+
+    def add_runtime(
+        self, archives: Mapping[str, RuntimeArchive], published: Mapping[str, PublishedArtifact]
+    ) -> CameraRuntime:
+        """Provide the pinned Python environment; both mappings are by architecture."""
+        digests = {architecture: one.digest for architecture, one in archives.items()}
+        folder = runtime_folder(f"{self._prefix}.runtime", digests)
+        recipe = runtime_recipe(
+            folder, {architecture: one.uri for architecture, one in published.items()}
+        )
+        check_recipe({**recipe, "ComponentVersion": _ANY_VERSION})
+        content = _digest(recipe)
+        version = f"1.0.0-sha256-{content[:_CONTENT_CHARACTERS]}"
+        resource = self._provide(
+            "Runtime",
+            folder.component,
+            version,
+            {
+                "Recipe": json.dumps({**recipe, "ComponentVersion": version}, sort_keys=True),
+                "ContentSha256": content,
+                "ArtifactSha256": {
+                    published[architecture].uri: digest for architecture, digest in digests.items()
+                },
+            },
+        )
+        resource.node.add_dependency(*(one.resource for one in published.values()))
+        return CameraRuntime(Component(folder.component, version, resource, folder.name), folder)
 
     def add_inference(
         self,
@@ -102,13 +143,15 @@ class GreengrassComponents(Construct):
         settings: InferenceConfig,
         *,
         trust: dict[str, str],
+        runtime: CameraRuntime | None,
     ) -> Component:
         """Provide the function's published version as a Lambda component that reads `model`."""
         name = f"{self._prefix}.inference"
         parameters = {
             "componentName": name,
             "componentDependencies": {
-                model.name: {"versionRequirement": f"={model.version}", "dependencyType": "HARD"}
+                one.name: {"versionRequirement": f"={one.version}", "dependencyType": "HARD"}
+                for one in _needed(model, runtime)
             },
             "componentLambdaParameters": {
                 "pinned": True,
@@ -121,8 +164,9 @@ class GreengrassComponents(Construct):
                     directory=f"{{{model.name}:artifacts:decompressedPath}}/model",
                     digest=model.identity,
                     trust=trust,
+                    packages=runtime.folder.packages if runtime else None,
                 ),
-                "linuxProcessParams": {"isolationMode": settings.isolation_mode},
+                "linuxProcessParams": linux_process(settings),
             },
         }
         content = _digest({**parameters, "source": function.source_hash})
@@ -141,7 +185,7 @@ class GreengrassComponents(Construct):
                 "ContentSha256": content,
             },
         )
-        resource.node.add_dependency(model.resource)
+        resource.node.add_dependency(*(one.resource for one in _needed(model, runtime)))
         return Component(name, version, resource, function.version_arn)
 
     def add_generic_inference(
@@ -153,6 +197,7 @@ class GreengrassComponents(Construct):
         published_model: PublishedArtifact,
         published_function: PublishedArtifact,
         trust: dict[str, str],
+        runtime: CameraRuntime | None,
     ) -> Component:
         """Provide the same function as a generic component, for nucleus lite.
 
@@ -161,15 +206,16 @@ class GreengrassComponents(Construct):
         name = f"{self._prefix}.inference"
         recipe = generic_recipe(
             name=name,
-            model_name=model.name,
-            model_version=model.version,
+            dependencies={one.name: one.version for one in _needed(model, runtime)},
             model_uri=published_model.uri,
             model_digest=model.identity,
             function_uri=published_function.uri,
             settings=settings,
             statement=published_model.statement,
             trust=trust,
+            interpreter=runtime.folder.interpreter if runtime else None,
         )
+        check_recipe({**recipe, "ComponentVersion": _ANY_VERSION})
         content = _digest({**recipe, "source": function.source_hash})
         version = Fn.join("", [function.version, f".0.0-sha256-{content[:_CONTENT_CHARACTERS]}"])
         recipe["ComponentVersion"] = version
@@ -182,7 +228,9 @@ class GreengrassComponents(Construct):
             {"Recipe": Stack.of(self).to_json_string(recipe), "ContentSha256": content},
         )
         resource.node.add_dependency(
-            model.resource, published_model.resource, published_function.resource
+            *(one.resource for one in _needed(model, runtime)),
+            published_model.resource,
+            published_function.resource,
         )
         return Component(name, version, resource, function.version_arn)
 
@@ -211,7 +259,7 @@ class GreengrassComponents(Construct):
         return Stack.of(self).format_arn(service=service, resource=resource)
 
     def _provide(
-        self, id_: str, name: str, version: str, content: dict[str, str]
+        self, id_: str, name: str, version: str, content: dict[str, Any]
     ) -> CustomResource:
         arn = Stack.of(self).format_arn(
             service="greengrass", resource=f"components:{name}:versions:{version}"
@@ -226,6 +274,19 @@ class GreengrassComponents(Construct):
         # Its permissions too, those that were granted elsewhere included.
         resource.node.add_dependency(self._handler)
         return resource
+
+
+def _needed(model: Component, runtime: CameraRuntime | None) -> list[Component]:
+    """What the loop depends on."""
+    return [model, runtime.component] if runtime else [model]
+
+
+def _digests(artifact: ModelArtifact, published: PublishedArtifact) -> dict[str, str]:
+    """The SHA-256 of each file of the model's component, by its URI."""
+    digests = {published.uri: artifact.digest}
+    if published.statement:
+        digests[published.statement.uri] = published.statement.digest
+    return digests
 
 
 def _digest(content: dict[str, Any]) -> str:

@@ -9,19 +9,30 @@ from pathlib import Path
 
 from stacks.synthesis.request import Request
 
-_SOURCES = ("app.py", "stacks", "lambda_src", "requirements", "package-lock.json")
+_SOURCES = (
+    "app.py",
+    "stacks",
+    "lambda_src",
+    # The code of training jobs.
+    "model_tools",
+    "requirements",
+    "package.json",
+    "package-lock.json",
+)
 _VARIABLES = ("CDK_", "JSII_", "NODE_")
 # Where the assembly goes is no part of it; the context has its own line.
 _NOT_READ = ("CDK_OUTDIR", "CDK_CONTEXT_JSON")
+# What the set-up installs for functions in the cloud.
+_INSTALLED = ".lambda-layer"
 _LEFT_BY_PYTHON = "__pycache__"
 
 
 def digest_of_inputs(request: Request) -> str:
     """Return the SHA-256, in lower-case hex, of what `request` is synthesized from.
 
-    Files count by name and content; artifacts by name, size and time of change, because a
-    release is named by its digest and every deploy checks it; libraries by the names and versions
-    that are installed.
+    Files count by name and content; artifacts and what is installed into the checkout by name,
+    size and time of change, because they may be large and are named or locked by their digests;
+    libraries by the names and versions that are installed.
 
     Raises:
         OSError: a file cannot be read.
@@ -46,9 +57,10 @@ def _lines(request: Request) -> Iterator[str]:
             yield f"{file} {hashlib.sha256(file.read_bytes()).hexdigest()}"
     if request.pipeline and request.pipeline.is_file():
         yield f"{request.pipeline} {hashlib.sha256(request.pipeline.read_bytes()).hexdigest()}"
-    for file in _files(request.models):
-        about = file.stat()
-        yield f"{file} {about.st_size} {about.st_mtime_ns}"
+    for folder in (request.models, request.runtimes, request.root / _INSTALLED):
+        for file in _files(folder):
+            about = file.stat()
+            yield f"{file} {about.st_size} {about.st_mtime_ns}"
 
 
 def _libraries() -> list[str]:

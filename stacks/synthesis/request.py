@@ -62,6 +62,11 @@ class Request:
         return self.root / "models"
 
     @property
+    def runtimes(self) -> Path:
+        """The folder of the runtime archives that environment files pin."""
+        return self.root / ".local" / "runtime"
+
+    @property
     def environment(self) -> str | None:
         """The one environment to build; without it, all and the pipeline."""
         name = self.context.get("environment")

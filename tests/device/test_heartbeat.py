@@ -77,7 +77,7 @@ def test_every_report_has_the_shape_that_the_cloud_reads() -> None:
     beating = heartbeat(sent, sections=SECTIONS)
     with running(beating):
         eventually(lambda: len(sent.messages) == 1)
-        beating.loaded(MODEL)
+        beating.loaded(MODEL, "openvino-gpu")
         beating.frame_done(0.02)
         eventually(lambda: len(sent.messages) == 2)
         beating.failed(ErrorReport.of(CameraError("dark"), 1))
@@ -86,6 +86,7 @@ def test_every_report_has_the_shape_that_the_cloud_reads() -> None:
         jsonschema.validate(json.loads(payload), HEARTBEAT)
     starting, works, failing, stopped = reported(sent)
     assert starting["model"] is None
+    assert [starting["engine"], works["engine"]] == ["tensorflow", "openvino-gpu"]
     assert starting["function"] == FUNCTION
     assert works["status"] == "running"
     assert works["model"] == {"name": "shapes", "version": "1.0.0", "digest": "ab" * 32}

@@ -67,8 +67,14 @@ class Cores:
 
 
 @contextmanager
-def full_cores(checkout: Checkout, count: int, outputs: dict[str, str]) -> Iterator[Cores]:
-    """Provision and run `count` cores; each is ended by its own id."""
+def full_cores(
+    checkout: Checkout,
+    count: int,
+    outputs: dict[str, str],
+    *options: object,
+    environment: dict[str, str] | None = None,
+) -> Iterator[Cores]:
+    """Provision and run `count` cores, with options of `core run`; each is ended by its own id."""
     cores = Cores(checkout, [f"dev-camera-{number}" for number in range(1, count + 1)])
     alias, policy = outputs["RoleAliasName"], outputs["CoreDevicePolicyName"]
     for thing in cores.things:
@@ -76,12 +82,13 @@ def full_cores(checkout: Checkout, count: int, outputs: dict[str, str]) -> Itera
         layout = Layout.of(thing, checkout.root / ".local/cores")
         provision(cores.client("iot"), layout, identity, policy)
     command = [ROOT / ".venv-local-aws/bin/python", "-m", "local_aws", "core", "run",
-               "--camera-folder", checkout.root / ".local/scenes", "--thing"]  # fmt: skip
+               "--camera-folder", checkout.root / ".local/scenes", *map(str, options),
+               "--thing"]  # fmt: skip
     running = [
         subprocess.Popen(
             [*command, thing],
             cwd=checkout.root,
-            env={**os.environ, "PYTHONPATH": str(checkout.root)},
+            env={**os.environ, "PYTHONPATH": str(checkout.root), **(environment or {})},
             start_new_session=True,
         )
         for thing in cores.things

@@ -16,7 +16,8 @@ from stacks.synthesis.inputs import digest_of_inputs
 from stacks.synthesis.kept import KeptAssemblies
 from tests.synth.synthesis import ROOT, synthesize
 
-_CHECKOUT = ("stacks", "lambda_src", "environments", "models", "requirements")
+_CHECKOUT = ("stacks", "lambda_src", "model_tools", "environments", "models", "requirements")
+_FILES = ("app.py", "cdk.json", "package.json", "package-lock.json")
 
 # Runs app.py, and writes down every file that Python opens meanwhile.
 _WATCHED = """
@@ -37,7 +38,7 @@ def checkout(tmp_path: Path) -> Path:
     copy = tmp_path / "checkout"
     for name in _CHECKOUT:
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("app.py", "cdk.json", "package-lock.json"):
+    for name in _FILES:
         shutil.copy(ROOT / name, copy / name)
     return copy
 
@@ -77,6 +78,8 @@ CHANGES = {
     "a lock": append("requirements/project.txt"),
     "the command line's lock": append("package-lock.json"),
     "an artifact": touch_artifact,
+    "the training job's code": append("model_tools/headpose/sagemaker.py"),
+    "the command line's version": append("package.json"),
     "a new source": lambda checkout: (checkout / "stacks" / "new.py").touch(),
     "a new environment": lambda checkout: (checkout / "environments" / "qa.toml").touch(),
     "a pipeline": lambda checkout: (checkout / "delivery.toml").touch(),
@@ -135,7 +138,7 @@ def test_every_file_that_a_synthesis_opens_is_an_input(checkout: Path, tmp_path:
     }
     read = {path for path in read if "__pycache__" not in path.parts and path.parts[0] != ".local"}
     # cdk.json is read for its context, which is an input by itself.
-    known = {*_CHECKOUT, "app.py", "cdk.json", "package-lock.json"}
+    known = {*_CHECKOUT, *_FILES, ".lambda-layer"}
     assert len(read) > 50
     assert {path.parts[0] for path in read} <= known
 

@@ -113,7 +113,7 @@ def test_the_model_component_names_exactly_the_pinned_artifact(
     bucket, digest = environment.model_store.bucket_name, environment.model.digest
     assert artifact["Uri"] == f"s3://{bucket}/components/shapes/{digest}/model.zip"
     assert artifact["Permission"] == {"Read": "ALL"}
-    assert properties["ArtifactSha256"] == digest
+    assert properties["ArtifactSha256"] == {artifact["Uri"]: digest}
     assert len(properties["Recipe"].encode()) < 16_000
     assert re.fullmatch(
         r"\d+\.\d+\.\d+-sha256-[0-9a-f]{16}",

@@ -19,7 +19,6 @@ CONTENT_TAG = "deeplens:content-sha256"
 _POLL_SECONDS = 1.0
 _GIVE_UP_SECONDS = 300.0
 _PENDING = {"REQUESTED", "INITIATED"}
-_STATEMENT = ".sig"
 
 
 def provide(request: Request) -> Result:
@@ -82,20 +81,20 @@ def _verify_content(component: dict[str, Any], properties: dict[str, Any]) -> No
 
 
 def _verify_artifact(greengrass: Any, properties: dict[str, Any]) -> None:
-    """Greengrass' own digests of the artifact and its statement must be those of the release."""
-    if "ArtifactSha256" not in properties:
+    """Greengrass' own digest of each artifact, by its URI, must be the release's."""
+    promised = properties.get("ArtifactSha256")
+    if promised is None:
         return
     answer = greengrass.get_component(arn=properties["Arn"], recipeOutputFormat="JSON")
     recipe = json.loads(answer["recipe"])
     for manifest in recipe["Manifests"]:
         for artifact in manifest.get("Artifacts", []):
             found = base64.b64decode(artifact["Digest"]).hex()
-            is_statement = artifact["Uri"].endswith(_STATEMENT)
-            wanted = properties.get("StatementSha256" if is_statement else "ArtifactSha256")
-            if found != wanted:
+            expected = promised.get(artifact["Uri"])
+            if found != expected:
                 raise ResourceFailed(
                     f"{properties['Arn']}: Greengrass recorded SHA-256 {found} for "
-                    f"{artifact['Uri']}, the release has {wanted}"
+                    f"{artifact['Uri']}, the release has {expected}"
                 )
 
 

@@ -223,7 +223,9 @@ def parts_of(settings: Settings, camera: Camera) -> Parts:
             directory=settings.model_directory,
             digest=settings.model_digest,
             state_directory=settings.state_directory,
-            open_engine=engine_opener(settings.engine, settings.state_directory),
+            open_engine=engine_opener(
+                settings.engine, settings.state_directory, settings.engine_device
+            ),
             trust=ReleaseTrust(settings.trust, settings.state_directory)
             if settings.trust
             else None,

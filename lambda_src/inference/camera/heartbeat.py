@@ -59,9 +59,10 @@ class Heartbeat:
         self._last_error: ErrorReport | None = None
         self._errors = 0
 
-    def loaded(self, model: ModelIdentity) -> None:
-        """Note the model that runs from now on."""
+    def loaded(self, model: ModelIdentity, engine: str | None = None) -> None:
+        """Note the model that runs from now on, and on which engine."""
         with self._news:
+            self._engine = engine or self._engine
             self._model = model
             self._measures.restart()
 

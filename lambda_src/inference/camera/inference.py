@@ -131,8 +131,8 @@ class InferenceLoop:
         finally:
             self.is_loading = False
         self._reports.model = loaded.identity
-        self._heartbeat.loaded(loaded.identity)
-        logger.info("runs %s", loaded.identity)
+        self._heartbeat.loaded(loaded.identity, loaded.engine.name)
+        logger.info("runs %s on %s", loaded.identity, loaded.engine.name)
         if loaded.instead:
             self._reports.slowed_by(loaded.instead)
         self._on_loaded()

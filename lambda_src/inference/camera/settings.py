@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from camera.engine_choice import ENGINE_DEVICES, ENGINES, engine_here
 from camera.errors import SettingsError
 from camera.live_settings import LiveSettings, checked_setting
 from camera.live_settings import shown as _shown
 from camera.trust import OWN_KEYS, TrustSettings
-from vision.engine import DEFAULT_ENGINE, ENGINES
 from vision.errors import VisionError
 from vision.signatures import TrustedKeys
 
@@ -37,7 +37,7 @@ class Settings:
     model_digest: str
     # A kind and what it needs, for example "folder:camera".
     camera: str
-    # One of vision's engines.
+    # One of `ENGINES`.
     engine: str
     topic: str
     heartbeat_interval_seconds: float
@@ -47,6 +47,8 @@ class Settings:
     state_directory: Path = Path("state")
     # Who takes messages on.
     publisher: str = "greengrass"
+    # One of `ENGINE_DEVICES`.
+    engine_device: str = "auto"
     # None: no live view.
     live_view_port: int | None = None
     # None: releases need not be signed.
@@ -70,6 +72,7 @@ class Settings:
             ),
             camera=_text(environment, "DEEPLENS_CAMERA"),
             engine=engine_name(environment),
+            engine_device=_one_of(environment, "DEEPLENS_ENGINE_DEVICE", ENGINE_DEVICES),
             topic=_topic(environment, thing),
             heartbeat_interval_seconds=_number(
                 environment, "DEEPLENS_HEARTBEAT_INTERVAL_SECONDS", 1.0, 3600.0
@@ -91,7 +94,7 @@ def thing_name(environment: Mapping[str, str]) -> str:
 
 def engine_name(environment: Mapping[str, str]) -> str:
     """Return which engine runs the model; raise `SettingsError` when there is no such one."""
-    return _one_of(environment, "DEEPLENS_ENGINE", ENGINES, default=DEFAULT_ENGINE)
+    return _one_of(environment, "DEEPLENS_ENGINE", ENGINES, default=engine_here())
 
 
 def _trust(environment: Mapping[str, str]) -> TrustSettings | None:

@@ -31,13 +31,14 @@ class InferenceEngine(Protocol):
         ...
 
 
-def open_engine(
+def open_engine(  # noqa: PLR0913 - each is a choice of the caller's
     name: str,
     artifact: Artifact,
     *,
     threads: int | None = None,
     precision: str = "f32",
     cache: Path | None = None,
+    device: str = "cpu",
 ) -> InferenceEngine:
     """Load an artifact's model and run it once, so that the first picture is not the slow one.
 
@@ -50,8 +51,10 @@ def open_engine(
         threads: None leaves the choice to the runtime.
         precision: f32, or bf16 (OpenVINO only), which changes the numbers.
         cache: a folder for OpenVINO's compiled models.
+        device: cpu, gpu or auto; an engine on a GPU has a name that says so.
 
     Raises:
+        EngineError: there is no such device.
         ArtifactError: the graph is not one, or lacks a tensor that the manifest names.
         ValueError: there is no such engine or precision.
     """
@@ -68,8 +71,11 @@ def open_engine(
         threads=threads,
         precision=precision,
         cache=cache,
+        device=device,
     )
-    engine = ModelEngine(name, artifact, runtime) if not cut else CutEngine(name, artifact, runtime)
+    shown = name if runtime.device == "cpu" else f"{name}-{runtime.device}"
+    kind = CutEngine if cut else ModelEngine
+    engine: InferenceEngine = kind(shown, artifact, runtime)
     side_px = _WARM_UP_SIDE_PX
     engine.infer(np.zeros((spec.height_px or side_px, spec.width_px or side_px, 3), np.uint8))
     return engine

@@ -13,5 +13,9 @@ class LabelMapError(VisionError):
     """The label map cannot be used."""
 
 
+class EngineError(VisionError):
+    """The machine has not what the engine was told to use."""
+
+
 class ArtifactError(VisionError):
     """The artifact's bytes are not those that were promised."""

@@ -5,10 +5,13 @@ Answers come in an order of its own, so they are asked for by name. And its pack
 import to its makers, unless the reporting package is missing.
 """
 
+import logging
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from vision.errors import ArtifactError
+from vision.errors import ArtifactError, EngineError
 from vision.runtimes import Arrays, as_array
 
 # A camera reports to its owner alone: to OpenVINO, the package is missing.
@@ -16,9 +19,13 @@ sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
 
 import openvino  # noqa: E402 - after the line above
 
+logger = logging.getLogger(__name__)
+
+_CPU, _GPU = "CPU", "GPU"
+
 
 class OpenVinoRuntime:
-    """Runs a frozen graph on the CPU."""
+    """Runs a frozen graph on the CPU or an Intel GPU; `device` says which."""
 
     def __init__(  # noqa: PLR0913 - each is a choice of the caller's
         self,
@@ -29,21 +36,21 @@ class OpenVinoRuntime:
         threads: int | None = None,
         precision: str = "f32",
         cache: Path | None = None,
+        device: str = "cpu",
     ) -> None:
         core = openvino.Core()
+        devices = devices_for(device, core.available_devices)
         settings: dict[str, str | int] = {
             "INFERENCE_PRECISION_HINT": precision,
             "PERFORMANCE_HINT": "LATENCY",
         }
-        if threads is not None:
-            settings["INFERENCE_NUM_THREADS"] = threads
         if cache is not None:
             settings["CACHE_DIR"] = str(cache)
         try:
             model = core.read_model(graph)
             if shapes:
                 model.reshape({name: list(shape) for name, shape in shapes.items()})
-            self._compiled = core.compile_model(model, "CPU", settings)
+            self.device, self._compiled = _compiled(core, model, devices, settings, threads)
             self._ports = {name: self._compiled.output(name) for name in outputs}
         except RuntimeError as error:
             raise ArtifactError(f"{graph}: OpenVINO cannot load it: {_in_short(error)}") from None
@@ -59,6 +66,48 @@ class OpenVinoRuntime:
             name: as_array(self._request.get_tensor(port).data)
             for name, port in self._ports.items()
         }
+
+
+def devices_for(wanted: str, available: Sequence[str]) -> list[str]:
+    """Return what to compile for, in this order, of what OpenVINO sees, such as `GPU.0`.
+
+    Args:
+        wanted: `auto`, `cpu` or `gpu`.
+        available: OpenVINO's own names.
+
+    Raises:
+        EngineError: there is no such device.
+    """
+    gpus = [name for name in available if name.partition(".")[0] == _GPU][:1]
+    if wanted == "gpu" and not gpus:
+        raise EngineError(
+            f"engine_device 'gpu': OpenVINO sees {', '.join(available) or 'no device'} here, and "
+            "no GPU; it needs an Intel GPU, its driver, and the component's user in the group "
+            "render; 'auto' takes the CPU where there is none"
+        )
+    found = {"cpu": [_CPU], "gpu": gpus, "auto": [*gpus, _CPU]}.get(wanted)
+    if found is None:
+        raise EngineError(f"engine_device {wanted!r}: expected 'auto', 'cpu' or 'gpu'")
+    return found
+
+
+def _compiled(
+    core: Any, model: Any, devices: list[str], settings: dict[str, str | int], threads: int | None
+) -> tuple[str, Any]:
+    """Compile for the first device that takes the model; the last one's refusal is raised."""
+    *tried, last = devices
+    for device in tried:
+        try:
+            return _in_word(device), core.compile_model(model, device, settings)
+        except RuntimeError as error:
+            logger.warning("%s does not take the model: %s", device, _in_short(error))
+    if last == _CPU and threads is not None:
+        settings = {**settings, "INFERENCE_NUM_THREADS": threads}
+    return _in_word(last), core.compile_model(model, last, settings)
+
+
+def _in_word(device: str) -> str:
+    return device.partition(".")[0].lower()
 
 
 def _in_short(error: Exception) -> str:

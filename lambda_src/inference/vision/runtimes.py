@@ -6,17 +6,21 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from vision.errors import ArtifactError
+from vision.errors import ArtifactError, EngineError
 
 Arrays = dict[str, npt.NDArray[Any]]
 
 OPENVINO, TENSORFLOW = "openvino", "tensorflow"
 RUNTIMES = (OPENVINO, TENSORFLOW)
 PRECISIONS = ("f32", "bf16")
+DEVICES = ("cpu", "gpu")
 
 
 class Runtime(Protocol):
     """Runs one graph."""
+
+    # What it computes on: one of `DEVICES`.
+    device: str
 
     def run(self, feed: Arrays) -> Arrays:
         """Return the outputs by tensor name, such as `detection_scores:0`, for inputs by name."""
@@ -32,6 +36,7 @@ def open_runtime(  # noqa: PLR0913 - each is a choice of the caller's
     threads: int | None = None,
     precision: str = "f32",
     cache: Path | None = None,
+    device: str = "cpu",
 ) -> Runtime:
     """Load a frozen graph.
 
@@ -43,9 +48,11 @@ def open_runtime(  # noqa: PLR0913 - each is a choice of the caller's
         threads: None leaves the choice to the runtime.
         precision: one of `PRECISIONS`; bf16 is OpenVINO's only, and changes the numbers.
         cache: a folder for OpenVINO's compiled models.
+        device: one of `DEVICES`, or `auto`: an Intel GPU where OpenVINO has one that works.
 
     Raises:
         ArtifactError: the file is no graph, or has no such tensor.
+        EngineError: there is no such device.
         ValueError: no such runtime, or a precision that it does not have.
     """
     if precision not in PRECISIONS:
@@ -54,11 +61,19 @@ def open_runtime(  # noqa: PLR0913 - each is a choice of the caller's
         from vision.openvino_runtime import OpenVinoRuntime  # noqa: PLC0415 - not always there
 
         return OpenVinoRuntime(
-            graph, outputs, shapes=shapes, threads=threads, precision=precision, cache=cache
+            graph,
+            outputs,
+            shapes=shapes,
+            threads=threads,
+            precision=precision,
+            cache=cache,
+            device=device,
         )
     if name == TENSORFLOW:
         if precision != "f32":
             raise ValueError(f"tensorflow runs graphs as they are; {precision} is OpenVINO's")
+        if device == "gpu":
+            raise EngineError("engine 'tensorflow' computes on the CPU; 'openvino' has a GPU")
         from vision.tensorflow_runtime import TensorFlowRuntime  # noqa: PLC0415 - takes seconds
 
         return TensorFlowRuntime(graph, outputs, threads=threads)

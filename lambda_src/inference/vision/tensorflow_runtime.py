@@ -35,6 +35,7 @@ class TensorFlowRuntime:
         if threads is not None:
             config.intra_op_parallelism_threads = threads
             config.inter_op_parallelism_threads = threads
+        self.device = "cpu"
         self._session = tf.compat.v1.Session(graph=imported, config=config)
 
     def run(self, feed: Arrays) -> Arrays:

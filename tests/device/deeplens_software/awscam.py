@@ -1,17 +1,70 @@
 """Stands where a DeepLens has its camera: `getLastFrame() -> (ret, frame)`, blue first.
 
 Source: AWS DeepLens Developer Guide, "Device Library". Pictures are those of the folder `camera`.
+The model's numbers are computed by OpenVINO, as on the device, in a release that is newer.
 """
 
+import json
+from functools import cache
 from itertools import cycle
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-_FILES = cycle(sorted(one for one in Path("camera").iterdir() if one.suffix != ".json"))
+from vision.runtimes import open_runtime
+
+
+@cache
+def _files() -> "cycle[Path]":
+    return cycle(sorted(one for one in Path("camera").iterdir() if one.suffix != ".json"))
 
 
 def getLastFrame() -> tuple[bool, np.ndarray]:  # noqa: N802 - its name there
-    with Image.open(next(_FILES)) as picture:
+    with Image.open(next(_files())) as picture:
         return True, np.array(picture.convert("RGB"))[:, :, ::-1]
+
+
+class Model:
+    """Runs what `mo` made, on a GPU if asked to; answers as the Developer Guide shows them."""
+
+    def __init__(self, path: str, settings: dict[str, int]) -> None:
+        described = json.loads(Path(path).read_text())
+        if described.get("broken"):
+            raise RuntimeError("Failed to load the network")
+        self.loaded_on_gpu = bool(settings["GPU"])
+        self._outputs = described["outputs"]
+        self._size = described["size"]
+        self._input = described["input"]
+        self._runtime = open_runtime(
+            "openvino", Path(described["graph"]), tuple(self._outputs.values())
+        )
+
+    def doInference(self, frame: np.ndarray) -> dict[str, np.ndarray]:  # noqa: N802 - its name
+        assert frame.shape == (self._size[1], self._size[0], 3)
+        return self._runtime.run({self._input: frame[np.newaxis]})
+
+    def parseResult(  # noqa: N802 - its name
+        self, kind: str, raw: dict[str, np.ndarray]
+    ) -> dict[str, list[dict[str, float]]]:
+        found = {role: raw[name] for role, name in self._outputs.items()}
+        if kind == "classification":
+            scores = found["scores"][0]
+            order = np.argsort(scores)[::-1]
+            return {kind: [{"label": float(i), "prob": float(scores[i])} for i in order]}
+        assert kind == "ssd"
+        width, height = self._size
+        answer = []
+        for i in range(int(found["num_detections"][0])):
+            ymin, xmin, ymax, xmax = found["detection_boxes"][0][i]
+            answer.append(
+                {
+                    "label": float(found["detection_classes"][0][i]),
+                    "prob": float(found["detection_scores"][0][i]),
+                    "xmin": xmin * width,
+                    "ymin": ymin * height,
+                    "xmax": xmax * width,
+                    "ymax": ymax * height,
+                }
+            )
+        return {kind: answer}

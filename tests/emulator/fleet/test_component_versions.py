@@ -38,7 +38,7 @@ def properties(name: str, artifact: tuple[str, str], version: str = "1.0.0") -> 
         "Arn": f"arn:aws:greengrass:{REGION}:{ACCOUNT}:components:{name}:versions:{version}",
         "Recipe": text,
         "ContentSha256": hashlib.sha256(text.encode()).hexdigest(),
-        "ArtifactSha256": sha256,
+        "ArtifactSha256": {uri: sha256},
     }
 
 
@@ -107,7 +107,7 @@ def test_other_content_under_the_same_version_is_refused_with_both_digests(
 def test_an_artifact_that_is_not_the_releases_is_refused(
     component: CloudFormation, artifact: tuple[str, str], unique: str
 ) -> None:
-    wanted = properties(f"{unique}.model", artifact) | {"ArtifactSha256": "1" * 64}
+    wanted = properties(f"{unique}.model", artifact) | {"ArtifactSha256": {artifact[0]: "1" * 64}}
     refused = component("Create", wanted)
     assert refused["Status"] == "FAILED"
     assert artifact[1] in refused["Reason"]

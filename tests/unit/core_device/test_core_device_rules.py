@@ -53,10 +53,10 @@ def test_another_operation_allows_nothing() -> None:
 
 
 def test_recipe_variables_of_direct_dependencies_are_filled_in() -> None:
-    folders = {"model.a": {"path": Path("/x"), "decompressedPath": Path("/y")}}
-    text = "{model.a:artifacts:path}/m.zip {model.b:artifacts:path} {model.a:work:path}"
+    folders = {"model.a": {"artifacts:path": Path("/x"), "work:path": Path("/w")}}
+    text = "{model.a:artifacts:path}/m.zip {model.b:artifacts:path} {model.a:work:path} {a.b:c:d}"
     filled = interpolated(text, "inference", folders)
-    assert filled == "/x/m.zip {model.b:artifacts:path} {model.a:work:path}"
+    assert filled == "/x/m.zip {model.b:artifacts:path} /w {a.b:c:d}"
 
 
 json_objects = st.dictionaries(

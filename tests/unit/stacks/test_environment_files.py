@@ -73,7 +73,11 @@ def test_the_committed_environments_are_valid() -> None:
         ("[fleet]", "[inference]\ntopic = 'cam-{thing}/x'\n[fleet]", "as a whole level"),
         ("[fleet]", "[inference]\ntopic = 'a/b/c/d/e/f/g/h/i'\n[fleet]", "7 slashes"),
         ("[fleet]", '[inference]\ntopic = "it\'s"\n[fleet]', "no quote"),
-        ("[fleet]", "[inference]\nengine = 'mxnet'\n[fleet]", "'openvino' or 'tensorflow'"),
+        (
+            "[fleet]",
+            "[inference]\nengine = 'mxnet'\n[fleet]",
+            "'openvino', 'tensorflow' or 'awscam'",
+        ),
         ("[fleet]", "[inference]\nlog_retention_days = 2\n[fleet]", "given 2: input should be 1"),
         ('thing_group = "deeplens-dev"', "things = ['a b']", "fleet.things.0: given 'a b'"),
         ('thing_group = "deeplens-dev"', "things = ['a', 'a']", "listed once; twice: a"),
@@ -179,6 +183,20 @@ def test_names_follow_from_the_environment_unless_they_are_said(tmp_path: Path) 
     [
         ("[fleet]\ncore_runtime = 'lite'\n[inference]\nisolation_mode = 'GreengrassContainer'",
          "fleet.core_runtime 'lite' runs no Lambda component"),
+        ("[inference]\nisolation_mode = 'GreengrassContainer'", "say fleet.cgroups 'v1'"),
+        (("[fleet]\ncgroups = 'v1'\n[inference]\nisolation_mode = 'GreengrassContainer'\n[runtime]"
+         f"\namd64 = '{DIGEST}'"), "does not show the runtime's folder"),
+        (f"[inference]\nengine = 'tensorflow'\n[runtime]\namd64 = '{DIGEST}'",
+         "the [runtime] has no TensorFlow"),
+        ("[fleet]\ncore_runtime = 'lite'\n[inference]\ncamera = 'awscam'",
+         "inference.camera 'awscam' is of an AWS DeepLens"),
+        ("[fleet]\ncore_runtime = 'lite'\n[inference]\nengine = 'awscam'",
+         "inference.engine 'awscam' is of an AWS DeepLens"),
+        (("[fleet]\ncgroups = 'v1'\n[inference]\nisolation_mode = 'GreengrassContainer'\n"
+         "camera = 'awscam'"), "which a container does not show"),
+        ("[inference]\nengine = 'tensorflow'\nengine_device = 'gpu'", "TensorFlow computes on"),
+        ("[runtime]\narm64 = 'x'", "did you mean 'amd64'?"),
+        ("[runtime]\namd64 = 'x'", "runtime.amd64: given 'x'"),
         ("[monitoring]\nno_heartbeat_minutes = 1\n[inference]\nheartbeat_interval_seconds = 60",
          "at least 3 minutes work"),
         ("[monitoring]\nenabled = 3", "monitoring.enabled: given 3"),

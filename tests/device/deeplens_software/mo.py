@@ -1,0 +1,33 @@
+"""Stands where a DeepLens has its model optimizer: `optimize(…) -> (status, path)`.
+
+Source: AWS DeepLens Developer Guide, "Model optimization". The artifacts' folder is that of the
+environment variable, where the device has /opt/awscam/artifacts.
+"""
+
+import json
+import os
+from pathlib import Path
+
+
+def optimize(
+    model_name: str, input_width: int, input_height: int, platform: str = "mx"
+) -> tuple[int, str]:
+    if platform != "tf":
+        return 1, ""
+    artifacts = Path(os.environ["DEEPLENS_MODEL_DIRECTORY"])
+    graph = artifacts / f"{model_name}.pb"
+    if not graph.is_file() or max(input_width, input_height) > 1024:
+        return 2, ""
+    manifest = json.loads((artifacts / "manifest.json").read_text())
+    made = Path.cwd() / f"{model_name}.xml"
+    made.write_text(
+        json.dumps(
+            {
+                "graph": str(graph),
+                "size": [input_width, input_height],
+                "input": manifest["input"]["name"],
+                "outputs": {role: one["name"] for role, one in manifest["outputs"].items()},
+            }
+        )
+    )
+    return 0, str(made)

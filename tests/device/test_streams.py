@@ -1,0 +1,215 @@
+"""Real streams: RTSP by a camera that speaks it, and what can be said of V4L2 without a camera."""
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from camera.capture import CaptureLoop
+from camera.errors import CameraError
+from camera.frames import Camera, NewestFrame
+from camera.live_settings import CurrentSettings
+from camera.sources import camera_from, video
+from tests.device.bench import live_settings
+from tests.device.greengrass_ipc import eventually
+from tests.device.network_cameras import write_video
+from tests.device.rtsp_camera import Rtsp, number_of, numbered, serving_rtsp
+
+# A loaded machine is slow, not wrong.
+SECONDS = 60.0
+
+
+class Reports:
+    """Notes what the loop reports."""
+
+    def __init__(self) -> None:
+        self.errors: list[str] = []
+
+    def stopped_by(self, error: Exception, _consecutive: int) -> None:
+        self.errors.append(str(error))
+
+    def slowed_by(self, error: Exception) -> None:
+        self.errors.append(str(error))
+
+
+@contextmanager
+def captured(address: str, interval_seconds: float = 0.001) -> Iterator[tuple[NewestFrame, Any]]:
+    """Run the camera's thread on an address, with pauses that are short."""
+    newest, reports = NewestFrame(), Reports()
+    settings = CurrentSettings(live_settings(frame_interval_seconds=interval_seconds))
+    ending = threading.Event()
+    more: dict[str, Any] = {"reports": reports, "wait": lambda _: ending.wait(0.05)}
+    camera = camera_from(address)
+    loop = CaptureLoop(camera=camera, newest=newest, settings=settings, **more)
+    thread = threading.Thread(target=loop.run)
+    thread.start()
+    try:
+        yield newest, reports
+    finally:
+        loop.stop()
+        ending.set()
+        thread.join(SECONDS)
+        assert not thread.is_alive()
+        camera.close()
+
+
+def take_all(camera: Camera) -> None:
+    while True:
+        camera.capture()
+
+
+def test_pictures_arrive_whole_and_in_order() -> None:
+    with serving_rtsp(Rtsp()) as port:
+        camera = camera_from(f"rtsp://127.0.0.1:{port}/stream")
+        frames = [camera.capture() for _ in range(10)]
+        camera.close()
+    numbers = [number_of(frame.image) for frame in frames]
+    assert numbers == list(range(numbers[0], numbers[0] + 10))
+    for frame, number in zip(frames, numbers, strict=True):
+        assert frame.image.dtype == np.uint8
+        assert np.abs(frame.image.astype(int) - numbered(number)).mean() < 4
+        assert frame.source == f"rtsp://127.0.0.1:{port}/stream"
+
+
+def test_the_newest_picture_wins_and_the_others_are_counted() -> None:
+    served = Rtsp(count=60, hangs_up=False)
+    with (
+        serving_rtsp(served) as port,
+        captured(f"rtsp://127.0.0.1:{port}/s") as (newest, _),
+    ):
+        # Nobody takes a picture meanwhile.
+        eventually(lambda: newest.dropped >= 20)
+        taken = []
+
+        def takes_one_of_the_last() -> bool:
+            if found := newest.take(0.1):
+                taken.append(number_of(found.frame.image))
+            return bool(taken) and taken[-1] >= 58
+
+        eventually(takes_one_of_the_last)
+        assert taken[0] > 20
+        assert taken == sorted(set(taken))
+        assert served.connections == 1
+        served.ending.set()
+
+
+def test_a_camera_that_went_is_called_again_until_it_is_back() -> None:
+    first, second = Rtsp(), Rtsp(sent=1000)
+    with ExitStack() as served:
+        port = served.enter_context(serving_rtsp(first))
+        address = f"rtsp://127.0.0.1:{port}/stream"
+        with captured(address) as (newest, reports):
+            eventually(lambda: newest.take(0.1))
+            served.close()
+            eventually(lambda: any("cannot be opened" in one for one in reports.errors))
+
+            def shows_the_second() -> bool:
+                taken = newest.take(0.1)
+                return taken is not None and number_of(taken.frame.image) > 1000
+
+            with serving_rtsp(second, port):
+                eventually(shows_the_second)
+        assert all(address in one for one in reports.errors)
+
+
+def test_a_camera_that_falls_silent_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(video, "_TIMEOUT_MS", 3000)
+    with serving_rtsp(Rtsp(count=30, hangs_up=False)) as port:
+        camera = camera_from(f"rtsp://127.0.0.1:{port}/stream")
+        camera.capture()
+        with pytest.raises(CameraError, match="gave no picture; it is opened anew"):
+            take_all(camera)
+        camera.close()
+
+
+def test_a_password_opens_the_stream_and_a_wrong_one_is_one_clear_error(tmp_path: Path) -> None:
+    with serving_rtsp(Rtsp(password="open sesame")) as port:
+        for password, works in (("wrong", False), ("open sesame", True)):
+            (tmp_path / "camera-password").write_text(password)
+            camera = camera_from(f"rtsp://eye@127.0.0.1:{port}/stream", tmp_path)
+            if works:
+                assert camera.capture().source == f"rtsp://127.0.0.1:{port}/stream"
+            else:
+                with pytest.raises(CameraError, match="are user and password right") as refused:
+                    camera.capture()
+                assert "wrong" not in str(refused.value)
+            camera.close()
+
+
+# V4L2: OpenCV's own backend is asked, on files that are no cameras.
+
+
+def as_character_device(_: Path) -> Path:
+    return Path("/dev/null")
+
+
+def as_file(folder: Path) -> Path:
+    (folder / "video").write_bytes(b"no camera")
+    return folder / "video"
+
+
+@pytest.mark.parametrize("made", [as_character_device, as_file])
+def test_what_is_no_camera_cannot_be_opened_by_v4l2(
+    tmp_path: Path, made: Callable[[Path], Path]
+) -> None:
+    camera = video.V4l2Camera(made(tmp_path))
+    with pytest.raises(CameraError, match="does another program use it"):
+        camera.capture()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may open everything")
+def test_a_device_of_another_group_says_which_group_is_missing(tmp_path: Path) -> None:
+    device = as_file(tmp_path)
+    device.chmod(0)
+    with pytest.raises(CameraError, match="must be in the group video"):
+        video.V4l2Camera(device).capture()
+
+
+def test_the_group_is_named_where_the_device_is_not_allowed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.access", lambda *_: False)
+    with pytest.raises(CameraError, match="must be in the group video"):
+        video.V4l2Camera(as_file(tmp_path)).capture()
+
+
+def test_a_v4l2_camera_keeps_one_picture_and_is_opened_anew_when_it_is_unplugged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OpenCV reads a file in place of the device; the calls are those for V4L2."""
+    write_video(tmp_path / "pictures.avi", [40, 200])
+    asked: list[tuple[object, ...]] = []
+
+    class Capture:
+        def __init__(self, device: str, backend: int) -> None:
+            asked.append(("open", device, backend))
+            self._file = cv2.VideoCapture(str(tmp_path / "pictures.avi"), cv2.CAP_FFMPEG)
+
+        def set(self, key: int, value: float) -> None:
+            asked.append(("set", key, value))
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._file, name)
+
+    library = SimpleNamespace(
+        VideoCapture=Capture,
+        CAP_V4L2=cv2.CAP_V4L2,
+        CAP_PROP_BUFFERSIZE=cv2.CAP_PROP_BUFFERSIZE,
+    )
+    monkeypatch.setattr(video, "_opencv", lambda: library)
+    camera = camera_from("v4l2:/dev/video7")
+    reds = [int(np.median(camera.capture().image[..., 0])) for _ in range(2)]
+    assert reds == pytest.approx([40, 200], abs=8)
+    with pytest.raises(CameraError, match="/dev/video7 gave no picture; it is opened anew"):
+        camera.capture()
+    camera.capture()
+    camera.close()
+    opened = [("open", "/dev/video7", cv2.CAP_V4L2), ("set", cv2.CAP_PROP_BUFFERSIZE, 1)]
+    assert asked == opened * 2

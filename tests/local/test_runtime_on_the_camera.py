@@ -1,0 +1,96 @@
+"""The runtime component, deployed: a device that has nothing but Python runs the loop from it."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from model_tools.shapes.scenes import write_scenes
+from stacks.config import load_environment
+from tests.local.checkout import ROOT, Checkout, fresh_checkout
+from tests.local.cores import Cores, full_cores
+from tests.python_3_12 import python_3_12
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
+
+# Nobody listens on the discard port.
+DEAD_INDEX = "http://127.0.0.1:9/simple"
+
+
+@pytest.fixture
+def bare_python(tmp_path: Path) -> Path:
+    """A device's python3.12, without any package."""
+    folder = tmp_path / "device-python"
+    subprocess.run([python_3_12(), "-m", "venv", "--without-pip", folder], check=True)
+    python = folder / "bin" / "python"
+    imported = subprocess.run([python, "-c", "import numpy"], capture_output=True, check=False)
+    assert imported.returncode != 0
+    return python
+
+
+@pytest.fixture
+def deployed(tmp_path: Path) -> Iterator[Checkout]:
+    """A checkout whose dev was deployed with the runtime of this machine pinned."""
+    root = tmp_path / "checkout"
+    root.mkdir()
+    with fresh_checkout(root) as checkout:
+        for other in ("staging", "production"):
+            (checkout.root / f"environments/{other}.toml").unlink()
+        write_scenes(checkout.root / ".local/scenes", 4, seed=0)
+        runtime = ROOT / ".local/runtime"
+        subprocess.run(
+            [sys.executable, "-m", "tools.runtime", "--architecture", "amd64",
+             "--pin", checkout.root / "environments/dev.toml"],
+            cwd=ROOT,
+            check=True,
+        )  # fmt: skip
+        (checkout.root / ".local/runtime").symlink_to(runtime)
+        checkout.demo("deploy", "dev")
+        yield checkout
+
+
+def test_a_bare_device_without_a_network_runs_the_loop_from_the_runtime(
+    deployed: Checkout, bare_python: Path, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / ".pip").mkdir()
+    (home / ".pip/pip.conf").write_text(f"[global]\nindex-url = {DEAD_INDEX}\n")
+    digest = load_environment(deployed.root / "environments/dev.toml").model.digest
+    [stack] = (
+        Cores(deployed, [])
+        .client("cloudformation")
+        .describe_stacks(StackName="dev-Devices")["Stacks"]
+    )
+    outputs = {one["OutputKey"]: one["OutputValue"] for one in stack["Outputs"]}
+    with full_cores(
+        deployed, 1, outputs, "--device-python", bare_python, environment={"HOME": str(home)}
+    ) as cores:
+        cores.wait_until_all_run(digest)
+        root = deployed.root / ".local/cores/dev-camera-1/greengrass/v2"
+        log = (root / "logs/deeplens.dev.runtime.log").read_text()
+        assert log.count("the runtime is installed") == 1
+        [environment] = (root / "work/deeplens.dev.runtime").iterdir()
+        mapped = _libraries_of_camera(deployed.root)
+        for package in ("numpy", "openvino", "awscrt"):
+            folder = environment / "lib/python3.12/site-packages"
+            assert any(file.is_relative_to(folder / package) for file in mapped) or any(
+                file.is_relative_to(folder) and file.name.startswith(f"_{package}")
+                for file in mapped
+            ), package
+        assert not any(file.is_relative_to(ROOT / ".venv-device") for file in mapped)
+
+
+def _libraries_of_camera(checkout: Path) -> set[Path]:
+    """Return the shared libraries that the camera's own process has mapped."""
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            below = (process / "cwd").readlink().is_relative_to(checkout)
+            if below and b"lambda_runtime.py" in (process / "cmdline").read_bytes():
+                lines = (process / "maps").read_text().splitlines()
+                return {Path(line.split(None, 5)[5]) for line in lines if line.endswith(".so")}
+        except OSError:
+            continue
+    raise AssertionError("no camera process")

@@ -1,0 +1,76 @@
+"""Small wheels, and the archive of a runtime made of them."""
+
+import base64
+import ensurepip
+import hashlib
+import io
+import os
+import platform
+import subprocess
+import zipfile
+from pathlib import Path
+
+from tests.python_3_12 import python_3_12
+from tools.runtime.archive import Built, build
+from tools.runtime.locked import Locked
+from tools.runtime.targets import TARGETS
+
+[HERE] = [target for target in TARGETS if target.machine == platform.machine()]
+
+
+def wheel(folder: Path, name: str, version: str = "1.0", code: str = "") -> Path:
+    """Write a wheel with one module of that name, as small as pip takes it."""
+    info = f"{name}-{version}.dist-info"
+    members = {
+        f"{name}.py": code,
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    record = "".join(
+        f"{path},sha256={_record_digest(text)},{len(text)}\n" for path, text in members.items()
+    )
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for path, text in {**members, f"{info}/RECORD": f"{record}{info}/RECORD,,\n"}.items():
+            archive.writestr(zipfile.ZipInfo(path), text)
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f"{name}-{version}-py3-none-any.whl"
+    file.write_bytes(content.getvalue())
+    return file
+
+
+def _record_digest(text: str) -> str:
+    return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).decode().rstrip("=")
+
+
+def locked(file: Path) -> Locked:
+    name, version, *_ = file.name.split("-")
+    return Locked(name, version, (hashlib.sha256(file.read_bytes()).hexdigest(),))
+
+
+def archive(folder: Path, *wheels: Path) -> Built:
+    """Build a runtime of this machine's architecture, with the pip that Python itself has."""
+    [pip] = (Path(ensurepip.__file__).parent / "_bundled").glob("pip-*.whl")
+    pins = [locked(file) for file in (*wheels, pip)]
+    by_name = {one.name: file for one, file in zip(pins, (*wheels, pip), strict=True)}
+    return build(pins, by_name, HERE, folder)
+
+
+def unpacked(built: Built, folder: Path) -> Path:
+    """Unpack as Greengrass does."""
+    with zipfile.ZipFile(built.path) as packed:
+        packed.extractall(folder)
+    return folder
+
+
+def install(
+    runtime: Path, into: Path, python: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run the install step with an index that nobody serves."""
+    return subprocess.run(
+        [python or python_3_12(), runtime / "install_runtime.py", into],
+        env={"PATH": os.environ["PATH"], "PIP_INDEX_URL": "http://127.0.0.1:9/simple"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )

@@ -1,0 +1,111 @@
+"""Which device OpenVINO computes on: an Intel GPU where there is one, and never by surprise."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import openvino
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.unit.vision.test_engine import shapes
+from vision.artifact import Artifact
+from vision.engine import open_engine
+from vision.errors import EngineError
+from vision.openvino_runtime import devices_for
+from vision.runtimes import open_runtime
+
+__all__ = ["shapes"]
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+names = st.lists(st.sampled_from(["CPU", "GPU", "GPU.0", "GPU.1", "NPU", "AUTO"]), unique=True)
+
+
+@given(available=names)
+def test_every_choice_names_a_device_that_is_there_or_is_refused(available: list[str]) -> None:
+    gpus = [name for name in available if name.startswith("GPU")]
+    assert devices_for("cpu", available) == ["CPU"]
+    assert devices_for("auto", available) == [*gpus[:1], "CPU"]
+    if gpus:
+        assert devices_for("gpu", available) == gpus[:1]
+    else:
+        with pytest.raises(EngineError, match=r"OpenVINO sees .*'auto' takes the CPU"):
+            devices_for("gpu", available)
+
+
+def test_a_device_that_is_none_is_refused() -> None:
+    with pytest.raises(EngineError, match="engine_device 'tpu': expected 'auto', 'cpu' or 'gpu'"):
+        devices_for("tpu", ["CPU"])
+
+
+def test_a_gpu_that_is_not_there_is_one_clear_error(shapes: Artifact) -> None:
+    if any(name.startswith("GPU") for name in openvino.Core().available_devices):
+        pytest.skip("this machine has a GPU that OpenVINO sees")
+    with pytest.raises(EngineError, match=r"OpenVINO sees CPU here, and no GPU") as refused:
+        open_engine("openvino", shapes, device="gpu")
+    assert "\n" not in str(refused.value)
+    assert open_engine("openvino", shapes, device="auto").name == "openvino"
+
+
+def test_tensorflow_has_no_gpu(shapes: Artifact) -> None:
+    with pytest.raises(EngineError, match="'openvino' has a GPU"):
+        open_runtime("tensorflow", shapes.graph_file, (), device="gpu")
+
+
+class MachineWithGpu(openvino.Core):
+    """Says that it has a GPU; what is compiled for it runs on the CPU, or is refused."""
+
+    refuses = False
+    compiled_for: list[tuple[str, dict[str, Any]]]
+
+    @property
+    def available_devices(self) -> list[str]:
+        return ["CPU", "GPU.0", "GPU.1"]
+
+    def compile_model(self, model: Any, device: str, settings: dict[str, Any]) -> Any:
+        self.compiled_for.append((device, settings))
+        if device != "CPU" and self.refuses:
+            raise RuntimeError("Check 'driver' failed at src/plugin.cpp:1:\n[GPU] out of memory")
+        return super().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> type[MachineWithGpu]:
+    made = type("Machine", (MachineWithGpu,), {"compiled_for": []})
+    monkeypatch.setattr("openvino.Core", made)
+    return made
+
+
+@pytest.mark.parametrize("device", ["auto", "gpu"])
+def test_a_gpu_is_used_and_named(
+    machine: type[MachineWithGpu], shapes: Artifact, device: str, tmp_path: Path
+) -> None:
+    engine = open_engine("openvino", shapes, device=device, threads=1, cache=tmp_path)
+    assert engine.name == "openvino-gpu"
+    [(used, settings)] = machine.compiled_for
+    assert used == "GPU.0"
+    # The GPU's plugin knows no threads of the CPU, and refuses what it does not know.
+    assert "INFERENCE_NUM_THREADS" not in settings
+    assert engine.infer(np.zeros((96, 128, 3), np.uint8)) is not None
+
+
+def test_auto_falls_back_to_the_cpu_when_the_gpu_does_not_take_the_model(
+    machine: type[MachineWithGpu], shapes: Artifact, caplog: pytest.LogCaptureFixture
+) -> None:
+    machine.refuses = True
+    engine = open_engine("openvino", shapes, device="auto", threads=1)
+    assert engine.name == "openvino"
+    assert [used for used, _ in machine.compiled_for] == ["GPU.0", "CPU"]
+    assert machine.compiled_for[1][1]["INFERENCE_NUM_THREADS"] == 1
+    assert "GPU.0 does not take the model: [GPU] out of memory" in caplog.text
+
+
+def test_gpu_is_held_to_when_it_does_not_take_the_model(
+    machine: type[MachineWithGpu], shapes: Artifact
+) -> None:
+    machine.refuses = True
+    with pytest.raises(Exception, match="out of memory"):
+        open_engine("openvino", shapes, device="gpu")
+    assert [used for used, _ in machine.compiled_for] == ["GPU.0"]

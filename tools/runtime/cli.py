@@ -1,0 +1,98 @@
+"""Build the runtime archives, and pin them in an environment file."""
+
+import json
+from pathlib import Path
+
+import click
+import tomlkit
+import tomlkit.exceptions
+from rich.console import Console
+
+from tools.runtime.archive import Built, build
+from tools.runtime.errors import RuntimeBuildError
+from tools.runtime.locked import locked_for
+from tools.runtime.targets import TARGETS, Target
+from tools.runtime.wheels import fetch
+
+ROOT = Path(__file__).resolve().parents[2]
+_MIB = 1 << 20
+
+
+@click.command()
+@click.option(
+    "--architecture",
+    "architectures",
+    type=click.Choice([target.architecture for target in TARGETS]),
+    multiple=True,
+    help="Build for this one only; may be repeated. Default: all.",
+)
+@click.option(
+    "--pin",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Environment file whose [runtime] gets the digests.",
+)
+@click.option(
+    "--lock",
+    type=click.Path(path_type=Path),
+    default=ROOT / "requirements" / "runtime.txt",
+    help="The lock file.  [default: requirements/runtime.txt]",
+)
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=ROOT / ".local" / "runtime",
+    help="Where wheels and archives are kept.  [default: .local/runtime]",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the digests as JSON.")
+def main(
+    architectures: tuple[str, ...], pin: Path | None, lock: Path, folder: Path, *, as_json: bool
+) -> None:
+    """Build the camera's Python environment as archives of wheels, one for each architecture.
+
+    The same lock gives the same bytes on any machine, so the digest that an environment file pins
+    is built again anywhere. Wheels are downloaded once.
+
+    Exit codes: 0 built, 1 a wheel or the lock is not what it should be, 2 wrong usage.
+    """
+    console = Console(stderr=True)
+    wanted = [one for one in TARGETS if not architectures or one.architecture in architectures]
+    try:
+        built = [_built(target, lock, folder, console) for target in wanted]
+        if pin:
+            _pin(pin, built)
+    except RuntimeBuildError as error:
+        raise click.ClickException(str(error)) from None
+    if as_json:
+        click.echo(json.dumps({one.architecture: one.digest for one in built}))
+        return
+    for one in built:
+        size = one.path.stat().st_size / _MIB
+        click.echo(f"{one.architecture}  {one.digest}  {size:.0f} MiB  {_shown(one.path)}")
+    if pin:
+        click.echo(f"{pin}: [runtime] has these digests")
+
+
+def _built(target: Target, lock: Path, folder: Path, console: Console) -> Built:
+    locked = locked_for(lock, target)
+    with console.status(f"{target.architecture}: {len(locked)} wheels (about 150 MiB, once)"):
+        wheels = fetch(locked, target, folder / "wheels" / target.architecture)
+    with console.status(f"{target.architecture}: one archive"):
+        return build(locked, wheels, target, folder)
+
+
+def _pin(file: Path, built: list[Built]) -> None:
+    """Write the digests into [runtime], and leave everything else as it is."""
+    try:
+        document = tomlkit.parse(file.read_text(encoding="utf-8"))
+    except tomlkit.exceptions.ParseError as error:
+        raise RuntimeBuildError(f"{file}: not valid TOML: {error}") from None
+    section = document.setdefault("runtime", tomlkit.table())
+    for one in built:
+        section[one.architecture] = one.digest
+    changed = file.with_name(f".{file.name}.partial")
+    changed.write_text(tomlkit.dumps(document), encoding="utf-8")
+    changed.replace(file)
+
+
+def _shown(path: Path) -> Path:
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
