@@ -76,12 +76,26 @@ HEARTBEAT = _object(
             dropped=_object(frames=_COUNT, messages=_COUNT),
             spool=_object(messages=_COUNT, bytes=_COUNT, fill=_SHARE, corrupt=_COUNT),
             temperature_celsius=_nullable({"type": "number"}),
+            drift=_nullable(
+                _object(
+                    frames=_COUNT,
+                    brightness=_SHARE,
+                    sharpness=_SHARE,
+                    score=_SHARE,
+                    labels=_SHARE,
+                    moved={
+                        "type": "array",
+                        "items": {"enum": ["brightness", "sharpness", "score", "labels"]},
+                    },
+                )
+            ),
             settings=_object(
                 threshold=_SHARE,
                 frame_interval_seconds=_DURATION,
                 labels={"type": "array", "items": _TEXT},
                 publish_on_change={"type": "boolean"},
                 label_interval_seconds=_DURATION,
+                drift_threshold=_SHARE,
             ),
             settings_refused=_nullable(_TEXT),
             uptime_seconds=_DURATION,

@@ -19,6 +19,7 @@ SECTIONS = {
     "dropped": lambda: {"frames": 0, "messages": 0},
     "spool": lambda: {"messages": 0, "bytes": 0, "fill": 0.0, "corrupt": 0},
     "temperature_celsius": lambda: None,
+    "drift": lambda: None,
     "settings": live_settings().reported,
     "settings_refused": lambda: None,
 }

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from camera.capture import CaptureLoop
 from camera.delivery import Delivery
+from camera.drift import DriftWatch
 from camera.engines import engine_opener
 from camera.errors import SettingsError, SpoolError
 from camera.frames import Camera, NewestFrame
 from camera.greengrass_sdk import GreengrassSdkPublisher
 from camera.heartbeat import Heartbeat
-from camera.inference import InferenceLoop, Models
+from camera.inference import InferenceLoop, LoadedModel, Models
 from camera.live_settings import CurrentSettings
 from camera.measures import temperature_celsius
 from camera.messages import ErrorReport
@@ -78,6 +79,7 @@ class Application:
         self._parts = parts
         self._newest = NewestFrame()
         self._settings = CurrentSettings(settings.live)
+        self._drift = DriftWatch(self._settings, on_changed=lambda: self.heartbeat.changed())
         self.outbox = Outbox(
             parts.spool, thing=settings.thing, topic=settings.topic, on_dropped=self._dropped
         )
@@ -95,6 +97,7 @@ class Application:
                 },
                 "spool": lambda: asdict(parts.spool.state()),
                 "temperature_celsius": temperature_celsius,
+                "drift": self._drift.reported,
                 "settings": self._settings.reported,
                 "settings_refused": self._settings.refused,
             },
@@ -116,8 +119,8 @@ class Application:
             outbox=self.outbox,
             heartbeat=self.heartbeat,
             reports=self._reports,
-            observers=[parts.live_view] if parts.live_view else [],
-            on_loaded=lambda: self._start(self._capture),
+            observers=[self._drift, *([parts.live_view] if parts.live_view else [])],
+            on_loaded=self._loaded,
             on_idle=self._capture.look,
         )
         self._workers: list[Worker] = [
@@ -169,6 +172,10 @@ class Application:
         if not busy:
             self._parts.spool.close()
         return busy or ["InferenceLoop"] * was_loading
+
+    def _loaded(self, model: LoadedModel) -> None:
+        self._drift.compare_with(model.baseline)
+        self._start(self._capture)
 
     def _start(self, worker: Worker) -> None:
         if worker in self._threads:

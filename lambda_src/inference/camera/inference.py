@@ -15,6 +15,7 @@ from camera.live_settings import CurrentSettings
 from camera.messages import ModelIdentity, detection_message
 from camera.outbox import Outbox
 from camera.reporting import FailureReports
+from vision.baseline import Baseline
 from vision.detections import Detection
 from vision.engine import InferenceEngine
 
@@ -30,6 +31,8 @@ class LoadedModel:
     identity: ModelIdentity
     engine: InferenceEngine
     instead: Exception | None = None
+    # What it sees when all is well, if its artifact says so.
+    baseline: Baseline | None = None
 
 
 class Models(Protocol):
@@ -73,14 +76,14 @@ class InferenceLoop:
         heartbeat: Heartbeat,
         reports: FailureReports,
         observers: Sequence[FrameObserver] = (),
-        on_loaded: Callable[[], None] = lambda: None,
+        on_loaded: Callable[[LoadedModel], None] = lambda _: None,
         on_idle: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
         wait: Callable[[float], bool] | None = None,
     ) -> None:
         """Put the parts together.
 
-        `on_loaded` is called once a model runs, `on_idle` whenever no frame came for a second.
+        `on_loaded` is called with the model that runs from now on, `on_idle` whenever no frame came for a second.
         """
         self._thing = thing
         self._models = models
@@ -135,7 +138,7 @@ class InferenceLoop:
         logger.info("runs %s", loaded.identity)
         if loaded.instead:
             self._reports.slowed_by(loaded.instead)
-        self._on_loaded()
+        self._on_loaded(loaded)
         return loaded
 
     def _work(self, loaded: LoadedModel, captured: Captured) -> None:

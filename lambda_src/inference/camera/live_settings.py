@@ -24,6 +24,8 @@ class LiveSettings:
     publish_on_change: bool = False
     # Publish the same label again only after this time; 0 publishes it each time.
     label_interval_seconds: float = 0.0
+    # Distance from the artifact's baseline, 0 to 1, from which a feature has moved; 0: not compared.
+    drift_threshold: float = 0.5
 
     def with_desired(self, desired: Mapping[str, Any]) -> Self:
         """Return settings changed by what a shadow desires.
@@ -141,4 +143,5 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "labels": _labels,
     "publish_on_change": _truth,
     "label_interval_seconds": _number(0.0, 86400.0),
+    "drift_threshold": _number(0.0, 1.0),
 }
