@@ -72,7 +72,7 @@ def looked_at(
 ) -> list[Looked]:
     """Draw the scenes of a seed, let something happen to them, and run the model."""
     random, happening = np.random.default_rng([seed, 7]), np.random.default_rng([seed, 8])
-    found = []
+    found: list[Looked] = []
     for number in range(count):
         picture = shift(draw_picture(random, WIDTH_PX, HEIGHT_PX)[0], happening)
         frame = Frame(picture, datetime.now(UTC), f"scene-{number:04d}.png")
@@ -83,15 +83,14 @@ def looked_at(
 class WatchedCamera:
     """A drift watch that sees frame after frame, each half a second after the other."""
 
-    def __init__(self, baseline: Baseline | None, **settings: float) -> None:
+    def __init__(self, baseline: Baseline | None, drift_threshold: float = 0.5) -> None:
         self.settings = CurrentSettings(
-            LiveSettings(threshold=0.5, frame_interval_seconds=0.5, **settings)
+            LiveSettings(threshold=0.5, frame_interval_seconds=0.5, drift_threshold=drift_threshold)
         )
         self.changes = self.frames = 0
         self.now_seconds = 0.0
-        self.watch = DriftWatch(
-            self.settings, on_changed=self._changed, clock=lambda: self.now_seconds
-        )
+        self.watch = DriftWatch(self.settings, clock=lambda: self.now_seconds)
+        self.watch.on_changed = self._changed
         self.watch.compare_with(baseline)
 
     def see(self, frames: Sequence[Looked], times: int, until: str | None = None) -> int:

@@ -67,6 +67,7 @@ HEARTBEAT = _object(
             function=_nullable(_TEXT),
             engine=_TEXT,
             frames=_COUNT,
+            detections=_COUNT,
             frames_per_second={"type": "number", "minimum": 0},
             latency_ms=_nullable(_object(p50=_DURATION, p95=_DURATION)),
             last_frame_at=_nullable(_MOMENT),

@@ -97,6 +97,13 @@ def test_every_report_has_the_shape_that_the_cloud_reads() -> None:
     assert stopped["started_at"] == starting["started_at"]
 
 
+def test_detections_are_counted_since_the_start() -> None:
+    beating = heartbeat(Sent())
+    for count in (2, 0, 1):
+        beating.frame_done(0.02, detections=count)
+    assert beating.document()["state"]["reported"]["detections"] == 3
+
+
 def test_without_a_change_a_report_is_sent_at_the_interval() -> None:
     sent = Sent()
     began = time.monotonic()

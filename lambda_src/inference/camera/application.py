@@ -79,7 +79,7 @@ class Application:
         self._parts = parts
         self._newest = NewestFrame()
         self._settings = CurrentSettings(settings.live)
-        self._drift = DriftWatch(self._settings, on_changed=lambda: self.heartbeat.changed())
+        self._drift = DriftWatch(self._settings)
         self.outbox = Outbox(
             parts.spool, thing=settings.thing, topic=settings.topic, on_dropped=self._dropped
         )
@@ -102,6 +102,7 @@ class Application:
                 "settings_refused": self._settings.refused,
             },
         )
+        self._drift.on_changed = self.heartbeat.changed
         self._reports = FailureReports(
             thing=settings.thing, heartbeat=self.heartbeat, outbox=self.outbox
         )

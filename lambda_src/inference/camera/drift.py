@@ -32,26 +32,25 @@ _DIGITS = 3
 
 
 class DriftWatch:
-    """Compares frames with a baseline; any thread may ask for the report."""
+    """Compares frames with a baseline; any thread may ask for the report.
+
+    `on_changed` is called when another feature has moved, or is back.
+    """
 
     def __init__(
-        self,
-        settings: CurrentSettings,
-        *,
-        on_changed: Callable[[], None] = lambda: None,
-        clock: Callable[[], float] = time.monotonic,
+        self, settings: CurrentSettings, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """`on_changed` is called when another feature has moved, or is back."""
         self._settings = settings
-        self._on_changed = on_changed
         self._clock = clock
+        self.on_changed: Callable[[], None] = lambda: None
+        self._moved: tuple[str, ...] = ()
         self._looked_at = -LOOK_SECONDS
         # Guards what follows.
         self._comparing = threading.Lock()
         self._start_over(None)
 
     def compare_with(self, baseline: Baseline | None) -> None:
-        """Begin anew, with the baseline of the model that runs; None has nothing to compare with."""
+        """Begin anew, with the baseline of the model that runs, if it has one."""
         with self._comparing:
             self._start_over(baseline)
 
@@ -67,14 +66,14 @@ class DriftWatch:
             return
         measures = brightness_and_sharpness(frame.image)
         with self._comparing:
-            before, self._moved = self._moved, self._compared(measures, found, threshold)
-            after = self._moved
+            before, after = self._moved, self._compared(measures, found, threshold)
+            self._moved = after
         if after != before:
             if after:
                 logger.warning("what is seen has moved from the baseline: %s", ", ".join(after))
             else:
                 logger.info("what is seen is as in the baseline again")
-            self._on_changed()
+            self.on_changed()
 
     def reported(self) -> dict[str, Any] | None:
         """Return the distances as the heartbeat has them; None when there are none (yet)."""
@@ -90,7 +89,7 @@ class DriftWatch:
         self._weight = 0.0
         self._sums: dict[str, Values] = {}
         self._distances: dict[str, float] = {}
-        self._moved: tuple[str, ...] = ()
+        self._moved = ()
 
     def _compared(
         self, measures: tuple[float, float], found: Sequence[Detection], threshold: float

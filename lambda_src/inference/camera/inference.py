@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from camera.decisions import Decisions
+from camera.decisions import Decisions, of_interest
 from camera.failures import Backoff
 from camera.frames import Captured, Frame, NewestFrame
 from camera.heartbeat import Heartbeat
@@ -83,7 +83,8 @@ class InferenceLoop:
     ) -> None:
         """Put the parts together.
 
-        `on_loaded` is called with the model that runs from now on, `on_idle` whenever no frame came for a second.
+        `on_loaded` is called with the model that runs from now on, `on_idle` whenever no frame came
+        for a second.
         """
         self._thing = thing
         self._models = models
@@ -146,7 +147,8 @@ class InferenceLoop:
         started = time.perf_counter()
         found = loaded.engine.infer(frame.image)
         inference_ms = (time.perf_counter() - started) * 1000
-        said = self._decisions.decide(found, self._settings.now)
+        settings = self._settings.now
+        said = self._decisions.decide(found, settings)
         if said is not None:
             self._outbox.send(
                 lambda id_: detection_message(
@@ -158,7 +160,9 @@ class InferenceLoop:
                     detections=said,
                 )
             )
-        self._heartbeat.frame_done(self._clock() - captured.at_seconds)
+        self._heartbeat.frame_done(
+            self._clock() - captured.at_seconds, detections=len(of_interest(found, settings))
+        )
         self._models.frame_done()
         for observer in self._observers:
             observer.see(frame, found, inference_ms)

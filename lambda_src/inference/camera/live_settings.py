@@ -24,7 +24,7 @@ class LiveSettings:
     publish_on_change: bool = False
     # Publish the same label again only after this time; 0 publishes it each time.
     label_interval_seconds: float = 0.0
-    # Distance from the artifact's baseline, 0 to 1, from which a feature has moved; 0: not compared.
+    # Distance from the artifact's baseline from which a feature has moved; 0 compares nothing.
     drift_threshold: float = 0.5
 
     def with_desired(self, desired: Mapping[str, Any]) -> Self:

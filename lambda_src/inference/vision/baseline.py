@@ -78,7 +78,8 @@ class Baseline:
         looked = [(brightness_and_sharpness(picture), found) for picture, found in frames]
         if len(looked) < LEAST_FRAMES:
             raise ValueError(
-                f"a baseline of {len(looked)} pictures is mostly chance; give {LEAST_FRAMES} or more"
+                f"a baseline of {len(looked)} pictures is mostly chance; "
+                f"give {LEAST_FRAMES} or more"
             )
         seen: dict[str, float] = {}
         for _, found in looked:
@@ -135,10 +136,9 @@ class Baseline:
         document: dict[str, Any] = {"frames": self.frames, "threshold": self.threshold}
         for name in FEATURES:
             shares = [round(float(share), _DIGITS) for share in self.shares[name]]
-            bins = (
-                {"names": list(self.labels)} if name == "labels" else {"edges": [*self.edges[name]]}
-            )
-            document[name] = bins | {"shares": shares}
+            document[name] = {"edges": [*self.edges[name]]} if name in self.edges else {}
+            document[name] |= {"shares": shares}
+        document["labels"]["names"] = [*self.labels]
         return document
 
     def place(self, measures: tuple[float, float], found: Sequence[Detection]) -> dict[str, Values]:
