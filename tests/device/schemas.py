@@ -90,6 +90,7 @@ HEARTBEAT = _object(
                     },
                 )
             ),
+            crops=_nullable(_object(files=_COUNT, bytes=_COUNT, skipped=_COUNT)),
             settings=_object(
                 threshold=_SHARE,
                 frame_interval_seconds=_DURATION,
@@ -97,6 +98,9 @@ HEARTBEAT = _object(
                 publish_on_change={"type": "boolean"},
                 label_interval_seconds=_DURATION,
                 drift_threshold=_SHARE,
+                crop_scores={"type": "array", "maxItems": 2, "items": _SHARE},
+                crop_files=_COUNT,
+                crop_mib=_COUNT,
             ),
             settings_refused=_nullable(_TEXT),
             uptime_seconds=_DURATION,

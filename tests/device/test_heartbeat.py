@@ -20,6 +20,7 @@ SECTIONS = {
     "spool": lambda: {"messages": 0, "bytes": 0, "fill": 0.0, "corrupt": 0},
     "temperature_celsius": lambda: None,
     "drift": lambda: None,
+    "crops": lambda: None,
     "settings": live_settings().reported,
     "settings_refused": lambda: None,
 }

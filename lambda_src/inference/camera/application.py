@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from camera.capture import CaptureLoop
+from camera.crops import Crops
 from camera.delivery import Delivery
 from camera.drift import DriftWatch
 from camera.engines import engine_opener
@@ -80,6 +81,7 @@ class Application:
         self._newest = NewestFrame()
         self._settings = CurrentSettings(settings.live)
         self._drift = DriftWatch(self._settings)
+        self._crops = Crops(settings.state_directory, self._settings)
         self.outbox = Outbox(
             parts.spool, thing=settings.thing, topic=settings.topic, on_dropped=self._dropped
         )
@@ -98,6 +100,7 @@ class Application:
                 "spool": lambda: asdict(parts.spool.state()),
                 "temperature_celsius": temperature_celsius,
                 "drift": self._drift.reported,
+                "crops": self._crops.reported,
                 "settings": self._settings.reported,
                 "settings_refused": self._settings.refused,
             },
@@ -106,6 +109,7 @@ class Application:
         self._reports = FailureReports(
             thing=settings.thing, heartbeat=self.heartbeat, outbox=self.outbox
         )
+        self._crops.on_failure = self._reports.slowed_by
         self._capture = CaptureLoop(
             camera=parts.camera,
             newest=self._newest,
@@ -120,7 +124,7 @@ class Application:
             outbox=self.outbox,
             heartbeat=self.heartbeat,
             reports=self._reports,
-            observers=[self._drift, *([parts.live_view] if parts.live_view else [])],
+            observers=[self._drift, self._crops, *([parts.live_view] if parts.live_view else [])],
             on_loaded=self._loaded,
             on_idle=self._capture.look,
         )
@@ -128,6 +132,7 @@ class Application:
             self.heartbeat,
             self.outbox,
             self._inference,
+            self._crops,
             Delivery(parts.spool, parts.publisher, on_failure=self._reports.slowed_by),
         ]
         if parts.subscriber:

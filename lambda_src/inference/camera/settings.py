@@ -96,6 +96,9 @@ def _live(environment: Mapping[str, str]) -> LiveSettings:
         "publish_on_change": environment.get("DEEPLENS_PUBLISH_ON_CHANGE"),
         "label_interval_seconds": environment.get("DEEPLENS_LABEL_INTERVAL_SECONDS"),
         "drift_threshold": environment.get("DEEPLENS_DRIFT_THRESHOLD"),
+        "crop_scores": environment.get("DEEPLENS_CROP_SCORES"),
+        "crop_files": environment.get("DEEPLENS_CROP_FILES"),
+        "crop_mib": environment.get("DEEPLENS_CROP_MIB"),
     }
     read = {
         name: checked_setting(name, _value(text), called=f"DEEPLENS_{name.upper()}")
