@@ -170,6 +170,10 @@ benchmark-fleet: setup ## Measure exposure, verdicts and a rollout to 1,000 simu
 benchmark-camera: setup ## Measure the camera's loop: overhead, frame rate, start, memory (about 2 min)
 	$(PYTHON) benchmarks/camera.py
 
+.PHONY: benchmark-drift
+benchmark-drift: setup ## Measure how fast cameras notice night, blur and unseen things, and false alarms (about 3 min)
+	$(PYTHON) benchmarks/drift.py
+
 .PHONY: reliability
 reliability: setup ## Inject every fault into the camera's loop, and rewrite the table of docs/reliability.md
 	$(PYTHON) -m tests.device.faults.table

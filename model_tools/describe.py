@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version as installed
 from typing import Any
 
+from vision.baseline import Baseline
 from vision.manifest import SCHEMA_VERSION, CutSpec, InputSpec, OutputSpec
 
 GRAPH_NAME = "frozen_model.pb"
@@ -26,7 +27,8 @@ class ModelDescription:
     # Who the graph was rewritten for, if it was.
     consumer: str | None = None
     parity: dict[str, Any] | None = None
-    baseline: dict[str, Any] | None = None
+    # What the model sees when all is well, if it was measured.
+    baseline: Baseline | None = None
     cut: CutSpec | None = None
 
     def as_manifest(self, files: dict[str, bytes]) -> dict[str, Any]:
@@ -38,7 +40,7 @@ class ModelDescription:
         framework = {"name": "tensorflow", "version": installed("tensorflow-cpu")}
         optional = {
             "parity": self.parity,
-            "baseline": self.baseline,
+            "baseline": self.baseline.as_manifest() if self.baseline else None,
             "cut": cut_document(self.cut) if self.cut else None,
         }
         return {

@@ -81,6 +81,14 @@ class _Size(click.ParamType[tuple[int, int]]):
     help="JSON object for the manifest: what training reported.",
 )
 @click.option(
+    "--baseline",
+    "pictures",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Pictures as cameras see them when all is well, 50 or more: what the model finds there is "
+    "what they compare with. File or folder; may be repeated.",
+)
+@click.option(
     "--models",
     type=click.Path(path_type=Path, file_okay=False),
     default=Path("models"),
@@ -107,6 +115,7 @@ def package(
     scale: "Triple | None",
     activation: str | None,
     training: Path | None,
+    pictures: tuple[Path, ...],
     models: Path,
     tar_folder: Path | None,
     *,
@@ -114,6 +123,7 @@ def package(
 ) -> None:
     """Package FROZEN, a folder that `freeze` wrote, with its labels into one artifact."""
     from model_tools import package as artifact  # noqa: PLC0415 - keeps --help fast
+    from model_tools.baseline import with_baseline  # noqa: PLC0415 - as above
     from model_tools.freezing.folder import read_frozen  # noqa: PLC0415 - as above
     from model_tools.graphs.ends import is_softmax  # noqa: PLC0415 - as above
     from model_tools.labels import read_labels  # noqa: PLC0415 - as above
@@ -122,6 +132,7 @@ def package(
         describe,
         read_training,
     )
+    from model_tools.pictures import picture_files  # noqa: PLC0415 - as above
 
     found = read_frozen(frozen)
     names = read_labels(labels)
@@ -141,6 +152,10 @@ def package(
     description = describe(
         found.details, names, request, softmax=is_softmax(graph, found.details.outputs)
     )
+    if pictures:
+        files = tuple(picture_files(pictures))
+        click.echo(f"baseline: {len(files)} pictures …", err=True)
+        description = with_baseline(description, graph, names, files)
     packaged = artifact.package(models, description, graph, names, found.extra_files())
     if tar_folder is not None:
         artifact.package_tar(tar_folder, description, graph, names, found.extra_files())

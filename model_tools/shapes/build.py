@@ -13,7 +13,11 @@ import numpy as np
 
 from model_tools.describe import ModelDescription
 from model_tools.package import ARTIFACT_NAME, package
+from vision import answers
+from vision.baseline import Baseline
 from vision.manifest import OBJECT_DETECTION, InputSpec, OutputSpec
+from vision.preprocessing import prepare
+from vision.runtimes import Arrays
 
 MODEL_NAME = "shapes"
 DEFAULT_STEPS = 790
@@ -21,6 +25,7 @@ THRESHOLD = 0.5
 
 _INPUT = "image_tensor"
 _PARITY_PICTURES = 8
+_BASELINE_PICTURES = 200
 _TRAINING_SOURCES = ("shapes/drawing.py", "shapes/network.py", "shapes/training.py")
 _SOURCES = (
     "shapes/*.py",
@@ -29,6 +34,7 @@ _SOURCES = (
     "sources/*.py",
     "describe.py",
     "package.py",
+    "../lambda_src/inference/vision/baseline.py",
 )
 
 
@@ -127,6 +133,7 @@ def _build(model: Any, models: Path, seed: int, steps: int, version: str) -> Bui
         outputs=_output_specs(),
         threshold=THRESHOLD,
         parity=frozen.parity.as_dict(),
+        baseline=_baseline(run, labels, seed),
         provenance={
             "tool_versions": _tool_versions(),
             "training": {"seed": seed, "steps": steps, **quality.as_dict()},
@@ -142,6 +149,19 @@ def _build(model: Any, models: Path, seed: int, steps: int, version: str) -> Bui
         largest_difference=frozen.parity.largest_relative,
         from_cache=False,
     )
+
+
+def _baseline(run: Callable[[Arrays], Arrays], labels: dict[int, str], seed: int) -> Baseline:
+    """Measure scenes as virtual cameras see them; not those that they see, nor training's."""
+    from model_tools.shapes.drawing import draw_picture  # noqa: PLC0415 - as above
+    from model_tools.shapes.scenes import HEIGHT_PX, WIDTH_PX  # noqa: PLC0415 - as above
+
+    random, spec = np.random.default_rng([seed, 4]), _input_spec()
+    scenes = (draw_picture(random, WIDTH_PX, HEIGHT_PX)[0] for _ in range(_BASELINE_PICTURES))
+    looked_at = (
+        (scene, answers.detections(run({_INPUT: prepare(scene, spec)}), labels)) for scene in scenes
+    )
+    return Baseline.measured(looked_at, THRESHOLD)
 
 
 def _input_spec() -> InputSpec:

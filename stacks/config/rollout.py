@@ -152,6 +152,15 @@ class RolloutConfig(Section):
     minimum_frames_per_second: Annotated[
         float, Field(ge=0, strict=False, description="a device that is slower fails the release")
     ] = 0.0
+    minimum_detections: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=1_000_000,
+            description="detections that each device must have made with the release; "
+            "only where cameras always see something",
+        ),
+    ] = 0
     on_delete: Annotated[
         Literal["remove", "keep"],
         Field(description="whether deleting the stack takes the release off the devices"),
@@ -201,6 +210,7 @@ class RolloutConfig(Section):
                 "minimum_devices": self.minimum_devices,
                 "offline_after_seconds": self.offline_after_seconds,
                 "minimum_frames_per_second": self.minimum_frames_per_second,
+                "minimum_detections": self.minimum_detections,
             },
             "waves": [
                 {

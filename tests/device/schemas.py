@@ -67,6 +67,7 @@ HEARTBEAT = _object(
             function=_nullable(_TEXT),
             engine=_TEXT,
             frames=_COUNT,
+            detections=_COUNT,
             frames_per_second={"type": "number", "minimum": 0},
             latency_ms=_nullable(_object(p50=_DURATION, p95=_DURATION)),
             last_frame_at=_nullable(_MOMENT),
@@ -76,12 +77,30 @@ HEARTBEAT = _object(
             dropped=_object(frames=_COUNT, messages=_COUNT),
             spool=_object(messages=_COUNT, bytes=_COUNT, fill=_SHARE, corrupt=_COUNT),
             temperature_celsius=_nullable({"type": "number"}),
+            drift=_nullable(
+                _object(
+                    frames=_COUNT,
+                    brightness=_SHARE,
+                    sharpness=_SHARE,
+                    score=_SHARE,
+                    labels=_SHARE,
+                    moved={
+                        "type": "array",
+                        "items": {"enum": ["brightness", "sharpness", "score", "labels"]},
+                    },
+                )
+            ),
+            crops=_nullable(_object(files=_COUNT, bytes=_COUNT, skipped=_COUNT)),
             settings=_object(
                 threshold=_SHARE,
                 frame_interval_seconds=_DURATION,
                 labels={"type": "array", "items": _TEXT},
                 publish_on_change={"type": "boolean"},
                 label_interval_seconds=_DURATION,
+                drift_threshold=_SHARE,
+                crop_scores={"type": "array", "maxItems": 2, "items": _SHARE},
+                crop_files=_COUNT,
+                crop_mib=_COUNT,
             ),
             settings_refused=_nullable(_TEXT),
             uptime_seconds=_DURATION,

@@ -19,6 +19,8 @@ SECTIONS = {
     "dropped": lambda: {"frames": 0, "messages": 0},
     "spool": lambda: {"messages": 0, "bytes": 0, "fill": 0.0, "corrupt": 0},
     "temperature_celsius": lambda: None,
+    "drift": lambda: None,
+    "crops": lambda: None,
     "settings": live_settings().reported,
     "settings_refused": lambda: None,
 }
@@ -95,6 +97,13 @@ def test_every_report_has_the_shape_that_the_cloud_reads() -> None:
     assert failing["last_error"]["type"] == "CameraError"
     assert failing["last_error"]["message"] == "dark"
     assert stopped["started_at"] == starting["started_at"]
+
+
+def test_detections_are_counted_since_the_start() -> None:
+    beating = heartbeat(Sent())
+    for count in (2, 0, 1):
+        beating.frame_done(0.02, detections=count)
+    assert beating.document()["state"]["reported"]["detections"] == 3
 
 
 def test_without_a_change_a_report_is_sent_at_the_interval() -> None:

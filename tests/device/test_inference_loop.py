@@ -53,6 +53,7 @@ def test_a_detection_below_the_threshold_is_left_out() -> None:
     bench.engine.script = [[CIRCLE, exact, weak]]
     bench.infer([frame()])
     assert [one["label"] for one in documents(bench)[0]["detections"]] == ["circle", "star"]
+    assert bench.reported["detections"] == 2
 
 
 def test_a_setting_that_changes_holds_from_the_next_frame_on() -> None:

@@ -103,6 +103,7 @@ def _heartbeat(thing: str, document: dict[str, Any]) -> Heartbeat | None:
         model_digest=(reported.get("model") or {}).get("digest"),
         function_arn=reported.get("function"),
         frames=int(reported.get("frames") or 0),
+        detections=int(reported.get("detections") or 0),
         frames_per_second=float(reported.get("frames_per_second") or 0.0),
         last_error=error.get("message") if isinstance(error, dict) else None,
         interval_seconds=float(reported.get("heartbeat_interval_seconds") or 60),

@@ -29,6 +29,8 @@ class Heartbeat:
     model_digest: str | None = None
     function_arn: str | None = None
     frames: int = 0
+    # On these frames, of labels of interest from the threshold on.
+    detections: int = 0
     frames_per_second: float = 0.0
     last_error: str | None = None
     interval_seconds: float = 60.0

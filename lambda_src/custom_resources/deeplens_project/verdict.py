@@ -34,6 +34,8 @@ class Rule:
     # A silent core device that does not take the deployment in this time counts as offline.
     offline_after_seconds: float = 20.0
     minimum_frames_per_second: float = 0.0
+    # Since the function started with the release, by each device.
+    minimum_detections: int = 0
 
 
 @dataclass(frozen=True)
@@ -190,3 +192,8 @@ def _missing(
                 f"makes {heartbeat.frames_per_second:g} frames per second, "
                 f"the rule asks for {rule.minimum_frames_per_second:g}"
             )
+    if heartbeat.detections < rule.minimum_detections:
+        yield (
+            f"found {heartbeat.detections} things on {heartbeat.frames} frames, "
+            f"the rule asks for {rule.minimum_detections}"
+        )

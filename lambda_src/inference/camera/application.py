@@ -13,13 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from camera.capture import CaptureLoop
+from camera.crops import Crops
 from camera.delivery import Delivery
+from camera.drift import DriftWatch
 from camera.engines import engine_opener
 from camera.errors import SettingsError, SpoolError
 from camera.frames import Camera, NewestFrame
 from camera.greengrass_sdk import GreengrassSdkPublisher
 from camera.heartbeat import Heartbeat
-from camera.inference import InferenceLoop, Models
+from camera.inference import InferenceLoop, LoadedModel, Models
 from camera.live_settings import CurrentSettings
 from camera.measures import temperature_celsius
 from camera.messages import ErrorReport
@@ -79,6 +81,8 @@ class Application:
         self._parts = parts
         self._newest = NewestFrame()
         self._settings = CurrentSettings(settings.live)
+        self._drift = DriftWatch(self._settings)
+        self._crops = Crops(settings.state_directory, self._settings)
         self.outbox = Outbox(
             parts.spool, thing=settings.thing, topic=settings.topic, on_dropped=self._dropped
         )
@@ -96,13 +100,17 @@ class Application:
                 },
                 "spool": lambda: asdict(parts.spool.state()),
                 "temperature_celsius": temperature_celsius,
+                "drift": self._drift.reported,
+                "crops": self._crops.reported,
                 "settings": self._settings.reported,
                 "settings_refused": self._settings.refused,
             },
         )
+        self._drift.on_changed = self.heartbeat.changed
         self._reports = FailureReports(
             thing=settings.thing, heartbeat=self.heartbeat, outbox=self.outbox
         )
+        self._crops.on_failure = self._reports.slowed_by
         self._capture = CaptureLoop(
             camera=parts.camera,
             newest=self._newest,
@@ -117,14 +125,15 @@ class Application:
             outbox=self.outbox,
             heartbeat=self.heartbeat,
             reports=self._reports,
-            observers=[parts.live_view] if parts.live_view else [],
-            on_loaded=lambda: self._start(self._capture),
+            observers=[self._drift, self._crops, *([parts.live_view] if parts.live_view else [])],
+            on_loaded=self._loaded,
             on_idle=self._capture.look,
         )
         self._workers: list[Worker] = [
             self.heartbeat,
             self.outbox,
             self._inference,
+            self._crops,
             Delivery(parts.spool, parts.publisher, on_failure=self._reports.slowed_by),
         ]
         if parts.subscriber:
@@ -170,6 +179,10 @@ class Application:
         if not busy:
             self._parts.spool.close()
         return busy or ["InferenceLoop"] * was_loading
+
+    def _loaded(self, model: LoadedModel) -> None:
+        self._drift.compare_with(model.baseline)
+        self._start(self._capture)
 
     def _start(self, worker: Worker) -> None:
         if worker in self._threads:

@@ -11,6 +11,15 @@ from vision.detections import Detection
 _MOST_LABELS_REMEMBERED = 10_000
 
 
+def of_interest(found: Sequence[Detection], settings: LiveSettings) -> list[Detection]:
+    """Return what has a label of interest and a score that reaches the threshold."""
+    return [
+        one
+        for one in found
+        if one.score >= settings.threshold and (not settings.labels or one.label in settings.labels)
+    ]
+
+
 class Decisions:
     """Decides frame by frame: by score and label, on a change only, not too often per label."""
 
@@ -27,7 +36,7 @@ class Decisions:
         Nothing on a frame is worth a message only where changes are what is published: it says
         that what was there is gone.
         """
-        kept = [one for one in found if self._is_of_interest(one, settings)]
+        kept = of_interest(found, settings)
         if settings.publish_on_change:
             now = Counter(one.label for one in kept)
             if now == self._before:
@@ -38,12 +47,6 @@ class Decisions:
         if settings.label_interval_seconds:
             kept = self._due(kept, settings.label_interval_seconds)
         return kept or None
-
-    @staticmethod
-    def _is_of_interest(one: Detection, settings: LiveSettings) -> bool:
-        return one.score >= settings.threshold and (
-            not settings.labels or one.label in settings.labels
-        )
 
     def _due(self, kept: list[Detection], interval_seconds: float) -> list[Detection]:
         now = self._clock()

@@ -4,6 +4,7 @@
     ├── SettingsError   a setting is missing or wrong: the one before stays, or nothing runs
     ├── CameraError     the camera gave no usable picture this time: the next try may succeed
     ├── SpoolError      a message could not be kept on disk: it is dropped, and counted
+    ├── CropError       crops of what is uncertain cannot be kept: they are skipped, and counted
     └── PublishError    a message was not taken: it stays in the spool, and is tried again
 
 Errors of the model artifact are `vision.errors.VisionError`.
@@ -24,6 +25,10 @@ class CameraError(DeviceError):
 
 class SpoolError(DeviceError):
     """A message could not be kept on disk."""
+
+
+class CropError(DeviceError):
+    """Crops cannot be kept."""
 
 
 class PublishError(DeviceError):

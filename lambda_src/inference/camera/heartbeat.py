@@ -54,7 +54,7 @@ class Heartbeat:
         self._changed = False
         self._status: Status = "starting"
         self._model: ModelIdentity | None = None
-        self._frames = 0
+        self._frames = self._detections = 0
         self._last_frame_at: str | None = None
         self._last_error: ErrorReport | None = None
         self._errors = 0
@@ -66,11 +66,12 @@ class Heartbeat:
             self._model = model
             self._measures.restart()
 
-    def frame_done(self, latency_seconds: float) -> None:
-        """Note a frame that went all the way, and how long that took."""
+    def frame_done(self, latency_seconds: float, *, detections: int = 0) -> None:
+        """Note a frame that went all the way, how long that took, and how much was found."""
         self._measures.frame_done(latency_seconds)
         with self._news:
             self._frames += 1
+            self._detections += detections
             self._last_frame_at = timestamp()
             self._become("running")
 
@@ -129,6 +130,7 @@ class Heartbeat:
                 "function": self._function_arn,
                 "engine": self._engine,
                 "frames": self._frames,
+                "detections": self._detections,
                 "frames_per_second": self._measures.frames_per_second(),
                 "latency_ms": self._measures.latency_ms(),
                 "last_frame_at": self._last_frame_at,

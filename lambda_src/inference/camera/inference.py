@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from camera.decisions import Decisions
+from camera.decisions import Decisions, of_interest
 from camera.failures import Backoff
 from camera.frames import Captured, Frame, NewestFrame
 from camera.heartbeat import Heartbeat
@@ -15,6 +15,7 @@ from camera.live_settings import CurrentSettings
 from camera.messages import ModelIdentity, detection_message
 from camera.outbox import Outbox
 from camera.reporting import FailureReports
+from vision.baseline import Baseline
 from vision.detections import Detection
 from vision.engine import InferenceEngine
 
@@ -30,6 +31,8 @@ class LoadedModel:
     identity: ModelIdentity
     engine: InferenceEngine
     instead: Exception | None = None
+    # What it sees when all is well, if its artifact says so.
+    baseline: Baseline | None = None
 
 
 class Models(Protocol):
@@ -73,14 +76,15 @@ class InferenceLoop:
         heartbeat: Heartbeat,
         reports: FailureReports,
         observers: Sequence[FrameObserver] = (),
-        on_loaded: Callable[[], None] = lambda: None,
+        on_loaded: Callable[[LoadedModel], None] = lambda _: None,
         on_idle: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
         wait: Callable[[float], bool] | None = None,
     ) -> None:
         """Put the parts together.
 
-        `on_loaded` is called once a model runs, `on_idle` whenever no frame came for a second.
+        `on_loaded` is called with the model that runs from now on, `on_idle` whenever no frame came
+        for a second.
         """
         self._thing = thing
         self._models = models
@@ -135,7 +139,7 @@ class InferenceLoop:
         logger.info("runs %s on %s", loaded.identity, loaded.engine.name)
         if loaded.instead:
             self._reports.slowed_by(loaded.instead)
-        self._on_loaded()
+        self._on_loaded(loaded)
         return loaded
 
     def _work(self, loaded: LoadedModel, captured: Captured) -> None:
@@ -143,7 +147,8 @@ class InferenceLoop:
         started = time.perf_counter()
         found = loaded.engine.infer(frame.image)
         inference_ms = (time.perf_counter() - started) * 1000
-        said = self._decisions.decide(found, self._settings.now)
+        settings = self._settings.now
+        said = self._decisions.decide(found, settings)
         if said is not None:
             self._outbox.send(
                 lambda id_: detection_message(
@@ -155,7 +160,9 @@ class InferenceLoop:
                     detections=said,
                 )
             )
-        self._heartbeat.frame_done(self._clock() - captured.at_seconds)
+        self._heartbeat.frame_done(
+            self._clock() - captured.at_seconds, detections=len(of_interest(found, settings))
+        )
         self._models.frame_done()
         for observer in self._observers:
             observer.see(frame, found, inference_ms)

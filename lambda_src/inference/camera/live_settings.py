@@ -24,6 +24,13 @@ class LiveSettings:
     publish_on_change: bool = False
     # Publish the same label again only after this time; 0 publishes it each time.
     label_interval_seconds: float = 0.0
+    # Distance from the artifact's baseline from which a feature has moved; 0 compares nothing.
+    drift_threshold: float = 0.5
+    # Keep crops of detections from the first score up to the second; none keeps nothing.
+    crop_scores: tuple[float, ...] = ()
+    # How many crops are kept, and how much they take.
+    crop_files: int = 200
+    crop_mib: int = 32
 
     def with_desired(self, desired: Mapping[str, Any]) -> Self:
         """Return settings changed by what a shadow desires.
@@ -39,7 +46,8 @@ class LiveSettings:
 
     def reported(self) -> dict[str, Any]:
         """Return them as the shadow has them."""
-        return asdict(self) | {"labels": list(self.labels)}
+        lists = {"labels": list(self.labels), "crop_scores": list(self.crop_scores)}
+        return asdict(self) | lists
 
 
 def checked_setting(name: str, value: Any, *, called: str | None = None) -> Any:
@@ -102,6 +110,29 @@ def _number(least: float, most: float) -> Callable[[Any], float]:
     return check
 
 
+def _whole(least: int, most: int) -> Callable[[Any], int]:
+    def check(value: Any) -> int:
+        is_number = isinstance(value, int) and not isinstance(value, bool)
+        if not is_number or not least <= value <= most:
+            raise ValueError(f"a whole number from {least} to {most}")
+        return int(value)
+
+    return check
+
+
+def _range_of_scores(value: Any) -> tuple[float, ...]:
+    expected = "a list of two scores from 0 to 1, the lower one first, or an empty one"
+    if not isinstance(value, list) or len(value) not in {0, 2}:
+        raise ValueError(expected)
+    try:
+        scores = tuple(_number(0.0, 1.0)(one) for one in value)
+    except ValueError:
+        raise ValueError(expected) from None
+    if scores and scores[0] >= scores[1]:
+        raise ValueError(expected)
+    return scores
+
+
 def _truth(value: Any) -> bool:
     if not isinstance(value, bool):
         raise ValueError("true or false")  # noqa: TRY004 - met as every other wrong value
@@ -141,4 +172,8 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "labels": _labels,
     "publish_on_change": _truth,
     "label_interval_seconds": _number(0.0, 86400.0),
+    "drift_threshold": _number(0.0, 1.0),
+    "crop_scores": _range_of_scores,
+    "crop_files": _whole(1, 10_000),
+    "crop_mib": _whole(1, 1024),
 }

@@ -10,6 +10,7 @@ import logging
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from camera.inference import LoadedModel
@@ -77,7 +78,7 @@ class DeployedModel:
             reason = ArtifactError(
                 f"the deployed model {self._digest} cannot run, {good} runs instead: {error}"
             )
-            return LoadedModel(last.identity, last.engine, instead=reason)
+            return replace(last, instead=reason)
         self._frames_to_go = _GOOD_AFTER_FRAMES
         return loaded
 
@@ -106,7 +107,7 @@ class DeployedModel:
             self._trust.check_content(archive, artifact)
         manifest = artifact.manifest
         identity = ModelIdentity(manifest.name, manifest.version, artifact.digest)
-        return LoadedModel(identity, self._open_engine(artifact))
+        return LoadedModel(identity, self._open_engine(artifact), baseline=manifest.baseline)
 
     def _last_good(self) -> str | None:
         try:

@@ -122,6 +122,10 @@ def _live(environment: Mapping[str, str]) -> LiveSettings:
         "frame_interval_seconds": _text(environment, "DEEPLENS_FRAME_INTERVAL_SECONDS"),
         "publish_on_change": environment.get("DEEPLENS_PUBLISH_ON_CHANGE"),
         "label_interval_seconds": environment.get("DEEPLENS_LABEL_INTERVAL_SECONDS"),
+        "drift_threshold": environment.get("DEEPLENS_DRIFT_THRESHOLD"),
+        "crop_scores": environment.get("DEEPLENS_CROP_SCORES"),
+        "crop_files": environment.get("DEEPLENS_CROP_FILES"),
+        "crop_mib": environment.get("DEEPLENS_CROP_MIB"),
     }
     read = {
         name: checked_setting(name, _value(text), called=f"DEEPLENS_{name.upper()}")

@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
+from vision.baseline import Baseline
 from vision.errors import ManifestError
 
 MANIFEST_NAME = "manifest.json"
@@ -93,7 +94,7 @@ class Manifest:
     files: dict[str, str]
     cut: CutSpec | None
     # What the model sees when all is well, if it was measured.
-    baseline: dict[str, Any] | None
+    baseline: Baseline | None
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
@@ -118,7 +119,9 @@ class Manifest:
             threshold=float(document["threshold"]),
             files={name: entry["sha256"] for name, entry in document["files"].items()},
             cut=cut_spec(document["cut"]) if "cut" in document else None,
-            baseline=document.get("baseline"),
+            baseline=(
+                Baseline.from_manifest(document["baseline"]) if "baseline" in document else None
+            ),
         )
         named = [manifest.graph, manifest.labels]
         if manifest.cut:

@@ -46,7 +46,7 @@ def row(fault: Fault, verdict: Verdict | str) -> str:
     problems = failures(fault, verdict)
     restart = f"{verdict.restart_seconds:.1f} s" if verdict.restart_seconds else "-"
     corrupt = verdict.heartbeat.get("spool", {}).get("corrupt", 0)
-    damaged = f"; {corrupt} more on the damaged page, counted" if corrupt else ""
+    damaged = f"; {corrupt} more on the damaged bytes, counted" if corrupt else ""
     return (
         f"| {fault.group}: {fault.name} | {verdict.lost} of {verdict.promised}{damaged} "
         f"| {verdict.duplicates} | {verdict.dropped_as_told} | {restart} "

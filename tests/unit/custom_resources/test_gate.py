@@ -164,6 +164,16 @@ def test_half_the_frames_are_not_enough_where_the_rule_says_so() -> None:
     assert one(DONE, replace(slow, frames_per_second=2.0), rule=rule).startswith("passed")
 
 
+def test_a_model_that_runs_well_and_finds_nothing_is_stopped_where_the_rule_says_so() -> None:
+    rule = Rule(minimum_detections=5)
+    blind = heartbeat("cam", NOW - 1, 2, frames=400, detections=0)
+    assert "found 0 things on 400 frames, the rule asks for 5" in one(DONE, blind, rule=rule)
+    too_late = replace(GOAL, deadline=NOW - 1)
+    assert one(DONE, blind, rule=rule, goal=too_late).startswith("failed")
+    assert one(DONE, replace(blind, detections=5), rule=rule).startswith("passed")
+    assert one(DONE, blind).startswith("passed"), "without the rule an empty scene is no failure"
+
+
 def test_removal_is_done_when_the_component_is_gone() -> None:
     goal = replace(GOAL, model_digest=None, function_arn=None, absent=frozenset({"app"}))
     still = Installed("cam", "app", "2", "RUNNING", NOW)

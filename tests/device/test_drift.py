@@ -1,0 +1,202 @@
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from camera.drift import LEAST_FRAMES, LOOK_SECONDS
+from model_tools.artifacts import unpack_artifact
+from tests.device.bench import frame
+from tests.device.drift_scenes import SHIFTS, Looked, WatchedCamera, looked_at
+from tests.device.function_process import ROOT
+from vision.artifact import Artifact
+from vision.baseline import FEATURES, Baseline, brightness_and_sharpness, distance
+from vision.detections import Detection
+from vision.engine import InferenceEngine, open_engine
+from vision.errors import ManifestError
+
+# `make benchmark-drift` measures what it takes; docs/camera.md promises this.
+MOST_FRAMES = 60
+CALM_FRAMES = 120
+
+
+@pytest.fixture(scope="module")
+def artifact(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    (archive,) = (ROOT / "models" / "shapes").glob("*/model.zip")
+    return unpack_artifact(archive, tmp_path_factory.mktemp("shapes"))
+
+
+@pytest.fixture(scope="module")
+def engine(artifact: Artifact) -> InferenceEngine:
+    return open_engine("openvino", artifact)
+
+
+@pytest.fixture(scope="module")
+def baseline(artifact: Artifact) -> Baseline:
+    assert artifact.manifest.baseline is not None, "the sample detector carries a baseline"
+    return artifact.manifest.baseline
+
+
+@pytest.fixture(scope="module")
+def calm(engine: InferenceEngine) -> list[Looked]:
+    return looked_at(engine, seed=1)
+
+
+@pytest.mark.parametrize("name", SHIFTS)
+def test_a_shift_is_noticed_within_sixty_frames_and_its_feature_is_named(
+    name: str, engine: InferenceEngine, baseline: Baseline, calm: list[Looked]
+) -> None:
+    shift, feature = SHIFTS[name]
+    camera = WatchedCamera(baseline)
+    camera.see(calm, CALM_FRAMES)
+    assert camera.moved == []
+    shifted = looked_at(engine, 1, shift)
+    assert camera.see(shifted, MOST_FRAMES, until=feature) < MOST_FRAMES
+    assert camera.changes >= 1, "the heartbeat says so at once"
+    # Night is no blur, and blur no night.
+    assert {"night": "sharpness", "blur": "brightness"}.get(name) not in camera.moved
+
+
+@pytest.mark.parametrize("seed", range(2, 5))
+def test_a_camera_that_sees_what_the_model_was_verified_on_raises_no_alarm(
+    seed: int, engine: InferenceEngine, baseline: Baseline
+) -> None:
+    camera = WatchedCamera(baseline)
+    camera.see(looked_at(engine, seed), CALM_FRAMES)
+    assert camera.changes == 0
+    assert max(camera.distances) > 0, "it did compare"
+
+
+def test_what_has_moved_is_back_when_the_night_is_over(
+    engine: InferenceEngine, baseline: Baseline, calm: list[Looked]
+) -> None:
+    camera = WatchedCamera(baseline)
+    camera.see(looked_at(engine, 1, SHIFTS["night"][0]), MOST_FRAMES)
+    assert "brightness" in camera.moved
+    camera.see(calm, 4 * MOST_FRAMES)
+    assert camera.moved == []
+
+
+def test_memory_does_not_grow_with_the_frames(baseline: Baseline, calm: list[Looked]) -> None:
+    camera = WatchedCamera(baseline)
+    # All has moved before, too: what moves is a tuple of names.
+    camera.see([(calm[0][0], [])], 2 * LEAST_FRAMES)
+    before = _size(camera.watch)
+    # A hostile model names ever new labels.
+    for number in range(1000):
+        named = [Detection(f"label {number}", 0.9)]
+        camera.see([(calm[0][0], named)], 1)
+    assert _size(camera.watch) == before
+
+
+def test_nothing_is_said_of_chance_or_without_a_baseline(
+    baseline: Baseline, calm: list[Looked]
+) -> None:
+    camera = WatchedCamera(baseline)
+    camera.see(calm, LEAST_FRAMES - 1)
+    assert camera.watch.reported() is None
+    camera.see(calm, 1)
+    assert set(camera.watch.reported() or {}) == {"frames", *FEATURES, "moved"}
+    without = WatchedCamera(None)
+    without.see(calm, 2 * LEAST_FRAMES)
+    assert without.watch.reported() is None
+
+
+def test_a_threshold_of_zero_switches_it_off_and_another_on(
+    baseline: Baseline, calm: list[Looked]
+) -> None:
+    camera = WatchedCamera(baseline)
+    camera.see(calm, LEAST_FRAMES)
+    camera.settings.desire({"drift_threshold": 0})
+    camera.see(calm, 1)
+    assert camera.watch.reported() is None
+    camera.settings.desire({"drift_threshold": 0.01})
+    camera.see(calm, LEAST_FRAMES)
+    assert camera.moved
+
+
+def test_frames_that_follow_each_other_closely_count_once(
+    baseline: Baseline, calm: list[Looked]
+) -> None:
+    camera = WatchedCamera(baseline)
+    seen, found = calm[0]
+    for _ in range(LEAST_FRAMES * 16):
+        camera.now_seconds += LOOK_SECONDS / 8
+        camera.watch.see(seen, found, 1.0)
+    assert (camera.watch.reported() or {})["frames"] == 2 * LEAST_FRAMES
+
+
+def test_another_model_begins_anew(baseline: Baseline, calm: list[Looked]) -> None:
+    camera = WatchedCamera(baseline)
+    camera.see(calm, LEAST_FRAMES)
+    camera.watch.compare_with(baseline)
+    assert camera.watch.reported() is None
+
+
+@pytest.mark.parametrize("sides", [(1, 1), (4, 6), (96, 128), (1080, 1920), (3000, 2)])
+def test_pictures_of_any_size_are_measured(sides: tuple[int, int]) -> None:
+    brightness, sharpness = brightness_and_sharpness(np.full((*sides, 3), 90, np.uint8))
+    assert brightness == pytest.approx(90, abs=1)
+    assert sharpness == 0
+
+
+shares = arrays(np.float64, 6, elements=st.floats(0, 1)).filter(lambda one: one.sum() > 0.01)
+
+
+@given(shares, shares)
+def test_a_distance_is_symmetric_from_0_to_1_and_0_for_the_same(first: Any, second: Any) -> None:
+    first, second = first / first.sum(), second / second.sum()
+    assert 0 <= distance(first, second) <= 1
+    assert distance(first, second) == pytest.approx(distance(second, first), abs=1e-6)
+    assert distance(first, first) == pytest.approx(0, abs=1e-6)
+
+
+def test_shares_with_nothing_in_common_are_as_far_apart_as_can_be() -> None:
+    assert distance(np.array([1.0, 0.0]), np.array([0.0, 1.0])) == 1
+
+
+def test_a_baseline_comes_out_of_a_manifest_as_it_went_in(baseline: Baseline) -> None:
+    again = Baseline.from_manifest(baseline.as_manifest())
+    assert again.as_manifest() == baseline.as_manifest()
+
+
+@pytest.mark.parametrize(
+    ("feature", "key", "value", "word"),
+    [
+        ("score", "edges", [0.5, 0.2], "edges ascend"),
+        ("score", "shares", [0.5, 0.5], "there are 8 bins"),
+        ("labels", "shares", [1.0, 0.0], "there are 6 bins"),
+        ("brightness", "shares", [0.0] * 8, "expected 1"),
+        ("brightness", "shares", [float("nan")] * 8, "expected 1"),
+    ],
+)
+def test_a_baseline_that_makes_no_sense_is_refused(
+    feature: str, key: str, value: object, word: str, baseline: Baseline
+) -> None:
+    document = baseline.as_manifest()
+    document[feature][key] = value
+    with pytest.raises(ManifestError, match=f"baseline.{feature}.{key}.*{word}"):
+        Baseline.from_manifest(document)
+
+
+def test_a_baseline_of_a_few_pictures_is_refused() -> None:
+    few: list[Any] = [(frame().image, [])] * 49
+    with pytest.raises(ValueError, match="49 pictures is mostly chance; give 50 or more"):
+        Baseline.measured(few, 0.5)
+
+
+def _size(thing: object) -> int:
+    """Bytes of what belongs to a watch, as far as it grows."""
+    return sum(_sizes(vars(thing).values()))
+
+
+def _sizes(values: Any) -> Iterator[int]:
+    for value in values:
+        if isinstance(value, dict):
+            yield from _sizes(value.values())
+        if isinstance(value, dict | tuple | list | np.ndarray):
+            yield sys.getsizeof(value)
