@@ -98,7 +98,9 @@ def _assert_equal(own: Mapping[str, Template], peer: Mapping[str, Template]) -> 
     for name in own:
         assert _types(peer[name]) == _types(own[name]), name
     expected, found = normal(own), normal(peer)
-    assert [line for name in own for line in _difference(name, expected[name], found[name])] == []
+    lines = [line for name in own for line in _difference(name, expected[name], found[name])]
+    if lines:
+        pytest.fail("\n".join(["the peer's templates are not the same:", *lines]), pytrace=False)
 
 
 def _types(template: Template) -> Counter[str]:
