@@ -22,7 +22,13 @@ try:
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     folder = app.node.try_get_context("environments") or os.environ.get("ENVIRONMENTS")
     for environment in load_environments(Path(folder or ROOT / "environments")):
-        DeepLensApplication(app, environment.name, environment=environment, models=ROOT / "models")
+        DeepLensApplication(
+            app,
+            environment.name,
+            environment=environment,
+            models=ROOT / "models",
+            runtimes=ROOT / ".local" / "runtime",
+        )
     app.synth()
 except ConfigError as error:
     sys.exit(f"{error}")

@@ -13,8 +13,6 @@ from stacks.config.model_store import ModelPin, ModelStoreConfig
 from stacks.config.monitoring import MonitoringConfig
 from stacks.config.regions import GREENGRASS_REGIONS
 from stacks.config.rollout import RolloutConfig
-from stacks.config.signing import SigningConfig
-from stacks.config.training import TrainingConfig
 from stacks.config.runtime import (
     RUNTIME_ARCHIVE_NAME,
     RUNTIME_PYTHON,
@@ -22,13 +20,15 @@ from stacks.config.runtime import (
     RuntimeConfig,
     load_runtime,
 )
+from stacks.config.signing import SigningConfig
+from stacks.config.training import TrainingConfig
 
 __all__ = [
     "ARTIFACT_NAME",
     "GREENGRASS_REGIONS",
-    "STATEMENT_NAME",
     "RUNTIME_ARCHIVE_NAME",
     "RUNTIME_PYTHON",
+    "STATEMENT_NAME",
     "ConfigError",
     "DeliveryConfig",
     "EnvironmentConfig",
@@ -41,12 +41,12 @@ __all__ = [
     "ModelStoreConfig",
     "MonitoringConfig",
     "RolloutConfig",
+    "RuntimeArchive",
+    "RuntimeConfig",
     "SigningConfig",
     "TrainingConfig",
     "VariantConfig",
     "chosen",
-    "RuntimeArchive",
-    "RuntimeConfig",
     "load_artifact",
     "load_delivery",
     "load_environment",

@@ -94,6 +94,8 @@ def generic_recipe(
         model_digest: its SHA-256.
         function_uri: of the function's sources.
         settings: of the environment.
+        statement: the signed statement of the model, where there is one.
+        trust: by what the camera verifies who signed it; empty where nobody must.
         interpreter: of the runtime component; None: the device's own.
     """
     variables = function_settings(

@@ -66,7 +66,7 @@ def test_openvino_gives_the_same_answers_and_says_what_it_cannot(
     feed = {"x": np.linspace(-5, 5, 7, dtype=np.float32).reshape(7, 1)}
     expected = plain.run("serving_default", feed)["y"]
     np.testing.assert_allclose(accelerated.run("serving_default", feed)["y"], expected, atol=1e-6)
-    with pytest.raises(RequestError, match="regress_x_to_y.*strings.*--engine tensorflow"):
+    with pytest.raises(RequestError, match=r"regress_x_to_y.*strings.*--engine tensorflow"):
         accelerated.run("regress_x_to_y", {"inputs": np.array([b""], object)})
 
 
