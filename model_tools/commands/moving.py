@@ -17,9 +17,16 @@ if TYPE_CHECKING:
 @click.option(
     "--dry-run", is_flag=True, help="Check everything, say what would happen, do nothing."
 )
+@click.option("--again", metavar="WHY", help="Also a release that TARGET was taken back from.")
 @click.option("--challenger", is_flag=True, help="To the environment that challenges TARGET.")
 def promote(
-    registry: "Registry", source: str, target: str, *, dry_run: bool, challenger: bool
+    registry: "Registry",
+    source: str,
+    target: str,
+    again: str | None,
+    *,
+    dry_run: bool,
+    challenger: bool,
 ) -> None:
     """Make TARGET pin what SOURCE pins, if SOURCE's own cameras proved it."""
     from model_tools.registry.environments import challenger_of, read_environments  # noqa: PLC0415
@@ -27,7 +34,7 @@ def promote(
 
     if challenger:
         target = challenger_of(read_environments(registry.folder), target).name
-    plan = plan_promotion(registry, source, target)
+    plan = plan_promotion(registry, source, target, again=(again or "").strip())
     if plan is None:
         click.echo(f"{target} pins what {source} pins already; nothing to do")
         return

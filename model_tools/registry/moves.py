@@ -53,8 +53,16 @@ class Plan:
     diff: tuple[str, ...]
 
 
-def plan_promotion(registry: Registry, source_name: str, target_name: str) -> Plan | None:
+def plan_promotion(
+    registry: Registry, source_name: str, target_name: str, *, again: str = ""
+) -> Plan | None:
     """Plan that `target` pins what `source` proved; None when it does already.
+
+    Args:
+        registry: what is known.
+        source_name: the environment whose cameras proved the release.
+        target_name: the environment that gets it.
+        again: why a release that the target was taken back from may come again.
 
     Raises:
         SourceError: there is no such environment.
@@ -68,11 +76,13 @@ def plan_promotion(registry: Registry, source_name: str, target_name: str) -> Pl
         return None
     release = _built(registry, source)
     _check_not_ahead(registry, release, target)
+    if not again:
+        _check_not_taken_back(registry, release, target)
     registry.cloud.check_idle(source)
     proof = _proof(registry.cloud, source)
     _check_stored(registry.cloud, source, release)
     registry.cloud.check_idle(target)
-    return _plan(registry, "promote", target, release, source.name, proof, "")
+    return _plan(registry, "promote", target, release, source.name, proof, again)
 
 
 def plan_rollback(registry: Registry, name: str, digest: str | None, reason: str) -> Plan:
@@ -201,6 +211,20 @@ def _check_not_ahead(registry: Registry, release: Release, target: Environment) 
         f"{target.name} pins other bytes of the same version {there}; give the new model a "
         "version of its own (`model-tools package --version`)"
     )
+
+
+def _check_not_taken_back(registry: Registry, release: Release, target: Environment) -> None:
+    """Check that the target's last experience with the release was not a roll-back."""
+    for move in reversed(read_history(registry.trail)):
+        if move.environment != target.name:
+            continue
+        if move.after == release.digest:
+            return
+        if move.kind == "rollback" and move.before == release.digest:
+            raise RegistryError(
+                f"{target.name} was taken back from {release.digest[:12]}… by {move.who}, "
+                f"{move.at}: {move.reason}; `--again WHY` promotes it all the same"
+            )
 
 
 def _proof(cloud: Cloud, source: Environment) -> str:

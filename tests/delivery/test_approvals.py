@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from local_aws.paths import StatePaths
 from local_aws.pipeline import PipelineError, record
 from local_aws.pipeline.approval import Request, ask, check_answer
+from local_aws.pipeline.cli import deliver
 from model_tools.errors import RegistryError
 from model_tools.registry.executions import read_record
 from tests.delivery.test_pipeline_definition import action, build, execution
@@ -175,6 +178,15 @@ def test_a_changed_line_of_the_record_is_named_by_both_who_read_it(
             record.read(file)
         with pytest.raises(RegistryError, match=f"line {line}: "):
             read_record(file)
+
+
+@pytest.mark.parametrize("given", ["production", "=abc", "production="])
+def test_an_approval_without_the_code_of_what_was_asked_is_wrong_usage(
+    tmp_path: Path, given: str
+) -> None:
+    told = CliRunner().invoke(deliver, ["--approve", given], obj=StatePaths(tmp_path))
+    assert told.exit_code == 2
+    assert "expected STAGE=CODE; a run without it says the code" in told.output
 
 
 def test_two_executions_at_once_are_one(tmp_path: Path) -> None:

@@ -125,6 +125,11 @@ def a_good_one_goes_all_the_way(site: Site, first: str, good: str, bad: str) -> 
     assert delivered.count("is open: ") == 3
     assert "delivered; every execution is in" in delivered
     wait_until_running(site, ["staging", "production"], good)
+    # Each in an account of its own, and the very same release in both.
+    found = [site.outputs(name) for name in ("staging", "production")]
+    accounts = [site.environment(name).account for name in ("staging", "production")]
+    assert accounts == [one["FunctionVersion"].split(":")[4] for one in found]
+    assert [one["ModelDigest"] for one in found] == [good, good]
 
 
 def a_bad_one_stops_in_staging(site: Site, good: str, bad: str) -> None:

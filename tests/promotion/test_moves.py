@@ -190,6 +190,20 @@ def test_a_rollback_pins_what_the_fleet_proved_before(proven: World) -> None:
     assert (last.kind, last.reason) == ("rollback", "it sees ghosts")
 
 
+def test_what_was_taken_back_comes_again_only_with_a_reason_for_the_trail(proven: World) -> None:
+    proven.deploy("staging")
+    promote(proven, "dev", "staging")
+    proven.deploy("staging")
+    carry_out(proven.registry, plan_rollback(proven.registry, "staging", None, "it sees ghosts"))
+    told = refused(proven)
+    assert f"staging was taken back from {proven.environment('dev').digest[:12]}… by {WHO}" in told
+    assert "it sees ghosts; `--again WHY` promotes it all the same" in told
+    plan = plan_promotion(proven.registry, "dev", "staging", again="the lens was dirty")
+    assert plan is not None
+    carry_out(proven.registry, plan)
+    assert read_history(proven.registry.trail)[-1].reason == "the lens was dirty"
+
+
 def test_a_rollback_to_what_was_never_healthy_there_names_what_was(proven: World) -> None:
     proven.deploy("staging", proven=False)
     with pytest.raises(RegistryError, match=r"nothing to return to; proven there.*: none"):
