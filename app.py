@@ -2,7 +2,7 @@
 
 `cdk synth -c environments=FOLDER` takes the files of another folder, `-c delivery=FILE` another
 pipeline; `-c environment=NAME` builds that one alone. With `--validation`, cdk-nag and CDK's own
-template validation check everything, as in `make check`.
+template validation check everything, as in `make check`; with `-c nag=true`, cdk-nag alone.
 """
 
 # ruff: noqa: PLC0415 - an unchanged synthesis needs none of CDK, which takes a second to load
@@ -29,7 +29,7 @@ def synthesize(request: Request, output: Path) -> None:
             # Traces would name the machine's folders in the assembly; the key is none for cdk.json.
             context={"aws:cdk:disable-stack-trace": True},
         )
-        if request.validated:
+        if request.nag:
             from cdk_nag import AwsSolutionsChecks
 
             Validations.of(app).add_plugins(AwsSolutionsChecks(app))

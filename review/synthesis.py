@@ -97,7 +97,8 @@ def _environment(output: Path, context: dict[str, object]) -> dict[str, str]:
         **inherited,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{inherited.get('PATH', '')}",
         "CDK_OUTDIR": str(output),
-        "CDK_CONTEXT_JSON": json.dumps(context),
+        # What cdk-nag finds is a part of the review.
+        "CDK_CONTEXT_JSON": json.dumps({**context, "nag": True}),
         # Most of a synthesis' time; `make check` validates every template.
         "CDK_VALIDATION": "false",
     }

@@ -19,7 +19,7 @@ class Request:
         root: the checkout.
         output: folder of the cloud assembly.
         context: what cdk.json and `-c KEY=VALUE` say.
-        validated: whether cdk-nag and CDK's own template validation run, too.
+        validated: whether CDK's own template validation runs, too; then cdk-nag does as well.
     """
 
     root: Path
@@ -43,6 +43,11 @@ class Request:
             context=json.loads(os.environ[_CONTEXT]),
             validated=os.environ.get("CDK_VALIDATION") != "false",
         )
+
+    @property
+    def nag(self) -> bool:
+        """Whether cdk-nag runs: with every validation, and with `-c nag=true` without one."""
+        return self.validated or self.context.get("nag") in {True, "true"}
 
     @property
     def environments(self) -> Path:

@@ -16,8 +16,8 @@ Synthesize = Callable[[Request, Path], None]
 def run(root: Path, synthesize: Synthesize) -> None:
     """Write the cloud assembly of the checkout `root` as the CDK command line asks, and leave.
 
-    What an earlier run made from the same inputs is taken as it is; a validated synthesis always
-    runs, because its findings are what it is for.
+    What an earlier run made from the same inputs is taken as it is; one that looks for findings
+    always runs.
 
     Args:
         root: the checkout.
@@ -28,7 +28,7 @@ def run(root: Path, synthesize: Synthesize) -> None:
     _use_node_of(root)
     request = Request.of(root)
     kept = KeptAssemblies(root / ".local" / "synthesis")
-    if request.validated or not kept.usable():
+    if request.nag or not kept.usable():
         synthesize(request, request.output)
     else:
         _restore_or_make(request, kept, synthesize)

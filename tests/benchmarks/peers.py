@@ -63,7 +63,6 @@ topic = "site/{{thing}}/infer"
 frame_interval_seconds = 2
 heartbeat_interval_seconds = 12.5
 live_view_port = 8080
-isolation_mode = "GreengrassContainer"
 log_retention_days = 14
 
 [rollout]

@@ -38,7 +38,7 @@ def delivered(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for file in (ROOT / "environments").glob("*.toml"):
         (folder / "environments" / file.name).write_bytes(file.read_bytes())
     (folder / "delivery.toml").write_text(DELIVERY, encoding="utf-8")
-    result = synthesize(folder / "out", folder / "environments")
+    result = synthesize(folder / "out", folder / "environments", nag="true")
     assert result.returncode == 0, result.stderr
     return folder / "out"
 

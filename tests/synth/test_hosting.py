@@ -25,7 +25,7 @@ Templates = dict[str, dict[str, Any]]
 @pytest.fixture(scope="module")
 def hosted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("hosting")
-    result = synthesize(folder / "out", with_hosting(folder))
+    result = synthesize(folder / "out", with_hosting(folder), nag="true")
     assert result.returncode == 0, result.stderr
     return folder / "out"
 

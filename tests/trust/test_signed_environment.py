@@ -82,6 +82,7 @@ def test_promotion_and_gate_refuse_what_the_environment_would(team: Team) -> Non
             thing_group="deeplens-production",
             bucket="deeplens-production",
             promoted_from="staging",
+            challenges=None,
             model="shapes",
             digest=artifact.parent.name,
             signing=Signing.of(section),
