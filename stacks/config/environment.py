@@ -107,6 +107,12 @@ class EnvironmentConfig(Section):
                 "fleet.core_runtime 'lite' runs no Lambda component and no container; it works "
                 "with inference.isolation_mode 'NoContainer', or take core_runtime 'classic'"
             )
+        profile = self.signing.lambda_profile
+        if profile and profile.split(":")[3] != self.region:
+            raise ValueError(
+                f"signing.lambda_profile is in {profile.split(':')[3]}: AWS Signer signs in buckets of "
+                f"its own Region only; a profile in {self.region} works"
+            )
         silence = self.monitoring.no_heartbeat_minutes * 60
         interval = self.inference.heartbeat_interval_seconds
         if self.monitoring.enabled and silence < _LEAST_HEARTBEATS * interval:
