@@ -110,8 +110,8 @@ class EnvironmentConfig(Section):
         profile = self.signing.lambda_profile
         if profile and profile.split(":")[3] != self.region:
             raise ValueError(
-                f"signing.lambda_profile is in {profile.split(':')[3]}: AWS Signer signs in buckets of "
-                f"its own Region only; a profile in {self.region} works"
+                f"signing.lambda_profile is in {profile.split(':')[3]}: AWS Signer signs in "
+                f"buckets of its own Region only; a profile in {self.region} works"
             )
         silence = self.monitoring.no_heartbeat_minutes * 60
         interval = self.inference.heartbeat_interval_seconds
