@@ -4,6 +4,7 @@ The committed environment files trust no key, since every checkout makes its own
 synthesizes copies of them, and the copy of its environment has a section `[signing]` more.
 """
 
+import base64
 import json
 import shutil
 import time
@@ -13,12 +14,11 @@ import click
 
 from demo.embedded import LOCAL, LOGS, ROOT
 from demo.processes import CommandFailed, run
-from stacks.config import EnvironmentConfig
+from stacks.config import STATEMENT_NAME, EnvironmentConfig
 
 ENVIRONMENTS = LOCAL / "demo" / "environments"
 _KEY = LOCAL / "keys" / "demo.pem"
 _TOOL = ROOT / ".venv" / "bin" / "model-tools"
-_VERIFIED = "verified: release "
 
 
 def sign(environment: EnvironmentConfig) -> Path:
@@ -55,13 +55,28 @@ def sign(environment: EnvironmentConfig) -> Path:
 
 
 def say_verified(environment: EnvironmentConfig, thing: str, *, patience_seconds: float) -> None:
-    """Print the camera's own line that it verified the release."""
+    """Print the camera's own line that it verified the release that was signed last."""
+    if not _statement(environment).is_file():
+        return
+    verified = f"verified: release {_release(environment)} of "
     give_up_at = time.monotonic() + patience_seconds
     while time.monotonic() < give_up_at:
         for log in (LOCAL / "cores" / thing).rglob(f"*{environment.name}.inference*.log"):
             for line in reversed(log.read_text("utf-8", "replace").splitlines()):
-                if _VERIFIED in line:
-                    click.echo(f"  the camera {line[line.index(_VERIFIED) :]}")
+                if verified in line:
+                    click.echo(f"  the camera {line[line.index(verified) :]}")
                     return
         time.sleep(0.2)
     click.echo(f"  no word of a signature in the logs below .local/cores/{thing}")
+
+
+def _statement(environment: EnvironmentConfig) -> Path:
+    model = environment.model
+    return ROOT / "models" / model.name / model.digest / STATEMENT_NAME
+
+
+def _release(environment: EnvironmentConfig) -> int:
+    payload = json.loads(_statement(environment).read_text(encoding="ascii"))["dsseEnvelope"][
+        "payload"
+    ]
+    return int(json.loads(base64.b64decode(payload))["predicate"]["deeplens"]["release"])

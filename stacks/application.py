@@ -6,6 +6,7 @@ from aws_cdk import Environment, PermissionsBoundary, Stage, Tags
 from constructs import Construct
 
 from stacks.config import EnvironmentConfig, load_artifact, load_runtime
+from stacks.constructs.code_signing import enforce_code_signing
 from stacks.deeplens_roles_stack import DeepLensRolesStack
 from stacks.devices_stack import DevicesStack
 from stacks.hosting_stack import HostingStack
@@ -70,6 +71,8 @@ class DeepLensApplication(Stage):
                 self, "DeepLensRoles", environment=environment, model_bucket=store.bucket
             )
 
+        if environment.signing.lambda_profile:
+            enforce_code_signing(self, environment.signing.lambda_profile)
         for key, value in environment.tags.items():
             Tags.of(self).add(key, value)
         Tags.of(self).add("deeplens:environment", environment.name)

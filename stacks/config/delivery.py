@@ -129,6 +129,12 @@ def _problems(delivery: DeliveryConfig, known: dict[str, EnvironmentConfig]) -> 
         and (source := known[name].promoted_from)
         and source not in delivery.environments[:place]
     ]
+    problems += [
+        f"environments: {name} has signing.lambda_profile, and the pipeline signs no code: Lambda "
+        "would refuse every function; deploy it by hand (docs/signing.md), or leave it out"
+        for name in delivery.environments
+        if name in known and known[name].signing.lambda_profile
+    ]
     if not delivery.approve:
         problems.append(
             "approve: given none, expected at least one environment: nothing reaches the last one "

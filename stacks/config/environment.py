@@ -118,6 +118,12 @@ class EnvironmentConfig(Section):
     def _pairs_that_work(self) -> "EnvironmentConfig":
         if refused := list(impossible_pairs(self.fleet, self.inference, self.runtime)):
             raise ValueError("; ".join(refused))
+        profile = self.signing.lambda_profile
+        if profile and profile.split(":")[3] != self.region:
+            raise ValueError(
+                f"signing.lambda_profile is in {profile.split(':')[3]}: AWS Signer signs in "
+                f"buckets of its own Region only; a profile in {self.region} works"
+            )
         silence = self.monitoring.no_heartbeat_minutes * 60
         interval = self.inference.heartbeat_interval_seconds
         if self.monitoring.enabled and silence < _LEAST_HEARTBEATS * interval:

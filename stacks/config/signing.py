@@ -40,6 +40,14 @@ class SigningConfig(Section):
             "refused, for the time in which a fleet changes over"
         ),
     ] = True
+    lambda_profile: Annotated[
+        str | None,
+        Field(
+            pattern=r"^arn:aws[a-z-]*:signer:[a-z0-9-]+:\d{12}:/signing-profiles/\w{2,64}/\w{10}$",
+            description="version ARN of the AWS Signer profile without whose signature Lambda "
+            "refuses the functions' code; `tools.sign_assets` signs before a deploy",
+        ),
+    ] = None
 
     @field_validator("public_keys")
     @classmethod

@@ -19,7 +19,9 @@ from tests.trust.conftest import ROOT, Team
 from tools.assembly import read_assembly
 from tools.policy import findings
 from tools.policy.reading import by_environment, text
+from tools.sign_assets import code_objects, profile_of
 
+PROFILE = "arn:aws:signer:eu-central-1:111111111111:/signing-profiles/releases/abcdef1234"
 LITE = '[inference]\nisolation_mode = "NoContainer"\n[fleet]\ncore_runtime = "lite"\n'
 OTHERS = '[model]\nname = "shapes"\ndigest = "{digest}"\n[model_store]\n'
 
@@ -115,6 +117,8 @@ def templates(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Team]:
     (checkout / ".lambda-layer").symlink_to(ROOT / ".lambda-layer")
     file = environment(team, artifact, [team.person().text])
     lite = file.read_text(encoding="utf-8").replace("[fleet]\n", LITE).replace("1" * 12, "2" * 12)
+    with file.open("a", encoding="utf-8") as opened:
+        opened.write(f'lambda_profile = "{PROFILE}"\n')
     (file.parent / "edge.toml").write_text(lite, encoding="utf-8")
     result = synthesize(checkout / "out", file.parent, checkout)
     assert result.returncode == 0, result.stderr
@@ -161,6 +165,22 @@ def test_only_the_publisher_of_a_signed_environment_has_the_layer(
     }
     assert signed == {"model_artifact.handler"}
     assert assembly_layers == set()
+
+
+def test_lambda_refuses_code_that_the_profile_did_not_sign(templates: tuple[Path, Team]) -> None:
+    stacks = [one for one in read_assembly(templates[0]) if one.environment == "dev"]
+    assert profile_of(stacks) == PROFILE
+    functions = 0
+    for stack in stacks:
+        for resource in stack.template["Resources"].values():
+            if resource["Type"] == "AWS::Lambda::CodeSigningConfig":
+                policy = resource["Properties"]["CodeSigningPolicies"]
+                assert policy == {"UntrustedArtifactOnDeployment": "Enforce"}
+            if resource["Type"] == "AWS::Lambda::Function":
+                functions += 1
+                assert "Fn::GetAtt" in resource["Properties"]["CodeSigningConfigArn"]
+    assert functions == 5
+    assert 3 <= len(code_objects(stacks)) <= functions + 1
 
 
 @pytest.fixture(scope="module")
