@@ -16,6 +16,7 @@ from model_tools.commands.models import models
 from model_tools.commands.package import package
 from model_tools.commands.pin import pin
 from model_tools.commands.predict import predict
+from model_tools.commands.serve_container import serve_container
 from model_tools.commands.train import scenes, train
 from model_tools.commands.verify import verify
 
@@ -32,7 +33,19 @@ def main() -> None:
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
 
 
-for command in (inspect, freeze, package, verify, predict, bench, train, scenes, pin, models):
+for command in (
+    inspect,
+    freeze,
+    package,
+    verify,
+    predict,
+    bench,
+    train,
+    scenes,
+    pin,
+    models,
+    serve_container,
+):
     main.add_command(command)
 
 

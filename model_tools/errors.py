@@ -6,6 +6,7 @@ ModelToolsError
 ├── AmbiguousError   inputs, outputs or a signature must be chosen
 ├── FreezeError      no frozen graph answers as the source does, or a reader cannot take it
 ├── VerifyError      two graphs, or two engines, do not agree
+├── ServingError     a model, or its inference.py, cannot be served; an endpoint does not answer
 ├── RegistryError    a release may not move, or the trail of moves is not whole
 └── IsolationError   the limited process that ran TensorFlow was ended or crashed
 """
@@ -41,6 +42,10 @@ class FreezeError(ModelToolsError):
 
 class VerifyError(ModelToolsError):
     """Two graphs, or two engines, do not agree."""
+
+
+class ServingError(ModelToolsError):
+    """A model, or its inference.py, cannot be served, or an endpoint does not answer."""
 
 
 class RegistryError(ModelToolsError):

@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any
 
 _MODULES = {
+    "Example": "example.example_pb2",
     "GraphDef": "framework.graph_pb2",
     "NodeDef": "framework.node_def_pb2",
     "AttrValue": "framework.attr_value_pb2",

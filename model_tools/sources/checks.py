@@ -49,7 +49,7 @@ def check_files(files: ModelFiles, choice: Choice) -> CheckedGraph | None:
         return _frozen(files, choice)
     _no_names(choice, files.kind.value)
     if files.kind is Kind.SAVED_MODEL_2:
-        _saved_model_2(files, choice)
+        check_every_signature(files, choice)
         return None
     if files.kind is Kind.KERAS:
         check_zip(files.path)
@@ -59,6 +59,26 @@ def check_files(files: ModelFiles, choice: Choice) -> CheckedGraph | None:
     except IsolationError as error:
         raise RefusedError("keras-layout", f"reading {files.path.name}: {error}") from None
     return None
+
+
+def check_every_signature(files: ModelFiles, choice: Choice) -> Any:
+    """Check a SavedModel for whoever loads it whole; return its MetaGraphDef.
+
+    Raises:
+        SourceError: it is broken, or lacks a file.
+        RefusedError: it breaks a rule.
+    """
+    meta = _tagged(files, choice)
+    check_structure(meta.graph_def)
+    for key, signature in meta.signature_def.items():
+        if key != _INIT_SIGNATURE:
+            check_ops(meta.graph_def, [info.name for info in signature.outputs.values()])
+    check_ops(meta.graph_def, _run_on_load(meta), LOADING_OPS)
+    if files.kind is Kind.SAVED_MODEL_2 or any(
+        node.op in VARIABLES for node in meta.graph_def.node
+    ):
+        _require_weights(files)
+    return meta
 
 
 def _keras_limits(file: Path) -> Limits:
@@ -80,16 +100,6 @@ def _saved_model_1(files: ModelFiles, choice: Choice) -> CheckedGraph:
     if any(node.op in VARIABLES for node in meta.graph_def.node):
         _require_weights(files)
     return checked
-
-
-def _saved_model_2(files: ModelFiles, choice: Choice) -> None:
-    meta = _tagged(files, choice)
-    check_structure(meta.graph_def)
-    for key, signature in meta.signature_def.items():
-        if key != _INIT_SIGNATURE:
-            check_ops(meta.graph_def, [info.name for info in signature.outputs.values()])
-    check_ops(meta.graph_def, _run_on_load(meta), LOADING_OPS)
-    _require_weights(files)
 
 
 def _checkpoint(files: ModelFiles, choice: Choice) -> CheckedGraph:

@@ -1,0 +1,139 @@
+"""Requests that come at the same time, run as one; as TensorFlow Serving's `--enable_batching`.
+
+Source: tensorflow/serving, tensorflow_serving/batching/README.md.
+"""
+
+import threading
+from collections.abc import Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Self
+
+import numpy as np
+
+from model_tools.errors import SourceError
+from model_tools.serving.answers import RequestError
+from model_tools.serving.engines import Engine
+from model_tools.sources.tensors import Arrays
+
+_Kind = tuple[str, tuple[tuple[str, str, tuple[int, ...]], ...]]
+
+
+@dataclass(frozen=True)
+class Batching:
+    """How many rows are run together, and how long the first of them waits for the others."""
+
+    max_batch_size: int = 8
+    timeout_seconds: float = 0.001
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Self | None:
+        """Read SageMaker's variables of its container; None: there is no batching.
+
+        Raises:
+            SourceError: a value is no number.
+        """
+        if environment.get("SAGEMAKER_TFS_ENABLE_BATCHING", "").lower() != "true":
+            return None
+        numbers = {}
+        for variable, default in (
+            ("SAGEMAKER_TFS_MAX_BATCH_SIZE", 8),
+            ("SAGEMAKER_TFS_BATCH_TIMEOUT_MICROS", 1000),
+        ):
+            text = environment.get(variable, str(default))
+            if not text.isdecimal() or not int(text):
+                raise SourceError(f"{variable} is {text!r}; it is a number above 0")
+            numbers[variable] = int(text)
+        size, micros = numbers.values()
+        return cls(size, micros / 1e6)
+
+
+@dataclass
+class _Batch:
+    feeds: list[Arrays] = field(default_factory=list)
+    rows: int = 0
+    full: threading.Event = field(default_factory=threading.Event)
+    done: "Future[list[Arrays]]" = field(default_factory=Future)
+
+    def add(self, feed: Arrays, rows: int) -> int:
+        self.feeds.append(feed)
+        self.rows += rows
+        return len(self.feeds) - 1
+
+
+class BatchedEngine:
+    """An engine that is asked by many threads, and asks its own engine less often.
+
+    Whoever opens a batch waits until it is full or the time is over, then runs it for all.
+    """
+
+    def __init__(self, engine: Engine, batching: Batching) -> None:
+        self._engine = engine
+        self._batching = batching
+        self._lock = threading.Lock()
+        self._open: dict[_Kind, _Batch] = {}
+
+    def run(self, key: str, feed: Arrays) -> Arrays:
+        """As `Engine.run`; rows of one shape go together, and a request is never split.
+
+        Raises:
+            RequestError: 400, as the engine, or because the model's answers have no rows.
+        """
+        rows = _rows(feed)
+        if rows is None or rows >= self._batching.max_batch_size:
+            return self._engine.run(key, feed)
+        kind = (
+            key,
+            tuple((alias, str(array.dtype), array.shape[1:]) for alias, array in feed.items()),
+        )
+        with self._lock:
+            batch = self._open.get(kind)
+            if batch is not None and batch.rows + rows > self._batching.max_batch_size:
+                del self._open[kind]
+                batch.full.set()
+                batch = None
+            opened = batch is None
+            if batch is None:
+                batch = self._open[kind] = _Batch()
+            place = batch.add(feed, rows)
+            if batch.rows == self._batching.max_batch_size:
+                del self._open[kind]
+                batch.full.set()
+        if opened:
+            self._run(kind, batch)
+        return batch.done.result()[place]
+
+    def _run(self, kind: _Kind, batch: _Batch) -> None:
+        batch.full.wait(self._batching.timeout_seconds)
+        with self._lock:
+            if self._open.get(kind) is batch:
+                del self._open[kind]
+        try:
+            batch.done.set_result(self._answers(kind[0], batch))
+        except BaseException as error:  # noqa: BLE001 - all who wait are told, this thread too
+            batch.done.set_exception(error)
+
+    def _answers(self, key: str, batch: _Batch) -> list[Arrays]:
+        if len(batch.feeds) == 1:
+            return [self._engine.run(key, batch.feeds[0])]
+        together = {
+            alias: np.concatenate([feed[alias] for feed in batch.feeds]) for alias in batch.feeds[0]
+        }
+        outputs = self._engine.run(key, together)
+        if any(array.ndim == 0 or len(array) != batch.rows for array in outputs.values()):
+            raise RequestError(
+                400,
+                "Batched output tensor's 0th dimension does not equal the sum of the 0th "
+                "dimension sizes of the input tensors: this model cannot be batched",
+            )
+        ends = np.cumsum([_rows(feed) for feed in batch.feeds])[:-1]
+        split = {alias: np.split(array, ends) for alias, array in outputs.items()}
+        return [
+            {alias: parts[place] for alias, parts in split.items()}
+            for place in range(len(batch.feeds))
+        ]
+
+
+def _rows(feed: Arrays) -> int | None:
+    lengths = {len(array) if array.ndim else None for array in feed.values()}
+    return lengths.pop() if len(lengths) == 1 else None

@@ -1,0 +1,139 @@
+"""SageMaker's TensorFlow Serving container: `/ping` and `/invocations`.
+
+Source: aws/sagemaker-tensorflow-serving-container, README.md, and its tensorflowServing.js (without
+inference.py) and python_service.py (with one).
+"""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Mapping
+
+from model_tools.serving.answers import JSON, Answer, RequestError
+from model_tools.serving.rest import RestApi
+from model_tools.serving.user_code import Context, UserCode
+
+CUSTOM_ATTRIBUTES = "x-amzn-sagemaker-custom-attributes"
+
+_JSON_TYPES = {JSON, "application/jsonlines", "application/jsons"}
+_CSV = "text/csv"
+_ATTRIBUTE = re.compile(r"(tfs-[a-z\-]+)=([^,]+)")
+_SERVING_KEY = re.compile(r'"(instances|inputs|examples)"\s*:')
+_LINES = re.compile(r"[}\]]\s*[\[{]")
+_LIST_OF_LISTS = re.compile(r"\s*\[\s*\[")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+
+
+class Container:
+    """Answers as the container does, with the models that `api` serves."""
+
+    def __init__(
+        self, api: RestApi, default_model: str, code: UserCode | None = None, rest_uri: str = ""
+    ) -> None:
+        """Use `code` for every request if it is given; its handlers call `rest_uri`."""
+        self._api = api
+        self._default_model = default_model
+        self._code = code
+        self.rest_uri = rest_uri
+
+    def handle(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        """Return the answer; what is wrong with a request is one, too."""
+        expected = {"/ping": "GET", "/invocations": "POST"}.get(path)
+        if expected is None:
+            return RequestError(404, "Not Found").as_answer()
+        if method != expected:
+            return RequestError(405, f"Method Not Allowed: {path} takes {expected}").as_answer()
+        try:
+            return self._ping() if path == "/ping" else self._invoke(headers, body)
+        except RequestError as error:
+            return error.as_answer()
+
+    def _ping(self) -> Answer:
+        status = self._api.handle("GET", f"/v1/models/{self._default_model}")
+        return Answer(200 if b'"AVAILABLE"' in status.body else 502, content_type="")
+
+    def _invoke(self, headers: Mapping[str, str], body: bytes) -> Answer:
+        if self._code is not None:
+            return self._code.handle(body, self._context(headers, body))
+        content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+        if content_type in _JSON_TYPES:
+            request = serving_json(_text(body))
+        elif content_type == _CSV:
+            request = json_of_csv(_text(body))
+        else:
+            raise RequestError(415, f"Unsupported Media Type: {content_type or 'Unknown'}")
+        answer = self._api.handle("POST", self._path(headers), request.encode())
+        accepted = headers.get("accept", "").replace(" ", "").split(",")
+        kind = accepted[0] if accepted[0] in _JSON_TYPES else JSON
+        return Answer(answer.status, answer.body.replace(b"\n", b""), kind)
+
+    def _context(self, headers: Mapping[str, str], body: bytes) -> Context:
+        attributes = _attributes(headers)
+        return Context(
+            model_name=attributes.get("tfs-model-name"),
+            model_version=attributes.get("tfs-model-version"),
+            method=attributes.get("tfs-method"),
+            rest_uri=f"{self.rest_uri}{self._path(headers)}",
+            grpc_port=None,
+            channel=None,
+            custom_attributes=headers.get(CUSTOM_ATTRIBUTES),
+            request_content_type=headers.get("content-type") or JSON,
+            accept_header=headers.get("accept") or JSON,
+            content_length=len(body),
+        )
+
+    def _path(self, headers: Mapping[str, str]) -> str:
+        attributes = _attributes(headers)
+        version = attributes.get("tfs-model-version")
+        return "".join(
+            (
+                f"/v1/models/{attributes.get('tfs-model-name', self._default_model)}",
+                f"/versions/{version}" if version else "",
+                f":{attributes.get('tfs-method', 'predict')}",
+            )
+        )
+
+
+def serving_json(text: str) -> str:
+    """Return TensorFlow Serving's JSON for its own, for any other JSON, and for JSON lines."""
+    if _SERVING_KEY.search(text):
+        return text
+    if _LINES.search(text) and not _LIST_OF_LISTS.match(text):
+        lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
+        return f'{{"instances":[{",".join(lines)}]}}'
+    if not _LIST_OF_LISTS.match(text):
+        text = f"[{text}]"
+    return f'{{"instances":{text}}}'
+
+
+def json_of_csv(text: str) -> str:
+    """Return TensorFlow Serving's JSON: a line is an instance, a list if it has several columns."""
+    try:
+        rows = [row for row in csv.reader(io.StringIO(text), strict=True) if row]
+    except csv.Error as error:
+        raise RequestError(400, f"the request is no CSV: {error}") from None
+    instances = [[_cell(cell) for cell in row] for row in rows]
+    return json.dumps({"instances": [row if len(row) > 1 else row[0] for row in instances]})
+
+
+def _cell(text: str) -> float | int | str:
+    clean = text.strip()
+    if not _NUMBER.fullmatch(clean):
+        return text
+    try:
+        return int(clean)
+    except ValueError:
+        return float(clean)
+
+
+def _attributes(headers: Mapping[str, str]) -> dict[str, str]:
+    found = _ATTRIBUTE.findall(headers.get(CUSTOM_ATTRIBUTES, ""))
+    return {name: value.strip() for name, value in found}
+
+
+def _text(body: bytes) -> str:
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        raise RequestError(400, "the request is no UTF-8 text") from None

@@ -1,0 +1,103 @@
+"""What runs a servable: TensorFlow, or OpenVINO as the cameras have it."""
+
+import contextlib
+import logging
+from typing import Any, Protocol
+
+from model_tools.errors import ModelToolsError, ServingError
+from model_tools.serving.answers import RequestError
+from model_tools.serving.signatures import Servable
+from model_tools.sources.tensors import Arrays
+from vision.errors import VisionError
+
+TENSORFLOW, OPENVINO = "tensorflow", "openvino"
+ENGINES = (TENSORFLOW, OPENVINO)
+
+
+class Engine(Protocol):
+    """A loaded model; several threads may run it at once."""
+
+    def run(self, key: str, feed: Arrays) -> Arrays:
+        """Run a signature, from arrays by alias to arrays by alias.
+
+        Raises:
+            RequestError: the model does not take these arrays.
+        """
+
+
+def load_engine(name: str, servable: Servable) -> Engine:
+    """Load a servable, whose files were checked.
+
+    Raises:
+        ServingError: it cannot be loaded.
+    """
+    return _OpenVino(servable) if name == OPENVINO else _TensorFlow(servable)
+
+
+class _TensorFlow:
+    def __init__(self, servable: Servable) -> None:
+        import tensorflow as tf  # noqa: PLC0415 - takes seconds; OpenVINO does not need it
+
+        # Loading tells of what only training would miss.
+        logging.getLogger("tensorflow").setLevel(logging.ERROR)
+        self._constant = tf.constant
+        self._dtypes = {
+            key: {alias: _tensor_dtype(tf, spec.dtype) for alias, spec in signature.inputs.items()}
+            for key, signature in servable.signatures.items()
+        }
+        self._errors = (tf.errors.OpError, ValueError, TypeError)
+        try:
+            self._model = tf.saved_model.load(str(servable.folder), tags=["serve"])
+        except Exception as error:  # noqa: BLE001 - broken files make TensorFlow raise anything
+            said = _first_line(error)
+            raise ServingError(f"{servable.folder} cannot be loaded: {said}") from None
+        self._functions: dict[str, Any] = dict(self._model.signatures)
+
+    def run(self, key: str, feed: Arrays) -> Arrays:
+        dtypes = self._dtypes[key]
+        try:
+            given = {alias: self._constant(value, dtypes[alias]) for alias, value in feed.items()}
+            answer = self._functions[key](**given)
+            return {alias: tensor.numpy() for alias, tensor in answer.items()}
+        except self._errors as error:
+            raise RequestError(400, _first_line(error)) from None
+
+
+class _OpenVino:
+    """Frozen once, and kept; a signature that OpenVINO cannot run says so when it is asked."""
+
+    def __init__(self, servable: Servable) -> None:
+        from model_tools.predictor import Predictor  # noqa: PLC0415 - as above
+
+        self._predictors: dict[str, Predictor] = {}
+        self._reasons: dict[str, str] = {}
+        for key in servable.signatures:
+            try:
+                self._predictors[key] = Predictor(servable.folder, key, accelerate=True)
+            except (ModelToolsError, VisionError) as error:
+                self._reasons[key] = _first_line(error)
+        if not self._predictors:
+            said = "; ".join(f"{key}: {why}" for key, why in self._reasons.items())
+            raise ServingError(f"OpenVINO runs no signature of {servable.folder}: {said}")
+
+    def run(self, key: str, feed: Arrays) -> Arrays:
+        if key not in self._predictors:
+            raise RequestError(
+                400,
+                f'OpenVINO cannot run the signature "{key}" ({self._reasons[key]}); '
+                f"--engine {TENSORFLOW} can",
+            )
+        try:
+            return self._predictors[key](feed)
+        except (ModelToolsError, VisionError) as error:
+            raise RequestError(400, _first_line(error)) from None
+
+
+def _tensor_dtype(tf: Any, name: str) -> Any:
+    with contextlib.suppress(TypeError):
+        return tf.string if name == "object" else tf.as_dtype(name)
+    return None
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:300]

@@ -1,0 +1,110 @@
+"""Bodies of `:classify` and `:regress`: lists of `tf.Example`s as JSON objects.
+
+Source: tensorflow/serving, docs/api_rest.md, "Classify and Regress API".
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from model_tools.protos import message_class
+from model_tools.serving.answers import RequestError
+from model_tools.serving.json_tensors import is_binary, read_bytes
+from model_tools.serving.signatures import Signature
+from model_tools.sources.tensors import Arrays
+
+_CLASSES, _SCORES, _REGRESSED = "classes", "scores", "outputs"
+
+
+def read_examples(document: Any, signature: Signature) -> Arrays:
+    """Return the serialized examples, by the alias of the signature's one input.
+
+    Raises:
+        RequestError: 400, there is none, or a value is no number and no string.
+    """
+    if not isinstance(document, dict) or not isinstance(document.get("examples"), list):
+        raise RequestError(400, "When method is classify or regress, the key 'examples' is a list")
+    if not document["examples"]:
+        raise RequestError(400, "'examples' has no element")
+    context = document.get("context", {})
+    if not isinstance(context, dict):
+        raise RequestError(400, "'context' is not an object")
+    if len(signature.inputs) != 1 or next(iter(signature.inputs.values())).dtype != "object":
+        raise RequestError(400, f'the signature "{signature.key}" does not take tf.Examples')
+    serialized = np.empty(len(document["examples"]), object)
+    for number, example in enumerate(document["examples"]):
+        if not isinstance(example, dict):
+            raise RequestError(400, f"Example: {number} is not an object")
+        serialized[number] = _serialize(context | example)
+    return {next(iter(signature.inputs)): serialized}
+
+
+def classifications(outputs: Arrays) -> list[list[list[Any]]]:
+    """Return for each example its pairs of label and score; what the model lacks is "" or 0.
+
+    Raises:
+        RequestError: 400, the model answers neither, or both in different shapes.
+    """
+    labels, scores = outputs.get(_CLASSES), outputs.get(_SCORES)
+    shapes = {one.shape for one in (labels, scores) if one is not None}
+    shape = shapes.pop() if len(shapes) == 1 else ()
+    if len(shape) != len(("example", "class")):
+        raise RequestError(400, "a classification answers `classes` and `scores`, both [n, k]")
+    texts = np.full(shape, "") if labels is None else _texts(labels)
+    numbers: npt.NDArray[Any] = np.zeros(shape) if scores is None else scores
+    return [
+        [list(pair) for pair in zip(*row, strict=True)]
+        for row in zip(texts.tolist(), numbers.tolist(), strict=True)
+    ]
+
+
+def regressions(outputs: Arrays) -> list[float]:
+    """Return one number for each example.
+
+    Raises:
+        RequestError: 400, the model answers something else.
+    """
+    found = outputs.get(_REGRESSED)
+    if found is None or found.ndim == 0 or found.size != len(found):
+        raise RequestError(400, "a regression answers `outputs`, [n] or [n, 1]")
+    return [float(one) for one in found.reshape(-1)]
+
+
+def _serialize(features: dict[str, Any]) -> bytes:
+    example = message_class("Example")()
+    for name, value in features.items():
+        values = value if isinstance(value, list) else [value]
+        kinds = {_kind(one) for one in values}
+        if len(kinds) > 1 or None in kinds:
+            raise RequestError(
+                400, f"feature {name} is no number, no string and no flat list of one of them"
+            )
+        feature = example.features.feature[name]
+        try:
+            if kinds == {"int"}:
+                feature.int64_list.value.extend(values)
+            elif kinds == {"float"}:
+                feature.float_list.value.extend(values)
+            elif kinds == {"bytes"}:
+                feature.bytes_list.value.extend(read_bytes(one) for one in values)
+        except ValueError as error:
+            raise RequestError(400, f"feature {name}: {error}") from None
+    return bytes(example.SerializeToString(deterministic=True))
+
+
+def _kind(value: Any) -> str | None:
+    if isinstance(value, str) or is_binary(value):
+        return "bytes"
+    if isinstance(value, float):
+        return "float"
+    # A bool is an int to Python, and to a tf.Example.
+    return "int" if isinstance(value, int) else None
+
+
+def _texts(labels: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    flat = [
+        value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+        for value in labels.reshape(-1)
+    ]
+    return np.array(flat, object).reshape(labels.shape)

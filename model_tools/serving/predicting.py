@@ -1,0 +1,103 @@
+"""Bodies of `:predict`: rows (`instances`) or columns (`inputs`) of tensors.
+
+Source: tensorflow/serving, docs/api_rest.md, "Predict API".
+"""
+
+from typing import Any
+
+from model_tools.serving.answers import RequestError
+from model_tools.serving.json_tensors import is_binary, read_tensor, write_tensor
+from model_tools.serving.signatures import Signature
+from model_tools.sources.tensors import Arrays
+
+ROWS, COLUMNS = "instances", "inputs"
+
+
+def read_feed(document: Any, signature: Signature) -> Arrays:
+    """Return the arrays that a request holds.
+
+    Raises:
+        RequestError: 400, it does not fit the signature.
+    """
+    if not isinstance(document, dict):
+        raise RequestError(400, "JSON Value is not an object: a predict request is one")
+    given = [key for key in (ROWS, COLUMNS) if key in document]
+    if len(given) != 1:
+        found = "both" if given else "none"
+        raise RequestError(
+            400, f"JSON Value has {found} of 'inputs' and 'instances': exactly one is needed"
+        )
+    columns = (
+        _columns_of(document[ROWS], signature)
+        if given == [ROWS]
+        else _named(document[COLUMNS], signature)
+    )
+    if columns.keys() != signature.inputs.keys():
+        raise RequestError(
+            400,
+            f"given the inputs {', '.join(sorted(columns)) or 'none'}; the signature "
+            f'"{signature.key}" takes {", ".join(signature.inputs)}',
+        )
+    return {
+        alias: read_tensor(alias, columns[alias], spec) for alias, spec in signature.inputs.items()
+    }
+
+
+def write_outputs(outputs: Arrays, *, rows: bool) -> dict[str, Any]:
+    """Return the answer's document, in the format in which the request came.
+
+    Raises:
+        RequestError: 400, outputs that have no rows, or unequally many.
+    """
+    written = {alias: write_tensor(alias, array) for alias, array in outputs.items()}
+    if not rows:
+        return {"outputs": next(iter(written.values())) if len(written) == 1 else written}
+    lengths = {alias: len(array) if array.ndim else None for alias, array in outputs.items()}
+    if None in lengths.values() or len(set(lengths.values())) > 1:
+        raise RequestError(
+            400,
+            f"the outputs have no rows in common ({lengths}); ask with 'inputs' instead of "
+            "'instances'",
+        )
+    if len(written) == 1:
+        return {"predictions": next(iter(written.values()))}
+    return {
+        "predictions": [
+            dict(zip(written, row, strict=True)) for row in zip(*written.values(), strict=True)
+        ]
+    }
+
+
+def _columns_of(rows: Any, signature: Signature) -> dict[str, Any]:
+    if not isinstance(rows, list) or not rows:
+        raise RequestError(400, "'instances' is no list with at least one element")
+    objects = [isinstance(row, dict) and not is_binary(row) for row in rows]
+    if not any(objects):
+        return {_only(signature): rows}
+    if not all(objects):
+        raise RequestError(400, "'instances' mixes objects and plain values")
+    names = rows[0].keys()
+    for number, row in enumerate(rows):
+        if row.keys() != names:
+            raise RequestError(
+                400,
+                f"Failed to process element: {number} of 'instances' list: it has the keys "
+                f"{', '.join(sorted(row))}, the first one {', '.join(sorted(names))}",
+            )
+    return {name: [row[name] for row in rows] for name in names}
+
+
+def _named(value: Any, signature: Signature) -> dict[str, Any]:
+    if isinstance(value, dict) and not is_binary(value):
+        return value
+    return {_only(signature): value}
+
+
+def _only(signature: Signature) -> str:
+    if len(signature.inputs) != 1:
+        raise RequestError(
+            400,
+            f'the signature "{signature.key}" takes {", ".join(signature.inputs) or "nothing"}: '
+            "give an object with these names",
+        )
+    return next(iter(signature.inputs))

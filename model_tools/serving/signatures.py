@@ -1,0 +1,97 @@
+"""What a SavedModel can be asked, read from its SignatureDefs without TensorFlow."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from google.protobuf.json_format import MessageToDict
+
+from model_tools.sources.checks import check_every_signature
+from model_tools.sources.files import Kind, find_model
+from model_tools.sources.selection import SERVING_DEFAULT, Choice
+from model_tools.sources.tensors import TensorSpec
+
+PREDICT, CLASSIFY, REGRESS = (
+    f"tensorflow/serving/{method}" for method in ("predict", "classify", "regress")
+)
+
+# DataType numbers of types.proto, as NumPy has them. Strings are arrays of bytes objects.
+_DTYPES = {
+    1: "float32", 2: "float64", 3: "int32", 4: "uint8", 5: "int16", 6: "int8", 7: "object",
+    9: "int64", 10: "bool", 17: "uint16", 19: "float16", 22: "uint32", 23: "uint64",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Signature:
+    """One SignatureDef; tensors by their aliases."""
+
+    key: str
+    # The method_name: `PREDICT`, `CLASSIFY` or `REGRESS`.
+    method: str
+    inputs: dict[str, TensorSpec]
+    outputs: dict[str, TensorSpec]
+
+
+@dataclass(frozen=True)
+class Servable:
+    """A SavedModel that passed every rule for models from outside."""
+
+    folder: Path
+    signatures: dict[str, Signature]
+    # All SignatureDefs in protobuf's JSON, as TensorFlow Serving's metadata has them.
+    signature_def: dict[str, Any]
+
+
+def read_servable(folder: Path) -> Servable:
+    """Check a SavedModel, and read what it can be asked.
+
+    Raises:
+        SourceError: it is no complete SavedModel.
+        RefusedError: it breaks a rule of `model_tools.graphs.rules`.
+    """
+    files = find_model(folder / "saved_model.pb", folder)
+    if files.kind not in {Kind.SAVED_MODEL_1, Kind.SAVED_MODEL_2}:  # pragma: no cover
+        raise AssertionError(files.kind)
+    meta = check_every_signature(files, Choice())
+    return Servable(
+        folder,
+        {
+            key: _signature(key, definition)
+            for key, definition in sorted(meta.signature_def.items())
+            if definition.outputs and not key.startswith("__")
+        },
+        {
+            key: MessageToDict(
+                meta.signature_def[key],
+                preserving_proto_field_name=True,
+                always_print_fields_with_no_presence=True,
+            )
+            for key in sorted(meta.signature_def)
+        },
+    )
+
+
+def default_key(servable: Servable) -> str:
+    """Return the signature that is meant where none is named."""
+    keys = list(servable.signatures)
+    return keys[0] if len(keys) == 1 else SERVING_DEFAULT
+
+
+def _signature(key: str, definition: Any) -> Signature:
+    return Signature(
+        key,
+        definition.method_name or PREDICT,
+        {alias: _spec(info) for alias, info in sorted(definition.inputs.items())},
+        {alias: _spec(info) for alias, info in sorted(definition.outputs.items())},
+    )
+
+
+def _spec(info: Any) -> TensorSpec:
+    shape = info.tensor_shape
+    sides = None if shape.unknown_rank else tuple(_side(dim.size) for dim in shape.dim)
+    return TensorSpec(info.name, _DTYPES.get(info.dtype, f"DataType {info.dtype}"), sides)
+
+
+def _side(size: int) -> int | None:
+    return None if size < 0 else size

@@ -1,0 +1,108 @@
+"""Versions come, go and break below a base path; whoever is served goes on."""
+
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from model_tools.errors import ServingError, SourceError
+from model_tools.serving.answers import RequestError
+from model_tools.serving.versions import ServedModel, Version
+
+
+class Loader:
+    """Loads a folder unless it holds a file called `broken`."""
+
+    def __init__(self) -> None:
+        self.loaded: list[int] = []
+
+    def __call__(self, number: int, folder: Path) -> Version:
+        self.loaded.append(number)
+        if (folder / "broken").exists():
+            raise SourceError(f"{folder.name} is broken")
+        if (folder / "crashing").exists():
+            raise ServingError("TensorFlow does not like it")
+        return Version(number, cast("Any", None), cast("Any", None))
+
+
+def put(base: Path, number: int, content: str = "saved_model.pb") -> None:
+    (base / str(number)).mkdir(exist_ok=True)
+    (base / str(number) / content).touch()
+
+
+def states(model: ServedModel) -> dict[int, str]:
+    return {number: state.state for number, state in model.states().items()}
+
+
+def test_the_highest_number_is_served(tmp_path: Path) -> None:
+    for number in (9, 10, 2):
+        put(tmp_path, number)
+    (tmp_path / "11.tmp").mkdir()
+    model = ServedModel("m", tmp_path, Loader())
+    model.poll()
+    assert model.version().number == 10
+    with pytest.raises(RequestError, match=r"Specific\(m, 9\)"):
+        model.version(9)
+
+
+def test_a_new_version_replaces_the_old_one_and_the_status_shows_both(tmp_path: Path) -> None:
+    put(tmp_path, 1)
+    model = ServedModel("m", tmp_path, Loader())
+    model.poll()
+    put(tmp_path, 2)
+    model.poll()
+    assert model.version().number == 2
+    assert states(model) == {2: "AVAILABLE", 1: "END"}
+
+
+@pytest.mark.parametrize(("how", "code"), [("broken", "INVALID_ARGUMENT"), ("crashing", "INTERNAL")])
+def test_a_broken_version_leaves_the_old_one_serving_and_says_why(
+    tmp_path: Path, how: str, code: str
+) -> None:
+    put(tmp_path, 1)
+    loader = Loader()
+    model = ServedModel("m", tmp_path, loader)
+    model.poll()
+    put(tmp_path, 2, how)
+    model.poll()
+    model.poll()
+    assert model.version().number == 1
+    assert states(model) == {2: "END", 1: "AVAILABLE"}
+    assert model.states()[2].error_code == code
+    assert model.states()[2].error_message
+    assert loader.loaded == [1, 2], "what is broken is not tried again as long as it stays so"
+
+
+def test_a_version_that_was_still_being_copied_is_served_once_it_is_whole(tmp_path: Path) -> None:
+    put(tmp_path, 1, "broken")
+    model = ServedModel("m", tmp_path, Loader())
+    model.poll()
+    with pytest.raises(RequestError):
+        model.version()
+    (tmp_path / "1" / "broken").unlink()
+    model.poll()
+    assert model.version().number == 1
+    assert states(model) == {1: "AVAILABLE"}
+
+
+def test_a_label_keeps_its_version_served(tmp_path: Path) -> None:
+    for number in (1, 2, 3):
+        put(tmp_path, number)
+    model = ServedModel("m", tmp_path, Loader(), labels={"stable": 1})
+    model.poll()
+    assert model.version().number == 3
+    assert model.version(label="stable").number == 1
+    with pytest.raises(RequestError):
+        model.version(2)
+
+
+def test_what_is_taken_away_is_given_up(tmp_path: Path) -> None:
+    for number in (1, 2):
+        put(tmp_path, number)
+    model = ServedModel("m", tmp_path, Loader(), keep=2)
+    model.poll()
+    (tmp_path / "2" / "saved_model.pb").unlink()
+    (tmp_path / "2").rmdir()
+    model.poll()
+    assert model.version().number == 1
+    assert states(model) == {2: "END", 1: "AVAILABLE"}
