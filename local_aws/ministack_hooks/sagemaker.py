@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
+from ministack.core import responses
 from ministack.services import cloudwatch
 from ministack.services.cloudformation import provisioners, stacks
 
@@ -47,6 +48,8 @@ class SageMakerCloud(MinistackCloud):
 def register_sagemaker(sagemaker: SageMaker) -> None:
     """Serve SageMaker's API, and make its resource types known to CloudFormation."""
     register_service("sagemaker", sagemaker, sagemaker.answer)
+    # The runtime has the control plane's name, but a container's answer keeps its own type.
+    responses._WIRE_CT_SUCCESS_OVERRIDE["sagemaker"] = "application/json"
     handlers = provisioners._RESOURCE_HANDLERS
     handlers["AWS::SageMaker::Model"] = _immutable(sagemaker, "Model")
     handlers["AWS::SageMaker::EndpointConfig"] = _immutable(sagemaker, "EndpointConfig")

@@ -93,8 +93,9 @@ class Container:
     def _listen(self) -> None:
         """Take what the process prints, so that it never waits for a reader; b"" is its end."""
         assert self._process.stdout is not None  # noqa: S101 - it is a pipe
-        for line in self._process.stdout:
-            self._said.put(line)
+        with self._process.stdout as output:
+            for line in output:
+                self._said.put(line)
         self._said.put(b"")
 
     def _ready(self, seconds: float) -> str:

@@ -132,8 +132,8 @@ class Runtime:
         weights = {one["VariantName"]: one["CurrentWeight"] for one in record["ProductionVariants"]}
         target = request.headers.get("x-amzn-sagemaker-target-variant")
         if target is None:
-            (chosen,) = self._chance.choices(list(weights), list(weights.values()))
-            return chosen
+            chosen: list[str] = self._chance.choices(list(weights), list(weights.values()))
+            return chosen[0]
         if target not in weights:
             raise _Refused(
                 400,

@@ -13,10 +13,13 @@ PRIVATE_NAMES = {
         "app", "SERVICE_HANDLERS", "SERVICE_REGISTRY", "_loaded_modules", "_state_map",
     ],
     "ministack.core.lambda_runtime": ["reset"],
-    "ministack.core.responses": ["get_account_id", "get_region", "request_scope"],
+    "ministack.core.responses": [
+        "_WIRE_CT_SUCCESS_OVERRIDE", "get_account_id", "get_region", "request_scope",
+    ],
     "ministack.services.cloudformation.provisioners": [
         "_RESOURCE_HANDLERS", "_S3_BUCKET_CONFIGURATIONS", "_physical_name",
     ],
+    "ministack.services.cloudformation.stacks": ["_runs_on_worker_thread"],
     "ministack.services.cloudwatch": [
         "_alarms", "_calc_stats", "_dims_from_list", "_dims_key", "_dispatch_alarm_actions",
         "_evaluate_alarm", "_evaluate_all_alarms", "_evaluate_parent_alarms", "_metrics",
@@ -54,6 +57,7 @@ PRIVATE_NAMES = {
     ],
 }  # fmt: skip
 SIGNATURES = {
+    "ministack.services.cloudformation.stacks._runs_on_worker_thread": ["resource_type"],
     "ministack.services.cloudwatch._dispatch_alarm_actions": [
         "alarm", "old_state", "new_state", "reason",
     ],
