@@ -8,9 +8,11 @@ import socket
 from hypercorn.asyncio import serve  # type: ignore[import-not-found]  # not in this environment
 from hypercorn.config import Config  # type: ignore[import-not-found]  # as above
 
+from local_aws.auto_scaling import AutoScaling
 from local_aws.device_endpoint import DeviceEndpoint
 from local_aws.greengrass.service import Greengrass
 from local_aws.ministack_hooks import (
+    auto_scaling,
     broker,
     monitoring,
     properties,
@@ -42,6 +44,7 @@ class EmbeddedAws:
         services.register_role_aliases(aliases)
         self._sagemaker = SageMaker(sagemaker.SageMakerCloud(endpoint_url), paths.containers)
         sagemaker.register_sagemaker(self._sagemaker)
+        auto_scaling.register_auto_scaling(AutoScaling())
         broker.listen_to_broker(greengrass.devices.hear)
         broker.bind_broker_to_loopback()
         broker.enforce_certificate_policies()

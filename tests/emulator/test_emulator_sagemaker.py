@@ -362,6 +362,49 @@ def test_cloudformation_creates_updates_rolls_back_and_deletes_an_endpoint(
         time.sleep(0.05)
 
 
+def test_scaling_is_kept_shown_and_deleted_with_its_stack(aws: EmbeddedAws, unique: str) -> None:
+    cloudformation, scaling = aws.client("cloudformation"), aws.client("application-autoscaling")
+    resource = f"endpoint/{unique}/variant/only"
+    resources = {
+        "Target": {
+            "Type": "AWS::ApplicationAutoScaling::ScalableTarget",
+            "Properties": {
+                "ServiceNamespace": "sagemaker",
+                "ScalableDimension": "sagemaker:variant:DesiredInstanceCount",
+                "ResourceId": resource,
+                "MinCapacity": 1,
+                "MaxCapacity": 3,
+            },
+        },
+        "Policy": {
+            "Type": "AWS::ApplicationAutoScaling::ScalingPolicy",
+            "Properties": {
+                "PolicyName": unique,
+                "PolicyType": "TargetTrackingScaling",
+                "ScalingTargetId": {"Ref": "Target"},
+                "TargetTrackingScalingPolicyConfiguration": {
+                    "TargetValue": 600,
+                    "PredefinedMetricSpecification": {
+                        "PredefinedMetricType": "SageMakerVariantInvocationsPerInstance"
+                    },
+                },
+            },
+        },
+    }
+    stack = f"scaling-{unique}"
+    cloudformation.create_stack(StackName=stack, TemplateBody=json.dumps({"Resources": resources}))
+    assert finished(cloudformation, stack)["StackStatus"] == "CREATE_COMPLETE"
+    named = {"ServiceNamespace": "sagemaker"}
+    (target,) = scaling.describe_scalable_targets(**named)["ScalableTargets"]
+    assert (target["ResourceId"], target["MaxCapacity"]) == (resource, 3)
+    (policy,) = scaling.describe_scaling_policies(**named)["ScalingPolicies"]
+    assert policy["TargetTrackingScalingPolicyConfiguration"]["TargetValue"] == 600
+    cloudformation.delete_stack(StackName=stack)
+    while scaling.describe_scalable_targets(**named)["ScalableTargets"]:
+        time.sleep(0.05)
+    assert scaling.describe_scaling_policies(**named)["ScalingPolicies"] == []
+
+
 def test_endpoints_outlive_a_restart_and_their_processes_do_not(tmp_path: Path) -> None:
     command = Command(tmp_path / ".local" / "aws")
     with pytest.MonkeyPatch.context() as patch:
