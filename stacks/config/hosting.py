@@ -134,8 +134,6 @@ class HostingConfig(Section):
         Literal["instance", "serverless"],
         Field(description="instances that wait for requests, or memory that is paid by request"),
     ] = "instance"
-    # Three alarms each, and SageMaker watches ten at most while a new version bakes.
-    variants: Annotated[tuple[VariantConfig, ...], Field(max_length=3, strict=False)] = ()
     network_isolation: Annotated[
         bool,
         Field(
@@ -159,7 +157,6 @@ class HostingConfig(Section):
             description="share of requests and answers that is kept below `datasets/captured/`",
         ),
     ] = 0
-    scaling: ScalingConfig | None = None
     latency_p95_ms: Annotated[
         float,
         Field(
@@ -185,6 +182,9 @@ class HostingConfig(Section):
     log_retention_days: Annotated[
         LogRetentionDays, Field(description="how long the containers' log is kept")
     ] = 30
+    scaling: ScalingConfig | None = None
+    # Three alarms each, and SageMaker watches ten at most while a new version bakes.
+    variants: Annotated[tuple[VariantConfig, ...], Field(max_length=3, strict=False)] = ()
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
