@@ -100,9 +100,7 @@ def test_models_are_isolated_in_the_vpc_and_run_the_containers_of_their_framewor
     assert images == {"tensorflow-inference:2.19.0-cpu", "mxnet-inference:1.9.0-cpu-py38"}
 
 
-def test_the_archives_are_assets_under_their_digests(
-    hosted: Path, whole: dict[str, Any]
-) -> None:
+def test_the_archives_are_assets_under_their_digests(hosted: Path, whole: dict[str, Any]) -> None:
     (manifest,) = (hosted / "assembly-dev").glob("*Hosting*.assets.json")
     files = json.loads(manifest.read_text(encoding="utf-8"))["files"]
     keys = {

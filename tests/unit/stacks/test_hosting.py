@@ -56,7 +56,7 @@ def test_hosting_is_off_unless_it_is_asked_for() -> None:
         ("enabled = true", VARIANT + VARIANT, "a name of its own; given only, only"),
         ("enabled = true", f"{VARIANT}memory_mib = 2048", "no memory_mib in mode 'instance'"),
         ("enabled = true", f"{VARIANT}digest = 'abc'", "expected text that matches"),
-        ("enabled = true", f"{VARIANT}[hosting.variants.environment]\n'a b' = 'c'", "variable 'a b'"),
+        ("enabled = true", f"{VARIANT}environment = {{'a b' = 'c'}}", "variable 'a b'"),
         ('mode = "serverless"', f"{VARIANT}instances = 2", "no instances in mode 'serverless'"),
         ('mode = "serverless"\ndata_capture_percent = 5', VARIANT, "no data_capture_percent"),
         ('mode = "serverless"\nnetwork_isolation = true', VARIANT, "no network_isolation"),
@@ -66,8 +66,7 @@ def test_hosting_is_off_unless_it_is_asked_for() -> None:
         ("data_capture_percent = 101", VARIANT, "less than or equal to 100"),
         ("latency = 1", VARIANT, "did you mean 'latency_p95_ms'"),
         (
-            "enabled = true\n[hosting.scaling]\nminimum_instances = 4\nmaximum_instances = 2\n"
-            "invocations_per_minute = 60",
+            "scaling = {minimum_instances=4, maximum_instances=2, invocations_per_minute=60}",
             VARIANT,
             "minimum_instances 4 is more than maximum_instances 2",
         ),
