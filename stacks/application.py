@@ -12,6 +12,7 @@ from stacks.hosting_stack import HostingStack
 from stacks.inference_stack import InferenceStack
 from stacks.model_store_stack import ModelStoreStack
 from stacks.monitoring_stack import MonitoringStack
+from stacks.training_stack import TrainingStack
 
 
 class DeepLensApplication(Stage):
@@ -55,6 +56,8 @@ class DeepLensApplication(Stage):
                     model_bucket=store.bucket,
                     alarm_topic=monitoring.alarm_topic,
                 )
+        if environment.training.enabled:
+            TrainingStack(self, "Training", environment=environment, model_bucket=store.bucket)
         if environment.deeplens_roles:
             DeepLensRolesStack(
                 self, "DeepLensRoles", environment=environment, model_bucket=store.bucket

@@ -13,6 +13,7 @@ from stacks.config.model_store import ModelPin, ModelStoreConfig
 from stacks.config.monitoring import MonitoringConfig
 from stacks.config.regions import GREENGRASS_REGIONS
 from stacks.config.rollout import RolloutConfig
+from stacks.config.training import TrainingConfig
 
 __all__ = [
     "ARTIFACT_NAME",
@@ -29,6 +30,7 @@ __all__ = [
     "ModelStoreConfig",
     "MonitoringConfig",
     "RolloutConfig",
+    "TrainingConfig",
     "VariantConfig",
     "load_artifact",
     "load_delivery",

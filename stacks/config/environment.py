@@ -14,6 +14,7 @@ from stacks.config.monitoring import MonitoringConfig
 from stacks.config.regions import GREENGRASS_REGIONS
 from stacks.config.rollout import RolloutConfig
 from stacks.config.section import Section
+from stacks.config.training import TrainingConfig
 
 _LEAST_HEARTBEATS = 3
 _MOST_TAGS = 40
@@ -56,6 +57,7 @@ class EnvironmentConfig(Section):
     rollout: RolloutConfig = RolloutConfig()
     monitoring: MonitoringConfig = MonitoringConfig()
     hosting: HostingConfig = HostingConfig()
+    training: TrainingConfig = TrainingConfig()
 
     @model_validator(mode="before")
     @classmethod

@@ -1,0 +1,54 @@
+"""A notebook instance for looking at data, locked down."""
+
+from aws_cdk import Duration, RemovalPolicy, aws_iam, aws_kms, aws_sagemaker
+from constructs import Construct
+
+from stacks.config.training import NotebookConfig
+from stacks.constructs.model_bucket import ModelBucket
+from stacks.constructs.service_role import service_principal
+
+
+class Notebook(Construct):
+    """No internet, no root, encrypted, IMDSv2 only; it works on data sets and nothing else."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        settings: NotebookConfig,
+        model_bucket: ModelBucket,
+    ) -> None:
+        super().__init__(scope, id_)
+        key = aws_kms.Key(
+            self,
+            "Key",
+            description="The notebook's disk",
+            enable_key_rotation=True,
+            # The disk ends with the notebook.
+            removal_policy=RemovalPolicy.DESTROY,
+            pending_window=Duration.days(7),
+        )
+        role = aws_iam.Role(
+            self, "Role", assumed_by=service_principal(self, "sagemaker.amazonaws.com")
+        )
+        model_bucket.grant_work(role)
+        notebook = aws_sagemaker.CfnNotebookInstance(
+            self,
+            "Instance",
+            instance_type=settings.instance_type,
+            role_arn=role.role_arn,
+            subnet_id=settings.subnet,
+            security_group_ids=list(settings.security_groups),
+            direct_internet_access="Disabled",
+            root_access="Disabled",
+            kms_key_id=key.key_arn,
+            volume_size_in_gb=settings.volume_gib,
+            platform_identifier="notebook-al2023-v1",
+            instance_metadata_service_configuration=(
+                aws_sagemaker.CfnNotebookInstance.InstanceMetadataServiceConfigurationProperty(
+                    minimum_instance_metadata_service_version="2"
+                )
+            ),
+        )
+        notebook.node.add_dependency(role)

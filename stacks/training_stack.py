@@ -1,0 +1,106 @@
+"""The head-pose classifier from data to a registered model: roles, pipeline, group, notebook."""
+
+from aws_cdk import CfnOutput, FileAssetPackaging, Stack, Stage, aws_sagemaker
+from constructs import Construct
+
+from stacks.config import EnvironmentConfig
+from stacks.config.deep_learning_containers import container_image
+from stacks.constructs.headpose_pipeline import Surroundings, headpose_pipeline
+from stacks.constructs.model_bucket import ModelBucket
+from stacks.constructs.notebook import Notebook
+from stacks.constructs.staged_file import stage_beside_templates
+from stacks.constructs.training_code import training_code
+from stacks.constructs.training_roles import JOB_PREFIX, TrainingRoles
+
+
+class TrainingStack(Stack):
+    """CloudFormation knows no training job: the pipeline makes one in each run."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        environment: EnvironmentConfig,
+        model_bucket: ModelBucket,
+    ) -> None:
+        super().__init__(
+            scope, id_, description=f"DeepLens {environment.name}: training of the head poses"
+        )
+        training = environment.training
+        # Delivery names the group, and a group's name is how packages are addressed.
+        group_name = f"{JOB_PREFIX}{environment.name}-headpose"
+        group = aws_sagemaker.CfnModelPackageGroup(
+            self,
+            "Models",
+            model_package_group_name=group_name,
+            model_package_group_description="Head-pose classifiers that passed the pipeline",
+        )
+        training_image, verification_image = (
+            container_image(
+                "tensorflow",
+                "training",
+                training.framework_version,
+                region=environment.region,
+                instance_type=instance_type,
+            )
+            for instance_type in (training.instance_type, training.verification_instance_type)
+        )
+        code = self.synthesizer.add_file_asset(
+            # As for models' archives: CDK's key ends in the last suffix only.
+            source_hash=f"{training_code().digest}.tar",
+            file_name=stage_beside_templates(Stage.of(self), training_code(), ".tar.gz"),
+            packaging=FileAssetPackaging.FILE,
+            display_name="sources of the training job",
+        )
+        place = f"{code.bucket_name}/{code.object_key}"
+        roles = TrainingRoles(
+            self,
+            "Roles",
+            model_bucket=model_bucket,
+            code_arn=f"arn:{self.partition}:s3:::{place}",
+            images=[training_image, verification_image],
+            model_package_group=group_name,
+        )
+        definition = headpose_pipeline(
+            training,
+            Surroundings(
+                job_prefix=JOB_PREFIX,
+                bucket_uri=f"s3://{model_bucket.bucket_name}",
+                code_url=f"s3://{place}",
+                jobs_role_arn=roles.jobs.role_arn,
+                key_arn=model_bucket.key.key_arn,
+                training_image=training_image,
+                verification_image=verification_image,
+                inference_image=container_image(
+                    "tensorflow",
+                    "inference",
+                    training.framework_version,
+                    region=environment.region,
+                    instance_type="ml.m5.large",
+                ),
+                model_package_group=group_name,
+            ),
+        )
+        pipeline = aws_sagemaker.CfnPipeline(
+            self,
+            "Pipeline",
+            pipeline_name=f"{JOB_PREFIX}{environment.name}-headpose",
+            pipeline_description="Train, freeze and verify, register",
+            pipeline_definition={
+                "PipelineDefinitionBody": self.to_json_string(definition.to_json())
+            },
+            role_arn=roles.pipeline.role_arn,
+        )
+        pipeline.node.add_dependency(roles)
+        pipeline.add_resource_dependency(group)
+        if training.notebook is not None:
+            Notebook(
+                self,
+                "Notebook",
+                settings=training.notebook,
+                model_bucket=model_bucket,
+            )
+
+        CfnOutput(self, "PipelineName", value=pipeline.pipeline_name)
+        CfnOutput(self, "ModelPackageGroupName", value=group_name)
