@@ -140,6 +140,10 @@ benchmark-fleet: setup ## Measure exposure, verdicts and a rollout to 1,000 simu
 benchmark-camera: setup ## Measure the camera's loop: overhead, frame rate, start, memory (about 2 min)
 	$(PYTHON) benchmarks/camera.py
 
+.PHONY: benchmark-serving
+benchmark-serving: setup ## Measure the REST server: engines, batching, clients (about 2 min)
+	$(PYTHON) benchmarks/serving.py
+
 .PHONY: reliability
 reliability: setup ## Inject every fault into the camera's loop, and rewrite the table of docs/reliability.md
 	$(PYTHON) -m tests.device.faults.table

@@ -11,11 +11,14 @@ import click
 from model_tools.commands.bench import bench
 from model_tools.commands.errors import ReportingGroup
 from model_tools.commands.freeze import freeze
+from model_tools.commands.host_package import host_package
 from model_tools.commands.inspect import inspect
+from model_tools.commands.invoke import invoke
 from model_tools.commands.models import models
 from model_tools.commands.package import package
 from model_tools.commands.pin import pin
 from model_tools.commands.predict import predict
+from model_tools.commands.serve import serve
 from model_tools.commands.serve_container import serve_container
 from model_tools.commands.train import scenes, train
 from model_tools.commands.verify import verify
@@ -34,18 +37,9 @@ def main() -> None:
 
 
 for command in (
-    inspect,
-    freeze,
-    package,
-    verify,
-    predict,
-    bench,
-    train,
-    scenes,
-    pin,
-    models,
-    serve_container,
-):
+    inspect, freeze, package, verify, predict, bench, train, scenes, pin, models, serve,
+    serve_container, host_package, invoke,
+):  # fmt: skip
     main.add_command(command)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from model_tools.commands.headpose import train_headpose
+from model_tools.commands.iris import train_iris
 from model_tools.commands.options import json_option
 
 MODELS = Path("models")
@@ -19,6 +20,7 @@ def train() -> None:
 
 
 train.add_command(train_headpose)
+train.add_command(train_iris)
 
 
 @train.command("shapes")

@@ -13,6 +13,9 @@ from vision.errors import VisionError
 TENSORFLOW, OPENVINO = "tensorflow", "openvino"
 ENGINES = (TENSORFLOW, OPENVINO)
 
+# TensorFlow's error codes as TensorFlow Serving answers them (http_rest_api_util.cc); else 400.
+_STATUS = {2: 500, 4: 504, 5: 404, 8: 503, 9: 412, 10: 409, 12: 501, 13: 500, 14: 503, 15: 500}
+
 
 class Engine(Protocol):
     """A loaded model; several threads may run it at once."""
@@ -45,7 +48,7 @@ class _TensorFlow:
             key: {alias: _tensor_dtype(tf, spec.dtype) for alias, spec in signature.inputs.items()}
             for key, signature in servable.signatures.items()
         }
-        self._errors = (tf.errors.OpError, ValueError, TypeError)
+        self._op_error = tf.errors.OpError
         try:
             self._model = tf.saved_model.load(str(servable.folder), tags=["serve"])
         except Exception as error:  # noqa: BLE001 - broken files make TensorFlow raise anything
@@ -59,7 +62,9 @@ class _TensorFlow:
             given = {alias: self._constant(value, dtypes[alias]) for alias, value in feed.items()}
             answer = self._functions[key](**given)
             return {alias: tensor.numpy() for alias, tensor in answer.items()}
-        except self._errors as error:
+        except self._op_error as error:
+            raise RequestError(_STATUS.get(error.error_code, 400), _reason(error)) from None
+        except (ValueError, TypeError) as error:
             raise RequestError(400, _first_line(error)) from None
 
 
@@ -71,7 +76,10 @@ class _OpenVino:
 
         self._predictors: dict[str, Predictor] = {}
         self._reasons: dict[str, str] = {}
-        for key in servable.signatures:
+        for key, signature in servable.signatures.items():
+            if any(spec.dtype == "object" for spec in signature.inputs.values()):
+                self._reasons[key] = "it takes strings"
+                continue
             try:
                 self._predictors[key] = Predictor(servable.folder, key, accelerate=True)
             except (ModelToolsError, VisionError) as error:
@@ -97,6 +105,16 @@ def _tensor_dtype(tf: Any, name: str) -> Any:
     with contextlib.suppress(TypeError):
         return tf.string if name == "object" else tf.as_dtype(name)
     return None
+
+
+def _reason(error: Any) -> str:
+    """Return what an op said, without where in which graph it was."""
+    lines: list[str] = [
+        line.strip()
+        for line in error.message.splitlines()
+        if line.strip() and "[[{{node" not in line
+    ]
+    return (lines or [type(error).__name__])[-1][:300]
 
 
 def _first_line(error: Exception) -> str:

@@ -70,8 +70,9 @@ async def _serve(sites: list[Site], ready: Callable[[list[int]], None]) -> None:
             try:
                 await web.TCPSite(runner, site.host, site.port).start()
             except OSError as error:
+                why = os.strerror(error.errno or 0)
                 raise ServingError(
-                    f"nothing can listen on {site.host}:{site.port}: {error.strerror}; "
+                    f"nothing can listen on {site.host}:{site.port}: {why}; "
                     "--port 0 takes a free one"
                 ) from None
             ports.append(runner.addresses[0][1])

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from model_tools.artifacts import unpack_artifact
 from model_tools.errors import ModelToolsError
+from model_tools.hosting.mxnet import FILES, read_mxnet
+from model_tools.hosting.ndarrays import read_parameters
 from model_tools.labels import read_labels
 from model_tools.sources.archives import check_zip, unpack_tar
 from model_tools.sources.checks import check_files
@@ -76,6 +78,23 @@ def _camera_artifact(content: bytes, folder: Path) -> None:
     open_artifact(archive, folder, sha256_of(archive))
 
 
+def _mxnet_params(content: bytes, folder: Path) -> None:
+    read_parameters(_file(folder, "model-0000.params", content))
+
+
+def _mxnet(name: str) -> Target:
+    """Put the content in the place of one file of a model that is whole."""
+
+    def target(content: bytes, folder: Path) -> None:
+        for other in FILES:
+            if other != name:
+                _file(folder, other, (CORPUS / _MXNET_CORPORA[other] / "small").read_bytes())
+        _file(folder, name, content)
+        read_mxnet(folder)
+
+    return target
+
+
 def _file(folder: Path, name: str, content: bytes) -> Path:
     file = folder / name
     file.write_bytes(content)
@@ -84,6 +103,7 @@ def _file(folder: Path, name: str, content: bytes) -> Path:
 
 CORPUS = Path(__file__).with_name("corpus")
 _MANIFEST = (Path(__file__).parent / "corpus" / "manifest" / "shapes").read_bytes()
+_MXNET_CORPORA = dict(zip(FILES, ("mxnet-symbol", "mxnet-params", "mxnet-shapes"), strict=True))
 
 TARGETS: dict[str, Target] = {
     "archive": _archive,
@@ -99,6 +119,9 @@ TARGETS: dict[str, Target] = {
     "artifact": _artifact,
     "artifact-labels": _artifact_labels,
     "camera-artifact": _camera_artifact,
+    "mxnet-params": _mxnet_params,
+    "mxnet-symbol": _mxnet(FILES[0]),
+    "mxnet-shapes": _mxnet(FILES[2]),
 }
 
 

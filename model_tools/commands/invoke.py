@@ -1,0 +1,188 @@
+"""`model-tools invoke`."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from model_tools.commands.options import json_option
+
+if TYPE_CHECKING:
+    from model_tools.hosting.invoking import Answer, Endpoint
+
+_LONGEST_LINE = 400
+
+
+@click.command()
+@click.option("--endpoint-name", help="Of SageMaker.")
+@click.option("--endpoint-url", help="Of an AWS that is emulated, such as http://127.0.0.1:4566.")
+@click.option("--region", help="[default: as AWS' own tools]")
+@click.option("--url", help="Of a server: http://HOST:PORT, or http://HOST:PORT/v1/models/NAME.")
+@click.option("--data", help="JSON, such as '{\"instances\": [[5.1, 3.5, 1.4, 0.2]]}'.")
+@click.option(
+    "--data-file",
+    "files",
+    multiple=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Sent as it is; may be repeated.",
+)
+@click.option(
+    "--picture",
+    "pictures",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="File or folder; may be repeated.",
+)
+@click.option(
+    "--size",
+    metavar="WIDTHxHEIGHT",
+    help="Send pictures as JSON of this size.  [default: as they are, for an inference.py]",
+)
+@click.option("--mean", default=0.0, show_default=True, help="With --size: (value - mean) * scale.")
+@click.option("--scale", default=1.0, show_default=True, help="As --mean; values are 0 to 255.")
+@click.option("--content-type", help="[default: application/json, or the picture's]")
+@click.option("--accept", default="application/json", show_default=True)
+@click.option("--custom-attributes", help="Such as tfs-model-version=2.")
+@click.option("--target-variant", help="Of an endpoint with several.")
+@click.option("--rounds", type=click.IntRange(1, 100_000), default=1, show_default=True)
+@click.option(
+    "--expected",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="JSON that the last answer must be; exit code 1 if it is not.",
+)
+@click.option(
+    "--tolerance",
+    type=click.FloatRange(0),
+    default=1e-6,
+    show_default=True,
+    help="Largest difference of a number from --expected.",
+)
+@json_option
+def invoke(
+    endpoint_name: str | None,
+    endpoint_url: str | None,
+    region: str | None,
+    url: str | None,
+    data: str | None,
+    files: tuple[Path, ...],
+    pictures: tuple[Path, ...],
+    size: str | None,
+    mean: float,
+    scale: float,
+    content_type: str | None,
+    accept: str,
+    custom_attributes: str | None,
+    target_variant: str | None,
+    rounds: int,
+    expected: Path | None,
+    tolerance: float,
+    *,
+    as_json: bool,
+) -> None:
+    """Ask an endpoint of SageMaker, or a server of this machine; show answers and latency."""
+    from model_tools.hosting.invoking import Request, invoke  # noqa: PLC0415 - keeps --help fast
+
+    bodies = [
+        *_data(data),
+        *[(str(file), file.read_bytes(), "application/json") for file in files],
+        *_pictures(pictures, size, mean, scale),
+    ]
+    if not bodies:
+        raise click.UsageError("nothing to send: give --data, --data-file or --picture")
+    asked: list[Request] = [
+        Request(name, body, content_type or kind, accept, custom_attributes, target_variant)
+        for name, body, kind in bodies
+    ]
+    wanted = None if expected is None else _document(expected)
+    answers = invoke(_endpoint(endpoint_name, endpoint_url, region, url), asked, rounds)
+    _print(answers, rounds, as_json=as_json)
+    if expected is not None:
+        _compare(expected, wanted, answers[-1].document(), tolerance)
+
+
+def _print(answers: "list[Answer]", rounds: int, *, as_json: bool) -> None:
+    if as_json:
+        documents: list[dict[str, Any]] = [
+            {
+                "request": answer.name,
+                "answer": answer.document(),
+                "content_type": answer.reply.content_type,
+                "variant": answer.reply.variant,
+                "median_ms": round(answer.median_ms, 3),
+                "milliseconds": [round(one, 3) for one in answer.milliseconds],
+            }
+            for answer in answers
+        ]
+        click.echo(json.dumps(documents))
+        return
+    for answer in answers:
+        said = json.dumps(answer.document())
+        shown = said if len(said) <= _LONGEST_LINE else f"{said[:_LONGEST_LINE]}…"
+        variant = f" from {answer.reply.variant}" if answer.reply.variant else ""
+        click.echo(f"{answer.name}{variant}: {shown}")
+        times = f"median of {rounds}" if rounds > 1 else "once"
+        click.echo(f"  {answer.median_ms:.1f} ms ({times})")
+
+
+def _compare(file: Path, wanted: Any, answer: Any, tolerance: float) -> None:
+    from model_tools.errors import VerifyError  # noqa: PLC0415 - keeps --help fast
+    from model_tools.hosting.comparing import largest_difference  # noqa: PLC0415 - as above
+
+    difference = largest_difference(wanted, answer)
+    if difference > tolerance:
+        raise VerifyError(f"it differs from {file} by {difference:.1e}, over {tolerance:g}")
+    click.echo(
+        f"as {file}: differs by {difference:.1e}, at most {tolerance:g} is accepted", err=True
+    )
+
+
+def _document(file: Path) -> Any:
+    try:
+        return json.loads(file.read_bytes())
+    except ValueError as error:
+        raise click.BadParameter(f"{file} is no JSON: {error}", param_hint="--expected") from None
+
+
+def _endpoint(
+    name: str | None, endpoint_url: str | None, region: str | None, url: str | None
+) -> "Endpoint":
+    from model_tools.hosting.invoking import LocalEndpoint, SageMakerEndpoint  # noqa: PLC0415
+
+    if (name is None) == (url is None):
+        raise click.UsageError("give one of --endpoint-name (SageMaker) and --url (a server)")
+    if name is not None:
+        return SageMakerEndpoint(name, region, endpoint_url)
+    if endpoint_url is not None or region is not None:
+        raise click.UsageError("--endpoint-url and --region go with --endpoint-name")
+    return LocalEndpoint(url or "")
+
+
+def _data(data: str | None) -> list[tuple[str, bytes, str]]:
+    if data is None:
+        return []
+    try:
+        json.loads(data)
+    except ValueError as error:
+        raise click.BadParameter(f"it is no JSON: {error}", param_hint="--data") from None
+    return [("--data", data.encode(), "application/json")]
+
+
+def _pictures(
+    paths: tuple[Path, ...], size: str | None, mean: float, scale: float
+) -> list[tuple[str, bytes, str]]:
+    from model_tools.hosting.invoking import picture_body  # noqa: PLC0415 - keeps --help fast
+    from model_tools.pictures import picture_files  # noqa: PLC0415 - as above
+
+    sides = None if size is None else _sides(size)
+    return [(file.name, *picture_body(file, sides, mean, scale)) for file in picture_files(paths)]
+
+
+def _sides(size: str) -> tuple[int, int]:
+    width, separator, height = size.partition("x")
+    most = 4096
+    if not separator or not (width.isdecimal() and height.isdecimal()):
+        raise click.BadParameter(f"{size!r}: expected WIDTHxHEIGHT", param_hint="--size")
+    if not (0 < int(width) <= most and 0 < int(height) <= most):
+        raise click.BadParameter(f"{size}: sides are from 1 to {most}", param_hint="--size")
+    return int(width), int(height)

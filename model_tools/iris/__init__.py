@@ -1,0 +1,1 @@
+"""The iris classifier of the DeepLens guide: four measurements in cm → one of three species."""

@@ -1,0 +1,96 @@
+"""`model-tools serve`, from its start over a new version to its end."""
+
+import shutil
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import requests
+from click.testing import CliRunner
+
+from model_tools.cli import main
+from model_tools.commands.serve import ENGINES
+from model_tools.serving.answers import RequestError
+from model_tools.serving.engines import ENGINES as KNOWN_ENGINES
+from model_tools.serving.engines import load_engine
+from model_tools.serving.signatures import read_servable
+from tests.unit.serving.conftest import Start, said
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+def test_a_new_version_replaces_the_old_one_while_it_serves(
+    start: Start, example_models: dict[str, Path], tmp_path: Path
+) -> None:
+    shutil.copytree(example_models["half_plus_two"] / "123", tmp_path / "1")
+    server = start(
+        "serve", "--model-name", "half", "--model-base-path", tmp_path, "--port", 0,
+        "--poll-seconds", 0.1, "--enable-batching", "--json",
+    )  # fmt: skip
+    model = f"{server.url}/v1/models/half"
+    rows = {"instances": [1.0, 2.0, 5.0]}
+
+    def predict() -> object:
+        return said(requests.post(f"{model}:predict", json=rows, timeout=120))
+
+    def states() -> dict[str, str]:
+        versions = requests.get(model, timeout=120).json()["model_version_status"]
+        return {one["version"]: one["state"] for one in versions}
+
+    assert predict() == {"predictions": [2.5, 3.0, 4.5]}
+    (tmp_path / "2").mkdir()
+    (tmp_path / "2" / "saved_model.pb").write_bytes(b"not a model")
+    _until(lambda: states() == {"2": "END", "1": "AVAILABLE"})
+    assert predict() == {"predictions": [2.5, 3.0, 4.5]}
+    shutil.copytree(example_models["half_plus_three"] / "123", tmp_path / "3")
+    _until(lambda: states().get("3") == "AVAILABLE" and states()["1"] == "END")
+    assert predict() == {"predictions": [3.5, 4.0, 5.5]}
+    assert server.end() == 0
+
+
+def _until(true: object, seconds: float = 120) -> None:
+    assert callable(true)
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_openvino_gives_the_same_answers_and_says_what_it_cannot(
+    example_models: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MODEL_TOOLS_CACHE", str(tmp_path))
+    servable = read_servable(example_models["half_plus_two"] / "123")
+    plain, accelerated = (load_engine(engine, servable) for engine in ENGINES)
+    feed = {"x": np.linspace(-5, 5, 7, dtype=np.float32).reshape(7, 1)}
+    expected = plain.run("serving_default", feed)["y"]
+    np.testing.assert_allclose(accelerated.run("serving_default", feed)["y"], expected, atol=1e-6)
+    with pytest.raises(RequestError, match="regress_x_to_y.*strings.*--engine tensorflow"):
+        accelerated.run("regress_x_to_y", {"inputs": np.array([b""], object)})
+
+
+@pytest.mark.parametrize(
+    ("files", "arguments", "expected"),
+    [
+        ((), (), "no folder that is called by a number"),
+        (("1/saved_model.pb",), ("--label", "stable=2"), "there are the versions 1"),
+        (("1/saved_model.pb",), ("--label", "stable"), "expected LABEL=N"),
+        (("1/saved_model.pb",), (), "no version of m can be served"),
+    ],
+)
+def test_what_cannot_be_served_is_said(
+    tmp_path: Path, files: tuple[str, ...], arguments: tuple[str, ...], expected: str
+) -> None:
+    for name in files:
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).touch()
+    command = ["serve", "--model-name", "m", "--model-base-path", str(tmp_path), *arguments]
+    result = CliRunner().invoke(main, command)
+    assert result.exit_code in {1, 2}
+    assert expected in result.output
+    assert "Traceback" not in result.output
+
+
+def test_the_engines_of_the_command_are_those_that_there_are() -> None:
+    assert ENGINES == KNOWN_ENGINES
