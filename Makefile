@@ -68,6 +68,10 @@ demo: setup ## Train, deploy to the embedded AWS, and watch a virtual camera det
 headpose: setup ## The same with the guide's head-pose classifier, trained on drawn heads
 	@$(PYTHON) -m demo run --env $(ENV) --model headpose --detections 27
 
+.PHONY: iris
+iris: setup ## Put the guide's iris classifier behind an endpoint of the embedded AWS, ask it, destroy it
+	@$(PYTHON) -m demo iris
+
 .PHONY: model
 model: setup ## Train, freeze and package the detector of drawn shapes
 	.venv/bin/model-tools train shapes
