@@ -89,6 +89,10 @@ demo: setup ## Train, deploy to the embedded AWS, and watch a virtual camera det
 headpose: setup ## The same with the guide's head-pose classifier, trained on drawn heads
 	@$(PYTHON) -m demo run --env $(ENV) --model headpose --detections 27
 
+.PHONY: iris
+iris: setup ## Put the guide's iris classifier behind an endpoint of the embedded AWS, ask it, destroy it
+	@$(PYTHON) -m demo iris
+
 .PHONY: model
 model: setup ## Train, freeze and package the detector of drawn shapes
 	.venv/bin/model-tools train shapes
@@ -173,6 +177,10 @@ benchmark-camera: setup ## Measure the camera's loop: overhead, frame rate, star
 .PHONY: benchmark-drift
 benchmark-drift: setup ## Measure how fast cameras notice night, blur and unseen things, and false alarms (about 3 min)
 	$(PYTHON) benchmarks/drift.py
+
+.PHONY: benchmark-serving
+benchmark-serving: setup ## Measure the REST server: engines, batching, clients (about 2 min)
+	$(PYTHON) benchmarks/serving.py
 
 .PHONY: reliability
 reliability: setup ## Inject every fault into the camera's loop, and rewrite the table of docs/reliability.md

@@ -18,7 +18,7 @@ from types import FrameType
 
 import click
 
-from demo import deployment, embedded, signing
+from demo import deployment, embedded, iris, signing
 from demo.embedded import LOCAL, LOGS, ROOT, Endpoint
 from demo.models import PREPARE, pictures_for
 from demo.processes import CommandFailed, running
@@ -155,6 +155,30 @@ def roll_back(name: str, reason: str, digest: str | None) -> None:
         with _step("synthesize the CloudFormation of every environment"):
             deployment.synthesize(embedded.tools())
         _deploy(_environment(name), endpoint)
+
+
+@main.command("iris")
+@click.option("--keep", is_flag=True, help="Leave the endpoint on the running embedded AWS.")
+@click.option("--destroy", "only_destroy", is_flag=True, help="Only destroy what --keep left.")
+def host_iris(*, keep: bool, only_destroy: bool) -> None:
+    """Put the iris classifier behind an endpoint, ask it, compare, destroy it."""
+    with _told(), contextlib.ExitStack() as stack:
+        if not only_destroy:
+            with _step("train the iris classifier and pack it for SageMaker"):
+                click.echo(f"  {iris.train()}")
+        with _step("use the embedded AWS (emulated, on loopback)"):
+            kept = keep or only_destroy
+            endpoint = _running_aws() if kept else stack.enter_context(embedded.embedded_aws())
+        environment = iris.environment()
+        if not only_destroy:
+            with _step("cdk deploy 'iris/Hosting'"):
+                iris.deploy(environment, endpoint)
+            with _step("ask the endpoint, and compare to 1e-6"):
+                click.echo(iris.ask(environment, endpoint).rstrip())
+        if not keep:
+            with _step("cdk destroy"):
+                left = iris.destroy(environment, endpoint)
+            click.echo(f"  endpoints left: {', '.join(left) or 'none'}")
 
 
 @main.command("camera")

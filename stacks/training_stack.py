@@ -82,6 +82,8 @@ class TrainingStack(Stack):
                 model_package_group=group_name,
             ),
         )
+        if problems := list(definition.problems()):
+            raise ValueError(f"the pipeline's definition: {'; '.join(problems)}")
         pipeline = aws_sagemaker.CfnPipeline(
             self,
             "Pipeline",

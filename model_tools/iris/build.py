@@ -45,7 +45,7 @@ def build(folder: Path, seed: int, progress: Callable[[int], None] = lambda _: N
     train, test = read_flowers()
     model = _network(keras, train)
     model.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy")
-    told = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, _logs: progress(epoch + 1))
+    told = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, _: progress(epoch + 1))
     model.fit(
         train.measurements,
         train.species,

@@ -13,7 +13,6 @@ from stacks.constructs.staged_file import StagedFile
 _ROOT = Path(__file__).resolve().parents[2]
 # Where imports begin, and what is taken from there.
 _SOURCES = ((_ROOT, "model_tools"), (_ROOT / "lambda_src" / "inference", "vision"))
-_TEXT = {".py", ".txt", ".json"}
 # Beside what AWS' TensorFlow training container has; the versions are the container's concern.
 _REQUIREMENTS = "click\njsonschema\nopencv-python-headless\npillow\n"
 ENTRY_POINT = "train_headpose.py"
@@ -32,7 +31,7 @@ def training_code() -> StagedFile:
             file.relative_to(root).as_posix(): file.read_bytes()
             for root, package in _SOURCES
             for file in (root / package).rglob("*")
-            if file.suffix in _TEXT and "__pycache__" not in file.parts
+            if file.is_file() and "__pycache__" not in file.parts
         },
     }
     content = io.BytesIO()

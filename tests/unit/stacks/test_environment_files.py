@@ -87,7 +87,7 @@ def test_the_committed_environments_are_valid() -> None:
         ("[fleet]", "[monitoring]\nfailing_share = 10\n[fleet]", "given 10"),
         ("[fleet]", "[tags]\n'aws:x' = '1'\n[fleet]", "no key starts with 'aws:'"),
         ("[fleet]", "[tags]\nteam = 1\n[fleet]", "tags.team: given 1"),
-        ("[fleet]", "[training]\n[fleet]", "training: unknown key"),
+        ("[fleet]", "[lights]\n[fleet]", "lights: unknown key"),
         ('account = "111111111111"', 'account = "111111111111"\nmodel_store = 3', "not valid TOML"),
         ('account = "111111111111"', 'permissions_boundary = "a b"', "permissions_boundary: given"),
         ("deeplens-dev-models", "deeplens-x-s3alias", "for example 'deeplens-x'"),

@@ -1,0 +1,282 @@
+"""An environment with training: what its stack promises, and whether its jobs' code runs."""
+
+import json
+import os
+import subprocess
+import sys
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from stacks.config import ConfigError, load_environment
+from stacks.constructs.pipeline_steps import Parameter, PipelineDefinition, Step, get
+from tests.synth.synthesis import ROOT, synthesize
+from tools.assembly import SynthesizedStack, read_assembly
+from tools.check_templates import nag_findings
+from tools.checkov import checkov_findings
+from tools.policy import findings
+from tools.policy.reading import by_environment, text
+
+TRAINING = """
+[training]
+enabled = true
+variant = "small"
+spot = true
+instance_type = "ml.g4dn.xlarge"
+minimum_accuracy = 0.95
+
+[training.notebook]
+subnet = "subnet-0123456789abcdef0"
+security_groups = ["sg-0123456789abcdef0"]
+"""
+DEV = ROOT / "environments/dev.toml"
+
+
+@pytest.fixture(scope="module")
+def assembly_with_training(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("training")
+    (folder / "environments").mkdir()
+    (folder / "environments/dev.toml").write_text(DEV.read_text(encoding="utf-8") + TRAINING)
+    result = synthesize(folder / "out", folder / "environments")
+    assert result.returncode == 0, result.stderr
+    return folder / "out"
+
+
+@pytest.fixture(scope="module")
+def stack(assembly_with_training: Path) -> SynthesizedStack:
+    stacks = read_assembly(assembly_with_training)
+    (found,) = (one for one in stacks if one.name == "dev-Training")
+    return found
+
+
+@pytest.fixture(scope="module")
+def definition(stack: SynthesizedStack) -> dict[str, Any]:
+    (pipeline,) = of_type(stack.template, "AWS::SageMaker::Pipeline")
+    found: dict[str, Any] = json.loads(
+        text(pipeline["PipelineDefinition"]["PipelineDefinitionBody"])
+    )
+    return found
+
+
+def of_type(template: dict[str, Any], type_: str) -> list[dict[str, Any]]:
+    return [one["Properties"] for one in template["Resources"].values() if one["Type"] == type_]
+
+
+def step(definition: dict[str, Any], name: str) -> dict[str, Any]:
+    decide = definition["Steps"][-1]["Arguments"]
+    steps = [*definition["Steps"], *decide["IfSteps"], *decide["ElseSteps"]]
+    (found,) = (one for one in steps if one["Name"] == name)
+    return dict(found)
+
+
+def test_no_scanner_and_no_rule_finds_anything(
+    assembly_with_training: Path, stack: SynthesizedStack
+) -> None:
+    assert nag_findings(assembly_with_training / "validation-report.json") == []
+    for environment in by_environment(read_assembly(assembly_with_training)).values():
+        assert [str(one) for one in findings(environment)] == []
+    assert checkov_findings([stack.file]) == []
+    lint = subprocess.run(
+        [ROOT / ".venv/bin/cfn-lint", "--non-zero-exit-code", "warning", stack.file],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert lint.returncode == 0, lint.stdout
+
+
+def test_the_definition_has_the_schemas_form(definition: dict[str, Any]) -> None:
+    """The schema's required members, and its types of parameters and steps."""
+    assert definition["Version"] == "2020-12-01"
+    assert set(definition) == {
+        "Version", "Metadata", "Parameters", "PipelineExperimentConfig", "Steps",
+    }  # fmt: skip
+    for parameter in definition["Parameters"]:
+        assert set(parameter) == {"Name", "Type", "DefaultValue"}
+        kind = {"String": str, "Float": float, "Integer": int}[parameter["Type"]]
+        assert isinstance(parameter["DefaultValue"], kind)
+    types = {one["Name"]: one["Type"] for one in definition["Steps"]}
+    assert types == {
+        "Train": "Training", "FreezeAndVerify": "Processing", "GoodEnough": "Condition",
+    }  # fmt: skip
+    assert step(definition, "Register")["Type"] == "RegisterModel"
+    assert step(definition, "NotGoodEnough")["Type"] == "Fail"
+
+
+def test_jobs_are_named_for_deeplens_and_work_below_the_guides_prefixes(
+    definition: dict[str, Any],
+) -> None:
+    train = step(definition, "Train")["Arguments"]
+    verify = step(definition, "FreezeAndVerify")["Arguments"]
+    assert train["TrainingJobName"].startswith("deeplens-")
+    assert verify["ProcessingJobName"].startswith("deeplens-")
+    headpose = "s3://deeplens-dev-111111111111-eu-central-1/headpose"
+    assert train["OutputDataConfig"]["S3OutputPath"] == f"{headpose}/TFartifacts"
+    assert definition["Parameters"][0]["DefaultValue"] == f"{headpose}/datasets/"
+
+
+def test_cost_is_bounded_by_the_environment_file(definition: dict[str, Any]) -> None:
+    train = step(definition, "Train")["Arguments"]
+    assert train["ResourceConfig"] == {
+        "InstanceCount": 1, "InstanceType": "ml.g4dn.xlarge", "VolumeSizeInGB": 30,
+    }  # fmt: skip
+    assert train["EnableManagedSpotTraining"] is True
+    assert train["StoppingCondition"] == {
+        "MaxRuntimeInSeconds": 14_400, "MaxWaitTimeInSeconds": 28_800,
+    }  # fmt: skip
+    assert train["CheckpointConfig"]["LocalPath"] == "/opt/ml/checkpoints"
+    assert train["AlgorithmSpecification"]["TrainingImage"].endswith(":2.19.0-gpu-py312")
+    verify = step(definition, "FreezeAndVerify")["Arguments"]
+    assert verify["AppSpecification"]["ImageUri"].endswith(":2.19.0-cpu-py312")
+
+
+def test_only_a_model_that_is_good_enough_is_registered_and_waits_for_approval(
+    definition: dict[str, Any],
+) -> None:
+    accuracy, parity = step(definition, "GoodEnough")["Arguments"]["Conditions"]
+    assert accuracy["Type"] == "GreaterThanOrEqualTo"
+    assert accuracy["LeftValue"] == get("Steps.Train.FinalMetricDataList['accuracy'].Value")
+    assert accuracy["RightValue"] == get("Parameters.MinimumAccuracy")
+    assert parity["Type"] == "LessThanOrEqualTo"
+    assert parity["LeftValue"]["Std:JsonGet"]["Path"] == "maximum_difference"
+    register = step(definition, "Register")["Arguments"]
+    assert register["ModelApprovalStatus"] == "PendingManualApproval"
+    assert register["ModelPackageGroupName"] == "deeplens-dev-headpose"
+    reason = json.dumps(step(definition, "NotGoodEnough")["Arguments"]["ErrorMessage"])
+    for named in ("FinalMetricDataList", "MinimumAccuracy", "maximum_difference"):
+        assert named in reason
+
+
+def test_the_pipeline_starts_its_own_jobs_and_passes_one_role(stack: SynthesizedStack) -> None:
+    said = {
+        statement["Sid"]: statement
+        for policy in of_type(stack.template, "AWS::IAM::ManagedPolicy")
+        for statement in policy["PolicyDocument"]["Statement"]
+    }
+    assert all("/deeplens-*" in text(one) for one in said["RunJobs"]["Resource"])
+    assert all("/deeplens-dev-headpose" in text(one) for one in said["RegisterModels"]["Resource"])
+    passed = said["GiveJobsTheirRole"]
+    assert text(passed["Resource"]).startswith("${RolesJobs")
+    assert passed["Condition"]["StringEquals"] == {"iam:PassedToService": "sagemaker.amazonaws.com"}
+    assert said["ReadAndWriteWork"]["Resource"] == [
+        f"arn:aws:s3:::deeplens-dev-111111111111-eu-central-1/{prefix}/*"
+        for prefix in ("datasets", "headpose")
+    ]
+
+
+def test_the_notebook_is_locked_down(stack: SynthesizedStack) -> None:
+    (notebook,) = of_type(stack.template, "AWS::SageMaker::NotebookInstance")
+    assert notebook["DirectInternetAccess"] == "Disabled"
+    assert notebook["RootAccess"] == "Disabled"
+    assert notebook["SubnetId"] == "subnet-0123456789abcdef0"
+    assert "Fn::GetAtt" in notebook["KmsKeyId"]
+    metadata = notebook["InstanceMetadataServiceConfiguration"]
+    assert metadata == {"MinimumInstanceMetadataServiceVersion": "2"}
+
+
+def _definition(*steps: Step) -> PipelineDefinition:
+    return PipelineDefinition([Parameter("Epochs", "Integer", 1)], steps)
+
+
+def test_a_definition_that_sagemaker_would_refuse_is_seen() -> None:
+    one = Step("One", "Training", {"a": get("Steps.Two.x"), "b": get("Parameters.Epoch")})
+    two = Step("Two", "Processing", {"a": [get("Steps.One.x")]})
+    assert set(_definition(one, two).problems()) == {
+        "One: there is no parameter Epoch",
+        "One: waits for itself",
+        "Two: waits for itself",
+    }
+    alone = Step("One", "Training", {"a": get("Steps.Three.x")})
+    assert list(
+        _definition(alone, Step("Two", "Fail", {}), Step("Two", "Fail", {})).problems()
+    ) == [
+        "two steps are called Two",
+        "One: there is no step Three",
+    ]
+    good = Step("Two", "Processing", {"a": [get("Steps.One.x"), get("Parameters.Epochs")]})
+    assert list(_definition(Step("One", "Training", {}), good).problems()) == []
+
+
+@pytest.mark.parametrize(
+    ("text_", "complaint"),
+    [
+        ('framework_version = "1.4"', "'1.4', but .* 2.19"),
+        ('instance_type = "ml.trn1.2xlarge"', "other containers"),
+        ("spot = true\nmaximum_wait_seconds = 60", "is less than maximum_run_seconds"),
+        ("minimum_accuracy = 95", "less than or equal to 1"),
+        ("[training.notebook]", "training.notebook.subnet: is missing"),
+    ],
+)
+def test_a_wrong_training_section_is_refused(tmp_path: Path, text_: str, complaint: str) -> None:
+    file = tmp_path / "dev.toml"
+    file.write_text(f"{DEV.read_text(encoding='utf-8')}\n[training]\n{text_}\n")
+    with pytest.raises(ConfigError, match=complaint):
+        load_environment(file)
+
+
+@pytest.fixture
+def laid_out(tmp_path: Path) -> Callable[[str], Path]:
+    """Folders as below /opt/ml in a container of SageMaker."""
+
+    def make(name: str) -> Path:
+        folder = tmp_path / "ml" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    return make
+
+
+@pytest.mark.slow
+def test_the_jobs_run_from_the_uploaded_sources_alone(
+    assembly_with_training: Path,
+    definition: dict[str, Any],
+    laid_out: Callable[[str], Path],
+) -> None:
+    """Train and FreezeAndVerify as their containers run them, but for installing requirements."""
+    hyperparameters = step(definition, "Train")["Arguments"]["HyperParameters"]
+    url = json.loads(hyperparameters["sagemaker_submit_directory"])
+    code, channel, model = laid_out("code"), laid_out("input/data/training"), laid_out("model")
+    with tarfile.open(assembly_with_training / f"asset.{url.rpartition('/')[2]}") as archive:
+        archive.extractall(code, filter="data")
+    chance = np.random.default_rng(0)
+    np.savez(
+        channel / "heads.npz",
+        train_pictures=chance.integers(0, 255, (36, 84, 84, 3), np.uint8),
+        train_poses=np.arange(36) % 9,
+        test_pictures=chance.integers(0, 255, (9, 84, 84, 3), np.uint8),
+        test_poses=np.arange(9),
+    )
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(code),
+        "SM_CHANNEL_TRAINING": str(channel),
+        "SM_MODEL_DIR": str(model),
+        "SM_OUTPUT_DATA_DIR": str(laid_out("output/data")),
+    }
+
+    def run(*arguments: object) -> str:
+        done = subprocess.run(
+            [sys.executable, *map(str, arguments)],
+            cwd=code, env=environment, check=False, capture_output=True, text=True,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    program = json.loads(hyperparameters["sagemaker_program"])
+    said = run(
+        program, "--variant", json.loads(hyperparameters["variant"]), "--epochs", 1,
+        "--batch-size", hyperparameters["batch-size"], "--checkpoints", laid_out("checkpoints"),
+    )  # fmt: skip
+    assert "accuracy=" in said
+    packed = laid_out("processing/input/model") / "model.tar.gz"
+    with tarfile.open(packed, "w:gz") as archive:
+        archive.add(model / "export", "export")
+    output = laid_out("processing/output")
+    run("-m", "model_tools.headpose.verification_job", "--model", packed, "--output", output)
+    found = json.loads((output / "verification.json").read_text(encoding="utf-8"))
+    assert found["maximum_difference"] < 1e-4
+    assert (output / "frozen" / "frozen_model.pb").stat().st_size == found["frozen_bytes"]
