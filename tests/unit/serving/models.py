@@ -27,7 +27,9 @@ def half_plus(number: float, folder: Path) -> Path:
             session,
             ["serve"],
             signature_def_map={
-                "serving_default": build({"x": x_info}, {"y": y_info}, "tensorflow/serving/predict"),
+                "serving_default": build(
+                    {"x": x_info}, {"y": y_info}, "tensorflow/serving/predict"
+                ),
                 "regress_x_to_y": regress,
                 "tensorflow/serving/regress": regress,
                 "classify_x_to_y": build(
@@ -51,8 +53,7 @@ class _Sensors(tf.Module):  # type: ignore[misc]
         return {
             "name": tf.identity(tag),
             "name_bytes": tf.identity(tag),
-            "total": tf.cast(tf.reduce_sum(signal, 1), tf.float32)
-            + tf.reduce_sum(sensor, [1, 2]),
+            "total": tf.cast(tf.reduce_sum(signal, 1), tf.float32) + tf.reduce_sum(sensor, [1, 2]),
         }
 
 

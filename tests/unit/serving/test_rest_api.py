@@ -159,9 +159,7 @@ def test_columns_of_the_same_values_give_the_same_answers(api: RestApi) -> None:
         ({"signature_name": "nothing", "instances": [1]}, "not found in signature def"),
     ],
 )
-def test_a_wrong_predict_request_is_told_why(
-    api: RestApi, request_: object, expected: str
-) -> None:
+def test_a_wrong_predict_request_is_told_why(api: RestApi, request_: object, expected: str) -> None:
     assert expected in refused(api, "half_plus_two:predict", request_)
 
 

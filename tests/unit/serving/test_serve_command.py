@@ -70,7 +70,7 @@ def test_openvino_gives_the_same_answers_and_says_what_it_cannot(
         answers = list(pool.map(accelerated.run, ["serving_default"] * 64, [feed] * 64))
     for answer in answers:
         np.testing.assert_allclose(answer["y"], expected, atol=1e-6)
-    with pytest.raises(RequestError, match="regress_x_to_y.*strings.*--engine tensorflow"):
+    with pytest.raises(RequestError, match=r"regress_x_to_y.*strings.*--engine tensorflow"):
         accelerated.run("regress_x_to_y", {"inputs": np.array([b""], object)})
 
 

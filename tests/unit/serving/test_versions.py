@@ -55,7 +55,9 @@ def test_a_new_version_replaces_the_old_one_and_the_status_shows_both(tmp_path: 
     assert states(model) == {2: "AVAILABLE", 1: "END"}
 
 
-@pytest.mark.parametrize(("how", "code"), [("broken", "INVALID_ARGUMENT"), ("crashing", "INTERNAL")])
+@pytest.mark.parametrize(
+    ("how", "code"), [("broken", "INVALID_ARGUMENT"), ("crashing", "INTERNAL")]
+)
 def test_a_broken_version_leaves_the_old_one_serving_and_says_why(
     tmp_path: Path, how: str, code: str
 ) -> None:
