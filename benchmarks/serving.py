@@ -139,6 +139,7 @@ def main(seconds: float) -> None:
 
 
 def _row(table: Table, titles: list[str], figures: Figures) -> None:
+    sys.stderr.write(f"{' '.join(titles)}: {figures.per_second:.0f} per s\n")
     table.add_row(
         *titles, f"{figures.per_second:.0f}", f"{figures.median_ms:.2f}", f"{figures.p95_ms:.2f}"
     )

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import threading
 from typing import Any, Protocol
 
 from model_tools.errors import ModelToolsError, ServingError
@@ -76,6 +77,8 @@ class _OpenVino:
 
         self._predictors: dict[str, Predictor] = {}
         self._reasons: dict[str, str] = {}
+        # A compiled model has one request that runs, on all cores.
+        self._lock = threading.Lock()
         for key, signature in servable.signatures.items():
             if any(spec.dtype == "object" for spec in signature.inputs.values()):
                 self._reasons[key] = "it takes strings"
@@ -96,7 +99,8 @@ class _OpenVino:
                 f"--engine {TENSORFLOW} can",
             )
         try:
-            return self._predictors[key](feed)
+            with self._lock:
+                return self._predictors[key](feed)
         except (ModelToolsError, VisionError) as error:
             raise RequestError(400, _first_line(error)) from None
 

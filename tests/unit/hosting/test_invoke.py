@@ -13,6 +13,8 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from model_tools.cli import main
+from model_tools.errors import VerifyError
+from model_tools.hosting.comparing import largest_difference
 
 
 class Server:
@@ -198,3 +200,34 @@ def test_wrong_usage_is_one_clear_line(arguments: tuple[str, ...], expected: str
     told = run(*arguments)
     assert told.exit_code == 2
     assert expected in told.output
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "expected"),
+    [
+        ('{"predictions": [{"a": 0.5000004, "b": "x"}]}', 0, "differs by 4.0e-07"),
+        ('{"predictions": [{"a": 0.51, "b": "x"}]}', 1, "differs from"),
+        ('{"predictions": [{"a": NaN, "b": "x"}]}', 1, "differs from"),
+        ('{"predictions": [{"a": 0.5, "b": "y"}]}', 1, "answer.predictions[0].b is 'y'"),
+        ('{"predictions": [{"a": 0.5}]}', 1, "answer.predictions[0] is"),
+        ('{"predictions": []}', 1, "answer.predictions is []"),
+    ],
+)
+def test_an_answer_is_compared_with_what_was_expected(
+    server: Server, tmp_path: Path, answer: str, code: int, expected: str
+) -> None:
+    file = tmp_path / "expected.json"
+    file.write_text('{"predictions": [{"a": 0.5, "b": "x"}]}')
+    server.answer = (200, {}, answer.encode())
+    told = run("--url", server.url, "--data", "1", "--expected", file)
+    assert told.exit_code == code
+    assert expected in told.output
+
+
+def test_numbers_that_are_none_are_the_same_and_no_others_are() -> None:
+    nan, infinity = float("nan"), float("inf")
+    assert largest_difference([nan, infinity, 1], [nan, infinity, 1.0]) == 0
+    for one, other in ((nan, 1.0), (infinity, -infinity), (infinity, 1.0)):
+        assert largest_difference(one, other) == infinity
+    with pytest.raises(VerifyError):
+        largest_difference(1, True)  # noqa: FBT003 - JSON has both

@@ -235,7 +235,5 @@ def test_json_becomes_serving_json() -> None:
 
 
 def test_csv_keeps_what_is_no_number_as_text() -> None:
-    assert (
-        json_of_csv('"a, ""b""",1e3\n\nc,.5\n')
-        == '{"instances": [["a, \\"b\\"", 1000.0], ["c", 0.5]]}'
-    )
+    expected = '{"instances": [["a, \\"b\\"", 1000.0], ["c", 0.5]]}'
+    assert json_of_csv('"a, ""b""",1e3\n\nc,.5\n') == expected
