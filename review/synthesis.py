@@ -61,8 +61,8 @@ def synthesize(tree: Path, output: Path, *, named: str, log: Path) -> None:
 def assembly_of(root: Path, commit: Commit, *, log: Path) -> Path:
     """Return the cloud assembly of `commit`, synthesized once and kept in `.local/review`.
 
-    Artifacts that the commit pins and git does not have are taken from the working tree's
-    `models/`: they are named by their SHA-256, and the app checks it.
+    Artifacts that the commit pins and git does not have are taken from the working tree: they are
+    named by their SHA-256, and the app checks it.
     """
     cache = root / ".local" / "review"
     kept = cache / f"{commit.id[:16]}-{_installed(root)}"
@@ -74,7 +74,8 @@ def assembly_of(root: Path, commit: Commit, *, log: Path) -> Path:
         tree_of(root, commit) as tree,
         tempfile.TemporaryDirectory(dir=cache, prefix=".") as folder,
     ):
-        _lend_artifacts(root / "models", tree / "models")
+        _lend(root, tree, "models/*/*/model.zip")
+        _lend(root, tree, ".local/runtime/*/runtime.zip")
         output = Path(folder) / "cdk.out"
         synthesize(tree, output, named=f"BASE (commit {commit.id[:12]})", log=log)
         if (tree / "environments").is_dir():
@@ -118,12 +119,13 @@ def _installed(root: Path) -> str:
     return locks.hexdigest()[:8]
 
 
-def _lend_artifacts(built: Path, models: Path) -> None:
-    for artifact in sorted(built.glob("*/*/model.zip")):
-        target = models / artifact.relative_to(built)
+def _lend(root: Path, tree: Path, pattern: str) -> None:
+    """Link what was built into another tree of the same file system; nothing writes into it."""
+    for built in sorted(root.glob(pattern)):
+        target = tree / built.relative_to(root)
         if not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(artifact, target)
+            os.link(built, target)
 
 
 def _forget_old(cache: Path) -> None:
