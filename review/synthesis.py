@@ -120,12 +120,15 @@ def _installed(root: Path) -> str:
 
 
 def _lend(root: Path, tree: Path, pattern: str) -> None:
-    """Link what was built into another tree of the same file system; nothing writes into it."""
+    """Link what was built into another tree, or copy it to another file system."""
     for built in sorted(root.glob(pattern)):
         target = tree / built.relative_to(root)
         if not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
-            os.link(built, target)
+            try:
+                os.link(built, target)
+            except OSError:
+                shutil.copyfile(built, target)
 
 
 def _forget_old(cache: Path) -> None:
