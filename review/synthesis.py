@@ -61,8 +61,8 @@ def synthesize(tree: Path, output: Path, *, named: str, log: Path) -> None:
 def assembly_of(root: Path, commit: Commit, *, log: Path) -> Path:
     """Return the cloud assembly of `commit`, synthesized once and kept in `.local/review`.
 
-    Artifacts that the commit pins and git does not have are taken from the working tree's
-    `models/`: they are named by their SHA-256, and the app checks it.
+    Artifacts that the commit pins and git does not have are taken from the working tree: they are
+    named by their SHA-256, and the app checks it.
     """
     cache = root / ".local" / "review"
     kept = cache / f"{commit.id[:16]}-{_installed(root)}"
@@ -74,7 +74,8 @@ def assembly_of(root: Path, commit: Commit, *, log: Path) -> Path:
         tree_of(root, commit) as tree,
         tempfile.TemporaryDirectory(dir=cache, prefix=".") as folder,
     ):
-        _lend_artifacts(root / "models", tree / "models")
+        _lend(root, tree, "models/*/*/model.zip*")
+        _lend(root, tree, ".local/runtime/*/runtime.zip")
         if (root / ".lambda-layer").is_dir():
             (tree / ".lambda-layer").symlink_to(root / ".lambda-layer")
         output = Path(folder) / "cdk.out"
@@ -121,12 +122,16 @@ def _installed(root: Path) -> str:
     return locks.hexdigest()[:8]
 
 
-def _lend_artifacts(built: Path, models: Path) -> None:
-    for artifact in sorted(built.glob("*/*/model.zip*")):
-        target = models / artifact.relative_to(built)
+def _lend(root: Path, tree: Path, pattern: str) -> None:
+    """Link what was built into another tree, or copy it to another file system."""
+    for built in sorted(root.glob(pattern)):
+        target = tree / built.relative_to(root)
         if not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(artifact, target)
+            try:
+                os.link(built, target)
+            except OSError:
+                shutil.copyfile(built, target)
 
 
 def _forget_old(cache: Path) -> None:

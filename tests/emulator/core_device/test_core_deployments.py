@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from local_aws.core_device.cloud import architecture
 from tests.emulator.core_device.conftest import Core
-from tests.emulator.embedded_aws import EmbeddedAws
+from tests.emulator.embedded_aws import EmbeddedAws, recipe
 
 Components = Callable[..., str]
 
@@ -250,3 +251,39 @@ def _busy(core: Core, deployment_id: str) -> bool:
         one["deploymentId"] == deployment_id and one["coreDeviceExecutionStatus"] == "IN_PROGRESS"
         for one in listed["effectiveDeployments"]
     )
+
+
+def for_architectures(greengrass: Any, name: str, **installs: str) -> str:
+    """Create a component with a manifest for each architecture; return its name."""
+    manifests = [
+        {
+            "Platform": {"os": "linux", "architecture": architecture, "runtime": "*"},
+            "Lifecycle": {"install": script},
+        }
+        for architecture, script in installs.items()
+    ]
+    text = recipe(name, "1.0.0", Manifests=manifests)
+    greengrass.create_component_version(inlineRecipe=json.dumps(text).encode())
+    return name
+
+
+def test_the_manifest_of_the_devices_own_architecture_is_used(
+    core: Core, greengrass: Any, unique: str
+) -> None:
+    own, other = architecture(), "sparc"
+    name = for_architectures(greengrass, f"{unique}.app", **{other: "exit 7", own: "echo own"})
+    assert core.outcome(core.deploy({name: pinned()}))["coreDeviceExecutionStatus"] == "SUCCEEDED"
+    assert core.said(name) == "own\n"
+
+
+def test_a_device_of_an_architecture_without_a_manifest_refuses_and_keeps_what_it_has(
+    core: Core, greengrass: Any, component: Components, unique: str
+) -> None:
+    good = component("good", run="sleep 60")
+    core.outcome(core.deploy({good: pinned()}))
+    name = for_architectures(greengrass, f"{unique}.app", sparc="true")
+    ended = core.outcome(core.deploy({good: pinned(), name: pinned()}))
+    assert ended["coreDeviceExecutionStatus"] == "FAILED"
+    assert f"No version of component {name} satisfies its requirements" in ended["reason"]
+    assert architecture() in ended["reason"]
+    assert core.installed() == {good: "RUNNING"}

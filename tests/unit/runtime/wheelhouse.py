@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.python_3_12 import python_3_12
 from tools.runtime.archive import Built, build
 from tools.runtime.locked import Locked
-from tools.runtime.targets import TARGETS
+from tools.runtime.targets import TARGETS, Target
 
 [HERE] = [target for target in TARGETS if target.machine == platform.machine()]
 
@@ -48,12 +48,12 @@ def locked(file: Path) -> Locked:
     return Locked(name, version, (hashlib.sha256(file.read_bytes()).hexdigest(),))
 
 
-def archive(folder: Path, *wheels: Path) -> Built:
-    """Build a runtime of this machine's architecture, with the pip that Python itself has."""
+def archive(folder: Path, *wheels: Path, target: Target = HERE) -> Built:
+    """Build a runtime with the pip that Python itself has."""
     [pip] = (Path(ensurepip.__file__).parent / "_bundled").glob("pip-*.whl")
     pins = [locked(file) for file in (*wheels, pip)]
     by_name = {one.name: file for one, file in zip(pins, (*wheels, pip), strict=True)}
-    return build(pins, by_name, HERE, folder)
+    return build(pins, by_name, target, folder)
 
 
 def unpacked(built: Built, folder: Path) -> Path:
@@ -74,3 +74,9 @@ def install(
         text=True,
         check=False,
     )
+
+
+def pinned_pair(folder: Path) -> dict[str, str]:
+    """Build a small runtime for each architecture; return their digests."""
+    file = wheel(folder / "wheels", "tiny")
+    return {target.architecture: archive(folder, file, target=target).digest for target in TARGETS}

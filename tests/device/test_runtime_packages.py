@@ -1,0 +1,42 @@
+"""The Lambda component's handler and the runtime's packages."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.device.function_process import FUNCTION
+
+
+def imported(packages: Path, program: str) -> subprocess.CompletedProcess[str]:
+    """Import the handler as its host does, told where the runtime's packages are."""
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        env={
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(FUNCTION),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "DEEPLENS_PACKAGES": str(packages),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_packages_of_the_runtime_win_over_those_of_the_device(tmp_path: Path) -> None:
+    (tmp_path / "jsonschema").mkdir()
+    (tmp_path / "jsonschema/__init__.py").write_text("OF = 'runtime'\n")
+    program = "import handler, jsonschema, camera; print(jsonschema.OF, camera.__file__)"
+    result = imported(tmp_path, program)
+    assert result.stdout.splitlines()[-1] == f"runtime {FUNCTION / 'camera/__init__.py'}"
+
+
+def test_a_runtime_that_is_not_there_is_one_clear_line_before_anything_is_imported(
+    tmp_path: Path,
+) -> None:
+    result = imported(tmp_path / "gone", "import handler")
+    assert result.returncode == 1
+    assert result.stderr == (
+        f"DEEPLENS_PACKAGES: {tmp_path / 'gone'} is not there; the runtime component installs it\n"
+    )

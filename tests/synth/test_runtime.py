@@ -1,0 +1,105 @@
+"""The runtime component, as synthesized for a fleet that pins both architectures."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.synth.synthesis import ROOT, synthesize
+from tests.unit.runtime.wheelhouse import pinned_pair
+from tools.assembly import read_assembly
+from tools.policy import findings
+from tools.policy.reading import Stack, by_environment, text
+
+
+@pytest.fixture(scope="module")
+def assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Dev on the classic nucleus and qa on lite, with a small runtime, in a checkout of its own."""
+    checkout = tmp_path_factory.mktemp("checkout")
+    for name in ("cdk.json", "stacks", "lambda_src", "models"):
+        (checkout / name).symlink_to(ROOT / name)
+    shutil.copy(ROOT / "app.py", checkout)
+    pins = pinned_pair(checkout / ".local/runtime")
+    lines = "".join(f'{architecture} = "{digest}"\n' for architecture, digest in pins.items())
+    dev = f"{(ROOT / 'environments/dev.toml').read_text(encoding='utf-8')}\n[runtime]\n{lines}"
+    qa = dev.replace("deeplens-dev", "deeplens-qa").replace('"deeplens/', '"deeplens-qa/')
+    qa = qa.replace("termination_protection = false", "")
+    environments = checkout / "environments"
+    environments.mkdir()
+    (environments / "dev.toml").write_text(dev, encoding="utf-8")
+    (environments / "qa.toml").write_text(
+        qa.replace("[fleet]", '[fleet]\ncore_runtime = "lite"'), encoding="utf-8"
+    )
+    folder = tmp_path_factory.mktemp("assembly")
+    result = synthesize(folder, environments, checkout)
+    assert result.returncode == 0, result.stderr
+    return folder
+
+
+@pytest.fixture(params=["dev", "qa"])
+def stacks(request: pytest.FixtureRequest, assembly: Path) -> list[Stack]:
+    return by_environment(read_assembly(assembly))[request.param]
+
+
+def components(stacks: list[Stack]) -> dict[str, dict[str, Any]]:
+    """The definition of every component, by its name without the environment's."""
+    found = {}
+    for stack in stacks:
+        for _, resource in stack.resources("Custom::GreengrassComponent"):
+            given = resource["Properties"]
+            definition = json.loads(text(given.get("Recipe") or given["LambdaFunction"]))
+            name = definition.get("ComponentName") or definition["componentName"]
+            found[name.split(".", 2)[2]] = definition
+    return found
+
+
+def test_each_architecture_has_its_archive_and_both_have_one_folder(stacks: list[Stack]) -> None:
+    recipe = components(stacks)["runtime"]
+    by_architecture = {one["Platform"]["architecture"]: one for one in recipe["Manifests"]}
+    assert set(by_architecture) == {"amd64", "aarch64"}
+    uris = {one["Artifacts"][0]["Uri"] for one in recipe["Manifests"]}
+    assert len(uris) == 2
+    [script] = {one["Lifecycle"]["install"]["Script"] for one in recipe["Manifests"]}
+    folder, name = script.rpartition("/")[2], recipe["ComponentName"]
+
+    inference = components(stacks)["inference"]
+    if "Manifests" in inference:
+        [run] = [one["Lifecycle"]["run"] for one in inference["Manifests"]]
+        interpreter = f"{{kernel:rootPath}}/work/{name}/{folder}/bin/python"
+        assert run["Script"] == f"exec {interpreter} -u -m camera"
+    else:
+        variables = inference["componentLambdaParameters"]["environmentVariables"]
+        place = f"{{{name}:work:path}}/{folder}"
+        assert variables["DEEPLENS_PACKAGES"] == f"{place}/lib/python3.12/site-packages"
+
+
+def test_the_release_holds_the_runtime_exactly(stacks: list[Stack]) -> None:
+    runtime = components(stacks)["runtime"]
+    name, version = runtime["ComponentName"], runtime["ComponentVersion"]
+    inference = components(stacks)["inference"]
+    needed = inference.get("componentDependencies") or inference["ComponentDependencies"]
+    [requirement] = {value for key, value in needed[name].items() if key[0] in "vV"}
+    assert requirement == f"={version}"
+    [project] = [
+        resource for stack in stacks for _, resource in stack.resources("Custom::DeepLensProject")
+    ]
+    deployed = json.loads(text(project["Properties"]["Components"]))
+    assert deployed[name]["componentVersion"] == version
+
+
+def test_greengrass_own_digests_are_compared_with_the_pins(stacks: list[Stack]) -> None:
+    [resource] = [
+        resource
+        for stack in stacks
+        for _, resource in stack.resources("Custom::GreengrassComponent")
+        if "runtime" in text(resource["Properties"]["Arn"])
+    ]
+    promised = resource["Properties"]["ArtifactSha256"]
+    assert len(promised) == 2
+    assert all(digest in text(uri) for uri, digest in promised.items())
+
+
+def test_a_fleet_with_a_runtime_breaks_no_rule(stacks: list[Stack]) -> None:
+    assert [str(finding) for finding in findings(stacks)] == []
