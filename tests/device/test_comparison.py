@@ -22,6 +22,7 @@ from tests.device.browser import CHROMIUM, Page, browsing
 from tests.device.function_process import ROOT
 from vision.detections import Box, Detection
 
+STAR = Detection("star", 0.9, Box(0.2, 0.2, 0.8, 0.6))
 PICTURE = draw_picture(np.random.default_rng(3), 512, 384)[0]
 
 
@@ -114,7 +115,7 @@ def test_a_browser_shows_both_outcomes_of_the_same_picture(artifact: Path, tmp_p
 
     def show() -> None:
         while not stop.wait(0.2):
-            view.see(Frame(PICTURE, datetime.now(UTC), "scene.png"), [], 4.0)
+            view.see(Frame(PICTURE, datetime.now(UTC), "scene.png"), [STAR], 4.0)
 
     async def look() -> Page:
         async with browsing(view.address, tmp_path / "profile") as page:
@@ -129,6 +130,7 @@ def test_a_browser_shows_both_outcomes_of_the_same_picture(artifact: Path, tmp_p
                 milliseconds = f"document.getElementById('{name}-ms').textContent"
                 assert float((await page.value(milliseconds)).removesuffix(" ms")) > 0
             assert float((await page.value(words)).split()[-1].rstrip(".")) < 1e-3
+            assert await page.value("document.getElementById('picture').hidden"), "twice is enough"
             await page.screenshot(tmp_path / "both.png")
             await page.value("document.getElementById('compare').click()")
             await page.until("document.getElementById('both').hidden")
@@ -146,4 +148,8 @@ def test_a_browser_shows_both_outcomes_of_the_same_picture(artifact: Path, tmp_p
             thread.join(20)
     assert page.errors == []
     with Image.open(tmp_path / "both.png") as opened:
-        assert opened.width > 1000
+        pixels = np.asarray(opened.convert("RGB")).astype(int)
+    # The grey star is there twice.
+    columns = (np.abs(pixels - [160, 160, 185]).max(axis=2) < 20).any(axis=0).nonzero()[0]
+    gaps = np.diff(columns[columns < 900])
+    assert (gaps > 50).sum() == 1
