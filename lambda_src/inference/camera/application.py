@@ -182,6 +182,8 @@ class Application:
 
     def _loaded(self, model: LoadedModel) -> None:
         self._drift.compare_with(model.baseline)
+        if self._parts.live_view:
+            self._parts.live_view.comparison.use(model.directory)
         self._start(self._capture)
 
     def _start(self, worker: Worker) -> None:

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from camera.decisions import Decisions, of_interest
@@ -33,6 +34,8 @@ class LoadedModel:
     instead: Exception | None = None
     # What it sees when all is well, if its artifact says so.
     baseline: Baseline | None = None
+    # Where its artifact was unpacked.
+    directory: Path | None = None
 
 
 class Models(Protocol):

@@ -25,6 +25,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from PIL import Image
 
+from camera.comparison import Comparison
 from camera.frames import Frame
 from vision.detections import Detection
 
@@ -58,7 +59,10 @@ class Seen:
 
 
 class LiveView:
-    """Holds the newest frame, and serves it. `address` is known once it was made."""
+    """Holds the newest frame, and serves it.
+
+    `address` is known once it was made; `comparison` is to be told which model runs.
+    """
 
     def __init__(self, *, port: int, thing: str, threshold: float, state_directory: Path) -> None:
         """Listen on the loopback; `port` 0 takes a free one. The address is put into a file.
@@ -66,6 +70,7 @@ class LiveView:
         Raises:
             OSError: the port is taken.
         """
+        self.comparison = Comparison()
         self._arrived = threading.Condition()
         self._newest: Seen | None = None
         self._times: deque[float] = deque(maxlen=_MOST_FRAMES_IN_WINDOW)
@@ -116,6 +121,7 @@ class LiveView:
     def stop(self) -> None:
         """Make `run` return."""
         self._file.unlink(missing_ok=True)
+        self.comparison.stop()
         # It waits for `serve_forever`, which may not have begun.
         threading.Thread(target=self._server.end, daemon=True).start()
 
@@ -133,11 +139,13 @@ class LiveView:
             seen = self.after(int(given) if _NUMBER.fullmatch(given) else 0)
             if seen is None:
                 return HTTPStatus.NO_CONTENT, "text/plain", b"", ""
-            return HTTPStatus.OK, "application/json", _encoded(seen), ""
+            wants_both = parse_qs(query).get("compare") == ["1"]
+            compared = self.comparison.of(seen.frame.image) if wants_both else None
+            return HTTPStatus.OK, "application/json", _encoded(seen, compared), ""
         return HTTPStatus.NOT_FOUND, "text/plain", b"not here", ""
 
 
-def _encoded(seen: Seen) -> bytes:
+def _encoded(seen: Seen, compared: dict[str, Any] | None) -> bytes:
     """One frame as JSON; the picture is a JPEG within, so that it and its boxes belong together."""
     image = Image.fromarray(seen.frame.image)
     height_px, width_px = seen.frame.image.shape[:2]
@@ -154,6 +162,7 @@ def _encoded(seen: Seen) -> bytes:
         "frames_per_second": round(seen.frames_per_second, 2),
         "age_ms": round((time.monotonic() - seen.at_seconds) * 1000, 2),
         "detections": [asdict(one) for one in seen.found[:_MOST_DETECTIONS]],
+        "compared": compared,
         "picture": base64.b64encode(picture.getvalue()).decode(),
     }
     return json.dumps(document).encode()
@@ -171,6 +180,10 @@ class _Server(ThreadingHTTPServer):
     def serve_forever(self, poll_interval: float = 0.5) -> None:
         self._serving.set()
         super().serve_forever(poll_interval)
+
+    def service_actions(self) -> None:
+        """Called several times a second by `serve_forever`."""
+        self.view.comparison.end_if_idle()
 
     def end(self) -> None:
         if self._serving.is_set():

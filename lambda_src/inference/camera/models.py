@@ -107,7 +107,12 @@ class DeployedModel:
             self._trust.check_content(archive, artifact)
         manifest = artifact.manifest
         identity = ModelIdentity(manifest.name, manifest.version, artifact.digest)
-        return LoadedModel(identity, self._open_engine(artifact), baseline=manifest.baseline)
+        return LoadedModel(
+            identity,
+            self._open_engine(artifact),
+            baseline=manifest.baseline,
+            directory=directory,
+        )
 
     def _last_good(self) -> str | None:
         try:

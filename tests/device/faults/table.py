@@ -76,16 +76,14 @@ def main(*, nightly: bool, check: bool) -> None:
             rows.append(row(fault, result.result()))
             click.echo(rows[-1])
     if not check:
-        _write(rows)
+        write(rows)
     sys.exit(0 if all(one.endswith("| passed |") for one in rows) else 1)
 
 
-def _write(rows: list[str]) -> None:
+def write(rows: list[str]) -> None:
+    """Put the table into the page, in place of the one that is there."""
     head = [
-        (
-            "| fault | lost of promised | duplicates | dropped | restart | drained | result |",
-            "| result |",
-        ),
+        "| fault | lost of promised | duplicates | dropped | restart | drained | result |",
         "|---|---|---|---|---|---|---|",
     ]
     before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)

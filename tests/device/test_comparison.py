@@ -1,0 +1,155 @@
+"""Plain against accelerated: both engines really run, in a process of their own."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from camera import comparison
+from camera.comparison import Comparison, largest_difference
+from camera.frames import Frame
+from camera.live_view import LiveView
+from model_tools.artifacts import unpack_artifact
+from model_tools.shapes.drawing import draw_picture
+from tests.device.browser import CHROMIUM, Page, browsing
+from tests.device.function_process import ROOT
+from vision.detections import Box, Detection
+
+STAR = Detection("star", 0.9, Box(0.2, 0.2, 0.8, 0.6))
+PICTURE = draw_picture(np.random.default_rng(3), 512, 384)[0]
+
+
+@pytest.fixture(scope="module")
+def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    (archive,) = (ROOT / "models" / "shapes").glob("*/model.zip")
+    return unpack_artifact(archive, tmp_path_factory.mktemp("shapes")).directory
+
+
+@pytest.fixture
+def compared() -> Iterator[Comparison]:
+    made = Comparison()
+    yield made
+    made.stop()
+
+
+def answer(compared: Comparison, seconds: float = 150) -> dict[str, Any]:
+    """Ask until it is not loading any more."""
+    give_up_at = time.monotonic() + seconds
+    while (found := compared.of(PICTURE))["state"] == "loading":
+        assert time.monotonic() < give_up_at
+        time.sleep(0.1)
+    return found
+
+
+def test_without_tensorflow_it_says_so(
+    compared: Comparison, artifact: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(comparison, "find_spec", lambda name: None if name == "tensorflow" else 1)
+    compared.use(artifact)
+    found = compared.of(PICTURE)
+    assert found == {"state": "unavailable", "why": "TensorFlow is not installed on this device"}
+
+
+def test_before_a_model_runs_it_says_so(compared: Comparison) -> None:
+    assert compared.of(PICTURE) == {"state": "unavailable", "why": "no model runs yet"}
+
+
+def test_a_model_that_cannot_be_opened_is_said_and_not_tried_again(
+    compared: Comparison, tmp_path: Path
+) -> None:
+    compared.use(tmp_path)
+    found = answer(compared)
+    assert found["state"] == "unavailable"
+    assert "manifest.json: cannot be read" in found["why"]
+    assert compared.of(PICTURE) == found
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "difference"),
+    [
+        ([], [], 0.0),
+        ([Detection("a", 0.9)], [Detection("a", 0.7)], 0.2),
+        ([Detection("a", 0.9)], [Detection("b", 0.7)], 0.9),
+        ([Detection("a", 0.05)], [], 0.0),
+        ([], [Detection("a", 0.6)], 0.6),
+        (
+            [Detection("a", 0.9, Box(0, 0, 1, 1)), Detection("a", 0.6, Box(0, 0, 0.2, 0.2))],
+            [Detection("a", 0.8, Box(0, 0, 1, 0.9)), Detection("a", 0.6, Box(0, 0, 0.2, 0.2))],
+            0.1,
+        ),
+    ],
+)
+def test_the_largest_difference_is_that_of_the_same_object(
+    first: list[Detection], second: list[Detection], difference: float
+) -> None:
+    assert largest_difference(first, second) == pytest.approx(difference)
+
+
+def test_the_process_ends_when_nobody_asks(
+    compared: Comparison, artifact: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared.use(artifact)
+    assert compared.of(PICTURE)["state"] == "loading"
+    process = compared._process  # noqa: SLF001 - what must end
+    assert process is not None
+    compared.end_if_idle()
+    assert process.poll() is None
+    monkeypatch.setattr(comparison, "_IDLE_SECONDS", 0.0)
+    compared.end_if_idle()
+    assert process.poll() is not None
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
+def test_a_browser_shows_both_outcomes_of_the_same_picture(artifact: Path, tmp_path: Path) -> None:
+    view = LiveView(port=0, thing="front-door", threshold=0.5, state_directory=tmp_path / "state")
+    view.comparison.use(artifact)
+    stop = threading.Event()
+
+    def show() -> None:
+        while not stop.wait(0.2):
+            view.see(Frame(PICTURE, datetime.now(UTC), "scene.png"), [STAR], 4.0)
+
+    async def look() -> Page:
+        async with browsing(view.address, tmp_path / "profile") as page:
+            await page.until("document.getElementById('source').textContent.includes('scene')")
+            assert await page.value("document.getElementById('both').hidden"), "off until asked"
+            assert view.comparison._process is None  # noqa: SLF001 - it costs nothing
+            await page.value("document.getElementById('compare').click()")
+            words = "document.getElementById('both-words').textContent"
+            await page.until(f"{words}.includes('load') || {words}.includes('differ')")
+            await page.until(f"{words}.includes('differ by at most')", seconds=150)
+            for name in ("tensorflow", "openvino"):
+                milliseconds = f"document.getElementById('{name}-ms').textContent"
+                assert float((await page.value(milliseconds)).removesuffix(" ms")) > 0
+            assert float((await page.value(words)).split()[-1].rstrip(".")) < 1e-3
+            assert await page.value("document.getElementById('picture').hidden"), "twice is enough"
+            await page.screenshot(tmp_path / "both.png")
+            await page.value("document.getElementById('compare').click()")
+            await page.until("document.getElementById('both').hidden")
+            return page
+
+    threads = [threading.Thread(target=view.run), threading.Thread(target=show)]
+    for thread in threads:
+        thread.start()
+    try:
+        page = asyncio.run(look())
+    finally:
+        stop.set()
+        view.stop()
+        for thread in threads:
+            thread.join(20)
+    assert page.errors == []
+    with Image.open(tmp_path / "both.png") as opened:
+        pixels = np.asarray(opened.convert("RGB")).astype(int)
+    # The grey star is there twice.
+    columns = (np.abs(pixels - [160, 160, 185]).max(axis=2) < 20).any(axis=0).nonzero()[0]
+    gaps = np.diff(columns[columns < 900])
+    assert (gaps > 50).sum() == 1
