@@ -1,6 +1,7 @@
 // The release and the project: function, published version, components, deployment.
 
 const crypto = require('node:crypto');
+const path = require('node:path');
 const {
   CfnOutput,
   CustomResource,
@@ -78,10 +79,10 @@ class InferenceStack extends Stack {
     });
   }
 
-  addModel(artifact, store) {
-    const asset = new Asset(this, 'ArtifactAsset', { path: artifact.file });
-    const key = `components/${artifact.name}/${artifact.digest}/model.zip`;
-    const published = new CustomResource(this, 'Artifact', {
+  publish(id, { name, digest, file }, store) {
+    const asset = new Asset(this, `${id}Asset`, { path: file });
+    const key = `components/${name}/${digest}/${path.basename(file)}`;
+    const resource = new CustomResource(this, id, {
       resourceType: 'Custom::ModelArtifact',
       serviceToken: store.publisher.serviceToken,
       properties: {
@@ -89,17 +90,25 @@ class InferenceStack extends Stack {
         SourceKey: asset.s3ObjectKey,
         Bucket: store.bucket.bucketName,
         Key: key,
-        Sha256: artifact.digest,
+        Sha256: digest,
       },
     });
+    return { resource, uri: `s3://${store.bucketName}/${key}` };
+  }
+
+  addModel(artifact, store) {
+    const { resource: published, uri } = this.publish('Artifact', artifact, store);
+    for (const document of artifact.documents) {
+      this.publish(`Artifact${document.title}`, document, store);
+    }
     const name = `deeplens.${this.environmentName}.model.${artifact.name}`;
-    const recipe = modelRecipe({ name, artifact, uri: `s3://${store.bucketName}/${key}` });
+    const recipe = modelRecipe({ name, artifact, uri });
     const content = sha256(recipe);
     const version = `${artifact.version}-sha256-${content.slice(0, 16)}`;
     const resource = this.provide('ComponentsModel', name, version, {
       Recipe: JSON.stringify({ ...recipe, ComponentVersion: version }),
       ContentSha256: content,
-      ArtifactSha256: artifact.digest,
+      ArtifactSha256: { [uri]: artifact.digest },
     });
     resource.node.addDependency(published);
     return { name, version, resource, digest: artifact.digest };

@@ -5,7 +5,7 @@ import os
 import shutil
 from pathlib import Path
 
-from benchmarks.peers.troposphere_stacks.environment import ROOT, Artifact
+from benchmarks.peers.troposphere_stacks.environment import ROOT
 
 
 class Assets:
@@ -28,15 +28,15 @@ class Assets:
             )
         return self._hashes[name]
 
-    def add_artifact(self, artifact: Artifact) -> str:
-        """Link a model's archive; return its hash."""
-        staged = self._folder / f"asset.{artifact.digest}.zip"
+    def add_file(self, file: Path, digest: str) -> str:
+        """Link a file whose SHA-256 is `digest`; return it."""
+        staged = self._folder / f"asset.{digest}.zip"
         if not staged.exists():
             try:
-                os.link(artifact.path, staged)
+                os.link(file, staged)
             except OSError:
-                shutil.copyfile(artifact.path, staged)
-        return artifact.digest
+                shutil.copyfile(file, staged)
+        return digest
 
 
 def _fingerprint(folder: Path) -> str:

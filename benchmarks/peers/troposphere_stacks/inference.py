@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from pathlib import Path
 from typing import Any
 
 from troposphere import GetAtt, Ref, Sub, awslambda
@@ -28,6 +29,8 @@ from benchmarks.peers.troposphere_stacks.policies import (
 )
 from benchmarks.peers.troposphere_stacks.project import add_project
 from benchmarks.peers.troposphere_stacks.stack import Stack
+
+_DOCUMENTS = ("provenance.intoto.json", "sbom.cdx.json")
 
 
 class ModelArtifact(CustomResource):  # type: ignore[misc]  # troposphere has no types
@@ -117,27 +120,39 @@ def _add_component_handler(stack: Stack) -> Function:
     return handler
 
 
+def _publish(
+    stack: Stack, title: str, name: str, file: Path, digest: str
+) -> tuple[ModelArtifact, str]:
+    """Have a file copied to its own key; return the resource and where the copy is."""
+    environment = stack.environment
+    key = f"components/{name}/{digest}/{file.name}"
+    resource = stack.add(
+        ModelArtifact(
+            title,
+            ServiceToken=from_model_store(environment, "PublisherArn"),
+            SourceBucket=environment.asset_bucket,
+            SourceKey=f"{stack.assets.add_file(file, digest)}.zip",
+            Bucket=from_model_store(environment, "BucketName"),
+            Key=key,
+            Sha256=digest,
+            **WITH_STACK,
+        )
+    )
+    return resource, f"s3://{environment.model_store['bucket_name']}/{key}"
+
+
 def _add_model(
     stack: Stack,
     artifact: Artifact,
     handler: Function,
 ) -> Component:
     environment = stack.environment
-    key = f"components/{artifact.name}/{artifact.digest}/model.zip"
-    published = stack.add(
-        ModelArtifact(
-            "Artifact",
-            ServiceToken=from_model_store(environment, "PublisherArn"),
-            SourceBucket=environment.asset_bucket,
-            SourceKey=f"{stack.assets.add_artifact(artifact)}.zip",
-            Bucket=from_model_store(environment, "BucketName"),
-            Key=key,
-            Sha256=artifact.digest,
-            **WITH_STACK,
-        )
-    )
+    published, uri = _publish(stack, "Artifact", artifact.name, artifact.path, artifact.digest)
+    for file in (artifact.path.with_name(name) for name in _DOCUMENTS):
+        title = f"Artifact{file.name.partition('.')[0].title()}"
+        digest = hashlib.sha256(file.read_bytes()).hexdigest()
+        _publish(stack, title, artifact.name, file, digest)
     name = f"deeplens.{environment.name}.model.{artifact.name}"
-    uri = f"s3://{environment.model_store['bucket_name']}/{key}"
     recipe = model_recipe(name, artifact, uri)
     content = _sha256(recipe)
     version = f"{artifact.version}-sha256-{content[:16]}"
@@ -148,7 +163,7 @@ def _add_model(
             Arn=environment.arn("greengrass", f"components:{name}:versions:{version}"),
             Recipe=json.dumps({**recipe, "ComponentVersion": version}),
             ContentSha256=content,
-            ArtifactSha256=artifact.digest,
+            ArtifactSha256={uri: artifact.digest},
             DependsOn=[published.title, *_parts(handler)],
             **WITH_STACK,
         )
