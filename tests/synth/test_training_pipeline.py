@@ -41,7 +41,7 @@ def assembly_with_training(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("training")
     (folder / "environments").mkdir()
     (folder / "environments/dev.toml").write_text(DEV.read_text(encoding="utf-8") + TRAINING)
-    result = synthesize(folder / "out", folder / "environments")
+    result = synthesize(folder / "out", folder / "environments", nag="true")
     assert result.returncode == 0, result.stderr
     return folder / "out"
 

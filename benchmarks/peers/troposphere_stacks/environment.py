@@ -40,7 +40,7 @@ class Environment:
     @property
     def asset_bucket(self) -> str:
         """The bucket that `cdk bootstrap` makes."""
-        return f"cdk-hnb659fds-assets-{self.account}-{self.region}"
+        return f"cdk-deeplens-assets-{self.account}-{self.region}"
 
 
 @dataclass(frozen=True)
