@@ -153,6 +153,8 @@ class Comparison:
 
 
 def _has_word(process: subprocess.Popen[bytes], seconds: float) -> bool:
+    if process.stdout is None:
+        raise ValueError("it cannot answer")
     return bool(select.select([process.stdout], [], [], seconds)[0])
 
 

@@ -129,6 +129,37 @@ def test_wrong_pre_processing_is_found_and_named(tmp_path: Path) -> None:
         assert ("does not agree" in report.read_text()) == bool(exit_code)
 
 
+def test_what_a_model_sees_when_all_is_well_goes_into_the_artifact(
+    artifact: Path, poses: Path, tmp_path: Path
+) -> None:
+    calm = tmp_path / "calm"
+    calm.mkdir()
+    random = np.random.default_rng(0)
+
+    def package() -> Result:
+        return run(
+            "package", artifact.parents[3] / "frozen", "--labels", poses, "--name", "poses",
+            "--mean", "127.5", "--scale", "0.00784313725", "--models", tmp_path / "models",
+            "--baseline", calm, "--json",
+        )  # fmt: skip
+
+    for number in range(50):
+        if number == 49:
+            refused = package()
+            assert refused.exit_code == 2
+            assert "49 pictures is mostly chance; give 50 or more" in refused.output
+        pixels = random.integers(90, 110, (24, 32, 3), np.uint8)
+        Image.fromarray(pixels).save(calm / f"{number}.png")
+    packaged = json.loads(package().stdout)
+    with zipfile.ZipFile(packaged["path"]) as packed:
+        baseline = json.loads(packed.read("manifest.json"))["baseline"]
+    assert baseline["frames"] == 50
+    # Between 96 and 128 of 255.
+    assert baseline["brightness"]["shares"] == [0, 0, 0, 1, 0, 0, 0, 0]
+    assert sum(baseline["labels"]["shares"]) == pytest.approx(1, abs=1e-3)
+    assert json.loads(package().stdout)["sha256"] == packaged["sha256"], "the same bytes again"
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
