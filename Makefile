@@ -182,6 +182,10 @@ benchmark-drift: setup ## Measure how fast cameras notice night, blur and unseen
 benchmark-serving: setup ## Measure the REST server: engines, batching, clients (about 2 min)
 	$(PYTHON) benchmarks/serving.py
 
+.PHONY: benchmark-daily
+benchmark-daily: peers ## Measure the daily loop: synthesize, compare, deploy; rewrites docs/performance.md (about 60 min)
+	$(PYTHON) -m benchmarks.daily --write
+
 .PHONY: reliability
 reliability: setup ## Inject every fault into the camera's loop, and rewrite the table of docs/reliability.md
 	$(PYTHON) -m tests.device.faults.table

@@ -15,6 +15,7 @@ from rich.table import Table
 from benchmarks.daily.deploys import deploys
 from benchmarks.daily.figures import Part, in_page
 from benchmarks.daily.large import large_artifact
+from benchmarks.daily.levers import each_lever
 from benchmarks.daily.phases import phases
 from benchmarks.daily.synthesis import daily_synthesis, many_environments
 from benchmarks.daily.timing import ROOT, BenchmarkError
@@ -24,6 +25,7 @@ PAGE = ROOT / "docs" / "performance.md"
 Measure = Callable[[Path, int, Callable[[str], None]], Part]
 PARTS: dict[str, Measure] = {
     "synthesis": daily_synthesis,
+    "levers": each_lever,
     "many": many_environments,
     "large": large_artifact,
     "deploys": deploys,

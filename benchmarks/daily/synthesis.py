@@ -59,7 +59,7 @@ def daily_synthesis(folder: Path, rounds: int, told: Callable[[str], None]) -> P
             ),
             plain("peak memory", peak_mib(runs["ours"]), "MiB"),
             at_most(
-                "a test process that needs templates, to default",
+                "an unchanged synthesis, as a test process needs it, to default",
                 ratio(runs["unchanged"], runs["default"]),
                 0.25,
             ),
