@@ -4,13 +4,12 @@ Source: aws/sagemaker-tensorflow-serving-container: any folder named by a number
 `saved_model.pb` is served, and that of the guide's training job is `export/Servo/<timestamp>`.
 """
 
-import gzip
-import tarfile
 from pathlib import Path
 from typing import Any
 
 from model_tools.headpose import network
 from model_tools.headpose.drawing import SIDE_PX
+from model_tools.hosting.archive import pack as write_archive
 
 ARCHIVE_NAME = "model.tar.gz"
 CAMERA_SIGNATURE = "camera"
@@ -49,17 +48,5 @@ def export(model: Any, folder: Path, version: int) -> Path:
 
 def pack(folder: Path, archive: Path) -> None:
     """Pack `folder`/export as the `model.tar.gz` of a training job; the same bytes each time."""
-    with (
-        archive.open("wb") as file,
-        gzip.GzipFile("", "wb", fileobj=file, mtime=0) as packed,
-        tarfile.open(fileobj=packed, mode="w") as tar,
-    ):
-        for path in sorted((folder / _SERVO.parts[0]).rglob("*")):
-            tar.add(path, str(path.relative_to(folder)), recursive=False, filter=_without_owner)
-
-
-def _without_owner(member: tarfile.TarInfo) -> tarfile.TarInfo:
-    member.uid = member.gid = member.mtime = 0
-    member.uname = member.gname = ""
-    member.mode = 0o755 if member.isdir() else 0o644
-    return member
+    files = (path for path in (folder / _SERVO.parts[0]).rglob("*") if path.is_file())
+    write_archive({path.relative_to(folder).as_posix(): path for path in files}, archive)

@@ -1,15 +1,13 @@
 """From a trained model to the model.tar.gz that SageMaker's containers load."""
 
-import gzip
 import hashlib
 import re
-import tarfile
 import tempfile
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from model_tools.errors import AmbiguousError, RefusedError, SourceError
+from model_tools.hosting.archive import pack
 from model_tools.hosting.mxnet import FILES, read_mxnet
 from model_tools.hosting.user_code import code_files
 from model_tools.serving.signatures import read_servable
@@ -72,32 +70,6 @@ def host_package(
         pack(members, archive)
     digest = hashlib.sha256(archive.read_bytes()).hexdigest()
     return Packed(archive, digest, framework, tuple(sorted(members)), why_not)
-
-
-def pack(members: Mapping[str, Path], archive: Path) -> None:
-    """Write files by their places; owners, times and order are always the same."""
-    folders = {
-        str(parent) for place in members for parent in Path(place).parents if str(parent) != "."
-    }
-    partial = archive.with_name(f"{archive.name}.partial")
-    try:
-        with (
-            partial.open("wb") as file,
-            gzip.GzipFile("", "wb", fileobj=file, mtime=0) as packed,
-            tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar,
-        ):
-            for place in sorted(folders | members.keys()):
-                header = tarfile.TarInfo(place)
-                if place in folders:
-                    header.type, header.mode = tarfile.DIRTYPE, 0o755
-                    tar.addfile(header)
-                    continue
-                header.size = members[place].stat().st_size
-                with members[place].open("rb") as content:
-                    tar.addfile(header, content)
-        partial.replace(archive)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _folder(source: Path, workspace: Path) -> Path:

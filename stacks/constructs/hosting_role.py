@@ -6,6 +6,7 @@ from aws_cdk import Stack, aws_iam
 from constructs import Construct
 
 from stacks.config.deep_learning_containers import ContainerImage
+from stacks.constructs.container_statements import container_statements
 from stacks.constructs.findings import accept_wildcards
 from stacks.constructs.service_role import service_principal
 
@@ -38,25 +39,7 @@ class HostingRole(Construct):
             aws_iam.PolicyStatement(
                 sid="ReadModels", actions=["s3:GetObject"], resources=sorted(set(archives))
             ),
-            aws_iam.PolicyStatement(
-                sid="PullImages",
-                actions=[
-                    "ecr:BatchCheckLayerAvailability",
-                    "ecr:BatchGetImage",
-                    "ecr:GetDownloadUrlForLayer",
-                ],
-                resources=sorted({image.repository_arn for image in images}),
-            ),
-            # ECR's and CloudWatch's own rule: these two know no resources.
-            aws_iam.PolicyStatement(
-                sid="LogInToRegistry", actions=["ecr:GetAuthorizationToken"], resources=["*"]
-            ),
-            aws_iam.PolicyStatement(
-                sid="WriteMetrics",
-                actions=["cloudwatch:PutMetricData"],
-                resources=["*"],
-                conditions={"StringEquals": {"cloudwatch:namespace": _METRICS}},
-            ),
+            *container_statements(images, metrics=[_METRICS]),
             aws_iam.PolicyStatement(
                 sid="WriteOwnLog",
                 actions=["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
