@@ -147,6 +147,10 @@ def site(own_checkout: Checkout) -> Site:
     return made
 
 
+# Of each release: what runs, how it was made, and of what.
+_KEPT = ["model.zip", "provenance.intoto.json", "sbom.cdx.json"]
+
+
 def test_every_stack_is_there(site: Site) -> None:
     assert site.statuses() == dict.fromkeys(STACKS, "CREATE_COMPLETE")
 
@@ -192,7 +196,9 @@ def test_the_bucket_policy_denies_and_the_key_rotates(site: Site) -> None:
 def test_the_artifact_is_where_the_component_says(site: Site) -> None:
     digest = load_environment(ROOT / "environments/dev.toml").model.digest
     listed = site.client("s3").list_objects_v2(Bucket=BUCKET, Prefix="components/")["Contents"]
-    assert [one["Key"] for one in listed] == [f"components/shapes/{digest}/model.zip"]
+    keys = [one["Key"] for one in listed]
+    assert f"components/shapes/{digest}/model.zip" in keys
+    assert sorted(key.rpartition("/")[2] for key in keys) == _KEPT
     components = site.client("greengrassv2").list_components(scope="PRIVATE")["components"]
     assert {one["componentName"] for one in components} == {
         "deeplens.full.inference",
@@ -342,7 +348,7 @@ def test_what_is_destroyed_is_gone_but_the_models(site: Site) -> None:
     assert destroyed.returncode == 0, destroyed.stdout + destroyed.stderr
     assert site.statuses() == {}
     listed = site.client("s3").list_objects_v2(Bucket=BUCKET, Prefix="components/")
-    assert listed["KeyCount"] == 1
+    assert listed["KeyCount"] == len(_KEPT)
     assert site.client("s3").get_bucket_versioning(Bucket=BUCKET)["Status"] == "Enabled"
     assert site.client("kms").describe_key(KeyId=key)["KeyMetadata"]["KeyState"] == "Enabled"
     gone = [

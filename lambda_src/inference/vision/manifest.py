@@ -8,10 +8,12 @@ import json
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from vision.baseline import Baseline
 from vision.errors import ManifestError
+
+if TYPE_CHECKING:
+    from vision.baseline import Baseline
 
 MANIFEST_NAME = "manifest.json"
 SCHEMA_VERSION = 1
@@ -94,7 +96,7 @@ class Manifest:
     files: dict[str, str]
     cut: CutSpec | None
     # What the model sees when all is well, if it was measured.
-    baseline: Baseline | None
+    baseline: "Baseline | None"
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
@@ -119,9 +121,7 @@ class Manifest:
             threshold=float(document["threshold"]),
             files={name: entry["sha256"] for name, entry in document["files"].items()},
             cut=cut_spec(document["cut"]) if "cut" in document else None,
-            baseline=(
-                Baseline.from_manifest(document["baseline"]) if "baseline" in document else None
-            ),
+            baseline=_baseline(document["baseline"]) if "baseline" in document else None,
         )
         named = [manifest.graph, manifest.labels]
         if manifest.cut:
@@ -162,6 +162,12 @@ def _validator() -> Any:
     import jsonschema  # noqa: PLC0415 - see _check_form
 
     return jsonschema.Draft202012Validator(json.loads(_SCHEMA.read_text(encoding="utf-8")))
+
+
+def _baseline(document: dict[str, Any]) -> "Baseline":
+    from vision.baseline import Baseline  # noqa: PLC0415 - NumPy, which most readers do without
+
+    return Baseline.from_manifest(document)
 
 
 def _input_spec(document: dict[str, Any], where: str) -> InputSpec:

@@ -35,6 +35,8 @@ def inference(interpreter: str | None = None, **settings: object) -> Recipe:
         model_digest=DIGEST,
         function_uri=f"{BUCKET}/inference-function/{DIGEST}/function.zip",
         settings=InferenceConfig.model_validate(settings),
+        statement=None,
+        trust={},
         interpreter=interpreter,
     )
     return {**recipe, "ComponentVersion": VERSION}
