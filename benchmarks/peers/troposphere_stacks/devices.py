@@ -1,0 +1,107 @@
+"""The fleet's identity: things and their group, certificate policy, token exchange role, alias."""
+
+from typing import Any
+
+from troposphere import Output, Ref, Template, iot
+
+from benchmarks.peers.troposphere_stacks.environment import Environment
+from benchmarks.peers.troposphere_stacks.greengrass import RELEASES
+from benchmarks.peers.troposphere_stacks.model_store import from_model_store
+from benchmarks.peers.troposphere_stacks.policies import (
+    add_download,
+    add_policy,
+    add_role,
+    allow,
+    arn_of,
+    document,
+)
+
+_THING = "${iot:Connection.Thing.ThingName}"
+
+
+def devices(environment: Environment) -> Template:
+    """Return the template."""
+    template = Template(Description=f"DeepLens {environment.name}: identity of the cameras")
+    group = environment.fleet["thing_group"]
+    template.add_resource(iot.ThingGroup("Fleet", ThingGroupName=group))
+    for thing in environment.fleet["things"]:
+        title = f"Thing{''.join(filter(str.isalnum, thing))}"
+        template.add_resource(iot.Thing(title, ThingName=thing))
+    alias = f"deeplens-{environment.name}-token-exchange"
+    _add_token_exchange(template, environment, alias)
+    policy = template.add_resource(
+        iot.Policy("CoreDevicePolicy", PolicyDocument=_core_device(environment, alias))
+    )
+    template.add_output(Output("ThingGroupName", Value=group))
+    template.add_output(Output("CoreDevicePolicyName", Value=Ref(policy)))
+    template.add_output(Output("RoleAliasName", Value=alias))
+    template.add_output(Output("NucleusVersion", Value=RELEASES["aws.greengrass.Nucleus"]))
+    return template
+
+
+def _add_token_exchange(template: Template, environment: Environment, alias: str) -> None:
+    write_logs = add_policy(
+        template,
+        "TokenExchangeWriteLogs",
+        allow(
+            "WriteGreengrassLogs",
+            [
+                "logs:CreateLogGroup",
+                "logs:CreateLogStream",
+                "logs:DescribeLogStreams",
+                "logs:PutLogEvents",
+            ],
+            [environment.arn("logs", "log-group:/aws/greengrass/*")],
+        ),
+    )
+    role = add_role(
+        template,
+        "TokenExchangeRole",
+        environment,
+        service="credentials.iot.amazonaws.com",
+        source_arn=environment.arn("iot", f"rolealias/{alias}"),
+        policy=write_logs,
+        Description="What a core device may do in AWS, by its certificate",
+    )
+    add_download(
+        template,
+        "TokenExchangeRoleDownloadComponents",
+        environment,
+        role=role,
+        key_arn=from_model_store(environment, "KeyArn"),
+    )
+    template.add_resource(
+        iot.RoleAlias(
+            "TokenExchangeAlias",
+            RoleAlias=alias,
+            RoleArn=arn_of(role),
+            CredentialDurationSeconds=3600,
+        )
+    )
+
+
+def _core_device(environment: Environment, alias: str) -> dict[str, Any]:
+    def statement(actions: str | list[str], *resources: str) -> dict[str, Any]:
+        return {"Effect": "Allow", "Action": actions, "Resource": list(resources)}
+
+    def topics(kind: str, *names: str) -> list[str]:
+        return [environment.arn("iot", f"{kind}/$aws/things/{_THING}/{name}") for name in names]
+
+    reserved = ("greengrass/health/json", "greengrassv2/health/json", "jobs/*", "shadow/*")
+    own_topic = environment.inference["topic"].replace("{thing}", _THING)
+    return document(
+        statement("iot:Connect", environment.arn("iot", f"client/{_THING}*")),
+        statement(["iot:Publish", "iot:Receive"], *topics("topic", *reserved)),
+        statement("iot:Subscribe", *topics("topicfilter", "jobs/*", "shadow/*")),
+        statement("iot:Publish", environment.arn("iot", f"topic/{own_topic}")),
+        statement("iot:AssumeRoleWithCertificate", environment.arn("iot", f"rolealias/{alias}")),
+        statement(
+            [
+                "greengrass:GetComponentVersionArtifact",
+                "greengrass:GetDeploymentConfiguration",
+                "greengrass:ListThingGroupsForCoreDevice",
+                "greengrass:ResolveComponentCandidates",
+            ],
+            "*",
+        ),
+    )
