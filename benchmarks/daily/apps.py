@@ -91,6 +91,7 @@ def copies_of_dev(folder: Path, count: int) -> Path:
     for number in range(count):
         name = "dev" if number == 0 else f"copy{number:03}"
         text = dev.replace("deeplens-dev", f"deeplens-{name}")
+        text = text.replace('"deeplens/{thing}/', f'"deeplens/{name}/{{thing}}/')
         (folder / f"{name}.toml").write_text(text, encoding="utf-8")
     return folder
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from benchmarks.daily.apps import CDK, NODE, PEERS, copies_of_dev
 from benchmarks.daily.figures import Part, at_most, plain
 from benchmarks.daily.timing import ROOT, Command, Run, interleaved, ratio, seconds
+from model_tools.shapes.scenes import write_scenes
 from stacks.config import load_environment
 from tests.local.checkout import Checkout, first_of, fresh_checkout, virtual_camera, watch
 from tests.local.releases import good_model
@@ -30,6 +31,7 @@ def deploys(folder: Path, rounds: int, told: Callable[[str], None]) -> Part:
         same = interleaved(_nothing_new(checkout, folder), rounds, told)
         first = _first_deploys(checkout, folder, rounds, told)
         told("a virtual camera of dev")
+        write_scenes(site / ".local" / "scenes", 6, seed=0)
         with virtual_camera(checkout):
             watch(checkout, 1)
             changes = [_edit_to_message(checkout, number, told) for number in range(3)]
