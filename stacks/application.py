@@ -1,5 +1,7 @@
 """One environment, whole."""
 
+# ruff: noqa: PLC0415 - CDK's SageMaker is large, and most environments have none of it
+
 from pathlib import Path
 
 from aws_cdk import Environment, PermissionsBoundary, Stage, Tags
@@ -9,11 +11,9 @@ from stacks.config import EnvironmentConfig, load_artifact, load_runtime
 from stacks.constructs.code_signing import enforce_code_signing
 from stacks.deeplens_roles_stack import DeepLensRolesStack
 from stacks.devices_stack import DevicesStack
-from stacks.hosting_stack import HostingStack
 from stacks.inference_stack import InferenceStack
 from stacks.model_store_stack import ModelStoreStack
 from stacks.monitoring_stack import MonitoringStack
-from stacks.training_stack import TrainingStack
 
 
 class DeepLensApplication(Stage):
@@ -56,6 +56,8 @@ class DeepLensApplication(Stage):
         if environment.monitoring.enabled:
             monitoring = MonitoringStack(self, "Monitoring", environment=environment)
             if environment.hosting.enabled:
+                from stacks.hosting_stack import HostingStack
+
                 HostingStack(
                     self,
                     "Hosting",
@@ -65,6 +67,8 @@ class DeepLensApplication(Stage):
                     alarm_topic=monitoring.alarm_topic,
                 )
         if environment.training.enabled:
+            from stacks.training_stack import TrainingStack
+
             TrainingStack(self, "Training", environment=environment, model_bucket=store.bucket)
         if environment.deeplens_roles:
             DeepLensRolesStack(
