@@ -1,6 +1,7 @@
 """`make benchmark-daily`: measure, print, and rewrite docs/performance.md."""
 
 import json
+import os
 import platform
 import sys
 import tempfile
@@ -45,6 +46,9 @@ def main(names: tuple[str, ...], rounds: int, *, write: bool, as_json: bool) -> 
     wrong option.
     """
     console = Console(stderr=True)
+    answer = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    # What is measured may print; standard output is for the figures alone.
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     parts = []
     for name in names or PARTS:
         with tempfile.TemporaryDirectory(prefix="daily-", dir=_scratch()) as folder:
@@ -60,7 +64,8 @@ def main(names: tuple[str, ...], rounds: int, *, write: bool, as_json: bool) -> 
         parts.append(part)
         _show(console, part)
     if as_json:
-        click.echo(json.dumps([asdict(part) for part in parts], indent=2))
+        json.dump([asdict(part) for part in parts], answer, indent=2)
+    answer.close()
     if write:
         PAGE.write_text(in_page(PAGE.read_text("utf-8"), parts, _machine()), encoding="utf-8")
 
