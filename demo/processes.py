@@ -16,7 +16,7 @@ _PR_SET_PDEATHSIG = 1
 _GRACE_SECONDS = 12.0
 _SAY_EVERY_SECONDS = 5.0
 # What TensorFlow's native code logs.
-_NOISE = re.compile(r"[IWE]\d{4} ")
+_NOISE = re.compile(r"[IWE]\d{4} |WARNING: All log messages before absl")
 
 _libc = ctypes.CDLL(None, use_errno=True)
 

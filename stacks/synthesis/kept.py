@@ -42,8 +42,8 @@ class KeptAssemblies:
             if file.is_file() and not file.match(_LINKED)
         }
         (assembly.parent / _LIST).write_text(json.dumps(files), encoding="utf-8")
+        self.forget(key)
         home = self._folder / key
-        shutil.rmtree(home, ignore_errors=True)
         with contextlib.suppress(OSError):  # another run was faster: the same content
             assembly.parent.rename(home)
         self._forget_old()
@@ -71,6 +71,10 @@ class KeptAssemblies:
             _link(artifact, output / artifact.name)
         os.utime(home)
         return True
+
+    def forget(self, key: str) -> None:
+        """Remove the assembly of `key`, if there is one."""
+        shutil.rmtree(self._folder / key, ignore_errors=True)
 
     def _forget_old(self) -> None:
         homes = [home for home in self._folder.iterdir() if not home.name.startswith(".")]

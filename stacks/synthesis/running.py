@@ -31,7 +31,7 @@ def run(root: Path, synthesize: Synthesize) -> None:
     if request.nag or not kept.usable():
         synthesize(request, request.output)
     else:
-        _restore_or_make(request, kept, synthesize)
+        restore_or_make(request, kept, synthesize)
     leave()
 
 
@@ -42,11 +42,17 @@ def _use_node_of(checkout: Path) -> None:
         os.environ.setdefault("JSII_NODE", str(node))
 
 
-def _restore_or_make(request: Request, kept: KeptAssemblies, synthesize: Synthesize) -> None:
+def restore_or_make(request: Request, kept: KeptAssemblies, synthesize: Synthesize) -> None:
+    """Write the assembly of a request into its output: the kept one, or a new one, then kept."""
     key = digest_of_inputs(request)
     if kept.restore(key, request.output):
         return
     with kept.new() as assembly:
         synthesize(request, assembly)
         kept.keep(key, assembly)
-    kept.restore(key, request.output)
+    restored = kept.restore(key, request.output)
+    if digest_of_inputs(request) != key:
+        # Somebody edited a file meanwhile: nobody knows which of its contents was read.
+        kept.forget(key)
+    if not restored:
+        synthesize(request, request.output)

@@ -14,6 +14,7 @@ import pytest
 from stacks.synthesis import Request
 from stacks.synthesis.inputs import digest_of_inputs
 from stacks.synthesis.kept import KeptAssemblies
+from stacks.synthesis.running import restore_or_make
 from tests.synth.synthesis import ROOT, synthesize
 
 _CHECKOUT = ("stacks", "lambda_src", "model_tools", "environments", "models", "requirements")
@@ -166,6 +167,36 @@ def test_a_kept_assembly_that_was_changed_counts_as_absent(tmp_path: Path) -> No
     (tmp_path / "kept" / "key" / "assembly" / "stage" / "a.template.json").write_text("{ }")
     assert not kept.restore("key", tmp_path / "second")
     assert not (tmp_path / "second").exists()
+
+
+def make(checkout: Path, output: Path, meanwhile: Callable[[], object]) -> None:
+    """Run a synthesis that writes one file, and during which something happens."""
+
+    def synthesize_one(_request: Request, assembly: Path) -> None:
+        assembly.mkdir(exist_ok=True)
+        (assembly / "manifest.json").write_text("{}", encoding="utf-8")
+        meanwhile()
+
+    request = Request(checkout, output, {}, validated=False)
+    kept = KeptAssemblies(checkout / ".local" / "synthesis")
+    assert kept.usable()
+    restore_or_make(request, kept, synthesize_one)
+
+
+def test_what_was_made_while_an_input_changed_is_not_kept(checkout: Path, tmp_path: Path) -> None:
+    make(checkout, tmp_path / "out", lambda: append("environments/dev.toml")(checkout))
+    assert (tmp_path / "out" / "manifest.json").is_file()
+    assert list((checkout / ".local" / "synthesis").iterdir()) == []
+    make(checkout, tmp_path / "out", lambda: None)
+    assert len(list((checkout / ".local" / "synthesis").iterdir())) == 1
+
+
+def test_an_assembly_that_cannot_be_kept_is_written_all_the_same(
+    checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(KeptAssemblies, "restore", lambda *_: False)
+    make(checkout, tmp_path / "out", lambda: None)
+    assert (tmp_path / "out" / "manifest.json").is_file()
 
 
 def test_an_artifact_is_linked_and_never_copied(tmp_path: Path) -> None:
