@@ -204,5 +204,5 @@ check: synth .venv-checkov/.ready ## Style, types, import contracts; cdk-nag, cf
 
 .PHONY: test
 test: setup .venv-checkov/.ready peers ## Every test: units, synthesis, embedded AWS, a deploy from end to end
-	.venv-local-aws/bin/python -m pytest -q --numprocesses=4 --dist=loadfile tests/emulator
-	$(PYTHON) -m pytest -q --numprocesses=4 --dist=loadfile
+	.venv-local-aws/bin/python -m pytest -q --numprocesses=4 --dist=loadfile --no-loadscope-reorder tests/emulator
+	$(PYTHON) -m pytest -q --numprocesses=4 --dist=loadfile --no-loadscope-reorder

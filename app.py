@@ -10,7 +10,7 @@ template validation check everything, as in `make check`; with `-c nag=true`, cd
 import sys
 from pathlib import Path
 
-from stacks.synthesis import Request, run
+from stacks.synthesis import Request, run, take_turns
 
 HERE = Path(__file__).resolve().parent
 
@@ -23,6 +23,7 @@ def synthesize(request: Request, output: Path) -> None:
     from stacks.config import ConfigError, chosen, load_delivery, load_environments
     from stacks.delivery_stack import Delivered, DeliveryStack
 
+    take_turns()
     try:
         app = App(
             outdir=str(output),

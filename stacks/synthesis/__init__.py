@@ -5,5 +5,6 @@ Nothing here imports CDK: an unchanged synthesis ends before CDK is loaded.
 
 from stacks.synthesis.request import Request
 from stacks.synthesis.running import run
+from stacks.synthesis.turns import take_turns
 
-__all__ = ["Request", "run"]
+__all__ = ["Request", "run", "take_turns"]

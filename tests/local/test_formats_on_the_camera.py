@@ -4,15 +4,15 @@ After the first light by its name: that one needs a fleet without devices.
 """
 
 import json
-import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from model_tools.cli import main
 from model_tools.shapes.scenes import write_scenes
-from tests.local.checkout import ROOT, Checkout, destroy, first_of, heartbeat, virtual_camera
+from tests.local.checkout import Checkout, destroy, first_of, heartbeat, virtual_camera
 from tests.unit.model_tools.conftest import trained_models
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500), pytest.mark.filterwarnings("ignore")]
@@ -25,16 +25,9 @@ POSES = ("left", "right", "up", "down", "ahead")
 __all__ = ["trained_models"]
 
 
-def model_tools(checkout: Checkout, *arguments: object) -> Any:
-    result = subprocess.run(
-        [ROOT / ".venv/bin/model-tools", *map(str, arguments)],
-        cwd=checkout.root,
-        env={**os.environ, "PYTHONPATH": str(checkout.root)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == 0, result.stdout + result.stderr
+def model_tools(*arguments: object) -> Any:
+    result = CliRunner().invoke(main, [str(one) for one in arguments])
+    assert result.exit_code == 0, result.output
     return json.loads(result.stdout) if "--json" in arguments else result.stdout
 
 
@@ -42,21 +35,22 @@ def artifact(checkout: Checkout, source: Path, name: str, checkpoint: Path) -> s
     """Freeze, package and verify a model; return its digest."""
     frozen = checkout.root / "build" / name
     weights = ("--checkpoint", checkpoint) if name == "pbtxt" else ()
-    model_tools(checkout, "freeze", source, frozen, *weights)
+    model_tools("freeze", source, frozen, *weights)
     labels = checkout.root / "poses.txt"
     labels.write_text("\n".join(POSES))
     packaged = model_tools(
-        checkout, "package", frozen, "--labels", labels, "--name", "poses", "--mean", "127.5",
+        "package", frozen, "--labels", labels, "--name", "poses", "--mean", "127.5",
         "--scale", "0.00784313725", "--json",
     )  # fmt: skip
-    model_tools(checkout, "verify", packaged["path"])
+    model_tools("verify", packaged["path"])
     digest: str = packaged["sha256"]
     return digest
 
 
 def test_a_model_of_every_format_runs_on_the_camera(
-    checkout: Checkout, trained_models: dict[str, Path]
+    checkout: Checkout, trained_models: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(checkout.root)
     write_scenes(checkout.root / ".local/scenes", 4, seed=0)
     environment = checkout.root / "environments/dev.toml"
     original = environment.read_text(encoding="utf-8")
@@ -66,13 +60,13 @@ def test_a_model_of_every_format_runs_on_the_camera(
         for name in FORMATS
     }
     assert len(set(digests.values())) == len(FORMATS)
-    model_tools(checkout, "pin", environment, digests[FORMATS[0]])
+    model_tools("pin", environment, digests[FORMATS[0]])
     checkout.demo("deploy", "dev")
     try:
         with virtual_camera(checkout):
             first_of(checkout, digests[FORMATS[0]])
             for name in FORMATS[1:]:
-                model_tools(checkout, "pin", environment, digests[name])
+                model_tools("pin", environment, digests[name])
                 deployed = checkout.demo("deploy", "dev")
                 assert "1 of 1 reachable devices run the release" in deployed, name
                 assert heartbeat(checkout)["model"]["digest"] == digests[name]

@@ -1,6 +1,7 @@
 """The command line, from a trained model to a verified artifact."""
 
 import json
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -36,6 +37,13 @@ def poses(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("labels") / "poses.txt"
     file.write_text("left\nright\nup\ndown\nahead\n")
     return file
+
+
+@pytest.fixture(scope="module")
+def frozen(trained_models: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("frozen")
+    assert run("freeze", trained_models["frozen"], folder).exit_code == 0
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -177,28 +185,27 @@ def test_what_a_model_sees_when_all_is_well_goes_into_the_artifact(
     ],
 )  # fmt: skip
 def test_a_package_that_no_camera_could_use_is_refused(
-    trained_models: dict[str, Path],
+    frozen: Path,
     poses: Path,
     tmp_path: Path,
     arguments: list[str],
     expected: str,
 ) -> None:
     (tmp_path / "two.txt").write_text("a\nb\n")
-    assert run("freeze", trained_models["frozen"], tmp_path / "frozen").exit_code == 0
     filled = [one.format(tmp=tmp_path, poses=poses) for one in arguments]
-    result = run("package", tmp_path / "frozen", *filled, "--models", tmp_path / "models")
+    result = run("package", frozen, *filled, "--models", tmp_path / "models")
     assert result.exit_code == 2
     assert expected in result.output
     assert not (tmp_path / "models").exists()
 
 
 def test_a_frozen_graph_that_was_changed_is_not_packaged(
-    trained_models: dict[str, Path], poses: Path, tmp_path: Path
+    frozen: Path, poses: Path, tmp_path: Path
 ) -> None:
-    assert run("freeze", trained_models["frozen"], tmp_path).exit_code == 0
-    graph = tmp_path / "frozen_model.pb"
+    changed = shutil.copytree(frozen, tmp_path / "changed")
+    graph = changed / "frozen_model.pb"
     graph.write_bytes(graph.read_bytes() + b"\0")
-    result = run("package", tmp_path, "--labels", poses, "--name", "m")
+    result = run("package", changed, "--labels", poses, "--name", "m")
     assert result.exit_code == 2
     assert "promises" in result.output
 
