@@ -17,14 +17,24 @@ HERE = Path(__file__).resolve().parent
 
 def synthesize(request: Request, output: Path) -> None:
     """Build what is asked for, and write its cloud assembly into `output`."""
-    from aws_cdk import App, Validations
+    from stacks.config import (
+        ConfigError,
+        chosen,
+        hashed_meanwhile,
+        load_delivery,
+        load_environments,
+    )
 
-    from stacks.application import DeepLensApplication
-    from stacks.config import ConfigError, chosen, load_delivery, load_environments
-    from stacks.delivery_stack import Delivered, DeliveryStack
-
-    take_turns()
     try:
+        environments = load_environments(request.environments)
+        wanted = chosen(environments, request.environment)
+        with hashed_meanwhile(request.models, wanted):
+            from aws_cdk import App, Validations
+
+            from stacks.application import DeepLensApplication
+            from stacks.delivery_stack import Delivered, DeliveryStack
+
+        take_turns()
         app = App(
             outdir=str(output),
             # Traces would name the machine's folders in the assembly; the key is none for cdk.json.
@@ -34,7 +44,6 @@ def synthesize(request: Request, output: Path) -> None:
             from cdk_nag import AwsSolutionsChecks
 
             Validations.of(app).add_plugins(AwsSolutionsChecks(app))
-        environments = load_environments(request.environments)
         applications = {
             environment.name: DeepLensApplication(
                 app,
@@ -43,7 +52,7 @@ def synthesize(request: Request, output: Path) -> None:
                 models=request.models,
                 runtimes=request.runtimes,
             )
-            for environment in chosen(environments, request.environment)
+            for environment in wanted
         }
         if request.pipeline and (delivered := load_delivery(request.pipeline, environments)):
             delivery, order = delivered

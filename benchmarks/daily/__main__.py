@@ -16,6 +16,7 @@ from rich.table import Table
 from benchmarks.daily.deploys import deploys
 from benchmarks.daily.figures import Part, in_page
 from benchmarks.daily.large import large_artifact
+from benchmarks.daily.large_deploys import large_deploys
 from benchmarks.daily.levers import each_lever
 from benchmarks.daily.phases import phases
 from benchmarks.daily.synthesis import daily_synthesis, many_environments
@@ -29,6 +30,7 @@ PARTS: dict[str, Measure] = {
     "levers": each_lever,
     "many": many_environments,
     "large": large_artifact,
+    "large-deploys": large_deploys,
     "deploys": deploys,
     "phases": phases,
 }

@@ -17,11 +17,15 @@ _BENCHMARKS_PYTHON = ROOT / ".venv-benchmarks" / "bin" / "python"
 
 @dataclass(frozen=True)
 class Apps:
-    """Commands that synthesize the environments of one folder into folders below `outputs`."""
+    """Commands that synthesize the environments of one folder into folders below `outputs`.
+
+    With `delivery`, the project's own application builds the pipeline of that file, too.
+    """
 
     environments: Path
     outputs: Path
     checkout: Path = ROOT
+    delivery: Path | None = None
 
     def default(self) -> Command:
         """Our application as CDK runs it by default: everything validated."""
@@ -76,6 +80,8 @@ class Apps:
     def _variables(self, output: Path, **context: str) -> dict[str, str]:
         flags = json.loads((ROOT / "cdk.json").read_text(encoding="utf-8"))["context"]
         whole = {**flags, "environments": str(self.environments), **context}
+        if self.delivery:
+            whole["delivery"] = str(self.delivery)
         return {
             "CDK_OUTDIR": str(output),
             "CDK_CONTEXT_JSON": json.dumps(whole),

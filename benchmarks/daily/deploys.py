@@ -1,14 +1,14 @@
 """Parts (d) and (e): compare, deploy, and a new model from edit to camera, on the embedded AWS."""
 
 import json
-import os
 import statistics
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.daily.apps import CDK, NODE, PEERS, copies_of_dev
+from benchmarks.daily.apps import PEERS, copies_of_dev
+from benchmarks.daily.command_line import PREBUILT, cdk
 from benchmarks.daily.figures import Part, at_most, plain
 from benchmarks.daily.timing import ROOT, Command, Run, interleaved, ratio, seconds
 from model_tools.shapes.scenes import write_scenes
@@ -16,9 +16,7 @@ from stacks.config import load_environment
 from tests.local.checkout import Checkout, first_of, fresh_checkout, virtual_camera, watch
 from tests.local.releases import good_model
 
-_DEV = ROOT / "environments" / "dev.toml"
 _EDIT_TO_MESSAGE_SECONDS = 45.0
-_PREBUILT = ("--method=direct", "--concurrency=6")
 
 
 def deploys(folder: Path, rounds: int, told: Callable[[str], None]) -> Part:
@@ -63,9 +61,9 @@ def _nothing_new(checkout: Checkout, folder: Path) -> dict[str, Command]:
     environments = checkout.root / "environments"
     return {
         "bare diff": _bare(checkout, folder, "diff", "dev/*", environments),
-        "diff": _cdk(checkout, "diff", "dev/*"),
+        "diff": cdk(checkout, "diff", "dev/*"),
         "bare deploy": _bare(checkout, folder, "deploy", "dev/*", environments),
-        "deploy": _cdk(checkout, "deploy", "dev/*", "--app=cdk.out", *_PREBUILT),
+        "deploy": cdk(checkout, "deploy", "dev/*", "--app=cdk.out", *PREBUILT),
     }
 
 
@@ -75,7 +73,7 @@ def _first_deploys(
     """Deploy environments that were never deployed: two in each round."""
     environments = copies_of_dev(folder / "environments", 2 * rounds + 1)
     assembly = folder / "prebuilt"
-    _cdk(
+    cdk(
         checkout,
         "synth",
         "--quiet",
@@ -88,7 +86,7 @@ def _first_deploys(
         told(f"first deploys, round {(number + 1) // 2} of {rounds}")
         bare, prebuilt = f"copy{number:03}/*", f"copy{number + 1:03}/*"
         runs["bare deploy"].append(_bare(checkout, folder, "deploy", bare, environments)())
-        runs["deploy"].append(_cdk(checkout, "deploy", prebuilt, f"--app={assembly}", *_PREBUILT)())
+        runs["deploy"].append(cdk(checkout, "deploy", prebuilt, f"--app={assembly}", *PREBUILT)())
     return runs
 
 
@@ -114,24 +112,4 @@ def _bare(checkout: Checkout, folder: Path, verb: str, stacks: str, environments
     app = f"{sys.executable} {PEERS / 'default_app.py'}"
     plain_settings = {"app": app, "output": "cdk.out", "context": context}
     (bare / "cdk.json").write_text(json.dumps(plain_settings), encoding="utf-8")
-    return _cdk(checkout, verb, stacks, within=bare)
-
-
-def _cdk(checkout: Checkout, *words: str, within: Path | None = None) -> Command:
-    endpoint = json.loads((checkout.root / ".local/aws/endpoint.json").read_text(encoding="utf-8"))
-    dev = load_environment(_DEV)
-    never = ("--require-approval=never",) if words[0] == "deploy" else ()
-    return Command(
-        [NODE, CDK, *words, *never],
-        {
-            "PATH": f"{NODE.parent}{os.pathsep}{os.environ['PATH']}",
-            "PYTHONPATH": str(checkout.root),
-            "CDK_HOME": str(checkout.root / ".local" / "cdk"),
-            "AWS_ENDPOINT_URL": endpoint["endpoint_url"],
-            "AWS_ACCESS_KEY_ID": dev.account,
-            "AWS_SECRET_ACCESS_KEY": "local",
-            "AWS_REGION": dev.region,
-            "AWS_EC2_METADATA_DISABLED": "true",
-        },
-        within or checkout.root,
-    )
+    return cdk(checkout, verb, stacks, within=bare)

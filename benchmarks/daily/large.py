@@ -13,7 +13,7 @@ from benchmarks.daily.timing import ROOT, interleaved, ratio, seconds
 from stacks.config import ARTIFACT_NAME, load_environment
 
 _MIB = 1 << 20
-_LARGE_MIB = 500
+LARGE_MIB = 500
 _COUNTS = (1, 3, 10)
 _SOURCES = ("stacks", "lambda_src", "requirements")
 _FILES = ("app.py", "cdk.json", "package-lock.json")
@@ -23,8 +23,8 @@ def large_artifact(folder: Path, rounds: int, told: Callable[[str], None]) -> Pa
     """Synthesize the same environments with an artifact of 500 MB and with the small one."""
     small, large = _checkout(folder / "small"), _checkout(folder / "large")
     pin = load_environment(ROOT / "environments" / "dev.toml").model
-    told(f"an artifact of {_LARGE_MIB} MB")
-    digest = _enlarge(large / "models" / pin.name, pin.digest)
+    told(f"an artifact of {LARGE_MIB} MB")
+    digest = enlarge(large / "models" / pin.name, pin.digest)
     figures: list[Figure] = []
     for count in _COUNTS:
         environments = {
@@ -77,15 +77,15 @@ def _checkout(root: Path) -> Path:
     return root
 
 
-def _enlarge(model: Path, digest: str) -> str:
-    """Make a large artifact of the model's; return its digest."""
+def enlarge(model: Path, digest: str) -> str:
+    """Make an artifact of 500 MB, never the same, of a model's small one; return its digest."""
     grown = model / "grown.zip"
     shutil.copy(model / digest / ARTIFACT_NAME, grown)
     with (
         zipfile.ZipFile(grown, "a") as archive,
         archive.open("weights", "w", force_zip64=True) as weights,
     ):
-        for _ in range(_LARGE_MIB):
+        for _ in range(LARGE_MIB):
             weights.write(secrets.token_bytes(_MIB))
     with grown.open("rb") as file:
         new = hashlib.file_digest(file, "sha256").hexdigest()

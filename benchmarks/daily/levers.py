@@ -17,7 +17,10 @@ def each_lever(folder: Path, rounds: int, told: Callable[[str], None]) -> Part:
     bytecode = {"PYTHONPYCACHEPREFIX": str(folder / "no-bytecode"), "PYTHONDONTWRITEBYTECODE": "1"}
     variants: dict[str, Command] = {
         "with validation and cdk-nag": apps.default(),
-        "no collection of garbage, fast exit (`app.py`)": apps.ours(),
+        "no collection of garbage, fast exit, one processor (`app.py`)": apps.ours(),
+        "Python and Node on one processor": replace(
+            base, words=[sys.executable, "-m", "benchmarks.daily.one_processor", *base.words[1:]]
+        ),
         "`app.py`, one environment": apps.ours(environment="dev"),
         "without compiled bytecode": _with(base, bytecode),
         "without jsii's cache of packages": _with(base, {"JSII_RUNTIME_PACKAGE_CACHE": "disabled"}),

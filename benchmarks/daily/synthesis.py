@@ -2,6 +2,7 @@
 
 import statistics
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.daily.apps import Apps, copies_of_dev
@@ -9,17 +10,21 @@ from benchmarks.daily.figures import Figure, Part, at_most, plain
 from benchmarks.daily.timing import ROOT, Run, interleaved, peak_mib, ratio, seconds
 
 _COUNTS = (1, 3, 10, 30, 100)
+_PIPELINE = ROOT / "demo" / "delivery.toml"
 
 
 def daily_synthesis(folder: Path, rounds: int, told: Callable[[str], None]) -> Part:
     """Measure the committed environments: all, one, unchanged; the peers in the same rounds."""
     apps = Apps(ROOT / "environments", folder)
+    delivered = replace(apps, outputs=folder / "delivered", delivery=_PIPELINE)
     runs = interleaved(
         {
             "default": apps.default(),
             "plain": apps.without_validation(),
             "ours": apps.ours(),
             "one": apps.ours(environment="dev"),
+            "default, delivered": delivered.default(),
+            "ours, delivered": delivered.ours(),
             # Comes after a run of all of them is kept.
             "kept": apps.kept(),
             "unchanged": apps.unchanged(),
@@ -35,10 +40,16 @@ def daily_synthesis(folder: Path, rounds: int, told: Callable[[str], None]) -> P
         "Ratios are medians of the ratios within a round; every form runs in every round, on the "
         "same Node. *Default* is the same Python app without any lever: everything built, and "
         "validated by cdk-nag and by CDK. *Plain* is default without validation. The twins in "
-        "JavaScript and troposphere make equal templates ([peers](../benchmarks/peers/README.md)).",
+        "JavaScript and troposphere make equal templates ([peers](../benchmarks/peers/README.md)); "
+        "they have no delivery pipeline.",
         [
             *(plain(_NAMES[name], seconds(runs[name]), "s") for name in _NAMES),
             at_most("all environments to default", ratio(runs["ours"], runs["default"]), 0.40),
+            at_most(
+                "all environments and the pipeline to default",
+                ratio(runs["ours, delivered"], runs["default, delivered"]),
+                0.40,
+            ),
             at_most("one environment to default", ratio(runs["one"], runs["default"]), 0.30),
             at_most("unchanged to plain", ratio(runs["unchanged"], runs["plain"]), 0.03),
             at_most(
@@ -72,6 +83,8 @@ _NAMES = {
     "plain": "plain",
     "ours": "`app.py`, all environments",
     "one": "`app.py -c environment=dev`",
+    "default, delivered": "default, and the delivery pipeline",
+    "ours, delivered": "`app.py`, all environments and the delivery pipeline",
     "unchanged": "`app.py`, unchanged",
     "javascript": "JavaScript twin, default",
     "javascript plain": "JavaScript twin, without validation",

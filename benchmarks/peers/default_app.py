@@ -12,7 +12,8 @@ from aws_cdk import App, Validations
 from cdk_nag import AwsSolutionsChecks
 
 from stacks.application import DeepLensApplication
-from stacks.config import ConfigError, load_environments
+from stacks.config import ConfigError, load_delivery, load_environments
+from stacks.delivery_stack import Delivered, DeliveryStack
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -21,14 +22,22 @@ try:
     app = App(context={"aws:cdk:disable-stack-trace": True})
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     folder = app.node.try_get_context("environments") or os.environ.get("ENVIRONMENTS")
-    for environment in load_environments(Path(folder or ROOT / "environments")):
-        DeepLensApplication(
+    environments = load_environments(Path(folder or ROOT / "environments"))
+    applications = {
+        environment.name: DeepLensApplication(
             app,
             environment.name,
             environment=environment,
             models=ROOT / "models",
             runtimes=ROOT / ".local" / "runtime",
         )
+        for environment in environments
+    }
+    pipeline = app.node.try_get_context("delivery")
+    if pipeline and (delivered := load_delivery(Path(pipeline), environments)):
+        delivery, order = delivered
+        stages = [Delivered(one, applications[one.name]) for one in order]
+        DeliveryStack(app, "Delivery", delivery=delivery, stages=stages)
     app.synth()
 except ConfigError as error:
     sys.exit(f"{error}")

@@ -1,6 +1,12 @@
 """What an environment is: one TOML file, typed and validated when it is read. No CDK here."""
 
-from stacks.config.artifact import ARTIFACT_NAME, STATEMENT_NAME, ModelArtifact, load_artifact
+from stacks.config.artifact import (
+    ARTIFACT_NAME,
+    STATEMENT_NAME,
+    ModelArtifact,
+    hashed_meanwhile,
+    load_artifact,
+)
 from stacks.config.delivery import DeliveryConfig, load_delivery
 from stacks.config.environment import EnvironmentConfig
 from stacks.config.errors import ConfigError
@@ -47,6 +53,7 @@ __all__ = [
     "TrainingConfig",
     "VariantConfig",
     "chosen",
+    "hashed_meanwhile",
     "load_artifact",
     "load_delivery",
     "load_environment",

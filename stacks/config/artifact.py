@@ -3,11 +3,15 @@
 import hashlib
 import json
 import zipfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from stacks.config.environment import EnvironmentConfig
 from stacks.config.errors import ConfigError
 from stacks.config.model_store import ModelPin
 from stacks.config.signing import SigningConfig
@@ -67,6 +71,18 @@ def load_artifact(
         if (file := path.with_name(name)).is_file()
     )
     return ModelArtifact(path, pin.name, str(manifest["version"]), digest, statement, documents)
+
+
+@contextmanager
+def hashed_meanwhile(models: Path, environments: Sequence[EnvironmentConfig]) -> Iterator[None]:
+    """Hash the pinned artifacts, which may be large, beside what is done in this context.
+
+    `load_artifact` finds the digests afterwards, and says what is wrong with an artifact.
+    """
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        for environment in environments:
+            beside.submit(load_artifact, models, environment.model)
+        yield
 
 
 def _statement(artifact: Path, signing: SigningConfig) -> str | None:

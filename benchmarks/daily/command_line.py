@@ -1,0 +1,36 @@
+"""The CDK command line, against the embedded AWS of a checkout."""
+
+import json
+import os
+from pathlib import Path
+
+from benchmarks.daily.apps import CDK, NODE
+from benchmarks.daily.timing import ROOT, Command
+from stacks.config import load_environment
+from tests.local.checkout import Checkout
+
+# How `make deploy` deploys.
+PREBUILT = ("--method=direct", "--concurrency=6")
+
+_DEV = ROOT / "environments" / "dev.toml"
+
+
+def cdk(checkout: Checkout, *words: str, within: Path | None = None) -> Command:
+    """Run `cdk` in the checkout, or in the folder `within`, in dev's account and region."""
+    endpoint = json.loads((checkout.root / ".local/aws/endpoint.json").read_text(encoding="utf-8"))
+    dev = load_environment(_DEV)
+    never = ("--require-approval=never",) if words[0] == "deploy" else ()
+    return Command(
+        [NODE, CDK, *words, *never],
+        {
+            "PATH": f"{NODE.parent}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": str(checkout.root),
+            "CDK_HOME": str(checkout.root / ".local" / "cdk"),
+            "AWS_ENDPOINT_URL": endpoint["endpoint_url"],
+            "AWS_ACCESS_KEY_ID": dev.account,
+            "AWS_SECRET_ACCESS_KEY": "local",
+            "AWS_REGION": dev.region,
+            "AWS_EC2_METADATA_DISABLED": "true",
+        },
+        within or checkout.root,
+    )
