@@ -2,23 +2,22 @@
 
 from collections.abc import Sequence
 
-from aws_cdk import Duration, RemovalPolicy, Stack, aws_iam, aws_kms, aws_sns
+from aws_cdk import Duration, RemovalPolicy, aws_iam, aws_kms, aws_sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
 
-_CLOUDWATCH = "cloudwatch.amazonaws.com"
+from stacks.config import Place
 
 
 class AlarmTopic(Construct):
     """CloudWatch of this account publishes to it, over TLS; nothing else does."""
 
-    def __init__(self, scope: Construct, id_: str, *, notify: Sequence[str]) -> None:
+    def __init__(self, scope: Construct, id_: str, *, place: Place, notify: Sequence[str]) -> None:
         super().__init__(scope, id_)
-        stack = Stack.of(self)
-        alarms = stack.format_arn(service="cloudwatch", resource="alarm:*")
+        cloudwatch = aws_iam.ServicePrincipal("cloudwatch.amazonaws.com")
         from_alarms = {
-            "StringEquals": {"aws:SourceAccount": stack.account},
-            "ArnLike": {"aws:SourceArn": alarms},
+            "StringEquals": {"aws:SourceAccount": place.account},
+            "ArnLike": {"aws:SourceArn": place.arn("cloudwatch", "alarm:*")},
         }
         key = aws_kms.Key(
             self,
@@ -34,7 +33,7 @@ class AlarmTopic(Construct):
         key.add_to_resource_policy(
             aws_iam.PolicyStatement(
                 sid="AlarmsUseKey",
-                principals=[aws_iam.ServicePrincipal(_CLOUDWATCH)],
+                principals=[cloudwatch],
                 actions=["kms:Decrypt", "kms:GenerateDataKey"],
                 resources=["*"],
             )
@@ -43,7 +42,7 @@ class AlarmTopic(Construct):
         self.topic.add_to_resource_policy(
             aws_iam.PolicyStatement(
                 sid="AlarmsPublish",
-                principals=[aws_iam.ServicePrincipal(_CLOUDWATCH)],
+                principals=[cloudwatch],
                 actions=["sns:Publish"],
                 resources=[self.topic.topic_arn],
                 conditions=from_alarms,

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from aws_cdk import CustomResource, Fn, Stack, aws_iam
+from aws_cdk import CustomResource, Duration, Fn, Stack
 from constructs import Construct
 
-from stacks.config import InferenceConfig, ModelArtifact, RuntimeArchive
+from stacks.config import EnvironmentConfig, InferenceConfig, ModelArtifact, RuntimeArchive
 from stacks.constructs.camera_recipe import (
     function_settings,
     generic_recipe,
@@ -18,11 +18,12 @@ from stacks.constructs.camera_recipe import (
 )
 from stacks.constructs.camera_runtime import RuntimeFolder, runtime_folder, runtime_recipe
 from stacks.constructs.custom_resource_handler import CustomResourceHandler
-from stacks.constructs.inference_function import InferenceFunction
+from stacks.constructs.inference_function import InferenceFunction, function_name
 from stacks.constructs.model_bucket import PublishedArtifact
+from stacks.constructs.statements import Statement
 from stacks.recipes import check_recipe
 
-_HANDLER_TIMEOUT_SECONDS = 420
+_HANDLER_TIMEOUT = Duration.seconds(420)
 _CONTENT_CHARACTERS = 16
 # Stands for the real one, which comes from the content or is known when it is deployed.
 _ANY_VERSION = f"1.0.0-sha256-{'0' * _CONTENT_CHARACTERS}"
@@ -54,15 +55,17 @@ class CameraRuntime:
 class GreengrassComponents(Construct):
     """The components of one environment, and the handler that provides their versions."""
 
-    def __init__(self, scope: Construct, id_: str, *, environment: str, function_name: str) -> None:
+    def __init__(self, scope: Construct, id_: str, *, environment: EnvironmentConfig) -> None:
         super().__init__(scope, id_)
-        self._prefix = f"deeplens.{environment}"
+        self._place = environment.place
+        self._prefix = f"deeplens.{environment.name}"
         self._handler = CustomResourceHandler(
             self,
             "Handler",
             package="greengrass_component",
-            timeout_seconds=_HANDLER_TIMEOUT_SECONDS,
-            statements=self._statements(function_name),
+            account=environment.account,
+            timeout=_HANDLER_TIMEOUT,
+            statements=self._statements(function_name(environment.name)),
             wildcard_reason="component versions and function versions are new with each release",
         )
         self.handler_role = self._handler.role
@@ -234,10 +237,10 @@ class GreengrassComponents(Construct):
         )
         return Component(name, version, resource, function.version_arn)
 
-    def _statements(self, function_name: str) -> list[aws_iam.PolicyStatement]:
+    def _statements(self, function: str) -> list[Statement]:
         """Permissions to provide this environment's components and no others."""
         return [
-            aws_iam.PolicyStatement(
+            Statement(
                 sid="ProvideOwnComponents",
                 actions=[
                     "greengrass:CreateComponentVersion",
@@ -245,25 +248,20 @@ class GreengrassComponents(Construct):
                     "greengrass:GetComponent",
                     "greengrass:TagResource",
                 ],
-                resources=[self._arn("greengrass", f"components:{self._prefix}.*")],
+                resources=[self._place.arn("greengrass", f"components:{self._prefix}.*")],
             ),
             # Greengrass copies the published version with the caller's permissions.
-            aws_iam.PolicyStatement(
+            Statement(
                 sid="ReadPublishedVersions",
                 actions=["lambda:GetFunction"],
-                resources=[self._arn("lambda", f"function:{function_name}:*")],
+                resources=[self._place.arn("lambda", f"function:{function}:*")],
             ),
         ]
-
-    def _arn(self, service: str, resource: str) -> str:
-        return Stack.of(self).format_arn(service=service, resource=resource)
 
     def _provide(
         self, id_: str, name: str, version: str, content: dict[str, Any]
     ) -> CustomResource:
-        arn = Stack.of(self).format_arn(
-            service="greengrass", resource=f"components:{name}:versions:{version}"
-        )
+        arn = self._place.arn("greengrass", f"components:{name}:versions:{version}")
         resource = CustomResource(
             self,
             id_,
