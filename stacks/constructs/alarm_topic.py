@@ -8,13 +8,15 @@ from constructs import Construct
 
 from stacks.config import Place
 
+_CLOUDWATCH = aws_iam.ServicePrincipal("cloudwatch.amazonaws.com")
+_KEY_PENDING_WINDOW = Duration.days(7)
+
 
 class AlarmTopic(Construct):
     """CloudWatch of this account publishes to it, over TLS; nothing else does."""
 
     def __init__(self, scope: Construct, id_: str, *, place: Place, notify: Sequence[str]) -> None:
         super().__init__(scope, id_)
-        cloudwatch = aws_iam.ServicePrincipal("cloudwatch.amazonaws.com")
         from_alarms = {
             "StringEquals": {"aws:SourceAccount": place.account},
             "ArnLike": {"aws:SourceArn": place.arn("cloudwatch", "alarm:*")},
@@ -26,14 +28,14 @@ class AlarmTopic(Construct):
             enable_key_rotation=True,
             # It encrypts messages under way, nothing that is kept.
             removal_policy=RemovalPolicy.DESTROY,
-            pending_window=Duration.days(7),
+            pending_window=_KEY_PENDING_WINDOW,
         )
         # SNS' own key cannot be used by CloudWatch. Whose alarms may publish is said by the topic:
         # AWS documents no condition on the source here, and a wrong one loses alarms silently.
         key.add_to_resource_policy(
             aws_iam.PolicyStatement(
                 sid="AlarmsUseKey",
-                principals=[cloudwatch],
+                principals=[_CLOUDWATCH],
                 actions=["kms:Decrypt", "kms:GenerateDataKey"],
                 resources=["*"],
             )
@@ -42,7 +44,7 @@ class AlarmTopic(Construct):
         self.topic.add_to_resource_policy(
             aws_iam.PolicyStatement(
                 sid="AlarmsPublish",
-                principals=[cloudwatch],
+                principals=[_CLOUDWATCH],
                 actions=["sns:Publish"],
                 resources=[self.topic.topic_arn],
                 conditions=from_alarms,

@@ -15,7 +15,7 @@ from stacks.config import Place
 from stacks.constructs.findings import accept_wildcards
 from stacks.constructs.model_bucket import ModelBucket
 from stacks.constructs.service_role import service_principal
-from stacks.constructs.statements import Statement, policy_statements
+from stacks.constructs.statements import Statement, managed_policy
 
 # DeepLens looks for its roles below this path.
 _PATH = "/service-role/"
@@ -75,11 +75,7 @@ class DeepLensRoles(Construct):
             role_name=name,
             path=_PATH,
             assumed_by=aws_iam.CompositePrincipal(*principals),
-            managed_policies=[
-                aws_iam.ManagedPolicy(
-                    self, f"{name}Policy", statements=policy_statements(statements)
-                )
-            ],
+            managed_policies=[managed_policy(self, f"{name}Policy", statements)],
         )
         accept_wildcards(
             self, statements, "functions and log groups of DeepLens are an open set by prefix"

@@ -7,6 +7,7 @@ from stacks.constructs.fleet_metrics import NAMESPACE
 
 _PERIOD_SECONDS = 60
 _PERIOD = Duration.seconds(_PERIOD_SECONDS)
+_SHOWN = Duration.hours(3)
 _HALF, _WHOLE = 12, 24
 
 
@@ -19,7 +20,7 @@ class FleetDashboard(Construct):
         super().__init__(scope, id_)
         self._environment = environment
         self._log_group_name = log_group.log_group_name
-        dashboard = aws_cloudwatch.Dashboard(self, "Dashboard", default_interval=Duration.hours(3))
+        dashboard = aws_cloudwatch.Dashboard(self, "Dashboard", default_interval=_SHOWN)
         dashboard.add_widgets(
             self._by_thing("Frames per second", "FramesPerSecond", "Average"),
             self._graph(

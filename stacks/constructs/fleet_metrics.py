@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from aws_cdk import Duration, aws_events, aws_iam, aws_iot, aws_lambda
+from aws_cdk import Duration, aws_events, aws_iam, aws_iot, aws_lambda, aws_logs
 from constructs import Construct
 
 from stacks.config import EnvironmentConfig
@@ -15,11 +15,12 @@ from stacks.constructs.findings import (
 from stacks.constructs.inference_function import function_name
 from stacks.constructs.lambda_python import ARCHITECTURE, NOT_SOURCE, RUNTIME
 from stacks.constructs.service_role import ServiceLog, lambda_role, service_principal
-from stacks.constructs.statements import Statement, policy_statements
+from stacks.constructs.statements import Statement, managed_policy
 
 SOURCES = Path(__file__).resolve().parents[2] / "lambda_src" / "monitoring"
 NAMESPACE = "DeepLens"
 
+_TIMEOUT = Duration.seconds(10)
 _SQL_VERSION = "2016-03-23"
 _MESSAGE_MEMBERS = "id, model, frame, inference_ms, detections, error, dropped"
 _HEARTBEATS = "$aws/things/+/shadow/name/deeplens/update/accepted"
@@ -35,8 +36,9 @@ class FleetMetrics(Construct):
         self.log_group = ServiceLog(self, "Log", retention_days=retention_days)
         self.function = self._function()
         self._function_arn = self.function.function_arn
-        self._undelivered = ServiceLog(self, "Undelivered", retention_days=retention_days)
-        self._undelivered_role = self._make_undelivered_role()
+        self._log_undelivered = self._undelivered_action(
+            ServiceLog(self, "Undelivered", retention_days=retention_days)
+        )
 
         # Members by name: a message cannot say that it came from another thing.
         self._rule(
@@ -76,7 +78,7 @@ class FleetMetrics(Construct):
             architecture=ARCHITECTURE,
             code=aws_lambda.Code.from_asset(str(SOURCES), exclude=NOT_SOURCE),
             handler="fleet_metrics.handler",
-            timeout=Duration.seconds(10),
+            timeout=_TIMEOUT,
             memory_size=128,
             role=role,
             log_group=self.log_group,
@@ -117,12 +119,7 @@ class FleetMetrics(Construct):
                         )
                     )
                 ],
-                error_action=aws_iot.CfnTopicRule.ActionProperty(
-                    cloudwatch_logs=aws_iot.CfnTopicRule.CloudwatchLogsActionProperty(
-                        log_group_name=self._undelivered.log_group_name,
-                        role_arn=self._undelivered_role.role_arn,
-                    )
-                ),
+                error_action=self._log_undelivered,
             ),
         )
         self._permit(f"{name.capitalize()}MayCall", "iot.amazonaws.com", rule.attr_arn)
@@ -130,17 +127,19 @@ class FleetMetrics(Construct):
     def _rule_name(self, name: str) -> str:
         return f"deeplens_{self._environment}_{name}".replace("-", "_")
 
-    def _make_undelivered_role(self) -> aws_iam.Role:
-        """Make the role with which the rules write to the log of what was undelivered.
+    def _undelivered_action(
+        self, log_group: aws_logs.ILogGroup
+    ) -> aws_iot.CfnTopicRule.ActionProperty:
+        """Let the rules write what they could not hand over to a log, with a role for that alone.
 
         Source: AWS IoT Developer Guide, "CloudWatch Logs" rule action.
         """
         write = Statement(
             sid="WriteUndelivered",
             actions=["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
-            resources=[self._undelivered.log_group_arn],
+            resources=[log_group.log_group_arn],
         )
-        return aws_iam.Role(
+        role = aws_iam.Role(
             self,
             "UndeliveredRole",
             assumed_by=service_principal(
@@ -148,11 +147,12 @@ class FleetMetrics(Construct):
                 account=self._place.account,
                 source_arn=self._place.arn("iot", f"rule/{self._rule_name('*')}"),
             ),
-            managed_policies=[
-                aws_iam.ManagedPolicy(
-                    self, "WriteUndelivered", statements=policy_statements([write])
-                )
-            ],
+            managed_policies=[managed_policy(self, "WriteUndelivered", [write])],
+        )
+        return aws_iot.CfnTopicRule.ActionProperty(
+            cloudwatch_logs=aws_iot.CfnTopicRule.CloudwatchLogsActionProperty(
+                log_group_name=log_group.log_group_name, role_arn=role.role_arn
+            )
         )
 
     def _listen_to_deployments(self) -> None:

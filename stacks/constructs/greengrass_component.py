@@ -2,11 +2,11 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aws_cdk import CustomResource, Duration, Fn, Stack
+from aws_cdk import CustomResource, Duration, Stack
 from constructs import Construct
 
 from stacks.config import EnvironmentConfig, InferenceConfig, ModelArtifact, RuntimeArchive
@@ -108,8 +108,8 @@ class GreengrassComponents(Construct):
                 "ContentSha256": content,
                 "ArtifactSha256": _digests(artifact, published),
             },
+            needs=[published.resource],
         )
-        resource.node.add_dependency(published.resource)
         return Component(name, version, resource, artifact.digest)
 
     def add_runtime(
@@ -135,8 +135,8 @@ class GreengrassComponents(Construct):
                     published[architecture].uri: digest for architecture, digest in digests.items()
                 },
             },
+            needs=[one.resource for one in published.values()],
         )
-        resource.node.add_dependency(*(one.resource for one in published.values()))
         return CameraRuntime(Component(folder.component, version, resource, folder.name), folder)
 
     def add_inference(
@@ -173,7 +173,7 @@ class GreengrassComponents(Construct):
             },
         }
         content = _digest({**parameters, "source": function.source_hash})
-        version = Fn.join("", [function.version, f".0.0-sha256-{content[:_CONTENT_CHARACTERS]}"])
+        version = f"{function.version}.0.0-sha256-{content[:_CONTENT_CHARACTERS]}"
         lambda_function = {
             "lambdaArn": function.version_arn,
             "componentVersion": version,
@@ -187,8 +187,8 @@ class GreengrassComponents(Construct):
                 "LambdaFunction": Stack.of(self).to_json_string(lambda_function),
                 "ContentSha256": content,
             },
+            needs=[one.resource for one in _needed(model, runtime)],
         )
-        resource.node.add_dependency(*(one.resource for one in _needed(model, runtime)))
         return Component(name, version, resource, function.version_arn)
 
     def add_generic_inference(
@@ -220,7 +220,7 @@ class GreengrassComponents(Construct):
         )
         check_recipe({**recipe, "ComponentVersion": _ANY_VERSION})
         content = _digest({**recipe, "source": function.source_hash})
-        version = Fn.join("", [function.version, f".0.0-sha256-{content[:_CONTENT_CHARACTERS]}"])
+        version = f"{function.version}.0.0-sha256-{content[:_CONTENT_CHARACTERS]}"
         recipe["ComponentVersion"] = version
         run = recipe["Manifests"][0]["Lifecycle"]["run"]
         run["Setenv"]["MY_FUNCTION_ARN"] = function.version_arn
@@ -229,11 +229,11 @@ class GreengrassComponents(Construct):
             name,
             version,
             {"Recipe": Stack.of(self).to_json_string(recipe), "ContentSha256": content},
-        )
-        resource.node.add_dependency(
-            *(one.resource for one in _needed(model, runtime)),
-            published_model.resource,
-            published_function.resource,
+            needs=[
+                *(one.resource for one in _needed(model, runtime)),
+                published_model.resource,
+                published_function.resource,
+            ],
         )
         return Component(name, version, resource, function.version_arn)
 
@@ -259,8 +259,15 @@ class GreengrassComponents(Construct):
         ]
 
     def _provide(
-        self, id_: str, name: str, version: str, content: dict[str, Any]
+        self,
+        id_: str,
+        name: str,
+        version: str,
+        content: dict[str, Any],
+        *,
+        needs: Sequence[CustomResource],
     ) -> CustomResource:
+        """Make the resource; the handler's permissions come first, those granted later, too."""
         arn = self._place.arn("greengrass", f"components:{name}:versions:{version}")
         resource = CustomResource(
             self,
@@ -269,8 +276,7 @@ class GreengrassComponents(Construct):
             service_token=self._handler.service_token,
             properties={"Arn": arn, **content},
         )
-        # Its permissions too, those that were granted elsewhere included.
-        resource.node.add_dependency(self._handler)
+        resource.node.add_dependency(self._handler, *needs)
         return resource
 
 

@@ -10,7 +10,7 @@ from stacks.config.deep_learning_containers import ContainerImage
 from stacks.constructs.container_statements import container_statements
 from stacks.constructs.findings import accept_wildcards
 from stacks.constructs.service_role import service_principal
-from stacks.constructs.statements import Statement, policy_statements
+from stacks.constructs.statements import Statement, managed_policy
 
 # SageMaker gives the containers' logs and their instances' metrics these names.
 ENDPOINT_LOGS = "/aws/sagemaker/Endpoints"
@@ -49,9 +49,7 @@ class HostingRole(Construct):
             self,
             "Role",
             assumed_by=service_principal("sagemaker.amazonaws.com", account=place.account),
-            managed_policies=[
-                aws_iam.ManagedPolicy(self, "Policy", statements=policy_statements(statements))
-            ],
+            managed_policies=[managed_policy(self, "Policy", statements)],
         )
         accept_wildcards(
             self,

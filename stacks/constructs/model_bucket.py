@@ -1,6 +1,5 @@
 """The deeplens-named bucket, and the one way in which an artifact gets into it."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from aws_cdk import (
@@ -18,7 +17,7 @@ from stacks.config import ARTIFACT_NAME, EnvironmentConfig, ModelArtifact
 from stacks.constructs.custom_resource_handler import CustomResourceHandler
 from stacks.constructs.findings import accept_checkov, accept_wildcards
 from stacks.constructs.staged_file import StackFiles, StagedFile
-from stacks.constructs.statements import Statement, policy_statements
+from stacks.constructs.statements import Statement, managed_policy
 from stacks.constructs.verification import (
     PublishedStatement,
     VerificationLayer,
@@ -35,6 +34,7 @@ HEADPOSE_PREFIXES = ("TFartifacts", "customTFcodes", "datasets", "testIMs")
 
 _PUBLISH_TIMEOUT = Duration.minutes(10)
 _ABANDONED_UPLOAD = Duration.days(7)
+_ANYBODY = aws_iam.AnyPrincipal()
 _NOT_PUBLIC = aws_s3.BlockPublicAccess.BLOCK_ALL
 _NAMED_BY_DIGEST = (
     "artifacts and assets are named by digests that change with each release: "
@@ -175,7 +175,7 @@ class ModelBucket(Construct):
             ),
             self._use_key("Decrypt", ["kms:Decrypt"]),
         ]
-        _attach(role, "DownloadComponents", statements)
+        managed_policy(role, "DownloadComponents", statements, roles=[role])
         accept_wildcards(role, statements, _NAMED_BY_DIGEST)
 
     def grant_work(self, role: aws_iam.Role) -> None:
@@ -196,7 +196,7 @@ class ModelBucket(Construct):
             ),
             self._use_key("Work", ["kms:Decrypt", "kms:GenerateDataKey"]),
         ]
-        _attach(role, "Work", statements)
+        managed_policy(role, "Work", statements, roles=[role])
         accept_wildcards(role, statements, "data sets and their files are an open set by prefix")
 
     def grant_capture(self, role: aws_iam.Role, prefix: str) -> None:
@@ -209,7 +209,7 @@ class ModelBucket(Construct):
             ),
             self._use_key("Capture", ["kms:GenerateDataKey"]),
         ]
-        _attach(role, "Capture", statements)
+        managed_policy(role, "Capture", statements, roles=[role])
         accept_wildcards(role, statements, "captured requests are an open set under one prefix")
 
     def _add_publisher(self) -> CustomResourceHandler:
@@ -280,7 +280,7 @@ class ModelBucket(Construct):
             aws_iam.PolicyStatement(
                 sid=sid,
                 effect=aws_iam.Effect.DENY,
-                principals=[aws_iam.AnyPrincipal()],
+                principals=[_ANYBODY],
                 actions=actions,
                 resources=[self._components_arn],
                 conditions=conditions,
@@ -288,13 +288,9 @@ class ModelBucket(Construct):
         )
 
 
-def _attach(role: aws_iam.Role, id_: str, statements: Sequence[Statement]) -> None:
-    """Give a role a policy of its own for the bucket."""
-    aws_iam.ManagedPolicy(role, id_, roles=[role], statements=policy_statements(statements))
-
-
 def _lifecycle_rules(noncurrent_version_days: int) -> list[aws_s3.LifecycleRule]:
     """Nothing here can expire `components/`: what expires is named by prefix."""
+    noncurrent_version_expiration = Duration.days(noncurrent_version_days)
     return [
         aws_s3.LifecycleRule(
             id="abandoned-uploads",
@@ -304,7 +300,7 @@ def _lifecycle_rules(noncurrent_version_days: int) -> list[aws_s3.LifecycleRule]
             aws_s3.LifecycleRule(
                 id=f"replaced-{prefix}",
                 prefix=f"{prefix}/",
-                noncurrent_version_expiration=Duration.days(noncurrent_version_days),
+                noncurrent_version_expiration=noncurrent_version_expiration,
             )
             for prefix in WORK_PREFIXES
         ),

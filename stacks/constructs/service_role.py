@@ -7,7 +7,7 @@ from aws_cdk import RemovalPolicy, aws_iam, aws_logs
 from constructs import Construct
 
 from stacks.constructs.findings import accept_checkov_of
-from stacks.constructs.statements import Statement, policy_statements
+from stacks.constructs.statements import Statement, managed_policy
 
 
 class ServiceLog(aws_logs.LogGroup):
@@ -63,9 +63,5 @@ def lambda_role(
         scope,
         id_,
         assumed_by=service_principal("lambda.amazonaws.com", account=account),
-        managed_policies=[
-            aws_iam.ManagedPolicy(
-                scope, f"{id_}Policy", statements=policy_statements([write_log, *statements])
-            )
-        ],
+        managed_policies=[managed_policy(scope, f"{id_}Policy", [write_log, *statements])],
     )

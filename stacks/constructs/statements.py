@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from aws_cdk import aws_iam
+from constructs import Construct
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,14 +24,25 @@ class Statement:
     conditions: Mapping[str, Mapping[str, str | Sequence[str]]] | None = None
 
 
-def policy_statements(statements: Iterable[Statement]) -> list[aws_iam.PolicyStatement]:
-    """Return the statements as CDK's policies take them."""
-    return [
-        aws_iam.PolicyStatement(
-            sid=one.sid,
-            actions=one.actions,
-            resources=one.resources,
-            conditions=one.conditions,
-        )
-        for one in statements
-    ]
+def managed_policy(
+    scope: Construct,
+    id_: str,
+    statements: Iterable[Statement],
+    *,
+    roles: Sequence[aws_iam.IRole] = (),
+) -> aws_iam.ManagedPolicy:
+    """Make a policy of the statements, and attach it to `roles`."""
+    return aws_iam.ManagedPolicy(
+        scope,
+        id_,
+        roles=list(roles) or None,
+        statements=[
+            aws_iam.PolicyStatement(
+                sid=one.sid,
+                actions=one.actions,
+                resources=one.resources,
+                conditions=one.conditions,
+            )
+            for one in statements
+        ],
+    )

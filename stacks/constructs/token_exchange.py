@@ -6,7 +6,7 @@ from constructs import Construct
 from stacks.config import EnvironmentConfig
 from stacks.constructs.findings import accept_wildcards
 from stacks.constructs.service_role import service_principal
-from stacks.constructs.statements import Statement, policy_statements
+from stacks.constructs.statements import Statement, managed_policy
 
 # The longest that AWS lets a role alias' credentials live without a longer role session.
 _CREDENTIALS_LIFETIME_SECONDS = 3600
@@ -38,9 +38,7 @@ class TokenExchange(Construct):
             assumed_by=service_principal(
                 "credentials.iot.amazonaws.com", account=place.account, source_arn=self.alias_arn
             ),
-            managed_policies=[
-                aws_iam.ManagedPolicy(self, "WriteLogs", statements=policy_statements([write_logs]))
-            ],
+            managed_policies=[managed_policy(self, "WriteLogs", [write_logs])],
         )
         accept_wildcards(
             self,

@@ -11,7 +11,7 @@ from stacks.constructs.container_statements import container_statements
 from stacks.constructs.findings import accept_wildcards
 from stacks.constructs.model_bucket import ModelBucket
 from stacks.constructs.service_role import service_principal
-from stacks.constructs.statements import Statement, policy_statements
+from stacks.constructs.statements import Statement, managed_policy
 
 _METRICS = ["/aws/sagemaker/ProcessingJobs", "/aws/sagemaker/TrainingJobs"]
 _NAMED_AT_RUN_TIME = (
@@ -101,11 +101,7 @@ class TrainingRoles(Construct):
             self,
             id_,
             assumed_by=service_principal("sagemaker.amazonaws.com", account=self._account),
-            managed_policies=[
-                aws_iam.ManagedPolicy(
-                    self, f"{id_}Policy", statements=policy_statements(statements)
-                )
-            ],
+            managed_policies=[managed_policy(self, f"{id_}Policy", statements)],
         )
         accept_wildcards(self, statements, _NAMED_AT_RUN_TIME)
         return role
