@@ -77,9 +77,10 @@ class DeepLensApplication(Stage):
 
         if environment.signing.lambda_profile:
             enforce_code_signing(self, environment.signing.lambda_profile)
+        tags = Tags.of(self)
         for key, value in environment.tags.items():
-            Tags.of(self).add(key, value)
-        Tags.of(self).add("deeplens:environment", environment.name)
+            tags.add(key, value)
+        tags.add("deeplens:environment", environment.name)
 
 
 def _boundary(policy: str | None) -> PermissionsBoundary | None:

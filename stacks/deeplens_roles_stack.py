@@ -22,4 +22,4 @@ class DeepLensRolesStack(Stack):
         super().__init__(
             scope, id_, description=f"DeepLens {environment.name}: the roles DeepLens named"
         )
-        DeepLensRoles(self, "Roles", model_bucket=model_bucket)
+        DeepLensRoles(self, "Roles", place=environment.place, model_bucket=model_bucket)

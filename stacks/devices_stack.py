@@ -25,10 +25,11 @@ class DevicesStack(Stack):
         for thing in environment.fleet.things:
             # A thing's name is the camera's identity: certificates, topics and shadows carry it.
             aws_iot.CfnThing(self, f"Thing-{thing}", thing_name=thing)
-        token_exchange = TokenExchange(self, "TokenExchange", environment=environment.name)
+        token_exchange = TokenExchange(self, "TokenExchange", environment=environment)
         policy = CoreDevicePolicy(
             self,
             "CoreDevice",
+            place=environment.place,
             role_alias_arn=token_exchange.alias_arn,
             topic=environment.inference.topic,
         )

@@ -8,10 +8,11 @@ from constructs import Construct
 from stacks.config import EnvironmentConfig, load_model_data
 from stacks.config.deep_learning_containers import container_image
 from stacks.constructs.endpoint_alarms import EndpointAlarms
-from stacks.constructs.hosted_model import HostedModel, upload_archive
+from stacks.constructs.hosted_model import HostedModel
 from stacks.constructs.hosting_role import ENDPOINT_LOGS, HostingRole
 from stacks.constructs.model_bucket import ModelBucket
 from stacks.constructs.model_endpoint import ModelEndpoint
+from stacks.constructs.staged_file import StackFiles, StagedFile
 
 CAPTURE_PREFIX = "datasets/captured"
 
@@ -51,14 +52,16 @@ class HostingStack(Stack):
             )
             for variant in hosting.variants
         ]
-        archives = [
-            upload_archive(self, variant, load_model_data(models, variant))
-            for variant in hosting.variants
-        ]
+        files, archives = StackFiles(self), []
+        for variant in hosting.variants:
+            data = load_model_data(models, variant)
+            archive = StagedFile(data.path, data.digest, ".tar.gz")
+            archives.append(files.add(archive, f"model of variant {variant.name}"))
         role = HostingRole(
             self,
             "Role",
-            archives=[archive.object_arn for archive in archives],
+            place=environment.place,
+            archives=[environment.place.s3_arn(one.bucket, one.key) for one in archives],
             images=images,
             log_group_name=log_group_name,
             subnets=hosting.subnets,

@@ -12,9 +12,9 @@ from stacks.config import (
 from stacks.constructs.deeplens_project import DeepLensProject
 from stacks.constructs.function_archive import ARCHIVE_NAME, function_archive
 from stacks.constructs.greengrass_component import CameraRuntime, GreengrassComponents
-from stacks.constructs.inference_function import InferenceFunction, function_name
+from stacks.constructs.inference_function import InferenceFunction
 from stacks.constructs.model_bucket import ModelBucket
-from stacks.constructs.staged_file import StagedFile
+from stacks.constructs.staged_file import StackFiles, StagedFile
 from stacks.constructs.verification import camera_variables
 
 
@@ -34,23 +34,14 @@ class InferenceStack(Stack):
         super().__init__(
             scope, id_, description=f"DeepLens {environment.name}: the release on the cameras"
         )
-        function = InferenceFunction(
-            self,
-            "Function",
-            environment=environment.name,
-            log_retention_days=environment.inference.log_retention_days,
-        )
-        components = GreengrassComponents(
-            self,
-            "Components",
-            environment=environment.name,
-            function_name=function_name(environment.name),
-        )
+        function = InferenceFunction(self, "Function", environment=environment)
+        components = GreengrassComponents(self, "Components", environment=environment)
         model_bucket.grant_download(components.handler_role)
-        published = model_bucket.publish(self, "Artifact", artifact)
+        files = StackFiles(self)
+        published = model_bucket.publish(files, "Artifact", artifact)
         model = components.add_model(artifact, published=published)
         trust = camera_variables(artifact, environment.signing)
-        python = self._runtime(runtime, components, model_bucket)
+        python = _runtime(runtime, components, model_bucket, files)
         if environment.fleet.core_runtime == "lite":
             software = function_archive()
             inference = components.add_generic_inference(
@@ -59,7 +50,7 @@ class InferenceStack(Stack):
                 environment.inference,
                 published_model=published,
                 published_function=model_bucket.publish_file(
-                    self,
+                    files,
                     "Software",
                     software,
                     key=f"inference-function/{software.digest}/{ARCHIVE_NAME}",
@@ -75,14 +66,10 @@ class InferenceStack(Stack):
         project = DeepLensProject(
             self,
             "Project",
-            project_name=environment.name,
-            thing_group=environment.fleet.thing_group,
+            environment=environment,
             model=model,
             inference=inference,
             runtime=python.component if python else None,
-            topic=environment.inference.topic,
-            core_runtime=environment.fleet.core_runtime,
-            rollout=environment.rollout,
         )
 
         CfnOutput(self, "FunctionVersion", value=function.version_arn)
@@ -90,23 +77,24 @@ class InferenceStack(Stack):
         CfnOutput(self, "ProjectStatus", value=project.status)
         CfnOutput(self, "Topic", value=environment.inference.topic)
 
-    def _runtime(
-        self,
-        archives: tuple[RuntimeArchive, ...],
-        components: GreengrassComponents,
-        bucket: ModelBucket,
-    ) -> CameraRuntime | None:
-        """Provide the pinned Python environment, if one is pinned."""
-        if not archives:
-            return None
-        published = {
-            one.architecture: bucket.publish_file(
-                self,
-                f"Runtime-{one.architecture}",
-                StagedFile(one.path, one.digest),
-                key=f"runtime/{one.digest}/{RUNTIME_ARCHIVE_NAME}",
-                description=f"the camera's Python environment, {one.architecture}",
-            )
-            for one in archives
-        }
-        return components.add_runtime({one.architecture: one for one in archives}, published)
+
+def _runtime(
+    archives: tuple[RuntimeArchive, ...],
+    components: GreengrassComponents,
+    bucket: ModelBucket,
+    files: StackFiles,
+) -> CameraRuntime | None:
+    """Provide the pinned Python environment, if one is pinned."""
+    if not archives:
+        return None
+    published = {
+        one.architecture: bucket.publish_file(
+            files,
+            f"Runtime-{one.architecture}",
+            StagedFile(one.path, one.digest),
+            key=f"runtime/{one.digest}/{RUNTIME_ARCHIVE_NAME}",
+            description=f"the camera's Python environment, {one.architecture}",
+        )
+        for one in archives
+    }
+    return components.add_runtime({one.architecture: one for one in archives}, published)

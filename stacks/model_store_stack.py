@@ -17,9 +17,7 @@ class ModelStoreStack(Stack):
             description=f"DeepLens {environment.name}: model artifacts",
             termination_protection=environment.model_store.termination_protection,
         )
-        self.bucket = ModelBucket(
-            self, "Models", settings=environment.model_store, signing=environment.signing
-        )
+        self.bucket = ModelBucket(self, "Models", environment=environment)
 
         uri = f"s3://{environment.model_store.bucket_name}"
         CfnOutput(self, "BucketName", value=environment.model_store.bucket_name)

@@ -18,7 +18,9 @@ class MonitoringStack(Stack):
             scope, id_, description=f"DeepLens {environment.name}: metrics, logs and alarms"
         )
         metrics = FleetMetrics(self, "Metrics", environment=environment)
-        told = AlarmTopic(self, "Alarms", notify=environment.monitoring.notify)
+        told = AlarmTopic(
+            self, "Alarms", place=environment.place, notify=environment.monitoring.notify
+        )
         self.alarm_topic = told.topic
         FleetAlarms(
             self,

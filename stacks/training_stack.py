@@ -1,6 +1,6 @@
 """The head-pose classifier from data to a registered model: roles, pipeline, group, notebook."""
 
-from aws_cdk import CfnOutput, FileAssetPackaging, Stack, Stage, aws_sagemaker
+from aws_cdk import CfnOutput, Stack, aws_sagemaker
 from constructs import Construct
 
 from stacks.config import EnvironmentConfig
@@ -8,7 +8,7 @@ from stacks.config.deep_learning_containers import container_image
 from stacks.constructs.headpose_pipeline import Surroundings, headpose_pipeline
 from stacks.constructs.model_bucket import ModelBucket
 from stacks.constructs.notebook import Notebook
-from stacks.constructs.staged_file import stage_beside_templates
+from stacks.constructs.staged_file import StackFiles
 from stacks.constructs.training_code import training_code
 from stacks.constructs.training_roles import JOB_PREFIX, TrainingRoles
 
@@ -46,19 +46,13 @@ class TrainingStack(Stack):
             )
             for instance_type in (training.instance_type, training.verification_instance_type)
         )
-        code = self.synthesizer.add_file_asset(
-            # As for models' archives: CDK's key ends in the last suffix only.
-            source_hash=f"{training_code().digest}.tar",
-            file_name=stage_beside_templates(Stage.of(self), training_code(), ".tar.gz"),
-            packaging=FileAssetPackaging.FILE,
-            display_name="sources of the training job",
-        )
-        place = f"{code.bucket_name}/{code.object_key}"
+        code = StackFiles(self).add(training_code(), "sources of the training job")
         roles = TrainingRoles(
             self,
             "Roles",
             model_bucket=model_bucket,
-            code_arn=f"arn:{self.partition}:s3:::{place}",
+            place=environment.place,
+            code_arn=environment.place.s3_arn(code.bucket, code.key),
             images=[training_image, verification_image],
             model_package_group=group_name,
         )
@@ -67,9 +61,9 @@ class TrainingStack(Stack):
             Surroundings(
                 job_prefix=JOB_PREFIX,
                 bucket_uri=f"s3://{model_bucket.bucket_name}",
-                code_url=f"s3://{place}",
+                code_url=f"s3://{code.bucket}/{code.key}",
                 jobs_role_arn=roles.jobs.role_arn,
-                key_arn=model_bucket.key.key_arn,
+                key_arn=model_bucket.key_arn,
                 training_image=training_image,
                 verification_image=verification_image,
                 inference_image=container_image(
@@ -100,6 +94,7 @@ class TrainingStack(Stack):
             Notebook(
                 self,
                 "Notebook",
+                account=environment.account,
                 settings=training.notebook,
                 model_bucket=model_bucket,
             )

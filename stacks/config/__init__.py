@@ -17,6 +17,7 @@ from stacks.config.loading import chosen, load_environment, load_environments
 from stacks.config.model_data import ModelData, load_model_data
 from stacks.config.model_store import ModelPin, ModelStoreConfig
 from stacks.config.monitoring import MonitoringConfig
+from stacks.config.place import Place
 from stacks.config.regions import GREENGRASS_REGIONS
 from stacks.config.rollout import RolloutConfig
 from stacks.config.runtime import (
@@ -46,6 +47,7 @@ __all__ = [
     "ModelPin",
     "ModelStoreConfig",
     "MonitoringConfig",
+    "Place",
     "RolloutConfig",
     "RuntimeArchive",
     "RuntimeConfig",

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
+from stacks.config.place import Place
+
 Framework = Literal["tensorflow", "mxnet"]
 Purpose = Literal["inference", "training"]
 
@@ -70,8 +72,7 @@ class ContainerImage:
     @property
     def repository_arn(self) -> str:
         """What a role must be allowed to pull from."""
-        partition = _partition(self.region)
-        return f"arn:{partition}:ecr:{self.region}:{self.account}:repository/{self.repository}"
+        return Place(self.account, self.region).arn("ecr", f"repository/{self.repository}")
 
 
 def container_image(
@@ -127,10 +128,3 @@ def _family(instance_type: str) -> str:
 
 def _domain(region: str) -> str:
     return "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
-
-
-def _partition(region: str) -> str:
-    prefix = region.partition("-")[0]
-    if prefix == "cn":
-        return "aws-cn"
-    return "aws-us-gov" if region.startswith("us-gov-") else "aws"

@@ -12,6 +12,7 @@ from stacks.config.inference import InferenceConfig
 from stacks.config.model_store import ModelPin, ModelStoreConfig
 from stacks.config.monitoring import MonitoringConfig
 from stacks.config.pairs import impossible_pairs
+from stacks.config.place import Place
 from stacks.config.regions import GREENGRASS_REGIONS
 from stacks.config.rollout import RolloutConfig
 from stacks.config.runtime import RuntimeConfig
@@ -70,6 +71,11 @@ class EnvironmentConfig(Section):
     monitoring: MonitoringConfig = MonitoringConfig()
     hosting: HostingConfig = HostingConfig()
     training: TrainingConfig = TrainingConfig()
+
+    @property
+    def place(self) -> Place:
+        """The account and the Region."""
+        return Place(self.account, self.region)
 
     @model_validator(mode="before")
     @classmethod

@@ -2,17 +2,16 @@
 
 from collections.abc import Sequence
 
-from aws_cdk import aws_iam
-
 from stacks.config.deep_learning_containers import ContainerImage
+from stacks.constructs.statements import Statement
 
 
 def container_statements(
     images: Sequence[ContainerImage], *, metrics: Sequence[str]
-) -> list[aws_iam.PolicyStatement]:
+) -> list[Statement]:
     """Return what lets a role pull `images`, and write metrics of the namespaces `metrics`."""
     return [
-        aws_iam.PolicyStatement(
+        Statement(
             sid="PullImages",
             actions=[
                 "ecr:BatchCheckLayerAvailability",
@@ -22,10 +21,8 @@ def container_statements(
             resources=sorted({image.repository_arn for image in images}),
         ),
         # ECR's and CloudWatch's own rule: these two know no resources.
-        aws_iam.PolicyStatement(
-            sid="LogInToRegistry", actions=["ecr:GetAuthorizationToken"], resources=["*"]
-        ),
-        aws_iam.PolicyStatement(
+        Statement(sid="LogInToRegistry", actions=["ecr:GetAuthorizationToken"], resources=["*"]),
+        Statement(
             sid="WriteMetrics",
             actions=["cloudwatch:PutMetricData"],
             resources=["*"],

@@ -1,7 +1,9 @@
 """What a core device's certificate may do: be itself, and nothing of another thing's."""
 
-from aws_cdk import Stack, aws_iot
+from aws_cdk import aws_iot
 from constructs import Construct
+
+from stacks.config import Place
 
 _THING = "${iot:Connection.Thing.ThingName}"
 
@@ -13,7 +15,9 @@ class CoreDevicePolicy(Construct):
     minimal policy, narrowed to the connected thing where thing policy variables are supported.
     """
 
-    def __init__(self, scope: Construct, id_: str, *, role_alias_arn: str, topic: str) -> None:
+    def __init__(
+        self, scope: Construct, id_: str, *, place: Place, role_alias_arn: str, topic: str
+    ) -> None:
         super().__init__(scope, id_)
         own = f"$aws/things/{_THING}"
         reserved = [
@@ -25,18 +29,21 @@ class CoreDevicePolicy(Construct):
         document = {
             "Version": "2012-10-17",
             "Statement": [
-                self._allow("iot:Connect", [self._arn("client", f"{_THING}*")]),
+                self._allow("iot:Connect", [place.arn("iot", f"client/{_THING}*")]),
                 self._allow(
-                    ["iot:Publish", "iot:Receive"], [self._arn("topic", name) for name in reserved]
+                    ["iot:Publish", "iot:Receive"],
+                    [place.arn("iot", f"topic/{name}") for name in reserved],
                 ),
                 self._allow(
                     "iot:Subscribe",
                     [
-                        self._arn("topicfilter", f"{own}/jobs/*"),
-                        self._arn("topicfilter", f"{own}/shadow/*"),
+                        place.arn("iot", f"topicfilter/{own}/jobs/*"),
+                        place.arn("iot", f"topicfilter/{own}/shadow/*"),
                     ],
                 ),
-                self._allow("iot:Publish", [self._arn("topic", topic.replace("{thing}", _THING))]),
+                self._allow(
+                    "iot:Publish", [place.arn("iot", f"topic/{topic.replace('{thing}', _THING)}")]
+                ),
                 self._allow("iot:AssumeRoleWithCertificate", [role_alias_arn]),
                 # The Greengrass data plane knows neither resources nor thing policy variables.
                 self._allow(
@@ -51,9 +58,6 @@ class CoreDevicePolicy(Construct):
             ],
         }
         self.name = aws_iot.CfnPolicy(self, "Policy", policy_document=document).ref
-
-    def _arn(self, kind: str, name: str) -> str:
-        return Stack.of(self).format_arn(service="iot", resource=kind, resource_name=name)
 
     @staticmethod
     def _allow(actions: str | list[str], resources: list[str]) -> dict[str, object]:

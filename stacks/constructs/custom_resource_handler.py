@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from aws_cdk import Duration, aws_iam, aws_lambda
+from aws_cdk import Duration, aws_lambda
 from constructs import Construct
 
 from stacks.constructs.findings import (
@@ -11,10 +11,11 @@ from stacks.constructs.findings import (
     accept_python_3_12,
     accept_wildcards,
 )
+from stacks.constructs.lambda_python import ARCHITECTURE, NOT_SOURCE, RUNTIME
 from stacks.constructs.service_role import ServiceLog, lambda_role
+from stacks.constructs.statements import Statement
 
 SOURCES = Path(__file__).resolve().parents[2] / "lambda_src" / "custom_resources"
-NOT_SOURCE = ["**/__pycache__", "**/*.pyc"]
 
 _LOG_RETENTION_DAYS = 90
 
@@ -28,39 +29,39 @@ class CustomResourceHandler(Construct):
         id_: str,
         *,
         package: str,
-        statements: Sequence[aws_iam.PolicyStatement],
+        account: str,
+        statements: Sequence[Statement],
         wildcard_reason: str,
-        timeout_seconds: int,
+        timeout: Duration,
         layers: Sequence[aws_lambda.ILayerVersion] = (),
     ) -> None:
         super().__init__(scope, id_)
         log_group = ServiceLog(self, "Log", retention_days=_LOG_RETENTION_DAYS)
-        self.role = lambda_role(self, "Role", log_group=log_group, statements=statements)
+        self.role = lambda_role(
+            self, "Role", account=account, log_group=log_group, statements=statements
+        )
         accept_wildcards(self, statements, wildcard_reason)
-        self.function = aws_lambda.Function(
+        function = aws_lambda.Function(
             self,
             "Function",
             description=f"Custom resource {package}",
-            runtime=aws_lambda.Runtime.PYTHON_3_12,
-            architecture=aws_lambda.Architecture.X86_64,
+            runtime=RUNTIME,
+            architecture=ARCHITECTURE,
             code=aws_lambda.Code.from_asset(str(SOURCES), exclude=NOT_SOURCE),
             handler=f"{package}.handler",
-            timeout=Duration.seconds(timeout_seconds),
+            timeout=timeout,
             memory_size=512,
             layers=list(layers) or None,
             role=self.role,
             log_group=log_group,
         )
-        accept_python_3_12(self.function)
+        accept_python_3_12(function)
         accept_of_function(
-            self.function,
+            function,
             no_limit="CloudFormation calls it a few times in a deploy, and a reserved share would "
             "be taken from the rest of the account",
             no_queue="CloudFormation waits for its answer and fails the stack without one; nobody "
             "would read a queue",
         )
-
-    @property
-    def service_token(self) -> str:
-        """What a custom resource names as its provider."""
-        return self.function.function_arn
+        # What a custom resource names as its provider.
+        self.service_token = function.function_arn

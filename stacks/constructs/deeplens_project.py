@@ -3,16 +3,17 @@
 import json
 from typing import Any
 
-from aws_cdk import CustomResource, Stack, aws_iam
+from aws_cdk import CustomResource, Duration, Stack
 from constructs import Construct
 
-from stacks.config import RolloutConfig
+from stacks.config import EnvironmentConfig, RolloutConfig
 from stacks.constructs.custom_resource_handler import CustomResourceHandler
 from stacks.constructs.greengrass_component import Component
 from stacks.constructs.greengrass_releases import RELEASES
+from stacks.constructs.statements import Statement
 
 # Lambda's own limit; the wait for the cameras ends before it.
-_HANDLER_TIMEOUT_SECONDS = 900
+_HANDLER_TIMEOUT = Duration.seconds(900)
 
 
 class DeepLensProject(Construct):
@@ -23,27 +24,25 @@ class DeepLensProject(Construct):
         scope: Construct,
         id_: str,
         *,
-        project_name: str,
-        thing_group: str,
+        environment: EnvironmentConfig,
         model: Component,
         inference: Component,
         runtime: Component | None,
-        topic: str,
-        core_runtime: str,
-        rollout: RolloutConfig,
     ) -> None:
         super().__init__(scope, id_)
-        target_arn = self._arn("iot", f"thinggroup/{thing_group}")
+        self._place = environment.place
+        thing_group, rollout = environment.fleet.thing_group, environment.rollout
         handler = CustomResourceHandler(
             self,
             "Handler",
             package="deeplens_project",
-            timeout_seconds=_HANDLER_TIMEOUT_SECONDS,
+            account=environment.account,
+            timeout=_HANDLER_TIMEOUT,
             statements=self._statements(thing_group, rollout),
             wildcard_reason="deployments and their jobs get their ids from the service, and things "
             "join the fleet after this stack; Greengrass' lists know no resources",
         )
-        components = _core_components() if core_runtime == "classic" else {}
+        components = _core_components() if environment.fleet.core_runtime == "classic" else {}
         # A device keeps what it has configured unless it is told to forget: each release begins
         # with its own defaults, so that v1 → v2 → v1 ends where it began.
         components[model.name] = {
@@ -57,7 +56,9 @@ class DeepLensProject(Construct):
             }
         components[inference.name] = {
             "componentVersion": inference.version,
-            **_configuration(_access_control(inference.name, topic), reset=True),
+            **_configuration(
+                _access_control(inference.name, environment.inference.topic), reset=True
+            ),
         }
         resource = CustomResource(
             self,
@@ -65,10 +66,10 @@ class DeepLensProject(Construct):
             resource_type="Custom::DeepLensProject",
             service_token=handler.service_token,
             properties={
-                "ProjectName": project_name,
-                "TargetArn": target_arn,
+                "ProjectName": environment.name,
+                "TargetArn": self._place.arn("iot", f"thinggroup/{thing_group}"),
                 "ThingGroupName": thing_group,
-                "DeploymentName": deployment_name(project_name),
+                "DeploymentName": deployment_name(environment.name),
                 "Components": Stack.of(self).to_json_string(components),
                 "DeploymentPolicies": json.dumps(_POLICIES, sort_keys=True),
                 "ModelDigest": model.identity,
@@ -81,18 +82,16 @@ class DeepLensProject(Construct):
         resource.node.add_dependency(model.resource, inference.resource)
         self.status = resource.get_att_string("Status")
 
-    def _statements(
-        self, thing_group: str, rollout: RolloutConfig
-    ) -> list[aws_iam.PolicyStatement]:
+    def _statements(self, thing_group: str, rollout: RolloutConfig) -> list[Statement]:
         """Permissions to deploy to one thing group and its waves, and to ask their devices.
 
         Source: the handler permissions of AWS::GreengrassV2::Deployment.
         """
         named = [wave.thing_group for wave in rollout.waves if wave.thing_group]
         groups = [thing_group, *named, *_wave_groups(thing_group, rollout)]
-        targets = [self._arn("iot", f"thinggroup/{group}") for group in groups]
+        targets = [self._place.arn("iot", f"thinggroup/{group}") for group in groups]
         return [
-            aws_iam.PolicyStatement(
+            Statement(
                 sid="DeployToFleet",
                 actions=[
                     "greengrass:CancelDeployment",
@@ -102,26 +101,26 @@ class DeepLensProject(Construct):
                     "greengrass:TagResource",
                 ],
                 resources=[
-                    self._arn("greengrass", "deployments"),
-                    self._arn("greengrass", "deployments:*"),
+                    self._place.arn("greengrass", "deployments"),
+                    self._place.arn("greengrass", "deployments:*"),
                     *targets,
                 ],
             ),
             # These two know no resources.
-            aws_iam.PolicyStatement(
+            Statement(
                 sid="ListDeploymentsAndCoreDevices",
                 actions=["greengrass:ListCoreDevices", "greengrass:ListDeployments"],
                 resources=["*"],
             ),
-            aws_iam.PolicyStatement(
+            Statement(
                 sid="AskCoreDevices",
                 actions=[
                     "greengrass:ListEffectiveDeployments",
                     "greengrass:ListInstalledComponents",
                 ],
-                resources=[self._arn("greengrass", "coreDevices:*")],
+                resources=[self._place.arn("greengrass", "coreDevices:*")],
             ),
-            aws_iam.PolicyStatement(
+            Statement(
                 sid="RunJobsOnFleet",
                 actions=[
                     "iot:CancelJob",
@@ -130,30 +129,28 @@ class DeepLensProject(Construct):
                     "iot:ListJobExecutionsForJob",
                     "iot:UpdateJob",
                 ],
-                resources=[self._arn("iot", "job/*"), *targets],
+                resources=[self._place.arn("iot", "job/*"), *targets],
             ),
-            aws_iam.PolicyStatement(
+            Statement(
                 sid="ReadFleet",
                 actions=["iot:DescribeThingGroup", "iot:ListThingsInThingGroup"],
                 resources=targets,
             ),
             *self._wave_statements(thing_group, rollout),
-            aws_iam.PolicyStatement(
+            Statement(
                 sid="ReadHeartbeats",
                 actions=["iot:DescribeThing", "iot:GetThingShadow"],
-                resources=[self._arn("iot", "thing/*")],
+                resources=[self._place.arn("iot", "thing/*")],
             ),
         ]
 
-    def _wave_statements(
-        self, thing_group: str, rollout: RolloutConfig
-    ) -> list[aws_iam.PolicyStatement]:
+    def _wave_statements(self, thing_group: str, rollout: RolloutConfig) -> list[Statement]:
         """Permissions to make the thing groups of shares of the fleet, if there are any."""
         groups = _wave_groups(thing_group, rollout)
         if not groups:
             return []
         return [
-            aws_iam.PolicyStatement(
+            Statement(
                 sid="PutShareIntoWave",
                 actions=[
                     "iot:AddThingToThingGroup",
@@ -161,14 +158,11 @@ class DeepLensProject(Construct):
                     "iot:RemoveThingFromThingGroup",
                 ],
                 resources=[
-                    *(self._arn("iot", f"thinggroup/{group}") for group in groups),
-                    self._arn("iot", "thing/*"),
+                    *(self._place.arn("iot", f"thinggroup/{group}") for group in groups),
+                    self._place.arn("iot", "thing/*"),
                 ],
             )
         ]
-
-    def _arn(self, service: str, resource: str) -> str:
-        return Stack.of(self).format_arn(service=service, resource=resource)
 
 
 def deployment_name(project_name: str) -> str:

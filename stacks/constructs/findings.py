@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Mapping
 from typing import cast
 
-from aws_cdk import Acknowledgment, CfnResource, Validations, aws_iam, aws_lambda
+from aws_cdk import Acknowledgment, CfnResource, Validations, aws_lambda
 from constructs import IConstruct
 
+from stacks.constructs.statements import Statement
 
-def accept_wildcards(
-    construct: IConstruct, statements: Iterable[aws_iam.PolicyStatement], reason: str
-) -> None:
+
+def accept_wildcards(construct: IConstruct, statements: Iterable[Statement], reason: str) -> None:
     """Accept the resource wildcards of `statements` (IAM5) below `construct`: each by itself."""
     resources = {
         resource for statement in statements for resource in statement.resources if "*" in resource
@@ -55,6 +55,10 @@ def accept_of_function(function: aws_lambda.Function, *, no_limit: str, no_queue
 
 def accept_checkov(construct: IConstruct, reasons: Mapping[str, str]) -> None:
     """Accept checkov's findings about a construct's resource, each by id with its reason."""
-    resource = cast("CfnResource", construct.node.default_child or construct)
+    accept_checkov_of(cast("CfnResource", construct.node.default_child or construct), reasons)
+
+
+def accept_checkov_of(resource: CfnResource, reasons: Mapping[str, str]) -> None:
+    """Accept checkov's findings about a resource, each by id with its reason."""
     skip = [{"id": id_, "comment": reason} for id_, reason in sorted(reasons.items())]
     resource.add_metadata("checkov", {"skip": skip})

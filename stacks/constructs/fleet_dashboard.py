@@ -5,7 +5,9 @@ from constructs import Construct
 
 from stacks.constructs.fleet_metrics import NAMESPACE
 
-_PERIOD = Duration.minutes(1)
+_PERIOD_SECONDS = 60
+_PERIOD = Duration.seconds(_PERIOD_SECONDS)
+_SHOWN = Duration.hours(3)
 _HALF, _WHOLE = 12, 24
 
 
@@ -17,8 +19,8 @@ class FleetDashboard(Construct):
     ) -> None:
         super().__init__(scope, id_)
         self._environment = environment
-        self._log_group = log_group
-        dashboard = aws_cloudwatch.Dashboard(self, "Dashboard", default_interval=Duration.hours(3))
+        self._log_group_name = log_group.log_group_name
+        dashboard = aws_cloudwatch.Dashboard(self, "Dashboard", default_interval=_SHOWN)
         dashboard.add_widgets(
             self._by_thing("Frames per second", "FramesPerSecond", "Average"),
             self._graph(
@@ -94,7 +96,7 @@ class FleetDashboard(Construct):
             f'{{{NAMESPACE},{dimensions}}} MetricName="{name}" Environment="{self._environment}"'
         )
         expression = aws_cloudwatch.MathExpression(
-            expression=f"SEARCH('{search}', '{statistic}', {_PERIOD.to_seconds():g})",
+            expression=f"SEARCH('{search}', '{statistic}', {_PERIOD_SECONDS})",
             label="",
             using_metrics={},
             period=_PERIOD,
@@ -110,7 +112,7 @@ class FleetDashboard(Construct):
     ) -> aws_cloudwatch.LogQueryWidget:
         return aws_cloudwatch.LogQueryWidget(
             title=title,
-            log_group_names=[self._log_group.log_group_name],
+            log_group_names=[self._log_group_name],
             query_lines=list(query),
             view=view,
             width=width,

@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-from aws_cdk import Duration, Stack, aws_events, aws_iam, aws_iot, aws_lambda
+from aws_cdk import Duration, aws_events, aws_iam, aws_iot, aws_lambda, aws_logs
 from constructs import Construct
 
 from stacks.config import EnvironmentConfig
-from stacks.constructs.custom_resource_handler import NOT_SOURCE
 from stacks.constructs.deeplens_project import deployment_name
 from stacks.constructs.findings import (
     accept_of_function,
@@ -14,11 +13,14 @@ from stacks.constructs.findings import (
     accept_wildcards,
 )
 from stacks.constructs.inference_function import function_name
+from stacks.constructs.lambda_python import ARCHITECTURE, NOT_SOURCE, RUNTIME
 from stacks.constructs.service_role import ServiceLog, lambda_role, service_principal
+from stacks.constructs.statements import Statement, managed_policy
 
 SOURCES = Path(__file__).resolve().parents[2] / "lambda_src" / "monitoring"
 NAMESPACE = "DeepLens"
 
+_TIMEOUT = Duration.seconds(10)
 _SQL_VERSION = "2016-03-23"
 _MESSAGE_MEMBERS = "id, model, frame, inference_ms, detections, error, dropped"
 _HEARTBEATS = "$aws/things/+/shadow/name/deeplens/update/accepted"
@@ -29,12 +31,14 @@ class FleetMetrics(Construct):
 
     def __init__(self, scope: Construct, id_: str, *, environment: EnvironmentConfig) -> None:
         super().__init__(scope, id_)
-        self._environment = environment.name
+        self._environment, self._place = environment.name, environment.place
         retention_days = environment.monitoring.log_retention_days
         self.log_group = ServiceLog(self, "Log", retention_days=retention_days)
         self.function = self._function()
-        self._undelivered = ServiceLog(self, "Undelivered", retention_days=retention_days)
-        self._undelivered_role = self._make_undelivered_role()
+        self._function_arn = self.function.function_arn
+        self._log_undelivered = self._undelivered_action(
+            ServiceLog(self, "Undelivered", retention_days=retention_days)
+        )
 
         # Members by name: a message cannot say that it came from another thing.
         self._rule(
@@ -53,22 +57,28 @@ class FleetMetrics(Construct):
         self._listen_to_deployments()
 
     def _function(self) -> aws_lambda.Function:
-        read_deployments = aws_iam.PolicyStatement(
+        read_deployments = Statement(
             sid="NameFailedDeployment",
             actions=["greengrass:GetDeployment"],
-            resources=[Stack.of(self).format_arn(service="greengrass", resource="deployments:*")],
+            resources=[self._place.arn("greengrass", "deployments:*")],
         )
-        role = lambda_role(self, "Role", log_group=self.log_group, statements=[read_deployments])
+        role = lambda_role(
+            self,
+            "Role",
+            account=self._place.account,
+            log_group=self.log_group,
+            statements=[read_deployments],
+        )
         accept_wildcards(self, [read_deployments], "deployments get their ids from the service")
         function = aws_lambda.Function(
             self,
             "Function",
             description="What cameras say, as metrics and logs",
-            runtime=aws_lambda.Runtime.PYTHON_3_12,
-            architecture=aws_lambda.Architecture.X86_64,
+            runtime=RUNTIME,
+            architecture=ARCHITECTURE,
             code=aws_lambda.Code.from_asset(str(SOURCES), exclude=NOT_SOURCE),
             handler="fleet_metrics.handler",
-            timeout=Duration.seconds(10),
+            timeout=_TIMEOUT,
             memory_size=128,
             role=role,
             log_group=self.log_group,
@@ -105,16 +115,11 @@ class FleetMetrics(Construct):
                 actions=[
                     aws_iot.CfnTopicRule.ActionProperty(
                         lambda_=aws_iot.CfnTopicRule.LambdaActionProperty(
-                            function_arn=self.function.function_arn
+                            function_arn=self._function_arn
                         )
                     )
                 ],
-                error_action=aws_iot.CfnTopicRule.ActionProperty(
-                    cloudwatch_logs=aws_iot.CfnTopicRule.CloudwatchLogsActionProperty(
-                        log_group_name=self._undelivered.log_group_name,
-                        role_arn=self._undelivered_role.role_arn,
-                    )
-                ),
+                error_action=self._log_undelivered,
             ),
         )
         self._permit(f"{name.capitalize()}MayCall", "iot.amazonaws.com", rule.attr_arn)
@@ -122,24 +127,32 @@ class FleetMetrics(Construct):
     def _rule_name(self, name: str) -> str:
         return f"deeplens_{self._environment}_{name}".replace("-", "_")
 
-    def _make_undelivered_role(self) -> aws_iam.Role:
-        """Make the role with which the rules write to the log of what was undelivered.
+    def _undelivered_action(
+        self, log_group: aws_logs.ILogGroup
+    ) -> aws_iot.CfnTopicRule.ActionProperty:
+        """Let the rules write what they could not hand over to a log, with a role for that alone.
 
         Source: AWS IoT Developer Guide, "CloudWatch Logs" rule action.
         """
-        write = aws_iam.PolicyStatement(
+        write = Statement(
             sid="WriteUndelivered",
             actions=["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
-            resources=[self._undelivered.log_group_arn],
+            resources=[log_group.log_group_arn],
         )
-        rules = Stack.of(self).format_arn(
-            service="iot", resource="rule", resource_name=self._rule_name("*")
-        )
-        return aws_iam.Role(
+        role = aws_iam.Role(
             self,
             "UndeliveredRole",
-            assumed_by=service_principal(self, "iot.amazonaws.com", source_arn=rules),
-            managed_policies=[aws_iam.ManagedPolicy(self, "WriteUndelivered", statements=[write])],
+            assumed_by=service_principal(
+                "iot.amazonaws.com",
+                account=self._place.account,
+                source_arn=self._place.arn("iot", f"rule/{self._rule_name('*')}"),
+            ),
+            managed_policies=[managed_policy(self, "WriteUndelivered", [write])],
+        )
+        return aws_iot.CfnTopicRule.ActionProperty(
+            cloudwatch_logs=aws_iot.CfnTopicRule.CloudwatchLogsActionProperty(
+                log_group_name=log_group.log_group_name, role_arn=role.role_arn
+            )
         )
 
     def _listen_to_deployments(self) -> None:
@@ -156,9 +169,7 @@ class FleetMetrics(Construct):
                 "detail-type": ["Greengrass V2 Effective Deployment Status Change"],
                 "detail": {"coreDeviceExecutionStatus": ["FAILED", "REJECTED"]},
             },
-            targets=[
-                aws_events.CfnRule.TargetProperty(id="Metrics", arn=self.function.function_arn)
-            ],
+            targets=[aws_events.CfnRule.TargetProperty(id="Metrics", arn=self._function_arn)],
         )
         self._permit("EventsMayCall", "events.amazonaws.com", rule.attr_arn)
 
@@ -168,7 +179,7 @@ class FleetMetrics(Construct):
             self,
             id_,
             action="lambda:InvokeFunction",
-            function_name=self.function.function_arn,
+            function_name=self._function_arn,
             principal=service,
             source_arn=source_arn,
         )

@@ -2,14 +2,14 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aws_cdk import CustomResource, Fn, Stack, aws_iam
+from aws_cdk import CustomResource, Duration, Stack
 from constructs import Construct
 
-from stacks.config import InferenceConfig, ModelArtifact, RuntimeArchive
+from stacks.config import EnvironmentConfig, InferenceConfig, ModelArtifact, RuntimeArchive
 from stacks.constructs.camera_recipe import (
     function_settings,
     generic_recipe,
@@ -18,11 +18,12 @@ from stacks.constructs.camera_recipe import (
 )
 from stacks.constructs.camera_runtime import RuntimeFolder, runtime_folder, runtime_recipe
 from stacks.constructs.custom_resource_handler import CustomResourceHandler
-from stacks.constructs.inference_function import InferenceFunction
+from stacks.constructs.inference_function import InferenceFunction, function_name
 from stacks.constructs.model_bucket import PublishedArtifact
+from stacks.constructs.statements import Statement
 from stacks.recipes import check_recipe
 
-_HANDLER_TIMEOUT_SECONDS = 420
+_HANDLER_TIMEOUT = Duration.seconds(420)
 _CONTENT_CHARACTERS = 16
 # Stands for the real one, which comes from the content or is known when it is deployed.
 _ANY_VERSION = f"1.0.0-sha256-{'0' * _CONTENT_CHARACTERS}"
@@ -54,15 +55,17 @@ class CameraRuntime:
 class GreengrassComponents(Construct):
     """The components of one environment, and the handler that provides their versions."""
 
-    def __init__(self, scope: Construct, id_: str, *, environment: str, function_name: str) -> None:
+    def __init__(self, scope: Construct, id_: str, *, environment: EnvironmentConfig) -> None:
         super().__init__(scope, id_)
-        self._prefix = f"deeplens.{environment}"
+        self._place = environment.place
+        self._prefix = f"deeplens.{environment.name}"
         self._handler = CustomResourceHandler(
             self,
             "Handler",
             package="greengrass_component",
-            timeout_seconds=_HANDLER_TIMEOUT_SECONDS,
-            statements=self._statements(function_name),
+            account=environment.account,
+            timeout=_HANDLER_TIMEOUT,
+            statements=self._statements(function_name(environment.name)),
             wildcard_reason="component versions and function versions are new with each release",
         )
         self.handler_role = self._handler.role
@@ -105,8 +108,8 @@ class GreengrassComponents(Construct):
                 "ContentSha256": content,
                 "ArtifactSha256": _digests(artifact, published),
             },
+            needs=[published.resource],
         )
-        resource.node.add_dependency(published.resource)
         return Component(name, version, resource, artifact.digest)
 
     def add_runtime(
@@ -132,8 +135,8 @@ class GreengrassComponents(Construct):
                     published[architecture].uri: digest for architecture, digest in digests.items()
                 },
             },
+            needs=[one.resource for one in published.values()],
         )
-        resource.node.add_dependency(*(one.resource for one in published.values()))
         return CameraRuntime(Component(folder.component, version, resource, folder.name), folder)
 
     def add_inference(
@@ -170,7 +173,7 @@ class GreengrassComponents(Construct):
             },
         }
         content = _digest({**parameters, "source": function.source_hash})
-        version = Fn.join("", [function.version, f".0.0-sha256-{content[:_CONTENT_CHARACTERS]}"])
+        version = f"{function.version}.0.0-sha256-{content[:_CONTENT_CHARACTERS]}"
         lambda_function = {
             "lambdaArn": function.version_arn,
             "componentVersion": version,
@@ -184,8 +187,8 @@ class GreengrassComponents(Construct):
                 "LambdaFunction": Stack.of(self).to_json_string(lambda_function),
                 "ContentSha256": content,
             },
+            needs=[one.resource for one in _needed(model, runtime)],
         )
-        resource.node.add_dependency(*(one.resource for one in _needed(model, runtime)))
         return Component(name, version, resource, function.version_arn)
 
     def add_generic_inference(
@@ -217,7 +220,7 @@ class GreengrassComponents(Construct):
         )
         check_recipe({**recipe, "ComponentVersion": _ANY_VERSION})
         content = _digest({**recipe, "source": function.source_hash})
-        version = Fn.join("", [function.version, f".0.0-sha256-{content[:_CONTENT_CHARACTERS]}"])
+        version = f"{function.version}.0.0-sha256-{content[:_CONTENT_CHARACTERS]}"
         recipe["ComponentVersion"] = version
         run = recipe["Manifests"][0]["Lifecycle"]["run"]
         run["Setenv"]["MY_FUNCTION_ARN"] = function.version_arn
@@ -226,18 +229,18 @@ class GreengrassComponents(Construct):
             name,
             version,
             {"Recipe": Stack.of(self).to_json_string(recipe), "ContentSha256": content},
-        )
-        resource.node.add_dependency(
-            *(one.resource for one in _needed(model, runtime)),
-            published_model.resource,
-            published_function.resource,
+            needs=[
+                *(one.resource for one in _needed(model, runtime)),
+                published_model.resource,
+                published_function.resource,
+            ],
         )
         return Component(name, version, resource, function.version_arn)
 
-    def _statements(self, function_name: str) -> list[aws_iam.PolicyStatement]:
+    def _statements(self, function: str) -> list[Statement]:
         """Permissions to provide this environment's components and no others."""
         return [
-            aws_iam.PolicyStatement(
+            Statement(
                 sid="ProvideOwnComponents",
                 actions=[
                     "greengrass:CreateComponentVersion",
@@ -245,25 +248,27 @@ class GreengrassComponents(Construct):
                     "greengrass:GetComponent",
                     "greengrass:TagResource",
                 ],
-                resources=[self._arn("greengrass", f"components:{self._prefix}.*")],
+                resources=[self._place.arn("greengrass", f"components:{self._prefix}.*")],
             ),
             # Greengrass copies the published version with the caller's permissions.
-            aws_iam.PolicyStatement(
+            Statement(
                 sid="ReadPublishedVersions",
                 actions=["lambda:GetFunction"],
-                resources=[self._arn("lambda", f"function:{function_name}:*")],
+                resources=[self._place.arn("lambda", f"function:{function}:*")],
             ),
         ]
 
-    def _arn(self, service: str, resource: str) -> str:
-        return Stack.of(self).format_arn(service=service, resource=resource)
-
     def _provide(
-        self, id_: str, name: str, version: str, content: dict[str, Any]
+        self,
+        id_: str,
+        name: str,
+        version: str,
+        content: dict[str, Any],
+        *,
+        needs: Sequence[CustomResource],
     ) -> CustomResource:
-        arn = Stack.of(self).format_arn(
-            service="greengrass", resource=f"components:{name}:versions:{version}"
-        )
+        """Make the resource; the handler's permissions come first, those granted later, too."""
+        arn = self._place.arn("greengrass", f"components:{name}:versions:{version}")
         resource = CustomResource(
             self,
             id_,
@@ -271,8 +276,7 @@ class GreengrassComponents(Construct):
             service_token=self._handler.service_token,
             properties={"Arn": arn, **content},
         )
-        # Its permissions too, those that were granted elsewhere included.
-        resource.node.add_dependency(self._handler)
+        resource.node.add_dependency(self._handler, *needs)
         return resource
 
 

@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 
-from aws_cdk import Stack, aws_iam
+from aws_cdk import aws_iam
 from constructs import Construct
 
+from stacks.config import Place
 from stacks.config.deep_learning_containers import ContainerImage
 from stacks.constructs.container_statements import container_statements
 from stacks.constructs.findings import accept_wildcards
 from stacks.constructs.service_role import service_principal
+from stacks.constructs.statements import Statement, managed_policy
 
 # SageMaker gives the containers' logs and their instances' metrics these names.
 ENDPOINT_LOGS = "/aws/sagemaker/Endpoints"
@@ -23,6 +25,7 @@ class HostingRole(Construct):
         scope: Construct,
         id_: str,
         *,
+        place: Place,
         archives: Sequence[str],
         images: Sequence[ContainerImage],
         log_group_name: str,
@@ -31,28 +34,22 @@ class HostingRole(Construct):
     ) -> None:
         """Make the role; `archives` are the ARNs of objects."""
         super().__init__(scope, id_)
-        stack = Stack.of(self)
-        log = stack.format_arn(
-            service="logs", resource=f"log-group:{log_group_name}:*", arn_format=None
-        )
         statements = [
-            aws_iam.PolicyStatement(
-                sid="ReadModels", actions=["s3:GetObject"], resources=sorted(set(archives))
-            ),
+            Statement(sid="ReadModels", actions=["s3:GetObject"], resources=sorted(set(archives))),
             *container_statements(images, metrics=[_METRICS]),
-            aws_iam.PolicyStatement(
+            Statement(
                 sid="WriteOwnLog",
                 actions=["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
-                resources=[log],
+                resources=[place.arn("logs", f"log-group:{log_group_name}:*")],
             ),
         ]
         if subnets:
-            statements += _network(stack, subnets, security_groups)
+            statements += _network(place, subnets, security_groups)
         self.role = aws_iam.Role(
             self,
             "Role",
-            assumed_by=service_principal(self, "sagemaker.amazonaws.com"),
-            managed_policies=[aws_iam.ManagedPolicy(self, "Policy", statements=statements)],
+            assumed_by=service_principal("sagemaker.amazonaws.com", account=place.account),
+            managed_policies=[managed_policy(self, "Policy", statements)],
         )
         accept_wildcards(
             self,
@@ -63,15 +60,15 @@ class HostingRole(Construct):
 
 
 def _network(
-    stack: Stack, subnets: Sequence[str], security_groups: Sequence[str]
-) -> list[aws_iam.PolicyStatement]:
+    place: Place, subnets: Sequence[str], security_groups: Sequence[str]
+) -> list[Statement]:
     """Network interfaces in the VPC, as SageMaker's documentation of its roles lists them."""
     ec2 = {
-        kind: stack.format_arn(service="ec2", resource=kind, resource_name="")
+        kind: place.arn("ec2", f"{kind}/")
         for kind in ("network-interface", "security-group", "subnet")
     }
     return [
-        aws_iam.PolicyStatement(
+        Statement(
             sid="UseNetworkInterfaces",
             actions=[
                 "ec2:CreateNetworkInterface",
@@ -85,7 +82,7 @@ def _network(
                 *(f"{ec2['subnet']}{subnet}" for subnet in subnets),
             ],
         ),
-        aws_iam.PolicyStatement(
+        Statement(
             sid="SeeNetwork",
             actions=[
                 "ec2:DescribeDhcpOptions",

@@ -1,15 +1,19 @@
 """The device function: published versions of lambda_src/inference, under the name DeepLens asks."""
 
+from functools import cache
 from pathlib import Path
 
 from aws_cdk import Duration, FileSystem, IgnoreMode, RemovalPolicy, aws_lambda
 from constructs import Construct
 
-from stacks.constructs.custom_resource_handler import NOT_SOURCE
+from stacks.config import EnvironmentConfig
 from stacks.constructs.findings import accept_of_function, accept_python_3_12
+from stacks.constructs.lambda_python import ARCHITECTURE, NOT_SOURCE, RUNTIME
 from stacks.constructs.service_role import ServiceLog, lambda_role
 
 SOURCES = Path(__file__).resolve().parents[2] / "lambda_src" / "inference"
+
+_TIMEOUT = Duration.seconds(60)
 
 
 def function_name(environment: str) -> str:
@@ -23,22 +27,20 @@ def function_name(environment: str) -> str:
 class InferenceFunction(Construct):
     """Runs on cameras only: in the cloud it is published, versioned and kept."""
 
-    def __init__(
-        self, scope: Construct, id_: str, *, environment: str, log_retention_days: int
-    ) -> None:
+    def __init__(self, scope: Construct, id_: str, *, environment: EnvironmentConfig) -> None:
         super().__init__(scope, id_)
-        log_group = ServiceLog(self, "Log", retention_days=log_retention_days)
-        role = lambda_role(self, "Role", log_group=log_group)
+        log_group = ServiceLog(self, "Log", retention_days=environment.inference.log_retention_days)
+        role = lambda_role(self, "Role", account=environment.account, log_group=log_group)
         function = aws_lambda.Function(
             self,
             "Function",
-            function_name=function_name(environment),
+            function_name=function_name(environment.name),
             description="Frame → inference → message, on a camera",
-            runtime=aws_lambda.Runtime.PYTHON_3_12,
-            architecture=aws_lambda.Architecture.X86_64,
+            runtime=RUNTIME,
+            architecture=ARCHITECTURE,
             code=aws_lambda.Code.from_asset(str(SOURCES), exclude=NOT_SOURCE),
             handler="handler.lambda_handler",
-            timeout=Duration.seconds(60),
+            timeout=_TIMEOUT,
             role=role,
             log_group=log_group,
             current_version_options=aws_lambda.VersionOptions(removal_policy=RemovalPolicy.RETAIN),
@@ -49,8 +51,13 @@ class InferenceFunction(Construct):
             no_limit="it is published for cameras and never called in the cloud",
             no_queue="it is published for cameras and never called in the cloud",
         )
-        self.version_arn = function.current_version.function_arn
-        self.version = function.current_version.version
-        self.source_hash = FileSystem.fingerprint(
-            str(SOURCES), exclude=NOT_SOURCE, ignore_mode=IgnoreMode.GLOB
-        )
+        published = function.current_version
+        self.version_arn = published.function_arn
+        self.version = published.version
+        self.source_hash = _source_hash()
+
+
+@cache
+def _source_hash() -> str:
+    """The sources are the same for every environment."""
+    return FileSystem.fingerprint(str(SOURCES), exclude=NOT_SOURCE, ignore_mode=IgnoreMode.GLOB)

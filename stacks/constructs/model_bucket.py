@@ -5,20 +5,19 @@ from dataclasses import dataclass, replace
 from aws_cdk import (
     CustomResource,
     Duration,
-    FileAssetPackaging,
     RemovalPolicy,
     Stack,
-    Stage,
     aws_iam,
     aws_kms,
     aws_s3,
 )
 from constructs import Construct
 
-from stacks.config import ARTIFACT_NAME, ModelArtifact, ModelStoreConfig, SigningConfig
+from stacks.config import ARTIFACT_NAME, EnvironmentConfig, ModelArtifact
 from stacks.constructs.custom_resource_handler import CustomResourceHandler
 from stacks.constructs.findings import accept_checkov, accept_wildcards
-from stacks.constructs.staged_file import StagedFile, stage_beside_templates
+from stacks.constructs.staged_file import StackFiles, StagedFile
+from stacks.constructs.statements import Statement, managed_policy
 from stacks.constructs.verification import (
     PublishedStatement,
     VerificationLayer,
@@ -33,8 +32,10 @@ WORK_PREFIXES = ("datasets", "headpose")
 # The head-pose project's own four folders, as its guide names them.
 HEADPOSE_PREFIXES = ("TFartifacts", "customTFcodes", "datasets", "testIMs")
 
-_PUBLISH_TIMEOUT_SECONDS = 600
-_ABANDONED_UPLOAD_DAYS = 7
+_PUBLISH_TIMEOUT = Duration.minutes(10)
+_ABANDONED_UPLOAD = Duration.days(7)
+_ANYBODY = aws_iam.AnyPrincipal()
+_NOT_PUBLIC = aws_s3.BlockPublicAccess.BLOCK_ALL
 _NAMED_BY_DIGEST = (
     "artifacts and assets are named by digests that change with each release: "
     "an open set under one fixed prefix"
@@ -54,12 +55,12 @@ class PublishedArtifact:
 class ModelBucket(Construct):
     """Private, encrypted, versioned, retained; `components/` is written by the publisher alone."""
 
-    def __init__(
-        self, scope: Construct, id_: str, *, settings: ModelStoreConfig, signing: SigningConfig
-    ) -> None:
+    def __init__(self, scope: Construct, id_: str, *, environment: EnvironmentConfig) -> None:
         super().__init__(scope, id_)
+        settings = environment.model_store
         self.bucket_name = settings.bucket_name
-        self._signing = signing
+        self._signing = environment.signing
+        self._place = environment.place
         self.key = aws_kms.Key(
             self,
             "Key",
@@ -67,12 +68,13 @@ class ModelBucket(Construct):
             enable_key_rotation=True,
             removal_policy=RemovalPolicy.RETAIN,
         )
+        self.key_arn = self.key.key_arn
         self.bucket = aws_s3.Bucket(
             self,
             "Bucket",
             # DeepLens reads only from buckets whose names start with "deeplens-".
             bucket_name=settings.bucket_name,
-            block_public_access=aws_s3.BlockPublicAccess.BLOCK_ALL,
+            block_public_access=_NOT_PUBLIC,
             object_ownership=aws_s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
             encryption=aws_s3.BucketEncryption.KMS,
             encryption_key=self.key,
@@ -91,13 +93,15 @@ class ModelBucket(Construct):
             removal_policy=RemovalPolicy.RETAIN,
         )
         # Plain text, so that a reviewer reads whole addresses in the templates.
-        self.bucket_arn = f"arn:{Stack.of(self).partition}:s3:::{settings.bucket_name}"
-        self._components_arn = f"{self.bucket_arn}/{COMPONENTS_PREFIX}/*"
+        self.bucket_arn = self._place.s3_arn(self.bucket_name)
+        self._components_arn = self._place.s3_arn(self.bucket_name, f"{COMPONENTS_PREFIX}/*")
+        # A reference: what is published waits for the bucket.
+        self._bucket_reference = self.bucket.bucket_name
         self._publisher = self._add_publisher()
         self._write_components_once()
 
-    def publish(self, scope: Construct, id_: str, artifact: ModelArtifact) -> PublishedArtifact:
-        """Upload the artifact with the deploy of `scope`'s stack and copy it to its own key."""
+    def publish(self, files: StackFiles, id_: str, artifact: ModelArtifact) -> PublishedArtifact:
+        """Upload the artifact with the deploy of the files' stack and copy it to its own key."""
         expected = expected_of(artifact, self._signing)
         statement = None
         if placed := statement_key(artifact):
@@ -107,7 +111,7 @@ class ModelBucket(Construct):
                 f"s3://{self.bucket_name}/{COMPONENTS_PREFIX}/{key}", digest
             )
         published = self.publish_file(
-            scope,
+            files,
             id_,
             StagedFile(artifact.path, artifact.digest),
             key=f"{artifact.name}/{artifact.digest}/{ARTIFACT_NAME}",
@@ -116,7 +120,7 @@ class ModelBucket(Construct):
         )
         for file, digest in artifact.documents:
             self.publish_file(
-                scope,
+                files,
                 f"{id_}{file.name.partition('.')[0].title()}",
                 StagedFile(file, digest),
                 key=f"{artifact.name}/{digest}/{file.name}",
@@ -126,7 +130,7 @@ class ModelBucket(Construct):
 
     def publish_file(
         self,
-        scope: Construct,
+        files: StackFiles,
         id_: str,
         file: StagedFile,
         *,
@@ -138,23 +142,17 @@ class ModelBucket(Construct):
 
         What is `expected` of a signed release is verified before anything is copied.
         """
-        stack = Stack.of(scope)
-        asset = stack.synthesizer.add_file_asset(
-            source_hash=file.digest,
-            file_name=stage_beside_templates(Stage.of(scope), file),
-            packaging=FileAssetPackaging.FILE,
-            display_name=description,
-        )
+        asset = files.add(file, description)
         key = f"{COMPONENTS_PREFIX}/{key}"
         resource = CustomResource(
-            scope,
+            files.stack,
             id_,
             resource_type="Custom::ModelArtifact",
             service_token=self._publisher.service_token,
             properties={
-                "SourceBucket": asset.bucket_name,
-                "SourceKey": asset.object_key,
-                "Bucket": self.bucket.bucket_name,
+                "SourceBucket": asset.bucket,
+                "SourceKey": asset.key,
+                "Bucket": self._bucket_reference,
                 "Key": key,
                 "Sha256": file.digest,
                 **(expected or {}),
@@ -165,30 +163,30 @@ class ModelBucket(Construct):
     def grant_download(self, role: aws_iam.Role) -> None:
         """Let a role read `components/`, and nothing else, of this bucket."""
         statements = [
-            aws_iam.PolicyStatement(
+            Statement(
                 sid="FindBucket",
                 actions=["s3:GetBucketLocation"],
                 resources=[self.bucket_arn],
             ),
-            aws_iam.PolicyStatement(
+            Statement(
                 sid="DownloadComponents",
                 actions=["s3:GetObject"],
                 resources=[self._components_arn],
             ),
             self._use_key("Decrypt", ["kms:Decrypt"]),
         ]
-        aws_iam.ManagedPolicy(role, "DownloadComponents", roles=[role], statements=statements)
+        managed_policy(role, "DownloadComponents", statements, roles=[role])
         accept_wildcards(role, statements, _NAMED_BY_DIGEST)
 
     def grant_work(self, role: aws_iam.Role) -> None:
         """Let a role read and write `datasets/` and `headpose/`, and nothing else."""
         statements = [
-            aws_iam.PolicyStatement(
+            Statement(
                 sid="ReadAndWriteWork",
                 actions=["s3:GetObject", "s3:PutObject"],
                 resources=[f"{self.bucket_arn}/{prefix}/*" for prefix in WORK_PREFIXES],
             ),
-            aws_iam.PolicyStatement(
+            Statement(
                 sid="ListWork",
                 actions=["s3:ListBucket"],
                 resources=[self.bucket_arn],
@@ -198,47 +196,47 @@ class ModelBucket(Construct):
             ),
             self._use_key("Work", ["kms:Decrypt", "kms:GenerateDataKey"]),
         ]
-        aws_iam.ManagedPolicy(role, "Work", roles=[role], statements=statements)
+        managed_policy(role, "Work", statements, roles=[role])
         accept_wildcards(role, statements, "data sets and their files are an open set by prefix")
 
     def grant_capture(self, role: aws_iam.Role, prefix: str) -> None:
         """Let a role write below a prefix of `datasets/`, and read nothing."""
         statements = [
-            aws_iam.PolicyStatement(
+            Statement(
                 sid="WriteCaptured",
                 actions=["s3:PutObject"],
                 resources=[f"{self.bucket_arn}/{prefix}/*"],
             ),
             self._use_key("Capture", ["kms:GenerateDataKey"]),
         ]
-        aws_iam.ManagedPolicy(role, "Capture", roles=[role], statements=statements)
+        managed_policy(role, "Capture", statements, roles=[role])
         accept_wildcards(role, statements, "captured requests are an open set under one prefix")
 
     def _add_publisher(self) -> CustomResourceHandler:
-        stack = Stack.of(self)
-        assets = (
-            f"arn:{stack.partition}:s3:::cdk-{stack.synthesizer.bootstrap_qualifier}"
-            f"-assets-{stack.account}-{stack.region}/*.zip"
-        )
+        place, qualifier = self._place, Stack.of(self).synthesizer.bootstrap_qualifier
+        assets = f"cdk-{qualifier}-assets-{place.account}-{place.region}"
         return CustomResourceHandler(
             self,
             "Publisher",
             package="model_artifact",
-            timeout_seconds=_PUBLISH_TIMEOUT_SECONDS,
+            account=place.account,
+            timeout=_PUBLISH_TIMEOUT,
             wildcard_reason=_NAMED_BY_DIGEST,
             layers=[VerificationLayer(self, "Verification").version] if self._signing.is_on else (),
             statements=[
-                *([see_roll_back(self)] if self._signing.is_on else []),
-                aws_iam.PolicyStatement(
-                    sid="ReadAsset", actions=["s3:GetObject"], resources=[assets]
+                *([see_roll_back(self, place)] if self._signing.is_on else []),
+                Statement(
+                    sid="ReadAsset",
+                    actions=["s3:GetObject"],
+                    resources=[place.s3_arn(assets, "*.zip")],
                 ),
-                aws_iam.PolicyStatement(
+                Statement(
                     sid="WriteComponents",
                     actions=["s3:GetObject", "s3:PutObject"],
                     resources=[self._components_arn],
                 ),
                 # Without it S3 answers "forbidden" where the object is merely absent.
-                aws_iam.PolicyStatement(
+                Statement(
                     sid="SeeAbsence",
                     actions=["s3:ListBucket"],
                     resources=[self.bucket_arn],
@@ -248,13 +246,14 @@ class ModelBucket(Construct):
             ],
         )
 
-    def _use_key(self, sid: str, actions: list[str]) -> aws_iam.PolicyStatement:
-        region = Stack.of(self).region
-        return aws_iam.PolicyStatement(
+    def _use_key(self, sid: str, actions: list[str]) -> Statement:
+        return Statement(
             sid=f"{sid}WithBucketKey",
             actions=actions,
-            resources=[self.key.key_arn],
-            conditions={"StringEquals": {"kms:ViaService": f"s3.{region}.amazonaws.com"}},
+            resources=[self.key_arn],
+            conditions={
+                "StringEquals": {"kms:ViaService": f"s3.{self._place.region}.amazonaws.com"}
+            },
         )
 
     def _write_components_once(self) -> None:
@@ -281,7 +280,7 @@ class ModelBucket(Construct):
             aws_iam.PolicyStatement(
                 sid=sid,
                 effect=aws_iam.Effect.DENY,
-                principals=[aws_iam.AnyPrincipal()],
+                principals=[_ANYBODY],
                 actions=actions,
                 resources=[self._components_arn],
                 conditions=conditions,
@@ -291,16 +290,17 @@ class ModelBucket(Construct):
 
 def _lifecycle_rules(noncurrent_version_days: int) -> list[aws_s3.LifecycleRule]:
     """Nothing here can expire `components/`: what expires is named by prefix."""
+    noncurrent_version_expiration = Duration.days(noncurrent_version_days)
     return [
         aws_s3.LifecycleRule(
             id="abandoned-uploads",
-            abort_incomplete_multipart_upload_after=Duration.days(_ABANDONED_UPLOAD_DAYS),
+            abort_incomplete_multipart_upload_after=_ABANDONED_UPLOAD,
         ),
         *(
             aws_s3.LifecycleRule(
                 id=f"replaced-{prefix}",
                 prefix=f"{prefix}/",
-                noncurrent_version_expiration=Duration.days(noncurrent_version_days),
+                noncurrent_version_expiration=noncurrent_version_expiration,
             )
             for prefix in WORK_PREFIXES
         ),
@@ -311,7 +311,7 @@ def _access_logs(scope: Construct, retention_days: int) -> aws_s3.Bucket:
     bucket = aws_s3.Bucket(
         scope,
         "AccessLogs",
-        block_public_access=aws_s3.BlockPublicAccess.BLOCK_ALL,
+        block_public_access=_NOT_PUBLIC,
         object_ownership=aws_s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
         # S3 delivers access logs to buckets with SSE-S3 only.
         encryption=aws_s3.BucketEncryption.S3_MANAGED,

@@ -16,6 +16,7 @@ class Notebook(Construct):
         scope: Construct,
         id_: str,
         *,
+        account: str,
         settings: NotebookConfig,
         model_bucket: ModelBucket,
     ) -> None:
@@ -30,7 +31,7 @@ class Notebook(Construct):
             pending_window=Duration.days(7),
         )
         role = aws_iam.Role(
-            self, "Role", assumed_by=service_principal(self, "sagemaker.amazonaws.com")
+            self, "Role", assumed_by=service_principal("sagemaker.amazonaws.com", account=account)
         )
         model_bucket.grant_work(role)
         notebook = aws_sagemaker.CfnNotebookInstance(

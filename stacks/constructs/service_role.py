@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import cast
 
-from aws_cdk import RemovalPolicy, Stack, aws_iam, aws_logs
+from aws_cdk import RemovalPolicy, aws_iam, aws_logs
 from constructs import Construct
 
-from stacks.constructs.findings import accept_checkov
+from stacks.constructs.findings import accept_checkov_of
+from stacks.constructs.statements import Statement, managed_policy
 
 
 class ServiceLog(aws_logs.LogGroup):
@@ -17,10 +18,11 @@ class ServiceLog(aws_logs.LogGroup):
     ) -> None:
         """Make the group; `name` is for services that write to one that they name themselves."""
         super().__init__(scope, id_, log_group_name=name, removal_policy=RemovalPolicy.DESTROY)
+        resource = cast("aws_logs.CfnLogGroup", self.node.default_child)
         # The L2 property is an enumeration of words; days are what an environment file says.
-        cast("aws_logs.CfnLogGroup", self.node.default_child).retention_in_days = retention_days
-        accept_checkov(
-            self,
+        resource.retention_in_days = retention_days
+        accept_checkov_of(
+            resource,
             {
                 "CKV_AWS_158": "CloudWatch Logs encrypts it with its own key; it holds no picture "
                 "and no secret, and a key of ours would be one more way to lose it"
@@ -29,14 +31,14 @@ class ServiceLog(aws_logs.LogGroup):
 
 
 def service_principal(
-    scope: Construct, service: str, *, source_arn: str | None = None
+    service: str, *, account: str, source_arn: str | None = None
 ) -> aws_iam.ServicePrincipal:
-    """Trust a service when it acts for this account, and for `source_arn` where that is known.
+    """Trust a service when it acts for `account`, and for `source_arn` where that is known.
 
     Without these conditions the service could be made to use the role on behalf of a stranger:
     AWS' "confused deputy".
     """
-    conditions = {"StringEquals": {"aws:SourceAccount": Stack.of(scope).account}}
+    conditions = {"StringEquals": {"aws:SourceAccount": account}}
     if source_arn is not None:
         conditions["ArnLike"] = {"aws:SourceArn": source_arn}
     return aws_iam.ServicePrincipal(service, conditions=conditions)
@@ -46,11 +48,12 @@ def lambda_role(
     scope: Construct,
     id_: str,
     *,
+    account: str,
     log_group: aws_logs.ILogGroup,
-    statements: Sequence[aws_iam.PolicyStatement] = (),
+    statements: Sequence[Statement] = (),
 ) -> aws_iam.Role:
     """Make the role; only Lambda in this account may assume it."""
-    write_log = aws_iam.PolicyStatement(
+    write_log = Statement(
         sid="WriteOwnLog",
         actions=["logs:CreateLogStream", "logs:PutLogEvents"],
         # The group's ARN ends in ":*": its streams, which get their names at run time.
@@ -59,8 +62,6 @@ def lambda_role(
     return aws_iam.Role(
         scope,
         id_,
-        assumed_by=service_principal(scope, "lambda.amazonaws.com"),
-        managed_policies=[
-            aws_iam.ManagedPolicy(scope, f"{id_}Policy", statements=[write_log, *statements])
-        ],
+        assumed_by=service_principal("lambda.amazonaws.com", account=account),
+        managed_policies=[managed_policy(scope, f"{id_}Policy", [write_log, *statements])],
     )

@@ -1,10 +1,12 @@
 """The device's cloud identity: the role that a core device's certificate may be exchanged for."""
 
-from aws_cdk import Stack, aws_iam, aws_iot
+from aws_cdk import aws_iam, aws_iot
 from constructs import Construct
 
+from stacks.config import EnvironmentConfig
 from stacks.constructs.findings import accept_wildcards
 from stacks.constructs.service_role import service_principal
+from stacks.constructs.statements import Statement, managed_policy
 
 # The longest that AWS lets a role alias' credentials live without a longer role session.
 _CREDENTIALS_LIFETIME_SECONDS = 3600
@@ -13,15 +15,13 @@ _CREDENTIALS_LIFETIME_SECONDS = 3600
 class TokenExchange(Construct):
     """The token exchange role and its alias."""
 
-    def __init__(self, scope: Construct, id_: str, *, environment: str) -> None:
+    def __init__(self, scope: Construct, id_: str, *, environment: EnvironmentConfig) -> None:
         super().__init__(scope, id_)
-        stack = Stack.of(self)
+        place = environment.place
         # Named, because the role trusts exactly this alias and the alias names the role.
-        self.alias_name = f"deeplens-{environment}-token-exchange"
-        self.alias_arn = stack.format_arn(
-            service="iot", resource="rolealias", resource_name=self.alias_name
-        )
-        write_logs = aws_iam.PolicyStatement(
+        self.alias_name = f"deeplens-{environment.name}-token-exchange"
+        self.alias_arn = place.arn("iot", f"rolealias/{self.alias_name}")
+        write_logs = Statement(
             sid="WriteGreengrassLogs",
             actions=[
                 "logs:CreateLogGroup",
@@ -29,16 +29,16 @@ class TokenExchange(Construct):
                 "logs:DescribeLogStreams",
                 "logs:PutLogEvents",
             ],
-            resources=[stack.format_arn(service="logs", resource="log-group:/aws/greengrass/*")],
+            resources=[place.arn("logs", "log-group:/aws/greengrass/*")],
         )
         self.role = aws_iam.Role(
             self,
             "Role",
             description="What a core device may do in AWS, by its certificate",
             assumed_by=service_principal(
-                self, "credentials.iot.amazonaws.com", source_arn=self.alias_arn
+                "credentials.iot.amazonaws.com", account=place.account, source_arn=self.alias_arn
             ),
-            managed_policies=[aws_iam.ManagedPolicy(self, "WriteLogs", statements=[write_logs])],
+            managed_policies=[managed_policy(self, "WriteLogs", [write_logs])],
         )
         accept_wildcards(
             self,

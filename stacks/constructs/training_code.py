@@ -45,4 +45,4 @@ def training_code() -> StagedFile:
             tar.addfile(member, io.BytesIO(data))
     file = Path(tempfile.mkdtemp(prefix="deeplens-training-")) / "sourcedir.tar.gz"
     file.write_bytes(content.getvalue())
-    return StagedFile(file, hashlib.sha256(content.getvalue()).hexdigest())
+    return StagedFile(file, hashlib.sha256(content.getvalue()).hexdigest(), ".tar.gz")

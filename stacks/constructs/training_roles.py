@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 
-from aws_cdk import Stack, aws_iam
+from aws_cdk import aws_iam
 from constructs import Construct
 
+from stacks.config import Place
 from stacks.config.deep_learning_containers import ContainerImage
 from stacks.constructs.container_statements import container_statements
 from stacks.constructs.findings import accept_wildcards
 from stacks.constructs.model_bucket import ModelBucket
 from stacks.constructs.service_role import service_principal
+from stacks.constructs.statements import Statement, managed_policy
 
 _METRICS = ["/aws/sagemaker/ProcessingJobs", "/aws/sagemaker/TrainingJobs"]
 _NAMED_AT_RUN_TIME = (
@@ -29,16 +31,17 @@ class TrainingRoles(Construct):
         id_: str,
         *,
         model_bucket: ModelBucket,
+        place: Place,
         code_arn: str,
         images: Sequence[ContainerImage],
         model_package_group: str,
     ) -> None:
         super().__init__(scope, id_)
-        stack = Stack.of(self)
+        self._account = place.account
         jobs = [
-            aws_iam.PolicyStatement(sid="ReadCode", actions=["s3:GetObject"], resources=[code_arn]),
+            Statement(sid="ReadCode", actions=["s3:GetObject"], resources=[code_arn]),
             *container_statements(images, metrics=_METRICS),
-            aws_iam.PolicyStatement(
+            Statement(
                 sid="WriteLogs",
                 actions=[
                     "logs:CreateLogGroup",
@@ -46,21 +49,14 @@ class TrainingRoles(Construct):
                     "logs:DescribeLogStreams",
                     "logs:PutLogEvents",
                 ],
-                resources=[
-                    f"arn:{stack.partition}:logs:{stack.region}:{stack.account}:log-group:{name}:*"
-                    for name in _METRICS
-                ],
+                resources=[place.arn("logs", f"log-group:{name}:*") for name in _METRICS],
             ),
         ]
         self.jobs = self._role("Jobs", jobs)
         model_bucket.grant_work(self.jobs)
 
-        def arn(kind: str, name: str) -> str:
-            return stack.format_arn(service="sagemaker", resource=kind, resource_name=name)
-
-        group = arn("model-package-group", model_package_group)
         pipeline = [
-            aws_iam.PolicyStatement(
+            Statement(
                 sid="RunJobs",
                 actions=[
                     "sagemaker:AddTags",
@@ -72,10 +68,11 @@ class TrainingRoles(Construct):
                     "sagemaker:StopTrainingJob",
                 ],
                 resources=[
-                    arn(kind, f"{JOB_PREFIX}*") for kind in ("processing-job", "training-job")
+                    place.arn("sagemaker", f"{kind}/{JOB_PREFIX}*")
+                    for kind in ("processing-job", "training-job")
                 ],
             ),
-            aws_iam.PolicyStatement(
+            Statement(
                 sid="RegisterModels",
                 actions=[
                     "sagemaker:AddTags",
@@ -83,9 +80,12 @@ class TrainingRoles(Construct):
                     "sagemaker:DescribeModelPackage",
                     "sagemaker:DescribeModelPackageGroup",
                 ],
-                resources=[group, arn("model-package", f"{model_package_group}/*")],
+                resources=[
+                    place.arn("sagemaker", f"model-package-group/{model_package_group}"),
+                    place.arn("sagemaker", f"model-package/{model_package_group}/*"),
+                ],
             ),
-            aws_iam.PolicyStatement(
+            Statement(
                 sid="GiveJobsTheirRole",
                 actions=["iam:PassRole"],
                 resources=[self.jobs.role_arn],
@@ -96,12 +96,12 @@ class TrainingRoles(Construct):
         # The pipeline reads what the verification wrote, to decide.
         model_bucket.grant_work(self.pipeline)
 
-    def _role(self, id_: str, statements: list[aws_iam.PolicyStatement]) -> aws_iam.Role:
+    def _role(self, id_: str, statements: list[Statement]) -> aws_iam.Role:
         role = aws_iam.Role(
             self,
             id_,
-            assumed_by=service_principal(self, "sagemaker.amazonaws.com"),
-            managed_policies=[aws_iam.ManagedPolicy(self, f"{id_}Policy", statements=statements)],
+            assumed_by=service_principal("sagemaker.amazonaws.com", account=self._account),
+            managed_policies=[managed_policy(self, f"{id_}Policy", statements)],
         )
         accept_wildcards(self, statements, _NAMED_AT_RUN_TIME)
         return role

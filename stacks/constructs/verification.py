@@ -10,10 +10,12 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
-from aws_cdk import Stack, Stage, aws_iam, aws_lambda
+from aws_cdk import Stack, Stage, aws_lambda
 from constructs import Construct
 
-from stacks.config import ConfigError, ModelArtifact, SigningConfig
+from stacks.config import ConfigError, ModelArtifact, Place, SigningConfig
+from stacks.constructs.lambda_python import ARCHITECTURE, RUNTIME
+from stacks.constructs.statements import Statement
 
 _ROOT = Path(__file__).resolve().parents[2]
 # AWS' own C library with AWS-LC, for Lambda's Python: `make setup` puts the locked wheel there.
@@ -44,8 +46,8 @@ class VerificationLayer(Construct):
             "Layer",
             description="Signed releases: the camera's own reader, and AWS' cryptography",
             code=aws_lambda.Code.from_asset(str(archive), asset_hash=digest),
-            compatible_runtimes=[aws_lambda.Runtime.PYTHON_3_12],
-            compatible_architectures=[aws_lambda.Architecture.X86_64],
+            compatible_runtimes=[RUNTIME],
+            compatible_architectures=[ARCHITECTURE],
         )
 
 
@@ -87,18 +89,14 @@ def camera_variables(artifact: ModelArtifact, signing: SigningConfig) -> dict[st
     return {name: value for name, value in variables.items() if value}
 
 
-def see_roll_back(scope: Construct) -> aws_iam.PolicyStatement:
+def see_roll_back(scope: Construct, place: Place) -> Statement:
     """Let the publisher see whether CloudFormation rolls back the stack that asks it."""
     stage = Stage.of(scope)
     name = stage.stage_name if stage else Stack.of(scope).stack_name
-    return aws_iam.PolicyStatement(
+    return Statement(
         sid="SeeWhetherTheStackRollsBack",
         actions=["cloudformation:DescribeStacks"],
-        resources=[
-            Stack.of(scope).format_arn(
-                service="cloudformation", resource=f"stack/{name}-Inference/*"
-            )
-        ],
+        resources=[place.arn("cloudformation", f"stack/{name}-Inference/*")],
     )
 
 
