@@ -202,7 +202,13 @@ check: synth .venv-checkov/.ready ## Style, types, import contracts; cdk-nag, cf
 	.venv/bin/lint-imports
 	$(PYTHON) -m tools.check_templates
 
+# In the order of pyproject.toml, each file in one process. Where four processes share two processors,
+# TensorFlow's own threads are in each other's way.
+SIDE_BY_SIDE = -q --numprocesses=4 --dist=loadfile --no-loadscope-reorder
 .PHONY: test
+test: export TF_NUM_INTRAOP_THREADS = 1
+test: export TF_NUM_INTEROP_THREADS = 1
+test: export OMP_NUM_THREADS = 1
 test: setup .venv-checkov/.ready peers ## Every test: units, synthesis, embedded AWS, a deploy from end to end
-	.venv-local-aws/bin/python -m pytest -q --numprocesses=4 --dist=loadfile --no-loadscope-reorder tests/emulator
-	$(PYTHON) -m pytest -q --numprocesses=4 --dist=loadfile --no-loadscope-reorder
+	.venv-local-aws/bin/python -m pytest $(SIDE_BY_SIDE) tests/emulator
+	$(PYTHON) -m pytest $(SIDE_BY_SIDE)
