@@ -39,7 +39,9 @@ PARTS: dict[str, Measure] = {
 @click.command()
 @click.option("--part", "names", multiple=True, type=click.Choice(list(PARTS)), help="Only these.")
 @click.option("--rounds", type=click.IntRange(1, 50), default=5, show_default=True)
-@click.option("--write", is_flag=True, help="Rewrite the measured part of docs/performance.md.")
+@click.option(
+    "--write", is_flag=True, help="Rewrite the tables of these parts in docs/performance.md."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 def main(names: tuple[str, ...], rounds: int, *, write: bool, as_json: bool) -> None:
     """Measure the daily loop; nothing else should run meanwhile.

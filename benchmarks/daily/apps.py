@@ -4,7 +4,7 @@ import json
 import shutil
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.daily.timing import ROOT, Command
@@ -38,21 +38,19 @@ class Apps:
     def ours(self, *, environment: str | None = None) -> Command:
         """`app.py`, with nothing kept from before."""
         return self._fresh(
-            self._python(
+            self._app(
                 f"ours-{environment or 'all'}",
-                self.checkout / "app.py",
-                {"CDK_VALIDATION": "false"},
                 **({"environment": environment} if environment else {}),
             )
         )
 
     def kept(self) -> Command:
         """`app.py` with whatever is kept: what `unchanged` finds."""
-        return self._python("kept", self.checkout / "app.py", {"CDK_VALIDATION": "false"})
+        return self._app("kept")
 
     def unchanged(self) -> Command:
         """`app.py` again, from the same inputs."""
-        return self._python("unchanged", self.checkout / "app.py", {"CDK_VALIDATION": "false"})
+        return self._app("unchanged")
 
     def javascript(self, *, validated: bool) -> Command:
         """The equal application in JavaScript."""
@@ -66,6 +64,16 @@ class Apps:
         script = PEERS / "troposphere_app.py"
         return Command([_BENCHMARKS_PYTHON, script, output], self._variables(output))
 
+    def _app(self, name: str, **context: str) -> Command:
+        """Run `app.py` with the options that cdk.json gives to Python, and without validation."""
+        command = self._python(
+            name, self.checkout / "app.py", {"CDK_VALIDATION": "false"}, **context
+        )
+        settings = json.loads((ROOT / "cdk.json").read_text(encoding="utf-8"))
+        _, *options, _ = settings["app"].split()
+        python, script = command.words
+        return replace(command, words=[python, *options, script])
+
     def _python(
         self, name: str, script: Path, variables: Mapping[str, str] | None = None, **context: str
     ) -> Command:
@@ -75,7 +83,7 @@ class Apps:
 
     def _fresh(self, command: Command) -> Command:
         kept = self.checkout / ".local" / "synthesis"
-        return Command(command.words, command.variables, command.folder, lambda: _remove(kept))
+        return replace(command, before=lambda: _remove(kept))
 
     def _variables(self, output: Path, **context: str) -> dict[str, str]:
         flags = json.loads((ROOT / "cdk.json").read_text(encoding="utf-8"))["context"]

@@ -1,10 +1,12 @@
 """What was measured, beside its goal; and the page that has it."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 _BEGIN = "<!-- measured: begin -->"
 _END = "<!-- measured: end -->"
+_SECTION = re.compile(r"^(?=### )", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -58,17 +60,20 @@ def plain(what: str, value: float, unit: str) -> Figure:
 
 
 def in_page(page: str, parts: Sequence[Part], machine: str) -> str:
-    """Return the page with its measured sections replaced.
+    """Return the page with the sections of `parts` replaced; those of other parts stay.
 
     Raises:
         ValueError: the page has no place for them.
     """
     before, found, rest = page.partition(_BEGIN)
-    _, ended, after = rest.partition(_END)
+    old, ended, after = rest.partition(_END)
     if not found or not ended:
         raise ValueError(f"the page has no lines {_BEGIN} and {_END}")
-    sections = "\n\n".join([machine, *(part.markdown() for part in parts)])
-    return f"{before}{_BEGIN}\n\n{sections}\n\n{_END}{after}"
+    sections = {section.partition("\n")[0]: section.strip() for section in _SECTION.split(old)[1:]}
+    for part in parts:
+        sections[f"### {part.title}"] = part.markdown()
+    text = "\n\n".join([machine, *sections.values()])
+    return f"{before}{_BEGIN}\n\n{text}\n\n{_END}{after}"
 
 
 def _number(value: float) -> str:

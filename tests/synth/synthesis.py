@@ -43,9 +43,10 @@ def synthesize(
     **context: str,
 ) -> subprocess.CompletedProcess[str]:
     """Write the cloud assembly of `environments` into `folder`; `within` begins the command."""
-    flags = json.loads((checkout / "cdk.json").read_text(encoding="utf-8"))["context"]
+    settings = json.loads((checkout / "cdk.json").read_text(encoding="utf-8"))
+    _, *options, script = settings["app"].split()
     return subprocess.run(
-        [*within, sys.executable, checkout / "app.py"],
+        [*within, sys.executable, *options, checkout / script],
         cwd=checkout,
         check=False,
         capture_output=True,
@@ -55,7 +56,9 @@ def synthesize(
             "PATH": f"{ROOT}/.venv/bin:{os.environ['PATH']}",
             "PYTHONPATH": str(checkout),
             "CDK_OUTDIR": str(folder),
-            "CDK_CONTEXT_JSON": json.dumps({**flags, "environments": str(environments), **context}),
+            "CDK_CONTEXT_JSON": json.dumps(
+                {**settings["context"], "environments": str(environments), **context}
+            ),
             # Validation is what `make check` does, on everything.
             "CDK_VALIDATION": "false",
         },
