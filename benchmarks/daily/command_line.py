@@ -34,3 +34,16 @@ def cdk(checkout: Checkout, *words: str, within: Path | None = None) -> Command:
         },
         within or checkout.root,
     )
+
+
+def synthesized(checkout: Checkout, environments: Path, assembly: Path) -> Path:
+    """Synthesize `environments` into the folder `assembly`, and return it."""
+    cdk(
+        checkout,
+        "synth",
+        "--quiet",
+        "--no-validation",
+        f"--output={assembly}",
+        f"--context=environments={environments}",
+    )()
+    return assembly

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.daily.apps import PEERS, copies_of_dev
-from benchmarks.daily.command_line import PREBUILT, cdk
+from benchmarks.daily.command_line import PREBUILT, cdk, synthesized
 from benchmarks.daily.figures import Part, at_most, plain
 from benchmarks.daily.timing import ROOT, Command, Run, interleaved, ratio, seconds
 from model_tools.shapes.scenes import write_scenes
@@ -74,15 +74,7 @@ def _first_deploys(
 ) -> dict[str, list[Run]]:
     """Deploy environments that were never deployed: two in each round."""
     environments = copies_of_dev(folder / "environments", 2 * rounds + 1)
-    assembly = folder / "prebuilt"
-    cdk(
-        checkout,
-        "synth",
-        "--quiet",
-        "--no-validation",
-        f"--output={assembly}",
-        f"--context=environments={environments}",
-    )()
+    assembly = synthesized(checkout, environments, folder / "prebuilt")
     runs: dict[str, list[Run]] = {"bare deploy": [], "deploy": []}
     for number in range(1, 2 * rounds + 1, 2):
         told(f"first deploys, round {(number + 1) // 2} of {rounds}")

@@ -7,7 +7,7 @@ from pathlib import Path
 import boto3
 
 from benchmarks.daily.apps import copies_of_dev
-from benchmarks.daily.command_line import PREBUILT, cdk
+from benchmarks.daily.command_line import PREBUILT, cdk, synthesized
 from benchmarks.daily.figures import Figure, Part
 from benchmarks.daily.large import LARGE_MIB, enlarge
 from stacks.config import load_environment
@@ -35,7 +35,7 @@ def large_deploys(folder: Path, _rounds: int, told: Callable[[str], None]) -> Pa
             digest = enlarge(site / "models" / pin.name, pin.digest)
             for name in large:
                 _pin(environments / f"{name}.toml", pin.digest, digest)
-            assembly = _synthesize(checkout, environments, folder / f"{count}-assembly")
+            assembly = synthesized(checkout, environments, folder / f"{count}-assembly")
             seconds = {
                 artifact: _deploy(checkout, assembly, names, told)
                 for artifact, names in (("small", small), ("large", large))
@@ -61,18 +61,6 @@ def _environments(count: int) -> str:
 
 def _pin(file: Path, old: str, new: str) -> None:
     file.write_text(file.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
-
-
-def _synthesize(checkout: Checkout, environments: Path, assembly: Path) -> Path:
-    cdk(
-        checkout,
-        "synth",
-        "--quiet",
-        "--no-validation",
-        f"--output={assembly}",
-        f"--context=environments={environments}",
-    )()
-    return assembly
 
 
 def _deploy(
