@@ -87,6 +87,8 @@ def shell(environment: EnvironmentConfig, endpoint: Endpoint) -> dict[str, str]:
         "AWS_SECRET_ACCESS_KEY": "local",
         "AWS_REGION": environment.region,
         "AWS_EC2_METADATA_DISABLED": "true",
+        # The command line is one file of 20 MB: compiled once.
+        "NODE_COMPILE_CACHE": str(LOCAL / "node"),
     }
 
 

@@ -67,11 +67,12 @@ def main(names: tuple[str, ...], rounds: int, *, write: bool, as_json: bool) -> 
                 sys.exit(1)
         parts.append(part)
         _show(console, part)
+        if write:
+            page = PAGE.read_text(encoding="utf-8")
+            PAGE.write_text(in_page(page, [part], _machine()), encoding="utf-8")
     if as_json:
         json.dump([asdict(part) for part in parts], answer, indent=2)
     answer.close()
-    if write:
-        PAGE.write_text(in_page(PAGE.read_text("utf-8"), parts, _machine()), encoding="utf-8")
 
 
 def _scratch() -> Path:

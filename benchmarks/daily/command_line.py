@@ -2,15 +2,13 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.daily.apps import CDK, NODE
 from benchmarks.daily.timing import ROOT, Command
 from stacks.config import load_environment
 from tests.local.checkout import Checkout
-
-# How `make deploy` deploys.
-PREBUILT = ("--method=direct", "--concurrency=6")
 
 _DEV = ROOT / "environments" / "dev.toml"
 
@@ -34,6 +32,15 @@ def cdk(checkout: Checkout, *words: str, within: Path | None = None) -> Command:
         },
         within or checkout.root,
     )
+
+
+def prebuilt(checkout: Checkout, assembly: Path, *stacks: str) -> Command:
+    """Deploy `stacks` of a cloud assembly, as `make deploy` does after its synthesis."""
+    command = cdk(
+        checkout, "deploy", *stacks, f"--app={assembly}", "--method=direct", "--concurrency=6"
+    )
+    compiled = {"NODE_COMPILE_CACHE": str(checkout.root / ".local" / "node")}
+    return replace(command, variables={**command.variables, **compiled})
 
 
 def synthesized(checkout: Checkout, environments: Path, assembly: Path) -> Path:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.daily.apps import PEERS, copies_of_dev
-from benchmarks.daily.command_line import PREBUILT, cdk, synthesized
+from benchmarks.daily.command_line import cdk, prebuilt, synthesized
 from benchmarks.daily.figures import Part, at_most, plain
 from benchmarks.daily.timing import ROOT, Command, Run, interleaved, ratio, seconds
 from model_tools.shapes.scenes import write_scenes
@@ -65,7 +65,7 @@ def _nothing_new(checkout: Checkout, folder: Path) -> dict[str, Command]:
         "bare diff": _bare(checkout, folder, "diff", "dev/*", environments),
         "diff": cdk(checkout, "diff", "dev/*"),
         "bare deploy": _bare(checkout, folder, "deploy", "dev/*", environments),
-        "deploy": cdk(checkout, "deploy", "dev/*", "--app=cdk.out", *PREBUILT),
+        "deploy": prebuilt(checkout, checkout.root / "cdk.out", "dev/*"),
     }
 
 
@@ -78,9 +78,9 @@ def _first_deploys(
     runs: dict[str, list[Run]] = {"bare deploy": [], "deploy": []}
     for number in range(1, 2 * rounds + 1, 2):
         told(f"first deploys, round {(number + 1) // 2} of {rounds}")
-        bare, prebuilt = f"copy{number:03}/*", f"copy{number + 1:03}/*"
-        runs["bare deploy"].append(_bare(checkout, folder, "deploy", bare, environments)())
-        runs["deploy"].append(cdk(checkout, "deploy", prebuilt, f"--app={assembly}", *PREBUILT)())
+        one, other = f"copy{number:03}/*", f"copy{number + 1:03}/*"
+        runs["bare deploy"].append(_bare(checkout, folder, "deploy", one, environments)())
+        runs["deploy"].append(prebuilt(checkout, assembly, other)())
     return runs
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import boto3
 
 from benchmarks.daily.apps import copies_of_dev
-from benchmarks.daily.command_line import PREBUILT, cdk, synthesized
+from benchmarks.daily.command_line import prebuilt, synthesized
 from benchmarks.daily.figures import Figure, Part
 from benchmarks.daily.large import LARGE_MIB, enlarge
 from stacks.config import load_environment
@@ -66,8 +66,7 @@ def _pin(file: Path, old: str, new: str) -> None:
 def _deploy(
     checkout: Checkout, assembly: Path, names: Iterable[str], told: Callable[[str], None]
 ) -> float:
-    stacks = [f"{name}/*" for name in names]
-    seconds = cdk(checkout, "deploy", *stacks, f"--app={assembly}", *PREBUILT)().seconds
+    seconds = prebuilt(checkout, assembly, *(f"{name}/*" for name in names))().seconds
     told(f"deployed in {seconds:.1f} s")
     return seconds
 

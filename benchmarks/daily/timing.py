@@ -66,7 +66,7 @@ class Command:
         if process.returncode:
             line = " ".join(str(word) for word in self.words)
             raise BenchmarkError(
-                f"{line} ended with {process.returncode}:\n{(errors or said)[-2000:]}"
+                f"{line} ended with {process.returncode}:\n{said[-2000:]}{errors[-2000:]}"
             )
         return Run(seconds, peak_mib, said)
 
