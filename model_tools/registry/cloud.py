@@ -7,7 +7,7 @@ A project's verdict is on its deployments: `Custom::DeepLensProject` tags what p
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
@@ -77,6 +77,9 @@ class Cloud:
 
     embedded: Path | None = None
     role: str | None = None
+    _sessions: dict[str, boto3.Session] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def deployments(self, environment: Environment) -> list[Deployed]:
         """Return the fleet's deployments that carry a release, newest first."""
@@ -158,18 +161,31 @@ class Cloud:
 
     def client(self, place: Place, service: str) -> Any:
         """Return a client of a service in the account and Region of a place."""
-        connect: Any = self._session(place).client  # its stub wants a literal name
-        return connect(service, **self._more())
-
-    def _session(self, place: Place) -> boto3.Session:
-        """Connect to a place's account: its profile `deeplens-<name>`, else the usual."""
+        connect: Any  # its stubs want a literal name
         if self.embedded:
-            return boto3.Session(
+            connect = boto3.client
+            return connect(
+                service,
+                endpoint_url=_endpoint(self.embedded),
                 aws_access_key_id=place.account,
                 # The embedded AWS checks no signature.
                 aws_secret_access_key="local",  # noqa: S106
                 region_name=place.region,
             )
+        connect = self._session(place).client
+        return connect(service)
+
+    def _session(self, place: Place) -> boto3.Session:
+        """Connect to a place's account, once."""
+        if self.role:
+            # Its credentials end after an hour, and a gate may wait for longer.
+            return self._connect(place)
+        if place.name not in self._sessions:
+            self._sessions[place.name] = self._connect(place)
+        return self._sessions[place.name]
+
+    def _connect(self, place: Place) -> boto3.Session:
+        """Take a place's profile `deeplens-<name>`, else the usual credentials."""
         profile = f"deeplens-{place.name}"
         known = boto3.Session().available_profiles
         session = boto3.Session(
@@ -194,17 +210,6 @@ class Cloud:
             )
         return session
 
-    def _more(self) -> dict[str, str]:
-        if self.embedded is None:
-            return {}
-        try:
-            found = json.loads(self.embedded.read_text(encoding="utf-8"))
-            return {"endpoint_url": found["endpoint_url"]}
-        except (OSError, ValueError, KeyError):
-            raise RegistryError(
-                f"{self.embedded}: the embedded AWS does not run; start it with `make local-up`"
-            ) from None
-
 
 @contextmanager
 def asking(name: str) -> Iterator[None]:
@@ -220,8 +225,18 @@ def asking(name: str) -> Iterator[None]:
         raise RegistryError(f"{name}: AWS cannot be asked: {error}") from None
 
 
+def _endpoint(embedded: Path) -> str:
+    """Return where the embedded AWS of an `endpoint.json` listens."""
+    try:
+        return str(json.loads(embedded.read_text(encoding="utf-8"))["endpoint_url"])
+    except (OSError, ValueError, KeyError):
+        raise RegistryError(
+            f"{embedded}: the embedded AWS does not run; start it with `make local-up`"
+        ) from None
+
+
 def _deployments(greengrass: Any, environment: Environment) -> Iterator[Deployed]:
-    partition = boto3.Session().get_partition_for_region(environment.region)
+    partition = greengrass.meta.partition
     target = (
         f"arn:{partition}:iot:{environment.region}:{environment.account}"
         f":thinggroup/{environment.thing_group}"
