@@ -49,7 +49,8 @@ def isolated(
         # Such a process may have no children; ours have their limits already.
         return work(*arguments, **options)
     chosen = limits or Limits()
-    context = multiprocessing.get_context("spawn")
+    # Who asks for many of them may have TensorFlow loaded once, in the server.
+    context = multiprocessing.get_context("forkserver")
     receiver, sender = context.Pipe(duplex=False)
     with tempfile.NamedTemporaryFile(prefix="model-tools-") as said:
         process = context.Process(

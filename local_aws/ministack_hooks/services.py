@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from ministack import app
-from ministack.core import lambda_runtime
+from ministack.core import lambda_runtime, router
 from ministack.core.responses import get_account_id, get_region, request_scope
 from ministack.services.cloudformation import provisioners
 
@@ -85,6 +85,8 @@ def register_service(
     app.SERVICE_REGISTRY[name] = {"module": name}
     app.SERVICE_HANDLERS[name] = module.handle_request
     app._state_map[name] = name
+    # For a name that it does not know, the router reads every service model of botocore: seconds.
+    router.SERVICE_PATTERNS.setdefault(name, {})
 
 
 def register_role_aliases(aliases: RoleAliases) -> None:

@@ -16,6 +16,7 @@ PRIVATE_NAMES = {
     "ministack.core.responses": [
         "_WIRE_CT_SUCCESS_OVERRIDE", "get_account_id", "get_region", "request_scope",
     ],
+    "ministack.core.router": ["SERVICE_PATTERNS"],
     "ministack.services.cloudformation.provisioners": [
         "_RESOURCE_HANDLERS", "_S3_BUCKET_CONFIGURATIONS", "_physical_name",
     ],

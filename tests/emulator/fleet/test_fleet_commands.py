@@ -66,7 +66,8 @@ def test_status_stop_and_roll_back(
         bring(cloudformation, site, 2)
         status = json.loads(fleet("status", "--json"))
         assert {one["model_digest"] for one in status["devices"]} == {digest(2)}
-        assert all(thing in fleet("status") for thing in site.things)
+        shown = fleet("status")
+        assert all(thing in shown for thing in site.things)
         releases = json.loads(fleet("project", "--json"))["deployments"]
         assert [one["model_digest"] for one in releases] == [digest(2), digest(1)]
         assert all(one["proven"] for one in releases)
