@@ -287,14 +287,15 @@ def _say_live_view(environment: EnvironmentConfig, thing: str) -> None:
     """Say where the camera's live view is, once its function runs, if it has one."""
     if environment.inference.live_view_port is None:
         return
-    component = f"deeplens.{environment.name}.inference"
+    component = embedded.inference_component(environment)
+    file = embedded.core_files(thing).work(component) / "state" / "live-view.url"
     give_up_at = time.monotonic() + _LIVE_VIEW_SECONDS
     while time.monotonic() < give_up_at:
-        for file in (LOCAL / "cores" / thing).rglob(f"{component}/state/live-view.url"):
+        if file.is_file():
             click.echo(f"live view, while the camera runs: {file.read_text('utf-8').strip()}")
             return
         time.sleep(0.2)
-    click.echo(f"no live view yet; see the camera's state folder, below .local/cores/{thing}")
+    click.echo(f"no live view yet; it will be in {file.relative_to(ROOT)}")
 
 
 def _wait_for_core(log: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import boto3
 
 from demo.processes import CommandFailed, run, running
+from local_aws.core_device.layout import Layout
 from stacks.config import EnvironmentConfig
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -127,6 +128,16 @@ def provision(environment: EnvironmentConfig, endpoint: Endpoint, thing: str) ->
 def core_command(thing: str, camera_folder: Path) -> list[str | Path]:
     """Return the command line of a virtual core device."""
     return [*LOCAL_AWS, "core", "run", "--thing", thing, "--camera-folder", camera_folder]
+
+
+def core_files(thing: str) -> Layout:
+    """Return where a virtual core device keeps its things."""
+    return Layout.of(thing, LOCAL / "cores")
+
+
+def inference_component(environment: EnvironmentConfig) -> str:
+    """Return the name of the component that runs the camera loop."""
+    return f"deeplens.{environment.name}.inference"
 
 
 def _wait_until_ready(server: subprocess.Popen[bytes], log: Path) -> Endpoint:

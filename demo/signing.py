@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from demo.embedded import LOCAL, LOGS, ROOT
+from demo.embedded import LOCAL, LOGS, ROOT, core_files, inference_component
 from demo.processes import CommandFailed, run
 from stacks.config import STATEMENT_NAME, EnvironmentConfig
 
@@ -59,15 +59,16 @@ def say_verified(environment: EnvironmentConfig, thing: str, *, patience_seconds
     if not _statement(environment).is_file():
         return
     verified = f"verified: release {_release(environment)} of "
+    log = core_files(thing).log(inference_component(environment))
     give_up_at = time.monotonic() + patience_seconds
     while time.monotonic() < give_up_at:
-        for log in (LOCAL / "cores" / thing).rglob(f"*{environment.name}.inference*.log"):
-            for line in reversed(log.read_text("utf-8", "replace").splitlines()):
-                if verified in line:
-                    click.echo(f"  the camera {line[line.index(verified) :]}")
-                    return
+        said = log.read_text("utf-8", "replace").splitlines() if log.is_file() else []
+        for line in reversed(said):
+            if verified in line:
+                click.echo(f"  the camera {line[line.index(verified) :]}")
+                return
         time.sleep(0.2)
-    click.echo(f"  no word of a signature in the logs below .local/cores/{thing}")
+    click.echo(f"  no word of a signature in {log.relative_to(ROOT)}")
 
 
 def _statement(environment: EnvironmentConfig) -> Path:
