@@ -19,6 +19,7 @@ from local_aws.ministack_hooks import (
     s3_copies,
     sagemaker,
     services,
+    stacks,
     topic_rules,
 )
 from local_aws.ministack_hooks.cloud import MinistackCloud
@@ -49,6 +50,7 @@ class EmbeddedAws:
         broker.bind_broker_to_loopback()
         broker.enforce_certificate_policies()
         s3_copies.complete_copies()
+        stacks.answer_at_the_end()
         properties.apply_dropped_properties()
         topic_rules.complete_rule_actions()
         monitoring.extract_embedded_metrics()
