@@ -31,16 +31,22 @@ def listen_to_broker(listener: Listener) -> None:
 
 
 def bind_broker_to_loopback() -> None:
-    """Make the MQTT listener bind 127.0.0.1; ministack has 0.0.0.0 written into its start."""
+    """Make the MQTT listener bind 127.0.0.1, with TLS from its first connection on.
+
+    ministack has 0.0.0.0 written into its start. It also accepts in plain and upgrades later, for
+    which it pauses reading; Python 3.11.2 reads all the same, and the client's hello is lost.
+    """
 
     async def start_on_loopback() -> None:
         if iot._mtls_server is not None:
             return
-        loop = asyncio.get_running_loop()
-        iot._mtls_server = await loop.create_server(
-            iot._MtlsAcceptor, host=LOOPBACK, port=iot._mtls_port()
+        iot._mtls_server = await asyncio.start_server(
+            iot._mtls_handle_conn,
+            host=LOOPBACK,
+            port=iot._mtls_port(),
+            ssl=await asyncio.to_thread(iot._mtls_build_ssl_context),
         )
-        iot._mtls_loop = loop
+        iot._mtls_loop = asyncio.get_running_loop()
 
     iot._mtls_start_locked = start_on_loopback
 

@@ -32,10 +32,11 @@ PRIVATE_NAMES = {
     "ministack.services.eventbridge": ["_put_events"],
     "ministack.services.iam": ["_roles"],
     "ministack.services.iot": [
-        "_MtlsAcceptor", "_WSSession", "_cancel_job", "_create_job", "_dispatch_rule_action",
+        "_WSSession", "_cancel_job", "_create_job", "_dispatch_rule_action",
         "_job_target_resolve", "_jobs",
         "_mqtt_policy_allows", "_mqtt_policy_context", "_mtls_active_registrations",
-        "_mtls_ensure_server_cert", "_mtls_loop", "_mtls_port", "_mtls_refusal_reason",
+        "_mtls_build_ssl_context", "_mtls_ensure_server_cert", "_mtls_handle_conn", "_mtls_loop",
+        "_mtls_port", "_mtls_refusal_reason",
         "_mtls_server", "_mtls_start_locked", "_thing_group_arn", "_thing_groups", "_things",
         "broker_publish", "get_ca_cert_pem", "jobs_describe_execution", "mtls_is_listening",
     ],
@@ -74,6 +75,8 @@ SIGNATURES = {
     "ministack.services.lambda_svc._emit_lambda_metrics": [
         "function_name", "duration_ms", "error", "throttle",
     ],
+    "ministack.services.iot._mtls_build_ssl_context": [],
+    "ministack.services.iot._mtls_handle_conn": ["reader", "writer"],
     "ministack.services.iot._create_job": ["job_id", "payload"],
     "ministack.services.iot._cancel_job": ["job_id", "payload", "qp"],
     "ministack.services.iot.broker_publish": [
