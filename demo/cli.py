@@ -17,6 +17,7 @@ from pathlib import Path
 from types import FrameType
 
 import click
+from botocore.exceptions import BotoCoreError, ClientError
 
 from demo import deployment, embedded, iris, signing
 from demo.embedded import LOCAL, LOGS, ROOT, Endpoint
@@ -248,7 +249,7 @@ def _subscribed(
     subscription = Subscription(
         Broker(endpoint.mqtt_host, endpoint.mqtt_port, endpoint.ca_file),
         identity,
-        environment.inference.topic.replace("{thing}", "+"),
+        environment.inference.topic_filter,
         lambda topic, payload: messages.put(Message(topic, payload)),
     )
     try:
@@ -332,8 +333,10 @@ def _told() -> Iterator[None]:
     """Turn what a user can cause into one message and an exit code."""
     try:
         yield
-    except (CommandFailed, ConfigError) as error:
+    except (CommandFailed, ConfigError, ConnectionError) as error:
         raise click.ClickException(str(error)) from None
+    except (BotoCoreError, ClientError) as error:
+        raise click.ClickException(f"the embedded AWS: {error}; see the logs in {LOGS}") from None
     except Interrupted:
         click.echo("interrupted; everything that was started is stopped", err=True)
         sys.exit(_INTERRUPTED)

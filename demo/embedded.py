@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import boto3
+from botocore.exceptions import ClientError
 
 from demo.processes import CommandFailed, run, running
 from local_aws.core_device.layout import Layout
@@ -94,9 +95,20 @@ def shell(environment: EnvironmentConfig, endpoint: Endpoint) -> dict[str, str]:
 
 
 def outputs(environment: EnvironmentConfig, endpoint: Endpoint, stack: str) -> dict[str, str]:
-    """Return the outputs of one of the environment's stacks."""
+    """Return the outputs of one of the environment's stacks.
+
+    Raises:
+        CommandFailed: it is not deployed.
+    """
     client = session(environment).client("cloudformation", endpoint_url=endpoint.url)
-    (found,) = client.describe_stacks(StackName=f"{environment.name}-{stack}")["Stacks"]
+    name = f"{environment.name}-{stack}"
+    try:
+        (found,) = client.describe_stacks(StackName=name)["Stacks"]
+    except ClientError as error:
+        raise CommandFailed(
+            f"the stack {name} is not on the embedded AWS ({error}); "
+            f"`make deploy ENV={environment.name}` deploys it"
+        ) from None
     return {item["OutputKey"]: item["OutputValue"] for item in found.get("Outputs", [])}
 
 

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import boto3
 from awscrt import mqtt
+from awscrt.exceptions import AwsCrtError
 from awsiot import mqtt_connection_builder
 
 POLICY_NAME = "local-watch"
@@ -28,7 +29,7 @@ class Subscription:
     """Calls `on_message(topic, payload)` for each message until it is closed.
 
     Raises:
-        awscrt.exceptions.AwsCrtError: the broker cannot be reached or refuses the certificate.
+        ConnectionError: the broker cannot be reached or refuses the certificate.
     """
 
     def __init__(
@@ -47,13 +48,19 @@ class Subscription:
             client_id=f"watch-{uuid4().hex[:12]}",
             clean_session=True,
         )
-        self._connection.connect().result(_CONNECT_TIMEOUT_SECONDS)
-        subscribed, _ = self._connection.subscribe(
-            topic=topic_filter,
-            qos=mqtt.QoS.AT_LEAST_ONCE,
-            callback=lambda topic, payload, **_: on_message(topic, payload),
-        )
-        subscribed.result(_CONNECT_TIMEOUT_SECONDS)
+        try:
+            self._connection.connect().result(_CONNECT_TIMEOUT_SECONDS)
+            subscribed, _ = self._connection.subscribe(
+                topic=topic_filter,
+                qos=mqtt.QoS.AT_LEAST_ONCE,
+                callback=lambda topic, payload, **_: on_message(topic, payload),
+            )
+            subscribed.result(_CONNECT_TIMEOUT_SECONDS)
+        except (AwsCrtError, TimeoutError) as error:
+            raise ConnectionError(
+                f"the MQTT broker at {broker.host}:{broker.port} takes no subscription to "
+                f"{topic_filter}: {error or f'no answer for {_CONNECT_TIMEOUT_SECONDS} s'}"
+            ) from error
 
     def close(self) -> None:
         """Disconnect."""
