@@ -4,7 +4,7 @@ SQLite finds a row through the pages above it, and refuses a page whose head is 
 page is read for itself: a row counts when its own checksum says that it is whole. So what is lost
 is what the damaged bytes held, and no more.
 
-Source: SQLite's file format, https://www.sqlite.org/fileformat2.html: b-tree leaves (1.6), records
+Source: SQLite's file format, https://www.sqlite.org/fileformat2.html: b-tree pages (1.6), records
 (2.1), overflow pages (1.6), the freelist (1.5) and the write-ahead log (4.1).
 """
 
@@ -16,7 +16,7 @@ from pathlib import Path
 
 PAGE_BYTES = 4096
 _LEAF, _INTERIOR = 0x0D, 0x05
-_LEAF_HEAD_BYTES = 8
+_LEAF_HEAD_BYTES, _INTERIOR_HEAD_BYTES = 8, 12
 _LARGEST_RECORD_BYTES = 1 << 20
 _WAL_HEAD_BYTES, _FRAME_HEAD_BYTES = 32, 24
 _TRUNK_AT = 32
@@ -53,11 +53,11 @@ def rows_on_pages(file: Path) -> Rows:
     suspect = []
     for number in sorted(set(range(2, len(pages) + 1)) - free):
         page = pages[number]
-        cells = _cells(page) if page[0] == _LEAF else []
+        cells = _cells(page, _LEAF_HEAD_BYTES) if page[0] == _LEAF else []
         found = pages.rows(page, cells)
         certain |= found
-        is_whole = page[0] == _INTERIOR or (page[0] == _LEAF and len(found) == len(cells))
-        if not is_whole and any(page):
+        is_whole_leaf = page[0] == _LEAF and len(found) == len(cells)
+        if not is_whole_leaf and not pages.is_interior(page) and any(page):
             suspect.append(number)
     suspect = [number for number in suspect if number not in pages.overflowing]
     for number in suspect[:_MOST_SEARCHED_PAGES]:
@@ -100,6 +100,14 @@ class _Pages:
             most = PAGE_BYTES // 4 - 2
             free.update(struct.unpack_from(f">{min(count, most)}I", page, 8))
         return free
+
+    def is_interior(self, page: bytes) -> bool:
+        """Whether a page leads to others; its first byte alone may be noise."""
+        cells = _cells(page, _INTERIOR_HEAD_BYTES) if page[0] == _INTERIOR else []
+        if not cells or max(cells) > PAGE_BYTES - 4:
+            return False
+        children = [struct.unpack_from(">I", page, at)[0] for at in (_LEAF_HEAD_BYTES, *cells)]
+        return all(1 < child <= len(self) for child in children)
 
     def rows(self, page: bytes, offsets: Iterable[int]) -> dict[int, Row]:
         """Return, by sequence, the rows whose cells begin at some of the offsets."""
@@ -149,11 +157,11 @@ def _logged(log: bytes) -> Iterator[tuple[int, bytes]]:
         yield struct.unpack_from(">I", log, at)[0], log[at + _FRAME_HEAD_BYTES : at + step]
 
 
-def _cells(page: bytes) -> list[int]:
-    """Return the offsets of a leaf's cells."""
+def _cells(page: bytes, head_bytes: int) -> list[int]:
+    """Return the offsets of a page's cells."""
     (count,) = struct.unpack_from(">H", page, 3)
-    most = (PAGE_BYTES - _LEAF_HEAD_BYTES) // 2
-    return list(struct.unpack_from(f">{min(count, most)}H", page, _LEAF_HEAD_BYTES))
+    most = (PAGE_BYTES - head_bytes) // 2
+    return list(struct.unpack_from(f">{min(count, most)}H", page, head_bytes))
 
 
 def _is_head_of_row(page: bytes, at: int) -> bool:
