@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import subprocess
-import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,8 +57,7 @@ def model_tools(*arguments: object) -> Any:
 def artifacts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Both detectors, frozen and packaged with the pre-processing that they were trained with."""
     folder = tmp_path_factory.mktemp("samples")
-    with tarfile.open(SAMPLES / "ssd_mobilenet_v1_coco.tar.gz") as archive:
-        archive.extractall(folder, filter="data")
+    shutil.unpack_archive(SAMPLES / "ssd_mobilenet_v1_coco.tar.gz", folder)
     (folder / "pets.txt").write_text("person\ncat\ndog\n")
     graphs = {
         "coco": (folder / "frozen_inference_graph.pb", SAMPLES / "mscoco_label_map.pbtxt"),

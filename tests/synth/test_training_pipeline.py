@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -240,8 +241,8 @@ def test_the_jobs_run_from_the_uploaded_sources_alone(
     hyperparameters = step(definition, "Train")["Arguments"]["HyperParameters"]
     url = json.loads(hyperparameters["sagemaker_submit_directory"])
     code, channel, model = laid_out("code"), laid_out("input/data/training"), laid_out("model")
-    with tarfile.open(assembly_with_training / f"asset.{url.rpartition('/')[2]}") as archive:
-        archive.extractall(code, filter="data")
+    asset = assembly_with_training / f"asset.{url.rpartition('/')[2]}"
+    shutil.unpack_archive(asset, code, "gztar")
     chance = np.random.default_rng(0)
     np.savez(
         channel / "heads.npz",

@@ -1,16 +1,17 @@
 """Small wheels, and the archive of a runtime made of them."""
 
 import base64
-import ensurepip
 import hashlib
 import io
 import os
 import platform
 import subprocess
+import sys
 import zipfile
+from functools import cache
 from pathlib import Path
 
-from tests.python_3_12 import python_3_12
+from tests.python_3_12 import find_python_3_12, python_3_12
 from tools.runtime.archive import Built, build
 from tools.runtime.locked import Locked
 from tools.runtime.targets import TARGETS, Target
@@ -49,11 +50,23 @@ def locked(file: Path) -> Locked:
 
 
 def archive(folder: Path, *wheels: Path, target: Target = HERE) -> Built:
-    """Build a runtime with the pip that Python itself has."""
-    [pip] = (Path(ensurepip.__file__).parent / "_bundled").glob("pip-*.whl")
+    """Build a runtime with the pip that the devices' Python itself has, else this one."""
+    pip = _pip_of(find_python_3_12() or Path(sys.executable))
     pins = [locked(file) for file in (*wheels, pip)]
     by_name = {one.name: file for one, file in zip(pins, (*wheels, pip), strict=True)}
     return build(pins, by_name, target, folder)
+
+
+@cache
+def _pip_of(python: Path) -> Path:
+    """Return the wheel from which `python -m venv` installs pip; a distribution may move it."""
+    where = (
+        "import ensurepip, sysconfig; "
+        "print(sysconfig.get_config_var('WHEEL_PKG_DIR') or ensurepip.__path__[0] + '/_bundled')"
+    )
+    folder = subprocess.run([python, "-c", where], capture_output=True, text=True, check=True)
+    [pip] = Path(folder.stdout.strip()).glob("pip-*.whl")
+    return pip
 
 
 def unpacked(built: Built, folder: Path) -> Path:
