@@ -1,12 +1,11 @@
 """The function's sources as one zip, the same bytes on any machine."""
 
 import hashlib
-import tempfile
 import zipfile
 from functools import cache
-from pathlib import Path
 
 from stacks.constructs.inference_function import SOURCES
+from stacks.constructs.made_file import made_file
 from stacks.constructs.staged_file import StagedFile
 
 ARCHIVE_NAME = "function.zip"
@@ -18,7 +17,7 @@ _READABLE = 0o644
 @cache
 def function_archive() -> StagedFile:
     """Zip the sources, without what Python leaves beside them; neither times nor order matter."""
-    file = Path(tempfile.mkdtemp(prefix="deeplens-function-")) / ARCHIVE_NAME
+    file = made_file(ARCHIVE_NAME)
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for source in sorted(SOURCES.rglob("*")):
             if source.is_file() and "__pycache__" not in source.parts:

@@ -4,10 +4,10 @@ import gzip
 import hashlib
 import io
 import tarfile
-import tempfile
 from functools import cache
 from pathlib import Path
 
+from stacks.constructs.made_file import made_file
 from stacks.constructs.staged_file import StagedFile
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -43,6 +43,6 @@ def training_code() -> StagedFile:
             member = tarfile.TarInfo(name)
             member.size = len(data)
             tar.addfile(member, io.BytesIO(data))
-    file = Path(tempfile.mkdtemp(prefix="deeplens-training-")) / "sourcedir.tar.gz"
+    file = made_file("sourcedir.tar.gz")
     file.write_bytes(content.getvalue())
     return StagedFile(file, hashlib.sha256(content.getvalue()).hexdigest(), ".tar.gz")

@@ -7,7 +7,6 @@ import zipfile
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any
 
 from aws_cdk import Stack, Stage, aws_lambda
@@ -15,6 +14,7 @@ from constructs import Construct
 
 from stacks.config import ConfigError, ModelArtifact, Place, SigningConfig
 from stacks.constructs.lambda_python import ARCHITECTURE, RUNTIME
+from stacks.constructs.made_file import made_file
 from stacks.constructs.statements import Statement
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -119,7 +119,7 @@ def _archive() -> tuple[Path, str]:
         for part in _SHARED_PARTS
         for file in sorted(_SHARED.glob(part))
     ]
-    path, content = Path(mkdtemp(prefix="deeplens-layer-")) / "layer.zip", hashlib.sha256()
+    path, content = made_file("layer.zip"), hashlib.sha256()
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         for file, name in [*library, *shared]:
             info = zipfile.ZipInfo(f"python/{name.as_posix()}", _FIRST_TIME_OF_A_ZIP)

@@ -56,6 +56,24 @@ def test_another_folder_without_network_or_credentials_gives_the_same_bytes(
     }
 
 
+def test_nothing_is_left_in_the_temporary_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of an environment for which archives are made: of the function, and of the training."""
+    environments, temporary = tmp_path / "environments", tmp_path / "temporary"
+    environments.mkdir()
+    temporary.mkdir()
+    dev = (ROOT / "environments/dev.toml").read_text(encoding="utf-8")
+    dev = dev.replace("[inference]", '[inference]\nisolation_mode = "NoContainer"')
+    dev = dev.replace("[fleet]", '[fleet]\ncore_runtime = "lite"')
+    (environments / "dev.toml").write_text(f"{dev}\n[training]\nenabled = true\n")
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    result = synthesize(tmp_path / "out", environments)
+    assert result.returncode == 0, result.stderr
+    assert list((tmp_path / "out").glob("asset.*.tar.gz"))
+    assert list(temporary.iterdir()) == []
+
+
 def test_templates_decide_nothing_at_deploy_time(templates: dict[str, dict[str, Any]]) -> None:
     for name, template in templates.items():
         assert set(template.get("Parameters", {})) <= {"BootstrapVersion"}, name

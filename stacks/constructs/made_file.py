@@ -1,0 +1,15 @@
+"""Files that a synthesis makes itself; they go when it ends."""
+
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory, mkdtemp
+
+
+def made_file(name: str) -> Path:
+    """Return a new path that ends in `name`, in a folder of its own until the process ends."""
+    return Path(mkdtemp(dir=_folder().name)) / name
+
+
+@cache
+def _folder() -> TemporaryDirectory[str]:
+    return TemporaryDirectory(prefix="deeplens-synthesis-")
