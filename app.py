@@ -37,8 +37,12 @@ def synthesize(request: Request, output: Path) -> None:
         take_turns()
         app = App(
             outdir=str(output),
-            # Traces would name the machine's folders in the assembly; the key is none for cdk.json.
-            context={"aws:cdk:disable-stack-trace": True},
+            # Traces would name the machine's folders in the assembly, or jsii's insides, and take
+            # time at each construct; the keys are none for cdk.json.
+            context={
+                "aws:cdk:disable-stack-trace": True,
+                "aws:cdk:disable-creation-stack-traces": True,
+            },
         )
         if request.nag:
             from cdk_nag import AwsSolutionsChecks

@@ -1,6 +1,7 @@
 """Roles that a service assumes: for this account alone, with what is said beside them."""
 
 from collections.abc import Sequence
+from functools import cache
 from typing import cast
 
 from aws_cdk import RemovalPolicy, aws_iam, aws_logs
@@ -30,6 +31,7 @@ class ServiceLog(aws_logs.LogGroup):
         )
 
 
+@cache
 def service_principal(
     service: str, *, account: str, source_arn: str | None = None
 ) -> aws_iam.ServicePrincipal:

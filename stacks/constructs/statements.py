@@ -32,17 +32,20 @@ def managed_policy(
     roles: Sequence[aws_iam.IRole] = (),
 ) -> aws_iam.ManagedPolicy:
     """Make a policy of the statements, and attach it to `roles`."""
+    document = {"Statement": [_as_json(one) for one in statements]}
     return aws_iam.ManagedPolicy(
         scope,
         id_,
         roles=list(roles) or None,
-        statements=[
-            aws_iam.PolicyStatement(
-                sid=one.sid,
-                actions=one.actions,
-                resources=one.resources,
-                conditions=one.conditions,
-            )
-            for one in statements
-        ],
+        document=aws_iam.PolicyDocument.from_json(document),
     )
+
+
+def _as_json(statement: Statement) -> dict[str, object]:
+    return {
+        "Sid": statement.sid,
+        "Effect": "Allow",
+        "Action": list(statement.actions),
+        "Resource": list(statement.resources),
+        **({"Condition": statement.conditions} if statement.conditions else {}),
+    }
