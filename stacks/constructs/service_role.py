@@ -38,7 +38,7 @@ def service_principal(
     """Trust a service when it acts for `account`, and for `source_arn` where that is known.
 
     Without these conditions the service could be made to use the role on behalf of a stranger:
-    AWS' "confused deputy".
+    AWS' "confused deputy". It belongs to no construct: one object serves every role.
     """
     conditions = {"StringEquals": {"aws:SourceAccount": account}}
     if source_arn is not None:
