@@ -26,7 +26,21 @@ class Checkout:
 
     def demo(self, *arguments: str, timeout_seconds: float = 900) -> str:
         """Run `python -m demo …`; fail the test with its output when it fails."""
-        result = subprocess.run(
+        result = self.run(*arguments, timeout_seconds=timeout_seconds)
+        assert result.returncode == 0, result.stdout + result.stderr
+        return result.stdout
+
+    def refused(self, *arguments: str) -> str:
+        """Run a command of the demo that must end with 1 and one error; return the error."""
+        result = self.run(*arguments, timeout_seconds=120)
+        assert result.returncode == 1, result.stdout + result.stderr
+        assert result.stderr.startswith("Error: ")
+        assert result.stderr.count("\n") == 1
+        return result.stderr
+
+    def run(self, *arguments: str, timeout_seconds: float) -> "subprocess.CompletedProcess[str]":
+        """Run `python -m demo …`, however it ends."""
+        return subprocess.run(
             [ROOT / ".venv/bin/python", "-m", "demo", *arguments],
             cwd=self.root,
             env={**os.environ, "PYTHONPATH": str(self.root)},
@@ -35,8 +49,6 @@ class Checkout:
             timeout=timeout_seconds,
             check=False,
         )
-        assert result.returncode == 0, result.stdout + result.stderr
-        return result.stdout
 
 
 @contextmanager

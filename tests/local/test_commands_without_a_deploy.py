@@ -1,14 +1,12 @@
 """What the demo's commands say where the embedded AWS has nothing for them, or is unwell."""
 
 import json
-import os
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 
-from tests.local.checkout import ROOT, Checkout, fresh_checkout
+from tests.local.checkout import Checkout, fresh_checkout
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -22,20 +20,20 @@ def nothing_deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Check
 def test_a_camera_of_a_fleet_that_was_not_deployed_says_what_deploys_it(
     nothing_deployed: Checkout,
 ) -> None:
-    said = refused(nothing_deployed, "camera", "dev")
+    said = nothing_deployed.refused("camera", "dev")
     assert "the stack dev-Devices is not on the embedded AWS" in said
     assert "`make deploy ENV=dev` deploys it" in said
 
 
 def test_watching_says_that_the_broker_cannot_be_reached(nothing_deployed: Checkout) -> None:
     with changed_endpoint(nothing_deployed, mqtt_port=1):
-        said = refused(nothing_deployed, "watch", "dev")
+        said = nothing_deployed.refused("watch", "dev")
     assert "the MQTT broker at 127.0.0.1:1 takes no subscription to deeplens/+/infer" in said
 
 
 def test_watching_says_that_the_embedded_aws_does_not_answer(nothing_deployed: Checkout) -> None:
     with changed_endpoint(nothing_deployed, endpoint_url="http://127.0.0.1:1"):
-        said = refused(nothing_deployed, "watch", "dev")
+        said = nothing_deployed.refused("watch", "dev")
     assert 'the embedded AWS: Could not connect to the endpoint URL: "http://127.0.0.1:1/' in said
 
 
@@ -48,20 +46,3 @@ def changed_endpoint(checkout: Checkout, **changes: object) -> Iterator[None]:
         yield
     finally:
         file.write_text(right, encoding="utf-8")
-
-
-def refused(checkout: Checkout, *arguments: str) -> str:
-    """Run a command of the demo that must end with 1 and one error; return the error."""
-    result = subprocess.run(
-        [ROOT / ".venv/bin/python", "-m", "demo", *arguments],
-        cwd=checkout.root,
-        env={**os.environ, "PYTHONPATH": str(checkout.root)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert result.returncode == 1, result.stdout + result.stderr
-    assert result.stderr.startswith("Error: ")
-    assert result.stderr.count("\n") == 1
-    return result.stderr

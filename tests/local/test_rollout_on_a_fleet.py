@@ -4,7 +4,6 @@
 """
 
 import os
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -84,15 +83,7 @@ def pin(
 
 def deploy(checkout: Checkout, code: int = 0) -> str:
     """Run the real `cdk synth` and `cdk deploy`; return all that the CDK said."""
-    done = subprocess.run(
-        [ROOT / ".venv/bin/python", "-m", "demo", "deploy", "dev"],
-        cwd=checkout.root,
-        env={**os.environ, "PYTHONPATH": str(checkout.root)},
-        capture_output=True,
-        text=True,
-        timeout=1200,
-        check=False,
-    )
+    done = checkout.run("deploy", "dev", timeout_seconds=1200)
     log = checkout.root / ".local/logs/deploy-dev.log"
     said = done.stdout + done.stderr + (log.read_text(encoding="utf-8") if log.exists() else "")
     assert done.returncode == code, said
