@@ -4,7 +4,9 @@ import json
 import logging
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from concurrent.futures import Future
+from functools import partial
+from typing import Any
 
 from awscrt import mqtt
 from awscrt.exceptions import AwsCrtError
@@ -12,9 +14,6 @@ from awsiot import mqtt_connection_builder
 
 from local_aws.core_device.layout import Layout
 from local_aws.endpoint import Endpoint
-
-if TYPE_CHECKING:
-    from concurrent.futures import Future
 
 logger = logging.getLogger(__name__)
 
@@ -73,13 +72,14 @@ class Connection:
         self._subscriptions.append((topic, on_message))
         self._subscribe(topic, on_message).result(_TIMEOUT_SECONDS)
 
-    def publish(self, topic: str, payload: bytes, qos: int = 1) -> "Future[Any]":
+    def publish(self, topic: str, payload: bytes, qos: int = 1) -> Future[Any]:
         """Publish; the future is done when the broker has acknowledged."""
-        future: Future[Any]
-        future, _ = self._connection.publish(topic, payload, mqtt.QoS(qos))
-        return future
+        published, _ = self._connection.publish(topic, payload, mqtt.QoS(qos))
+        acknowledged: Future[Any] = Future()
+        published.add_done_callback(partial(pass_on, acknowledged))
+        return acknowledged
 
-    def _subscribe(self, topic: str, on_message: Callable[..., None]) -> "Future[Any]":
+    def _subscribe(self, topic: str, on_message: Callable[..., None]) -> Future[Any]:
         future: Future[Any]
         future, _ = self._connection.subscribe(topic, mqtt.QoS.AT_LEAST_ONCE, on_message)
         return future
@@ -88,3 +88,14 @@ class Connection:
         if not session_present:
             for topic, on_message in self._subscriptions:
                 self._subscribe(topic, on_message)
+
+
+def pass_on(to: Future[Any], done: Future[Any]) -> None:
+    """Pass a result on, unless nobody waits for it; awscrt's own futures must not be cancelled."""
+    if not to.set_running_or_notify_cancel():
+        return
+    error = done.exception()
+    if error is None:
+        to.set_result(done.result())
+    else:
+        to.set_exception(error)
