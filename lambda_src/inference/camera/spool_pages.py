@@ -17,6 +17,7 @@ from pathlib import Path
 PAGE_BYTES = 4096
 _LEAF, _INTERIOR = 0x0D, 0x05
 _LEAF_HEAD_BYTES, _INTERIOR_HEAD_BYTES = 8, 12
+_RIGHTMOST_CHILD_AT = 8
 _LARGEST_RECORD_BYTES = 1 << 20
 _WAL_HEAD_BYTES, _FRAME_HEAD_BYTES = 32, 24
 _TRUNK_AT = 32
@@ -106,7 +107,7 @@ class _Pages:
         cells = _cells(page, _INTERIOR_HEAD_BYTES) if page[0] == _INTERIOR else []
         if not cells or max(cells) > PAGE_BYTES - 4:
             return False
-        children = [struct.unpack_from(">I", page, at)[0] for at in (_LEAF_HEAD_BYTES, *cells)]
+        children = [struct.unpack_from(">I", page, at)[0] for at in (_RIGHTMOST_CHILD_AT, *cells)]
         return all(1 < child <= len(self) for child in children)
 
     def rows(self, page: bytes, offsets: Iterable[int]) -> dict[int, Row]:
