@@ -74,6 +74,23 @@ def test_nothing_is_left_in_the_temporary_folder(
     assert list(temporary.iterdir()) == []
 
 
+def test_an_assembly_holds_stack_traces_for_a_debugger_alone(
+    assembly: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not traced(assembly)
+    # What `cdk synth --debug` sets.
+    monkeypatch.setenv("CDK_DEBUG", "true")
+    result = synthesize(tmp_path / "out")
+    assert result.returncode == 0, result.stderr
+    assert traced(tmp_path / "out")
+
+
+def traced(assembly: Path) -> bool:
+    found = [file.read_text(encoding="utf-8") for file in assembly.rglob("*.metadata.json")]
+    assert found
+    return any("aws:cdk:creationStack" in text for text in found)
+
+
 def test_templates_decide_nothing_at_deploy_time(templates: dict[str, dict[str, Any]]) -> None:
     for name, template in templates.items():
         assert set(template.get("Parameters", {})) <= {"BootstrapVersion"}, name
