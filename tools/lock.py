@@ -9,28 +9,39 @@ REQUIREMENTS = Path(__file__).resolve().parent.parent / "requirements"
 
 def main() -> int:
     """Write requirements/<name>.txt for every requirements/<name>.in; return an exit code."""
-    uv = Path(sys.executable).with_name("uv")
+    locked: set[Path] = set()
     for source in sorted(REQUIREMENTS.glob("*.in")):
-        print(f"lock: {source.name}")
-        subprocess.run(  # noqa: S603 - the project's own installer, fixed arguments
-            [
-                uv,
-                "pip",
-                "compile",
-                "--quiet",
-                "--universal",
-                "--upgrade",
-                "--generate-hashes",
-                "--no-emit-index-url",
-                "--no-header",
-                "--python-version=3.11",
-                source.name,
-                f"--output-file={source.stem}.txt",
-            ],
-            cwd=REQUIREMENTS,
-            check=True,
-        )
+        _lock(source, locked)
     return 0
+
+
+def _lock(source: Path, locked: set[Path]) -> None:
+    """Lock one file, after those whose versions constrain it."""
+    if source in locked:
+        return
+    locked.add(source)
+    for line in source.read_text(encoding="utf-8").splitlines():
+        if line.startswith("-c "):
+            _lock((REQUIREMENTS / line.removeprefix("-c ").strip()).with_suffix(".in"), locked)
+    print(f"lock: {source.name}")
+    subprocess.run(  # noqa: S603 - the project's own installer, fixed arguments
+        [
+            Path(sys.executable).with_name("uv"),
+            "pip",
+            "compile",
+            "--quiet",
+            "--universal",
+            "--upgrade",
+            "--generate-hashes",
+            "--no-emit-index-url",
+            "--no-header",
+            "--python-version=3.11",
+            source.name,
+            f"--output-file={source.stem}.txt",
+        ],
+        cwd=REQUIREMENTS,
+        check=True,
+    )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """Part (g): the commands of every day, cold and warm."""
 
-import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +17,7 @@ def phases(folder: Path, _rounds: int, told: Callable[[str], None]) -> Part:
 
     def make(target: str) -> Run:
         told(f"make {target}")
-        return Command(["make", target], {"BASE_PYTHON": _base_python()}, clone)()
+        return Command(["make", target], {}, clone)()
 
     setup, demo, demo_again = make("setup"), make("demo"), make("demo")
     check, check_again = make("check"), make("check")
@@ -35,7 +34,3 @@ def phases(folder: Path, _rounds: int, told: Callable[[str], None]) -> Part:
             at_most("`make test`", test.seconds, _TEST_SECONDS, "s"),
         ],
     )
-
-
-def _base_python() -> str:
-    return os.environ.get("BASE_PYTHON", "python3.11")

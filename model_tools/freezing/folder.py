@@ -9,13 +9,13 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
 
 from model_tools.errors import SourceError
 from model_tools.sources.files import ModelFiles
 from model_tools.sources.tensors import TensorSpec
+from model_tools.tool_versions import tool_versions
 
 GRAPH_NAME = "frozen_model.pb"
 DETAILS_NAME = "frozen_model.json"
@@ -111,14 +111,7 @@ def provenance_of(files: ModelFiles) -> dict[str, Any]:
             "name": files.path.name,
             "sha256": digest_of(files),
         },
-        "tool_versions": {
-            name: installed(package)
-            for name, package in (
-                ("keras", "keras"),
-                ("numpy", "numpy"),
-                ("tensorflow", "tensorflow-cpu"),
-            )
-        },
+        "tool_versions": tool_versions(),
     }
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from model_tools import reproducible_training
 from model_tools.headpose import network
 from model_tools.headpose.data import HeadPoses
 from model_tools.headpose.poses import LABELS, mirrored
@@ -61,7 +62,7 @@ def train(
     """
     import keras  # noqa: PLC0415 - TensorFlow is imported when it is needed
 
-    keras.utils.set_random_seed(options.seed)
+    reproducible_training.configure(options.seed)
     steps = -(-len(data.train_poses) // options.batch_size)
     total = steps * options.epochs
     warm_up = int(total * _WARM_UP_SHARE)

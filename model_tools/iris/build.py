@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from model_tools import reproducible_training
 from model_tools.iris.flowers import SPECIES, Flowers, read_flowers
 
 EPOCHS = 60
@@ -41,7 +42,7 @@ def build(folder: Path, seed: int, progress: Callable[[int], None] = lambda _: N
     import numpy as np  # noqa: PLC0415 - as above
     import tensorflow as tf  # noqa: PLC0415 - as above
 
-    keras.utils.set_random_seed(seed)
+    reproducible_training.configure(seed)
     train, test = read_flowers()
     model = _network(keras, train)
     model.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy")

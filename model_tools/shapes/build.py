@@ -2,10 +2,8 @@
 
 import hashlib
 import json
-import platform
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +11,7 @@ import numpy as np
 
 from model_tools.describe import ModelDescription
 from model_tools.package import ARTIFACT_NAME, package
+from model_tools.tool_versions import tool_versions
 from vision import answers
 from vision.baseline import Baseline
 from vision.manifest import OBJECT_DETECTION, InputSpec, OutputSpec
@@ -26,8 +25,14 @@ THRESHOLD = 0.5
 _INPUT = "image_tensor"
 _PARITY_PICTURES = 8
 _BASELINE_PICTURES = 200
-_TRAINING_SOURCES = ("shapes/drawing.py", "shapes/network.py", "shapes/training.py")
+_TRAINING_SOURCES = (
+    "reproducible_training.py",
+    "shapes/drawing.py",
+    "shapes/network.py",
+    "shapes/training.py",
+)
 _SOURCES = (
+    "reproducible_training.py",
     "shapes/*.py",
     "freezing/*.py",
     "graphs/*.py",
@@ -135,7 +140,7 @@ def _build(model: Any, models: Path, seed: int, steps: int, version: str) -> Bui
         parity=frozen.parity.as_dict(),
         baseline=_baseline(run, labels, seed),
         provenance={
-            "tool_versions": _tool_versions(),
+            "tool_versions": tool_versions(),
             "training": {"seed": seed, "steps": steps, **quality.as_dict()},
         },
     )
@@ -193,18 +198,9 @@ def _output_specs() -> dict[str, OutputSpec]:
     return {role: OutputSpec(f"{role}:0", "float32", shape) for role, shape in shapes.items()}
 
 
-def _tool_versions() -> dict[str, str]:
-    return {
-        "python": ".".join(platform.python_version_tuple()[:2]),
-        "tensorflow": installed("tensorflow-cpu"),
-        "keras": installed("keras"),
-        "numpy": installed("numpy"),
-    }
-
-
 def _key(patterns: tuple[str, ...], *arguments: object) -> str:
     """A digest of all that decides a result: sources, arguments, libraries."""
-    digest = hashlib.sha256(json.dumps([arguments, _tool_versions()]).encode())
+    digest = hashlib.sha256(json.dumps([arguments, tool_versions()]).encode())
     here = Path(__file__).resolve().parent.parent
     for source in sorted(file for pattern in patterns for file in here.glob(pattern)):
         digest.update(source.read_bytes())

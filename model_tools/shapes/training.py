@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from model_tools import reproducible_training
 from model_tools.shapes import network
 from model_tools.shapes.drawing import DrawnShape, draw_picture
 
@@ -48,8 +49,7 @@ def train(seed: int, steps: int, progress: Callable[[int, float], None]) -> Any:
     import keras  # noqa: PLC0415 - TensorFlow is imported when it is needed
     import tensorflow as tf  # noqa: PLC0415 - as above
 
-    keras.utils.set_random_seed(seed)
-    tf.config.experimental.enable_op_determinism()
+    reproducible_training.configure(seed)
     model = network.build()
     optimizer = keras.optimizers.AdamW(1e-3, weight_decay=1e-4)
 

@@ -1,0 +1,32 @@
+"""Versions of the libraries that decide what a conversion computes."""
+
+from importlib.metadata import PackageNotFoundError, version
+
+# One module under two distribution names: requirements/project.in selects by processor.
+_TENSORFLOW = ("tensorflow-cpu", "tensorflow")
+
+
+def tool_versions() -> dict[str, str]:
+    """Return the versions of Keras, NumPy and TensorFlow, by module name.
+
+    The interpreter is not one of them: it does not change the bytes of an artifact.
+    """
+    return {
+        "keras": version("keras"),
+        "numpy": version("numpy"),
+        "tensorflow": tensorflow_version(),
+    }
+
+
+def tensorflow_version() -> str:
+    """Return TensorFlow's version without importing it.
+
+    Raises:
+        PackageNotFoundError: TensorFlow is not installed.
+    """
+    for name in _TENSORFLOW:
+        try:
+            return version(name)
+        except PackageNotFoundError:
+            continue
+    raise PackageNotFoundError(" or ".join(_TENSORFLOW))

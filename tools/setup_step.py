@@ -1,0 +1,74 @@
+"""Run one step of the set-up, with one line per phase instead of the installer's output.
+
+Only the standard library is used: the checkout's environment does not exist yet.
+"""
+
+import argparse
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+_REPORT_SECONDS = 30.0
+_TERMINAL_SECONDS = 1.0
+_LAST_LINES = 25
+
+
+def main() -> int:
+    """Run the command; return its exit code, 130 when interrupted, 127 when it is not found."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog="Example: setup_step.py 'the CDK command line' -- npm ci"
+    )
+    parser.add_argument("title", help="the step, as it is printed")
+    parser.add_argument("command", nargs="+", help="the command, after --")
+    parser.add_argument(
+        "--log", type=Path, default=Path(".local/logs/setup.log"), help="file for the output"
+    )
+    options = parser.parse_args()
+    print(f"setup: {options.title}", flush=True)
+    started = time.monotonic()
+    options.log.parent.mkdir(parents=True, exist_ok=True)
+    with options.log.open("a", encoding="utf-8") as log:
+        log.write(f"$ {' '.join(options.command)}\n")
+        log.flush()
+        begins_at = log.tell()
+        try:
+            code = _run(options.command, log.fileno(), started)
+        except FileNotFoundError as error:
+            print(f"setup: {error}", file=sys.stderr)
+            return 127
+        except KeyboardInterrupt:
+            return 130
+    if code:
+        output = options.log.read_bytes()[begins_at:].decode("utf-8", "replace")
+        last_lines = "\n".join(output.strip().splitlines()[-_LAST_LINES:])
+        print(
+            f"setup: {options.title}: `{' '.join(options.command[:3])} …` ended with {code}; "
+            f"its last lines ({options.log}):\n{last_lines}",
+            file=sys.stderr,
+        )
+    return code
+
+
+def _run(command: list[str], output: int, started: float) -> int:
+    """Wait for the command, printing the elapsed time at intervals; return its exit code."""
+    on_terminal = sys.stdout.isatty()
+    child = subprocess.Popen(command, stdout=output, stderr=output)  # noqa: S603 - the Makefile's
+    try:
+        while True:
+            try:
+                return child.wait(_TERMINAL_SECONDS if on_terminal else _REPORT_SECONDS)
+            except subprocess.TimeoutExpired:
+                elapsed = f"  … {time.monotonic() - started:.0f} s"
+                print(f"\r{elapsed}" if on_terminal else elapsed, end="" if on_terminal else "\n")
+                sys.stdout.flush()
+    finally:
+        if child.poll() is None:
+            child.terminate()
+            child.wait()
+        if on_terminal:
+            print("\r\033[K", end="", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
