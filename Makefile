@@ -215,6 +215,14 @@ check: synth setup-development ## Style, types, import contracts; cdk-nag, cfn-l
 	.venv/bin/lint-imports
 	$(PYTHON) -m tools.check_templates
 
+.PHONY: check-locks
+check-locks: setup ## Resolve every lock for x86-64, Linux on Arm and Apple silicon, on each Python (asks the package index)
+	@$(PYTHON) -m tools.check_locks
+
+.PHONY: test-debian
+test-debian: setup ## Run `make demo` on a new Debian, the other one of 12 and 13, as a normal user (needs root and debootstrap)
+	@$(PYTHON) -m tools.debian_root -- make demo
+
 # The longest files first, each file in one process. Where processes share processors, TensorFlow's own
 # threads are in each other's way. The emulator's tests wait half of their time.
 SIDE_BY_SIDE = -q --dist=loadfile --no-loadscope-reorder

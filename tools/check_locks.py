@@ -1,0 +1,94 @@
+"""Check that each lock resolves, from wheels alone, on every supported platform and Python.
+
+It asks the package index, and downloads no package. Resolving is all that is checked: whether the
+packages run there is not.
+
+Exit codes: 0 every lock resolves; 1 one does not, and the installer's reason is printed.
+"""
+
+import argparse
+import itertools
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools.lock import REQUIREMENTS
+
+# As uv names them. On Arm, OpenVINO needs glibc 2.35: Debian 12, Ubuntu 22.04.
+PLATFORMS = ("x86_64-manylinux_2_28", "aarch64-manylinux_2_35", "aarch64-apple-darwin")
+PYTHONS = ("3.11", "3.12", "3.13")
+# AWS Lambda runs these, whatever machine deploys.
+_LAMBDA = frozenset({"lambda"})
+_ON_LAMBDA = ("x86_64-manylinux_2_28", "3.12")
+
+
+@dataclass(frozen=True)
+class Target:
+    """One lock on one platform with one Python."""
+
+    lock: str
+    platform: str
+    python: str
+
+    def __str__(self) -> str:
+        return f"{self.lock}.txt on {self.platform}, Python {self.python}"
+
+
+def targets(locks: Sequence[str]) -> list[Target]:
+    """Return everything that is to resolve."""
+    return [
+        Target(lock, platform, python)
+        for lock, platform, python in itertools.product(locks, PLATFORMS, PYTHONS)
+        if lock not in _LAMBDA or (platform, python) == _ON_LAMBDA
+    ]
+
+
+def reason_against(target: Target) -> str:
+    """Return why the lock does not resolve, or an empty string."""
+    with tempfile.TemporaryDirectory() as folder:
+        result = subprocess.run(  # noqa: S603 - the project's own installer, fixed arguments
+            [
+                Path(sys.executable).with_name("uv"),
+                "pip",
+                "install",
+                "--dry-run",
+                "--quiet",
+                "--no-deps",
+                "--require-hashes",
+                "--only-binary=:all:",
+                f"--target={folder}",
+                f"--python-platform={target.platform}",
+                f"--python-version={target.python}",
+                f"--requirement={REQUIREMENTS / target.lock}.txt",
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    return "" if result.returncode == 0 else result.stderr.strip()
+
+
+def main() -> int:
+    """Print the locks that do not resolve; return an exit code."""
+    argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    ).parse_args()
+    every = targets(sorted(file.stem for file in REQUIREMENTS.glob("*.txt")))
+    with ThreadPoolExecutor(4) as pool:
+        reasons = dict(zip(every, pool.map(reason_against, every), strict=True))
+    failed = {target: reason for target, reason in reasons.items() if reason}
+    for target, reason in failed.items():
+        print(f"{target} does not resolve:\n{reason}\n", file=sys.stderr)
+    print(
+        f"{len(every) - len(failed)} of {len(every)} resolve: locks on {', '.join(PLATFORMS)}; "
+        f"Python {', '.join(PYTHONS)}"
+    )
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
