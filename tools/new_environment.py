@@ -4,13 +4,14 @@ Account, Region and model are those of dev unless they are given. Every other ke
 comment, with its default and what it means.
 """
 
+import os
 import sys
 from pathlib import Path
 
 import click
 
 from stacks.config import ConfigError, EnvironmentConfig, load_environment, load_environments
-from tools.environment_reference import ROOT, allowed, keys, toml
+from tools.environment_reference import ROOT, SCHEMA, allowed, keys, toml
 
 ENVIRONMENTS = ROOT / "environments"
 
@@ -34,7 +35,7 @@ def main(name: str, account: str | None, region: str | None, folder: Path) -> No
         dev = load_environment(folder / "dev.toml")
         text = environment_file(name, account or dev.account, region or dev.region, dev)
         with file.open("x", encoding="utf-8") as new:
-            new.write(text)
+            new.write(schema_directive(folder) + text)
     except FileExistsError:
         raise click.ClickException(f"{file} exists; choose another name, or edit it") from None
     except (ConfigError, OSError) as error:
@@ -45,6 +46,14 @@ def main(name: str, account: str | None, region: str | None, folder: Path) -> No
         file.unlink()
         raise click.ClickException(f"nothing was written: {error}") from None
     click.echo(f"{file}: edit what differs, then `cdk diff '{name}/*'`")
+
+
+def schema_directive(folder: Path) -> str:
+    """Return the first line of an environment file in `folder`, which editors read.
+
+    See https://taplo.tamasfe.dev/configuration/directives.html.
+    """
+    return f"#:schema {Path(os.path.relpath(SCHEMA, folder)).as_posix()}\n"
 
 
 def environment_file(name: str, account: str, region: str, like: EnvironmentConfig) -> str:
@@ -59,8 +68,8 @@ def environment_file(name: str, account: str, region: str, like: EnvironmentConf
         "inference.topic": f"deeplens/{name}/{{thing}}/infer",
     }
     lines = [
-        f"# The {name} environment, whole: what is a comment has the default that it shows.",
-        "# docs/environments.md has every key.",
+        f"# The {name} environment. Each key that is commented out has the default that it shows.",
+        "# docs/environments.md lists all keys.",
     ]
     section = ""
     for key, field in keys():

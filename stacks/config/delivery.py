@@ -48,7 +48,11 @@ class DeliveryConfig(Section):
     ]
     approve: Annotated[
         tuple[str, ...],
-        Field(strict=False, description="environments that a person approves beforehand"),
+        Field(
+            strict=False,
+            description="environments that a person approves beforehand; at least one",
+            json_schema_extra={"minItems": 1},
+        ),
     ]
     approval_hours: Annotated[
         int,

@@ -22,7 +22,8 @@ from stacks.config.training import TrainingConfig
 
 _LEAST_HEARTBEATS = 3
 _MOST_TAGS = 40
-_TAG_TEXT = re.compile(r"[\w .:/=+@-]*")
+_TAG_KEY = r"(?!aws:|deeplens:)[\w .:/=+@-]{1,128}"
+_TAG_TEXT = r"[\w .:/=+@-]{0,256}"
 
 
 class EnvironmentConfig(Section):
@@ -32,7 +33,13 @@ class EnvironmentConfig(Section):
     account: Annotated[
         str, Field(pattern=r"^\d{12}$", description="the AWS account's twelve digits, as text")
     ]
-    region: Annotated[str, Field(description="an AWS Region that has AWS IoT Greengrass V2")]
+    region: Annotated[
+        str,
+        Field(
+            description="an AWS Region that has AWS IoT Greengrass V2",
+            json_schema_extra={"enum": [*GREENGRASS_REGIONS]},
+        ),
+    ]
     promoted_from: Annotated[
         str | None,
         Field(description="the environment that runs a model's version before this one may"),
@@ -59,7 +66,15 @@ class EnvironmentConfig(Section):
         ),
     ] = False
     tags: Annotated[
-        dict[str, str], Field(description="tags of every resource, beside `deeplens:environment`")
+        dict[str, str],
+        Field(
+            description="tags of every resource, beside `deeplens:environment`",
+            json_schema_extra={
+                "maxProperties": _MOST_TAGS,
+                "propertyNames": {"pattern": f"^{_TAG_KEY}$"},
+                "additionalProperties": {"type": "string", "pattern": f"^{_TAG_TEXT}$"},
+            },
+        ),
     ] = Field(default={})
     model: ModelPin
     signing: SigningConfig = SigningConfig()
@@ -107,11 +122,7 @@ class EnvironmentConfig(Section):
     @classmethod
     def _tags(cls, value: dict[str, str]) -> dict[str, str]:
         for key, text in value.items():
-            if not (
-                re.fullmatch(r"(?!aws:|deeplens:)[\w .:/=+@-]{1,128}", key, re.IGNORECASE)
-                and len(text) <= 256  # noqa: PLR2004 - AWS' limit for a tag's value
-                and _TAG_TEXT.fullmatch(text)
-            ):
+            if not (re.fullmatch(_TAG_KEY, key, re.IGNORECASE) and re.fullmatch(_TAG_TEXT, text)):
                 raise ValueError(
                     f"tag {key!r}: a key has 1 to 128 and a value up to 256 letters, digits, "
                     "spaces and . : / = + - @ _, and no key starts with 'aws:' or 'deeplens:'"

@@ -26,6 +26,7 @@ class FleetConfig(Section):
             max_length=400,
             description="cameras that are expected: each is made as a thing and has an alarm of "
             "its own; others may join",
+            json_schema_extra={"uniqueItems": True},
         ),
     ] = ()
     core_runtime: Annotated[

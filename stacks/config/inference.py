@@ -9,6 +9,9 @@ from stacks.config.section import LogRetentionDays, Section
 
 _LONGEST_TOPIC_BYTES = 256
 _MOST_TOPIC_SLASHES = 7
+_TOPIC_LEVEL = r"""(\{thing\}|[^/{}+#\s\x00-\x1f'"\\]*)"""
+_TOPIC = rf"(?=[^$]){_TOPIC_LEVEL}(/{_TOPIC_LEVEL}){{0,{_MOST_TOPIC_SLASHES}}}"
+_CREDENTIALS_IN_URL = r"^[a-z]+://[^/@]*:[^/]*@"
 
 
 class InferenceConfig(Section):
@@ -20,6 +23,7 @@ class InferenceConfig(Section):
             pattern=r"^(folder:.+|video:.+|v4l2:/dev/video\d+|rtsp://.+|https?://.+|awscam)$",
             description="where pictures come from: `folder:<folder>`, `video:<file>`, "
             "`v4l2:/dev/video0`, `rtsp://…`, `http://…` (MJPEG) or `awscam`",
+            json_schema_extra={"not": {"pattern": _CREDENTIALS_IN_URL}},
         ),
     ] = "folder:camera"
     engine: Annotated[
@@ -38,7 +42,11 @@ class InferenceConfig(Section):
         Field(ge=0, le=1, strict=False, description="least score of a detection that is sent"),
     ] = 0.5
     topic: Annotated[
-        str, Field(description="where detections and errors go; `{thing}` is the camera's name")
+        str,
+        Field(
+            description="where detections and errors go; `{thing}` is the camera's name",
+            json_schema_extra={"pattern": f"^{_TOPIC}$", "maxLength": _LONGEST_TOPIC_BYTES},
+        ),
     ] = "deeplens/{thing}/infer"
     frame_interval_seconds: Annotated[
         float, Field(gt=0, le=3600, strict=False, description="least time between two frames")
@@ -70,7 +78,7 @@ class InferenceConfig(Section):
     @field_validator("camera")
     @classmethod
     def _no_secret(cls, value: str) -> str:
-        if re.match(r"[a-z]+://[^/@]*:[^/]*@", value):
+        if re.match(_CREDENTIALS_IN_URL, value):
             raise ValueError(
                 "templates and recipes are no place for a password; give the user only, as in "
                 "'rtsp://user@192.0.2.7/stream', and write the password on the device "
@@ -81,15 +89,7 @@ class InferenceConfig(Section):
     @field_validator("topic")
     @classmethod
     def _own_topic(cls, value: str) -> str:
-        levels = value.split("/")
-        if (
-            not value
-            or value.startswith("$")
-            or re.search(r"[+#\s\x00-\x1f'\"\\]", value)
-            or any("{" in level or "}" in level for level in levels if level != "{thing}")
-            or len(value.encode()) > _LONGEST_TOPIC_BYTES
-            or len(levels) > _MOST_TOPIC_SLASHES + 1
-        ):
+        if not re.fullmatch(_TOPIC, value) or len(value.encode()) > _LONGEST_TOPIC_BYTES:
             raise ValueError(
                 f"a topic has at most {_LONGEST_TOPIC_BYTES} bytes and {_MOST_TOPIC_SLASHES} "
                 "slashes, no wildcard, no space, no quote and no leading '$', and may "

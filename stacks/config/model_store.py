@@ -9,7 +9,8 @@ from stacks.config.section import Section
 
 _LONGEST_BUCKET_NAME = 63
 # Suffixes that S3 keeps for access points, Object Lambda, directory and table buckets.
-_RESERVED_SUFFIX = re.compile(r"(-s3alias|--ol-s3|--x-s3|--table-s3)$")
+_RESERVED_SUFFIX = r"(-s3alias|--ol-s3|--x-s3|--table-s3)$"
+_BUCKET_NAME = rf"(?!.*{_RESERVED_SUFFIX})deeplens-[a-z0-9-]{{0,53}}[a-z0-9]"
 
 
 class ModelPin(Section):
@@ -31,7 +32,11 @@ class ModelStoreConfig(Section):
     """The bucket that cameras download from."""
 
     bucket_name: Annotated[
-        str, Field(description="starts with `deeplens-`, as DeepLens asks; unique in all of AWS")
+        str,
+        Field(
+            description="starts with `deeplens-`, as DeepLens asks; unique in all of AWS",
+            json_schema_extra={"pattern": f"^{_BUCKET_NAME}$"},
+        ),
     ]
     termination_protection: Annotated[
         bool, Field(description="refuse to delete the stack that holds the bucket and its key")
@@ -74,12 +79,10 @@ def suggest_bucket_name(given: str) -> str:
     """Return the allowed bucket name that is nearest to what was given."""
     words = re.sub(r"[^a-z0-9-]+", "-", given.lower().removeprefix("deeplens")).strip("-")
     name = f"deeplens-{words or 'models'}"[:_LONGEST_BUCKET_NAME].rstrip("-")
-    while _RESERVED_SUFFIX.search(name):
-        name = _RESERVED_SUFFIX.sub("", name).rstrip("-")
+    while re.search(_RESERVED_SUFFIX, name):
+        name = re.sub(_RESERVED_SUFFIX, "", name).rstrip("-")
     return name if _is_deeplens_bucket(name) else "deeplens-models"
 
 
 def _is_deeplens_bucket(name: str) -> bool:
-    return bool(
-        re.fullmatch(r"deeplens-[a-z0-9-]{0,53}[a-z0-9]", name)
-    ) and not _RESERVED_SUFFIX.search(name)
+    return bool(re.fullmatch(_BUCKET_NAME, name))

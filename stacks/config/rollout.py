@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from stacks.config.fleet import ThingGroupName
 from stacks.config.section import Section
@@ -18,6 +18,10 @@ LONGEST_WAIT_SECONDS = 780
 
 class WaveConfig(Section):
     """Some of the fleet before the rest: a named thing group of it, or a share in percent."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"oneOf": [{"required": ["percent"]}, {"required": ["thing_group"]}]}
+    )
 
     thing_group: Annotated[
         ThingGroupName | None,
@@ -47,6 +51,12 @@ class WaveConfig(Section):
 
 class RateConfig(Section):
     """How fast the IoT job tells devices, as in IoT's JobExecutionsRolloutConfig."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [{"required": ["maximum_per_minute"]}, {"required": ["base_per_minute"]}]
+        }
+    )
 
     maximum_per_minute: Annotated[
         int | None, Field(ge=1, le=1000, description="devices told per minute, at most")

@@ -5,7 +5,7 @@ import binascii
 import re
 from typing import Annotated
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, WithJsonSchema, field_validator, model_validator
 
 from stacks.config.section import Section
 
@@ -14,20 +14,33 @@ _P256 = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d03010703420004")
 _P256_BYTES = len(_P256) + 64
 _KEY_ID = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
+# A multiple of three bytes: in base64, every such key begins with the same characters.
+_PublicKey = Annotated[
+    str,
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": f"^{re.escape(base64.b64encode(_P256).decode())}[A-Za-z0-9+/]{{86}}==$",
+        }
+    ),
+]
+_KeyId = Annotated[str, WithJsonSchema({"type": "string", "pattern": f"^{_KEY_ID.pattern}$"})]
+
 
 class SigningConfig(Section):
     """Whose signature a release needs; without keys nothing is asked."""
 
     public_keys: Annotated[
-        tuple[str, ...],
+        tuple[_PublicKey, ...],
         Field(
             strict=False,
             description="keys that may sign releases, as `model-tools keys public KEY` prints "
             "them; several while one follows another",
+            json_schema_extra={"uniqueItems": True},
         ),
     ] = ()
     revoked_keys: Annotated[
-        tuple[str, ...],
+        tuple[_KeyId, ...],
         Field(
             strict=False,
             description="ids of keys that were stolen; what they signed is refused by name",

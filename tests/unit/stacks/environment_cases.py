@@ -1,0 +1,60 @@
+"""Environment files that are read, and values of theirs that are refused."""
+
+DIGEST = "ab" * 32
+VALID = f"""
+account = "111111111111"
+region = "eu-central-1"
+
+[model]
+name = "shapes"
+digest = "{DIGEST}"
+
+[model_store]
+bucket_name = "deeplens-dev-models"
+
+[fleet]
+thing_group = "deeplens-dev"
+"""
+
+# What is replaced in VALID, by what, and a part of the error.
+WRONG_VALUES = [
+    ('"deeplens-dev-models"', '"models-of-dev"', "'deeplens-models-of-dev'"),
+    ('"deeplens-dev-models"', '"deeplens-Models"', "'deeplens-models'"),
+    ('"eu-central-1"', '"eu-central-9"', "nearest by name: 'eu-central-1'"),
+    ('"111111111111"', '"1111"', r"^\d{12}$"),
+    ('"111111111111"', "111111111111", "given 111111111111: input should be a valid string"),
+    (DIGEST, "12", "model.digest: given '12'"),
+    ('name = "shapes"', 'name = "Shapes!"', "model.name: given 'Shapes!'"),
+    ("[fleet]", "[fleets]", "fleets: unknown key; did you mean 'fleet'?"),
+    ("thing_group", "thing_grup", "did you mean 'thing_group'?"),
+    ("[fleet]", "[inference]\nthreshold = 1.5\n[fleet]", "inference.threshold: given 1.5"),
+    ("[fleet]", "[inference]\ncamera = 'usb'\n[fleet]", "inference.camera: given 'usb'"),
+    ("[fleet]", "[inference]\ncamera = 'rtsp://u:p@h/s'\n[fleet]", "no place for a password"),
+    ("[fleet]", "[inference]\ntopic = 'a/#'\n[fleet]", "no wildcard"),
+    ("[fleet]", "[inference]\ntopic = 'cam-{thing}/x'\n[fleet]", "as a whole level"),
+    ("[fleet]", "[inference]\ntopic = 'a/b/c/d/e/f/g/h/i'\n[fleet]", "7 slashes"),
+    ("[fleet]", '[inference]\ntopic = "it\'s"\n[fleet]', "no quote"),
+    (
+        "[fleet]",
+        "[inference]\nengine = 'mxnet'\n[fleet]",
+        "'openvino', 'tensorflow' or 'awscam'",
+    ),
+    ("[fleet]", "[inference]\nlog_retention_days = 2\n[fleet]", "given 2: input should be 1"),
+    ('thing_group = "deeplens-dev"', "things = ['a b']", "fleet.things.0: given 'a b'"),
+    ('thing_group = "deeplens-dev"', "things = ['a', 'a']", "listed once; twice: a"),
+    ('thing_group = "deeplens-dev"', "core_runtime = 'v1'", "'classic' or 'lite'"),
+    ("[fleet]", "[monitoring]\nnotify = ['me']\n[fleet]", "monitoring.notify.0: given 'me'"),
+    ("[fleet]", "[monitoring]\nno_heartbeat_minutes = 0\n[fleet]", "given 0"),
+    ("[fleet]", "[monitoring]\nfailing_share = 10\n[fleet]", "given 10"),
+    ("[fleet]", "[tags]\n'aws:x' = '1'\n[fleet]", "no key starts with 'aws:'"),
+    ("[fleet]", "[tags]\nteam = 1\n[fleet]", "tags.team: given 1"),
+    ("[fleet]", "[lights]\n[fleet]", "lights: unknown key"),
+    ('account = "111111111111"', 'account = "111111111111"\nmodel_store = 3', "not valid TOML"),
+    ('account = "111111111111"', 'permissions_boundary = "a b"', "permissions_boundary: given"),
+    ("deeplens-dev-models", "deeplens-x-s3alias", "for example 'deeplens-x'"),
+    ("[fleet]", "[inference]\ntopic = '$aws/x'\n[fleet]", "no leading '$'"),
+    ("[fleet]", "[rollout]\nwait_seconds = 5000\n[fleet]", "rollout.wait_seconds: given 5000"),
+    ('account = "111111111111"', "", "account: is missing; expected the AWS account's twelve"),
+    ('account = "111111111111"', 'name = "x"', "is the file's own name"),
+    ("[model]", "[model", "not valid TOML"),
+]
