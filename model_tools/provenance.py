@@ -12,13 +12,19 @@ from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
 
+import vision
+
 PROVENANCE_NAME = "provenance.intoto.json"
 SLSA_PROVENANCE = "https://slsa.dev/provenance/v1"
 BUILD_TYPE = "urn:deeplens-tensorflow:model-tools:package:v1"
 BUILDER = "urn:deeplens-tensorflow:model-tools"
 
 _CHECKOUT = Path(__file__).resolve().parents[1]
-_SOURCES = ("model_tools", "lambda_src/inference/vision")
+# By their paths in a checkout, wherever they are installed.
+_SOURCES = {
+    "model_tools": Path(__file__).resolve().parent,
+    "lambda_src/inference/vision": Path(vision.__file__).resolve().parent,
+}
 _LOCK = "requirements/project.txt"
 
 
@@ -80,9 +86,9 @@ def _version() -> dict[str, Any]:
 def _tools() -> tuple[dict[str, Any], ...]:
     """The sources that packaged it, as in-toto's `dirHash`, and the lock of their libraries."""
     lines = [
-        f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.relative_to(_CHECKOUT)}\n"
-        for folder in _SOURCES
-        for file in sorted((_CHECKOUT / folder).rglob("*"))
+        f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {name}/{file.relative_to(folder)}\n"
+        for name, folder in _SOURCES.items()
+        for file in sorted(folder.rglob("*"))
         if file.is_file() and "__pycache__" not in file.parts
     ]
     sources = hashlib.sha256("".join(sorted(lines)).encode()).hexdigest()

@@ -1,0 +1,221 @@
+"""What `pip install` of a checkout installs: modules, data files, dependencies and commands."""
+
+import ast
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from email import message_from_string
+from email.message import Message
+from functools import cache
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+
+from model_tools.provenance import provenance
+
+ROOT = Path(__file__).parents[3]
+# The packages by the folder that they are in.
+PACKAGES = {
+    "model_tools": "", "fleet_tools": "", "stacks": "", "local_aws": "",
+    "vision": "lambda_src/inference", "camera": "lambda_src/inference",
+    "cloudformation": "lambda_src/custom_resources",
+    "deeplens_project": "lambda_src/custom_resources",
+}  # fmt: skip
+# The extra that a part needs in addition to the dependencies; all others need none.
+EXTRAS = {"camera": "camera", "local_aws": "emulator", "stacks": "cdk"}
+NO_EXTRA = ("stacks/__init__.py", "stacks/config/")
+# Only devices have these: Greengrass' SDK for Lambda functions, the software of an AWS DeepLens.
+OF_DEVICES = {"greengrasssdk", "awscam"}
+NOT_INSTALLED_HERE = {"ministack": "ministack", "hypercorn": "hypercorn"}
+LOCKS = ("project", "device", "local-aws")
+
+
+@dataclass(frozen=True)
+class Wheel:
+    """A wheel of this checkout, and its unpacked files."""
+
+    folder: Path
+    metadata: Message
+    entry_points: str
+
+    def sources(self) -> Iterator[Path]:
+        return (file for file in self.folder.rglob("*.py"))
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Wheel:
+    source, built, unpacked = (tmp_path_factory.mktemp(name) for name in ("src", "built", "wheel"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    for package, folder in PACKAGES.items():
+        shutil.copytree(
+            ROOT / folder / package,
+            source / folder / package,
+            ignore=shutil.ignore_patterns("__pycache__"),
+        )
+    subprocess.run(
+        [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation",
+         "--no-index", "--disable-pip-version-check", "--wheel-dir", built, source],
+        check=True,
+    )  # fmt: skip
+    (file,) = built.glob("*.whl")
+    zipfile.ZipFile(file).extractall(unpacked)
+    (info,) = unpacked.glob("*.dist-info")
+    metadata = message_from_string((info / "METADATA").read_text(encoding="utf-8"))
+    return Wheel(unpacked, metadata, (info / "entry_points.txt").read_text(encoding="utf-8"))
+
+
+def test_the_metadata_is_that_of_the_project(wheel: Wheel) -> None:
+    assert wheel.metadata["Name"] == "deeplens-tensorflow"
+    assert SpecifierSet(wheel.metadata["Requires-Python"]) == SpecifierSet(">=3.11,<3.14")
+    assert wheel.metadata["License-Expression"] == "Apache-2.0"
+    (licence,) = wheel.folder.glob("*.dist-info/licenses/LICENSE")
+    assert licence.read_bytes() == (ROOT / "LICENSE").read_bytes()
+    assert "model-tools = model_tools.cli:main" in wheel.entry_points
+    assert "fleet = fleet_tools.cli:main" in wheel.entry_points
+
+
+def test_every_file_of_the_packages_is_in_the_wheel_and_nothing_else(wheel: Wheel) -> None:
+    expected = {
+        Path(package, file.relative_to(ROOT / folder / package))
+        for package, folder in PACKAGES.items()
+        for file in (ROOT / folder / package).rglob("*")
+        if file.is_file() and "__pycache__" not in file.parts
+    }
+    installed = {
+        file.relative_to(wheel.folder)
+        for file in wheel.folder.rglob("*")
+        if file.is_file() and not file.relative_to(wheel.folder).parts[0].endswith(".dist-info")
+    }
+    assert {file.suffix for file in expected} > {".py", ".json", ".csv"}
+    assert installed == expected
+
+
+def requirements(wheel: Wheel) -> list[Requirement]:
+    return [Requirement(text) for text in wheel.metadata.get_all("Requires-Dist", [])]
+
+
+def declared(wheel: Wheel, *extras: str) -> set[str]:
+    """The names of the distributions that an installation with these extras has."""
+    return {
+        canonicalize_name(requirement.name)
+        for requirement in requirements(wheel)
+        for extra in ("", *extras)
+        if requirement.marker is None or requirement.marker.evaluate({"extra": extra})
+    }
+
+
+def imported(source: Path) -> set[str]:
+    """The top-level names of other people's modules that a file imports anywhere."""
+    names = set()
+    for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            names.add(node.module.split(".")[0])
+    return names - set(sys.stdlib_module_names) - PACKAGES.keys() - OF_DEVICES
+
+
+@cache
+def distributions(name: str) -> frozenset[str]:
+    known = packages_by_module().get(name) or [NOT_INSTALLED_HERE[name]]
+    return frozenset(canonicalize_name(distribution) for distribution in known)
+
+
+packages_by_module = cache(packages_distributions)
+
+
+def test_every_import_is_of_a_declared_dependency(wheel: Wheel) -> None:
+    undeclared = set()
+    for source in wheel.sources():
+        path = source.relative_to(wheel.folder).as_posix()
+        extra = "" if path.startswith(NO_EXTRA) else EXTRAS.get(path.split("/")[0], "")
+        for name in imported(source):
+            if not distributions(name) & declared(wheel, extra):
+                undeclared.add((path, name))
+    assert undeclared == set()
+
+
+def test_every_dependency_without_an_extra_is_imported(wheel: Wheel) -> None:
+    names = {name for source in wheel.sources() for name in imported(source)}
+    used = {distribution for name in names for distribution in distributions(name)}
+    assert declared(wheel) - used == set()
+
+
+def test_every_range_admits_the_locked_versions(wheel: Wheel) -> None:
+    versions: dict[str, set[str]] = {}
+    for lock in LOCKS:
+        text = (ROOT / f"requirements/{lock}.txt").read_text(encoding="utf-8")
+        for name, version in re.findall(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", text, re.MULTILINE):
+            versions.setdefault(canonicalize_name(name), set()).add(version)
+    for wanted in requirements(wheel):
+        locked = versions.get(canonicalize_name(wanted.name), set())
+        # TensorFlow has another name on each kind of processor; a lock may have one of them only.
+        assert locked or wanted.marker, f"{wanted.name} is not in a lock"
+        assert all(wanted.specifier.contains(version) for version in locked), (wanted, locked)
+
+
+@pytest.mark.parametrize("machine", ["x86_64", "aarch64", "arm64"])
+def test_each_processor_has_one_tensorflow(wheel: Wheel, machine: str) -> None:
+    names = [
+        requirement.name
+        for requirement in requirements(wheel)
+        if requirement.name.startswith("tensorflow")
+        and requirement.marker
+        and requirement.marker.evaluate({"extra": "", "platform_machine": machine})
+    ]
+    assert names == ["tensorflow-cpu" if machine == "x86_64" else "tensorflow"]
+
+
+def run(wheel: Wheel, folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run a command of the unpacked wheel in another folder, by its own modules."""
+    script = (
+        f"import sys, {words[0]}.cli as cli; "
+        f"assert cli.__file__.startswith({str(wheel.folder)!r}), cli.__file__; "
+        f"sys.argv = {list(words)!r}; cli.main()"
+    )
+    return subprocess.run(
+        [sys.executable, "-P", "-c", script],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(wheel.folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_commands_answer_away_from_a_checkout(wheel: Wheel, tmp_path: Path) -> None:
+    assert "freeze" in run(wheel, tmp_path, "model_tools", "--help").stdout
+    assert "provision" in run(wheel, tmp_path, "fleet_tools", "--help").stdout
+    failed = run(wheel, tmp_path, "fleet_tools", "status", "dev")
+    assert failed.returncode == 1
+    assert failed.stderr == "Error: environments/dev.toml: no such environment file\n"
+
+
+def test_the_installed_tools_are_named_by_the_same_digest_as_the_checkouts(
+    wheel: Wheel, tmp_path: Path
+) -> None:
+    manifest = {"files": {}}
+    script = (
+        "import sys; from model_tools.provenance import provenance; "
+        f"sys.stdout.buffer.write(provenance({manifest!r}, 'model.zip', '0' * 64))"
+    )
+    installed = subprocess.run(
+        [sys.executable, "-P", "-c", script],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(wheel.folder)},
+        capture_output=True,
+        check=True,
+    ).stdout
+    digest = re.compile(rb'"dirHash": "([0-9a-f]{64})"')
+    assert digest.findall(installed) == digest.findall(provenance(manifest, "model.zip", "0" * 64))
+    assert len(digest.findall(installed)) == 1
