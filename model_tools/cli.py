@@ -26,7 +26,7 @@ from model_tools.commands.train import scenes, train
 from model_tools.commands.verify import verify
 
 
-@click.group(cls=ReportingGroup)
+@click.group(cls=ReportingGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="deeplens-tensorflow")
 def main() -> None:
     """Turn trained models into verified, frozen artifacts.

@@ -26,7 +26,7 @@ from review.words import page_of
 _PIPED_WIDTH = 1000
 
 
-@click.command()
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("base")
 @click.option(
     "--output",

@@ -16,7 +16,7 @@ from tools.environment_reference import ROOT, SCHEMA, allowed, keys, toml
 ENVIRONMENTS = ROOT / "environments"
 
 
-@click.command(help=__doc__)
+@click.command(help=__doc__, context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("name")
 @click.option("--account", help="The AWS account's twelve digits.")
 @click.option("--region", help="An AWS Region that has AWS IoT Greengrass V2.")

@@ -17,7 +17,7 @@ from tools.assembly import ROOT
 PLANS = ROOT / "build" / "plans"
 
 
-@click.command(help=__doc__)
+@click.command(help=__doc__, context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("environment")
 @click.option("--assembly", type=click.Path(path_type=Path), default=ROOT / "cdk.out")
 @click.option("--environments", type=click.Path(path_type=Path), default=ROOT / "environments")

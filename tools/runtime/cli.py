@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 _MIB = 1 << 20
 
 
-@click.command()
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--architecture",
     "architectures",

@@ -1,0 +1,121 @@
+"""docs/command-line.md: help by -h, and completion by the shell, without TensorFlow."""
+
+import importlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs/command-line.md").read_text(encoding="utf-8")
+COMMANDS = ["model-tools", "fleet"]
+MODULES = ["model_tools.cli", "fleet_tools.cli", "local_aws.cli", "review.cli",
+           "tools.runtime.cli", "tools.plan", "tools.new_environment"]  # fmt: skip
+
+
+def every_command(command: click.Command, context: click.Context) -> list[list[str]]:
+    """The words that lead to a command and to each of its subcommands."""
+    found: list[list[str]] = [[]]
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            below = command.get_command(context, name)
+            assert below is not None
+            found += [[name, *words] for words in every_command(below, context)]
+    return found
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_each_command_and_subcommand_has_a_short_help_option(module: str) -> None:
+    main = importlib.import_module(module).main
+    for words in every_command(main, click.Context(main)):
+        short, long = (CliRunner().invoke(main, [*words, option]) for option in ("-h", "--help"))
+        assert short.exit_code == long.exit_code == 0, words
+        assert short.output == long.output
+        assert "Usage:" in short.output
+
+
+def variable(command: str) -> str:
+    return f"_{command.upper().replace('-', '_')}_COMPLETE"
+
+
+def answer(command: str, **environment: str) -> str:
+    done = subprocess.run(
+        [ROOT / ".venv/bin" / command],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_documented_line_of_each_shell_prints_a_script_that_it_accepts(
+    command: str, shell: str
+) -> None:
+    (name,) = re.findall(rf"(_\w+)={shell}_source {command}\b", PAGE)
+    assert name == variable(command)
+    script = answer(command, **{name: f"{shell}_source"})
+    assert command in script
+    # zsh and fish are not on every machine; what click prints for them is click's own.
+    if program := shutil.which(shell):
+        subprocess.run([program, "-n"], input=script, text=True, check=True)
+    else:
+        assert shell != "bash"
+
+
+def complete(command: str, *words: str) -> set[str]:
+    """What bash is offered for the last word."""
+    offered = answer(
+        command,
+        **{variable(command): "bash_complete"},
+        COMP_WORDS=" ".join([command, *words]),
+        COMP_CWORD=str(len(words)),
+    )
+    return {line.split(",", maxsplit=1)[1] for line in offered.splitlines()}
+
+
+def test_subcommands_and_options_are_completed() -> None:
+    assert complete("model-tools", "fr") == {"freeze"}
+    assert {"shapes", "headpose"} <= complete("model-tools", "train", "")
+    assert "--checkpoint" in complete("model-tools", "freeze", "--ch")
+    assert complete("fleet", "st") == {"status", "stop"}
+    assert complete("fleet", "status", "--js") == {"--json"}
+
+
+def test_bash_itself_completes_a_subcommand() -> None:
+    script = (
+        'eval "$(_MODEL_TOOLS_COMPLETE=bash_source model-tools)"\n'
+        "COMP_WORDS=(model-tools ver) COMP_CWORD=1\n"
+        "_model_tools_completion model-tools\n"
+        'printf "%s\\n" "${COMPREPLY[@]}"\n'
+    )
+    path = f"{ROOT / '.venv/bin'}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-c", script],
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert set(done.stdout.split()) == {"verify", "verify-signature"}
+
+
+def test_completion_loads_neither_tensorflow_nor_clients_of_aws() -> None:
+    script = (
+        "import sys\n"
+        "for module in ('model_tools.cli', 'fleet_tools.cli'):\n"
+        "    __import__(module)\n"
+        "print({'tensorflow', 'keras', 'numpy', 'boto3'} & sys.modules.keys())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "set()\n"
