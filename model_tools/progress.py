@@ -1,41 +1,168 @@
-"""Progress of long work: a bar on a terminal, plain lines elsewhere."""
+"""Progress of long work: the phase and the remaining time.
 
+A terminal shows one bar of its own width. A log gets one line per phase, and another one each half
+minute. If the environment variable MODEL_TOOLS_PROGRESS names a file, the file holds the newest
+line, for a program that started this one.
+"""
+
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
 
-_PLAIN_EVERY_SECONDS = 5.0
+FILE_VARIABLE = "MODEL_TOOLS_PROGRESS"
+
+_LOG_EVERY_SECONDS = 30.0
+_FILE_EVERY_SECONDS = 0.25
+# A shorter measurement does not predict anything.
+_LEAST_MEASURED_SECONDS = 2.0
+_MINUTE_SECONDS = 60
+_ROUNDED_TO_SECONDS = 10
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One phase of the work; without `total` its length is unknown."""
+
+    name: str
+    total: int | None = None
+    unit: str = "step"
+    done: int = 0
+    loss: float | None = None
+    remaining_seconds: float | None = None
+
+
+class Display(Protocol):
+    """Shows a phase."""
+
+    def show(self, phase: Phase, *, is_new: bool) -> None:
+        """Show the phase as it is now; `is_new` when it begins."""
+
+
+class Progress:
+    """Reports phases, and steps of the current one, to displays."""
+
+    def __init__(self, *displays: Display, clock: Callable[[], float] = time.monotonic) -> None:
+        self._displays = displays
+        self._clock = clock
+        self._phase = Phase("")
+        self._first: tuple[int, float] | None = None
+
+    def phase(self, name: str, total: int | None = None, unit: str = "step") -> None:
+        """Begin a phase, of `total` steps if their number is known."""
+        self._first = None
+        self._show(Phase(name, total, unit), is_new=True)
+
+    def step(self, done: int, loss: float | None = None) -> None:
+        """Report the number of steps of this phase that are done, from 1, and the loss."""
+        now = self._clock()
+        # The first step includes what happens once, such as tracing.
+        first, since = self._first = self._first or (done, now)
+        left = remaining_seconds(done - first, (self._phase.total or 0) - done, now - since)
+        self._show(replace(self._phase, done=done, loss=loss, remaining_seconds=left), is_new=False)
+
+    def _show(self, phase: Phase, *, is_new: bool) -> None:
+        self._phase = phase
+        for display in self._displays:
+            display.show(phase, is_new=is_new)
 
 
 @contextmanager
-def progress_of(what: str, total: int) -> Iterator[Callable[..., None]]:
-    """Give a function that takes the step reached (from 1), and perhaps the current loss."""
+def reporting() -> Iterator[Progress]:
+    """Report to the terminal or log on stderr, and to the file that the environment names."""
+    file = os.environ.get(FILE_VARIABLE)
+    others = (_File(Path(file)),) if file else ()
     if not sys.stderr.isatty():
-        yield _plain_lines(what, total)
+        yield Progress(_Log(), *others)
         return
-    from rich.console import Console  # noqa: PLC0415 - only where there is a terminal
-    from rich.progress import Progress  # noqa: PLC0415 - as above
-
-    with Progress(console=Console(stderr=True)) as bar:
-        task = bar.add_task(what, total=total)
-        yield lambda step, loss=None: bar.update(
-            task, completed=step, description=f"{what}{_with(loss)}"
-        )
+    with _bar() as bar:
+        yield Progress(bar, *others)
 
 
-def _with(loss: float | None) -> str:
-    return "" if loss is None else f", loss {loss:.2f}"
+@contextmanager
+def progress_of(name: str, total: int, unit: str = "step") -> Iterator[Callable[..., None]]:
+    """Give the function that reports the steps of work with a single phase."""
+    with reporting() as progress:
+        progress.phase(name, total, unit)
+        yield progress.step
 
 
-def _plain_lines(what: str, total: int) -> Callable[..., None]:
-    said_at = time.monotonic()
+def remaining_seconds(measured: int, left: int, seconds: float) -> float | None:
+    """Return how long `left` steps take if `measured` steps took `seconds`; None if unknown."""
+    if measured < 1 or seconds < _LEAST_MEASURED_SECONDS:
+        return None
+    return max(left, 0) * seconds / measured
 
-    def say(step: int, loss: float | None = None) -> None:
-        nonlocal said_at
-        if step == total or time.monotonic() - said_at >= _PLAIN_EVERY_SECONDS:
-            said_at = time.monotonic()
-            sys.stderr.write(f"{what}: {step} of {total}{_with(loss)}\n")
+
+def in_one_line(phase: Phase) -> str:
+    """Return, for example, "training: step 120 of 790, loss 0.31, about 1 min left"."""
+    if phase.total is None:
+        return phase.name
+    if not phase.done:
+        return f"{phase.name}: {phase.total} {phase.unit}s"
+    parts = [f"{phase.unit} {phase.done} of {phase.total}"]
+    if phase.loss is not None:
+        parts.append(f"loss {phase.loss:.2f}")
+    if phase.remaining_seconds is not None and phase.done < phase.total:
+        parts.append(f"{duration(phase.remaining_seconds)} left")
+    return f"{phase.name}: {', '.join(parts)}"
+
+
+def duration(seconds: float) -> str:
+    """Return a duration as an estimate: "about 40 s", "about 2 min"."""
+    rounded = -(-int(seconds) // _ROUNDED_TO_SECONDS) * _ROUNDED_TO_SECONDS
+    if rounded < _MINUTE_SECONDS:
+        return f"about {max(rounded, _ROUNDED_TO_SECONDS)} s"
+    return f"about {max(round(seconds / _MINUTE_SECONDS), 1)} min"
+
+
+class _Log:
+    def __init__(self) -> None:
+        self._shown_at = time.monotonic()
+
+    def show(self, phase: Phase, *, is_new: bool) -> None:
+        now = time.monotonic()
+        if is_new or now - self._shown_at >= _LOG_EVERY_SECONDS:
+            self._shown_at = now
+            sys.stderr.write(f"{in_one_line(phase)}\n")
             sys.stderr.flush()
 
-    return say
+
+class _File:
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._shown_at = 0.0
+
+    def show(self, phase: Phase, *, is_new: bool) -> None:
+        now = time.monotonic()
+        if is_new or now - self._shown_at >= _FILE_EVERY_SECONDS:
+            self._shown_at = now
+            # A reader never sees half a line.
+            partial = self._file.with_name(f"{self._file.name}.partial")
+            partial.write_text(in_one_line(phase), encoding="utf-8")
+            partial.replace(self._file)
+
+
+@contextmanager
+def _bar() -> Iterator[Display]:
+    from rich.console import Console  # noqa: PLC0415 - only where there is a terminal
+    from rich.markup import escape  # noqa: PLC0415 - as above
+    from rich.progress import BarColumn, TextColumn  # noqa: PLC0415 - as above
+    from rich.progress import Progress as RichProgress  # noqa: PLC0415 - as above
+
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width=None))
+    with RichProgress(*columns, console=Console(stderr=True), expand=True, transient=True) as bar:
+        task = bar.add_task("", total=None)
+
+        class Bar:
+            def show(self, phase: Phase, *, is_new: bool) -> None:
+                if is_new:
+                    bar.reset(task)
+                text = escape(in_one_line(phase))
+                bar.update(task, total=phase.total, completed=phase.done, description=text)
+
+        yield Bar()

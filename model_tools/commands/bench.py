@@ -46,7 +46,7 @@ def bench(
     if plot is not None and plot.suffix.lower() not in {".png", ".svg"}:
         raise click.BadParameter(f"{plot}: expected .png or .svg", param_hint="--plot")
     files = picture_files(pictures)
-    with progress_of("bench", rounds) as progress:
+    with progress_of("measuring", rounds, "round") as progress:
         found = benchmark.bench(
             artifact,
             pictures=[read_picture(file) for file in files] or None,

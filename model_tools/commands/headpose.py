@@ -62,13 +62,15 @@ def train_headpose(
     """
     from model_tools.headpose.build import build, read_or_draw  # noqa: PLC0415 - TensorFlow follows
     from model_tools.headpose.training import TrainingOptions  # noqa: PLC0415 - as above
-    from model_tools.progress import progress_of  # noqa: PLC0415 - as above
+    from model_tools.native_output import load_tensorflow  # noqa: PLC0415 - as above
+    from model_tools.progress import reporting  # noqa: PLC0415 - as above
 
     options = TrainingOptions(variant, epochs, batch_size, learning_rate, seed)
-    with progress_of("draw heads", pictures + pictures // 5) as progress:
-        data = read_or_draw(source, output, seed, pictures, progress)
-    batches = -(-len(data.train_poses) // batch_size) * epochs
-    with progress_of("train headpose", batches) as progress:
+    with reporting() as progress:
+        progress.phase("drawing heads", pictures + pictures // 5, "image")
+        data = read_or_draw(source, output, seed, pictures, progress.step)
+        progress.phase("loading TensorFlow")
+        load_tensorflow()
         trained = build(data, options, output, int(time.time()), progress)
     if as_json:
         document = {"archive": str(trained.archive), "picture_folder": str(trained.pictures)}

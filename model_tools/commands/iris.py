@@ -25,10 +25,14 @@ def train_iris(seed: int, output: Path, *, as_json: bool) -> None:
     the flowers that it has not seen, expected.json what it answers to them in this process.
     """
     from model_tools.iris.build import EPOCHS, build  # noqa: PLC0415 - keeps --help fast
-    from model_tools.progress import progress_of  # noqa: PLC0415 - as above
+    from model_tools.native_output import load_tensorflow  # noqa: PLC0415 - as above
+    from model_tools.progress import reporting  # noqa: PLC0415 - as above
 
-    with progress_of("train iris", EPOCHS) as progress:
-        trained = build(output, seed, progress)
+    with reporting() as progress:
+        progress.phase("loading TensorFlow")
+        load_tensorflow()
+        progress.phase("training", EPOCHS, "epoch")
+        trained = build(output, seed, progress.step)
     if as_json:
         document = {"saved_model": str(trained.saved_model), "accuracy": trained.accuracy}
         click.echo(json.dumps(document))

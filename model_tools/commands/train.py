@@ -39,11 +39,11 @@ def train_shapes(
     seed: int, steps: int | None, version: str, models: Path, *, force: bool, as_json: bool
 ) -> None:
     """Train the detector of drawn shapes; evaluate, freeze, check and package it."""
-    from model_tools.progress import progress_of  # noqa: PLC0415 - keeps --help fast
+    from model_tools.progress import reporting  # noqa: PLC0415 - keeps --help fast
     from model_tools.shapes.build import DEFAULT_STEPS, build_shapes  # noqa: PLC0415 - as above
 
     chosen = steps or DEFAULT_STEPS
-    with progress_of("train shapes", chosen) as progress:
+    with reporting() as progress:
         built = build_shapes(
             models=models,
             cache=CACHE,

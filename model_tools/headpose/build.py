@@ -11,6 +11,7 @@ from model_tools.headpose import export, training
 from model_tools.headpose.data import HeadPoses
 from model_tools.headpose.poses import LABELS
 from model_tools.headpose.training import Quality, TrainingOptions
+from model_tools.progress import Progress
 
 _PICTURES_TO_TRY = 27
 
@@ -32,7 +33,7 @@ def build(
     options: TrainingOptions,
     output: Path,
     version: int,
-    progress: Callable[[int, float], None],
+    progress: Progress,
 ) -> Trained:
     """Train, evaluate and export into `output`; a run that was ended goes on where it was.
 
@@ -41,10 +42,14 @@ def build(
         options: how.
         output: folder; its `checkpoint/`, `logs/` and `history.csv` are training's own.
         version: number of the SavedModel's folder.
-        progress: called after each batch with its number and the loss.
+        progress: gets the phases, and each batch with its loss.
     """
-    model = training.train(data, options, output, progress)
+    batches = -(-len(data.train_poses) // options.batch_size) * options.epochs
+    progress.phase("training", batches, "batch")
+    model = training.train(data, options, output, progress.step)
+    progress.phase("evaluating on unseen images")
     quality = training.evaluate(model, data)
+    progress.phase("exporting")
     saved_model = export.export(model, output, version)
     export.pack(output, output / export.ARCHIVE_NAME)
     training.write_report(output / "training.json", data, options, quality)

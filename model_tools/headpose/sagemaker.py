@@ -19,7 +19,7 @@ import click
 
 from model_tools.errors import ModelToolsError
 from model_tools.headpose.variants import VARIANTS
-from model_tools.progress import progress_of
+from model_tools.progress import reporting
 
 _CHECKPOINTS = Path("/opt/ml/checkpoints")
 
@@ -55,8 +55,7 @@ def main(  # noqa: PLR0913, PLR0917 - one parameter per hyperparameter
         # SageMaker shows this file's first kilobyte as the job's FailureReason.
         (output.parent / "failure").write_text(str(error), encoding="utf-8")
         raise click.ClickException(str(error)) from None
-    batches = -(-len(data.train_poses) // batch_size) * epochs
-    with progress_of("train headpose", batches) as progress:
+    with reporting() as progress:
         trained = build(data, options, checkpoints, int(time.time()), progress)
     shutil.copytree(checkpoints / "export", model_dir / "export", dirs_exist_ok=True)
     for kept in (trained.report, trained.labels):

@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 
 from model_tools.describe import ModelDescription
+from model_tools.native_output import load_tensorflow
 from model_tools.package import ARTIFACT_NAME, package
 from model_tools.tool_versions import tool_versions
+from model_tools.progress import Progress
 from vision import answers
 from vision.baseline import Baseline
 from vision.manifest import OBJECT_DETECTION, InputSpec, OutputSpec
@@ -64,7 +66,7 @@ def build_shapes(  # noqa: PLR0913 - each is a choice of the caller's
     steps: int,
     version: str,
     force: bool,
-    progress: Callable[[int, float], None],
+    progress: Progress,
 ) -> Built:
     """Train, evaluate, freeze, check and package; or return what the same inputs gave before.
 
@@ -76,16 +78,16 @@ def build_shapes(  # noqa: PLR0913 - each is a choice of the caller's
         known = Built(**json.loads(entry.read_text(encoding="utf-8")))
         if (models / known.name / known.digest / ARTIFACT_NAME).is_file():
             return known
+    progress.phase("loading TensorFlow")
+    load_tensorflow()
     model = _trained(cache, seed, steps, progress, force=force)
-    built = _build(model, models, seed, steps, version)
+    built = _build(model, models, seed, steps, version, progress)
     entry.parent.mkdir(parents=True, exist_ok=True)
     entry.write_text(json.dumps({**asdict(built), "from_cache": True}), encoding="utf-8")
     return built
 
 
-def _trained(
-    cache: Path, seed: int, steps: int, progress: Callable[[int, float], None], *, force: bool
-) -> Any:
+def _trained(cache: Path, seed: int, steps: int, progress: Progress, *, force: bool) -> Any:
     """Train, or load the weights that the same inputs gave before; packaging may have changed."""
     from model_tools.shapes import network, training  # noqa: PLC0415 - TensorFlow follows
 
@@ -94,7 +96,8 @@ def _trained(
         model = network.build()
         model.load_weights(file)
         return model
-    model = training.train(seed, steps, progress)
+    progress.phase("training", steps)
+    model = training.train(seed, steps, progress.step)
     file.parent.mkdir(parents=True, exist_ok=True)
     unfinished = file.with_name(f"unfinished-{file.name}")
     model.save_weights(unfinished)
@@ -102,7 +105,9 @@ def _trained(
     return model
 
 
-def _build(model: Any, models: Path, seed: int, steps: int, version: str) -> Built:
+def _build(  # noqa: PLR0913, PLR0917 - as build_shapes
+    model: Any, models: Path, seed: int, steps: int, version: str, progress: Progress
+) -> Built:
     import tensorflow as tf  # noqa: PLC0415 - takes seconds to import
 
     from model_tools.freezing.freeze import FreezeOptions, freeze  # noqa: PLC0415 - as above
@@ -115,6 +120,7 @@ def _build(model: Any, models: Path, seed: int, steps: int, version: str) -> Bui
     def detect(image_tensor: Any) -> dict[str, Any]:
         return network.detect(image_tensor, model)
 
+    progress.phase("freezing, and comparing with the trained model")
     shape = [1, network.HEIGHT_PX, network.WIDTH_PX, 3]
     loaded = from_function(detect, [tf.TensorSpec(shape, tf.uint8, name=_INPUT)])
     random = np.random.default_rng([seed, 3])
@@ -126,10 +132,14 @@ def _build(model: Any, models: Path, seed: int, steps: int, version: str) -> Bui
     run = graph_runner(
         message_class("GraphDef").FromString(frozen.graph), frozen.inputs, frozen.outputs
     )
+    progress.phase("evaluating on unseen images")
     quality = training.evaluate(
         lambda picture: run({_INPUT: picture}), seed=seed, threshold=THRESHOLD
     )
     labels = dict(enumerate(LABELS, start=1))
+    progress.phase("measuring the baseline of normal input")
+    baseline = _baseline(run, labels, seed)
+    progress.phase("packaging")
     description = ModelDescription(
         name=MODEL_NAME,
         version=version,
@@ -138,7 +148,7 @@ def _build(model: Any, models: Path, seed: int, steps: int, version: str) -> Bui
         outputs=_output_specs(),
         threshold=THRESHOLD,
         parity=frozen.parity.as_dict(),
-        baseline=_baseline(run, labels, seed),
+        baseline=baseline,
         provenance={
             "tool_versions": tool_versions(),
             "training": {"seed": seed, "steps": steps, **quality.as_dict()},

@@ -17,6 +17,7 @@ from model_tools.headpose.data import HeadPoses
 from model_tools.headpose.drawing import draw_heads
 from model_tools.headpose.poses import LABELS
 from model_tools.headpose.training import TrainingOptions
+from model_tools.progress import Progress
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore"), pytest.mark.timeout(900)]
 
@@ -34,7 +35,7 @@ def heads() -> HeadPoses:
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory, heads: HeadPoses) -> build.Trained:
     output = tmp_path_factory.mktemp("headpose")
-    return build.build(heads, TrainingOptions(epochs=2), output, 1234, lambda _step, _loss: None)
+    return build.build(heads, TrainingOptions(epochs=2), output, 1234, Progress())
 
 
 @pytest.mark.parametrize(("variant", "convolutions"), [("small", 13), ("resnet50", 53)])
