@@ -16,6 +16,7 @@ from awscrt.exceptions import AwsCrtError
 
 from local_aws.core_device.device import CoreDevice
 from local_aws.core_device.errors import CoreDeviceError
+from local_aws.core_device.exclusive import exclusive
 from local_aws.core_device.layout import Identity, Layout
 from local_aws.core_device.provisioning import provision as provision_identity
 from local_aws.endpoint import Endpoint, running
@@ -94,7 +95,7 @@ def provision(  # noqa: PLR0913, PLR0917 - one parameter per option
 @click.option(
     "--camera-folder",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Pictures that the virtual camera shows.",
+    help="Images that the virtual camera shows.",
 )
 @click.option(
     "--device-python",
@@ -121,7 +122,9 @@ def run(
     folder = camera_folder.absolute() if camera_folder else None
     logging.getLogger(__name__).info("functions run on Python %s", _python_version(interpreter))
     try:
-        asyncio.run(_run(endpoint, Layout.of(thing, cores), interpreter, folder))
+        layout = Layout.of(thing, cores)
+        with exclusive(layout):
+            asyncio.run(_run(endpoint, layout, interpreter, folder))
     except CoreDeviceError as error:
         raise click.ClickException(str(error)) from None
     except AwsCrtError as error:
