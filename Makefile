@@ -95,8 +95,8 @@ node_modules/.ready: package-lock.json .venv/.ready
 	@touch $@
 
 .PHONY: demo
-demo: setup ## Train, deploy to the embedded AWS, and watch a virtual camera detect
-	@$(PYTHON) -m demo run --env $(ENV)
+demo: setup ## Train, deploy to the emulator, and watch a virtual camera detect (KEEP=1 stays, KEEP=0 ends)
+	@$(PYTHON) -m demo run --env $(ENV) $(if $(KEEP),$(if $(filter 0,$(KEEP)),--no-keep,--keep))
 
 .PHONY: headpose
 headpose: setup ## The same with the guide's head-pose classifier, trained on drawn heads
@@ -144,8 +144,8 @@ rollback: setup ## Bring back what ENV ran before, by pin and deploy, on the run
 	@$(PYTHON) -m demo rollback $(ENV) --reason "$(REASON)"
 
 .PHONY: camera
-camera: setup ## Run a virtual camera of ENV until Ctrl-C
-	@$(PYTHON) -m demo camera $(ENV)
+camera: setup ## Run a virtual camera of ENV until Ctrl-C (PICTURES=folder of images, NAME=device)
+	@$(PYTHON) -m demo camera $(ENV) $(if $(PICTURES),--pictures "$(PICTURES)") $(if $(NAME),--name "$(NAME)")
 
 .PHONY: watch
 watch: setup ## Print what the cameras of ENV publish until Ctrl-C

@@ -1,55 +1,57 @@
-"""The demo, whole or step by step.
+"""The demo, as a whole or step by step.
 
-Exit codes: 0 done, 1 a step failed, 2 wrong usage, 3 the embedded AWS does not run,
+Exit codes: 0 done, 1 a step failed, 2 wrong usage or input, 3 the emulator is not running,
 130 interrupted.
 """
 
 import contextlib
 import json
-import queue
+import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import click
 from botocore.exceptions import BotoCoreError, ClientError
 
-from demo import deployment, embedded, iris, signing
+from demo import cores, deployment, embedded, iris, signing
+from demo.cores import RunningCore
+from demo.detections import PATIENCE_SECONDS, detections_of, subscribed
 from demo.embedded import LOCAL, LOGS, ROOT, Endpoint
-from demo.models import PREPARE, pictures_for
-from demo.processes import CommandFailed, running
+from demo.images import check_images, image_files, sample_images
+from demo.keyboard import enter_pressed, is_interactive
+from demo.models import PREPARE
+from demo.processes import CommandFailed
+from demo.steps import Steps
 from stacks.config import ConfigError, EnvironmentConfig, load_environment, load_environments
 
 ANNOTATED = ROOT / "build" / "demo"
 PIPELINE = ROOT / "demo" / "delivery.toml"
-_FIRST_MESSAGE_SECONDS = 45.0
-_LIVE_VIEW_SECONDS = 20.0
 _NOT_RUNNING = 3
 _INTERRUPTED = 130
+# It names a folder and an IoT thing.
+_THING = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
+_EXPECTED = {
+    "shapes": "2 to 10 minutes the first time, and about a minute after that",
+    "headpose": "4 to 15 minutes",
+}
+_CONTEXT = {"help_option_names": ["-h", "--help"]}
 
 
-@dataclass(frozen=True)
-class Message:
-    """One message of a camera's, as it arrived."""
-
-    topic: str
-    payload: bytes
-
-
-class Interrupted(Exception):  # noqa: N818 - says what happened
+class Interrupted(Exception):  # noqa: N818 - names an event
     """SIGTERM or Ctrl-C: end everything that was started, in order."""
 
 
-@click.group()
+@click.group(context_settings=_CONTEXT)
 def main() -> None:
-    """From a trained model to a detection on a camera, on this machine.
+    """Take a trained model to a detection on a camera, on this machine.
 
-    Exit codes: 0 done, 1 a step failed, 2 wrong usage, 3 the embedded AWS does not run,
+    Exit codes: 0 done, 1 a step failed, 2 wrong usage or input, 3 the emulator is not running,
     130 interrupted.
     """
     signal.signal(signal.SIGTERM, _interrupt)
@@ -60,51 +62,69 @@ def main() -> None:
 @click.option("--detections", type=click.IntRange(1), default=12, show_default=True)
 @click.option("--env", "name", default="dev", show_default=True, help="The environment.")
 @click.option("--model", type=click.Choice(sorted(PREPARE)), default="shapes", show_default=True)
-def run_demo(detections: int, name: str, model: str) -> None:
-    """Train, package, synthesize, deploy, and watch a virtual camera detect."""
-    with _told(), contextlib.ExitStack() as stack:
-        started = time.monotonic()
-        with _step(f"train the model {model}, freeze and package it"):
-            PREPARE[model](name)
-        environment = _environment(name)
-        with _step("sign the release"):
-            trusting = signing.sign(environment)
-        with _step("synthesize the CloudFormation of every environment"):
-            deployment.synthesize(embedded.tools(), trusting)
-        with _step("start the embedded AWS (emulated, on loopback)"):
-            endpoint = stack.enter_context(embedded.embedded_aws())
-        _deploy(environment, endpoint)
-        thing = _camera(environment, endpoint)
-        messages = stack.enter_context(_subscribed(environment, endpoint))
-        with _step(f"start the virtual core device {thing}"):
-            log = LOGS / f"{thing}.log"
-            stack.enter_context(
-                running(embedded.core_command(thing, pictures_for(environment.model.name)), log)
-            )
-            _wait_for_core(log)
-        _say_live_view(environment, thing)
-        signing.say_verified(environment, thing, patience_seconds=_FIRST_MESSAGE_SECONDS)
-        with _step(f"watch {detections} detections"):
-            _show(messages, environment, detections)
-        click.echo(f"annotated pictures: {ANNOTATED.relative_to(ROOT)}/")
-        click.echo(f"logs of every step: {LOGS.relative_to(ROOT)}/")
-        click.echo(f"watch the camera as long as you like: make local-up, make camera ENV={name}")
-        click.echo(f"demo done in {time.monotonic() - started:.0f} s; stopping what it started")
+@click.option("--pinned", is_flag=True, help="Train nothing: use the artifact that is pinned.")
+@click.option(
+    "--keep/--no-keep",
+    default=None,
+    help="Whether the camera keeps running after the detections.  [default: on a terminal]",
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print the result as JSON, the rest to stderr."
+)
+def run_demo(  # noqa: PLR0913 - one parameter per option
+    detections: int, name: str, model: str, *, pinned: bool, keep: bool | None, as_json: bool
+) -> None:
+    """Train, package, synthesize, deploy, and watch a virtual camera detect.
+
+    On a terminal the camera keeps running until Enter or Ctrl-C; its live view is the last line.
+
+    Exit codes: 0 done, and kept running until Enter, Ctrl-C or SIGTERM; 1 a step, the camera or the
+    emulator failed; 2 wrong usage; 130 interrupted before the detections.
+    """
+    keep = is_interactive() if keep is None else keep
+    result_file = sys.stdout
+    with (
+        contextlib.redirect_stdout(sys.stderr if as_json else sys.stdout),
+        _reported(),
+        contextlib.ExitStack() as stack,
+    ):
+        started, steps = time.monotonic(), Steps()
+        trained = None if pinned else model
+        _introduce(trained)
+        environment, endpoint = _released(stack, steps, name, trained)
+        images = sample_images(environment.model.name)
+        with subscribed(environment, endpoint) as messages:
+            core = _started(stack, steps, environment, endpoint, f"{name}-camera-1", images)
+            signing.show_verification(environment, core, patience_seconds=PATIENCE_SECONDS)
+            with steps.step("detect", f"watch {detections} detections"):
+                _show(detections_of(messages, environment, core, detections), images)
+        click.echo(f"annotated images: {_relative(ANNOTATED)}/")
+        click.echo(f"logs of every step: {_relative(LOGS)}/")
+        seconds = time.monotonic() - started
+        click.echo(
+            f"demo done in {seconds:.0f} s; your model, your camera, your account: docs/README.md"
+        )
+        if as_json:
+            result = _result(environment, core, steps, detections, seconds)
+            click.echo(json.dumps(result), file=result_file)
+        if keep:
+            _keep(core)
+        click.echo("stopping what it started")
 
 
 @main.command("deploy")
 @click.argument("name", default="dev")
 @click.option("--plan", type=click.Path(path_type=Path), help="Refuse what is not this plan.")
 def deploy_environment(name: str, plan: Path | None) -> None:
-    """Synthesize and deploy one environment to the running embedded AWS."""
-    with _told():
-        endpoint, environment = _running_aws(), _environment(name)
-        with _step("synthesize the CloudFormation of every environment"):
+    """Synthesize and deploy one environment to the running emulator."""
+    with _reported():
+        endpoint, environment, steps = _running_emulator(), _environment(name), Steps()
+        with steps.step("synthesize", "synthesize the CloudFormation of every environment"):
             deployment.synthesize(embedded.tools())
         if plan is not None:
-            with _step(f"compare with {plan}"):
+            with steps.step("compare", f"compare with {plan}"):
                 deployment.check_plan(environment, plan.resolve())
-        _deploy(environment, endpoint)
+        _deploy(steps, environment, endpoint)
 
 
 @main.command("deliver")
@@ -117,17 +137,17 @@ def deploy_environment(name: str, plan: Path | None) -> None:
     show_default="demo/delivery.toml",
 )
 def deliver(approve: tuple[str, ...], person: str, pipeline: Path) -> None:
-    """Run the synthesized pipeline on the running embedded AWS, from dev to production.
+    """Run the synthesized pipeline on the running emulator, from dev to production.
 
-    Exit codes: 0 delivered, 1 stopped, 3 the embedded AWS does not run, 4 it waits for a person.
+    Exit codes: 0 delivered, 1 stopped, 3 the emulator is not running, 4 waiting for an approval.
     """
-    with _told():
-        endpoint = _running_aws()
+    with _reported():
+        endpoint, steps = _running_emulator(), Steps()
         environments = load_environments(ROOT / "environments")
         assembly = LOCAL / "deliver" / "cdk.out"
-        with _step("synthesize every environment and the pipeline"):
+        with steps.step("synthesize", "synthesize every environment and the pipeline"):
             deployment.synthesize_pipeline(pipeline.resolve(), assembly, embedded.tools())
-        with _step("cdk bootstrap"):
+        with steps.step("bootstrap", "cdk bootstrap"):
             for environment in environments:
                 deployment.bootstrap(environment, endpoint, assembly)
     answers = [word for one in approve for word in ("--approve", one)]
@@ -149,54 +169,77 @@ def roll_back(name: str, reason: str, digest: str | None) -> None:
     It passes by the pipeline: an environment before NAME may be broken, and nothing new is
     deployed that would need an approval.
     """
-    with _told():
-        endpoint, environment = _running_aws(), _environment(name)
-        with _step(f"pin what {name} ran before"):
+    with _reported():
+        endpoint, environment, steps = _running_emulator(), _environment(name), Steps()
+        with steps.step("pin", f"pin what {name} ran before"):
             click.echo(deployment.roll_back(environment, reason, digest), nl=False)
-        with _step("synthesize the CloudFormation of every environment"):
+        with steps.step("synthesize", "synthesize the CloudFormation of every environment"):
             deployment.synthesize(embedded.tools())
-        _deploy(_environment(name), endpoint)
+        _deploy(steps, _environment(name), endpoint)
 
 
 @main.command("iris")
-@click.option("--keep", is_flag=True, help="Leave the endpoint on the running embedded AWS.")
+@click.option("--keep", is_flag=True, help="Leave the endpoint on the running emulator.")
 @click.option("--destroy", "only_destroy", is_flag=True, help="Only destroy what --keep left.")
 def host_iris(*, keep: bool, only_destroy: bool) -> None:
-    """Put the iris classifier behind an endpoint, ask it, compare, destroy it."""
-    with _told(), contextlib.ExitStack() as stack:
+    """Deploy the iris classifier behind an endpoint, call it, compare, destroy it."""
+    with _reported(), contextlib.ExitStack() as stack:
+        steps = Steps()
         if not only_destroy:
-            with _step("train the iris classifier and pack it for SageMaker"):
+            with steps.step("train", "train the iris classifier and pack it for SageMaker"):
                 click.echo(f"  {iris.train()}")
-        with _step("use the embedded AWS (emulated, on loopback)"):
+        with steps.step("emulator", "use the emulator (an AWS on this machine)"):
             kept = keep or only_destroy
-            endpoint = _running_aws() if kept else stack.enter_context(embedded.embedded_aws())
+            endpoint = _running_emulator() if kept else stack.enter_context(embedded.embedded_aws())
         environment = iris.environment()
         if not only_destroy:
-            with _step("cdk deploy 'iris/Hosting'"):
+            with steps.step("deploy", "cdk deploy 'iris/Hosting'"):
                 iris.deploy(environment, endpoint)
-            with _step("ask the endpoint, and compare to 1e-6"):
+            with steps.step("call", "call the endpoint, and compare to 1e-6"):
                 click.echo(iris.ask(environment, endpoint).rstrip())
         if not keep:
-            with _step("cdk destroy"):
+            with steps.step("destroy", "cdk destroy"):
                 left = iris.destroy(environment, endpoint)
             click.echo(f"  endpoints left: {', '.join(left) or 'none'}")
 
 
 @main.command("camera")
 @click.argument("name", default="dev")
-def run_camera(name: str) -> None:
-    """Run a virtual core device of one environment's fleet until it is interrupted."""
-    with _told():
-        endpoint, environment = _running_aws(), _environment(name)
-        thing = _camera(environment, endpoint)
-        log = LOGS / f"{thing}.log"
-        with running(
-            embedded.core_command(thing, pictures_for(environment.model.name)), log
-        ) as core:
-            click.echo(f"{thing} runs; its log: {log.relative_to(ROOT)}; Ctrl-C stops it")
-            _say_live_view(environment, thing)
-            core.wait()
-        raise CommandFailed(f"{thing} ended with {core.returncode}; see {log}")
+@click.option(
+    "--pictures",
+    "folder",
+    type=click.Path(path_type=Path),
+    help="Folder of images (.bmp, .jpeg, .jpg, .png) to show.  [default: drawn samples]",
+)
+@click.option(
+    "--name", "thing", metavar="THING", help="Name of the device.  [default: NAME-camera-1]"
+)
+def run_camera(name: str, folder: Path | None, thing: str | None) -> None:
+    """Run a virtual core device of the fleet of NAME until Ctrl-C.
+
+    Exit codes: 1 the device or the emulator ended, 2 wrong usage or input, 3 the emulator is not
+    running, 130 interrupted.
+    """
+    thing = thing or f"{name}-camera-1"
+    if not _THING.fullmatch(thing):
+        raise click.BadParameter(
+            f"{thing!r} is not a valid name: expected letters, digits, - and _ (at most 128)",
+            param_hint="--name",
+        )
+    with _reported(), contextlib.ExitStack() as stack:
+        if folder is not None:
+            check_images(folder)
+        endpoint, environment = _running_emulator(), _environment(name)
+        images = folder or sample_images(environment.model.name)
+        core = _started(stack, Steps(), environment, endpoint, thing, images)
+        click.echo(f"{thing} shows {len(image_files(images))} images of {_relative(images)}")
+        if folder is None:
+            click.echo("  to show your own: `make camera PICTURES=folder`")
+        click.echo(f"  its log: {_relative(core.log)}; Ctrl-C stops it")
+        if environment.inference.live_view_port is not None:
+            address = cores.wait_for_live_view(core)
+            click.echo(f"live view: {address or f'not open yet; see {core.live_view_file}'}")
+        cores.stay(core, lambda address: click.echo(f"live view: {address}"), _never)
 
 
 @main.command("watch")
@@ -207,9 +250,9 @@ def watch_topic(name: str, count: int | None, *, as_json: bool) -> None:
     """Print what the cameras of one environment publish."""
     from local_aws.watch import describe  # noqa: PLC0415 - its MQTT client is not needed for help
 
-    with _told():
-        endpoint, environment = _running_aws(), _environment(name)
-        with _subscribed(environment, endpoint) as messages:
+    with _reported():
+        endpoint, environment = _running_emulator(), _environment(name)
+        with subscribed(environment, endpoint) as messages:
             seen = 0
             while count is None or seen < count:
                 payload = messages.get().payload
@@ -217,11 +260,37 @@ def watch_topic(name: str, count: int | None, *, as_json: bool) -> None:
                 seen += 1
 
 
-def _deploy(environment: EnvironmentConfig, endpoint: Endpoint) -> None:
-    with _step("cdk bootstrap"):
+def _introduce(model: str | None) -> None:
+    expected = "one to two minutes" if model is None else _EXPECTED[model]
+    click.echo(
+        "The demo downloads nothing more, needs about 100 MB of disk (.local, build, models), and "
+        f"takes {expected}."
+    )
+
+
+def _released(
+    stack: contextlib.ExitStack, steps: Steps, name: str, model: str | None
+) -> tuple[EnvironmentConfig, Endpoint]:
+    """Train and pin `model`, or keep the pinned one; sign and deploy it to the emulator."""
+    if model is not None:
+        with steps.step("train", f"train the model {model}, freeze and package it"):
+            PREPARE[model](name)
+    environment = _environment(name)
+    with steps.step("sign", "sign the release"):
+        trusting = signing.sign(environment)
+    with steps.step("synthesize", "synthesize the CloudFormation of every environment"):
+        deployment.synthesize(embedded.tools(), trusting)
+    with steps.step("emulator", "start the emulator (an AWS on this machine)"):
+        endpoint = stack.enter_context(embedded.embedded_aws())
+    _deploy(steps, environment, endpoint)
+    return environment, endpoint
+
+
+def _deploy(steps: Steps, environment: EnvironmentConfig, endpoint: Endpoint) -> None:
+    with steps.step("bootstrap", "cdk bootstrap"):
         if not deployment.bootstrap(environment, endpoint):
-            click.echo("  the account is bootstrapped already")
-    with _step(f"cdk deploy '{environment.name}/*'"):
+            click.echo("  the account is already bootstrapped")
+    with steps.step("deploy", f"cdk deploy '{environment.name}/*'"):
         output = deployment.deploy(environment, endpoint)
     if deployment.changed_nothing(output):
         click.echo("  no changes")
@@ -229,114 +298,98 @@ def _deploy(environment: EnvironmentConfig, endpoint: Endpoint) -> None:
     click.echo(f"  project: {status}")
 
 
-def _camera(environment: EnvironmentConfig, endpoint: Endpoint) -> str:
-    thing = f"{environment.name}-camera-1"
-    with _step(f"provision {thing}: thing, certificate, member of the fleet"):
+def _started(  # noqa: PLR0913, PLR0917 - what a device consists of
+    stack: contextlib.ExitStack,
+    steps: Steps,
+    environment: EnvironmentConfig,
+    endpoint: Endpoint,
+    thing: str,
+    images: Path,
+) -> RunningCore:
+    cores.check_free(thing)
+    with steps.step("provision", f"provision {thing}: thing, certificate, member of the fleet"):
         embedded.provision(environment, endpoint, thing)
-    return thing
+    with steps.step("start", f"start the virtual core device {thing}"):
+        return stack.enter_context(cores.running_core(environment, thing, images))
 
 
-@contextlib.contextmanager
-def _subscribed(
-    environment: EnvironmentConfig, endpoint: Endpoint
-) -> Iterator["queue.Queue[Message]"]:
-    from local_aws.watch import Broker, Subscription, ensure_identity  # noqa: PLC0415 - as above
+def _keep(core: RunningCore) -> None:
+    """Keep the camera running until Enter, Ctrl-C or SIGTERM."""
+    how = "press Enter to end" if is_interactive() else "SIGTERM or Ctrl-C ends it"
 
-    identity = ensure_identity(
-        LOCAL / "cores" / f"watch-{environment.name}", embedded.session(environment), endpoint.url
-    )
-    messages: queue.Queue[Message] = queue.Queue()
-    subscription = Subscription(
-        Broker(endpoint.mqtt_host, endpoint.mqtt_port, endpoint.ca_file),
-        identity,
-        environment.inference.topic_filter,
-        lambda topic, payload: messages.put(Message(topic, payload)),
-    )
-    try:
-        yield messages
-    finally:
-        subscription.close()
+    def announce(address: str | None) -> None:
+        click.echo(f"live view: {address} — {how}" if address else f"the camera runs — {how}")
+
+    announce(core.live_view())
+    with contextlib.suppress(Interrupted):
+        cores.stay(core, announce, enter_pressed)
 
 
-def _show(messages: "queue.Queue[Message]", environment: EnvironmentConfig, wanted: int) -> None:
-    """Print detections as they arrive; save each with its picture."""
+def _result(
+    environment: EnvironmentConfig,
+    core: RunningCore,
+    steps: Steps,
+    detections: int,
+    seconds: float,
+) -> dict[str, Any]:
+    return {
+        "environment": environment.name,
+        "thing": core.thing,
+        "model": environment.model.name,
+        "digest": environment.model.digest,
+        "detections": detections,
+        "live_view": core.live_view(),
+        "seconds": round(seconds, 1),
+        "steps": steps.seconds,
+    }
+
+
+def _show(payloads: Iterable[bytes], images: Path) -> None:
+    """Print detections as they arrive; save each with its image."""
     from PIL import Image  # noqa: PLC0415 - not needed for help
 
     from local_aws.watch import describe  # noqa: PLC0415 - as above
     from model_tools.annotate import draw_detections  # noqa: PLC0415 - as above
 
     ANNOTATED.mkdir(parents=True, exist_ok=True)
-    seen = 0
-    while seen < wanted:
-        try:
-            payload = messages.get(timeout=_FIRST_MESSAGE_SECONDS).payload
-        except queue.Empty:
-            raise CommandFailed(
-                f"no message on {environment.inference.topic} for {_FIRST_MESSAGE_SECONDS:.0f} s; "
-                f"see the logs in {LOGS}"
-            ) from None
+    for payload in payloads:
         click.echo(f"  {describe(payload)}")
         message = json.loads(payload)
-        if "detections" in message:
-            source = message["frame"]["source"]
-            with Image.open(pictures_for(environment.model.name) / source) as picture:
-                draw_detections(picture, message["detections"]).save(ANNOTATED / source)
-            seen += 1
+        source = message["frame"]["source"]
+        with Image.open(images / source) as image:
+            draw_detections(image, message["detections"]).save(ANNOTATED / source)
 
 
-def _say_live_view(environment: EnvironmentConfig, thing: str) -> None:
-    """Say where the camera's live view is, once its function runs, if it has one."""
-    if environment.inference.live_view_port is None:
-        return
-    component = embedded.inference_component(environment)
-    file = embedded.core_files(thing).work(component) / "state" / "live-view.url"
-    give_up_at = time.monotonic() + _LIVE_VIEW_SECONDS
-    while time.monotonic() < give_up_at:
-        if file.is_file():
-            click.echo(f"live view, while the camera runs: {file.read_text('utf-8').strip()}")
-            return
-        time.sleep(0.2)
-    click.echo(f"no live view yet; it will be in {file.relative_to(ROOT)}")
+def _never(seconds: float) -> bool:
+    time.sleep(seconds)
+    return False
 
 
-def _wait_for_core(log: Path) -> None:
-    give_up_at = time.monotonic() + _FIRST_MESSAGE_SECONDS
-    while "waits for deployments" not in log.read_text(encoding="utf-8"):
-        if time.monotonic() > give_up_at:
-            raise CommandFailed(f"the core device did not join; see {log}")
-        time.sleep(0.2)
+def _relative(path: Path) -> Path:
+    return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
 
 
 def _environment(name: str) -> EnvironmentConfig:
     return load_environment(ROOT / "environments" / f"{name}.toml")
 
 
-def _running_aws() -> Endpoint:
+def _running_emulator() -> Endpoint:
     endpoint = embedded.read_endpoint()
     if endpoint is None:
-        click.echo("the embedded AWS does not run; start it with `make local-up`", err=True)
+        click.echo("the emulator is not running; start it with `make local-up`", err=True)
         sys.exit(_NOT_RUNNING)
     return endpoint
 
 
 @contextlib.contextmanager
-def _step(what: str) -> Iterator[None]:
-    """Say what begins, and how long it took."""
-    click.echo(f"▸ {what} …")
-    started = time.monotonic()
-    yield
-    click.echo(f"  {time.monotonic() - started:.1f} s")
-
-
-@contextlib.contextmanager
-def _told() -> Iterator[None]:
+def _reported() -> Iterator[None]:
     """Turn what a user can cause into one message and an exit code."""
     try:
         yield
     except (CommandFailed, ConfigError, ConnectionError) as error:
         raise click.ClickException(str(error)) from None
     except (BotoCoreError, ClientError) as error:
-        raise click.ClickException(f"the embedded AWS: {error}; see the logs in {LOGS}") from None
+        raise click.ClickException(f"the emulator: {error}; see the logs in {LOGS}") from None
     except Interrupted:
         click.echo("interrupted; everything that was started is stopped", err=True)
         sys.exit(_INTERRUPTED)

@@ -1,4 +1,4 @@
-"""`cdk bootstrap` and `cdk deploy` against the embedded AWS, with the pinned CDK CLI."""
+"""`cdk bootstrap` and `cdk deploy` against the emulator, with the pinned CDK CLI."""
 
 from pathlib import Path
 

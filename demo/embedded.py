@@ -1,6 +1,5 @@
-"""The embedded AWS and a virtual core device, as the demo uses them."""
+"""The emulator and its virtual core devices, as the demo uses them."""
 
-import json
 import os
 import subprocess
 import time
@@ -12,22 +11,24 @@ from pathlib import Path
 import boto3
 from botocore.exceptions import ClientError
 
+import local_aws.endpoint
 from demo.processes import CommandFailed, run, running
+from demo.status import status_line
 from local_aws.core_device.layout import Layout
+from local_aws.paths import StatePaths
 from stacks.config import EnvironmentConfig
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCAL = ROOT / ".local"
 LOGS = LOCAL / "logs"
 LOCAL_AWS: list[str | Path] = [ROOT / ".venv-local-aws" / "bin" / "python", "-m", "local_aws"]
-ENDPOINT_FILE = LOCAL / "aws" / "endpoint.json"
 
-_START_SECONDS = 60.0
+_START_SECONDS = 180.0
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where the embedded AWS listens."""
+    """Where the emulator listens."""
 
     url: str
     mqtt_host: str
@@ -36,20 +37,16 @@ class Endpoint:
 
 
 def read_endpoint() -> Endpoint | None:
-    """Return where the running embedded AWS listens, or None when it does not run."""
-    try:
-        found = json.loads(ENDPOINT_FILE.read_text(encoding="utf-8"))
-        os.kill(found["pid"], 0)
-    except (FileNotFoundError, ProcessLookupError, ValueError):
+    """Return where the emulator listens, or None if it is not running."""
+    found = local_aws.endpoint.running(StatePaths(LOCAL / "aws"))
+    if found is None:
         return None
-    return Endpoint(
-        found["endpoint_url"], found["mqtt_host"], found["mqtt_port"], Path(found["ca_file"])
-    )
+    return Endpoint(found.endpoint_url, found.mqtt_host, found.mqtt_port, Path(found.ca_file))
 
 
 @contextmanager
 def embedded_aws() -> Iterator[Endpoint]:
-    """Use the embedded AWS: the one that runs, else one that ends with the `with` block."""
+    """Use the running emulator, or start one that ends with the block."""
     endpoint = read_endpoint()
     if endpoint:
         yield endpoint
@@ -60,10 +57,10 @@ def embedded_aws() -> Iterator[Endpoint]:
 
 
 def session(environment: EnvironmentConfig) -> boto3.Session:
-    """Credentials that the embedded AWS takes for this environment's account."""
+    """Return credentials that the emulator accepts for this environment's account."""
     return boto3.Session(
         aws_access_key_id=environment.account,
-        # The embedded AWS checks no signature.
+        # The emulator checks no signature.
         aws_secret_access_key="local",  # noqa: S106
         region_name=environment.region,
     )
@@ -81,7 +78,7 @@ def tools() -> dict[str, str]:
 
 
 def shell(environment: EnvironmentConfig, endpoint: Endpoint) -> dict[str, str]:
-    """Environment variables that point AWS tools at the embedded AWS."""
+    """Return environment variables that point AWS tools at the emulator."""
     return {
         **tools(),
         "AWS_ENDPOINT_URL": endpoint.url,
@@ -106,7 +103,7 @@ def outputs(environment: EnvironmentConfig, endpoint: Endpoint, stack: str) -> d
         (found,) = client.describe_stacks(StackName=name)["Stacks"]
     except ClientError as error:
         raise CommandFailed(
-            f"the stack {name} is not on the embedded AWS ({error}); "
+            f"the stack {name} is not on the emulator ({error}); "
             f"`make deploy ENV={environment.name}` deploys it"
         ) from None
     return {item["OutputKey"]: item["OutputValue"] for item in found.get("Outputs", [])}
@@ -154,12 +151,16 @@ def inference_component(environment: EnvironmentConfig) -> str:
 
 def _wait_until_ready(server: subprocess.Popen[bytes], log: Path) -> Endpoint:
     give_up_at = time.monotonic() + _START_SECONDS
-    while time.monotonic() < give_up_at:
-        endpoint = read_endpoint()
-        if endpoint:
-            return endpoint
-        if server.poll() is not None:
-            tail = "\n".join(log.read_text(encoding="utf-8").splitlines()[-15:])
-            raise CommandFailed(f"the embedded AWS ended with {server.returncode}:\n{tail}")
-        time.sleep(0.1)
-    raise CommandFailed(f"the embedded AWS was not ready within {_START_SECONDS:.0f} s; see {log}")
+    with status_line() as status:
+        while time.monotonic() < give_up_at:
+            endpoint = read_endpoint()
+            if endpoint:
+                return endpoint
+            if server.poll() is not None:
+                tail = "\n".join(log.read_text(encoding="utf-8").splitlines()[-15:])
+                raise CommandFailed(
+                    f"the emulator ended with exit code {server.returncode}:\n{tail}"
+                )
+            status.update("starting")
+            time.sleep(0.1)
+    raise CommandFailed(f"the emulator was not ready within {_START_SECONDS:.0f} s; see {log}")

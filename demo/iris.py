@@ -1,4 +1,4 @@
-"""The guide's iris classifier behind an endpoint of the embedded AWS, from flowers to answers."""
+"""The guide's iris classifier behind an endpoint of the emulator, from flowers to answers."""
 
 import json
 from pathlib import Path

@@ -1,26 +1,16 @@
-"""What the demo brings to a camera: a trained, packaged, pinned model, and pictures to look at."""
+"""The demo's models: trained, packaged and pinned."""
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import click
 
-from demo.embedded import LOCAL, LOGS, ROOT
+from demo.embedded import LOGS, ROOT
 from demo.processes import run
 
 _TOOL = ROOT / ".venv" / "bin" / "model-tools"
-_SCENES = LOCAL / "scenes"
 _HEADPOSE = ROOT / "build" / "headpose"
-
-# Where the virtual camera of a model finds its pictures.
-_PICTURES = {"shapes": _SCENES, "headpose": _HEADPOSE / "pictures"}
-
-
-def pictures_for(model: str) -> Path:
-    """Return the folder of a virtual camera that runs `model`; drawn scenes for an unknown one."""
-    return _PICTURES.get(model, _SCENES)
 
 
 def prepare_shapes(environment: str) -> None:
@@ -32,12 +22,10 @@ def prepare_shapes(environment: str) -> None:
     built = _last_line(run([_TOOL, "train", "shapes", "--json"], LOGS / "train.log"))
     how = "trained before" if built["from_cache"] else "trained now"
     click.echo(
-        f"  {how}: precision {built['precision']:.3f}, recall {built['recall']:.3f} on pictures "
-        f"it has not seen; artifact {built['digest'][:12]}…"
+        f"  {how}: precision {built['precision']:.3f}, recall {built['recall']:.3f} on unseen "
+        f"images; artifact {built['digest'][:12]}…"
     )
     _pin(environment, built["digest"])
-    if not (_SCENES / "scenes.json").is_file():
-        run([_TOOL, "scenes", _SCENES], LOGS / "scenes.log")
 
 
 def prepare_headpose(environment: str) -> None:
@@ -49,9 +37,7 @@ def prepare_headpose(environment: str) -> None:
     trained = _last_line(
         run([_TOOL, "train", "headpose", "--output", _HEADPOSE, "--json"], LOGS / "train.log")
     )
-    click.echo(
-        f"  accuracy {trained['accuracy']:.3f} on {trained['pictures']} pictures it has not seen"
-    )
+    click.echo(f"  accuracy {trained['accuracy']:.3f} on {trained['pictures']} unseen images")
     frozen = _HEADPOSE / "frozen"
     archive = _HEADPOSE / "model.tar.gz"
     run([_TOOL, "freeze", archive, frozen, "--signature", "camera"], LOGS / "freeze.log")

@@ -5,18 +5,19 @@ import os
 import re
 import signal
 import subprocess
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import click
+from demo.status import status_line
 
 _PR_SET_PDEATHSIG = 1
 _GRACE_SECONDS = 12.0
-_SAY_EVERY_SECONDS = 5.0
-# What TensorFlow's native code logs.
-_NOISE = re.compile(r"[IWE]\d{4} |WARNING: All log messages before absl")
+_POLL_SECONDS = 0.25
+# model-tools keeps its newest line of progress in the file that this variable names.
+_PROGRESS_VARIABLE = "MODEL_TOOLS_PROGRESS"
+# An event of CDK's command line: stack, number of resources that are done, time.
+_CDK_EVENT = re.compile(r"^(\S+) \|\s*(\d+)(?:/\d+)? \|", re.MULTILINE)
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -26,16 +27,19 @@ class CommandFailed(Exception):  # noqa: N818 - says what happened
 
 
 def run(command: Sequence[str | Path], log: Path, env: Mapping[str, str] | None = None) -> str:
-    """Run to the end, keep the output in `log`, return it; long work shows its latest line.
+    """Run to the end, keep the output in `log`, return it; long work shows its phase.
 
     Raises:
         CommandFailed: the exit code is not zero.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
+    progress = log.with_suffix(".progress")
+    progress.unlink(missing_ok=True)
+    variables = {**(os.environ if env is None else env), _PROGRESS_VARIABLE: str(progress)}
     with log.open("w", encoding="utf-8") as output:
-        child = _start(command, output.fileno(), env)
+        child = _start(command, output.fileno(), variables)
         try:
-            code = _wait(child, log)
+            code = _wait(child, log, progress)
         except BaseException:
             stop(child)
             raise
@@ -72,16 +76,22 @@ def stop(child: subprocess.Popen[bytes]) -> None:
             child.wait()
 
 
-def _wait(child: subprocess.Popen[bytes], log: Path) -> int:
-    began = time.monotonic()
-    while True:
-        try:
-            return child.wait(_SAY_EVERY_SECONDS)
-        except subprocess.TimeoutExpired:
-            lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
-            telling = (line for line in reversed(lines) if line.strip() and not _NOISE.match(line))
-            said = "".join(filter(str.isprintable, next(telling, ""))).strip()[:80]
-            click.echo(f"  … {time.monotonic() - began:.0f} s  {said}".rstrip())
+def _wait(child: subprocess.Popen[bytes], log: Path, progress: Path) -> int:
+    with status_line() as status:
+        while True:
+            try:
+                return child.wait(_POLL_SECONDS)
+            except subprocess.TimeoutExpired:
+                status.update(_phase(log, progress))
+
+
+def _phase(log: Path, progress: Path) -> str:
+    """Return what a command is doing, from its progress file or from CDK's newest event."""
+    try:
+        return progress.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        events = _CDK_EVENT.findall(log.read_text(encoding="utf-8", errors="replace"))
+    return f"{events[-1][0]}: {events[-1][1]} resources done" if events else ""
 
 
 def _start(

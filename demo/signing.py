@@ -7,12 +7,12 @@ synthesizes copies of them, and the copy of its environment has a section `[sign
 import base64
 import json
 import shutil
-import time
 from pathlib import Path
 
 import click
 
-from demo.embedded import LOCAL, LOGS, ROOT, core_files, inference_component
+from demo.cores import RunningCore, wait_until
+from demo.embedded import LOCAL, LOGS, ROOT
 from demo.processes import CommandFailed, run
 from stacks.config import STATEMENT_NAME, EnvironmentConfig
 
@@ -54,21 +54,25 @@ def sign(environment: EnvironmentConfig) -> Path:
     return ENVIRONMENTS
 
 
-def say_verified(environment: EnvironmentConfig, thing: str, *, patience_seconds: float) -> None:
+def show_verification(
+    environment: EnvironmentConfig, core: RunningCore, *, patience_seconds: float
+) -> None:
     """Print the camera's own line that it verified the release that was signed last."""
     if not _statement(environment).is_file():
         return
     verified = f"verified: release {_release(environment)} of "
-    log = core_files(thing).log(inference_component(environment))
-    give_up_at = time.monotonic() + patience_seconds
-    while time.monotonic() < give_up_at:
-        said = log.read_text("utf-8", "replace").splitlines() if log.is_file() else []
-        for line in reversed(said):
-            if verified in line:
-                click.echo(f"  the camera {line[line.index(verified) :]}")
-                return
-        time.sleep(0.2)
-    click.echo(f"  no word of a signature in {log.relative_to(ROOT)}")
+
+    def newest() -> str | None:
+        lines = (line for line in reversed(core.function_lines()) if verified in line)
+        return next(lines, None)
+
+    def has_answered() -> bool:
+        core.check_deployments()
+        return newest() is not None
+
+    wait_until(has_answered, core, "loading the model", patience_seconds)
+    line = newest() or ""
+    click.echo(f"  the camera {line[line.index(verified) :]}")
 
 
 def _statement(environment: EnvironmentConfig) -> Path:

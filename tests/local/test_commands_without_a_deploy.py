@@ -1,4 +1,4 @@
-"""What the demo's commands say where the embedded AWS has nothing for them, or is unwell."""
+"""What the demo's commands say where the emulator has nothing for them, or is unwell."""
 
 import json
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ def test_a_camera_of_a_fleet_that_was_not_deployed_says_what_deploys_it(
     nothing_deployed: Checkout,
 ) -> None:
     said = nothing_deployed.refused("camera", "dev")
-    assert "the stack dev-Devices is not on the embedded AWS" in said
+    assert "the stack dev-Devices is not on the emulator" in said
     assert "`make deploy ENV=dev` deploys it" in said
 
 
@@ -34,7 +34,7 @@ def test_watching_says_that_the_broker_cannot_be_reached(nothing_deployed: Check
 def test_watching_says_that_the_embedded_aws_does_not_answer(nothing_deployed: Checkout) -> None:
     with changed_endpoint(nothing_deployed, endpoint_url="http://127.0.0.1:1"):
         said = nothing_deployed.refused("watch", "dev")
-    assert 'the embedded AWS: Could not connect to the endpoint URL: "http://127.0.0.1:1/' in said
+    assert 'the emulator: Could not connect to the endpoint URL: "http://127.0.0.1:1/' in said
 
 
 @contextmanager

@@ -1,0 +1,27 @@
+"""Waiting for Enter."""
+
+import os
+import select
+import sys
+import time
+
+
+def is_interactive() -> bool:
+    """Whether a person reads the output and can press Enter: not in a pipe or in the background."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return False
+    try:
+        return os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
+    except OSError:
+        return False
+
+
+def enter_pressed(seconds: float) -> bool:
+    """Wait at most `seconds` for Enter; return whether it, or the end of the input, came."""
+    if not is_interactive():
+        time.sleep(seconds)
+        return False
+    readable, _, _ = select.select([sys.stdin], [], [], seconds)
+    if readable:
+        sys.stdin.readline()
+    return bool(readable)

@@ -1,0 +1,67 @@
+"""One line about what is happening now: rewritten on a terminal, rare in a log."""
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+_QUIET_SECONDS = 2.0
+_LOG_EVERY_SECONDS = 30.0
+_ERASE = "\r\x1b[K"
+
+
+class StatusLine:
+    """Shows how long something takes, and its phase.
+
+    On a terminal, one line no wider than the terminal is rewritten. In a log, there is one line for
+    each new phase (the text before a colon) and one each half minute.
+    """
+
+    def __init__(self) -> None:
+        self._began_at = self._shown_at = time.monotonic()
+        self._phases: set[str] = set()
+        self._is_shown = False
+
+    def update(self, text: str) -> None:
+        """Show the text, unless the work has only just begun."""
+        now = time.monotonic()
+        if now - self._began_at < _QUIET_SECONDS:
+            return
+        line = f"  … {now - self._began_at:.0f} s  {text}".rstrip()
+        if is_terminal():
+            width = shutil.get_terminal_size().columns
+            sys.stdout.write(f"{_ERASE}{line[: width - 1]}")
+            sys.stdout.flush()
+            self._is_shown = True
+            return
+        phase = text.partition(":")[0]
+        if (phase and phase not in self._phases) or now - self._shown_at >= _LOG_EVERY_SECONDS:
+            self._phases.add(phase)
+            self._shown_at = now
+            click.echo(line)
+
+    def clear(self) -> None:
+        """Erase the line from the terminal."""
+        if self._is_shown:
+            sys.stdout.write(_ERASE)
+            sys.stdout.flush()
+            self._is_shown = False
+
+
+@contextmanager
+def status_line() -> Iterator[StatusLine]:
+    """Give a line that is erased at the end."""
+    status = StatusLine()
+    try:
+        yield status
+    finally:
+        status.clear()
+
+
+def is_terminal() -> bool:
+    """Whether the output goes to a terminal that can erase a line."""
+    return sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"

@@ -1,0 +1,23 @@
+"""The steps of a command: printed as they begin, timed when they end."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+
+class Steps:
+    """Runs steps; `seconds` holds the duration of each finished one by its key."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def step(self, key: str, title: str) -> Iterator[None]:
+        """Print the title, run the block, and print how long it took."""
+        click.echo(f"▸ {title} …")
+        started = time.monotonic()
+        yield
+        self.seconds[key] = round(time.monotonic() - started, 1)
+        click.echo(f"  {self.seconds[key]:.1f} s")

@@ -1,0 +1,66 @@
+"""Programs on a terminal of their own, as a person starts them."""
+
+import fcntl
+import os
+import pty
+import select
+import subprocess
+import termios
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+# Only stops a hang.
+_HANG_SECONDS = 900
+
+
+class OnTerminal:
+    """A program whose input, output and controlling terminal is a pseudo-terminal."""
+
+    def __init__(
+        self, command: Sequence[str | Path], cwd: Path, environment: Mapping[str, str]
+    ) -> None:
+        self._ours, theirs = pty.openpty()
+        self.shown = ""
+        self.process = subprocess.Popen(
+            command,
+            cwd=cwd,
+            env={**environment, "TERM": "xterm"},
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+            preexec_fn=_take_terminal,  # noqa: PLW1509 - Popen has no parameter for it
+        )
+        os.close(theirs)
+
+    def type(self, text: str) -> None:
+        """Type as a person does; "\\x03" is Ctrl-C."""
+        os.write(self._ours, text.encode())
+
+    def read_until(self, holds: Callable[[str], bool]) -> str:
+        """Read until something holds for all that was shown, or the program ends; return it."""
+        while not holds(self.shown):
+            chunk = self._read()
+            if not chunk:
+                break
+            self.shown += chunk
+        return self.shown
+
+    def end(self) -> int:
+        """Read the rest, and return the exit code."""
+        self.read_until(lambda _: False)
+        os.close(self._ours)
+        return self.process.wait(_HANG_SECONDS)
+
+    def _read(self) -> str:
+        readable, _, _ = select.select([self._ours], [], [], _HANG_SECONDS)
+        assert readable, self.shown
+        # Linux answers with an error when the last writer has closed the terminal.
+        with suppress(OSError):
+            return os.read(self._ours, 65536).decode(errors="replace")
+        return ""
+
+
+def _take_terminal() -> None:
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
