@@ -1,30 +1,74 @@
-"""The README's commands exist and answer."""
+"""The commands and pages of the README and of the index of pages exist."""
 
 import re
 import subprocess
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+INDEX = (ROOT / "docs/README.md").read_text(encoding="utf-8")
 
 
 def targets() -> list[str]:
-    return sorted(set(re.findall(r"`make ([a-z-]+)", README)))
+    """Return the targets that both pages name, in text and at the start of a line of code."""
+    return sorted(set(re.findall(r"(?:`|^)make ([a-z-]+)", README + INDEX, re.MULTILINE)))
+
+
+def links(page: str) -> list[str]:
+    return [link.partition("#")[0] for link in re.findall(r"\]\(([^):#][^):]*)\)", page)]
+
+
+def test_the_pages_name_targets() -> None:
+    assert {"demo", "local-up", "deploy", "camera"} <= set(targets())
 
 
 @pytest.mark.parametrize("target", targets())
-def test_each_make_target_of_the_readme_exists(target: str) -> None:
+def test_each_make_target_of_the_pages_exists(target: str) -> None:
     result = subprocess.run(
         ["make", "--dry-run", target], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert result.returncode == 0, result.stderr
 
 
-@pytest.mark.parametrize("path", re.findall(r"\]\((docs/[^)]+)\)", README))
+@pytest.mark.parametrize("path", [link for link in links(README) if link.startswith("docs/")])
 def test_each_page_that_the_readme_names_exists(path: str) -> None:
     assert (ROOT / path).exists()
+
+
+def test_the_index_names_each_page_and_each_page_exists() -> None:
+    named = {link for link in links(INDEX) if not link.startswith("../")}
+    assert all((ROOT / "docs" / link).exists() for link in named)
+    pages = {file.name for file in (ROOT / "docs").glob("*.md")} - {"README.md"}
+    assert pages <= named
+
+
+def test_the_image_of_the_live_view_is_small() -> None:
+    file = ROOT / "docs/live-view.png"
+    assert f"]({file.relative_to(ROOT)})" in README
+    with Image.open(file) as image:
+        image.load()
+        assert image.width >= 1000
+    assert file.stat().st_size < 200_000
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["demo"], "demo run --env dev"),
+        (["demo", "KEEP=1"], "demo run --env dev --keep"),
+        (["demo", "KEEP=0"], "demo run --env dev --no-keep"),
+        (["camera"], "demo camera dev"),
+        (["camera", "PICTURES=a b", "NAME=cam-2"], 'camera dev --pictures "a b" --name "cam-2"'),
+    ],
+)
+def test_the_options_of_the_pages_reach_the_demo(arguments: list[str], expected: str) -> None:
+    result = subprocess.run(
+        ["make", "--dry-run", *arguments], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip().splitlines()[-1].strip().endswith(expected)
 
 
 @pytest.mark.parametrize(
@@ -47,6 +91,7 @@ def test_each_page_that_the_readme_names_exists(path: str) -> None:
         [".venv/bin/model-tools", "scenes"],
         [".venv/bin/python", "-m", "demo"],
         [".venv/bin/python", "-m", "demo", "run"],
+        [".venv/bin/python", "-m", "demo", "camera"],
         [".venv-local-aws/bin/python", "-m", "local_aws"],
         [".venv-local-aws/bin/python", "-m", "local_aws", "core", "run"],
     ],
