@@ -5,7 +5,9 @@ Exit codes: 0 done, 1 a step failed, 2 wrong usage or input, 3 the emulator is n
 """
 
 import contextlib
+import itertools
 import json
+import queue
 import re
 import signal
 import subprocess
@@ -20,8 +22,8 @@ import click
 from botocore.exceptions import BotoCoreError, ClientError
 
 from demo import cores, deployment, embedded, iris, signing
-from demo.cores import RunningCore
-from demo.detections import PATIENCE_SECONDS, detections_of, subscribed
+from demo.cores import EMULATOR_ENDED, RunningCore
+from demo.detections import PATIENCE_SECONDS, Message, detections_of, subscribed
 from demo.embedded import LOCAL, LOGS, ROOT, Endpoint
 from demo.images import check_images, image_files, sample_images
 from demo.keyboard import enter_pressed, is_interactive
@@ -33,6 +35,8 @@ from stacks.config import ConfigError, EnvironmentConfig, load_environment, load
 ANNOTATED = ROOT / "build" / "demo"
 PIPELINE = ROOT / "demo" / "delivery.toml"
 _NOT_RUNNING = 3
+_POLL_SECONDS = 0.5
+_SILENT_SECONDS = 5.0
 _INTERRUPTED = 130
 # It names a folder and an IoT thing.
 _THING = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
@@ -108,7 +112,7 @@ def run_demo(  # noqa: PLR0913 - one parameter per option
             result = _result(environment, core, steps, detections, seconds)
             click.echo(json.dumps(result), file=result_file)
         if keep:
-            _keep(core)
+            _keep(core, endpoint)
         click.echo("stopping what it started")
 
 
@@ -239,7 +243,7 @@ def run_camera(name: str, folder: Path | None, thing: str | None) -> None:
         if environment.inference.live_view_port is not None:
             address = cores.wait_for_live_view(core)
             click.echo(f"live view: {address or f'not open yet; see {core.live_view_file}'}")
-        cores.stay(core, lambda address: click.echo(f"live view: {address}"), _never)
+        cores.stay(core, endpoint, lambda address: click.echo(f"live view: {address}"), _never)
 
 
 @main.command("watch")
@@ -247,17 +251,34 @@ def run_camera(name: str, folder: Path | None, thing: str | None) -> None:
 @click.option("--count", type=click.IntRange(1), help="End after so many messages.")
 @click.option("--json", "as_json", is_flag=True, help="Print each message as it is.")
 def watch_topic(name: str, count: int | None, *, as_json: bool) -> None:
-    """Print what the cameras of one environment publish."""
+    """Print what the cameras of one environment publish.
+
+    Exit codes: 0 COUNT messages were printed, 1 the emulator ended, 3 it is not running,
+    130 interrupted.
+    """
     from local_aws.watch import describe  # noqa: PLC0415 - its MQTT client is not needed for help
 
     with _reported():
         endpoint, environment = _running_emulator(), _environment(name)
         with subscribed(environment, endpoint) as messages:
-            seen = 0
-            while count is None or seen < count:
-                payload = messages.get().payload
+            click.echo(f"listening to {environment.inference.topic_filter}; Ctrl-C ends", err=True)
+            for payload in itertools.islice(_arriving(messages, name, endpoint), count):
                 click.echo(payload.decode() if as_json else describe(payload))
-                seen += 1
+
+
+def _arriving(messages: "queue.Queue[Message]", name: str, endpoint: Endpoint) -> Iterator[bytes]:
+    """Yield messages for ever; raise `CommandFailed` if the emulator ends or moves."""
+    silent_since: float | None = time.monotonic()
+    while True:
+        try:
+            yield messages.get(timeout=_POLL_SECONDS).payload
+            silent_since = None
+        except queue.Empty:
+            if embedded.read_endpoint() != endpoint:
+                raise CommandFailed(EMULATOR_ENDED) from None
+            if silent_since is not None and time.monotonic() - silent_since > _SILENT_SECONDS:
+                click.echo(f"no message yet; `make camera ENV={name}` starts a camera", err=True)
+                silent_since = None
 
 
 def _introduce(model: str | None) -> None:
@@ -313,7 +334,7 @@ def _started(  # noqa: PLR0913, PLR0917 - what a device consists of
         return stack.enter_context(cores.running_core(environment, thing, images))
 
 
-def _keep(core: RunningCore) -> None:
+def _keep(core: RunningCore, endpoint: Endpoint) -> None:
     """Keep the camera running until Enter, Ctrl-C or SIGTERM."""
     how = "press Enter to end" if is_interactive() else "SIGTERM or Ctrl-C ends it"
 
@@ -322,7 +343,7 @@ def _keep(core: RunningCore) -> None:
 
     announce(core.live_view())
     with contextlib.suppress(Interrupted):
-        cores.stay(core, announce, enter_pressed)
+        cores.stay(core, endpoint, announce, enter_pressed)
 
 
 def _result(

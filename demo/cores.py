@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from demo import embedded
-from demo.embedded import LOGS
+from demo.embedded import LOGS, Endpoint
 from demo.processes import CommandFailed, running
 from demo.status import status_line
 from local_aws.core_device.exclusive import running_process
@@ -18,6 +18,11 @@ from stacks.config import EnvironmentConfig
 if TYPE_CHECKING:
     import subprocess
 
+# Its ports are new at each start, and a camera keeps those that it was started with.
+EMULATOR_ENDED = (
+    f"the emulator has ended (its log: {LOGS / 'local-aws.log'} or .local/aws/server.log); "
+    "`make local-up` starts it; then start the cameras again"
+)
 _JOIN_SECONDS = 120.0
 _LIVE_VIEW_SECONDS = 60.0
 _POLL_SECONDS = 0.2
@@ -146,22 +151,23 @@ def wait_for_live_view(core: RunningCore) -> str | None:
 
 
 def stay(
-    core: RunningCore, announce: Callable[[str], None], ended: Callable[[float], bool]
+    core: RunningCore,
+    endpoint: Endpoint,
+    announce: Callable[[str], None],
+    ended: Callable[[float], bool],
 ) -> None:
     """Return when `ended`, called with how long it may wait, returns True.
 
     Each new address of the live view is announced: a deployment opens another one.
 
     Raises:
-        CommandFailed: the device or the emulator has ended.
+        CommandFailed: the device or the emulator has ended, or the emulator was started again.
     """
     announced = core.live_view()
     while not ended(_STAY_SECONDS):
         core.check_running()
-        if embedded.read_endpoint() is None:
-            raise CommandFailed(
-                f"the emulator has ended, so {core.thing} is stopped; see {LOGS / 'local-aws.log'}"
-            )
+        if embedded.read_endpoint() != endpoint:
+            raise CommandFailed(EMULATOR_ENDED)
         address = core.live_view()
         if address is not None and address != announced:
             announce(address)

@@ -24,12 +24,12 @@ train.add_command(train_iris)
 
 
 @train.command("shapes")
-@click.option("--seed", default=0, show_default=True, help="Of pictures and first weights.")
+@click.option("--seed", default=0, show_default=True, help="Of images and first weights.")
 @click.option(
     "--steps",
     type=click.IntRange(1, 100_000),
     default=None,
-    help="Batches of 16 pictures.  [default: what reaches the stated quality]",
+    help="Batches of 16 images.  [default: what reaches the stated quality]",
 )
 @click.option("--version", default="1.0.0", show_default=True, help="Version in the manifest.")
 @click.option("--models", type=click.Path(path_type=Path), default=MODELS, show_default=True)
@@ -57,7 +57,7 @@ def train_shapes(
         click.echo(json.dumps(asdict(built)))
         return
     click.echo(f"{built.name} {built.version}{' (trained before)' if built.from_cache else ''}")
-    click.echo(f"precision {built.precision:.3f}, recall {built.recall:.3f} on unseen pictures")
+    click.echo(f"precision {built.precision:.3f}, recall {built.recall:.3f} on unseen images")
     click.echo(f"frozen graph differs from the trained model by {built.largest_difference:.1e}")
     click.echo(f"artifact {models / built.name / built.digest / 'model.zip'}")
 

@@ -1,12 +1,14 @@
 """What the demo's commands say where the emulator has nothing for them, or is unwell."""
 
 import json
+import os
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 
-from tests.local.checkout import Checkout, fresh_checkout
+from tests.local.checkout import ROOT, Checkout, fresh_checkout
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -35,6 +37,24 @@ def test_watching_says_that_the_embedded_aws_does_not_answer(nothing_deployed: C
     with changed_endpoint(nothing_deployed, endpoint_url="http://127.0.0.1:1"):
         said = nothing_deployed.refused("watch", "dev")
     assert 'the emulator: Could not connect to the endpoint URL: "http://127.0.0.1:1/' in said
+
+
+def test_watching_without_a_camera_gives_a_hint_and_ends_with_the_emulator(
+    nothing_deployed: Checkout,
+) -> None:
+    with subprocess.Popen(
+        [ROOT / ".venv/bin/python", "-m", "demo", "watch", "dev"],
+        cwd=nothing_deployed.root,
+        env={**os.environ, "PYTHONPATH": str(nothing_deployed.root)},
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as watching:
+        assert watching.stderr is not None
+        assert watching.stderr.readline() == "listening to deeplens/+/infer; Ctrl-C ends\n"
+        assert "`make camera ENV=dev` starts a camera" in watching.stderr.readline()
+        with changed_endpoint(nothing_deployed, mqtt_port=1):
+            assert watching.wait(120) == 1
+        assert "the emulator has ended" in watching.stderr.read()
 
 
 @contextmanager

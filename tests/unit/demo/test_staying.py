@@ -13,6 +13,7 @@ import pytest
 from demo import cores, embedded
 from demo.cores import RunningCore
 from demo.detections import is_detection
+from demo.embedded import Endpoint
 from demo.processes import CommandFailed
 from tests.terminal import OnTerminal
 
@@ -51,6 +52,12 @@ def core(tmp_path: Path) -> Iterator[RunningCore]:
     process.wait()
 
 
+def endpoint() -> Endpoint:
+    found = embedded.read_endpoint()
+    assert found is not None
+    return found
+
+
 def after(count: int, act: Any = None) -> Any:
     """Return an `ended` that answers True at its `count`-th call, and acts before the first."""
     calls = []
@@ -68,7 +75,10 @@ def after(count: int, act: Any = None) -> Any:
 def test_staying_ends_when_asked_and_announces_each_new_address(core: RunningCore) -> None:
     announced: list[str] = []
     cores.stay(
-        core, announced.append, after(3, lambda: core.live_view_file.write_text("http://x/1/\n"))
+        core,
+        endpoint(),
+        announced.append,
+        after(3, lambda: core.live_view_file.write_text("http://x/1/\n")),
     )
     assert announced == ["http://x/1/"]
 
@@ -83,7 +93,7 @@ def test_a_device_that_ends_is_reported_with_its_last_line(core: RunningCore) ->
         core.process.wait()
 
     with pytest.raises(CommandFailed, match=r"dev-camera-1 ended with exit code -9.*lost the br"):
-        cores.stay(core, print, after(9, end))
+        cores.stay(core, endpoint(), print, after(9, end))
 
 
 @pytest.mark.usefixtures("emulator")
@@ -100,15 +110,25 @@ def test_an_error_of_the_device_is_the_only_text(core: RunningCore) -> None:
 def test_an_emulator_that_ends_is_reported_although_nobody_waited_for_it(
     core: RunningCore, emulator: "subprocess.Popen[bytes]"
 ) -> None:
-    assert embedded.read_endpoint() is not None
-
     def end() -> None:
         emulator.kill()
         # The process stays as a zombie until its parent asks for its exit code.
         os.waitid(os.P_PID, emulator.pid, os.WEXITED | os.WNOWAIT)
 
     with pytest.raises(CommandFailed, match="the emulator has ended"):
-        cores.stay(core, print, after(9, end))
+        cores.stay(core, endpoint(), print, after(9, end))
+
+
+@pytest.mark.usefixtures("emulator")
+def test_an_emulator_that_was_started_again_is_another_one(core: RunningCore) -> None:
+    file = embedded.LOCAL / "aws/endpoint.json"
+
+    def start_again() -> None:
+        found = json.loads(file.read_text(encoding="utf-8"))
+        file.write_text(json.dumps({**found, "mqtt_port": 2}), encoding="utf-8")
+
+    with pytest.raises(CommandFailed, match="the emulator has ended"):
+        cores.stay(core, endpoint(), print, after(9, start_again))
 
 
 def test_a_failed_deployment_counts_only_since_the_start(core: RunningCore) -> None:
