@@ -1,0 +1,71 @@
+"""Run COMMAND beside busy processes, and exit with its exit code.
+
+`python -m tools.beside_busy_loops pytest -q tests/unit` shows whether tests depend on an idle
+machine. The busy processes have the same priority as COMMAND, and end with this one, however it
+ends. Exit codes: COMMAND's own, 128 + n if signal n ended it, 127 it cannot be started, 2 wrong
+usage.
+"""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import click
+
+# Standard input is a pipe that the parent holds open and never writes to. The system closes it when
+# the parent ends, also by SIGKILL.
+_BUSY_LOOP = """
+import select, sys
+while not select.select([sys.stdin], [], [], 0)[0]:
+    for _ in range(100_000):
+        pass
+"""
+_FORWARDED = (signal.SIGTERM, signal.SIGHUP)
+
+
+@click.command(help=__doc__, context_settings={"allow_interspersed_args": False})
+@click.option(
+    "--loops",
+    type=click.IntRange(min=1),
+    default=8,
+    show_default=True,
+    help="Number of busy processes.",
+)
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+def main(loops: int, command: tuple[str, ...]) -> None:
+    """Start the busy processes, run the command, and pass on its exit code."""
+    with ExitStack() as stack:
+        for _ in range(loops):
+            stack.enter_context(_busy_loop())
+        code = _exit_code(command)
+    sys.exit(code)
+
+
+@contextmanager
+def _busy_loop() -> Iterator[None]:
+    # In a session of its own, Ctrl-C reaches the command and leaves the load until that has ended.
+    loop = subprocess.Popen(  # noqa: S603 - this interpreter, fixed words
+        [sys.executable, "-c", _BUSY_LOOP], stdin=subprocess.PIPE, start_new_session=True
+    )
+    with loop:
+        yield
+
+
+def _exit_code(command: tuple[str, ...]) -> int:
+    try:
+        process = subprocess.Popen(command)  # noqa: S603 - the user's own command
+    except OSError as error:
+        click.echo(f"{command[0]} cannot be started: {error.strerror}", err=True)
+        return 127
+    for number in _FORWARDED:
+        signal.signal(number, lambda received, _: process.send_signal(received))
+    # The terminal sends Ctrl-C to the command as well; its exit code counts.
+    signal.signal(signal.SIGINT, lambda *_: None)
+    code = process.wait()
+    return 128 - code if code < 0 else code
+
+
+if __name__ == "__main__":
+    main()
