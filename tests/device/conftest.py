@@ -1,6 +1,5 @@
 """A core's socket, functions that are ended whatever happens, and the shapes model."""
 
-import tomllib
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.device.function_process import ROOT, Function
+from tests.device.function_process import Function
 from tests.device.greengrass_ipc import Core, serving
+from tests.pinned import pinned_artifact
 
 
 @dataclass(frozen=True)
@@ -39,13 +39,9 @@ def core(tmp_path: Path) -> Iterator[Core]:
 
 @pytest.fixture(scope="session")
 def shapes(tmp_path_factory: pytest.TempPathFactory) -> Unpacked:
-    """The model that the dev environment pins."""
-    environment = (ROOT / "environments" / "dev.toml").read_text(encoding="utf-8")
-    model = tomllib.loads(environment)["model"]
-    archive = ROOT / "models" / model["name"] / model["digest"] / "model.zip"
-    if not archive.is_file():
-        pytest.skip(f"{archive.relative_to(ROOT)} is not there; model-tools makes it")
+    """The pinned model."""
+    archive = pinned_artifact()
     directory = tmp_path_factory.mktemp("unpacked") / "model"
     with zipfile.ZipFile(archive) as packed:
         packed.extractall(directory)
-    return Unpacked(archive, directory, model["digest"])
+    return Unpacked(archive, directory, archive.parent.name)

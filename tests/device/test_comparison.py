@@ -19,7 +19,7 @@ from camera.live_view import LiveView
 from model_tools.artifacts import unpack_artifact
 from model_tools.shapes.drawing import draw_picture
 from tests.device.browser import CHROMIUM, Page, browsing
-from tests.device.function_process import ROOT
+from tests.pinned import pinned_artifact
 from vision.detections import Box, Detection
 
 STAR = Detection("star", 0.9, Box(0.2, 0.2, 0.8, 0.6))
@@ -28,8 +28,7 @@ PICTURE = draw_picture(np.random.default_rng(3), 512, 384)[0]
 
 @pytest.fixture(scope="module")
 def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    (archive,) = (ROOT / "models" / "shapes").glob("*/model.zip")
-    return unpack_artifact(archive, tmp_path_factory.mktemp("shapes")).directory
+    return unpack_artifact(pinned_artifact(), tmp_path_factory.mktemp("shapes")).directory
 
 
 @pytest.fixture

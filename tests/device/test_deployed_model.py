@@ -12,7 +12,7 @@ import pytest
 
 from camera.inference import LoadedModel
 from camera.models import DeployedModel
-from tests.device.function_process import ROOT
+from tests.pinned import pinned_artifact
 from vision.artifact import Artifact, sha256_of
 from vision.errors import ArtifactError
 
@@ -31,7 +31,7 @@ class Device:
         """Make an artifact with a digest of its own; return it as Greengrass unpacked it."""
         made = self.folder / "artifacts" / name
         made.mkdir(parents=True)
-        shutil.copyfile(next((ROOT / "models/shapes").glob("*/model.zip")), made / "model.zip")
+        shutil.copyfile(pinned_artifact(), made / "model.zip")
         with zipfile.ZipFile(made / "model.zip", "a") as packed:
             packed.comment = name.encode()
             packed.extractall(made / "model")

@@ -12,7 +12,7 @@ from camera.drift import LEAST_FRAMES, LOOK_SECONDS
 from model_tools.artifacts import unpack_artifact
 from tests.device.bench import frame
 from tests.device.drift_scenes import SHIFTS, Looked, WatchedCamera, looked_at
-from tests.device.function_process import ROOT
+from tests.pinned import pinned_artifact
 from vision.artifact import Artifact
 from vision.baseline import FEATURES, Baseline, brightness_and_sharpness, distance
 from vision.detections import Detection
@@ -26,8 +26,7 @@ CALM_FRAMES = 120
 
 @pytest.fixture(scope="module")
 def artifact(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
-    (archive,) = (ROOT / "models" / "shapes").glob("*/model.zip")
-    return unpack_artifact(archive, tmp_path_factory.mktemp("shapes"))
+    return unpack_artifact(pinned_artifact(), tmp_path_factory.mktemp("shapes"))
 
 
 @pytest.fixture(scope="module")

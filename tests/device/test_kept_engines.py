@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from camera.engines import engine_opener
-from tests.device.function_process import ROOT
+from tests.pinned import pinned_artifact
 from vision.artifact import Artifact, open_artifact, sha256_of
 
 
 @pytest.fixture(scope="module")
 def artifact(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
-    archive = next((ROOT / "models/shapes").glob("*/model.zip"))
+    archive = pinned_artifact()
     folder = tmp_path_factory.mktemp("model")
     with zipfile.ZipFile(archive) as packed:
         packed.extractall(folder)

@@ -18,6 +18,7 @@ import pytest
 from model_tools.registry.cloud import Cloud
 from model_tools.registry.environments import Environment, read_environments
 from model_tools.registry.moves import Registry
+from tests.pinned import pinned_artifact
 
 ROOT = Path(__file__).parents[2]
 REGION = "eu-central-1"
@@ -76,8 +77,7 @@ class World:
 
     def build(self, version: str, name: str = "shapes", labels: str = "") -> str:
         """Package a small artifact of that version; return its digest."""
-        source = next((ROOT / "models/shapes").glob("*/model.zip"))
-        with zipfile.ZipFile(source) as archive:
+        with zipfile.ZipFile(pinned_artifact()) as archive:
             manifest = json.loads(archive.read("manifest.json"))
         packed = io.BytesIO()
         with zipfile.ZipFile(packed, "w") as archive:

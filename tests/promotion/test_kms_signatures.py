@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from model_tools.cli import main
+from tests.pinned import pinned_artifact
 
 ROOT = Path(__file__).parents[2]
 
@@ -33,7 +34,7 @@ def run(*words: object) -> Result:
 def test_kms_signs_a_release_and_anybody_verifies_it(kms: Any, tmp_path: Path) -> None:
     key = kms.create_key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")["KeyMetadata"]
     kms.create_alias(AliasName="alias/releases", TargetKeyId=key["KeyId"])
-    source = next((ROOT / "models/shapes").glob("*/model.zip"))
+    source = pinned_artifact()
     artifact = tmp_path / "shapes" / source.parent.name / "model.zip"
     artifact.parent.mkdir(parents=True)
     shutil.copyfile(source, artifact)

@@ -15,6 +15,7 @@ from stacks.synthesis import Request
 from stacks.synthesis.inputs import digest_of_inputs
 from stacks.synthesis.kept import KeptAssemblies
 from stacks.synthesis.running import restore_or_make
+from tests.pinned import pinned_artifact
 from tests.synth.synthesis import ROOT, synthesize
 
 _CHECKOUT = ("stacks", "lambda_src", "model_tools", "environments", "models", "requirements")
@@ -66,8 +67,7 @@ def append(file: str) -> Callable[[Path], None]:
 
 
 def touch_artifact(checkout: Path) -> None:
-    artifact = next((checkout / "models").glob("*/*/model.zip"))
-    os.utime(artifact, ns=(1, 1))
+    os.utime(pinned_artifact(checkout), ns=(1, 1))
 
 
 CHANGES = {

@@ -21,11 +21,12 @@ from cloudformation import Request
 from model_artifact import publish
 from model_tools.signing.releases import sign_release
 from model_tools.signing.signers import FileSigner, new_key_file
+from tests.pinned import pinned_artifact
 from vision.artifact import sha256_of
 from vision.signatures import Statement, TrustedKeys
 
 ROOT = Path(__file__).parents[2]
-SHAPES = next((ROOT / "models/shapes").glob("*/model.zip"))
+SHAPES = pinned_artifact()
 _STACK = """<DescribeStacksResponse xmlns="http://cloudformation.amazonaws.com/doc/2010-05-15/">
 <DescribeStacksResult><Stacks><member><StackName>dev-Inference</StackName>
 <CreationTime>2026-01-01T00:00:00Z</CreationTime><StackStatus>{status}</StackStatus>

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from camera.models import MOST_FAILED_STARTS
-from tests.device.faults.oracle import ROOT, Oracle, Verdict, lines, oracle, serving_core
+from tests.device.faults.oracle import Oracle, Verdict, lines, oracle, serving_core
+from tests.pinned import pinned_artifact
 from vision.artifact import sha256_of
 
 _TINY_DISK_BYTES = 4 << 20
@@ -377,10 +378,9 @@ def _with_model(work: Path, change: Callable[[Path], None], **model: Any) -> Ver
 
 def _artifact(folder: Path, comment: bytes) -> dict[str, Any]:
     """The shapes model, with a digest of its own."""
-    found = next((ROOT / "models" / "shapes").glob("*/model.zip"))
     folder.mkdir(parents=True)
     archive = folder / "model.zip"
-    shutil.copyfile(found, archive)
+    shutil.copyfile(pinned_artifact(), archive)
     with zipfile.ZipFile(archive, "a") as packed:
         packed.comment = comment
         packed.extractall(folder / "model")

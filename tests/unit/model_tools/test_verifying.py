@@ -16,11 +16,12 @@ from model_tools.verification.diagnosis import diagnose, suspects
 from model_tools.verification.expected import read_expected
 from model_tools.verification.report import as_html
 from model_tools.verification.verify import Comparison, Verification
+from tests.pinned import pinned_artifact
 from vision.detections import Box, Detection
 from vision.errors import ArtifactError
 from vision.manifest import InputSpec
 
-(ARTIFACT,) = (Path(__file__).parents[3] / "models/shapes").glob("*/model.zip")
+ARTIFACT = pinned_artifact()
 HERE = Box(0.1, 0.1, 0.5, 0.5)
 THERE = Box(0.6, 0.6, 0.9, 0.9)
 SPEC = InputSpec(

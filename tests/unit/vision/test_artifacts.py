@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.pinned import pinned_artifact
 from vision.artifact import open_artifact
 from vision.errors import ArtifactError, LabelMapError, ManifestError
 from vision.labels import parse_label_map, write_label_map
 from vision.manifest import Manifest
 
-(ARTIFACT,) = (Path(__file__).parents[3] / "models/shapes").glob("*/model.zip")
+ARTIFACT = pinned_artifact()
 DIGEST = ARTIFACT.parent.name
 
 

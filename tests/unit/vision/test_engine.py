@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from model_tools.protos import new_graph
 from model_tools.shapes.drawing import LABELS, draw_picture
+from tests.pinned import pinned_artifact
 from vision import answers
 from vision.artifact import Artifact, open_artifact
 from vision.engine import ENGINES, InferenceEngine, open_engine
@@ -24,7 +25,7 @@ from vision.preprocessing import prepare
 from vision.resizing import tf1_bilinear
 from vision.runtimes import open_runtime
 
-(ARTIFACT,) = (Path(__file__).parents[3] / "models/shapes").glob("*/model.zip")
+ARTIFACT = pinned_artifact()
 FLOAT = 1
 
 pytestmark = pytest.mark.filterwarnings("ignore")
