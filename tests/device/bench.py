@@ -20,6 +20,7 @@ from camera.outbox import Outbox
 from camera.reporting import FailureReports
 from camera.settings import Settings
 from camera.spool import Spool
+from tests.waiting import HANG_SECONDS
 from vision.detections import Box, Detection
 
 MODEL = ModelIdentity("shapes", "1.0.0", "ab" * 32)
@@ -264,7 +265,8 @@ class Bench:
             yield
         finally:
             self.outbox.stop()
-            thread.join(5)
+            thread.join(HANG_SECONDS)
+            assert not thread.is_alive()
         while message := self.spool.oldest():
             self.messages.append((message.topic, message.payload))
             self.spool.remove(message.sequence)

@@ -13,6 +13,8 @@ from typing import Any
 
 import aiohttp
 
+from tests.waiting import HANG_SECONDS
+
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
 _FLAGS = (
@@ -37,7 +39,7 @@ class Page:
         self._number += 1
         await self._socket.send_json({"id": self._number, "method": method, "params": parameters})
         while True:
-            message = json.loads((await self._socket.receive(timeout=60)).data)
+            message = json.loads((await self._socket.receive(timeout=2 * HANG_SECONDS)).data)
             if message.get("id") == self._number:
                 assert "error" not in message, message
                 result: dict[str, Any] = message["result"]
@@ -55,7 +57,7 @@ class Page:
         answer = await self.call("Runtime.evaluate", expression=expression, returnByValue=True)
         return answer["result"].get("value")
 
-    async def until(self, expression: str, seconds: float = 60) -> Any:
+    async def until(self, expression: str, seconds: float = 2 * HANG_SECONDS) -> Any:
         """Wait until an expression holds; return its value."""
         give_up_at = time.monotonic() + seconds
         while not (found := await self.value(expression)):
@@ -100,7 +102,7 @@ async def browsing(address: str, profile: Path) -> AsyncIterator[Page]:
 
 
 async def _port(file: Path) -> int:
-    give_up_at = time.monotonic() + 60
+    give_up_at = time.monotonic() + HANG_SECONDS
     while True:
         with suppress(OSError, IndexError, ValueError):
             return int(file.read_text("utf-8").splitlines()[0])  # noqa: ASYNC240 - nothing else waits

@@ -3,13 +3,13 @@
 import asyncio
 import json
 import threading
-import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from local_aws.core_device.ipc import Cancel, Deliver, IpcServer, Refused
+from tests.waiting import HANG_SECONDS
 
 TOKEN = "token-of-the-inference-component"
 
@@ -76,7 +76,7 @@ class Core:
         assert self._loop
         payload = document if isinstance(document, bytes) else json.dumps(document).encode()
         delivered = self._delivers[topic](topic, payload)
-        asyncio.run_coroutine_threadsafe(_awaited(delivered), self._loop).result(30)
+        asyncio.run_coroutine_threadsafe(_awaited(delivered), self._loop).result(HANG_SECONDS)
 
 
 async def _awaited(delivered: Awaitable[None]) -> None:
@@ -97,21 +97,13 @@ def serving(core: Core) -> Iterator[None]:
         return server
 
     try:
-        server = asyncio.run_coroutine_threadsafe(start(), loop).result(30)
+        server = asyncio.run_coroutine_threadsafe(start(), loop).result(HANG_SECONDS)
         try:
             yield
         finally:
-            asyncio.run_coroutine_threadsafe(server.stop(), loop).result(30)
+            asyncio.run_coroutine_threadsafe(server.stop(), loop).result(HANG_SECONDS)
     finally:
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(30)
+        thread.join(HANG_SECONDS)
         loop.close()
         core.socket.unlink(missing_ok=True)
-
-
-def eventually(holds: Callable[[], object], *, seconds: float = 60.0) -> None:
-    """Wait until something holds; fail the test when it does not in time."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.01)

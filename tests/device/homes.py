@@ -13,6 +13,7 @@ from typing import Any
 
 from tests.device.function_process import FUNCTION, Function
 from tests.device.greengrass_ipc import Core
+from tests.waiting import HANG_SECONDS
 
 HOMES = ("classic", "lite", "deeplens")
 
@@ -29,7 +30,7 @@ class Home:
 
     def end(self) -> int:
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(20)
+        return self.process.wait(HANG_SECONDS)
 
     def printed(self) -> str:
         return self.log.read_text(errors="replace")

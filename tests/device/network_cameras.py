@@ -13,6 +13,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from tests.waiting import HANG_SECONDS
+
 WIDTH_PX, HEIGHT_PX = 64, 48
 
 
@@ -59,7 +61,7 @@ def serving_mjpeg(camera: Mjpeg) -> Iterator[str]:
                 head = f"--frame\r\nContent-Type: image/jpeg\r\n{length}\r\n"
                 self.wfile.write(head.encode() + part + b"\r\n")
             if camera.hangs:
-                camera.gate.wait(30)
+                camera.gate.wait(HANG_SECONDS)
 
         def log_message(self, *_: object) -> None: ...
 
@@ -72,7 +74,7 @@ def serving_mjpeg(camera: Mjpeg) -> Iterator[str]:
     finally:
         camera.gate.set()
         server.shutdown()
-        thread.join(10)
+        thread.join(HANG_SECONDS)
         server.server_close()
 
 

@@ -16,6 +16,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from tests.waiting import HANG_SECONDS
+
 WIDTH_PX, HEIGHT_PX = 64, 48
 _BLOCK_PX = 16
 _BITS = 12
@@ -81,12 +83,12 @@ def serving_rtsp(camera: Rtsp, port: int = 0) -> Iterator[int]:
             listener.shutdown(socket.SHUT_RDWR)
         listener.close()
         for thread in [accepting, *threads]:
-            thread.join(20)
+            thread.join(HANG_SECONDS)
             assert not thread.is_alive()
 
 
 def _serve(connection: socket.socket, camera: Rtsp) -> None:
-    connection.settimeout(10)
+    connection.settimeout(HANG_SECONDS)
     with connection, suppress(OSError), connection.makefile("rb") as requests:
         while not camera.ending.is_set():
             request = _request(requests)
@@ -152,7 +154,7 @@ def _play(connection: socket.socket, camera: Rtsp) -> None:
         if camera.ending.wait(1 / camera.frames_per_second):
             return
     if not camera.hangs_up:
-        camera.ending.wait(60)
+        camera.ending.wait(HANG_SECONDS)
 
 
 def _packets(number: int) -> Iterator[tuple[bytes, bool]]:

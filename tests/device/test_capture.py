@@ -70,9 +70,17 @@ def test_one_broken_picture_in_a_folder_is_published_once() -> None:
 
 def test_an_interval_that_changes_holds_from_the_next_frame_on() -> None:
     bench = Bench(frame_interval_seconds=1.0)
-    bench.settings.desire({"frame_interval_seconds": 3})
-    camera = bench.capture([frame()] * 3)
-    assert camera.captured_at == pytest.approx([100, 103, 106])
+    wait, intervals = bench.clock.wait, {2: 3.0, 4: 0.5}
+
+    def wait_for_a_change(seconds: float) -> bool:
+        if changed := intervals.get(len(bench.clock.waits) + 1):
+            assert bench.settings.desire({"frame_interval_seconds": changed}) is None
+        return wait(seconds)
+
+    # The loop pauses for the second time, then for the fourth time, when the setting changes.
+    bench.clock.wait = wait_for_a_change  # type: ignore[method-assign]
+    camera = bench.capture([frame()] * 7)
+    assert camera.captured_at == pytest.approx([100, 101, 102, 105, 108, 108.5, 109])
 
 
 def test_a_camera_that_does_not_answer_is_reported_once_by_who_waits_for_it() -> None:

@@ -1,7 +1,6 @@
 import stat
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +15,7 @@ from camera.crops import FOLDER, LOOK_SECONDS, Crops
 from camera.frames import Frame
 from camera.live_settings import CurrentSettings
 from tests.device.bench import Bench, Clock, live_settings
+from tests.waiting import HANG_SECONDS, eventually
 from vision.detections import Box, Detection
 
 PLENTY = 1 << 40
@@ -47,7 +47,7 @@ class Keeping:
             yield
         finally:
             self.crops.stop()
-            thread.join(30)
+            thread.join(HANG_SECONDS)
             assert not thread.is_alive()
 
     def names(self) -> list[str]:
@@ -58,13 +58,6 @@ def picture(side_px: int = 100) -> Frame:
     image = np.random.default_rng(0).integers(0, 256, (side_px, side_px, 3), np.uint8)
     image[side_px // 4 : side_px * 3 // 4, side_px // 2 :] = (200, 30, 30)
     return Frame(image, datetime(2026, 11, 21, 8, 15, tzinfo=UTC), "camera")
-
-
-def eventually(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def test_what_is_uncertain_is_kept_with_time_label_and_score(tmp_path: Path) -> None:

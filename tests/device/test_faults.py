@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.device.faults import table
 from tests.device.faults.faults import FAULTS, Fault, Scale
+from tests.device.faults.oracle import Verdict
 from tests.device.faults.table import failures
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    from tests.device.faults.oracle import Verdict
 
 TOGETHER = 6
 
@@ -33,10 +32,40 @@ def verdicts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Verdicts]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{fault.group}: {fault.name}")
 def test_nothing_that_was_promised_is_lost(fault: Fault, verdicts: Verdicts) -> None:
-    verdict = verdicts[fault].result()
-    assert failures(fault, verdict) == [], verdict
+    found = verdicts[fault].result()
+    assert failures(fault, found) == [], found
+
+
+def verdict(seconds: float = 0.1, **changes: Any) -> Verdict:
+    same: dict[str, Any] = {"decided": 9, "promised": 9, "lost": 0, "duplicates": 0}
+    same |= {"repeatable": 0, "in_order": True, "dropped_by_id": 0, "dropped_as_told": 0}
+    times = {"restart_seconds": seconds, "drained_seconds": seconds, "end_seconds": seconds}
+    return Verdict(**(same | times | changes))
+
+
+def test_a_row_has_the_median_of_each_time_and_the_sum_of_each_count() -> None:
+    row = table.row(FAULTS[0], [verdict(0.1), verdict(60.0), verdict(0.3, promised=7)])
+    assert row.endswith("| 0 of 25 | 0 | 0 | 0.3 s | 0.3 s | 0.3 s | passed |")
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"lost": 1}, "1 lost"),
+        ({"duplicates": 2, "repeatable": 1}, "2 duplicates, at most 1"),
+        ({"in_order": False}, "out of order"),
+        ({"promised": 0}, "nothing was promised: the run proves nothing"),
+        ({"dropped_as_told": 3}, "3 dropped"),
+        ({"restart_seconds": 5.1}, "restarted after 5.1 s, at most 5 s"),
+        ({"drained_seconds": 61.0}, "drained after 61.0 s, at most 60 s"),
+        ({"end_seconds": 5.1}, "ended after 5.1 s, at most 5 s"),
+    ],
+)
+def test_a_row_names_what_was_not_passed(changes: dict[str, Any], problem: str) -> None:
+    assert table.row(FAULTS[0], [verdict(**changes)]).endswith(f"| {problem} |")
 
 
 def test_the_table_goes_into_the_page_and_leaves_the_rest(
@@ -45,7 +74,7 @@ def test_the_table_goes_into_the_page_and_leaves_the_rest(
     page = tmp_path / "reliability.md"
     page.write_text(f"before\n{table.BEGIN}\nold\n{table.END}\nafter\n", encoding="utf-8")
     monkeypatch.setattr(table, "PAGE", page)
-    table.write(["| a fault | 0 of 1 | 0 | 0 | - | 0.0 s | passed |"])
+    table.write(["| a fault | 0 of 1 | 0 | 0 | - | - | 0.1 s | passed |"])
     lines = page.read_text(encoding="utf-8").splitlines()
     assert (lines[0], lines[1], lines[-2], lines[-1]) == ("before", table.BEGIN, table.END, "after")
     assert len({line.count("|") for line in lines[2:-2]}) == 1

@@ -11,8 +11,9 @@ from camera.sources.folder import PictureFolderCamera
 from model_tools.shapes.scenes import write_scenes
 from tests.device.bench import environment
 from tests.device.conftest import Unpacked
-from tests.device.greengrass_ipc import Core, eventually
+from tests.device.greengrass_ipc import Core
 from tests.device.homes import HOMES, start
+from tests.waiting import eventually
 from vision.artifact import open_artifact
 from vision.engine import ENGINES, open_engine
 
@@ -72,8 +73,7 @@ def test_every_home_and_engine_says_the_same(  # noqa: PLR0913, PLR0917 - a test
             lambda: (
                 all(any(same(one, frame) for one in said()) for frame in expected)
                 or running.process.poll() is not None
-            ),
-            seconds=90,
+            )
         )
         assert running.end() == 0, running.printed()
     finally:

@@ -1,5 +1,6 @@
 import json
 import logging
+import threading
 from typing import Any
 
 import jsonschema
@@ -58,11 +59,21 @@ def test_a_detection_below_the_threshold_is_left_out() -> None:
 
 def test_a_setting_that_changes_holds_from_the_next_frame_on() -> None:
     bench = Bench(threshold=0.5)
-    bench.infer([frame("a.png")])
-    bench = Bench(threshold=0.5)
-    bench.settings.desire({"threshold": 0.95})
-    bench.infer([frame("b.png")])
-    assert documents(bench) == []
+    thresholds = [0.95, 0.5]
+
+    class Shadow:
+        """Changes a setting after each of the first frames, from a thread of its own."""
+
+        def see(self, *_: object) -> None:
+            if thresholds:
+                desired = {"threshold": thresholds.pop(0)}
+                thread = threading.Thread(target=bench.settings.desire, args=(desired,))
+                thread.start()
+                thread.join()
+
+    bench.infer([frame(f"{name}.png") for name in "abcd"], observers=[Shadow()])
+    assert [found["frame"]["source"] for found in documents(bench)] == ["a.png", "c.png", "d.png"]
+    assert bench.models.loads == 1
 
 
 def test_a_failing_engine_is_asked_again_after_growing_pauses() -> None:

@@ -11,7 +11,7 @@ from camera.messages import encode
 from camera.outbox import MessageIds, Outbox
 from camera.spool import Entry, Spool
 from tests.device.bench import THING, TOPIC
-from tests.device.greengrass_ipc import eventually
+from tests.waiting import HANG_SECONDS, eventually
 
 
 class FullAtTimes(Spool):
@@ -41,7 +41,7 @@ class Sending:
         thread.start()
         yield
         self.outbox.stop()
-        thread.join(10)
+        thread.join(HANG_SECONDS)
         assert not thread.is_alive()
 
     def kept(self) -> list[dict[str, Any]]:
@@ -74,7 +74,7 @@ def test_threads_that_send_at_once_get_ids_in_the_order_of_the_spool() -> None:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(20)
+            thread.join(HANG_SECONDS)
     assert numbers(sending.kept()) == list(range(1, 401))
 
 

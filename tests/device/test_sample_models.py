@@ -15,8 +15,9 @@ import pytest
 
 from tests.device.bench import environment
 from tests.device.function_process import ROOT
-from tests.device.greengrass_ipc import Core, eventually
+from tests.device.greengrass_ipc import Core
 from tests.device.homes import HOMES, start
+from tests.waiting import eventually
 
 SAMPLES = Path(os.environ.get("DEEPLENS_SAMPLE_DATA", ROOT.parent / "shared" / "data"))
 
@@ -130,8 +131,7 @@ def test_the_camera_sees_what_predict_sees_in_every_home(
         eventually(
             lambda: all(
                 any(is_known(one, known) for one in best()) for known in COCO.expected.values()
-            ),
-            seconds=120,
+            )
         )
         assert running.end() == 0, running.printed()
     finally:

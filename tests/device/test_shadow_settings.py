@@ -13,7 +13,8 @@ from camera.live_settings import CurrentSettings
 from camera.publishing import GreengrassPublisher, GreengrassSubscriber
 from camera.shadow import ShadowSettings
 from tests.device.bench import THING, live_settings
-from tests.device.greengrass_ipc import Core, eventually, serving
+from tests.device.greengrass_ipc import Core, serving
+from tests.waiting import HANG_SECONDS, eventually
 
 SHADOW = f"$aws/things/{THING}/shadow/name/deeplens"
 ACCEPTED, DELTA = f"{SHADOW}/get/accepted", f"{SHADOW}/update/delta"
@@ -25,10 +26,10 @@ class Camera:
     def __init__(self) -> None:
         self.settings = CurrentSettings(live_settings())
         self.refusals: list[SettingsError] = []
-        self.publisher = GreengrassPublisher(timeout_seconds=2)
+        self.publisher = GreengrassPublisher(timeout_seconds=HANG_SECONDS)
         self.listening = ShadowSettings(
             thing=THING,
-            subscriber=GreengrassSubscriber(timeout_seconds=2),
+            subscriber=GreengrassSubscriber(timeout_seconds=HANG_SECONDS),
             publisher=self.publisher,
             desire=self.desire,
         )
@@ -54,7 +55,7 @@ def camera() -> Iterator[Camera]:
     made = Camera()
     yield made
     made.listening.stop()
-    made.thread.join(10)
+    made.thread.join(HANG_SECONDS)
     assert not made.thread.is_alive()
     made.publisher.close()
 
@@ -155,7 +156,7 @@ def test_a_refused_subscription_says_what_the_deployment_must_allow(core: Core) 
         serving(core),
         pytest.raises(PublishError, match=r"accessControl must allow .*SubscribeToIoTCore"),
     ):
-        GreengrassSubscriber(timeout_seconds=2).subscribe(
+        GreengrassSubscriber(timeout_seconds=HANG_SECONDS).subscribe(
             [DELTA], lambda *_: None, on_ready=lambda: None
         )
 

@@ -48,7 +48,10 @@ _NOTICED_AFTER_SECONDS = 12.0
 
 @dataclass(frozen=True)
 class Fault:
-    """One fault; `drops`: whether its pass line allows what is dropped, counted and told."""
+    """One fault; `drops`: whether its pass line allows what is dropped, counted and told.
+
+    `most_duplicates` are those that neither a lost acknowledgement nor an end explains.
+    """
 
     group: str
     name: str
@@ -79,58 +82,65 @@ def undisturbed(watching: Oracle) -> Verdict:
         return watching.finish()
 
 
+def _camera_fails(work: Path, scale: Scale, fault: str, error: str, **plan: Any) -> Verdict:
+    """The camera fails until the loop has reported it."""
+    with (
+        oracle(work, frames=scale.frames, camera_fault=fault, **plan) as watching,
+        serving_core(watching),
+    ):
+        watching.start()
+        watching.until(lambda: error in str(_last_error(watching)))
+        watching.repair_camera()
+        return watching.finish()
+
+
+def _last_error(watching: Oracle) -> Any:
+    reported = watching.core.reported()
+    return reported[-1]["last_error"] if reported else None
+
+
 # The camera
 
 
 @fault("camera", "is gone, and comes back")
 def camera_gone(work: Path, scale: Scale) -> Verdict:
-    with oracle(work, frames=scale.frames, camera_fault="is gone", camera_seconds=0.5) as watching:
-        verdict = undisturbed(watching)
-    assert verdict.heartbeat["last_error"]["type"] == "CameraError"
-    return verdict
+    return _camera_fails(work, scale, "is gone", "CameraError")
 
 
 @fault("camera", "gives no answer for 30 s")
 def camera_blocks(work: Path, scale: Scale) -> Verdict:
-    seconds = scale.blocked_seconds
-    with oracle(
-        work, frames=scale.frames, camera_fault="blocks", camera_seconds=seconds
-    ) as watching:
-        verdict = undisturbed(watching)
-    if seconds > _NOTICED_AFTER_SECONDS:
-        assert "has not answered" in verdict.heartbeat["last_error"]["message"]
-    return verdict
+    with (
+        oracle(work, frames=scale.frames, camera_fault="blocks") as watching,
+        serving_core(watching),
+    ):
+        watching.start()
+        time.sleep(scale.blocked_seconds)
+        if scale.blocked_seconds > _NOTICED_AFTER_SECONDS:
+            watching.until(lambda: "has not answered" in str(_last_error(watching)))
+        watching.repair_camera()
+        return watching.finish()
 
 
 @fault("camera", "raises")
 def camera_raises(work: Path, scale: Scale) -> Verdict:
-    with oracle(work, frames=scale.frames, camera_fault="raises", camera_seconds=0.5) as watching:
-        return undisturbed(watching)
+    return _camera_fails(work, scale, "raises", "a bug in the driver")
 
 
 @fault("camera", "gives truncated pictures")
 def camera_truncates(work: Path, scale: Scale) -> Verdict:
-    with oracle(
-        work, frames=scale.frames, camera_fault="truncates", camera_seconds=0.2
-    ) as watching:
-        verdict = undisturbed(watching)
-    assert "truncated" in verdict.heartbeat["last_error"]["message"]
-    return verdict
+    return _camera_fails(work, scale, "truncates", "truncated")
 
 
 @fault("camera", "gives the same picture for 10 s")
 def camera_freezes(work: Path, scale: Scale) -> Verdict:
-    seconds = scale.frozen_seconds
-    with oracle(
+    verdict = _camera_fails(
         work,
-        frames=scale.frames,
-        camera_fault="freezes",
-        camera_seconds=seconds + 1.0,
-        frozen_seconds=seconds,
+        scale,
+        "freezes",
+        "has been the same",
+        frozen_seconds=scale.frozen_seconds,
         interval_seconds=0.05,
-    ) as watching:
-        verdict = undisturbed(watching)
-    assert "has been the same" in verdict.heartbeat["last_error"]["message"]
+    )
     assert verdict.heartbeat["picture"] == "ok", "it moves again"
     return verdict
 
@@ -149,19 +159,22 @@ def _outage(work: Path, scale: Scale, **plan: Any) -> Verdict:
             return watching.finish()
 
 
-@fault("core", "refuses connections", most_duplicates=1)
+@fault("core", "refuses connections")
 def core_refuses(work: Path, scale: Scale) -> Verdict:
     return _outage(work, Scale(outage_seconds=1.0, frames=scale.frames))
 
 
-@fault("core", "is out for 10 minutes", most_duplicates=1)
+@fault("core", "is out for 10 minutes")
 def core_out(work: Path, scale: Scale) -> Verdict:
     return _outage(work, scale)
 
 
-@fault("core", "takes connections and answers nothing", most_duplicates=1)
+@fault("core", "takes connections and answers nothing")
 def core_black_hole(work: Path, scale: Scale) -> Verdict:
-    with oracle(work, frames=scale.frames) as watching, serving_core(watching):
+    with (
+        oracle(work, frames=scale.frames, publish_seconds=0.5) as watching,
+        serving_core(watching),
+    ):
         watching.start()
         watching.until_decided(10)
         watching.core.answers = False
@@ -171,18 +184,17 @@ def core_black_hole(work: Path, scale: Scale) -> Verdict:
         return watching.finish()
 
 
-@fault("core", "loses every 10th acknowledgement", most_duplicates=60)
+@fault("core", "loses every 10th acknowledgement")
 def core_loses_acknowledgements(work: Path, scale: Scale) -> Verdict:
     del scale
-    with oracle(work, frames=60, publish_seconds=0.2) as watching, serving_core(watching):
+    with oracle(work, frames=200, publish_seconds=1.0) as watching, serving_core(watching):
         watching.core.loses_every_nth_answer = 10
         watching.start()
         watching.until(lambda: len(watching.core.arrived()) >= 40)
         watching.core.loses_every_nth_answer = 0
         watching.repaired()
         verdict = watching.finish()
-    # One in flight: each lost answer costs one duplicate, and no more.
-    assert verdict.duplicates <= 5
+    assert verdict.duplicates > 0, "what was not acknowledged is sent again"
     return verdict
 
 
@@ -202,7 +214,7 @@ def core_unauthorised(work: Path, scale: Scale) -> Verdict:
         watching.start()
         watching.until_decided(5)
         watching.core.refuses_all = True
-        time.sleep(1.0)
+        watching.until(lambda: watching.core.refused_topics)
         watching.core.refuses_all = False
         watching.core.refused_topics.clear()
         watching.repaired()
@@ -213,7 +225,7 @@ def core_unauthorised(work: Path, scale: Scale) -> Verdict:
 
 
 def _killed(point: str) -> None:
-    @fault("process", f"SIGKILL {point}", most_duplicates=1)
+    @fault("process", f"SIGKILL {point}")
     def run(work: Path, scale: Scale) -> Verdict:
         del scale
         with oracle(work, kill_at=point, kill_after=5) as watching, serving_core(watching):
@@ -237,7 +249,7 @@ for _point in (
     _killed(_point)
 
 
-@fault("process", "SIGKILL during an outage", most_duplicates=1)
+@fault("process", "SIGKILL during an outage")
 def killed_in_outage(work: Path, scale: Scale) -> Verdict:
     del scale
     with oracle(work) as watching:
@@ -251,15 +263,13 @@ def killed_in_outage(work: Path, scale: Scale) -> Verdict:
             return watching.finish()
 
 
-@fault("process", "SIGTERM in the middle of a write", most_duplicates=1)
+@fault("process", "SIGTERM in the middle of a write")
 def ended_within_write(work: Path, scale: Scale) -> Verdict:
     del scale
     with oracle(work, commit_seconds=1.0) as watching, serving_core(watching):
         watching.start()
         watching.until_decided(3)
-        code, seconds = watching.end()
-        assert code == 0, watching.tail()
-        assert seconds < 5
+        watching.end()
         # What was decided before the end is on disk: nothing is lost between the two either.
         assert set(lines(watching.plan["decided"])) == set(lines(watching.plan["promised"]))
         watching.repaired()
@@ -277,7 +287,9 @@ def disk_full(work: Path, scale: Scale) -> Verdict:
     disk = work / "disk"
     disk.mkdir(parents=True)
     mount = f'mount -t tmpfs -o size={_TINY_DISK_BYTES} tmpfs "$0" && exec "$@"'
-    with oracle(work, frames=400, state=str(disk / "state")) as watching:
+    with oracle(
+        work, frames=400, state=str(disk / "state"), camera_fault="blocks", camera_at=40
+    ) as watching:
         process = watching.start(
             prefix=("unshare", "--mount", "--map-root-user", "sh", "-c", mount, str(disk))
         )
@@ -285,7 +297,8 @@ def disk_full(work: Path, scale: Scale) -> Verdict:
         watching.until(lambda: len(lines(watching.plan["promised"])) >= 20)
         inside = Path(f"/proc/{process.pid}/root{disk}")
         _fill(inside / "somebody-elses.log")
-        watching.until(lambda: "the spool cannot be written" in watching.tail())
+        watching.repair_camera()
+        watching.until(lambda: "the spool cannot be written" in watching.printed())
         assert len(lines(watching.plan["promised"])) >= 20
         watching.repaired()
         with serving_core(watching):
@@ -298,21 +311,21 @@ def disk_full(work: Path, scale: Scale) -> Verdict:
 @fault("disk", "the spool reaches its limit", drops=True)
 def spool_full(work: Path, scale: Scale) -> Verdict:
     del scale
-    with oracle(work, frames=200, limit_bytes=40_000) as watching:
+    with oracle(work, frames=400, limit_bytes=40_000) as watching:
         watching.start()
-        watching.until(lambda: "the spool is full" in watching.tail())
+        watching.until(lambda: "the spool is full" in watching.printed())
         watching.repaired()
         with serving_core(watching):
             return watching.finish()
 
 
-@fault("disk", "damages a page of the spool", drops=True, most_duplicates=1)
+@fault("disk", "damages a page of the spool", drops=True)
 def spool_page_damaged(work: Path, scale: Scale) -> Verdict:
     del scale
     return _damaged(work, damaged_bytes=4096, most_lost=40)
 
 
-@fault("disk", "damages a sector of the spool", drops=True, most_duplicates=1)
+@fault("disk", "damages a sector of the spool", drops=True)
 def spool_sector_damaged(work: Path, scale: Scale) -> Verdict:
     """At the head of a page, without which SQLite reads none of it."""
     del scale
@@ -323,7 +336,7 @@ def _damaged(work: Path, *, damaged_bytes: int, most_lost: int) -> Verdict:
     with oracle(work, frames=150) as watching:
         watching.start()
         watching.until(lambda: "end" in lines(watching.plan["decided"]))
-        assert watching.end()[0] == 0
+        watching.end()
         file = Path(watching.plan["state"]) / "spool.sqlite"
         content = bytearray(file.read_bytes())
         middle = len(content) // 8192 * 4096
@@ -357,15 +370,15 @@ def _with_model(work: Path, change: Callable[[Path], None], **model: Any) -> Ver
         watching.start()
         watching.until((Path(watching.plan["state"]) / "models" / "good").exists)
         watching.until(lambda: "end" in lines(watching.plan["decided"]))
-        assert watching.end()[0] == 0
+        watching.end()
         change(Path(bad["archive"]))
         Path(watching.plan["decided"]).write_text("")
         bad_model = {**bad, **({"crashes": bad["digest"]} if model.get("crashes") else {})}
         if model.get("crashes"):
             watching.plan["model"] = bad_model
-            for _ in range(3):
+            for _ in range(MOST_FAILED_STARTS):
                 process = watching.start()
-                assert process.wait(20) == -signal.SIGABRT, watching.tail()
+                assert process.wait() == -signal.SIGABRT, watching.tail()
         watching.repaired()
         watching.restart(model=bad_model)
         verdict = watching.finish()
@@ -418,8 +431,7 @@ def artifact_hostile(work: Path, scale: Scale) -> Verdict:
     return _with_model(work, poison)
 
 
-# Each of the three starts may end with the one message in flight.
-@fault("model", "ends the process at each start", most_duplicates=MOST_FAILED_STARTS)
+@fault("model", "ends the process at each start")
 def model_crashes(work: Path, scale: Scale) -> Verdict:
     del scale
     return _with_model(work, lambda _: None, crashes=True)
@@ -431,17 +443,22 @@ def model_crashes(work: Path, scale: Scale) -> Verdict:
 def _clock(name: str, jump_seconds: Callable[[], int]) -> None:
     @fault("machine", f"the clock jumps {name}")
     def run(work: Path, scale: Scale) -> Verdict:
-        with oracle(work, frames=scale.frames) as watching, serving_core(watching):
+        # The camera waits for the jump: there are pictures before and after it.
+        with (
+            oracle(
+                work, frames=scale.frames, camera_fault="blocks", camera_at=scale.frames // 3
+            ) as watching,
+            serving_core(watching),
+        ):
             library, jump = work / "clock.so", work / "jump"
             source = Path(__file__).with_name("clock.c")
-            subprocess.run(
-                ["gcc", "-O1", "-shared", "-fPIC", "-o", library, source], check=True, timeout=60
-            )
+            subprocess.run(["gcc", "-O1", "-shared", "-fPIC", "-o", library, source], check=True)
             jump.write_bytes(struct.pack("q", 0))
             watching.start(LD_PRELOAD=str(library), CLOCK_JUMP_FILE=str(jump))
-            watching.until_decided(20)
+            watching.until_decided(5)
             with jump.open("r+b") as file:
                 file.write(struct.pack("q", jump_seconds()))
+            watching.repair_camera()
             verdict = watching.finish()
             times = [
                 one["frame"]["captured_at"] for one in watching.core.arrived() if "frame" in one
@@ -479,15 +496,11 @@ def memory_limit(work: Path, scale: Scale) -> Verdict:
 @fault("machine", "does 10,000 frames; memory grows by less than 5 %")
 def endurance(work: Path, scale: Scale) -> Verdict:
     frames = scale.endurance_frames
-    with (
-        # The product's own time-out: a busy machine must not look like a core that fails.
-        oracle(work, frames=frames, interval_seconds=0.002, publish_seconds=5.0) as watching,
-        serving_core(watching),
-    ):
+    with oracle(work, frames=frames, interval_seconds=0.002) as watching, serving_core(watching):
         process = watching.start()
         watching.until(lambda: _frames_done(watching) > frames // 5)
         before = _resident_kib(process.pid)
-        watching.until(lambda: "end" in lines(watching.plan["decided"]), 180)
+        watching.until(lambda: "end" in lines(watching.plan["decided"]))
         after = _resident_kib(process.pid)
         assert after <= before * _MOST_GROWTH, f"from {before} to {after} KiB"
         return watching.finish()
