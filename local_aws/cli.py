@@ -20,8 +20,9 @@ from local_aws.saved_state import discard
 FAILED, NOT_RUNNING = 1, 3
 DEFAULT_ACCOUNT = "000000000000"
 DEFAULT_REGION = "us-east-1"
-_START_SECONDS = 60
-_STOP_SECONDS = 10
+# On a busy machine a start takes ten times as long, and a kill loses the state.
+_START_SECONDS = 300
+_STOP_SECONDS = 120
 _PROGRESS_SECONDS = 2
 _POLL_SECONDS = 0.1
 _LOG_LINES = 20

@@ -19,8 +19,9 @@ from local_aws.saved_state import prepare
 
 LOOPBACK = "127.0.0.1"
 _PARENT_CHECK_SECONDS = 0.5
-_READY_SECONDS = 60
-_PATIENCE_SECONDS = 15
+_READY_SECONDS = 300
+# As long as `down` gives the last server to save its state.
+_PATIENCE_SECONDS = 120
 
 
 def run(paths: StatePaths, *, watch_parent: bool) -> None:

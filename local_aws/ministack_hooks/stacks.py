@@ -1,16 +1,14 @@
 """CDK's command line hears of the end of a stack's deploy when it ends."""
 
-import asyncio
 import re
-import time
 from typing import Any
 
 from ministack import app
 
+from local_aws.held_answers import at_the_end
 from local_aws.ministack_hooks.services import Handled
 
 _WAIT_SECONDS = 4.0
-_LOOK_SECONDS = 0.05
 _ASKED = b"Action=DescribeStacks"
 # A stack in review waits for somebody, not for its resources.
 _UNDER_WAY = re.compile(rb"<StackStatus>(?!REVIEW_)[A-Z_]+_IN_PROGRESS</StackStatus>")
@@ -27,13 +25,12 @@ def answer_at_the_end() -> None:
     async def handle(
         method: str, path: str, headers: dict[str, str], body: bytes, query: Any
     ) -> Handled:
-        handled: Handled = await describe(method, path, headers, body, query)
-        if _ASKED not in body or "aws-cdk/" not in headers.get("user-agent", ""):
+        async def ask() -> Handled:
+            handled: Handled = await describe(method, path, headers, body, query)
             return handled
-        give_up_at = time.monotonic() + _WAIT_SECONDS
-        while _UNDER_WAY.search(handled[2]) and time.monotonic() < give_up_at:
-            await asyncio.sleep(_LOOK_SECONDS)
-            handled = await describe(method, path, headers, body, query)
-        return handled
+
+        if _ASKED not in body or "aws-cdk/" not in headers.get("user-agent", ""):
+            return await ask()
+        return await at_the_end(ask, lambda one: _UNDER_WAY.search(one[2]), _WAIT_SECONDS)
 
     app.SERVICE_HANDLERS["cloudformation"] = handle

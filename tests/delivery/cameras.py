@@ -67,7 +67,7 @@ def cameras(site: Site, rooms: dict[str, Path]) -> Iterator[None]:
         for core in running:
             core.send_signal(signal.SIGTERM)
         for core in running:
-            core.wait(120)
+            core.wait(300)
 
 
 def heartbeat(site: Site, name: str) -> dict[str, Any]:
@@ -81,7 +81,7 @@ def heartbeat(site: Site, name: str) -> dict[str, Any]:
     return found
 
 
-def wait_until_running(site: Site, names: Sequence[str], digest: str, seconds: float = 300) -> None:
+def wait_until_running(site: Site, names: Sequence[str], digest: str, seconds: float = 900) -> None:
     """Wait until the camera of each environment says that it makes frames with the model."""
     end = time.monotonic() + seconds
     for name in names:

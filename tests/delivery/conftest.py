@@ -96,6 +96,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         file.write_text(text, encoding="utf-8")
     command = [ROOT / ".venv-local-aws/bin/python", "-m", "local_aws"]
     environment = {**os.environ, "PYTHONPATH": str(root)}
-    subprocess.run([*command, "up"], cwd=root, env=environment, check=True, timeout=120)
+    subprocess.run([*command, "up"], cwd=root, env=environment, check=True, timeout=300)
     yield Site(root)
-    subprocess.run([*command, "down"], cwd=root, env=environment, check=True, timeout=60)
+    subprocess.run([*command, "down"], cwd=root, env=environment, check=True, timeout=300)

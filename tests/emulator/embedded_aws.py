@@ -12,6 +12,8 @@ from uuid import uuid4
 
 import boto3
 
+from tests.waiting import HANG_SECONDS
+
 ACCOUNT = "111111111111"
 REGION = "eu-central-1"
 ROOT = Path(__file__).parents[2]
@@ -25,8 +27,8 @@ class Command:
 
     def __call__(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
-            [*self.words, *arguments], capture_output=True, text=True, cwd=ROOT, timeout=90,
-            check=False,
+            [*self.words, *arguments], capture_output=True, text=True, cwd=ROOT,
+            timeout=2 * HANG_SECONDS, check=False,
         )  # fmt: skip
 
     @property

@@ -18,6 +18,7 @@ from awscrt.mqtt import QoS
 from awsiot import mqtt_connection_builder
 
 from tests.emulator.embedded_aws import ACCOUNT, REGION, EmbeddedAws
+from tests.waiting import HANG_SECONDS
 
 ANYTHING = {
     "Version": "2012-10-17",
@@ -310,13 +311,13 @@ def test_a_device_hears_of_its_job_and_reports_over_mqtt_with_its_certificate(
         heard.put((topic, payload))
 
     jobs = f"$aws/things/{device.thing}/jobs"
-    mqtt.connect().result(10)
-    mqtt.subscribe(f"{jobs}/#", QoS.AT_LEAST_ONCE, hear)[0].result(10)
+    mqtt.connect().result(HANG_SECONDS)
+    mqtt.subscribe(f"{jobs}/#", QoS.AT_LEAST_ONCE, hear)[0].result(HANG_SECONDS)
     made = greengrass.create_deployment(targetArn=device.group_arn, components={})
 
     told = {}
     while f"{jobs}/notify-next" not in told:
-        topic, payload = heard.get(timeout=10)
+        topic, payload = heard.get(timeout=HANG_SECONDS)
         told[topic] = json.loads(payload)
     execution = told[f"{jobs}/notify-next"]["execution"]
     assert execution["jobId"] == made["iotJobId"]
@@ -328,8 +329,8 @@ def test_a_device_hears_of_its_job_and_reports_over_mqtt_with_its_certificate(
             {"overallDeviceStatus": "UNHEALTHY", "components": []},
         ),
     ):
-        mqtt.publish(topic, json.dumps(message), QoS.AT_LEAST_ONCE)[0].result(10)
-    mqtt.disconnect().result(10)
+        mqtt.publish(topic, json.dumps(message), QoS.AT_LEAST_ONCE)[0].result(HANG_SECONDS)
+    mqtt.disconnect().result(HANG_SECONDS)
 
     core = greengrass.get_core_device(coreDeviceThingName=device.thing)
     assert core["status"] == "UNHEALTHY"
@@ -344,4 +345,4 @@ def test_the_broker_holds_a_device_to_the_policy_on_its_certificate(
 ) -> None:
     iot.detach_policy(policyName=unique, target=device.certificate_arn)
     with pytest.raises(AwsCrtError):
-        mqtt.connect().result(10)
+        mqtt.connect().result(HANG_SECONDS)

@@ -1,14 +1,12 @@
 """IoT rules, metrics out of logs, and alarms of the embedded AWS."""
 
 import json
-import time
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 
 from tests.emulator.embedded_aws import ACCOUNT, REGION, EmbeddedAws, publish_function
+from tests.waiting import eventually
 
 COUNTS = """
 import json
@@ -19,14 +17,6 @@ def handle(event, context):
             "Metrics": [{"Name": "Count", "Unit": "Count"}]}]},
         "Rule": event["rule"], "Count": event["count"]}))
 """.replace("EVENT_TIME", "__import__('time').time() * 1000")
-
-
-def eventually(holds: Callable[[], Any], seconds: float = 20) -> Any:
-    end = time.monotonic() + seconds
-    while not (found := holds()):
-        assert time.monotonic() < end
-        time.sleep(0.1)
-    return found
 
 
 @pytest.fixture

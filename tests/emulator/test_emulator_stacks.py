@@ -1,6 +1,8 @@
-"""CDK's command line asks every five seconds how a stack is: here it need not ask twice."""
+"""CDK's command line asks every five seconds how a stack is: its answers are held back."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -9,10 +11,11 @@ from botocore.config import Config
 
 from tests.emulator.embedded_aws import ACCOUNT, REGION, EmbeddedAws, publish_function
 
-_TAKES_SECONDS = """\
-import json, time, urllib.request
+_WAITS_FOR_A_FILE = """\
+import json, os, time, urllib.request
 def handle(event, context):
-    time.sleep(float(event['ResourceProperties']['Seconds']))
+    while not os.path.exists(event['ResourceProperties']['File']):
+        time.sleep(0.05)
     known = {key: event[key] for key in ('StackId', 'RequestId', 'LogicalResourceId')}
     answer = {'Status': 'SUCCESS', 'PhysicalResourceId': 'x', **known}
     urllib.request.urlopen(urllib.request.Request(
@@ -20,22 +23,29 @@ def handle(event, context):
 """
 
 
-def test_the_command_line_hears_of_the_end_with_its_first_question(aws: EmbeddedAws) -> None:
-    stack = _created(aws, seconds=1)
-    assert _status(aws.client("cloudformation"), stack) == "CREATE_IN_PROGRESS"
-    assert _status(_command_line(aws), stack) == "CREATE_COMPLETE"
+def test_the_command_lines_questions_are_held_back_and_nobody_elses(
+    aws: EmbeddedAws, tmp_path: Path
+) -> None:
+    stack = _created(aws, tmp_path / "go-on")
+    with ThreadPoolExecutor(1) as pool:
+        # Nothing ends the stack yet, so the answer takes as long as it may.
+        asked = pool.submit(_status, _command_line(aws), stack)
+        others = 0
+        while not asked.done():
+            assert _status(aws.client("cloudformation"), stack) == "CREATE_IN_PROGRESS"
+            others += 1
+        assert others > 2
+        assert asked.result() == "CREATE_IN_PROGRESS"
+        (tmp_path / "go-on").touch()
+        while _status(_command_line(aws), stack) != "CREATE_COMPLETE":
+            pass
 
 
-def test_what_takes_long_is_under_way_in_the_answer(aws: EmbeddedAws) -> None:
-    stack = _created(aws, seconds=6)
-    assert _status(_command_line(aws), stack) == "CREATE_IN_PROGRESS"
-
-
-def _created(aws: EmbeddedAws, *, seconds: float) -> str:
+def _created(aws: EmbeddedAws, file: Path) -> str:
     name = f"stack-{uuid4().hex[:12]}"
     slow = {
         "Type": "Custom::Slow",
-        "Properties": {"ServiceToken": publish_function(aws, _TAKES_SECONDS), "Seconds": seconds},
+        "Properties": {"ServiceToken": publish_function(aws, _WAITS_FOR_A_FILE), "File": str(file)},
     }
     aws.client("cloudformation").create_stack(
         StackName=name, TemplateBody=json.dumps({"Resources": {"Slow": slow}})

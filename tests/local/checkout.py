@@ -24,7 +24,7 @@ class Checkout:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def demo(self, *arguments: str, timeout_seconds: float = 900) -> str:
+    def demo(self, *arguments: str, timeout_seconds: float = 1500) -> str:
         """Run `python -m demo …`; fail the test with its output when it fails."""
         result = self.run(*arguments, timeout_seconds=timeout_seconds)
         assert result.returncode == 0, result.stdout + result.stderr
@@ -32,7 +32,7 @@ class Checkout:
 
     def refused(self, *arguments: str) -> str:
         """Run a command of the demo that must end with 1 and one error; return the error."""
-        result = self.run(*arguments, timeout_seconds=120)
+        result = self.run(*arguments, timeout_seconds=600)
         assert result.returncode == 1, result.stdout + result.stderr
         assert result.stderr.startswith("Error: ")
         assert result.stderr.count("\n") == 1
@@ -62,11 +62,11 @@ def fresh_checkout(root: Path) -> Iterator[Checkout]:
         shutil.copy(ROOT / name, root / name)
     local_aws: list[str | Path] = [ROOT / ".venv-local-aws/bin/python", "-m", "local_aws"]
     environment = {**os.environ, "PYTHONPATH": str(root)}
-    subprocess.run([*local_aws, "up"], cwd=root, env=environment, check=True, timeout=120)
+    subprocess.run([*local_aws, "up"], cwd=root, env=environment, check=True, timeout=300)
     try:
         yield Checkout(root)
     finally:
-        subprocess.run([*local_aws, "down"], cwd=root, env=environment, check=True, timeout=60)
+        subprocess.run([*local_aws, "down"], cwd=root, env=environment, check=True, timeout=300)
 
 
 @contextmanager
@@ -82,7 +82,7 @@ def virtual_camera(checkout: Checkout) -> Iterator[None]:
         yield
     finally:
         camera.send_signal(signal.SIGTERM)
-        assert camera.wait(120) == 130
+        assert camera.wait(300) == 130
 
 
 def heartbeat(checkout: Checkout) -> dict[str, Any]:

@@ -4,8 +4,7 @@ import json
 import os
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +15,7 @@ import boto3
 from local_aws.core_device.layout import Identity, Layout
 from local_aws.core_device.provisioning import provision
 from tests.local.checkout import ROOT, Checkout
+from tests.waiting import eventually
 
 ACCOUNT, REGION, GROUP = "111111111111", "eu-central-1", "deeplens-dev"
 
@@ -50,7 +50,7 @@ class Cores:
             found[thing] = json.loads(answer["payload"].read())["state"]["reported"]
         return found
 
-    def wait_until_all_run(self, digest: str, since: float = 0.0, seconds: float = 400) -> None:
+    def wait_until_all_run(self, digest: str, since: float = 0.0) -> None:
         """Wait until each camera says, after `since`, that it makes frames with the model."""
 
         def all_run() -> bool:
@@ -63,7 +63,7 @@ class Cores:
                 for beat in beats.values()
             )
 
-        eventually(all_run, seconds, self.heartbeats)
+        eventually(all_run, self.heartbeats, seconds=1200, pause=0.5)
 
 
 @contextmanager
@@ -100,21 +100,8 @@ def full_cores(
         for core in running:
             core.send_signal(signal.SIGTERM)
         for core in running:
-            core.wait(120)
-
-
-def eventually(
-    holds: Callable[[], bool],
-    seconds: float,
-    shown: Callable[[], object] = lambda: "",
-    pause_seconds: float = 0.5,
-) -> None:
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, shown()
-        time.sleep(pause_seconds)
+            core.wait(300)
 
 
 def _seconds(stamp: str) -> float:
-
     return datetime.fromisoformat(stamp).timestamp()

@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError
 from stacks.config import load_environment
 from tests.local.checkout import ROOT, Checkout
 from tests.synth.synthesis import EVERYTHING
+from tests.waiting import eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -324,10 +325,7 @@ def test_a_deployment_that_fails_on_a_device_raises_its_alarm(site: Site) -> Non
     site.client("iot-data").publish(
         topic=topic, qos=1, payload=json.dumps({**message, "deploymentInformation": report})
     )
-    end = time.monotonic() + 30
-    while state() != "ALARM":
-        assert time.monotonic() < end
-        time.sleep(0.2)
+    eventually(lambda: state() == "ALARM", pause=0.2)
 
 
 def _deployed(site: Site) -> dict[str, str]:

@@ -8,7 +8,6 @@ import json
 import os
 import subprocess
 import tarfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from botocore.exceptions import ClientError
 
 from stacks.config import load_environment
 from tests.local.checkout import ROOT, Checkout
+from tests.waiting import eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -191,10 +191,7 @@ def test_the_deployed_endpoint_says_what_tensorflow_says_and_destroy_leaves_noth
     assert logs["logGroups"] == []
     alarms = site.client("cloudwatch").describe_alarms()["MetricAlarms"]
     assert not [one for one in alarms if one["Namespace"] == "AWS/SageMaker"]
-    deadline = time.monotonic() + 60
-    while _containers(site):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    eventually(lambda: not _containers(site))
 
 
 def _containers(site: Site) -> list[str]:

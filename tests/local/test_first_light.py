@@ -6,9 +6,7 @@ import os
 import re
 import signal
 import subprocess
-import time
 import zipfile
-from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
@@ -26,6 +24,7 @@ from tests.local.checkout import (
     virtual_camera,
     watch,
 )
+from tests.waiting import eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
@@ -103,7 +102,7 @@ def test_a_camera_that_is_ended_in_any_way_leaves_no_process(
     )
     eventually(lambda: processes_in(checkout.root, "local_aws core run"))
     camera.send_signal(how)
-    camera.wait(120)
+    camera.wait(300)
     eventually(lambda: not processes_in(checkout.root, "core run", "lambda_runtime"))
 
 
@@ -117,13 +116,6 @@ def processes_in(folder: Path, *words: str) -> list[str]:
             if below and any(word in line for word in words):
                 found.append(line)
     return found
-
-
-def eventually(holds: Callable[[], object], seconds: float = 120) -> None:
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.1)
 
 
 def test_a_step_without_the_embedded_aws_says_how_to_start_it(tmp_path: Path) -> None:

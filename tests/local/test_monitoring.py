@@ -2,7 +2,6 @@
 
 import json
 import re
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -14,6 +13,7 @@ import pytest
 from model_tools.shapes.scenes import write_scenes
 from stacks.config import load_environment
 from tests.local.checkout import ROOT, Checkout, heartbeat, virtual_camera, watch
+from tests.waiting import eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
@@ -99,13 +99,6 @@ def inbox(cloud: Cloud) -> Callable[[], list[dict[str, Any]]]:
     return told
 
 
-def eventually(holds: Callable[[], object], what: str, seconds: float) -> None:
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, what
-        time.sleep(0.5)
-
-
 def test_a_camera_that_stops_raises_its_alarm_and_people_are_told(own_checkout: Checkout) -> None:
     checkout = own_checkout
     write_scenes(checkout.root / ".local/scenes", 6, seed=0)
@@ -117,11 +110,11 @@ def test_a_camera_that_stops_raises_its_alarm_and_people_are_told(own_checkout: 
 
     with virtual_camera(checkout):
         watch(checkout, 4)
-        eventually(lambda: cloud.alarm(silence) == "OK", "the camera was not heard", 60)
+        eventually(lambda: cloud.alarm(silence) == "OK", "the camera was not heard", seconds=400)
         assert cloud.alarm("NoHeartbeat") == "OK"
         digest = load_environment(ROOT / "environments/dev.toml").model.digest
         assert heartbeat(checkout)["model"]["digest"] == digest
-        eventually(lambda: cloud.total("Detections", "Sum") >= 4, "detections", 30)
+        eventually(lambda: cloud.total("Detections", "Sum") >= 4, "detections", seconds=400)
         assert cloud.total("Detections", "Sum", Label="circle") > 0
         assert cloud.total("FramesPerSecond", "Maximum", Thing=CAMERA) > 0
         assert cloud.total("LatencyP95", "Maximum") > 0
@@ -134,9 +127,9 @@ def test_a_camera_that_stops_raises_its_alarm_and_people_are_told(own_checkout: 
         assert kept[-1]["heartbeat"]["model"]["digest"] == digest
         told()
 
-    eventually(lambda: cloud.alarm(silence) == "ALARM", "the silence was not heard", 120)
+    eventually(lambda: cloud.alarm(silence) == "ALARM", "the silence was not heard", seconds=400)
     heard: list[dict[str, Any]] = []
-    eventually(lambda: heard.extend(told()) or len(heard) >= 2, "nobody was told", 30)
+    eventually(lambda: heard.extend(told()) or len(heard) >= 2, "nobody was told", seconds=400)
     assert {one["NewStateValue"] for one in heard} == {"ALARM"}
     assert any(
         "no datapoints" in one["NewStateReason"] or "[0]" in one["NewStateReason"] for one in heard

@@ -17,8 +17,9 @@ import pytest
 from model_tools.shapes.scenes import write_scenes
 from stacks.config import load_environment
 from tests.local.checkout import ROOT, Checkout, fresh_checkout
-from tests.local.cores import GROUP, Cores, eventually, full_cores
+from tests.local.cores import GROUP, Cores, full_cores
 from tests.local.releases import blind_model, good_model, slow_model
+from tests.waiting import eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
@@ -216,7 +217,7 @@ def corrupt(cores: Cores, digest: str, done: threading.Event) -> None:
             ]
         )
 
-    eventually(is_known, 600, pause_seconds=0.02)
+    eventually(is_known, seconds=1200, pause=0.02)
     bucket = "deeplens-dev-111111111111-eu-central-1"
     found: list[dict[str, Any]] = s3.list_objects_v2(Bucket=bucket)["Contents"]
     [name] = [one["Key"] for one in found if one["Key"].endswith(key)]

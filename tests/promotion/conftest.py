@@ -31,9 +31,9 @@ def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """`endpoint.json` of an embedded AWS of this run's own."""
     state = tmp_path_factory.mktemp("promotion") / "aws"
     command = [ROOT / ".venv-local-aws/bin/python", "-m", "local_aws", "--state", str(state)]
-    subprocess.run([*command, "up"], cwd=ROOT, check=True, capture_output=True, timeout=120)
+    subprocess.run([*command, "up"], cwd=ROOT, check=True, capture_output=True, timeout=300)
     yield state / "endpoint.json"
-    subprocess.run([*command, "down"], cwd=ROOT, check=True, capture_output=True, timeout=60)
+    subprocess.run([*command, "down"], cwd=ROOT, check=True, capture_output=True, timeout=300)
 
 
 @dataclass

@@ -6,9 +6,9 @@ import io
 import json
 import sys
 import threading
-import time
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from local_aws.core_device.layout import Identity, Layout
 from local_aws.core_device.provisioning import provision
 from local_aws.endpoint import Endpoint
 from tests.emulator.embedded_aws import ACCOUNT, REGION, EmbeddedAws, recipe
+from tests.waiting import HANG_SECONDS, eventually
 
 ANYTHING = {
     "Version": "2012-10-17",
@@ -72,12 +73,13 @@ class Core:
 
         self._thread = threading.Thread(target=run, name=self.thing)
         self._thread.start()
-        assert up.wait(10)
+        assert up.wait(HANG_SECONDS)
 
     def stop(self) -> None:
         if self._thread and self._loop and self._stop and self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._stop.set)
-            self._thread.join(15)
+            self._thread.join(HANG_SECONDS)
+            assert not self._thread.is_alive()
         assert not self.failures
 
     def deploy(self, components: dict[str, Any], **more: Any) -> str:
@@ -88,23 +90,25 @@ class Core:
         )
         return str(made["deploymentId"])
 
-    def outcome(self, deployment_id: str, seconds: float = 20) -> dict[str, Any]:
+    def outcome(self, deployment_id: str) -> dict[str, Any]:
         """Wait for the deployment's end on this device, as the cloud knows it."""
         client = self.aws.client("greengrassv2")
-        give_up_at = time.monotonic() + seconds
-        found: dict[str, Any] = {}
-        while time.monotonic() < give_up_at:
+        listed: list[dict[str, Any]] = []
+
+        def ended() -> list[dict[str, Any]]:
             assert not self.failures
-            try:
-                listed = client.list_effective_deployments(coreDeviceThingName=self.thing)
-            except client.exceptions.ResourceNotFoundException:
-                listed = {"effectiveDeployments": []}
-            for found in listed["effectiveDeployments"]:
-                ended = found["coreDeviceExecutionStatus"] in ENDED
-                if found["deploymentId"] == deployment_id and ended:
-                    return dict(found)
-            time.sleep(0.02)
-        raise AssertionError(f"{deployment_id} did not end: {found}")
+            with suppress(client.exceptions.ResourceNotFoundException):
+                listed[:] = client.list_effective_deployments(coreDeviceThingName=self.thing)[
+                    "effectiveDeployments"
+                ]
+            return [
+                one
+                for one in listed
+                if one["deploymentId"] == deployment_id
+                and one["coreDeviceExecutionStatus"] in ENDED
+            ]
+
+        return eventually(ended, listed)[0]
 
     def installed(self) -> dict[str, str]:
         """Name the components that the device reported, with their states."""

@@ -1,7 +1,6 @@
 """Deployments on a core device: what runs, what fails, what comes back, what goes."""
 
 import json
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +9,7 @@ import pytest
 from local_aws.core_device.cloud import architecture
 from tests.emulator.core_device.conftest import Core
 from tests.emulator.embedded_aws import EmbeddedAws, recipe
+from tests.waiting import eventually
 
 Components = Callable[..., str]
 
@@ -21,17 +21,10 @@ def pinned(version: str = "1.0.0", **merge: Any) -> dict[str, Any]:
     return specification
 
 
-def eventually(check: Callable[[], bool], seconds: float = 10) -> None:
-    give_up_at = time.monotonic() + seconds
-    while not check():
-        assert time.monotonic() < give_up_at
-        time.sleep(0.02)
-
-
 def test_a_connected_core_learns_of_a_deployment_over_mqtt(
     core: Core, component: Components
 ) -> None:
-    name = component("a", run="echo started; sleep 60")
+    name = component("a", run="echo started; sleep 600")
     assert core.outcome(core.deploy({name: pinned()}))["coreDeviceExecutionStatus"] == "SUCCEEDED"
     assert core.installed() == {name: "RUNNING"}
     eventually(lambda: "started" in core.said(name))
@@ -55,13 +48,13 @@ def test_a_core_that_was_off_takes_the_newest_deployment_when_it_is_back(
     [
         ({"install": "echo no disk >&2; exit 3"}, "install step ended with 3; last lines: no disk"),
         ({"startup": "echo no camera; exit 4"}, "startup step ended with 4; last lines: no camera"),
-        ({"install": {"script": "sleep 9", "timeout": 1}}, "install step did not end within 1 s"),
+        ({"install": {"script": "sleep 600", "timeout": 1}}, "install step did not end within 1 s"),
     ],
 )
 def test_a_step_that_fails_brings_back_what_ran(
     core: Core, component: Components, steps: dict[str, Any], expected: str
 ) -> None:
-    good = component("app", run="echo v1; sleep 60")
+    good = component("app", run="echo v1; sleep 600")
     core.outcome(core.deploy({good: pinned()}))
     component("app", "2.0.0", **steps)
 
@@ -99,7 +92,7 @@ def test_shutdown_runs_before_a_component_goes(core: Core, component: Components
 def test_a_wrong_digest_changes_nothing_on_the_core(
     aws: EmbeddedAws, core: Core, component: Components, artifact: Callable[..., Any], bucket: str
 ) -> None:
-    kept = component("app", run="sleep 60")
+    kept = component("app", run="sleep 600")
     core.outcome(core.deploy({kept: pinned()}))
     made = artifact("good")
     component("model", artifacts=[{"Uri": made.uri, "Unarchive": "ZIP"}])
@@ -129,7 +122,7 @@ def test_an_artifact_that_is_gone_is_named(
 
 
 def test_what_a_deployment_leaves_out_is_removed(core: Core, component: Components) -> None:
-    stays, goes = component("stays", run="sleep 60"), component("goes", run="sleep 60")
+    stays, goes = component("stays", run="sleep 600"), component("goes", run="sleep 600")
     core.outcome(core.deploy({stays: pinned(), goes: pinned()}))
     assert core.installed() == {stays: "RUNNING", goes: "RUNNING"}
     core.outcome(core.deploy({stays: pinned()}))
@@ -140,8 +133,8 @@ def test_a_merge_restarts_only_the_component_whose_configuration_changed(
     core: Core, component: Components
 ) -> None:
     defaults = {"ComponentConfiguration": {"DefaultConfiguration": {"level": 1, "keep": "me"}}}
-    one = component("one", run="echo one; sleep 60", **defaults)
-    two = component("two", run="echo two; sleep 60", **defaults)
+    one = component("one", run="echo one; sleep 600", **defaults)
+    two = component("two", run="echo two; sleep 600", **defaults)
     core.outcome(core.deploy({one: pinned(), two: pinned()}))
     eventually(lambda: bool(core.said(one) and core.said(two)))
 
@@ -179,7 +172,7 @@ def test_dependencies_that_no_deployment_names_come_along(
     base = component("base", startup="echo base")
     component("base", "1.4.0", startup="echo newer")
     rule = {base: {"VersionRequirement": ">=1.0.0 <2.0.0", "DependencyType": "HARD"}}
-    app = component("app", run="sleep 60", ComponentDependencies=rule)
+    app = component("app", run="sleep 600", ComponentDependencies=rule)
     core.outcome(core.deploy({app: pinned()}))
     assert core.installed() == {app: "RUNNING", base: "RUNNING"}
     assert core.said(base).strip() == "newer"
@@ -190,7 +183,7 @@ def test_versions_that_do_not_fit_together_are_refused_by_name(
 ) -> None:
     base = component("base")
     rule = {base: {"VersionRequirement": ">=2.0.0", "DependencyType": "HARD"}}
-    app = component("app", run="sleep 60", ComponentDependencies=rule)
+    app = component("app", run="sleep 600", ComponentDependencies=rule)
     ended = core.outcome(core.deploy({app: pinned(), base: pinned()}))
     assert f"{app} requires >=2.0.0" in ended["reason"]
     assert "NO_AVAILABLE_COMPONENT_VERSION" in ended["statusDetails"]["errorStack"]
@@ -201,7 +194,7 @@ def test_a_core_in_two_groups_runs_what_both_want(
 ) -> None:
     second = iot.create_thing_group(thingGroupName=f"{core.thing}-2")["thingGroupArn"]
     iot.add_thing_to_thing_group(thingGroupName=f"{core.thing}-2", thingName=core.thing)
-    one, two = component("one", run="sleep 60"), component("two", run="sleep 60")
+    one, two = component("one", run="sleep 600"), component("two", run="sleep 600")
     core.outcome(core.deploy({one: pinned()}))
     core.outcome(core.deploy({two: pinned()}, target=second))
     assert core.installed() == {one: "RUNNING", two: "RUNNING"}
@@ -214,8 +207,8 @@ def test_a_subdeployment_replaces_its_parents_set_until_the_parent_is_revised(
 ) -> None:
     wave = iot.create_thing_group(thingGroupName=f"{core.thing}-w")["thingGroupArn"]
     iot.add_thing_to_thing_group(thingGroupName=f"{core.thing}-w", thingName=core.thing)
-    name = component("app", run="sleep 60")
-    component("app", "2.0.0", run="sleep 60")
+    name = component("app", run="sleep 600")
+    component("app", "2.0.0", run="sleep 600")
     core.outcome(core.deploy({name: pinned()}))
     sub = core.deploy({name: pinned("2.0.0")}, target=wave, parentTargetArn=core.group_arn)
     assert core.outcome(sub)["coreDeviceExecutionStatus"] == "SUCCEEDED"
@@ -230,10 +223,10 @@ def test_a_subdeployment_replaces_its_parents_set_until_the_parent_is_revised(
 def test_a_core_that_loses_power_mid_update_carries_the_update_out_when_it_is_back(
     core: Core, component: Components
 ) -> None:
-    name = component("app", run="echo v1; sleep 60")
+    name = component("app", run="echo v1; sleep 600")
     core.outcome(core.deploy({name: pinned()}))
     gate = core.layout.root / "gate"
-    component("app", "2.0.0", install=f"test -e {gate} || sleep 60", run="echo v2; sleep 60")
+    component("app", "2.0.0", install=f"test -e {gate} || sleep 600", run="echo v2; sleep 600")
     update = core.deploy({name: pinned("2.0.0")})
     eventually(lambda: core.installed() != {} and not _busy(core, update))
     core.stop()
@@ -279,7 +272,7 @@ def test_the_manifest_of_the_devices_own_architecture_is_used(
 def test_a_device_of_an_architecture_without_a_manifest_refuses_and_keeps_what_it_has(
     core: Core, greengrass: Any, component: Components, unique: str
 ) -> None:
-    good = component("good", run="sleep 60")
+    good = component("good", run="sleep 600")
     core.outcome(core.deploy({good: pinned()}))
     name = for_architectures(greengrass, f"{unique}.app", sparc="true")
     ended = core.outcome(core.deploy({good: pinned(), name: pinned()}))

@@ -17,7 +17,7 @@ from local_aws.fleet.hazards import Fate, Hazards, fate
 from tests.emulator.embedded_aws import ACCOUNT, REGION, EmbeddedAws
 
 RULE = {"success_percent": 100.0, "error_percent": 0.0, "minimum_devices": 0,
-        "offline_after_seconds": 2.0, "minimum_frames_per_second": 0.0}  # fmt: skip
+        "offline_after_seconds": 120.0, "minimum_frames_per_second": 0.0}  # fmt: skip
 
 
 def function_arn(version: int) -> str:
@@ -90,7 +90,7 @@ class Site:
         plan = {
             "rule": {**RULE, **changes.pop("rule", {})},
             "waves": changes.pop("waves", []),
-            "wait_seconds": changes.pop("wait_seconds", 60),
+            "wait_seconds": changes.pop("wait_seconds", 240),
             "bake_seconds": changes.pop("bake_seconds", 0),
         }
         return {
@@ -157,7 +157,7 @@ class CloudFormation:
     url: str
     answers: list[dict[str, Any]]
     stack: str = field(default_factory=lambda: f"arn:aws:cloudformation:::stack/{uuid4()}")
-    seconds: float = 180.0
+    seconds: float = 280.0
 
     def __call__(self, type_: str, properties: dict[str, Any], **more: Any) -> dict[str, Any]:
         event = {

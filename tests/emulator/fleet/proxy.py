@@ -46,7 +46,7 @@ def proxy(upstream: str, meddle: Meddle) -> Iterator[str]:
     host, _, port = upstream.rpartition("/")[2].partition(":")
 
     def pass_on(request: Request) -> Answer:
-        connection = HTTPConnection(host, int(port), timeout=60)
+        connection = HTTPConnection(host, int(port), timeout=300)
         connection.request(request.method, request.path, request.body, request.headers)
         answer = connection.getresponse()
         headers = {k: v for k, v in answer.getheaders() if k.lower() not in _HOP_BY_HOP}

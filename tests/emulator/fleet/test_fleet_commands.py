@@ -34,7 +34,7 @@ class Fleet:
             f'[model]\nname = "shapes"\ndigest = "{digest(2)}"\n'
             '[model_store]\nbucket_name = "deeplens-x-1"\n'
             f'[fleet]\nthing_group = "{site.group}"\n'
-            "[rollout]\nwait_seconds = 15\noffline_after_seconds = 2\n"
+            "[rollout]\nwait_seconds = 240\noffline_after_seconds = 120\n"
         )
 
     def __call__(self, command: str, *more: str, code: int = 0) -> str:
@@ -43,7 +43,6 @@ class Fleet:
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=60,
             check=False,
         )
         assert done.returncode == code, done.stdout + done.stderr

@@ -16,11 +16,11 @@ def published(acknowledged: "Future[int]") -> "Future[int]":
 def test_an_acknowledgement_and_an_error_arrive() -> None:
     good: Future[int] = Future()
     published(good).set_result(7)
-    assert good.result(1) == 7
+    assert good.result(0) == 7
     bad: Future[int] = Future()
     error = ConnectionError("gone")
     published(bad).set_exception(error)
-    assert bad.exception(1) is error
+    assert bad.exception(0) is error
 
 
 def test_a_core_that_ends_does_not_cancel_what_the_client_answers_later() -> None:
@@ -28,5 +28,5 @@ def test_a_core_that_ends_does_not_cancel_what_the_client_answers_later() -> Non
     own = published(acknowledged)
     assert acknowledged.cancel()
     own.set_result(7)
-    assert own.result(1) == 7
+    assert own.result(0) == 7
     assert acknowledged.cancelled()

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ import pytest
 from local_aws.endpoint import Endpoint, running
 from local_aws.paths import StatePaths
 from local_aws.processes import descendants, is_alive, stop
+from tests.waiting import eventually
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def _process(source: str) -> "subprocess.Popen[str]":
 
 
 def test_a_running_server_is_found_and_written_as_everyone_reads_it(paths: StatePaths) -> None:
-    with _process("import time; print('ready', flush=True); time.sleep(60)") as process:
+    with _process("import time; print('ready', flush=True); time.sleep(600)") as process:
         assert process.stdout is not None
         process.stdout.readline()
         _endpoint(process.pid).write(paths.endpoint)
@@ -54,7 +54,7 @@ def test_a_file_that_is_no_endpoint_is_no_server(paths: StatePaths, content: str
 
 
 def test_a_process_that_only_inherited_the_number_is_no_server(paths: StatePaths) -> None:
-    with subprocess.Popen(["sleep", "60"]) as process:
+    with subprocess.Popen(["sleep", "600"]) as process:
         _endpoint(process.pid).write(paths.endpoint)
         assert running(paths) is None
         process.kill()
@@ -63,8 +63,8 @@ def test_a_process_that_only_inherited_the_number_is_no_server(paths: StatePaths
 def test_a_process_that_ignores_being_asked_is_killed_with_what_it_started() -> None:
     source = (
         "import signal, subprocess, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
-        " subprocess.Popen(['sleep', '60'], stdout=subprocess.DEVNULL);"
-        " print('ready', flush=True); time.sleep(60)"
+        " subprocess.Popen(['sleep', '600'], stdout=subprocess.DEVNULL);"
+        " print('ready', flush=True); time.sleep(600)"
     )
     with _process(source) as process:
         assert process.stdout is not None
@@ -74,15 +74,12 @@ def test_a_process_that_ignores_being_asked_is_killed_with_what_it_started() -> 
         assert stop(process.pid, 0.2) is False
         process.wait()
     # A kill is delivered at once; that the kernel has carried it out is seen a moment later.
-    give_up_at = time.monotonic() + 5
-    while is_alive(started[0]) and time.monotonic() < give_up_at:
-        time.sleep(0.01)
-    assert not is_alive(started[0])
+    eventually(lambda: not is_alive(started[0]))
 
 
 def test_a_process_that_obeys_is_not_killed() -> None:
-    with _process("import time; time.sleep(60)") as process:
-        assert stop(process.pid, 5) is True
+    with _process("import time; time.sleep(600)") as process:
+        assert stop(process.pid, 120) is True
 
 
 def test_this_process_is_alive_and_an_impossible_one_is_not() -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from tests.python_3_12 import python_3_12
 from tests.unit.runtime.wheelhouse import archive, install, unpacked, wheel
+from tests.waiting import eventually
 
 
 @pytest.fixture
@@ -70,10 +71,7 @@ def test_a_power_cut_in_the_middle_leaves_nothing_that_counts(
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    give_up = time.monotonic() + 60
-    while not (work / ".abc.partial/bin").exists() and process.poll() is None:
-        assert time.monotonic() < give_up
-        time.sleep(0.01)
+    eventually(lambda: (work / ".abc.partial/bin").exists() or process.poll() is not None)
     os.killpg(process.pid, 9)
     process.wait()
     assert left_behind(work) == [".abc.partial"]

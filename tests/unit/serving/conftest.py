@@ -22,7 +22,7 @@ class Server(NamedTuple):
 
     def end(self) -> int:
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(60)
+        return self.process.wait(240)
 
 
 Start = Callable[..., Server]

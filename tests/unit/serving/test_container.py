@@ -85,7 +85,7 @@ def invoke(
     given = {"Content-Type": content_type} | {
         name.replace("_", "-"): value for name, value in headers.items()
     }
-    return requests.post(f"{server.url}/invocations", data=body, headers=given, timeout=120)
+    return requests.post(f"{server.url}/invocations", data=body, headers=given, timeout=240)
 
 
 def attributes(text: str) -> dict[str, str]:
@@ -94,7 +94,7 @@ def attributes(text: str) -> dict[str, str]:
 
 def test_it_listens_on_loopback_and_says_that_it_is_well(plain: Server) -> None:
     assert plain.url.startswith("http://127.0.0.1:")
-    assert requests.get(f"{plain.url}/ping", timeout=120).status_code == 200
+    assert requests.get(f"{plain.url}/ping", timeout=240).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -132,8 +132,8 @@ def test_what_is_wrong_is_said_as_the_container_says_it(plain: Server) -> None:
     assert unknown.json() == {"error": "Unsupported Media Type: image/jpeg"}
     assert invoke(plain, "[1.0,").status_code == 400
     assert invoke(plain, b"\xff", "text/csv").status_code == 400
-    assert requests.get(f"{plain.url}/invocations", timeout=120).status_code == 405
-    assert requests.get(f"{plain.url}/models", timeout=120).status_code == 404
+    assert requests.get(f"{plain.url}/invocations", timeout=240).status_code == 405
+    assert requests.get(f"{plain.url}/models", timeout=240).status_code == 404
 
 
 def test_a_request_over_six_mebibytes_is_refused(plain: Server) -> None:

@@ -1,7 +1,6 @@
 """`model-tools serve`, from its start over a new version to its end."""
 
 import shutil
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from model_tools.serving.engines import ENGINES as KNOWN_ENGINES
 from model_tools.serving.engines import load_engine
 from model_tools.serving.signatures import read_servable
 from tests.unit.serving.conftest import Start, said
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -33,29 +33,21 @@ def test_a_new_version_replaces_the_old_one_while_it_serves(
     rows = {"instances": [1.0, 2.0, 5.0]}
 
     def predict() -> object:
-        return said(requests.post(f"{model}:predict", json=rows, timeout=120))
+        return said(requests.post(f"{model}:predict", json=rows, timeout=240))
 
     def states() -> dict[str, str]:
-        versions = requests.get(model, timeout=120).json()["model_version_status"]
+        versions = requests.get(model, timeout=240).json()["model_version_status"]
         return {one["version"]: one["state"] for one in versions}
 
     assert predict() == {"predictions": [2.5, 3.0, 4.5]}
     (tmp_path / "2").mkdir()
     (tmp_path / "2" / "saved_model.pb").write_bytes(b"not a model")
-    _until(lambda: states() == {"2": "END", "1": "AVAILABLE"})
+    eventually(lambda: states() == {"2": "END", "1": "AVAILABLE"})
     assert predict() == {"predictions": [2.5, 3.0, 4.5]}
     shutil.copytree(example_models["half_plus_three"] / "123", tmp_path / "3")
-    _until(lambda: states().get("3") == "AVAILABLE" and states()["1"] == "END")
+    eventually(lambda: states().get("3") == "AVAILABLE" and states()["1"] == "END")
     assert predict() == {"predictions": [3.5, 4.0, 5.5]}
     assert server.end() == 0
-
-
-def _until(true: object, seconds: float = 120) -> None:
-    assert callable(true)
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 def test_openvino_gives_the_same_answers_and_says_what_it_cannot(
