@@ -110,7 +110,8 @@ class DeviceCloud:
                 found: dict[str, Any] = json.loads(answer.read())
                 return found
         except HTTPError as error:
-            text = error.read().decode(errors="replace")
+            with error:
+                text = error.read().decode(errors="replace")
             raise DeploymentFailed(
                 f"{method} {path}: {error.code}: {text[:500]}", refused
             ) from None

@@ -6,6 +6,7 @@ Source: AWS CloudFormation User Guide, "Custom resource request and response ref
 import json
 import logging
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -120,6 +121,9 @@ def _answer(event: dict[str, Any], status: str, result: Result, reason: str = ""
                 logger.info("answered %s", status)
                 return
         except (OSError, HTTPException) as error:
+            if isinstance(error, urllib.error.HTTPError):
+                # The error is the answer, and holds its connection open.
+                error.close()
             # Without an answer the stack waits for an hour.
             if pause_seconds is None:
                 raise

@@ -74,6 +74,8 @@ class SignedRelease:
                 chunks = iter(lambda: found.read1(_CHUNK_BYTES), b"")
                 return read_digest(chunks, limits, uri), found.headers["ETag"]
         except urllib.error.HTTPError as error:
+            # The error is the answer, and holds its connection open.
+            error.close()
             if error.code == _ABSENT:
                 return None
             raise SignatureRefused(
