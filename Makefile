@@ -196,7 +196,7 @@ benchmark-serving: setup-development ## Measure the REST server: engines, batchi
 	$(PYTHON) benchmarks/serving.py
 
 .PHONY: benchmark-daily
-benchmark-daily: setup-development peers ## Measure the daily loop: synthesize, compare, deploy; rewrites docs/performance.md (about 60 min)
+benchmark-daily: setup-development test-peers ## Measure the daily loop: synthesize, compare, deploy; rewrites docs/performance.md (about 60 min)
 	$(PYTHON) -m benchmarks.daily --write
 
 .PHONY: reliability
@@ -230,6 +230,10 @@ SIDE_BY_SIDE = -q --dist=loadfile --no-loadscope-reorder
 test: export TF_NUM_INTRAOP_THREADS = 1
 test: export TF_NUM_INTEROP_THREADS = 1
 test: export OMP_NUM_THREADS = 1
-test: setup-development peers ## Every test: units, synthesis, embedded AWS, a deploy from end to end
+test: setup-development ## Every test: units, synthesis, emulator, a deploy from end to end
 	.venv-local-aws/bin/python -m pytest $(SIDE_BY_SIDE) --numprocesses=6 tests/emulator/fleet tests/emulator
 	$(PYTHON) -m pytest $(SIDE_BY_SIDE) --numprocesses=4
+
+.PHONY: test-peers
+test-peers: setup-development peers ## Hold the templates of the peers (benchmarks/peers) equal to the project's own
+	$(PYTHON) -m pytest -q tests/peers

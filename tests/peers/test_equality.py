@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.benchmarks.equality import normal
+from tests.peers.equality import normal
 from tools.assembly import read_json
 from tools.golden import GOLDEN
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from tests.benchmarks.equality import Template, normal
-from tests.benchmarks.peers import BENCHMARKS_PYTHON, NODE, PEERS, run
+from tests.peers.equality import Template, normal
+from tests.peers.peers import BENCHMARKS_PYTHON, NODE, PEERS, run
 from tools.assembly import SynthesizedStack, read_json
 
 pytestmark = pytest.mark.slow

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks.peers import BENCHMARKS_PYTHON, NODE, PEERS, PYTHON, run, write_environments
+from tests.peers.peers import BENCHMARKS_PYTHON, NODE, PEERS, PYTHON, run, write_environments
 from tests.synth.synthesis import synthesize
 from tools.assembly import SynthesizedStack, read_assembly
 
