@@ -223,16 +223,21 @@ check-locks: setup ## Resolve every lock for x86-64, Linux on Arm and Apple sili
 test-debian: setup ## Run `make demo` on a new Debian, the other one of 12 and 13, as a normal user (needs root and debootstrap)
 	@$(PYTHON) -m tools.debian_root -- make demo
 
-# The longest files first, each file in one process. Where processes share processors, TensorFlow's own
-# threads are in each other's way. The emulator's tests wait half of their time.
+# Where processes share processors, TensorFlow's own threads are in each other's way.
+test test-fast: export TF_NUM_INTRAOP_THREADS = 1
+test test-fast: export TF_NUM_INTEROP_THREADS = 1
+test test-fast: export OMP_NUM_THREADS = 1
+
+# The longest files first, each file in one process. The emulator's tests wait half of their time.
 SIDE_BY_SIDE = -q --dist=loadfile --no-loadscope-reorder
 .PHONY: test
-test: export TF_NUM_INTRAOP_THREADS = 1
-test: export TF_NUM_INTEROP_THREADS = 1
-test: export OMP_NUM_THREADS = 1
 test: setup-development ## Every test: units, synthesis, emulator, a deploy from end to end
 	.venv-local-aws/bin/python -m pytest $(SIDE_BY_SIDE) --numprocesses=6 tests/emulator/fleet tests/emulator
 	$(PYTHON) -m pytest $(SIDE_BY_SIDE) --numprocesses=4
+
+.PHONY: test-fast
+test-fast: .venv/.development ## The unit tests: no process, no TensorFlow, no emulator (under a minute)
+	$(PYTHON) -m pytest -q -m unit --numprocesses=2 --dist=worksteal
 
 .PHONY: test-peers
 test-peers: setup-development peers ## Hold the templates of the peers (benchmarks/peers) equal to the project's own

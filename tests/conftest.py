@@ -2,7 +2,10 @@
 
 import multiprocessing
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.cost import CostGuard
 
 # A busy machine must not fail a property: speed is what benchmarks are for.
 settings.register_profile("project", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -10,3 +13,8 @@ settings.load_profile("project")
 
 # Models are read in processes of their own, dozens of them: TensorFlow is loaded once for all.
 multiprocessing.set_forkserver_preload(["tensorflow"])
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let the cost of each test be checked."""
+    config.pluginmanager.register(CostGuard(), "cost-guard")

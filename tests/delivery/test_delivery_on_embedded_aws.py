@@ -18,7 +18,7 @@ from tests.delivery.cameras import bright_room, cameras, dark_room, heartbeat, w
 from tests.delivery.conftest import Site
 from tests.local.releases import blind_model, good_model
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.emulator, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 ALL = ("dev", "staging", "production")
 

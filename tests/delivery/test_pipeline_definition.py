@@ -66,6 +66,7 @@ def execution(
     return made, said
 
 
+@pytest.mark.process
 def test_actions_run_in_their_order_and_stages_after_one_another(tmp_path: Path) -> None:
     made, _ = execution(
         tmp_path,
@@ -80,6 +81,7 @@ def test_actions_run_in_their_order_and_stages_after_one_another(tmp_path: Path)
     assert [one.action for one in made.done] == ["first", "second", "third"]
 
 
+@pytest.mark.process
 def test_a_command_that_fails_stops_everything_after_it_and_shows_its_last_lines(
     tmp_path: Path,
 ) -> None:
@@ -95,6 +97,7 @@ def test_a_command_that_fails_stops_everything_after_it_and_shows_its_last_lines
     assert not (tmp_path / "never").exists()
 
 
+@pytest.mark.process
 def test_an_assembly_that_changes_between_stages_stops_the_execution(tmp_path: Path) -> None:
     made, _ = execution(
         tmp_path,
@@ -110,6 +113,7 @@ def test_an_assembly_that_changes_between_stages_stops_the_execution(tmp_path: P
     assert not (tmp_path / "never").exists()
 
 
+@pytest.mark.process
 def test_without_an_answer_nothing_goes_on_and_with_one_it_says_who(tmp_path: Path) -> None:
     stage = ("production", [action("Approve", "Manual", CustomData="gets x"), build("next", 2)])
     (tmp_path / "a").mkdir()
@@ -124,6 +128,7 @@ def test_without_an_answer_nothing_goes_on_and_with_one_it_says_who(tmp_path: Pa
     assert any("approved by A Person: gets x" in line for line in said)
 
 
+@pytest.mark.process
 def test_a_build_has_no_credentials_but_the_embedded_ones(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -61,6 +61,7 @@ def test_before_a_model_runs_it_says_so(compared: Comparison) -> None:
     assert compared.of(PICTURE) == {"state": "unavailable", "why": "no model runs yet"}
 
 
+@pytest.mark.process
 def test_a_model_that_cannot_be_opened_is_said_and_not_tried_again(
     compared: Comparison, tmp_path: Path
 ) -> None:
@@ -92,6 +93,7 @@ def test_the_largest_difference_is_that_of_the_same_object(
     assert largest_difference(first, second) == pytest.approx(difference)
 
 
+@pytest.mark.process
 def test_the_process_ends_when_nobody_asks(
     compared: Comparison, artifact: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -106,6 +108,7 @@ def test_the_process_ends_when_nobody_asks(
     assert process.poll() is not None
 
 
+@pytest.mark.process
 @pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
 def test_a_browser_shows_both_outcomes_of_the_same_picture(artifact: Path, tmp_path: Path) -> None:

@@ -7,10 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.device.bench import environment
 from tests.device.function_process import FUNCTION, Function
 from tests.device.greengrass_ipc import Core, serving
 from tests.waiting import HANG_SECONDS, eventually
+
+pytestmark = pytest.mark.process
 
 
 def run(program: str, variables: dict[str, str]) -> subprocess.CompletedProcess[str]:

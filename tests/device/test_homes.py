@@ -18,7 +18,7 @@ from vision.artifact import open_artifact
 from vision.engine import ENGINES, open_engine
 
 SCENES = 5
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.process, pytest.mark.slow]
 
 Detections = list[dict[str, Any]]
 

@@ -126,6 +126,7 @@ def test_a_page_of_another_site_cannot_reach_it_by_a_name_of_its_own(view: LiveV
     )
 
 
+@pytest.mark.process
 def test_it_listens_on_the_loopback_only(view: LiveView) -> None:
     assert view.address.startswith("http://127.0.0.1:")
     assert view._server.server_address[0] == "127.0.0.1"  # noqa: SLF001 - what it is bound to
@@ -176,6 +177,7 @@ def test_a_port_that_is_taken_is_an_error(view: LiveView, tmp_path: Path) -> Non
         LiveView(port=port, thing="x", threshold=0.5, state_directory=tmp_path)
 
 
+@pytest.mark.process
 @pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
 def test_a_browser_shows_the_known_scene_and_asks_nobody_else(

@@ -5,7 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.device.function_process import FUNCTION
+
+pytestmark = pytest.mark.process
 
 
 def imported(packages: Path, program: str) -> subprocess.CompletedProcess[str]:

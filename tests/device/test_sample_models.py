@@ -22,6 +22,7 @@ from tests.waiting import eventually
 SAMPLES = Path(os.environ.get("DEEPLENS_SAMPLE_DATA", ROOT.parent / "shared" / "data"))
 
 pytestmark = [
+    pytest.mark.process,
     pytest.mark.slow,
     pytest.mark.skipif(
         not (SAMPLES / "ssd_mobilenet_v1_coco.tar.gz").is_file(),

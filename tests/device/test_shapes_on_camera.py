@@ -22,7 +22,7 @@ from vision.artifact import open_artifact
 from vision.engine import ENGINES, open_engine
 
 SCENES = 24
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.process, pytest.mark.slow]
 
 
 def overlap(one: dict[str, float], other: dict[str, float]) -> float:

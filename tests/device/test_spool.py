@@ -52,6 +52,7 @@ def test_a_message_stays_first_in_line_until_it_is_removed(spool: Spool) -> None
     assert spool.oldest() == spool.oldest()
 
 
+@pytest.mark.process
 def test_what_was_added_is_there_after_the_process_was_killed(tmp_path: Path) -> None:
     program = (
         "import os, signal, sys\n"

@@ -23,6 +23,7 @@ def fleet(*words: str) -> str:
     return done.stdout
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("command", COMMANDS)
 def test_each_command_of_the_page_exists_with_its_options(command: str) -> None:
     _, name, *words = re.sub(r'"[^"]*"', "text", command).split()
@@ -43,5 +44,6 @@ def test_the_plan_of_the_page_is_valid_and_grows() -> None:
     assert exposed == sorted(exposed)
 
 
+@pytest.mark.process
 def test_a_timeline_needs_no_aws() -> None:
     assert "the whole fleet" in fleet("timeline", "dev", "--devices", "10")

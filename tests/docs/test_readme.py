@@ -25,6 +25,7 @@ def test_the_pages_name_targets() -> None:
     assert {"demo", "local-up", "deploy", "camera"} <= set(targets())
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("target", targets())
 def test_each_make_target_of_the_pages_exists(target: str) -> None:
     result = subprocess.run(
@@ -54,6 +55,7 @@ def test_the_image_of_the_live_view_is_small() -> None:
     assert file.stat().st_size < 200_000
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
@@ -71,6 +73,7 @@ def test_the_options_of_the_pages_reach_the_demo(arguments: list[str], expected:
     assert result.stdout.strip().splitlines()[-1].strip().endswith(expected)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     "command",
     [

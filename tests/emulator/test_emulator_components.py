@@ -12,6 +12,8 @@ from botocore.exceptions import ClientError
 
 from tests.emulator.embedded_aws import REGION, EmbeddedAws, recipe
 
+pytestmark = pytest.mark.emulator
+
 MODEL = b"a frozen graph, labels and a manifest"
 
 

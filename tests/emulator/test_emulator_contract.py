@@ -8,6 +8,8 @@ import pytest
 
 from local_aws.ministack_hooks import MINISTACK_VERSION
 
+pytestmark = pytest.mark.emulator
+
 PRIVATE_NAMES = {
     "ministack.app": [
         "app", "SERVICE_HANDLERS", "SERVICE_REGISTRY", "_loaded_modules", "_state_map",

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.emulator
+
 NUCLEUS = {"aws.greengrass.Nucleus": {"componentVersion": "2.16.1"}}
 
 

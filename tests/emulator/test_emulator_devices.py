@@ -20,6 +20,8 @@ from awsiot import mqtt_connection_builder
 from tests.emulator.embedded_aws import ACCOUNT, REGION, EmbeddedAws
 from tests.waiting import HANG_SECONDS
 
+pytestmark = pytest.mark.emulator
+
 ANYTHING = {
     "Version": "2012-10-17",
     "Statement": [

@@ -9,10 +9,13 @@ import sys
 from pathlib import Path
 
 import boto3
+import pytest
 
 from local_aws.processes import descendants, is_alive
 from tests.emulator.embedded_aws import ACCOUNT, REGION, Command, EmbeddedAws, publish_function
 from tests.waiting import eventually
+
+pytestmark = pytest.mark.emulator
 
 SLEEPS = "import time\ndef handle(event, context):\n    time.sleep(600)\n"
 

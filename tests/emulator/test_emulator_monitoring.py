@@ -8,6 +8,8 @@ import pytest
 from tests.emulator.embedded_aws import ACCOUNT, REGION, EmbeddedAws, publish_function
 from tests.waiting import eventually
 
+pytestmark = pytest.mark.emulator
+
 COUNTS = """
 import json
 def handle(event, context):

@@ -21,6 +21,8 @@ from local_aws.processes import is_alive
 from local_aws.sagemaker.containers import COMMAND_VARIABLE
 from tests.emulator.embedded_aws import ACCOUNT, REGION, Command, EmbeddedAws
 
+pytestmark = pytest.mark.emulator
+
 STUB = Path(__file__).with_name("stub_container.py")
 REGISTRY = f"763104351884.dkr.ecr.{REGION}.amazonaws.com"
 TENSORFLOW = f"{REGISTRY}/tensorflow-inference:2.19.0-cpu"

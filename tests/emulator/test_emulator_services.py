@@ -10,6 +10,8 @@ import pytest
 
 from tests.emulator.embedded_aws import ACCOUNT, REGION, EmbeddedAws
 
+pytestmark = pytest.mark.emulator
+
 SHA256 = base64.b64encode(hashlib.sha256(b"model").digest()).decode()
 
 

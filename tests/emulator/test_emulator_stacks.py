@@ -7,9 +7,12 @@ from typing import Any
 from uuid import uuid4
 
 import boto3
+import pytest
 from botocore.config import Config
 
 from tests.emulator.embedded_aws import ACCOUNT, REGION, EmbeddedAws, publish_function
+
+pytestmark = pytest.mark.emulator
 
 _WAITS_FOR_A_FILE = """\
 import json, os, time, urllib.request

@@ -6,6 +6,8 @@ import pytest
 
 from tests.fuzz.targets import CORPUS, TARGETS, run
 
+pytestmark = pytest.mark.process
+
 INPUTS = sorted(CORPUS.glob("*/*"))
 
 

@@ -19,7 +19,7 @@ from tests.local.checkout import ROOT, Checkout
 from tests.synth.synthesis import EVERYTHING
 from tests.waiting import eventually
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.emulator, pytest.mark.slow, pytest.mark.timeout(900)]
 
 ACCOUNT, REGION = "444444444444", "eu-central-1"
 BUCKET = f"deeplens-full-{ACCOUNT}-{REGION}"

@@ -10,7 +10,7 @@ import pytest
 
 from tests.local.checkout import ROOT, Checkout, fresh_checkout
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.emulator, pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module")

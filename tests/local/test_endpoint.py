@@ -21,7 +21,7 @@ from stacks.config import load_environment
 from tests.local.checkout import ROOT, Checkout
 from tests.waiting import eventually
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.emulator, pytest.mark.slow, pytest.mark.timeout(900)]
 
 ACCOUNT, REGION, NAME = "555555555555", "eu-central-1", "deeplens-iris"
 SITE = """

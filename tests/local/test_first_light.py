@@ -26,7 +26,7 @@ from tests.local.checkout import (
 )
 from tests.waiting import eventually
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.emulator, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 
 def second_version(checkout: Checkout) -> str:

@@ -15,7 +15,12 @@ from model_tools.shapes.scenes import write_scenes
 from tests.local.checkout import Checkout, destroy, first_of, heartbeat, virtual_camera
 from tests.unit.model_tools.conftest import trained_models
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500), pytest.mark.filterwarnings("ignore")]
+pytestmark = [
+    pytest.mark.emulator,
+    pytest.mark.slow,
+    pytest.mark.timeout(1500),
+    pytest.mark.filterwarnings("ignore"),
+]
 
 # One of each row that model_tools reads.
 FORMATS = ("saved_model_1", "sagemaker_tar", "checkpoint", "pbtxt", "saved_model_2", "keras", "h5",

@@ -14,7 +14,7 @@ from tests.local.checkout import (
     watch,
 )
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.emulator, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 
 def test_a_fleet_on_lite_runs_the_same_loop_as_a_generic_component(checkout: Checkout) -> None:

@@ -15,7 +15,7 @@ from stacks.config import load_environment
 from tests.local.checkout import ROOT, Checkout, heartbeat, virtual_camera, watch
 from tests.waiting import eventually
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.emulator, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 CAMERA = "dev-camera-1"
 

@@ -21,7 +21,7 @@ from tests.local.cores import GROUP, Cores, full_cores
 from tests.local.releases import blind_model, good_model, slow_model
 from tests.waiting import eventually
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.emulator, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 COUNT = int(os.environ.get("FLEET_CORES", "8"))
 ENVIRONMENT = """\

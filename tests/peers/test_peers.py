@@ -18,7 +18,7 @@ from tests.peers.equality import Template, normal
 from tests.peers.peers import BENCHMARKS_PYTHON, NODE, PEERS, run
 from tools.assembly import SynthesizedStack, read_json
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.process, pytest.mark.slow]
 
 ENVIRONMENTS = ("dev", "staging", "production", "sparse", "rich-one")
 STACKS = ("ModelStore", "Devices", "Inference", "Monitoring")

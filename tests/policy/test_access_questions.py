@@ -10,6 +10,8 @@ from tests.synth.synthesis import ROOT, synthesize, with_everything
 from tools.assembly import read_assembly
 from tools.policy.reading import by_environment, listed
 
+pytestmark = pytest.mark.process
+
 EVERYTHING = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],

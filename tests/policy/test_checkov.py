@@ -11,6 +11,7 @@ from tools.assembly import read_assembly
 from tools.checkov import CheckovFailed, checkov_findings, findings_of
 
 
+@pytest.mark.process
 @pytest.mark.slow
 def test_an_acknowledgement_taken_away_is_a_finding(assembly: Path, tmp_path: Path) -> None:
     (stack,) = (one for one in read_assembly(assembly) if one.name == "dev-Monitoring")
@@ -25,6 +26,7 @@ def test_an_acknowledgement_taken_away_is_a_finding(assembly: Path, tmp_path: Pa
     assert all("bare.template.json" in line for line in found)
 
 
+@pytest.mark.process
 @pytest.mark.slow
 def test_an_environment_with_everything_has_no_finding(tmp_path: Path) -> None:
     with_everything(tmp_path / "all", load_environment(ROOT / "environments/dev.toml").model.digest)

@@ -11,6 +11,8 @@ import pytest
 from tools.policy import RULES, findings
 from tools.policy.reading import Stack
 
+pytestmark = pytest.mark.process
+
 Template = dict[str, Any]
 Mistake = Callable[[Template], None]
 

@@ -15,6 +15,8 @@ from stacks.config import ConfigError, load_delivery, load_environments
 from tests.promotion.conftest import World
 from tests.promotion.test_models_command import models, said
 
+pytestmark = pytest.mark.emulator
+
 RIVAL = "production-b"
 
 

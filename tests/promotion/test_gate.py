@@ -9,6 +9,8 @@ from model_tools.errors import RegistryError
 from model_tools.registry.gate import Clock, hold
 from tests.promotion.conftest import World
 
+pytestmark = pytest.mark.emulator
+
 
 class Bake:
     """A clock that jumps, and does something at its first jump."""

@@ -94,6 +94,7 @@ def git(folder: Path, *arguments: str) -> None:
     subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True)
 
 
+@pytest.mark.process
 def test_a_trail_that_was_rewritten_whole_is_found_against_git(trail: Path) -> None:
     folder = trail.parent
     git(folder, "init", "--quiet")

@@ -12,6 +12,8 @@ from click.testing import CliRunner, Result
 from model_tools.cli import main
 from tests.pinned import pinned_artifact
 
+pytestmark = pytest.mark.emulator
+
 ROOT = Path(__file__).parents[2]
 
 

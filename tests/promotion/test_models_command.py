@@ -9,7 +9,7 @@ import pytest
 
 from tests.promotion.conftest import ROOT, World
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.emulator, pytest.mark.slow]
 
 
 def models(world: World, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -12,6 +12,8 @@ from model_tools.registry.history import read_history
 from model_tools.registry.moves import carry_out, plan_promotion, plan_rollback
 from tests.promotion.conftest import WHO, World
 
+pytestmark = pytest.mark.emulator
+
 
 def promote(world: World, source: str, target: str) -> Any:
     plan = plan_promotion(world.registry, source, target)

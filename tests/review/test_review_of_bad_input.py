@@ -9,7 +9,7 @@ import pytest
 
 from tests.review.conftest import ROOT, Checkout
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.process, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

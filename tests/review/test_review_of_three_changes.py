@@ -13,7 +13,7 @@ import pytest
 from tests.review import three_changes
 from tests.review.conftest import Checkout
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.process, pytest.mark.slow]
 
 
 @dataclass(frozen=True)

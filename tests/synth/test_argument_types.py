@@ -8,6 +8,8 @@ import pytest
 
 from tests.synth.synthesis import ROOT
 
+pytestmark = pytest.mark.process
+
 _WRONG = """
 from aws_cdk import App, Stack, aws_s3
 aws_s3.Bucket(Stack(App(), "Stack"), "Bucket", {argument})

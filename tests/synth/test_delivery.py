@@ -14,6 +14,8 @@ from tools.assembly import read_assembly
 from tools.policy import findings
 from tools.policy.reading import by_environment
 
+pytestmark = pytest.mark.process
+
 ENVIRONMENTS = load_environments(ROOT / "environments")
 DELIVERY = """
 account = "999999999999"

@@ -19,6 +19,8 @@ from tools.checkov import checkov_findings
 from tools.policy import findings
 from tools.policy.reading import Stack, by_environment, text
 
+pytestmark = pytest.mark.process
+
 Templates = dict[str, dict[str, Any]]
 
 

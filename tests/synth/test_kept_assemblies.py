@@ -115,6 +115,7 @@ def test_bytecode_and_where_the_assembly_goes_are_no_inputs(checkout: Path, tmp_
     assert digest(checkout, tmp_path / "elsewhere") == before
 
 
+@pytest.mark.process
 def test_every_file_that_a_synthesis_opens_is_an_input(checkout: Path, tmp_path: Path) -> None:
     opened = tmp_path / "opened"
     result = subprocess.run(
@@ -144,6 +145,7 @@ def test_every_file_that_a_synthesis_opens_is_an_input(checkout: Path, tmp_path:
     assert {path.parts[0] for path in read} <= known
 
 
+@pytest.mark.process
 def test_what_is_kept_equals_what_is_made_byte_for_byte(checkout: Path, tmp_path: Path) -> None:
     outputs = [tmp_path / name for name in ("made", "kept", "again")]
     for output in outputs[:2]:
@@ -226,6 +228,7 @@ def test_only_the_newest_eight_are_kept(tmp_path: Path) -> None:
     assert len(left) == 8
 
 
+@pytest.mark.process
 def test_a_checkout_that_cannot_keep_anything_synthesizes_all_the_same(
     checkout: Path, tmp_path: Path
 ) -> None:
@@ -235,6 +238,7 @@ def test_a_checkout_that_cannot_keep_anything_synthesizes_all_the_same(
     assert (tmp_path / "out" / "manifest.json").is_file()
 
 
+@pytest.mark.process
 def test_one_environment_is_the_same_alone(assembly: Path, tmp_path: Path) -> None:
     result = synthesize(tmp_path / "dev", environment="dev")
     assert result.returncode == 0, result.stderr
@@ -243,6 +247,7 @@ def test_one_environment_is_the_same_alone(assembly: Path, tmp_path: Path) -> No
     assert not (tmp_path / "dev" / "assembly-staging").exists()
 
 
+@pytest.mark.process
 def test_an_unknown_environment_is_one_line(tmp_path: Path) -> None:
     result = synthesize(tmp_path / "out", environment="prod")
     assert result.returncode == 1
@@ -251,6 +256,7 @@ def test_an_unknown_environment_is_one_line(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.process
 def test_the_app_runs_by_hand_as_the_command_line_runs_it(assembly: Path, checkout: Path) -> None:
     environment = {k: v for k, v in os.environ.items() if not k.startswith("CDK_")}
     result = subprocess.run(

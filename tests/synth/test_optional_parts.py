@@ -13,6 +13,8 @@ from tools.assembly import read_assembly
 from tools.policy import findings
 from tools.policy.reading import by_environment, text
 
+pytestmark = pytest.mark.process
+
 
 @pytest.fixture(scope="module")
 def optional(tmp_path_factory: pytest.TempPathFactory) -> Path:

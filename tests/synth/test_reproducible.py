@@ -10,6 +10,8 @@ import pytest
 
 from tests.synth.synthesis import ROOT, synthesize
 
+pytestmark = pytest.mark.process
+
 # What ends with a process that has no network but its own empty one, where the kernel allows it.
 _NO_NETWORK = ("unshare", "--map-root-user", "--net")
 

@@ -14,6 +14,8 @@ import pytest
 from stacks.config import load_environments
 from tests.synth.synthesis import synthesize
 
+pytestmark = pytest.mark.process
+
 ROOT = Path(__file__).parents[2]
 ENVIRONMENTS = load_environments(ROOT / "environments")
 NAMES = [environment.name for environment in ENVIRONMENTS]

@@ -22,6 +22,8 @@ from tools.checkov import checkov_findings
 from tools.policy import findings
 from tools.policy.reading import by_environment, text
 
+pytestmark = pytest.mark.process
+
 TRAINING = """
 [training]
 enabled = true

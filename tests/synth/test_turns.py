@@ -10,6 +10,8 @@ import pytest
 from stacks.synthesis import take_turns
 from tests.synth.synthesis import ROOT
 
+pytestmark = pytest.mark.process
+
 _AFFINITIES = """
 import json, os
 from pathlib import Path

@@ -125,11 +125,13 @@ def templates(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Team]:
     return checkout / "out", team
 
 
+@pytest.mark.process
 def test_signed_environments_break_no_rule(templates: tuple[Path, Team]) -> None:
     for name, stacks in by_environment(read_assembly(templates[0])).items():
         assert [str(finding) for finding in findings(stacks)] == [], name
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("name", ["dev", "edge"])
 def test_the_statement_goes_to_the_store_and_to_every_camera(
     templates: tuple[Path, Team], name: str
@@ -154,6 +156,7 @@ def test_the_statement_goes_to_the_store_and_to_every_camera(
         assert f"DEEPLENS_{variable}" in everything
 
 
+@pytest.mark.process
 def test_only_the_publisher_of_a_signed_environment_has_the_layer(
     templates: tuple[Path, Team], assembly_layers: set[str]
 ) -> None:
@@ -167,6 +170,7 @@ def test_only_the_publisher_of_a_signed_environment_has_the_layer(
     assert assembly_layers == set()
 
 
+@pytest.mark.process
 def test_lambda_refuses_code_that_the_profile_did_not_sign(templates: tuple[Path, Team]) -> None:
     stacks = [one for one in read_assembly(templates[0]) if one.environment == "dev"]
     assert profile_of(stacks) == PROFILE

@@ -11,6 +11,8 @@ from tests.emulator.core_device.conftest import Core
 from tests.emulator.embedded_aws import EmbeddedAws, recipe
 from tests.waiting import eventually
 
+pytestmark = pytest.mark.emulator
+
 Components = Callable[..., str]
 
 

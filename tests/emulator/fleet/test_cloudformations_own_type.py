@@ -19,6 +19,8 @@ from tests.emulator.embedded_aws import EmbeddedAws, publish_function
 from tests.emulator.fleet.conftest import Site, digest
 from tests.waiting import eventually
 
+pytestmark = pytest.mark.emulator
+
 MakeSite = Callable[..., Site]
 
 PROVIDER = """

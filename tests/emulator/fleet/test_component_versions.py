@@ -10,6 +10,8 @@ import pytest
 from tests.emulator.embedded_aws import ACCOUNT, REGION, EmbeddedAws, recipe
 from tests.emulator.fleet.conftest import CloudFormation
 
+pytestmark = pytest.mark.emulator
+
 
 @pytest.fixture
 def component(cloudformation: CloudFormation) -> CloudFormation:

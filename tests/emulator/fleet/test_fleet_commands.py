@@ -13,6 +13,8 @@ from local_aws.fleet.hazards import Hazards
 from tests.emulator.embedded_aws import ACCOUNT, REGION, ROOT
 from tests.emulator.fleet.conftest import CloudFormation, Site, digest
 
+pytestmark = pytest.mark.emulator
+
 MakeSite = Callable[..., Site]
 FLEET = ROOT / ".venv/bin/fleet"
 

@@ -27,6 +27,8 @@ from tests.emulator.embedded_aws import ACCOUNT, REGION, ROOT, EmbeddedAws
 from tests.emulator.fleet.proxy import Answer, Request, proxy
 from tests.waiting import HANG_SECONDS
 
+pytestmark = pytest.mark.emulator
+
 FLEET = ROOT / ".venv/bin/fleet"
 GROUP = "deeplens-dev"
 

@@ -15,6 +15,8 @@ from tests.emulator.fleet.conftest import CloudFormation, Site, digest
 from tests.emulator.fleet.proxy import Answer, Meddle, Request, proxy, refusal
 from tests.waiting import eventually
 
+pytestmark = pytest.mark.emulator
+
 MakeSite = Callable[..., Site]
 CRASHES, BLIND, OFF = Hazards(fails=1.0), Hazards(no_frames=1.0), Hazards(offline=1.0)
 

@@ -57,6 +57,7 @@ def same(one: HeadPoses, other: HeadPoses) -> bool:
     return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in names)
 
 
+@pytest.mark.process
 def test_what_is_written_as_npz_or_tfrecord_is_read_again(tmp_path: Path, heads: HeadPoses) -> None:
     data.write_npz(heads, tmp_path / "heads.npz")
     assert same(data.read(tmp_path / "heads.npz", tmp_path), heads)
@@ -77,6 +78,7 @@ def guide(heads: HeadPoses) -> tuple[object, ...]:
     )
 
 
+@pytest.mark.process
 def test_the_guides_own_pickle_of_python_2_is_read(tmp_path: Path, heads: HeadPoses) -> None:
     content = pickle.dumps(guide(heads), protocol=2)
     # As Python 2's NumPy named it.
@@ -94,6 +96,7 @@ class Attack:
         return os.system, ("touch owned",)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
@@ -116,6 +119,7 @@ def test_a_pickle_that_is_more_or_less_than_arrays_is_refused(
     assert sorted(file.name for file in tmp_path.iterdir()) == ["heads.pkl"]
 
 
+@pytest.mark.process
 def test_angles_beyond_a_quarter_turn_are_refused(tmp_path: Path, heads: HeadPoses) -> None:
     parts = list(guide(heads))
     parts[2] = np.full((18, 2), np.nan)
@@ -144,6 +148,7 @@ def test_an_npz_that_does_not_fit_is_one_error(
         data.read(tmp_path / "heads.npz", tmp_path)
 
 
+@pytest.mark.process
 def test_a_folder_or_file_without_a_data_set_says_what_is_expected(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="no data set here"):
         data.read(tmp_path, tmp_path)

@@ -19,7 +19,12 @@ from model_tools.headpose.poses import LABELS
 from model_tools.headpose.training import TrainingOptions
 from model_tools.progress import Progress
 
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore"), pytest.mark.timeout(900)]
+pytestmark = [
+    pytest.mark.process,
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore"),
+    pytest.mark.timeout(900),
+]
 
 TOOL = Path(sys.executable).with_name("model-tools")
 # Far less than an epoch takes.

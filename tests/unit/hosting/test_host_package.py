@@ -12,7 +12,7 @@ from model_tools.cli import main
 from tests.unit.hosting import mxnet_files
 from tests.unit.serving.conftest import example_models
 
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.process, pytest.mark.filterwarnings("ignore")]
 
 __all__ = ["example_models"]
 

@@ -29,6 +29,7 @@ def _process(source: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
 
 
+@pytest.mark.process
 def test_a_running_server_is_found_and_written_as_everyone_reads_it(paths: StatePaths) -> None:
     with _process("import time; print('ready', flush=True); time.sleep(600)") as process:
         assert process.stdout is not None
@@ -53,6 +54,7 @@ def test_a_file_that_is_no_endpoint_is_no_server(paths: StatePaths, content: str
     assert running(paths) is None
 
 
+@pytest.mark.process
 def test_a_process_that_only_inherited_the_number_is_no_server(paths: StatePaths) -> None:
     with subprocess.Popen(["sleep", "600"]) as process:
         _endpoint(process.pid).write(paths.endpoint)
@@ -60,6 +62,7 @@ def test_a_process_that_only_inherited_the_number_is_no_server(paths: StatePaths
         process.kill()
 
 
+@pytest.mark.process
 def test_a_process_that_ignores_being_asked_is_killed_with_what_it_started() -> None:
     source = (
         "import signal, subprocess, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
@@ -77,6 +80,7 @@ def test_a_process_that_ignores_being_asked_is_killed_with_what_it_started() -> 
     eventually(lambda: not is_alive(started[0]))
 
 
+@pytest.mark.process
 def test_a_process_that_obeys_is_not_killed() -> None:
     with _process("import time; time.sleep(600)") as process:
         assert stop(process.pid, 120) is True

@@ -14,7 +14,7 @@ from PIL import Image
 
 from model_tools.cli import main
 
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.process, pytest.mark.filterwarnings("ignore")]
 
 
 def run(*arguments: object) -> Result:

@@ -22,7 +22,7 @@ from model_tools.sources.selection import Choice
 from model_tools.sources.tensors import LoadedModel
 from tests.unit.model_tools.conftest import FORMATS
 
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.process, pytest.mark.filterwarnings("ignore")]
 
 
 def load(

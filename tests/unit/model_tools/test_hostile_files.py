@@ -27,6 +27,8 @@ from model_tools.sources.keras_config import check_keras_config, check_layout
 from model_tools.sources.selection import Choice
 from tests.fuzz.targets import CORPUS
 
+pytestmark = pytest.mark.process
+
 FLOAT, STRING = 1, 7
 
 

@@ -55,6 +55,7 @@ print(package_tar(folder, detector(), b"graph" * 99, {1: "ä"}).digest)
 """
 
 
+@pytest.mark.process
 def test_the_same_input_gives_the_same_bytes_elsewhere(tmp_path: Path) -> None:
     digests = set()
     for number, (zone, locale, umask) in enumerate(

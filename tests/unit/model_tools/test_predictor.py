@@ -12,7 +12,7 @@ from model_tools.errors import AmbiguousError, SourceError
 from model_tools.predictor import Predictor
 from model_tools.protos import message_class
 
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.process, pytest.mark.filterwarnings("ignore")]
 
 PICTURES = np.random.default_rng(0).uniform(-1, 1, (1, 16, 16, 3)).astype(np.float32)
 

@@ -143,6 +143,7 @@ def test_two_plans_of_one_assembly_do_not_differ(site: Path) -> None:
     assert unlike(*made) == []
 
 
+@pytest.mark.process
 def test_the_command_explains_itself() -> None:
     shown = subprocess.run(
         [sys.executable, "-m", "tools.plan", "--help"],

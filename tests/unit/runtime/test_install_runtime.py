@@ -16,6 +16,8 @@ from tests.python_3_12 import python_3_12
 from tests.unit.runtime.wheelhouse import archive, install, unpacked, wheel
 from tests.waiting import eventually
 
+pytestmark = pytest.mark.process
+
 
 @pytest.fixture
 def runtime(tmp_path: Path) -> Path:

@@ -23,6 +23,7 @@ ROOT = Path(__file__).parents[3]
 LOCK = ROOT / "requirements/runtime.txt"
 
 
+@pytest.mark.process
 def test_the_same_wheels_give_the_same_bytes_in_any_order_and_at_any_time(tmp_path: Path) -> None:
     one, two = wheel(tmp_path / "a", "one"), wheel(tmp_path / "a", "two")
     first = archive(tmp_path / "first", one, two)
@@ -67,6 +68,7 @@ def test_a_line_that_pins_nothing_is_refused(line: str) -> None:
     lock.unlink()
 
 
+@pytest.mark.process
 def test_a_wheel_with_other_bytes_is_not_taken_from_the_cache(tmp_path: Path) -> None:
     file = wheel(tmp_path / "wheels", "tiny")
     pin = locked(file)
@@ -86,6 +88,7 @@ def test_a_wheel_with_other_bytes_is_not_taken_from_the_cache(tmp_path: Path) ->
     assert "pip cannot download the wheels for amd64" in result.stderr
 
 
+@pytest.mark.process
 def test_a_pinned_runtime_is_checked_before_it_is_synthesized(tmp_path: Path) -> None:
     built = archive(tmp_path, wheel(tmp_path / "wheels", "tiny"))
     other = "amd64" if HERE.architecture == "aarch64" else "aarch64"

@@ -11,6 +11,8 @@ from model_tools.serving.answers import RequestError
 from model_tools.serving.batching import BatchedEngine, Batching
 from model_tools.sources.tensors import Arrays
 
+pytestmark = pytest.mark.process
+
 # Long enough that a loaded machine fills every batch of these tests.
 PATIENT = Batching(max_batch_size=4, timeout_seconds=60)
 AT_ONCE = Batching(max_batch_size=4, timeout_seconds=0)

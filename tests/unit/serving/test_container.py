@@ -14,7 +14,7 @@ from model_tools.serving.container import json_of_csv, serving_json
 from model_tools.serving.http import Site, serve
 from tests.unit.serving.conftest import ROOT, Server, Start, said
 
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.process, pytest.mark.filterwarnings("ignore")]
 
 HANDLERS = """
 import json, os

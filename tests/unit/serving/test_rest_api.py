@@ -13,7 +13,7 @@ from model_tools.serving.rest import RestApi
 from model_tools.serving.signatures import read_servable
 from model_tools.serving.versions import ServedModel
 
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.process, pytest.mark.filterwarnings("ignore")]
 
 
 @pytest.fixture(scope="module")

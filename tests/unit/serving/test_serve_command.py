@@ -18,7 +18,7 @@ from model_tools.serving.signatures import read_servable
 from tests.unit.serving.conftest import Start, said
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.process, pytest.mark.filterwarnings("ignore")]
 
 
 def test_a_new_version_replaces_the_old_one_while_it_serves(

@@ -9,6 +9,8 @@ from model_tools.errors import ServingError, SourceError
 from model_tools.serving.answers import RequestError
 from model_tools.serving.versions import ServedModel, Version
 
+pytestmark = pytest.mark.process
+
 
 class Loader:
     """Loads a folder unless it holds a file called `broken`."""

@@ -9,6 +9,8 @@ import pytest
 
 from stacks.config import load_environment, load_environments
 
+pytestmark = pytest.mark.process
+
 ROOT = Path(__file__).parents[3]
 
 

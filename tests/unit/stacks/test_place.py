@@ -9,6 +9,8 @@ from aws_cdk import App, Environment, Stack
 
 from stacks.config import GREENGRASS_REGIONS, Place
 
+pytestmark = pytest.mark.process
+
 ACCOUNT = "111111111111"
 FLAGS = json.loads((Path(__file__).parents[3] / "cdk.json").read_text(encoding="utf-8"))["context"]
 

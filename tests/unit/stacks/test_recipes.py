@@ -21,6 +21,8 @@ from stacks.recipes import (
     check_recipe,
 )
 
+pytestmark = pytest.mark.process
+
 VERSION = "1.0.0-sha256-0123456789abcdef"
 DIGEST = "ab" * 32
 BUCKET = "s3://deeplens-dev-111111111111-eu-central-1/components"

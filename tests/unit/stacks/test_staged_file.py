@@ -8,6 +8,8 @@ from aws_cdk import App, Environment, Stack, Stage
 
 from stacks.constructs.staged_file import StackFiles, StagedFile
 
+pytestmark = pytest.mark.process
+
 HERE = Environment(account="111111111111", region="eu-central-1")
 
 

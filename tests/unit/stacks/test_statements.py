@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from stacks.constructs.statements import Statement, managed_policy
 
+pytestmark = pytest.mark.process
+
 NAMES = st.lists(st.text("abcdefghij", min_size=1, max_size=8), min_size=1, max_size=4, unique=True)
 CONDITIONS = st.none() | st.dictionaries(
     st.sampled_from(["StringEquals", "StringLike"]),

@@ -28,7 +28,7 @@ from vision.runtimes import open_runtime
 ARTIFACT = pinned_artifact()
 FLOAT = 1
 
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.process, pytest.mark.filterwarnings("ignore")]
 
 
 @pytest.fixture(scope="module")

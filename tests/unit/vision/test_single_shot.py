@@ -68,6 +68,7 @@ def test_scores_are_converted_without_overflow(converter: str) -> None:
     assert found["detection_scores"].tolist() == [[1.0]]
 
 
+@pytest.mark.process
 @given(st.integers(0, 2**32 - 1), st.integers(1, 60), st.integers(1, 4), st.integers(1, 30))
 def test_suppression_is_tensorflows(seed: int, count: int, classes: int, most: int) -> None:
     """Against TensorFlow's own non-maximum suppression per class, merged as its graphs do."""

@@ -1,0 +1,121 @@
+"""Markers that state the cost of a test, and a guard that keeps unit tests cheap.
+
+A test that starts a process or loads TensorFlow has the marker `process`; a test that uses the
+emulator has the marker `emulator`: in its module's `pytestmark`, or as a decorator. All other tests
+are `unit`. The guard fails a unit test that starts a process or loads TensorFlow.
+"""
+
+import functools
+import re
+import sys
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+_COSTLY = frozenset({"process", "emulator"})
+# An emulator is reached after its process was started, so these events cover it.
+_STARTS_A_PROCESS = frozenset(
+    {"os.fork", "os.forkpty", "os.posix_spawn", "os.system", "subprocess.Popen"}
+)
+
+
+class CostGuard:
+    """Marks tests without a cost as `unit`, and watches them while they are imported and run."""
+
+    def __init__(self) -> None:
+        self._watched = False
+        self._violation = ""
+        # An audit hook cannot be removed; it is added once per session.
+        sys.addaudithook(self._audit)
+        # The fork server of multiprocessing starts without an audit event.
+        start = BaseProcess.start
+
+        @functools.wraps(start)
+        def audited_start(process: BaseProcess) -> None:
+            self._audit("os.fork", (process,))
+            start(process)
+
+        BaseProcess.start = audited_start  # type: ignore[assignment,method-assign]
+
+    def _audit(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if not self._watched or self._violation:
+            return
+        if event in _STARTS_A_PROCESS:
+            self._violation = f"starts a process ({event}: {arguments[0] if arguments else ''})"
+        elif event == "import" and arguments[0] == "tensorflow":
+            self._violation = "loads TensorFlow"
+
+    @contextmanager
+    def _watch(self, name: str) -> Iterator[None]:
+        """Fail if a cost occurs inside; only at its end, so that no import is left half done."""
+        self._watched, self._violation = True, ""
+        try:
+            yield
+        finally:
+            self._watched = False
+        if self._violation:
+            pytest.fail(
+                f"{name} is a unit test, but {self._violation}: mark it with pytest.mark.process, "
+                "or with pytest.mark.emulator if it uses the emulator",
+                pytrace=False,
+            )
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Mark as `unit` what has no cost."""
+        for item in items:
+            costs = {marker.name for marker in item.iter_markers()}
+            if not costs & _COSTLY:
+                if "slow" in costs:
+                    raise pytest.UsageError(
+                        f"{item.nodeid}: a slow test is `process` or `emulator`"
+                    )
+                item.add_marker("unit")
+
+    def pytest_ignore_collect(self, collection_path: Path, config: pytest.Config) -> bool | None:
+        """Skip the import of modules without a unit test if only unit tests are selected."""
+        only_unit = config.getoption("markexpr") == "unit"
+        return True if only_unit and _cost_of_module(collection_path) else None
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_make_collect_report(
+        self, collector: pytest.Collector
+    ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+        """Watch the import of a module that has unit tests."""
+        if not isinstance(collector, pytest.Module) or _cost_of_module(collector.path):
+            return (yield)
+        report: pytest.CollectReport
+        try:
+            with self._watch(collector.nodeid):
+                report = yield
+        except pytest.fail.Exception as violation:
+            report.outcome, report.longrepr = "failed", str(violation)
+        return report
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Watch the fixtures of a unit test."""
+        return (yield from self._watch_unit(item))
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Watch a unit test."""
+        return (yield from self._watch_unit(item))
+
+    def _watch_unit(self, item: pytest.Item) -> Generator[None, object, object]:
+        if not item.get_closest_marker("unit"):
+            return (yield)
+        with self._watch(item.nodeid):
+            return (yield)
+
+
+@functools.cache
+def _cost_of_module(file: Path) -> frozenset[str]:
+    """Return the costs that the `pytestmark` of a test module names, without its import."""
+    text = file.read_text(encoding="utf-8") if file.name.startswith("test_") else ""
+    statement = re.search(r"^pytestmark = (\[\n.*?^\]|[^\n]*)", text, re.MULTILINE | re.DOTALL)
+    return _COSTLY & set(re.findall(r"\bmark\.(\w+)", statement[1])) if statement else frozenset()
