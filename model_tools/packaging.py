@@ -8,6 +8,7 @@ from typing import Any
 from model_tools.describe import ModelDescription
 from model_tools.errors import AmbiguousError, SourceError
 from model_tools.freezing.folder import FrozenDetails
+from model_tools.labels import numbered_from_one
 from model_tools.sources.tensors import TensorSpec
 from vision.manifest import (
     DETECTION_OUTPUTS,
@@ -61,25 +62,20 @@ def read_training(file: Path) -> dict[str, Any]:
     return document
 
 
-def describe(
-    frozen: FrozenDetails, labels: dict[int, str], request: PackageRequest, *, softmax: bool
-) -> ModelDescription:
+def describe(frozen: FrozenDetails, request: PackageRequest, *, softmax: bool) -> ModelDescription:
     """Tell the task from the outputs, and write down the input as the graph takes it.
 
     Args:
         frozen: what `freeze` said of the graph.
-        labels: names by id, from 1.
         request: the rest.
         softmax: the graph's last op is a softmax.
 
     Raises:
-        SourceError: the graph does not take one picture, or its labels do not fit.
+        SourceError: the graph does not take one picture.
         AmbiguousError: something must be said that cannot be inferred.
     """
     outputs = _outputs(frozen, request, softmax=softmax)
     task = OBJECT_DETECTION if "detection_boxes" in outputs else IMAGE_CLASSIFICATION
-    if task == IMAGE_CLASSIFICATION:
-        _require_all_labels(outputs["scores"], labels)
     return ModelDescription(
         name=request.name,
         version=request.version,
@@ -93,6 +89,22 @@ def describe(
         | ({"training": request.training} if request.training is not None else {}),
         cut=cut_spec(frozen.cut) if frozen.cut else None,
     )
+
+
+def fitting_labels(description: ModelDescription, labels: dict[int, str]) -> dict[int, str]:
+    """Return the labels by the ids of an artifact, from 1.
+
+    Args:
+        description: of the model.
+        labels: names by id, from 0 or 1 (`read_labels`).
+
+    Raises:
+        SourceError: the labels do not fit what the model gives.
+    """
+    numbered = numbered_from_one(labels, description.task)
+    if description.task == IMAGE_CLASSIFICATION:
+        _require_all_labels(description.outputs["scores"], numbered)
+    return numbered
 
 
 def _outputs(

@@ -130,12 +130,13 @@ def package(
     from model_tools.packaging import (  # noqa: PLC0415 - as above
         PackageRequest,
         describe,
+        fitting_labels,
         read_training,
     )
     from model_tools.pictures import picture_files  # noqa: PLC0415 - as above
 
     found = read_frozen(frozen)
-    names = read_labels(labels)
+    given_labels = read_labels(labels)
     request = PackageRequest(
         name=name,
         version=version,
@@ -149,9 +150,8 @@ def package(
         training=read_training(training) if training else None,
     )
     graph = found.graph.read_bytes()
-    description = describe(
-        found.details, names, request, softmax=is_softmax(graph, found.details.outputs)
-    )
+    description = describe(found.details, request, softmax=is_softmax(graph, found.details.outputs))
+    names = fitting_labels(description, given_labels)
     if pictures:
         files = tuple(picture_files(pictures))
         click.echo(f"baseline: {len(files)} pictures …", err=True)

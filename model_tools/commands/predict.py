@@ -89,7 +89,7 @@ def _packaged(model: Path, folder: Path) -> Path:
     sizes = [spec.shape[1] for spec in outputs.values() if spec.shape and len(spec.shape) == 2]  # noqa: PLR2004 - [pictures, classes]
     classes = sizes[0] if len(outputs) == 1 and sizes else None
     labels = {number: f"class {number}" for number in range(1, (classes or _WITHOUT_LABELS) + 1)}
-    description = describe(frozen.details, labels, request, softmax=is_softmax(graph, outputs))
+    description = describe(frozen.details, request, softmax=is_softmax(graph, outputs))
     return package(folder, description, graph, labels, frozen.extra_files()).path
 
 

@@ -8,51 +8,85 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, te
 
 from vision.errors import LabelMapError
 
-_LARGEST_CHARACTERS = 1 << 20
+# 21,841 labels (ImageNet-21k) take about 2 MiB as a label map.
+_LARGEST_CHARACTERS = 4 << 20
 _LONGEST_NAME = 200
+# Persian, Hindi and many emoji are written with the zero-width non-joiner and joiner.
+_JOINERS = "\u200c\u200d"
+_UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Co"})
 
 
-def parse_label_map(text: str) -> dict[int, str]:
-    """Return the labels by id.
+def parse_label_map(text: str, *, least_id: int = 1) -> dict[int, str]:
+    """Return the labels by id; other fields of an item, such as `keypoints`, are ignored.
+
+    Args:
+        text: a label map.
+        least_id: 1 as in an artifact, or 0 for files that number from 0.
 
     Raises:
-        LabelMapError: not a label map, no item, an id that is missing, repeated or below 1, or
+        LabelMapError: not a label map, no item, an id that is missing, repeated or too low, or
             a name that is missing or has control characters.
     """
-    if len(text) > _LARGEST_CHARACTERS:
-        raise LabelMapError(
-            f"the label map has {len(text)} characters, at most {_LARGEST_CHARACTERS} are read"
-        )
     message = _label_map_class()()
     try:
-        text_format.Parse(text, message)
+        text_format.Parse(_of_readable_size(text), message, allow_unknown_field=True)
     except text_format.ParseError as error:
         raise LabelMapError(f"not a label map: {error}") from None
     labels: dict[int, str] = {}
     for item in message.item:
         label = item.display_name or item.name
-        if item.id < 1:
-            raise LabelMapError(f"item {label!r} has id {item.id}; ids start at 1")
+        if not item.HasField("id"):
+            raise LabelMapError(f"item {label[:40]!r} has no id; ids start at {least_id}")
         if item.id in labels:
             raise LabelMapError(f"id {item.id} is both {labels[item.id]!r} and {label!r}")
-        if not label or len(label) > _LONGEST_NAME or _has_control_characters(label):
-            raise LabelMapError(f"item {item.id} has no printable name: {label[:40]!r}")
         labels[item.id] = label
+    return checked_labels(labels, least_id=least_id)
+
+
+def checked_labels(labels: dict[int, str], *, least_id: int = 1) -> dict[int, str]:
+    """Return labels that a camera may publish, unchanged.
+
+    Raises:
+        LabelMapError: there is none, an id is too low, or a name is empty or not printable.
+    """
     if not labels:
         raise LabelMapError("the label map has no item; it needs `item { id: 1 name: '…' }`")
+    for identifier, name in labels.items():
+        if identifier < least_id:
+            raise LabelMapError(f"item {name[:40]!r} has id {identifier}; ids start at {least_id}")
+        if reason := _refusal(name):
+            raise LabelMapError(f"item {identifier} has no printable name: {name[:40]!r} {reason}")
     return labels
 
 
 def write_label_map(labels: dict[int, str]) -> str:
-    """Return `labels` as a label map, in the order of their ids."""
+    """Return `labels` as a label map, in the order of their ids.
+
+    Raises:
+        LabelMapError: it would be longer than `parse_label_map` reads.
+    """
     message = _label_map_class()()
     for identifier, name in sorted(labels.items()):
         message.item.add(id=identifier, name=name)
-    return str(text_format.MessageToString(message))
+    return _of_readable_size(str(text_format.MessageToString(message)))
 
 
-def _has_control_characters(text: str) -> bool:
-    return any(unicodedata.category(character).startswith("C") for character in text)
+def _of_readable_size(text: str) -> str:
+    if len(text) > _LARGEST_CHARACTERS:
+        raise LabelMapError(
+            f"the label map has {len(text)} characters, at most {_LARGEST_CHARACTERS} are read"
+        )
+    return text
+
+
+def _refusal(name: str) -> str | None:
+    """Return why a name may not be published; None if it may."""
+    if len(name) > _LONGEST_NAME:
+        return f"has {len(name)} characters; at most {_LONGEST_NAME} are published"
+    for character in name:
+        if character not in _JOINERS and unicodedata.category(character) in _UNPRINTABLE:
+            return f"contains the character U+{ord(character):04X}"
+    return None if name.strip(_JOINERS) else "is empty"
 
 
 @cache

@@ -119,6 +119,46 @@ def test_labels_survive_a_label_map(labels: dict[int, str]) -> None:
     assert parse_label_map(write_label_map(labels)) == labels
 
 
+def test_other_fields_of_the_object_detection_api_are_ignored() -> None:
+    text = """
+    item { id: 1 name: '/m/01' display_name: 'person' frequency: FREQUENT instance_count: 9
+           keypoints { id: 0 label: 'nose' } keypoints { id: 1 label: 'left eye' }
+           ancestor_ids: 4 ancestor_ids: [5, 6] descendant_ids: 7 }
+    """
+    assert parse_label_map(text) == {1: "person"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",  # Persian, with a non-joiner
+        "\u0915\u094d\u200d\u0937",  # Hindi, with a joiner
+        "👩\u200d💻",
+        "café",
+        "a\u2028b",
+        "\u00a0nbsp",
+    ],
+)
+def test_names_of_every_script_are_legal(name: str) -> None:
+    assert parse_label_map(write_label_map({1: name})) == {1: name}
+
+
+@pytest.mark.parametrize("name", ["\u200d", "a\u202eb", "a\u200bb", "a\x85b", "\ue000", "a\x1b"])
+def test_a_name_that_cannot_be_seen_is_refused(name: str) -> None:
+    with pytest.raises(LabelMapError, match="no printable name"):
+        parse_label_map(write_label_map({1: name}))
+
+
+def test_imagenet_21k_fits() -> None:
+    labels = {number: f"name {number}, a synonym of it" for number in range(1, 21_842)}
+    assert parse_label_map(write_label_map(labels)) == labels
+
+
+def test_a_label_map_that_no_camera_would_read_is_not_written() -> None:
+    with pytest.raises(LabelMapError, match="characters, at most"):
+        write_label_map(dict.fromkeys(range(1, 20000), "ü" * 200))
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -131,7 +171,7 @@ def test_labels_survive_a_label_map(labels: dict[int, str]) -> None:
         ("item { id: 1 name: 'a\\nb' }", "no printable name"),
         ("item { id: 1 name: 'a'", "not a label map"),
         ("# item { id: 1 name: 'a' }", "has no item"),
-        (" " * (1 << 21), "characters, at most"),
+        (" " * (1 << 23), "characters, at most"),
     ],
 )
 def test_a_broken_label_map_is_one_clear_error(text: str, expected: str) -> None:
