@@ -115,6 +115,8 @@ def describe(payload: bytes) -> str:
         return f"{message['thing']}: error: {error['type']}: {error['message']}"
     model, frame = message["model"], message["frame"]
     found = ", ".join(f"{item['label']} {item['score']:.2f}" for item in message["detections"])
+    if omitted := message.get("omitted"):
+        found += f", {omitted} more"
     return (
         f"{message['thing']}  {model['name']} {model['version']} ({model['digest'][:12]})  "
         f"{frame['source']}: {found}  [{message['inference_ms']:.0f} ms]"

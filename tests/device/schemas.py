@@ -47,6 +47,7 @@ DETECTION_MESSAGE = _object(
             box=_object(ymin=_SHARE, xmin=_SHARE, ymax=_SHARE, xmax=_SHARE),
         ),
     },
+    omitted=_COUNT,
 )
 
 ERROR_MESSAGE = _object(id=_ID, thing=_TEXT, model=_nullable(_MODEL), error=_ERROR)

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from camera.messages import (
+    LARGEST_MESSAGE_BYTES,
     ErrorReport,
     detection_message,
     dropped_message,
@@ -59,6 +60,37 @@ def test_a_detection_message_says_what_was_found_where_and_by_which_model() -> N
             "box": {"ymin": 0.1, "xmin": 0.2, "ymax": 0.3, "xmax": 0.4},
         }
     ]
+
+
+@pytest.mark.parametrize("count", [1000, 5000, 100_000])
+def test_a_message_has_the_best_detections_that_fit_and_counts_the_others(count: int) -> None:
+    found = [replace(CIRCLE, score=1 - number / count) for number in range(count)]
+
+    def message_of(some: list[Detection]) -> bytes:
+        return detection_message(
+            thing=THING,
+            model=MODEL,
+            message_id=ID,
+            frame=frame(),
+            inference_ms=12.34567,
+            detections=some,
+        )
+
+    largest = message_of(found)
+    document = json.loads(largest)
+    jsonschema.validate(document, DETECTION_MESSAGE)
+    published = document["detections"]
+    assert document["omitted"] == count - len(published)
+    assert [one["score"] for one in published] == [one.score for one in found[: len(published)]]
+    assert len(largest) <= LARGEST_MESSAGE_BYTES
+    # One more would not fit.
+    room = LARGEST_MESSAGE_BYTES - len(largest)
+    assert count == len(published) or room < len(json.dumps(published[-1])) + len(", ")
+
+
+def test_a_frame_with_something_on_it_never_has_an_empty_message() -> None:
+    document = json.loads(message(source="x" * LARGEST_MESSAGE_BYTES))
+    assert (len(document["detections"]), document["omitted"]) == (1, 0)
 
 
 @pytest.mark.parametrize("model", [MODEL, None])

@@ -57,6 +57,17 @@ def test_a_detection_below_the_threshold_is_left_out() -> None:
     assert bench.reported["detections"] == 2
 
 
+def test_a_frame_with_more_than_a_message_holds_is_published_with_the_best() -> None:
+    bench = Bench()
+    bench.engine.script = [[CIRCLE] * 3000]
+    bench.infer([frame()])
+    assert not errors(bench)
+    (document,) = detections(bench)
+    assert len(document["detections"]) + document["omitted"] == 3000
+    assert document["omitted"] > 0
+    assert bench.reported["detections"] == 3000
+
+
 def test_a_setting_that_changes_holds_from_the_next_frame_on() -> None:
     bench = Bench(threshold=0.5)
     thresholds = [0.95, 0.5]

@@ -1,6 +1,7 @@
 """The messages, as docs/messages.md describes them; JSON by a JSON library."""
 
 import json
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -8,6 +9,8 @@ from typing import Any, Self
 
 from camera.frames import Frame
 from vision.detections import Detection
+
+LARGEST_MESSAGE_BYTES = 128 << 10  # AWS IoT Core takes no larger one.
 
 # A named shadow holds 8 KiB; an error's text must leave room for the rest.
 _LONGEST_ERROR_CHARACTERS = 500
@@ -49,23 +52,47 @@ def detection_message(  # noqa: PLR0913 - a message has this many parts
     inference_ms: float,
     detections: Sequence[Detection],
 ) -> bytes:
-    """Say what is on a frame; boxes are shares of the picture, 0 to 1."""
+    """Return the message of a frame; boxes are shares of the image, 0 to 1.
+
+    Of detections that do not fit into one message, the first ones are published and the others
+    counted.
+
+    Args:
+        thing: the camera's thing name.
+        message_id: of `MessageIds`.
+        model: the model that found them.
+        frame: the frame.
+        inference_ms: milliseconds in the engine.
+        detections: best first.
+    """
     height_px, width_px = frame.image.shape[:2]
-    return encode(
-        {
-            "id": message_id,
-            "thing": thing,
-            "model": asdict(model),
-            "frame": {
-                "captured_at": timestamp(frame.captured_at),
-                "source": frame.source,
-                "width_px": width_px,
-                "height_px": height_px,
-            },
-            "inference_ms": round(inference_ms, 3),
-            "detections": [asdict(detection) for detection in detections],
-        }
-    )
+    found = [asdict(detection) for detection in detections]
+
+    def with_first(count: int) -> bytes:
+        return encode(
+            {
+                "id": message_id,
+                "thing": thing,
+                "model": asdict(model),
+                "frame": {
+                    "captured_at": timestamp(frame.captured_at),
+                    "source": frame.source,
+                    "width_px": width_px,
+                    "height_px": height_px,
+                },
+                "inference_ms": round(inference_ms, 3),
+                "detections": found[:count],
+                "omitted": len(found) - count,
+            }
+        )
+
+    message = with_first(len(found))
+    if len(message) <= LARGEST_MESSAGE_BYTES:
+        return message
+    counts = range(1, len(found))
+    fitting = bisect_right(counts, LARGEST_MESSAGE_BYTES, key=lambda count: len(with_first(count)))
+    # A message without any would be one of a frame with nothing on it.
+    return with_first(fitting) if fitting else message
 
 
 def error_message(

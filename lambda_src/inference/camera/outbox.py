@@ -11,8 +11,8 @@ import threading
 from collections.abc import Callable
 
 from camera.errors import SpoolError
-from camera.messages import dropped_message, timestamp
-from camera.spool import LARGEST_MESSAGE_BYTES, Entry, Spool
+from camera.messages import LARGEST_MESSAGE_BYTES, dropped_message, timestamp
+from camera.spool import Entry, Spool
 
 _MOST_WAITING = 64
 _LONGEST_WAIT_SECONDS = 5.0

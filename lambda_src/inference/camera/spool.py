@@ -21,8 +21,6 @@ from camera.spool_repair import is_damage, salvage, set_aside
 
 logger = logging.getLogger(__name__)
 
-LARGEST_MESSAGE_BYTES = 128 << 10  # AWS IoT Core takes no larger one.
-
 _FILE = "spool.sqlite"
 _RESERVE_FILE = "spool.reserve"
 _RESERVE_BYTES = 1 << 20

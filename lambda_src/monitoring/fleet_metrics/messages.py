@@ -37,7 +37,9 @@ def message_lines(event: dict[str, Any], now_ms: int) -> Iterator[Line]:
 def _detections(event: dict[str, Any], thing: str, now_ms: int) -> Iterator[Line]:
     at_ms = _captured_at_ms(event, now_ms)
     labels = Counter(word(detection, "label") for detection in event["detections"])
-    metrics = {"Detections": (float(labels.total()), "Count")}
+    # What did not fit into the message was on the frame, too.
+    total = labels.total() + (number(event, "omitted") or 0)
+    metrics = {"Detections": (float(total), "Count")}
     inference_ms = number(event, "inference_ms")
     if inference_ms is not None:
         metrics["InferenceTime"] = (inference_ms, "Milliseconds")

@@ -55,6 +55,12 @@ def test_a_detection_message_is_counted_once_and_by_label() -> None:
     assert circles["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["Environment", "Label"]]
 
 
+def test_detections_that_a_message_had_no_room_for_are_counted() -> None:
+    whole, circles, _ = rendered({**MESSAGE, "omitted": 7})
+    assert whole["Detections"] == 10
+    assert circles["Detections"] == 2
+
+
 def test_a_message_that_waited_counts_when_the_picture_was_taken() -> None:
     assert rendered(MESSAGE)[0]["_aws"]["Timestamp"] == 1_763_697_600_000
 
