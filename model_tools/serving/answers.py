@@ -1,6 +1,7 @@
 """What a server says, as plain data; `http` sends it."""
 
 import json
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,9 +38,16 @@ def read_json(body: bytes) -> Any:
     """Return a request's document.
 
     Raises:
-        RequestError: 400, it is none.
+        RequestError: 400, it is none, or has a number that no double holds, such as 1e400.
     """
     try:
-        return json.loads(body)
+        return json.loads(body, parse_float=_finite)
     except (ValueError, RecursionError) as error:
         raise RequestError(400, f"JSON Parse error: {error}") from None
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError(f"the number {text[:40]} is too large for a double")
+    return value

@@ -7,6 +7,7 @@ inference.py) and python_service.py (with one).
 import csv
 import io
 import json
+import math
 import re
 from collections.abc import Mapping
 
@@ -57,12 +58,12 @@ class Container:
         if self._code is not None:
             return self._code.handle(body, self._context(headers, body))
         content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
-        if content_type in _JSON_TYPES:
-            request = serving_json(_text(body))
-        elif content_type == _CSV:
-            request = json_of_csv(_text(body))
-        else:
+        if content_type not in {*_JSON_TYPES, _CSV}:
             raise RequestError(415, f"Unsupported Media Type: {content_type or 'Unknown'}")
+        text = _text(body)
+        if not text.strip():
+            raise RequestError(400, "the request is empty")
+        request = json_of_csv(text) if content_type == _CSV else serving_json(text)
         answer = self._api.handle("POST", self._path(headers), request.encode())
         accepted = headers.get("accept", "").replace(" ", "").split(",")
         kind = accepted[0] if accepted[0] in _JSON_TYPES else JSON
@@ -124,7 +125,10 @@ def _cell(text: str) -> float | int | str:
     try:
         return int(clean)
     except ValueError:
-        return float(clean)
+        value = float(clean)
+    if math.isinf(value):
+        raise RequestError(400, f"the number {clean[:40]} is too large for a double")
+    return value
 
 
 def _attributes(headers: Mapping[str, str]) -> dict[str, str]:

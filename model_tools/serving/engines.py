@@ -5,6 +5,9 @@ import logging
 import threading
 from typing import Any, Protocol
 
+import numpy as np
+import numpy.typing as npt
+
 from model_tools.errors import ModelToolsError, ServingError
 from model_tools.serving.answers import RequestError
 from model_tools.serving.signatures import Servable
@@ -62,7 +65,7 @@ class _TensorFlow:
         try:
             given = {alias: self._constant(value, dtypes[alias]) for alias, value in feed.items()}
             answer = self._functions[key](**given)
-            return {alias: tensor.numpy() for alias, tensor in answer.items()}
+            return {alias: _array(tensor) for alias, tensor in answer.items()}
         except self._op_error as error:
             raise RequestError(_STATUS.get(error.error_code, 400), _reason(error)) from None
         except (ValueError, TypeError) as error:
@@ -103,6 +106,12 @@ class _OpenVino:
                 return self._predictors[key](feed)
         except (ModelToolsError, VisionError) as error:
             raise RequestError(400, _first_line(error)) from None
+
+
+def _array(tensor: Any) -> npt.NDArray[Any]:
+    """Return a tensor's value; TensorFlow gives a single string as bytes, which is no array."""
+    value = tensor.numpy()
+    return np.array(value, object) if isinstance(value, bytes) else np.asarray(value)
 
 
 def _tensor_dtype(tf: Any, name: str) -> Any:

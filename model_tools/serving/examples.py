@@ -3,6 +3,7 @@
 Source: tensorflow/serving, docs/api_rest.md, "Classify and Regress API".
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -85,12 +86,20 @@ def _serialize(features: dict[str, Any]) -> bytes:
             if kinds == {"int"}:
                 feature.int64_list.value.extend(values)
             elif kinds == {"float"}:
+                _require_float32(name, values)
                 feature.float_list.value.extend(values)
             elif kinds == {"bytes"}:
                 feature.bytes_list.value.extend(read_bytes(one) for one in values)
         except ValueError as error:
             raise RequestError(400, f"feature {name}: {error}") from None
     return bytes(example.SerializeToString(deterministic=True))
+
+
+def _require_float32(name: str, values: list[float]) -> None:
+    """Refuse what a tf.Example would hold as infinity."""
+    for value in values:
+        if math.isfinite(value) and abs(value) > np.finfo(np.float32).max:
+            raise RequestError(400, f"feature {name}: {value} is too large for float32")
 
 
 def _kind(value: Any) -> str | None:

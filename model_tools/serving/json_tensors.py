@@ -67,7 +67,15 @@ def read_tensor(alias: str, value: Any, spec: TensorSpec) -> npt.NDArray[Any]:
         raise RequestError(
             400, f"JSON Value: {_shown(value)} of {alias} is not of expected type: {spec.dtype}"
         )
-    return found.astype(wanted)
+    return _converted(alias, found, wanted)
+
+
+def _converted(alias: str, found: npt.NDArray[Any], wanted: np.dtype[Any]) -> npt.NDArray[Any]:
+    with np.errstate(over="ignore"):
+        converted = found.astype(wanted)
+    if wanted.kind == "f" and np.any(np.isinf(converted) & np.isfinite(found)):
+        raise RequestError(400, f"Tensor name: {alias} has a number too large for {wanted}")
+    return converted
 
 
 def write_tensor(alias: str, array: npt.NDArray[Any]) -> Any:

@@ -11,10 +11,11 @@ from model_tools.serving.signatures import Signature
 from model_tools.sources.tensors import Arrays
 
 ROWS, COLUMNS = "instances", "inputs"
+PREDICTIONS = "predictions"
 
 
-def read_feed(document: Any, signature: Signature) -> Arrays:
-    """Return the arrays that a request holds.
+def read_feed(document: Any, signature: Signature) -> Arrays | None:
+    """Return the arrays that a request holds; None if it has no rows.
 
     Raises:
         RequestError: 400, it does not fit the signature.
@@ -27,6 +28,8 @@ def read_feed(document: Any, signature: Signature) -> Arrays:
         raise RequestError(
             400, f"JSON Value has {found} of 'inputs' and 'instances': exactly one is needed"
         )
+    if document.get(ROWS) == []:
+        return None
     columns = (
         _columns_of(document[ROWS], signature)
         if given == [ROWS]
@@ -60,17 +63,17 @@ def write_outputs(outputs: Arrays, *, rows: bool) -> dict[str, Any]:
             "'instances'",
         )
     if len(written) == 1:
-        return {"predictions": next(iter(written.values()))}
+        return {PREDICTIONS: next(iter(written.values()))}
     return {
-        "predictions": [
+        PREDICTIONS: [
             dict(zip(written, row, strict=True)) for row in zip(*written.values(), strict=True)
         ]
     }
 
 
 def _columns_of(rows: Any, signature: Signature) -> dict[str, Any]:
-    if not isinstance(rows, list) or not rows:
-        raise RequestError(400, "'instances' is no list with at least one element")
+    if not isinstance(rows, list):
+        raise RequestError(400, "'instances' is not a list")
     objects = [isinstance(row, dict) and not is_binary(row) for row in rows]
     if not any(objects):
         return {_only(signature): rows}

@@ -10,7 +10,7 @@ from typing import Any
 
 from model_tools.serving.answers import Answer, RequestError, json_answer, read_json
 from model_tools.serving.examples import classifications, read_examples, regressions
-from model_tools.serving.predicting import ROWS, read_feed, write_outputs
+from model_tools.serving.predicting import PREDICTIONS, ROWS, read_feed, write_outputs
 from model_tools.serving.signatures import CLASSIFY, REGRESS, Signature, default_key
 from model_tools.serving.versions import ServedModel, Version
 
@@ -82,6 +82,8 @@ class RestApi:
         document = read_json(body)
         signature = _signature(version, document)
         feed = read_feed(document, signature)
+        if feed is None:
+            return json_answer({PREDICTIONS: []})
         outputs = version.engine.run(signature.key, feed)
         return json_answer(write_outputs(outputs, rows=ROWS in document))
 

@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from model_tools.errors import ServingError
-from model_tools.serving.answers import json_answer
+from model_tools.serving.answers import RequestError, json_answer
 from model_tools.serving.container import json_of_csv, serving_json
 from model_tools.serving.http import Site, serve
 from tests.unit.serving.conftest import ROOT, Server, Start, said
@@ -237,3 +237,5 @@ def test_json_becomes_serving_json() -> None:
 def test_csv_keeps_what_is_no_number_as_text() -> None:
     expected = '{"instances": [["a, \\"b\\"", 1000.0], ["c", 0.5]]}'
     assert json_of_csv('"a, ""b""",1e3\n\nc,.5\n') == expected
+    with pytest.raises(RequestError, match="too large for a double"):
+        json_of_csv("1e400\n")

@@ -148,7 +148,8 @@ def test_columns_of_the_same_values_give_the_same_answers(api: RestApi) -> None:
         ({}, "exactly one"),
         ({"inputs": [1], "instances": [1]}, "exactly one"),
         ([1], "not an object"),
-        ({"instances": []}, "at least one"),
+        ({"instances": {}}, "is not a list"),
+        ({"instances": [1e39]}, "too large for float32"),
         ({"instances": [[1.0], [1.0, 2.0]]}, "unequal"),
         ({"instances": ["one"]}, "expected type"),
         ({"instances": [None]}, "expected type"),
@@ -161,6 +162,36 @@ def test_columns_of_the_same_values_give_the_same_answers(api: RestApi) -> None:
 )
 def test_a_wrong_predict_request_is_told_why(api: RestApi, request_: object, expected: str) -> None:
     assert expected in refused(api, "half_plus_two:predict", request_)
+
+
+def test_no_rows_have_no_predictions(api: RestApi) -> None:
+    for model in ("half_plus_two", "sensors"):
+        assert ask(api, f"{model}:predict", {"instances": []}) == {"predictions": []}
+    assert "exactly one" in refused(api, "sensors:predict", {"instances": [], "inputs": []})
+    assert "not found" in refused(
+        api, "sensors:predict", {"instances": [], "signature_name": "nothing"}
+    )
+
+
+@pytest.mark.parametrize("number", ["1e400", "-1e400", "1" + "0" * 400])
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"instances": [%s]}',
+        '{"inputs": {"x": [[%s]]}}',
+        '{"signature_name": "regress_x_to_y", "examples": [{"x": %s}]}',
+    ],
+)
+def test_a_number_that_no_double_holds_is_refused(api: RestApi, body: str, number: str) -> None:
+    method = "regress" if "regress" in body else "predict"
+    answer = api.handle("POST", f"/v1/models/half_plus_two:{method}", (body % number).encode())
+    assert answer.status == 400
+
+
+def test_one_value_in_a_column_is_answered_with_one(api: RestApi) -> None:
+    column = {"tag": {"b64": "//4="}, "signal": [[1, 2, 3, 4, 5]], "sensor": [[[1, 2], [3, 4]]]}
+    outputs = ask(api, "sensors:predict", {"inputs": column})["outputs"]
+    assert outputs == {"name": {"b64": "//4="}, "name_bytes": {"b64": "//4="}, "total": [25.0]}
 
 
 @pytest.mark.parametrize(
@@ -184,6 +215,7 @@ def test_a_value_of_another_type_is_told_so(
     ("examples", "expected"),
     [
         ([{"x": [1.0, "a"]}], "no flat list"),
+        ([{"x": 1e39}], "too large for float32"),
         ([{"x": [[1.0]]}], "no flat list"),
         ([{"x": 1}], "Data types don't match"),
         ([{}], "Feature: x"),
