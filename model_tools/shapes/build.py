@@ -12,8 +12,8 @@ import numpy as np
 from model_tools.describe import ModelDescription
 from model_tools.native_output import load_tensorflow
 from model_tools.package import ARTIFACT_NAME, package
-from model_tools.tool_versions import tool_versions
 from model_tools.progress import Progress
+from model_tools.tool_versions import tool_versions
 from vision import answers
 from vision.baseline import Baseline
 from vision.manifest import OBJECT_DETECTION, InputSpec, OutputSpec
