@@ -55,6 +55,7 @@ def answer(command: str, **environment: str) -> str:
     return done.stdout
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_documented_line_of_each_shell_prints_a_script_that_it_accepts(
@@ -82,6 +83,7 @@ def complete(command: str, *words: str) -> set[str]:
     return {line.split(",", maxsplit=1)[1] for line in offered.splitlines()}
 
 
+@pytest.mark.process
 def test_subcommands_and_options_are_completed() -> None:
     assert complete("model-tools", "fr") == {"freeze"}
     assert {"shapes", "headpose"} <= complete("model-tools", "train", "")
@@ -90,6 +92,7 @@ def test_subcommands_and_options_are_completed() -> None:
     assert complete("fleet", "status", "--js") == {"--json"}
 
 
+@pytest.mark.process
 def test_bash_itself_completes_a_subcommand() -> None:
     script = (
         'eval "$(_MODEL_TOOLS_COMPLETE=bash_source model-tools)"\n'
@@ -108,6 +111,7 @@ def test_bash_itself_completes_a_subcommand() -> None:
     assert set(done.stdout.split()) == {"verify", "verify-signature"}
 
 
+@pytest.mark.process
 def test_completion_loads_neither_tensorflow_nor_clients_of_aws() -> None:
     script = (
         "import sys\n"

@@ -22,6 +22,8 @@ from packaging.utils import canonicalize_name
 
 from model_tools.provenance import provenance
 
+pytestmark = pytest.mark.process
+
 ROOT = Path(__file__).parents[3]
 # The packages by the folder that they are in.
 PACKAGES = {

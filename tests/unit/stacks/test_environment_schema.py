@@ -51,6 +51,7 @@ def test_each_committed_file_is_valid_by_the_schema_that_its_first_line_names(fi
     assert errors(file.read_text(encoding="utf-8"), schema) == []
 
 
+@pytest.mark.process
 def test_a_new_environment_file_names_the_schema_and_is_valid_with_every_default(
     tmp_path: Path,
 ) -> None:
