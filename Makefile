@@ -224,9 +224,9 @@ test-debian: setup ## Run `make demo` on a new Debian, the other one of 12 and 1
 	@$(PYTHON) -m tools.debian_root -- make demo
 
 # Where processes share processors, TensorFlow's own threads are in each other's way.
-test test-fast: export TF_NUM_INTRAOP_THREADS = 1
-test test-fast: export TF_NUM_INTEROP_THREADS = 1
-test test-fast: export OMP_NUM_THREADS = 1
+test test-fast test-busy: export TF_NUM_INTRAOP_THREADS = 1
+test test-fast test-busy: export TF_NUM_INTEROP_THREADS = 1
+test test-fast test-busy: export OMP_NUM_THREADS = 1
 
 # The longest files first, each file in one process. The emulator's tests wait half of their time.
 SIDE_BY_SIDE = -q --dist=loadfile --no-loadscope-reorder
@@ -242,3 +242,38 @@ test-fast: .venv/.development ## The unit tests: no process, no TensorFlow, no e
 .PHONY: test-peers
 test-peers: setup-development peers ## Hold the templates of the peers (benchmarks/peers) equal to the project's own
 	$(PYTHON) -m pytest -q tests/peers
+
+# Every kind of test, where waiting, order or limits could depend on an idle machine: a deploy from end to
+# end, faults, the camera's function and its threads, a browser, TensorFlow in processes of their own,
+# synthesis, signatures, delivery, units; and of the emulator its start and end, cores, and rollouts.
+BUSY = \
+	tests/local/test_first_light.py::test_a_release_reaches_the_camera_moves_with_its_digest_and_goes \
+	tests/device/test_faults.py \
+	tests/device/test_device_handler.py \
+	tests/device/test_live_view.py \
+	tests/device/test_heartbeat.py \
+	tests/device/test_capture.py \
+	tests/device/test_inference_loop.py \
+	tests/device/test_greengrass_publisher.py \
+	tests/unit/model_tools/test_hostile_files.py::test_a_process_that_misbehaves_is_one_error_here \
+	tests/synth/test_templates.py \
+	tests/trust/test_attacks.py \
+	tests/delivery/test_approvals.py \
+	tests/delivery/test_pipeline_definition.py \
+	tests/promotion/test_gate.py \
+	tests/unit/serving/test_batching.py \
+	tests/unit/vision/test_artifacts.py \
+	tests/unit/tools
+BUSY_EMULATOR = \
+	tests/emulator/test_emulator_lifecycle.py::test_down_keeps_the_state_and_leaves_no_process_and_no_port \
+	tests/emulator/test_emulator_stacks.py \
+	tests/emulator/core_device/test_core_deployments.py::test_a_connected_core_learns_of_a_deployment_over_mqtt \
+	tests/emulator/core_device/test_core_deployments.py::test_a_core_that_was_off_takes_the_newest_deployment_when_it_is_back \
+	tests/emulator/fleet/test_project_on_fleet.py::test_a_release_is_done_when_every_camera_names_it \
+	tests/emulator/fleet/test_project_on_fleet.py::test_waves_end_with_the_whole_fleet
+BESIDE = $(PYTHON) -m tools.beside_busy_loops --loops 8
+.PHONY: test-busy
+test-busy: setup-development ## Run tests of every kind beside eight busy processes (about 8 min)
+	@printf 'beside eight busy processes:\n'; printf '  %s\n' $(BUSY_EMULATOR) $(BUSY)
+	$(BESIDE) .venv-local-aws/bin/python -m pytest $(SIDE_BY_SIDE) --numprocesses=2 --timeout=900 $(BUSY_EMULATOR)
+	$(BESIDE) $(PYTHON) -m pytest $(SIDE_BY_SIDE) --numprocesses=2 --timeout=900 $(BUSY)

@@ -13,8 +13,9 @@ from vision.artifact import open_artifact
 from vision.engine import open_engine
 
 GRAPH = "frozen_model.pb"
-# A camera that makes a frame a second cannot keep that up with this model.
-SLOW_SECONDS = 2.5
+# Processor time of one picture, on all threads: a camera that makes a frame a second cannot keep
+# that up with this model. Wall-clock time would depend on what else the machine does.
+SLOW_SECONDS = 5.0
 
 
 def good_model(models: Path, digest: str, version: str) -> str:
@@ -40,7 +41,7 @@ def blind_model(models: Path, digest: str) -> str:
 
 
 def slow_model(models: Path, digest: str, scratch: Path) -> str:
-    """Package a graph with the same answers that takes seconds, however fast this machine is."""
+    """Package a graph with the same answers that takes seconds on a fast and idle machine, too."""
     layers = 4
     while True:
         made = _slowed(models, digest, layers)
@@ -50,9 +51,9 @@ def slow_model(models: Path, digest: str, scratch: Path) -> str:
             packed.extractall(folder)
         engine = open_engine("openvino", open_artifact(archive, folder, made))
         picture = np.zeros((96, 128, 3), np.uint8)
-        started = time.perf_counter()
+        started = time.process_time()
         engine.infer(picture)
-        seconds = time.perf_counter() - started
+        seconds = time.process_time() - started
         if seconds >= SLOW_SECONDS:
             return made
         layers = max(layers + 2, round(1.4 * layers * SLOW_SECONDS / seconds))
