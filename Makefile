@@ -275,5 +275,5 @@ BESIDE = $(PYTHON) -m tools.beside_busy_loops --loops 8
 .PHONY: test-busy
 test-busy: setup-development ## Run tests of every kind beside eight busy processes (about 8 min)
 	@printf 'beside eight busy processes:\n'; printf '  %s\n' $(BUSY_EMULATOR) $(BUSY)
-	$(BESIDE) .venv-local-aws/bin/python -m pytest $(SIDE_BY_SIDE) --numprocesses=2 --timeout=900 $(BUSY_EMULATOR)
-	$(BESIDE) $(PYTHON) -m pytest $(SIDE_BY_SIDE) --numprocesses=2 --timeout=900 $(BUSY)
+	@$(BESIDE) .venv-local-aws/bin/python -m pytest $(SIDE_BY_SIDE) --numprocesses=2 --timeout=900 $(BUSY_EMULATOR)
+	@$(BESIDE) $(PYTHON) -m pytest $(SIDE_BY_SIDE) --numprocesses=2 --timeout=900 $(BUSY)

@@ -40,11 +40,16 @@ def handle(event, context):
     request = urllib.request.Request(event["ResponseURL"], body, method="PUT")
     urllib.request.urlopen(request, timeout=300)
 
+def runs(thing, digest):
+    shadow = boto3.client("iot-data").get_thing_shadow(thingName=thing, shadowName="deeplens")
+    return json.load(shadow["payload"])["state"]["reported"]["model"]["digest"] == digest
+
 def act(event, physical):
     properties, greengrass = event["ResourceProperties"], boto3.client("greengrassv2")
     if event["LogicalResourceId"] == "SmokeTest":
         if event["RequestType"] != "Delete" and properties["Finds"] != "nothing":
-            time.sleep(float(properties["Seconds"]))
+            while not all(runs(thing, properties["Digest"]) for thing in properties["Things"]):
+                time.sleep(0.2)
             raise RuntimeError(properties["Finds"])
         return "smoke-test"
     if event["RequestType"] == "Delete":
@@ -67,7 +72,7 @@ def act(event, physical):
 
 @dataclass
 class Stack:
-    """A stack with the deployment, and a test after it that may find something."""
+    """A stack with the deployment, and a test that may find something once every camera runs it."""
 
     cloudformation: Any
     site: Site
@@ -93,7 +98,8 @@ class Stack:
                         "Properties": {
                             "ServiceToken": self.provider,
                             "Finds": finds,
-                            "Seconds": "6",
+                            "Digest": digest(version),
+                            "Things": self.site.things,
                         },
                     },
                 }
