@@ -224,20 +224,30 @@ test-debian: setup ## Run `make demo` on a new Debian, the other one of 12 and 1
 	@$(PYTHON) -m tools.debian_root -- make demo
 
 # Where processes share processors, TensorFlow's own threads are in each other's way.
-test test-fast test-busy: export TF_NUM_INTRAOP_THREADS = 1
-test test-fast test-busy: export TF_NUM_INTEROP_THREADS = 1
-test test-fast test-busy: export OMP_NUM_THREADS = 1
+test test-fast test-busy test-project test-emulator: export TF_NUM_INTRAOP_THREADS = 1
+test test-fast test-busy test-project test-emulator: export TF_NUM_INTEROP_THREADS = 1
+test test-fast test-busy test-project test-emulator: export OMP_NUM_THREADS = 1
 
-# The longest files first, each file in one process. The emulator's tests wait half of their time.
+# The longest files first, each file in one process.
 SIDE_BY_SIDE = -q --dist=loadfile --no-loadscope-reorder
+
+# The unit tests first: a mistake shows within a minute. Then both environments at once, because the
+# emulator's tests wait most of their time.
 .PHONY: test
-test: setup-development ## Every test: units, synthesis, emulator, a deploy from end to end
-	.venv-local-aws/bin/python -m pytest $(SIDE_BY_SIDE) --numprocesses=6 tests/emulator/fleet tests/emulator
-	$(PYTHON) -m pytest $(SIDE_BY_SIDE) --numprocesses=4
+test: test-fast ## Every test: units, synthesis, emulator, a deploy from end to end
+	@$(MAKE) --no-print-directory --jobs=2 --keep-going test-project test-emulator
 
 .PHONY: test-fast
 test-fast: .venv/.development ## The unit tests: no process, no TensorFlow, no emulator (under a minute)
 	$(PYTHON) -m pytest -q -m unit --numprocesses=2 --dist=worksteal
+
+.PHONY: test-project
+test-project: setup-development
+	$(PYTHON) -m pytest $(SIDE_BY_SIDE) -m "not unit" --numprocesses=4
+
+.PHONY: test-emulator
+test-emulator: setup-development
+	.venv-local-aws/bin/python -m pytest $(SIDE_BY_SIDE) -m "not unit" --numprocesses=3 tests/emulator/fleet tests/emulator
 
 .PHONY: test-peers
 test-peers: setup-development peers ## Hold the templates of the peers (benchmarks/peers) equal to the project's own
