@@ -1,0 +1,197 @@
+"""The first five minutes: the demo on a terminal, then a user's own model and images.
+
+After the first light by its name: that one needs a fleet without devices.
+"""
+
+import json
+import os
+import queue
+import re
+import signal
+import subprocess
+import threading
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from model_tools.cli import main
+from stacks.config import load_environment
+from tests.local.checkout import ROOT, Checkout, destroy, watch
+from tests.local.test_first_light import eventually, processes_in
+from tests.terminal import OnTerminal
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500), pytest.mark.filterwarnings("ignore")]
+
+PYTHON = ROOT / ".venv/bin/python"
+LABELS = ("red", "blue")
+SIDE_PX = 24
+THING = "dev-camera-2"
+
+
+@pytest.fixture(scope="module")
+def demo(checkout: Checkout) -> Iterator[Checkout]:
+    """Give the checkout, and take back afterwards what the tests deployed."""
+    environment = checkout.root / "environments/dev.toml"
+    original = environment.read_text(encoding="utf-8")
+    yield checkout
+    environment.write_text(original, encoding="utf-8")
+    destroy(checkout)
+
+
+def variables(checkout: Checkout) -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(checkout.root)}
+
+
+def test_the_demo_stays_until_enter_with_its_live_view_in_the_last_line(demo: Checkout) -> None:
+    digest = load_environment(demo.root / "environments/dev.toml").model.digest
+    program = OnTerminal(
+        [PYTHON, "-m", "demo", "run", "--pinned", "--detections", "2"], demo.root, variables(demo)
+    )
+    shown = program.read_until(lambda text: "press Enter to end" in text)
+    lines = shown.strip().splitlines()
+    assert lines[0].startswith("The demo downloads nothing more")
+    assert sum(f"shapes 1.0.0 ({digest[:12]})" in line for line in lines) == 2
+    last = re.fullmatch(
+        r"live view: (http://127\.0\.0\.1:\d+/[^/]+/) — press Enter to end", lines[-1]
+    )
+    assert last, shown
+    # The second detection came; later ones are still to come.
+    first = newest_frame(last[1])
+    eventually(lambda: newest_frame(last[1]) > first)
+    refused = demo.refused("camera", "dev")
+    assert "dev-camera-1 is already running (process" in refused
+
+    program.type("\n")
+    assert program.end() == 0, program.shown
+    eventually(lambda: not processes_in(demo.root, "core run", "lambda_runtime"))
+
+
+def newest_frame(address: str) -> int:
+    with urllib.request.urlopen(f"{address}frame?after=0", timeout=60) as answer:  # noqa: S310 - our own
+        number: int = json.load(answer)["number"]
+    return number
+
+
+def test_a_users_own_classifier_labels_the_users_own_images(
+    demo: Checkout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(demo.root)
+    model = two_colors()
+    model.save("colors.h5")
+    images = write_images(demo.root / "my images", model)
+    assert set(images.values()) == set(LABELS)
+    (demo.root / "labels.txt").write_text("\n".join(LABELS))
+    model_tools("freeze", "colors.h5", "build/colors")
+    packaged = model_tools(
+        "package", "build/colors", "--labels", "labels.txt", "--name", "colors",
+        "--mean", "0", "--scale", repr(1 / 255), "--json",
+    )  # fmt: skip
+    digest = json.loads(packaged)["sha256"]
+    model_tools("pin", "environments/dev.toml", digest)
+    demo.demo("deploy", "dev")
+
+    with camera(demo, demo.root / "my images") as output:
+        messages = watch(demo, 2 * len(images))
+        assert {(one["thing"], one["model"]["digest"]) for one in messages} == {(THING, digest)}
+        seen = {one["frame"]["source"]: one["detections"][0]["label"] for one in messages}
+        assert seen == images
+    assert f"{THING} shows {len(images)} images of my images" in output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--pictures", "nowhere"], "'nowhere' is not a folder of images: there is no such folder"),
+        (["--pictures", "environments"], "directly in it; got none"),
+        (["--name", "a/b"], "'a/b' is not a valid name: expected letters"),
+    ],
+)
+def test_a_camera_with_wrong_input_is_refused_before_anything_starts(
+    demo: Checkout, arguments: list[str], reason: str
+) -> None:
+    result = demo.run("camera", "dev", *arguments, timeout_seconds=300)
+    assert result.returncode == 2
+    assert reason in result.stderr.splitlines()[-1]
+    assert result.stdout == ""
+
+
+def two_colors() -> Any:
+    """Train a small classifier on red and blue noise for a few steps."""
+    keras.utils.set_random_seed(0)
+    pixels = keras.Input((SIDE_PX, SIDE_PX, 3), name="pixels")
+    x = keras.layers.Conv2D(4, 3, strides=2, activation="relu")(pixels)
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    model = keras.Model(pixels, keras.layers.Dense(2, activation="softmax")(x))
+    model.compile(keras.optimizers.Adam(0.05), "sparse_categorical_crossentropy")
+    random = np.random.default_rng(0)
+    classes = random.integers(0, 2, 256)
+    noise = np.stack([noisy(random, label) for label in classes]).astype(np.float32) / 255
+    model.fit(noise, classes, epochs=8, verbose=0)
+    return model
+
+
+def noisy(random: np.random.Generator, label: int) -> Any:
+    image = random.integers(0, 120, (SIDE_PX, SIDE_PX, 3), np.uint8)
+    image[..., (0, 2)[label]] += 120
+    return image
+
+
+def write_images(folder: Path, model: Any) -> dict[str, str]:
+    """Write images, and return what Keras itself answers to each."""
+    folder.mkdir()
+    random = np.random.default_rng(1)
+    answers = {}
+    for number in range(4):
+        image = noisy(random, number % 2)
+        Image.fromarray(image).save(folder / f"image {number}.png")
+        scores = model.predict(image[np.newaxis].astype(np.float32) / 255, verbose=0)[0]
+        answers[f"image {number}.png"] = LABELS[int(scores.argmax())]
+    return answers
+
+
+@contextmanager
+def camera(checkout: Checkout, images: Path) -> Iterator[list[str]]:
+    """Run `demo camera` as a second device; the list gets what it prints."""
+    process = subprocess.Popen(
+        [PYTHON, "-u", "-m", "demo", "camera", "dev", "--name", THING, "--pictures", images],
+        cwd=checkout.root,
+        env=variables(checkout),
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    printed: list[str] = []
+    ready: queue.Queue[str] = queue.Queue()
+
+    def read(lines: Any) -> None:
+        for line in lines:
+            printed.append(line.rstrip("\n"))
+            if "live view: http" in line:
+                ready.put(line)
+        ready.put("")
+
+    reader = threading.Thread(target=read, args=[process.stdout])
+    reader.start()
+    try:
+        assert ready.get(timeout=300), printed
+        yield printed
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(120) == 130
+        reader.join(60)
+        process.stdout.close()
+
+
+def model_tools(*arguments: str) -> str:
+    result = CliRunner().invoke(main, list(arguments))
+    assert result.exit_code == 0, result.output
+    return result.stdout
