@@ -41,7 +41,11 @@ def sign(environment: EnvironmentConfig) -> Path:
             [_TOOL, "verify-signature", artifact, "--public-key", public["public_key"]],
             LOGS / "sign.log",
         )
+        is_newest = is_newest_release(_statement(environment))
     except CommandFailed:
+        is_newest = False
+    if not is_newest:
+        # A fleet refuses a release that is older than the one that it accepted last.
         run([_TOOL, "sign", artifact, "--key", _KEY, "--again"], LOGS / "sign.log")
     click.echo(f"  signed by key {public['id'][:12]}… ({_KEY.relative_to(ROOT)})")
     shutil.rmtree(ENVIRONMENTS, ignore_errors=True)
@@ -60,7 +64,7 @@ def show_verification(
     """Print the camera's own line that it verified the release that was signed last."""
     if not _statement(environment).is_file():
         return
-    verified = f"verified: release {_release(environment)} of "
+    verified = f"verified: release {_release(_statement(environment))} of "
 
     def newest() -> str | None:
         lines = (line for line in reversed(core.function_lines()) if verified in line)
@@ -80,8 +84,12 @@ def _statement(environment: EnvironmentConfig) -> Path:
     return ROOT / "models" / model.name / model.digest / STATEMENT_NAME
 
 
-def _release(environment: EnvironmentConfig) -> int:
-    payload = json.loads(_statement(environment).read_text(encoding="ascii"))["dsseEnvelope"][
-        "payload"
-    ]
+def is_newest_release(statement: Path) -> bool:
+    """Whether no other artifact of the same model was signed as a newer release."""
+    others = statement.parent.parent.glob(f"*/{STATEMENT_NAME}")
+    return _release(statement) == max(map(_release, others))
+
+
+def _release(statement: Path) -> int:
+    payload = json.loads(statement.read_text(encoding="ascii"))["dsseEnvelope"]["payload"]
     return int(json.loads(base64.b64decode(payload))["predicate"]["deeplens"]["release"])
