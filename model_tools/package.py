@@ -93,6 +93,21 @@ def package_tar(
     return Package(path, hashlib.sha256(content).hexdigest(), len(content))
 
 
+def checked_manifest(
+    description: ModelDescription,
+    graph: bytes,
+    labels: dict[int, str],
+    extra_files: dict[str, bytes] | None = None,
+) -> Manifest:
+    """Return the manifest that `package` would write.
+
+    Raises:
+        vision.errors.VisionError: the description or the labels are not what the camera reads.
+    """
+    _, checked = _members(description, graph, labels, extra_files or {})
+    return checked
+
+
 def _members(
     description: ModelDescription, graph: bytes, labels: dict[int, str], extra: dict[str, bytes]
 ) -> tuple[dict[str, bytes], Manifest]:

@@ -20,7 +20,10 @@ from vision.manifest import (
     cut_spec,
 )
 
-_PICTURE_RANK, _SCORES_RANK, _CHANNELS = 4, 2, 3
+_PICTURE_RANK, _LEAST_SCORES_RANK, _CHANNELS = 4, 2, 3
+_NOT_TAKEN = 'docs/models.md, "What a camera cannot run", has the way round'
+# The manifest's words for what --activation says.
+_ACTIVATIONS = {"logits": "none"}
 _LARGEST_TRAINING_BYTES = 64 << 10
 _NO_CHANGE: tuple[Triple, Triple] = ((0, 0, 0), (1, 1, 1))
 
@@ -38,6 +41,7 @@ class PackageRequest:
     resize: str = "bilinear"
     mean: Triple | None = None
     scale: Triple | None = None
+    # softmax, sigmoid, logits or sigmoid-logits; None: as the graph shows.
     activation: str | None = None
     # What training reported, such as its data and its accuracy.
     training: dict[str, Any] | None = None
@@ -62,19 +66,21 @@ def read_training(file: Path) -> dict[str, Any]:
     return document
 
 
-def describe(frozen: FrozenDetails, request: PackageRequest, *, softmax: bool) -> ModelDescription:
+def describe(
+    frozen: FrozenDetails, request: PackageRequest, *, shown: str | None
+) -> ModelDescription:
     """Tell the task from the outputs, and write down the input as the graph takes it.
 
     Args:
         frozen: what `freeze` said of the graph.
         request: the rest.
-        softmax: the graph's last op is a softmax.
+        shown: `softmax` or `sigmoid` if the graph ends in it.
 
     Raises:
         SourceError: the graph does not take one picture.
         AmbiguousError: something must be said that cannot be inferred.
     """
-    outputs = _outputs(frozen, request, softmax=softmax)
+    outputs = _outputs(frozen, request, shown)
     task = OBJECT_DETECTION if "detection_boxes" in outputs else IMAGE_CLASSIFICATION
     return ModelDescription(
         name=request.name,
@@ -103,12 +109,18 @@ def fitting_labels(description: ModelDescription, labels: dict[int, str]) -> dic
     """
     numbered = numbered_from_one(labels, description.task)
     if description.task == IMAGE_CLASSIFICATION:
-        _require_all_labels(description.outputs["scores"], numbered)
+        _require_all_labels(class_count(description), numbered)
     return numbered
 
 
+def class_count(description: ModelDescription) -> int | None:
+    """Return how many scores a classifier gives; None for a detector, or if the graph decides."""
+    scores = description.outputs.get("scores")
+    return _classes(scores.shape) if scores else None
+
+
 def _outputs(
-    frozen: FrozenDetails, request: PackageRequest, *, softmax: bool
+    frozen: FrozenDetails, request: PackageRequest, shown: str | None
 ) -> dict[str, OutputSpec]:
     by_role = {spec.name.partition(":")[0]: spec for spec in frozen.outputs.values()}
     by_role |= frozen.outputs
@@ -120,37 +132,101 @@ def _outputs(
             "a classifier one; freeze again with --output (perhaps as ALIAS=TENSOR)"
         )
     (spec,) = frozen.outputs.values()
-    if spec.shape is None or len(spec.shape) != _SCORES_RANK:
-        raise SourceError(f"a classifier gives [pictures, classes], {spec.name} is {spec}")
-    activation = request.activation or ("softmax" if softmax else None)
+    sides = spec.shape or ()
+    if len(sides) < _LEAST_SCORES_RANK or sides[0] not in (None, 1) or len(_wide(sides)) > 1:
+        raise SourceError(
+            f"a classifier gives [images, classes], the graph gives {spec}; {_NOT_TAKEN}"
+        )
+    if spec.dtype != "float32":
+        raise SourceError(
+            f"scores are float32, the graph gives {spec}: append a cast and freeze again; "
+            f"{_NOT_TAKEN}"
+        )
+    return {"scores": _output(spec, _activation(spec, request.activation, shown))}
+
+
+def _wide(sides: tuple[int | None, ...]) -> list[int | None]:
+    """Return the sides besides the first that are not 1: scores may be [n, 1, 1, classes]."""
+    return [side for side in sides[1:] if side != 1]
+
+
+def _classes(sides: tuple[int | None, ...]) -> int | None:
+    wide = _wide(sides)
+    return wide[0] if wide else 1
+
+
+def _activation(spec: TensorSpec, stated: str | None, shown: str | None) -> str:
+    """Return the manifest's word for what the scores are.
+
+    Args:
+        spec: of the scores.
+        stated: of `--activation`.
+        shown: what the graph ends in.
+    """
+    given = _ACTIVATIONS.get(stated, stated) if stated else None
+    if shown and given and given != shown:
+        raise SourceError(
+            f"{spec.name} is a {shown}, --activation {stated} was given: leave the option out"
+        )
+    activation = given or shown
     if activation is None:
         raise AmbiguousError(
-            f"{spec.name} is no softmax: say what it is with --activation (none: logits)"
+            f"{spec.name} ends in no softmax and no sigmoid: say what a classifier's values are "
+            "with --activation: softmax or sigmoid (probabilities), logits (before a softmax) or "
+            "sigmoid-logits (before a sigmoid); values of a regression are not scores, and are "
+            f"not packaged: {_NOT_TAKEN}"
         )
-    return {"scores": _output(spec, activation)}
+    if _classes(spec.shape or ()) == 1 and activation in {"softmax", "none"}:
+        raise SourceError(
+            f"{spec.name} gives one value, whose softmax is always 1: of a binary classifier, "
+            "say --activation sigmoid-logits if the value is a logit, or sigmoid if it is a "
+            "probability; values of a regression are not scores, and are not packaged: "
+            f"{_NOT_TAKEN}"
+        )
+    return activation
 
 
 def _output(spec: TensorSpec, activation: str | None = None) -> OutputSpec:
     return OutputSpec(spec.name, spec.dtype, spec.shape or (), activation)
 
 
-def _require_all_labels(scores: OutputSpec, labels: dict[int, str]) -> None:
-    classes = scores.shape[1]
-    if classes is not None and sorted(labels) != list(range(1, classes + 1)):
+def _require_all_labels(classes: int | None, labels: dict[int, str]) -> None:
+    if classes is None or sorted(labels) == list(range(1, classes + 1)):
+        return
+    if classes == 1:
+        # A binary classifier: the label of a high score, or those of a low and of a high one.
+        if sorted(labels) == [1, 2]:
+            return
         raise SourceError(
-            f"the classifier gives {classes} scores, the labels have {len(labels)} ids "
-            f"from {min(labels)} to {max(labels)}; output i needs the label with id i + 1"
+            f"the classifier gives one score, the labels have {len(labels)} ids from "
+            f"{min(labels)} to {max(labels)}; it needs one label, or two: of a low score, then "
+            "of a high one"
         )
+    raise SourceError(
+        f"the classifier gives {classes} scores, the labels have {len(labels)} ids "
+        f"from {min(labels)} to {max(labels)}; output i needs the label with id i + 1"
+    )
 
 
 def _input(frozen: FrozenDetails, request: PackageRequest) -> InputSpec:
     if len(frozen.inputs) != 1:
-        raise SourceError(f"a camera gives one picture; inputs: {', '.join(frozen.inputs)}")
+        raise SourceError(
+            f"a camera gives one image, the graph takes {', '.join(frozen.inputs)}: freeze again "
+            "with --set NAME=VALUE for each input that is no image"
+        )
     (spec,) = frozen.inputs.values()
     sides = spec.shape or ()
     if len(sides) != _PICTURE_RANK or sides[0] not in (None, 1):
-        raise SourceError(f"a camera gives one picture at a time, the graph takes {spec}")
+        raise SourceError(
+            f"a camera gives one image at a time, [1, height, width, 3], the graph takes {spec}; "
+            f"{_NOT_TAKEN}"
+        )
     channels_first = sides[1] == _CHANNELS and sides[3] != _CHANNELS
+    if not channels_first and sides[3] not in (None, _CHANNELS):
+        raise SourceError(
+            f"a camera gives images of 3 channels, the graph takes {spec}: put a layer in front "
+            f"that makes its channels of 3, and freeze again; {_NOT_TAKEN}"
+        )
     height_px, width_px = sides[2:] if channels_first else sides[1:3]
     if request.size_px is not None:
         width_px_wanted, height_px_wanted = request.size_px
@@ -178,10 +254,15 @@ def _input(frozen: FrozenDetails, request: PackageRequest) -> InputSpec:
 def _normalisation(spec: TensorSpec, request: PackageRequest) -> tuple[Triple, Triple]:
     if spec.dtype == "uint8":
         if request.mean or request.scale:
-            raise SourceError(f"{spec.name} takes uint8: there is nothing to normalise")
+            raise SourceError(
+                f"{spec.name} takes uint8, which is not normalised: leave --mean and --scale out"
+            )
         return _NO_CHANGE
     if spec.dtype != "float32":
-        raise SourceError(f"a picture is uint8 or float32, the graph takes {spec}")
+        raise SourceError(
+            f"a camera gives uint8 or float32, the graph takes {spec}: put a cast in front, and "
+            f"freeze again; {_NOT_TAKEN}"
+        )
     if request.mean is None or request.scale is None:
         raise AmbiguousError(
             f"{spec.name} takes float32: say how pictures are normalised, (value - mean) * scale "

@@ -47,7 +47,10 @@ class _Size(click.ParamType[tuple[int, int]]):
 @click.command()
 @click.argument("frozen", type=click.Path(path_type=Path))
 @click.option(
-    "--labels", required=True, type=click.Path(path_type=Path), help=".pbtxt, .json, text"
+    "--labels",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Label map (.pbtxt), .json, or .txt with one name per line.",
 )
 @click.option("--name", required=True, help="Of the model: lower-case letters, digits, dashes.")
 @click.option("--version", default="1.0.0", show_default=True)
@@ -72,8 +75,10 @@ class _Size(click.ParamType[tuple[int, int]]):
 @click.option("--scale", type=_Triple(), help="Of float inputs: (value - mean) * scale.")
 @click.option(
     "--activation",
-    type=click.Choice(["softmax", "sigmoid", "none"]),
-    help="Of a classifier's output, if the graph does not show it.",
+    type=click.Choice(["softmax", "sigmoid", "logits", "sigmoid-logits", "none"]),
+    help="What a classifier's scores are, if the graph does not show it: softmax or sigmoid are "
+    "probabilities; of logits the camera takes the softmax, of sigmoid-logits the sigmoid. none is "
+    "the former name of logits.",
 )
 @click.option(
     "--training",
@@ -125,7 +130,7 @@ def package(
     from model_tools import package as artifact  # noqa: PLC0415 - keeps --help fast
     from model_tools.baseline import with_baseline  # noqa: PLC0415 - as above
     from model_tools.freezing.folder import read_frozen  # noqa: PLC0415 - as above
-    from model_tools.graphs.ends import is_softmax  # noqa: PLC0415 - as above
+    from model_tools.graphs.ends import activation_of  # noqa: PLC0415 - as above
     from model_tools.labels import read_labels  # noqa: PLC0415 - as above
     from model_tools.packaging import (  # noqa: PLC0415 - as above
         PackageRequest,
@@ -134,6 +139,7 @@ def package(
         read_training,
     )
     from model_tools.pictures import picture_files  # noqa: PLC0415 - as above
+    from model_tools.verification.engines import openvino_refusal  # noqa: PLC0415 - as above
 
     found = read_frozen(frozen)
     given_labels = read_labels(labels)
@@ -150,15 +156,26 @@ def package(
         training=read_training(training) if training else None,
     )
     graph = found.graph.read_bytes()
-    description = describe(found.details, request, softmax=is_softmax(graph, found.details.outputs))
+    description = describe(
+        found.details, request, shown=activation_of(graph, found.details.outputs)
+    )
     names = fitting_labels(description, given_labels)
     if pictures:
         files = tuple(picture_files(pictures))
         click.echo(f"baseline: {len(files)} pictures …", err=True)
         description = with_baseline(description, graph, names, files)
-    packaged = artifact.package(models, description, graph, names, found.extra_files())
+    extra = found.extra_files()
+    manifest = artifact.checked_manifest(description, graph, names, extra)
+    if refusal := openvino_refusal(found.graph.parent, manifest, names):
+        click.echo(
+            f"note: {refusal}; the default engine of cameras cannot run this artifact: set "
+            'engine = "tensorflow" below [inference] in the environment file, and verify with '
+            "--engine tensorflow",
+            err=True,
+        )
+    packaged = artifact.package(models, description, graph, names, extra)
     if tar_folder is not None:
-        artifact.package_tar(tar_folder, description, graph, names, found.extra_files())
+        artifact.package_tar(tar_folder, description, graph, names, extra)
     if as_json:
         document = {"path": str(packaged.path), "sha256": packaged.digest}
         click.echo(json.dumps({**document, "bytes": packaged.size_bytes, "name": name}))
@@ -167,3 +184,5 @@ def package(
     click.echo(f"  {description.task}, {len(names)} labels, SHA-256 {packaged.digest}")
     if tar_folder is not None:
         click.echo(f"  {tar_folder / artifact.TAR_NAME}")
+    click.echo(f"  next: model-tools verify {packaged.path} --picture FOLDER --against MODEL")
+    click.echo(f"        model-tools pin environments/dev.toml {packaged.digest}")

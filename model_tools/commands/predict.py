@@ -13,7 +13,7 @@ from model_tools.commands.options import json_option
 if TYPE_CHECKING:
     from model_tools.prediction import Prediction
 
-_WITHOUT_LABELS = 1000
+_WITHOUT_LABELS, _FEWEST_LABELS = 1000, 2
 
 
 @click.command()
@@ -77,19 +77,29 @@ def predict(
 
 def _packaged(model: Path, folder: Path) -> Path:
     """Freeze and package a model that is no artifact yet, with numbers for labels."""
+    from model_tools.errors import AmbiguousError, SourceError  # noqa: PLC0415 - as above
     from model_tools.freezing.files import FreezeRequest, freeze_files  # noqa: PLC0415 - as above
-    from model_tools.graphs.ends import is_softmax  # noqa: PLC0415 - as above
+    from model_tools.graphs.ends import activation_of  # noqa: PLC0415 - as above
     from model_tools.package import package  # noqa: PLC0415 - as above
-    from model_tools.packaging import PackageRequest, describe  # noqa: PLC0415 - as above
+    from model_tools.packaging import (  # noqa: PLC0415 - as above
+        PackageRequest,
+        class_count,
+        describe,
+    )
 
     frozen = freeze_files(FreezeRequest(source=model), folder / "frozen")
     request = PackageRequest(name="model", version="0.0.0", threshold=0.5)
     graph = frozen.graph.read_bytes()
-    outputs = frozen.details.outputs
-    sizes = [spec.shape[1] for spec in outputs.values() if spec.shape and len(spec.shape) == 2]  # noqa: PLR2004 - [pictures, classes]
-    classes = sizes[0] if len(outputs) == 1 and sizes else None
-    labels = {number: f"class {number}" for number in range(1, (classes or _WITHOUT_LABELS) + 1)}
-    description = describe(frozen.details, request, softmax=is_softmax(graph, outputs))
+    shown = activation_of(graph, frozen.details.outputs)
+    try:
+        description = describe(frozen.details, request, shown=shown)
+    except AmbiguousError as error:
+        raise SourceError(
+            f"{error} (`predict` has no such option: `freeze` and `package` {model} first)"
+        ) from None
+    # A single score is that of the second of two classes.
+    classes = max(class_count(description) or _WITHOUT_LABELS, _FEWEST_LABELS)
+    labels = {number: f"class {number}" for number in range(1, classes + 1)}
     return package(folder, description, graph, labels, frozen.extra_files()).path
 
 

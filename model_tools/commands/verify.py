@@ -28,6 +28,13 @@ from model_tools.commands.options import choice_of, json_option
     type=click.Path(path_type=Path),
     help='JSON: {"kitten.jpg": "cat"}, or what predict --json printed.',
 )
+@click.option(
+    "--engine",
+    type=click.Choice(["all", "tensorflow"]),
+    default="all",
+    show_default=True,
+    help="tensorflow: without OpenVINO, for an artifact that it cannot load.",
+)
 @click.option("--bf16", is_flag=True, help="Compare OpenVINO in bfloat16, too.")
 @click.option(
     "--max-drop",
@@ -46,6 +53,7 @@ def verify(
     inputs: tuple[str, ...],
     outputs: tuple[str, ...],
     expected: Path | None,
+    engine: str,
     max_drop: float,
     report: Path | None,
     *,
@@ -63,6 +71,11 @@ def verify(
     from model_tools.verification.verify import VerifyRequest  # noqa: PLC0415 - as above
     from model_tools.verification.verify import verify as run  # noqa: PLC0415 - as above
 
+    if engine == "tensorflow" and (bf16 or not (against or expected)):
+        raise click.UsageError(
+            "--engine tensorflow compares with --against or --expected, and has no --bf16"
+        )
+    precisions = ("f32", "bf16") if bf16 else ("f32",)
     files = picture_files(pictures)
     request = VerifyRequest(
         artifact=artifact,
@@ -70,7 +83,7 @@ def verify(
         against=against,
         choice=choice_of(signature, (), inputs, outputs),
         expected=read_expected(expected) if expected else None,
-        precisions=("f32", "bf16") if bf16 else ("f32",),
+        precisions=precisions if engine == "all" else (),
     )
     if not as_json:
         click.echo(f"verify {artifact}: every engine loads it (some seconds) …", err=True)

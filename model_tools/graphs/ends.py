@@ -7,14 +7,17 @@ from model_tools.graphs.reach import nodes_by_name
 from model_tools.protos import message_class
 from model_tools.sources.tensors import TensorSpec
 
+_ACTIVATIONS = {"Softmax": "softmax", "Sigmoid": "sigmoid"}
+_SAME_VALUES = frozenset({"Identity", "Reshape", "Squeeze", "ExpandDims"})
 
-def is_softmax(graph: bytes, outputs: dict[str, TensorSpec]) -> bool:
-    """Tell whether the one output of a serialised GraphDef is a softmax."""
+
+def activation_of(graph: bytes, outputs: dict[str, TensorSpec]) -> str | None:
+    """Return `softmax` or `sigmoid` if the one output of a serialised GraphDef is that."""
     if len(outputs) != 1:
-        return False
+        return None
     nodes = nodes_by_name(message_class("GraphDef").FromString(graph))
     (spec,) = outputs.values()
     node: Any = nodes.get(node_name(spec.name))
-    while node is not None and node.op in {"Identity", "Reshape"}:
+    while node is not None and node.op in _SAME_VALUES:
         node = nodes.get(node_name(node.input[0]))
-    return node is not None and node.op == "Softmax"
+    return _ACTIVATIONS.get(node.op) if node is not None else None

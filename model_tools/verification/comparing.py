@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from vision.detections import Box, Detection
 
 MATCH_IOU = 0.5
+_NEXT_TO_THRESHOLD = 0.05
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,8 @@ def agreement(
 ) -> Agreement:
     """Compare two runs over the same pictures.
 
-    A classifier agrees if its best label does. A detection at or above `threshold` in either run
+    A classifier agrees if its best label does; one with a single label, if its score is on the
+    same side of the threshold. A detection at or above `threshold` in either run
     agrees if the other run has its label there (IoU at least 0.5) above half the threshold, so that
     a score next to the threshold is not a difference.
     """
@@ -60,6 +62,8 @@ def _pairs(
 ) -> tuple[list[tuple[Detection, Detection]], int]:
     """Return what agrees, and how many answers there are to agree on."""
     if any(one.box is None for one in (*first, *second)):
+        if len(second) == 1:
+            return _single(first[0] if first else None, second[0], threshold)
         agree = bool(first and second) and first[0].label == second[0].label
         return ([(first[0], second[0])] if agree else []), 1
     pairs = []
@@ -72,6 +76,17 @@ def _pairs(
             elif left is first:
                 pairs.append((one, other))
     return pairs, len(pairs) + missed
+
+
+def _single(
+    wanted: Detection | None, found: Detection, threshold: float
+) -> tuple[list[tuple[Detection, Detection]], int]:
+    """Compare the one score of a classifier with one label: above the threshold or below it."""
+    if wanted is None or wanted.label != found.label:
+        return [], int(found.score >= threshold)
+    same_side = (wanted.score >= threshold) == (found.score >= threshold)
+    agree = same_side or abs(wanted.score - found.score) <= _NEXT_TO_THRESHOLD
+    return ([(wanted, found)] if agree else []), 1
 
 
 def _match(one: Detection, others: list[Detection]) -> Detection | None:

@@ -21,6 +21,7 @@ from model_tools.verification.expected import Expected
 from vision.artifact import Artifact
 from vision.detections import Detection
 from vision.engine import open_engine
+from vision.errors import ArtifactError
 from vision.manifest import InputSpec
 from vision.preprocessing import prepare
 
@@ -41,6 +42,7 @@ class VerifyRequest:
     choice: Choice = Choice()  # noqa: RUF009 - frozen, too
     # What is known to be on pictures, by file name.
     expected: Expected | None = None
+    # Of OpenVINO; none: TensorFlow alone runs the artifact.
     precisions: tuple[str, ...] = ("f32",)
 
 
@@ -92,7 +94,7 @@ def _verify(request: VerifyRequest) -> Verification:
         threshold = artifact.manifest.threshold if request.pictures else 0.0
         runs = {"tensorflow": _run(artifact, pictures, "tensorflow")}
         for precision in request.precisions:
-            runs[f"openvino {precision}"] = _run(artifact, pictures, "openvino", precision)
+            runs[f"openvino {precision}"] = _openvino(artifact, pictures, precision)
         comparisons = [
             Comparison(
                 f"{title} and tensorflow", agreement(names, runs["tensorflow"], run, threshold)
@@ -133,6 +135,16 @@ def _run(
 ) -> list[list[Detection]]:
     loaded = open_engine(engine, artifact, precision=precision)
     return [loaded.infer(picture) for picture in pictures]
+
+
+def _openvino(artifact: Artifact, pictures: list[Picture], precision: str) -> list[list[Detection]]:
+    try:
+        return _run(artifact, pictures, "openvino", precision)
+    except ArtifactError as error:
+        raise ArtifactError(
+            f"{error}; --engine tensorflow verifies without OpenVINO, and cameras run it with "
+            'engine = "tensorflow" below [inference] in the environment file'
+        ) from None
 
 
 def _source(

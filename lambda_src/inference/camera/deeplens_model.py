@@ -48,6 +48,8 @@ class DeepLensEngine:
         self._labels = artifact.labels
         self._width_px, self._height_px = _input_size(manifest)
         self._kind = _CLASSIFICATION if manifest.task == IMAGE_CLASSIFICATION else _SSD
+        if self._kind == _CLASSIFICATION:
+            _require_probabilities(artifact)
         path = _optimized(artifact)
         try:
             self._model = awscam.Model(str(path), {"GPU": int(on_gpu)})
@@ -83,6 +85,18 @@ class DeepLensEngine:
 
 def _share(pixels: float, side_px: int) -> float:
     return min(1.0, max(0.0, float(pixels) / side_px))
+
+
+def _require_probabilities(artifact: Artifact) -> None:
+    """Refuse scores that the device's library would publish as they are."""
+    scores = artifact.manifest.outputs["scores"]
+    one_of_two = scores.shape[-1] == 1 and len(artifact.labels) > 1
+    if scores.activation not in {"softmax", "sigmoid"} or one_of_two:
+        given = "one score of two labels" if one_of_two else "logits"
+        raise ArtifactError(
+            f"{artifact.manifest.name} gives {given}; engine 'awscam' reads one probability for "
+            "each label: take 'openvino' or 'tensorflow'"
+        )
 
 
 def _input_size(manifest: Manifest) -> tuple[int, int]:

@@ -6,9 +6,14 @@ import numpy as np
 import numpy.typing as npt
 
 from vision.detections import Box, Detection
+from vision.errors import ScoresError
 from vision.runtimes import Arrays
 
 Labels = dict[int, str]
+
+# What rounding may add to a probability, and to the sum of a softmax in bfloat16.
+_SLACK, _SUM_SLACK = 1e-3, 0.05
+_TWO = 2
 
 
 def detections(answer: Arrays, labels: Labels) -> list[Detection]:
@@ -28,13 +33,46 @@ def detections(answer: Arrays, labels: Labels) -> list[Detection]:
 
 
 def classes(scores: npt.NDArray[Any], activation: str | None, labels: Labels) -> list[Detection]:
-    """Read a classifier's scores, [1, classes], best first; output i has the label i + 1."""
-    values = scores[0].astype(np.float64)
-    if activation == "none":
-        raised = np.exp(values - values.max())
-        values = raised / raised.sum()
+    """Read a classifier's scores of one image, best first; output i has the label i + 1.
+
+    One score with two labels is the probability of the second of them, as in Keras' binary
+    classifiers.
+
+    Args:
+        scores: [1, classes], perhaps with sides of 1 between.
+        activation: the manifest's.
+        labels: names by id, from 1.
+
+    Raises:
+        ScoresError: the values are not what `activation` says.
+    """
+    values = _probabilities(scores[0].reshape(-1).astype(np.float64), activation)
+    if len(values) == 1 and len(labels) == _TWO:
+        values = np.array([1 - values[0], values[0]])
     order = np.argsort(-values, kind="stable")
     return [Detection(_label(labels, int(index) + 1), float(values[index])) for index in order]
+
+
+def _probabilities(values: npt.NDArray[np.float64], activation: str | None) -> Any:
+    if activation == "none":
+        if len(values) == 1:
+            raise ScoresError(
+                "the classifier gives one logit, whose softmax is always 1: package the model "
+                "again with --activation sigmoid-logits"
+            )
+        raised = np.exp(values - values.max())
+        return raised / raised.sum()
+    if activation == "sigmoid-logits":
+        return (1 + np.tanh(values / 2)) / 2
+    total = values.sum()
+    is_share = bool(np.all((values >= -_SLACK) & (values <= 1 + _SLACK)))
+    if not is_share or (activation == "softmax" and abs(total - 1) > _SUM_SLACK):
+        raise ScoresError(
+            f"the classifier gives values from {values.min():.4g} to {values.max():.4g} with the "
+            f"sum {total:.4g}, which is not a {activation}: package the model again with "
+            "--activation logits or sigmoid-logits; values of a regression are not scores"
+        )
+    return np.clip(values, 0, 1)
 
 
 def _label(labels: Labels, identifier: int) -> str:

@@ -19,3 +19,7 @@ class EngineError(VisionError):
 
 class ArtifactError(VisionError):
     """The artifact's bytes are not those that were promised."""
+
+
+class ScoresError(ArtifactError):
+    """A classifier's scores are not what its manifest says."""

@@ -59,7 +59,8 @@ class OutputSpec:
     dtype: str
     # None where the graph decides.
     shape: tuple[int | None, ...]
-    # Of a classifier's scores: softmax, sigmoid, or none for logits.
+    # Of a classifier's scores: softmax or sigmoid if the graph ends in it; none (of a softmax) or
+    # sigmoid-logits if the reader applies it.
     activation: str | None = None
 
 

@@ -53,7 +53,10 @@ class OpenVinoRuntime:
             self.device, self._compiled = _compiled(core, model, devices, settings, threads)
             self._ports = {name: self._compiled.output(name) for name in outputs}
         except RuntimeError as error:
-            raise ArtifactError(f"{graph}: OpenVINO cannot load it: {_in_short(error)}") from None
+            advice = "; the engine 'tensorflow' can" if _unconverted(error) else ""
+            raise ArtifactError(
+                f"{graph}: OpenVINO cannot load it: {_in_short(error)}{advice}"
+            ) from None
         self._request = self._compiled.create_infer_request()
 
     def run(self, feed: Arrays) -> Arrays:
@@ -111,6 +114,13 @@ def _in_word(device: str) -> str:
 
 
 def _in_short(error: Exception) -> str:
-    """Return the last line that says something; the ones before name OpenVINO's own sources."""
+    """Return what names the cause; the lines before name OpenVINO's own sources."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines[-1] if lines else type(error).__name__)[:300]
+    cause = _unconverted(error) or [line for line in lines if "https://" not in line][-1:]
+    return ("; ".join(cause) or type(error).__name__)[:300]
+
+
+def _unconverted(error: Exception) -> list[str]:
+    """Return the lines about operations that OpenVINO does not have."""
+    lines = (line.strip() for line in str(error).splitlines())
+    return [line.removeprefix("-- ") for line in lines if line.startswith("-- ")]

@@ -66,6 +66,26 @@ def test_a_classifier_agrees_by_its_best_label() -> None:
 
 
 @pytest.mark.parametrize(
+    ("wanted", "score", "share"),
+    [
+        ([Detection("smoke", 1.0)], 0.7, 1),
+        ([Detection("smoke", 1.0)], 0.3, 0),
+        ([Detection("smoke", 0.51)], 0.49, 1),
+        ([Detection("clear", 1.0)], 0.3, 1),
+        ([Detection("clear", 1.0)], 0.7, 0),
+        ([], 0.3, 1),
+        ([], 0.7, 0),
+    ],
+)
+def test_a_classifier_with_one_label_agrees_by_its_score(
+    wanted: list[Detection], score: float, share: float
+) -> None:
+    found = agreement(["a"], [wanted], [[Detection("smoke", score)]], 0.5)
+    assert found.share == share
+    assert found.differing == ([] if share else ["a"])
+
+
+@pytest.mark.parametrize(
     "right",
     [
         replace(SPEC, channel_order="BGR"),

@@ -19,7 +19,7 @@ from tests.pinned import pinned_artifact
 from vision import answers
 from vision.artifact import Artifact, open_artifact
 from vision.engine import ENGINES, InferenceEngine, open_engine
-from vision.errors import ArtifactError
+from vision.errors import ArtifactError, ScoresError
 from vision.manifest import InputSpec
 from vision.preprocessing import prepare
 from vision.resizing import tf1_bilinear
@@ -139,6 +139,38 @@ def test_a_classifier_says_its_classes_best_first() -> None:
 def test_logits_become_probabilities() -> None:
     found = answers.classes(np.array([[1000.0, 1000.0]], np.float32), "none", {1: "a", 2: "b"})
     assert [one.score for one in found] == [0.5, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("value", "activation", "positive"),
+    [(0.8, "sigmoid", 0.8), (0.0, "sigmoid-logits", 0.5), (-1000.0, "sigmoid-logits", 0.0)],
+)
+def test_one_score_of_two_labels_is_that_of_the_second(
+    value: float, activation: str, positive: float
+) -> None:
+    labels = {1: "negative", 2: "positive"}
+    for shape in ((1, 1), (1, 1, 1, 1)):
+        scores = np.full(shape, value, np.float32)
+        found = {one.label: one.score for one in answers.classes(scores, activation, labels)}
+        assert found == pytest.approx({"negative": 1 - positive, "positive": positive})
+        (only,) = answers.classes(scores, activation, {1: "smoke"})
+        assert (only.label, only.score) == ("smoke", pytest.approx(positive))
+
+
+@pytest.mark.parametrize(
+    ("values", "activation"),
+    [
+        ([37.0, 2.0], "sigmoid"),
+        ([-0.5, 0.5], "sigmoid"),
+        ([0.9, 0.9], "softmax"),
+        ([0.0, 0.0], "softmax"),
+        ([float("nan"), 0.5], "sigmoid"),
+        ([3.0], "none"),
+    ],
+)
+def test_scores_that_are_none_are_an_error(values: list[float], activation: str) -> None:
+    with pytest.raises(ScoresError, match="package the model again"):
+        answers.classes(np.array([values], np.float32), activation, {1: "a", 2: "b"})
 
 
 PICTURE_INPUT = InputSpec(
