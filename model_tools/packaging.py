@@ -56,7 +56,7 @@ def read_training(file: Path) -> dict[str, Any]:
     try:
         if file.stat().st_size > _LARGEST_TRAINING_BYTES:
             raise SourceError(f"{file} is larger than {_LARGEST_TRAINING_BYTES} bytes")
-        document = json.loads(file.read_text(encoding="utf-8"))
+        document = json.loads(file.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise SourceError(f"{file}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:

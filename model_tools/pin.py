@@ -7,6 +7,8 @@ from pathlib import Path
 import tomlkit
 import tomlkit.exceptions
 
+_BYTE_ORDER_MARK = "\ufeff"
+
 
 class PinError(Exception):
     """The environment file cannot be pinned."""
@@ -22,11 +24,11 @@ def pin_model(file: Path, name: str, digest: str) -> bool:
         PinError: the file is absent, is not TOML, or has no [model].
     """
     try:
-        text = file.read_text(encoding="utf-8")
+        text = read_exactly(file)
         changed = pinned(text, name, digest)
     except FileNotFoundError:
         raise PinError(f"{file}: no such environment file") from None
-    except tomlkit.exceptions.ParseError as error:
+    except (tomlkit.exceptions.ParseError, UnicodeDecodeError) as error:
         raise PinError(f"{file}: not valid TOML: {error}") from None
     except KeyError:
         raise PinError(f"{file}: has no [model] to pin") from None
@@ -35,26 +37,32 @@ def pin_model(file: Path, name: str, digest: str) -> bool:
     return changed != text
 
 
+def read_exactly(file: Path) -> str:
+    """Return a file's text with its line ends and byte order mark, so that an edit keeps them."""
+    return file.read_bytes().decode()
+
+
 def pinned(text: str, name: str, digest: str) -> str:
-    """Return the text of an environment file with another pin, and its comments as they were.
+    """Return the text of an environment file with another pin, and everything else as it was.
 
     Raises:
         tomlkit.exceptions.ParseError: the text is not TOML.
         KeyError: it has no [model].
     """
-    document = tomlkit.parse(text)
+    body = text.removeprefix(_BYTE_ORDER_MARK)
+    document = tomlkit.parse(body)
     model = document["model"]
     wanted = {"name": name, "digest": digest}
     for key, value in wanted.items():
         if model.get(key) != value:
             model[key] = value
-    return tomlkit.dumps(document)
+    return text[: len(text) - len(body)] + tomlkit.dumps(document)
 
 
 def _replace(file: Path, text: str) -> None:
     """Write the whole file or nothing."""
     handle, unfinished = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-    with os.fdopen(handle, "w", encoding="utf-8") as output:
-        output.write(text)
+    with os.fdopen(handle, "wb") as output:
+        output.write(text.encode())
     Path(unfinished).chmod(file.stat().st_mode & 0o777)
     Path(unfinished).replace(file)

@@ -74,7 +74,7 @@ def read_plan(file: Path) -> dict[str, Any]:
         ReviewError: it cannot be read, is of another schema, or was changed.
     """
     try:
-        plan = json.loads(file.read_text(encoding="utf-8"))
+        plan = json.loads(file.read_text(encoding="utf-8-sig"))
         found, said = plan_id(plan), plan["id"]
     except OSError as error:
         raise ReviewError(f"{file}: {error.strerror}; `make plan ENV=…` writes one") from None

@@ -16,7 +16,7 @@ def read_settings(folder: Path) -> dict[str, dict[str, Any]]:
     found = {}
     for file in sorted(folder.glob("*.toml")):
         try:
-            found[file.stem] = tomllib.loads(file.read_text(encoding="utf-8"))
+            found[file.stem] = tomllib.loads(file.read_text(encoding="utf-8-sig"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError):
             continue
     return found

@@ -61,7 +61,7 @@ def challenger_of(environments: dict[str, Environment], champion: str) -> Enviro
 
 def _read(file: Path) -> Environment:
     try:
-        content: dict[str, Any] = tomlkit.parse(file.read_text(encoding="utf-8")).unwrap()
+        content: dict[str, Any] = tomlkit.parse(file.read_text(encoding="utf-8-sig")).unwrap()
     except (tomlkit.exceptions.ParseError, UnicodeDecodeError) as error:
         raise SourceError(f"{file}: not valid TOML: {error}") from None
     name = file.stem

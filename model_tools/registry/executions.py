@@ -133,7 +133,7 @@ def executions_of(codepipeline: Any, pipeline: str) -> list[Execution]:
 
 def _place(delivery: Path) -> _Place:
     try:
-        content = tomllib.loads(delivery.read_text(encoding="utf-8"))
+        content = tomllib.loads(delivery.read_text(encoding="utf-8-sig"))
         return _Place("delivery", content["account"], content["region"])
     except FileNotFoundError:
         raise RegistryError(

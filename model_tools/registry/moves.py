@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model_tools.errors import RegistryError, SourceError
-from model_tools.pin import pin_model, pinned
+from model_tools.pin import pin_model, pinned, read_exactly
 from model_tools.registry.cloud import Cloud
 from model_tools.registry.environments import Environment, choose, read_environments
 from model_tools.registry.history import NAME, Move, append, read_history
@@ -122,7 +122,7 @@ def carry_out(registry: Registry, plan: Plan) -> Move:
         RegistryError: another move runs, or the pin is not what it was when this was planned.
     """
     with _alone(registry.folder):
-        before = plan.target.file.read_text(encoding="utf-8")
+        before = read_exactly(plan.target.file)
         if pinned(before, plan.target.model, plan.target.digest) != before:
             raise RegistryError(
                 f"{plan.target.file}: its pin changed while this was planned; look, and try again"
@@ -131,7 +131,7 @@ def carry_out(registry: Registry, plan: Plan) -> Move:
         try:
             return append(registry.trail, plan.move)
         except BaseException:
-            plan.target.file.write_text(before, encoding="utf-8")
+            plan.target.file.write_bytes(before.encode())
             raise
 
 
@@ -263,7 +263,7 @@ def _plan(  # noqa: PLR0913, PLR0917 - a move has so many parts
     reason: str,
 ) -> Plan:
     check_signed(target, release, models=registry.models)
-    text = target.file.read_text(encoding="utf-8")
+    text = read_exactly(target.file)
     name, digest = release.manifest.name, release.digest
     move = Move(
         at=registry.now(),

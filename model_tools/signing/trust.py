@@ -82,7 +82,7 @@ def read_public_keys(given: Iterable[str], revoked: Iterable[str] = ()) -> Trust
         try:
             file = Path(one)
             keys += (
-                parse_public_keys(file.read_text(encoding="ascii"))
+                parse_public_keys(file.read_text(encoding="utf-8-sig"))
                 if file.is_file()
                 else [base64.b64decode(one, validate=True)]
             )

@@ -19,7 +19,7 @@ def read_expected(file: Path) -> Expected:
         SourceError: the file cannot be read, or has another form.
     """
     try:
-        document = json.loads(file.read_text(encoding="utf-8"))
+        document = json.loads(file.read_text(encoding="utf-8-sig"))
         if isinstance(document, dict):
             return {name: [Detection(_text(label), 1.0)] for name, label in document.items()}
         return {

@@ -90,7 +90,7 @@ def load_delivery(
         ConfigError: it is wrong, or its order is not that of `promoted_from`.
     """
     try:
-        values = tomllib.loads(file.read_text(encoding="utf-8"))
+        values = tomllib.loads(file.read_text(encoding="utf-8-sig"))
         delivery = DeliveryConfig(**values)
     except FileNotFoundError:
         return None

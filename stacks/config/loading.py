@@ -43,7 +43,7 @@ def chosen(environments: Sequence[EnvironmentConfig], name: str | None) -> list[
 def load_environment(file: Path) -> EnvironmentConfig:
     """Read one environment file; raise `ConfigError` listing everything wrong with it."""
     try:
-        values = tomllib.loads(file.read_text(encoding="utf-8"))
+        values = tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         there = sorted(other.stem for other in file.parent.glob("*.toml"))
         known = f"; there are: {', '.join(there)}" if there else ""

@@ -88,7 +88,7 @@ def test_a_password_may_be_on_the_device_instead_of_in_the_recipe(tmp_path: Path
         setting = address.replace("http://", "http://eye@")
         with pytest.raises(SettingsError, match=r"write it into .*camera-password on the device"):
             camera_from(setting, tmp_path)
-        (tmp_path / "camera-password").write_text("s3:/@cret\n")
+        (tmp_path / "camera-password").write_text("\ufeffs3:/@cret\n", encoding="utf-8")
         camera = camera_from(setting, tmp_path)
         assert red(camera) == pytest.approx(50, abs=4)
         camera.close()

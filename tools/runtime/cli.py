@@ -83,14 +83,17 @@ def _built(target: Target, lock: Path, folder: Path, console: Console) -> Built:
 def _pin(file: Path, built: list[Built]) -> None:
     """Write the digests into [runtime], and leave everything else as it is."""
     try:
-        document = tomlkit.parse(file.read_text(encoding="utf-8"))
-    except tomlkit.exceptions.ParseError as error:
+        text = file.read_bytes().decode()
+        body = text.removeprefix("\ufeff")
+        document = tomlkit.parse(body)
+    except (tomlkit.exceptions.ParseError, UnicodeDecodeError) as error:
         raise RuntimeBuildError(f"{file}: not valid TOML: {error}") from None
     section = document.setdefault("runtime", tomlkit.table())
     for one in built:
         section[one.architecture] = one.digest
     changed = file.with_name(f".{file.name}.partial")
-    changed.write_text(tomlkit.dumps(document), encoding="utf-8")
+    mark = text[: len(text) - len(body)]
+    changed.write_bytes(f"{mark}{tomlkit.dumps(document)}".encode())
     changed.replace(file)
 
 

@@ -64,7 +64,7 @@ def load_environments(folder: Path) -> list[Environment]:
 
 def _load_environment(file: Path, sections: dict[str, Settings]) -> Environment:
     try:
-        given = tomllib.loads(file.read_text(encoding="utf-8"))
+        given = tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file}: not valid TOML: {error}") from None
     known = {"account", "region", "promoted_from", "tags", *sections}

@@ -175,7 +175,7 @@ class ReleaseTrust:
     def _trusted(self) -> TrustedKeys:
         if not self._own_keys.is_file():
             return self._settings.keys
-        keys = parse_public_keys(self._own_keys.read_text(encoding="ascii"))
+        keys = parse_public_keys(self._own_keys.read_text(encoding="utf-8-sig"))
         return TrustedKeys.of(keys, self._settings.keys.revoked)
 
     def _statement(self, file: Path, archive: Path, digest: str) -> Statement | None:

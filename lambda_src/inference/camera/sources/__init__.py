@@ -84,7 +84,7 @@ def _with_password(kind: str, where: str, state_directory: Path) -> str:
         return where
     file = state_directory / _PASSWORD_FILE
     try:
-        password = file.read_text(encoding="utf-8").splitlines()[0].strip()
+        password = file.read_text(encoding="utf-8-sig").splitlines()[0].strip()
     except (OSError, ValueError, IndexError):
         raise SettingsError(
             f"DEEPLENS_CAMERA: {parts.hostname} asks {parts.username} for a password; "
