@@ -84,7 +84,8 @@ def _single(
     """Compare the one score of a classifier with one label: above the threshold or below it."""
     if wanted is None or wanted.label != found.label:
         return [], int(found.score >= threshold)
-    same_side = (wanted.score >= threshold) == (found.score >= threshold)
+    # From a threshold of 0 on, every score counts: all of them are on its upper side.
+    same_side = threshold > 0 and (wanted.score >= threshold) == (found.score >= threshold)
     agree = same_side or abs(wanted.score - found.score) <= _NEXT_TO_THRESHOLD
     return ([(wanted, found)] if agree else []), 1
 

@@ -85,6 +85,12 @@ def test_a_classifier_with_one_label_agrees_by_its_score(
     assert found.differing == ([] if share else ["a"])
 
 
+def test_every_score_of_one_label_counts_without_a_threshold() -> None:
+    first = [[Detection("smoke", 0.9)]]
+    assert agreement(["a"], first, [[Detection("smoke", 0.88)]], 0).share == 1
+    assert agreement(["a"], first, [[Detection("smoke", 0.2)]], 0).share == 0
+
+
 @pytest.mark.parametrize(
     "right",
     [
