@@ -69,3 +69,10 @@ def test_each_issue_form_follows_the_rules_of_github(form: Path) -> None:
         assert field.keys() <= {"type", "id", "attributes", "validations"}
         options = field["attributes"].get("options", [])
         assert bool(options) == (field["type"] in {"dropdown", "checkboxes"})
+
+
+def test_each_make_target_that_is_named_exists() -> None:
+    makefile = text("Makefile")
+    named = set(re.findall(r"`make ([a-z-]+)", text("CONTRIBUTING.md")))
+    assert {"check", "test", "test-fast"} <= named
+    assert [name for name in named if not re.search(rf"^{name}:", makefile, re.MULTILINE)] == []
