@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 REQUIREMENTS = Path(__file__).resolve().parent.parent / "requirements"
+OVERRIDES = Path(__file__).with_name("lock_overrides.txt")
 
 
 def main() -> int:
@@ -36,6 +37,7 @@ def _lock(source: Path, locked: set[Path]) -> None:
             "--no-emit-index-url",
             "--no-header",
             "--python-version=3.11",
+            f"--overrides={OVERRIDES}",
             source.name,
             f"--output-file={source.stem}.txt",
         ],

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,11 @@ def bench(
 
     if plot is not None and plot.suffix.lower() not in {".png", ".svg"}:
         raise click.BadParameter(f"{plot}: expected .png or .svg", param_hint="--plot")
+    if plot is not None and find_spec("matplotlib") is None:
+        raise click.UsageError(
+            "--plot needs matplotlib, which is not installed: `make setup-development` installs it "
+            "in a checkout, `pip install matplotlib` elsewhere"
+        )
     files = picture_files(pictures)
     with progress_of("measuring", rounds, "round") as progress:
         found = benchmark.bench(

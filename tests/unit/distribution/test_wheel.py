@@ -33,12 +33,15 @@ PACKAGES = {
     "deeplens_project": "lambda_src/custom_resources",
 }  # fmt: skip
 # The extra that a part needs in addition to the dependencies; all others need none.
-EXTRAS = {"camera": "camera", "local_aws": "emulator", "stacks": "cdk"}
+EXTRAS = {
+    "camera": "camera", "local_aws": "emulator", "stacks": "cdk",
+    "model_tools/benchmark/plot.py": "plot",
+}  # fmt: skip
 NO_EXTRA = ("stacks/__init__.py", "stacks/config/")
 # Only devices have these: Greengrass' SDK for Lambda functions, the software of an AWS DeepLens.
 OF_DEVICES = {"greengrasssdk", "awscam"}
 NOT_INSTALLED_HERE = {"ministack": "ministack", "hypercorn": "hypercorn"}
-LOCKS = ("project", "device", "local-aws")
+LOCKS = ("project", "development", "device", "local-aws")
 
 
 @dataclass(frozen=True)
@@ -140,7 +143,9 @@ def test_every_import_is_of_a_declared_dependency(wheel: Wheel) -> None:
     undeclared = set()
     for source in wheel.sources():
         path = source.relative_to(wheel.folder).as_posix()
-        extra = "" if path.startswith(NO_EXTRA) else EXTRAS.get(path.split("/")[0], "")
+        extra = EXTRAS.get(path) or EXTRAS.get(path.split("/")[0], "")
+        if path.startswith(NO_EXTRA):
+            extra = ""
         for name in imported(source):
             if not distributions(name) & declared(wheel, extra):
                 undeclared.add((path, name))
