@@ -63,6 +63,7 @@ class IpcServer:
         self._components: dict[str, str] = {}
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
+        self._is_stopping = False
 
     async def start(self, socket: Path) -> None:
         """Listen."""
@@ -70,6 +71,7 @@ class IpcServer:
 
     async def stop(self) -> None:
         """Stop listening, and end every connection."""
+        self._is_stopping = True
         if self._server:
             self._server.close()
         for connection in self._connections:
@@ -85,9 +87,15 @@ class IpcServer:
         return token in self._components
 
     def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._is_stopping:
+            # It was accepted just before the end.
+            writer.close()
+            return
         connection = asyncio.create_task(self._serve(reader, writer))
         self._connections.add(connection)
         connection.add_done_callback(self._connections.discard)
+        # A task that is cancelled before its first step does not close anything itself.
+        connection.add_done_callback(lambda _: writer.close())
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         component: str | None = None

@@ -98,7 +98,7 @@ class JournallingSpool(Spool):
 class KillablePublisher:
     """Greengrass' IPC; the process may end just before a message is handed on.
 
-    Messages whose acknowledgement did not come are journalled: each may arrive twice.
+    Messages that were sent and not acknowledged are journalled: each may arrive twice.
     """
 
     def __init__(self, publisher: ResultPublisher, killer: Killer, unanswered: Journal) -> None:
@@ -113,8 +113,9 @@ class KillablePublisher:
         self._killer.reach("before it is handed on")
         try:
             self._publisher.publish(topic, payload)
-        except PublishError:
-            self._unanswered.write(json.loads(payload)["id"])
+        except PublishError as error:
+            if "cannot be reached" not in str(error):
+                self._unanswered.write(json.loads(payload)["id"])
             raise
 
 
