@@ -6,6 +6,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.cost import CostGuard
+from tests.pinned import pinned_artifact
 
 # A busy machine must not fail a property: speed is what benchmarks are for.
 settings.register_profile("project", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -16,5 +17,6 @@ multiprocessing.set_forkserver_preload(["tensorflow"])
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let the cost of each test be checked."""
+    """Check the cost of each test; git answers once, before that."""
+    pinned_artifact()
     config.pluginmanager.register(CostGuard(), "cost-guard")

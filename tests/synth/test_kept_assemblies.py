@@ -87,6 +87,7 @@ CHANGES = {
 }
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
 def test_a_changed_input_is_another_synthesis(
     checkout: Path, tmp_path: Path, change: Callable[[Path], None]

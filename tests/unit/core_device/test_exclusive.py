@@ -10,6 +10,8 @@ from local_aws.core_device.errors import CoreDeviceError, NotProvisioned
 from local_aws.core_device.exclusive import exclusive, running_process
 from local_aws.core_device.layout import Identity, Layout
 
+pytestmark = pytest.mark.process
+
 _HOLDER = """
 import sys
 from local_aws.core_device.exclusive import exclusive

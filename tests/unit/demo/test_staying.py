@@ -17,6 +17,8 @@ from demo.embedded import Endpoint
 from demo.processes import CommandFailed
 from tests.terminal import OnTerminal
 
+pytestmark = pytest.mark.process
+
 # What identifies the emulator's process is its command line.
 _SLEEPER = [sys.executable, "-c", "import time; 'local_aws'; time.sleep(600)"]
 

@@ -63,6 +63,7 @@ def test_a_duration_is_an_estimate(seconds: float, text: str) -> None:
     assert duration(seconds) == text
 
 
+@pytest.mark.process
 def test_a_log_gets_one_line_per_phase_and_the_file_the_newest(tmp_path: Path) -> None:
     file = tmp_path / "progress"
     result = subprocess.run(
@@ -77,6 +78,7 @@ def test_a_log_gets_one_line_per_phase_and_the_file_the_newest(tmp_path: Path) -
     assert file.read_text(encoding="utf-8") == "packaging"
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("no_color", ["", "1"])
 def test_a_terminal_gets_a_bar_as_wide_as_it_is(no_color: str) -> None:
     ours, theirs = pty.openpty()
@@ -95,6 +97,7 @@ def test_a_terminal_gets_a_bar_as_wide_as_it_is(no_color: str) -> None:
     assert (colored is None) == bool(no_color)
 
 
+@pytest.mark.process
 def test_tensorflow_is_loaded_without_its_first_messages_unless_it_fails() -> None:
     script = (
         "import os, sys\n"

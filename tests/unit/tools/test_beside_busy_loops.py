@@ -11,6 +11,8 @@ import pytest
 from local_aws.processes import descendants, is_alive
 from tests.waiting import eventually
 
+pytestmark = pytest.mark.process
+
 ROOT = Path(__file__).parents[3]
 TOOL = [sys.executable, "-m", "tools.beside_busy_loops", "--loops", "2"]
 

@@ -4,8 +4,12 @@ import re
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from tests.pinned import ROOT, pinned_artifact
 from vision.artifact import sha256_of
+
+pytestmark = pytest.mark.process
 
 
 def production(root: Path, digest: str) -> None:
