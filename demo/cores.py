@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 # Its ports are new at each start, and a camera keeps those that it was started with.
 EMULATOR_ENDED = (
-    f"the emulator has ended (its log: {LOGS / 'local-aws.log'} or .local/aws/server.log); "
+    "the emulator has ended (see .local/logs/local-aws.log or .local/aws/server.log); "
     "`make local-up` starts it; then start the cameras again"
 )
 _JOIN_SECONDS = 120.0
