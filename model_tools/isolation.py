@@ -6,13 +6,16 @@ take all memory. The rules of `model_tools.graphs.rules` come first; this is the
 
 import multiprocessing
 import os
+import re
 import resource
 import signal
 import tempfile
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,17 +26,38 @@ Result = TypeVar("Result")
 
 _MIB = 1 << 20
 _END_SECONDS = 5.0
+_WATCH_SECONDS = 0.2
+# The soft limit ends the process with SIGXCPU, which names the cause; the hard one with SIGKILL.
+_GRACE_SECONDS = 5
+_MEMORY_VARIABLE = "MODEL_TOOLS_MEMORY_MIB"
+_CRASHES = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGTRAP}
+# A crash with so much of the memory in use is for lack of memory.
+_NEARLY_FULL = 0.75
+_OUT_OF_MEMORY = re.compile(
+    r"bad_alloc|MemoryError|out of memory|cannot allocate memory|unable to allocate|"
+    r"OOM when allocating|memory allocation .*failed",
+    re.IGNORECASE,
+)
+
+
+def _default_memory_mib() -> int:
+    given = os.environ.get(_MEMORY_VARIABLE, "")
+    return int(given) if given.isdecimal() and int(given) else 12 * 1024
 
 
 @dataclass(frozen=True)
 class Limits:
     """What the process may take."""
 
-    seconds: int = 900
-    # Of private memory: heap, stacks, anonymous mappings (RLIMIT_DATA).
-    memory_mib: int = 12 * 1024
+    # Of processor time, all threads together (RLIMIT_CPU): a busy machine does not change it.
+    seconds: int = 3600
+    # Of private memory: heap, stacks, anonymous mappings (RLIMIT_DATA), besides what it starts
+    # with.
+    memory_mib: int = field(default_factory=_default_memory_mib)
     # Of any one file that it writes.
     file_mib: int = 4 * 1024
+    # Of time on the clock: a guard against a process that waits and computes nothing.
+    wall_seconds: int = 7200
 
 
 def isolated(
@@ -52,6 +76,7 @@ def isolated(
     # Who asks for many of them may have TensorFlow loaded once, in the server.
     context = multiprocessing.get_context("forkserver")
     receiver, sender = context.Pipe(duplex=False)
+    watched = _Watched()
     with tempfile.NamedTemporaryFile(prefix="model-tools-") as said:
         process = context.Process(
             target=_run,
@@ -61,13 +86,14 @@ def isolated(
         process.start()
         sender.close()
         try:
-            if not receiver.poll(chosen.seconds):
-                raise IsolationError(f"it took over {chosen.seconds} s and was ended")
+            _watch(receiver, process, chosen, watched)
             succeeded, answer = receiver.recv()
         except EOFError:
             process.join(_END_SECONDS)
-            last_line = said.read().decode("utf-8", "replace").strip().rpartition("\n")[2]
-            raise IsolationError(_last_words(process.exitcode, chosen, last_line)) from None
+            text = said.read().decode("utf-8", "replace").strip()
+            raise IsolationError(
+                _last_words(process.exitcode, chosen, watched.peak_mib, text)
+            ) from None
         finally:
             receiver.close()
             process.kill()
@@ -75,6 +101,35 @@ def isolated(
     if succeeded:
         return answer  # type: ignore[no-any-return]
     raise answer
+
+
+@dataclass
+class _Watched:
+    """What a living process was seen to use."""
+
+    # Of private memory, besides what it started with.
+    peak_mib: int = 0
+
+
+def _watch(receiver: Connection, process: BaseProcess, limits: Limits, watched: _Watched) -> None:
+    """Wait until the process has answered or ended.
+
+    Raises:
+        IsolationError: it does neither.
+    """
+    first_mib: int | None = None
+    ends_at = time.monotonic() + limits.wall_seconds
+    while not receiver.poll(_WATCH_SECONDS):
+        mib = _data_bytes(process.pid) // _MIB
+        if first_mib is None:
+            first_mib = mib
+        watched.peak_mib = max(watched.peak_mib, mib - first_mib)
+        if time.monotonic() > ends_at:
+            raise IsolationError(
+                f"it did not end within {limits.wall_seconds} s although it used only "
+                f"{_cpu_seconds(process.pid):.0f} s of the {limits.seconds} s of processor time "
+                "that it may use: the machine is busy; try again when it is not"
+            )
 
 
 def _run(
@@ -87,29 +142,74 @@ def _run(
     with Path(said).open("wb", buffering=0) as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
-    for kind, most in (
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_CPU, limits.seconds * 4),
-        (resource.RLIMIT_DATA, limits.memory_mib * _MIB),
-        (resource.RLIMIT_FSIZE, limits.file_mib * _MIB),
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    seconds = int(used.ru_utime + used.ru_stime) + limits.seconds
+    # A process that starts from a server with TensorFlow loaded has over 400 MiB already. A limit
+    # below that makes every allocation fail, and libraries crash on it.
+    memory = _data_bytes(os.getpid()) + limits.memory_mib * _MIB
+    for kind, soft, hard in (
+        (resource.RLIMIT_CORE, 0, 0),
+        (resource.RLIMIT_CPU, seconds, seconds + _GRACE_SECONDS),
+        (resource.RLIMIT_DATA, memory, memory),
+        (resource.RLIMIT_FSIZE, limits.file_mib * _MIB, limits.file_mib * _MIB),
     ):
-        resource.setrlimit(kind, (most, most))
+        resource.setrlimit(kind, (soft, hard))
     try:
         answer = (True, work())
     except (ModelToolsError, VisionError) as error:
         answer = (False, error)
     except MemoryError:
-        answer = (False, IsolationError(f"it needs over {limits.memory_mib} MiB of memory"))
+        answer = (False, IsolationError(_needs_memory(limits)))
     sender.send(answer)
     sender.close()
 
 
-def _last_words(exit_code: int | None, limits: Limits, last_line: str) -> str:
-    said = f"; it said: {last_line[:300]}" if last_line else ""
-    if exit_code is not None and exit_code < 0:
-        name = signal.Signals(-exit_code).name
+def _data_bytes(pid: int | None) -> int:
+    """Return the private memory of a process as RLIMIT_DATA counts it; 0 where it is unknown."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+    except OSError:
+        return 0
+    found = re.search(r"^VmData:\s+(\d+) kB$", status, re.MULTILINE)
+    return int(found[1]) << 10 if found else 0
+
+
+def _cpu_seconds(pid: int | None) -> float:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+    except OSError:
+        return 0.0
+    # After the name, which may contain spaces: state, ten more fields, utime, stime.
+    fields = stat.rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _last_words(exit_code: int | None, limits: Limits, peak_mib: int, text: str) -> str:
+    is_signal = exit_code is not None and exit_code < 0
+    number = signal.Signals(-exit_code) if is_signal and exit_code else None
+    if number is signal.SIGXCPU:
+        return f"it used over {limits.seconds} s of processor time and was ended"
+    is_full = number in _CRASHES and peak_mib > _NEARLY_FULL * limits.memory_mib
+    if is_full or _OUT_OF_MEMORY.search(text):
+        return _needs_memory(limits, peak_mib)
+    if number is signal.SIGKILL:
         return (
-            f"what reads this model was ended by {name}; the limits are "
-            f"{limits.memory_mib} MiB and {limits.seconds} s{said}"
+            f"it was ended from outside (SIGKILL) while it used {peak_mib} MiB: Linux does so when "
+            "the machine has no memory left"
+        )
+    last_line = text.rpartition("\n")[2]
+    said = f"; it said: {last_line[:300]}" if last_line else ""
+    if number is not None:
+        return (
+            f"what reads this model was ended by {number.name}; the limits are "
+            f"{limits.memory_mib} MiB and {limits.seconds} s of processor time{said}"
         )
     return f"the process ended with exit code {exit_code}{said}"
+
+
+def _needs_memory(limits: Limits, peak_mib: int = 0) -> str:
+    held = f"; it held {peak_mib} MiB when it asked for more" if peak_mib else ""
+    return (
+        f"it needs over {limits.memory_mib} MiB of memory, the limit{held} "
+        f"({_MEMORY_VARIABLE}={2 * limits.memory_mib} allows more)"
+    )

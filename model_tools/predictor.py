@@ -25,6 +25,7 @@ from model_tools.sources.checks import check_files
 from model_tools.sources.files import Kind, ModelFiles, find_model
 from model_tools.sources.selection import Choice, signed
 from model_tools.sources.tensors import Arrays, TensorSpec
+from model_tools.sources.trimming import loadable
 from vision.engine import CutDetector
 from vision.manifest import DETECTION_OUTPUTS, cut_spec
 from vision.runtimes import OPENVINO, open_runtime
@@ -186,9 +187,10 @@ class _Plain:
                     tf.import_graph_def(checked.graph, name="")
                     names = checked.inputs, checked.outputs
                 else:
-                    meta = v1.saved_model.loader.load(
-                        self._session, list(choice.tags), str(files.path)
-                    )
+                    with loadable(files.path) as folder:
+                        meta = v1.saved_model.loader.load(
+                            self._session, list(choice.tags), str(folder)
+                        )
                     names = (
                         (checked.inputs, checked.outputs)
                         if checked

@@ -70,15 +70,22 @@ def check_ops(graph: Any, outputs: Iterable[str], allowed: frozenset[str] = ALLO
     nodes = nodes_by_name(graph)
     reached = [nodes[name] for name in needed_by(graph, outputs)]
     functions = {function.signature.name: function for function in graph.library.function}
-    called = _calls_of(reached, functions)
-    waiting = list(called)
-    while waiting:
-        name = waiting.pop()
+    for name in called_functions(reached, functions):
         reached.extend(functions[name].node_def)
-        found = _calls_of(functions[name].node_def, functions) - called
+    refuse_ops((node for node in reached if node.op not in functions), allowed)
+
+
+def called_functions(
+    nodes: Iterable[Any], functions: dict[str, Any], *, nested: bool = True
+) -> set[str]:
+    """Return the names of the functions that nodes call, and that those call if `nested`."""
+    called = _calls_of(nodes, functions)
+    waiting = list(called) if nested else []
+    while waiting:
+        found = _calls_of(functions[waiting.pop()].node_def, functions) - called
         called |= found
         waiting.extend(found)
-    refuse_ops((node for node in reached if node.op not in functions), allowed)
+    return called
 
 
 def refuse_ops(nodes: Iterable[Any], allowed: frozenset[str] = ALLOWED_OPS) -> None:

@@ -12,6 +12,7 @@ from model_tools.errors import ModelToolsError, ServingError
 from model_tools.serving.answers import RequestError
 from model_tools.serving.signatures import Servable
 from model_tools.sources.tensors import Arrays
+from model_tools.sources.trimming import loadable
 from vision.errors import VisionError
 
 TENSORFLOW, OPENVINO = "tensorflow", "openvino"
@@ -54,7 +55,8 @@ class _TensorFlow:
         }
         self._op_error = tf.errors.OpError
         try:
-            self._model = tf.saved_model.load(str(servable.folder), tags=["serve"])
+            with loadable(servable.folder) as folder:
+                self._model = tf.saved_model.load(str(folder), tags=["serve"])
         except Exception as error:  # noqa: BLE001 - broken files make TensorFlow raise anything
             said = _first_line(error)
             raise ServingError(f"{servable.folder} cannot be loaded: {said}") from None

@@ -6,7 +6,6 @@ from typing import Any
 
 from model_tools.errors import IsolationError, RefusedError, SourceError
 from model_tools.graphs.allowed_ops import LOADING_OPS
-from model_tools.graphs.names import node_name
 from model_tools.graphs.reach import subgraph
 from model_tools.graphs.rules import check_ops, check_structure
 from model_tools.graphs.scalars import set_scalars
@@ -14,12 +13,18 @@ from model_tools.isolation import Limits, isolated
 from model_tools.sources.archives import check_zip
 from model_tools.sources.files import Kind, ModelFiles, read_message
 from model_tools.sources.keras_config import check_keras_config, check_layout
-from model_tools.sources.selection import Choice, Names, inferred, named, require, signed
+from model_tools.sources.selection import (
+    Choice,
+    Names,
+    chosen_keys,
+    inferred,
+    named,
+    require,
+    signed,
+)
+from model_tools.sources.trimming import INIT_SIGNATURE, run_on_load, trim
 
 VARIABLES = frozenset({"Variable", "VariableV2", "VarHandleOp"})
-
-_INITIALIZERS = ("saved_model_main_op", "legacy_init_op", "saved_model_init_op")
-_INIT_SIGNATURE = "__saved_model_init_op"
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,9 @@ def check_files(files: ModelFiles, choice: Choice) -> CheckedGraph | None:
         return _frozen(files, choice)
     _no_names(choice, files.kind.value)
     if files.kind is Kind.SAVED_MODEL_2:
-        check_every_signature(files, choice)
+        meta = check_every_signature(files, choice)
+        _, outputs = signed(choice, dict(meta.signature_def))
+        chosen_keys(choice.outputs, list(outputs))
         return None
     if files.kind is Kind.KERAS:
         check_zip(files.path)
@@ -70,10 +77,11 @@ def check_every_signature(files: ModelFiles, choice: Choice) -> Any:
     """
     meta = _tagged(files, choice)
     check_structure(meta.graph_def)
+    trim(meta, run_on_load(meta))
     for key, signature in meta.signature_def.items():
-        if key != _INIT_SIGNATURE:
+        if key != INIT_SIGNATURE:
             check_ops(meta.graph_def, [info.name for info in signature.outputs.values()])
-    check_ops(meta.graph_def, _run_on_load(meta), LOADING_OPS)
+    check_ops(meta.graph_def, run_on_load(meta), LOADING_OPS)
     if files.kind is Kind.SAVED_MODEL_2 or any(
         node.op in VARIABLES for node in meta.graph_def.node
     ):
@@ -84,7 +92,13 @@ def check_every_signature(files: ModelFiles, choice: Choice) -> Any:
 def _keras_limits(file: Path) -> Limits:
     # The weights of a .keras file are read whole.
     mib = file.stat().st_size >> 20
-    return Limits(seconds=4 + mib // 50, memory_mib=384 + 2 * mib, file_mib=1)
+    seconds = 4 + mib // 50
+    return Limits(
+        seconds=seconds,
+        memory_mib=384 + 2 * mib,
+        file_mib=1,
+        wall_seconds=600 + 20 * seconds,
+    )
 
 
 def _keras(file: Path) -> None:
@@ -96,7 +110,7 @@ def _saved_model_1(files: ModelFiles, choice: Choice) -> CheckedGraph:
     meta = _tagged(files, choice)
     check_structure(meta.graph_def)
     checked = _checked(choice, meta.graph_def, dict(meta.signature_def))
-    check_ops(meta.graph_def, _run_on_load(meta), LOADING_OPS)
+    check_ops(meta.graph_def, run_on_load(meta), LOADING_OPS)
     if any(node.op in VARIABLES for node in meta.graph_def.node):
         _require_weights(files)
     return checked
@@ -164,18 +178,6 @@ def _tagged(files: ModelFiles, choice: Choice) -> Any:
     )
 
 
-def _run_on_load(meta: Any) -> list[str]:
-    """Return the nodes that TensorFlow's loader runs by itself."""
-    nodes = {node.name for node in meta.graph_def.node}
-    names = [meta.saver_def.restore_op_name] if meta.saver_def.restore_op_name else []
-    for key in _INITIALIZERS:
-        if key in meta.collection_def:
-            names += meta.collection_def[key].node_list.value
-    if _INIT_SIGNATURE in meta.signature_def:
-        names += [info.name for info in meta.signature_def[_INIT_SIGNATURE].outputs.values()]
-    return [name for name in names if node_name(name) in nodes]
-
-
 def _require_weights(files: ModelFiles) -> None:
     index = files.path / "variables" / "variables.index"
     if not index.is_file() or not any(index.parent.glob("variables.data-*")):
@@ -186,8 +188,8 @@ def _require_weights(files: ModelFiles) -> None:
 
 
 def _no_names(choice: Choice, what: str) -> None:
-    if choice.inputs or choice.outputs or choice.constants:
+    if choice.inputs or choice.constants:
         raise SourceError(
-            f"--input, --output and --set name nodes of a graph; a {what} names its own: "
-            "leave them out"
+            f"--input and --set name nodes of a graph; a {what} names its own inputs: leave them "
+            "out (--output takes the keys of its outputs)"
         )

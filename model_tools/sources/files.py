@@ -15,7 +15,7 @@ from model_tools.sources.archives import unpack_tar
 
 LARGEST_GRAPH_BYTES = (1 << 31) - 1
 
-_SAVED_MODEL = "saved_model.pb"
+SAVED_MODEL_NAME = "saved_model.pb"
 _SEARCH_DEPTH = 4
 _CHECKPOINT_FILE = re.compile(r"\.(index|meta|data-[0-9]+-of-[0-9]+)$")
 _CHECKPOINT_LINE = re.compile(r'^model_checkpoint_path: "([^"\n]+)"$', re.MULTILINE)
@@ -78,7 +78,7 @@ def find_model(source: Path, workspace: Path, checkpoint: Path | None = None) ->
 
 
 def _in_file(source: Path, checkpoint: Path | None) -> ModelFiles:
-    if source.name.lower() == _SAVED_MODEL:
+    if source.name.lower() == SAVED_MODEL_NAME:
         return _saved_model(source.parent)
     suffix = source.suffix.lower()
     if suffix == ".pbtxt" and checkpoint is not None:
@@ -109,9 +109,11 @@ def read_message(file: Path, name: str) -> Any:
 
 
 def _in_folder(folder: Path) -> ModelFiles:
-    if (folder / _SAVED_MODEL).is_file():
+    if (folder / SAVED_MODEL_NAME).is_file():
         return _saved_model(folder)
-    patterns = ["/".join(["*"] * depth + [_SAVED_MODEL]) for depth in range(1, _SEARCH_DEPTH + 1)]
+    patterns = [
+        "/".join(["*"] * depth + [SAVED_MODEL_NAME]) for depth in range(1, _SEARCH_DEPTH + 1)
+    ]
     found = sorted(file.parent for pattern in patterns for file in folder.glob(pattern))
     if found:
         return _saved_model(_newest(folder, found))
@@ -140,9 +142,9 @@ def _newest(folder: Path, found: list[Path]) -> Path:
 
 
 def _saved_model(folder: Path) -> ModelFiles:
-    saved = read_message(folder / _SAVED_MODEL, "SavedModel")
+    saved = read_message(folder / SAVED_MODEL_NAME, "SavedModel")
     if not saved.meta_graphs:
-        raise SourceError(f"{folder / _SAVED_MODEL} holds no graph")
+        raise SourceError(f"{folder / SAVED_MODEL_NAME} holds no graph")
     has_objects = any(meta.HasField("object_graph_def") for meta in saved.meta_graphs)
     return ModelFiles(Kind.SAVED_MODEL_2 if has_objects else Kind.SAVED_MODEL_1, folder)
 

@@ -2,6 +2,7 @@
 
 import gc
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,11 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 
 from model_tools.errors import SourceError
 from model_tools.sources.files import ModelFiles
-from model_tools.sources.selection import Choice, chosen_signature
+from model_tools.sources.keras_2 import way_round
+from model_tools.sources.keras_config import read_config, usable_file
+from model_tools.sources.selection import Choice, chosen_keys, chosen_signature
 from model_tools.sources.tensors import Arrays, LoadedModel, TensorSpec
+from model_tools.sources.trimming import loadable
 
 
 def load_saved_model(files: ModelFiles, choice: Choice) -> LoadedModel:
@@ -21,30 +25,64 @@ def load_saved_model(files: ModelFiles, choice: Choice) -> LoadedModel:
         SourceError, AmbiguousError: it cannot be loaded; a signature must be chosen.
     """
     try:
-        loaded = tf.saved_model.load(str(files.path), tags=list(choice.tags))
+        with loadable(files.path) as folder:
+            loaded = tf.saved_model.load(str(folder), tags=list(choice.tags))
     except (OSError, ValueError, RuntimeError, AttributeError, tf.errors.OpError) as error:
         raise SourceError(f"{files.path} cannot be loaded: {_first_line(error)}") from None
     key = chosen_signature(choice.signature, sorted(loaded.signatures))
-    return _loaded(loaded.signatures[key], keep=loaded)
+    model = _loaded(loaded.signatures[key], keep=loaded)
+    chosen = chosen_keys(choice.outputs, list(model.outputs))
+    outputs = {alias: model.outputs[key] for alias, key in chosen.items()}
+
+    def run(arrays: Arrays) -> Arrays:
+        answer = model.run(arrays)
+        return {alias: answer[key] for alias, key in chosen.items()}
+
+    return replace(model, outputs=outputs, run=run)
 
 
-def load_keras(files: ModelFiles) -> LoadedModel:
+def load_keras(files: ModelFiles, choice: Choice) -> LoadedModel:
     """Load a .keras or .h5 file that was checked, as it predicts (training=False).
 
     Raises:
-        SourceError: it cannot be loaded.
+        SourceError: it cannot be loaded, or has no such output.
+        RefusedError: it breaks a rule.
     """
     import keras  # noqa: PLC0415 - only these formats need it
 
     try:
-        model = keras.models.load_model(files.path, compile=False, safe_mode=True)
+        with usable_file(files.path) as file:
+            model = keras.models.load_model(file, compile=False, safe_mode=True)
+        return from_keras(model, choice)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise SourceError(f"{files.path} cannot be loaded: {_first_line(error)}") from None
-    return from_keras(model)
+        cause = _keras_cause(error)
+        if read_config(files.path).is_keras_2:
+            raise SourceError(
+                f"{files.path} was saved by Keras 2, and Keras 3 cannot build it: {cause}; "
+                f"{way_round()}"
+            ) from None
+        raise SourceError(
+            f"{files.path} cannot be loaded: {cause}; where it was trained, "
+            "model.save('model.keras') or model.export('folder') writes what can"
+        ) from None
 
 
-def from_keras(model: Any) -> LoadedModel:
-    """Take a Keras model as it is in memory."""
+def from_keras(model: Any, choice: Choice | None = None) -> LoadedModel:
+    """Take a Keras model as it is in memory.
+
+    Raises:
+        SourceError: it was never built, or has no output of a name that was chosen.
+    """
+    import keras  # noqa: PLC0415 - the caller has it already
+
+    if isinstance(model, keras.Sequential):
+        if not model.built:
+            raise SourceError(
+                "the Sequential model has no input shape: begin it with keras.Input((height, "
+                "width, 3)), or call it once, and save it again"
+            )
+        # A Sequential has no names of outputs; the same layers as a functional model have.
+        model = keras.Model(model.inputs, model.outputs)
     specs = [
         tf.TensorSpec(tensor.shape, tensor.dtype, name=_plain(tensor.name))
         for tensor in model.inputs
@@ -53,8 +91,12 @@ def from_keras(model: Any) -> LoadedModel:
 
     @tf.function(input_signature=specs)  # type: ignore[untyped-decorator]
     def predict(*tensors: Any) -> dict[str, Any]:
-        answer = model(list(tensors) if len(tensors) > 1 else tensors[0], training=False)
-        return dict(zip(names, tf.nest.flatten(answer), strict=True))
+        given = tf.nest.pack_sequence_as(model.input, tensors)
+        answer = model(given, training=False)
+        keys = list(map(_plain, sorted(answer))) if isinstance(answer, dict) else names
+        flat = dict(zip(keys, tf.nest.flatten(answer), strict=True))
+        chosen = chosen_keys(choice.outputs if choice else (), list(flat))
+        return {alias: flat[key] for alias, key in chosen.items()}
 
     return _loaded(predict.get_concrete_function(), keep=model)
 
@@ -87,7 +129,12 @@ def _loaded(concrete: Any, keep: Any) -> LoadedModel:
 
     def run(arrays: Arrays) -> Arrays:
         _ = keep  # its variables live as long as this does
-        tensors = {alias: tf.constant(value) for alias, value in arrays.items()}
+        tensors = {
+            alias: tf.cast(value, inputs[alias].dtype)
+            if inputs[alias].dtype == "bfloat16"
+            else tf.constant(value)
+            for alias, value in arrays.items()
+        }
         try:
             answer = concrete(**tensors) if keywords else concrete(*tensors.values())
         except (ValueError, TypeError, tf.errors.OpError) as error:
@@ -114,6 +161,12 @@ def _plain(name: str) -> str:
 def _spec(tensor: Any) -> TensorSpec:
     shape = tuple(tensor.shape.as_list()) if tensor.shape.rank is not None else None
     return TensorSpec(tensor.name, np.dtype(tensor.dtype.as_numpy_dtype).name, shape)
+
+
+def _keras_cause(error: Exception) -> str:
+    """Return the reason that Keras gives below the configuration that it could not build."""
+    _, separator, cause = str(error).rpartition("Exception encountered: ")
+    return (cause.strip().splitlines() or [""])[0][:300] if separator else _first_line(error)
 
 
 def _first_line(error: Exception) -> str:

@@ -7,19 +7,28 @@ Each refusal names its rule:
     keras-class   a class that is not Keras' own, or that runs what the file says
     keras-link    an HDF5 link, or a data set's content, outside the file
     keras-config  no configuration, or one that cannot be read
+    keras-2       saved by Keras 2, with what Keras 3 cannot build
     keras-layout  reading it crashes the HDF5 library, or never ends
 """
 
+import ast
+import importlib.util
 import io
 import json
+import shutil
+import tempfile
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import h5py
 
 from model_tools.errors import RefusedError
+from model_tools.sources.keras_2 import is_keras_2, translated
 from vision.zips import BROKEN_ZIP
 
 _RUNS_CODE = {"Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"}
@@ -34,6 +43,12 @@ _MODULES = {
         "regularizers", "src.models.functional", "src.models.sequential",
     )
 }  # fmt: skip
+# Tensor arithmetic (`x / 255.0`) and the networks of keras.applications use classes that have no
+# public name. They are allowed if Keras' own source defines them there.
+_PRIVATE_MODULES = {
+    "keras.src.ops.core", "keras.src.ops.image", "keras.src.ops.linalg", "keras.src.ops.math",
+    "keras.src.ops.nn", "keras.src.ops.numpy", "keras.src.applications.convnext",
+}  # fmt: skip
 
 
 def check_keras_config(file: Path) -> None:
@@ -42,10 +57,14 @@ def check_keras_config(file: Path) -> None:
     Raises:
         RefusedError: the first rule that it breaks.
     """
-    for entry in _entries(_config(file)):
+    for entry in _entries(read_config(file).usable):
         name, module = str(entry["class_name"]), entry.get("module")
         if name in _RUNS_CODE:
-            raise RefusedError("keras-class", f"the layer {name} runs what the file says")
+            raise RefusedError(
+                "keras-class",
+                f"the layer {name} runs what the file says; where the model was trained, export a "
+                "SavedModel (model.export) and give that instead",
+            )
         if name in _PLAIN_VALUES:
             continue
         registered = entry.get("registered_name")
@@ -53,12 +72,99 @@ def check_keras_config(file: Path) -> None:
         if module is None:
             # An older .h5: Keras looks the name up among its own.
             is_kerases = name.isidentifier()
+        if module in _PRIVATE_MODULES:
+            is_kerases = name in _classes_of(module)
         if not is_kerases or registered not in {None, name}:
             raise RefusedError(
                 "keras-class",
                 f"{module}.{name} is not a layer of Keras' own; "
                 "export a SavedModel (model.export) instead",
             )
+
+
+@dataclass(frozen=True)
+class KerasConfig:
+    """The configuration of a Keras file."""
+
+    written: Any
+    # Without optimizers and losses, which are never built, and with Keras 2's forms translated.
+    usable: Any
+    is_keras_2: bool
+
+
+def read_config(file: Path) -> KerasConfig:
+    """Read the configuration of a .keras or .h5 file.
+
+    Raises:
+        RefusedError: keras-config or keras-2.
+    """
+    written, version = _config(file)
+    is_old = is_keras_2(version)
+    if is_old and file.suffix.lower() == ".keras":
+        raise RefusedError(
+            "keras-2",
+            f"{file.name} was saved by Keras {str(version)[:20]}, and Keras 3 cannot read its "
+            "weights; where it was saved, save it as .h5 (model.save('model.h5')), or as a "
+            "SavedModel with tf.saved_model.save(model, 'folder')",
+        )
+    usable = _without_training(written)
+    return KerasConfig(written, translated(usable) if is_old else usable, is_old)
+
+
+@contextmanager
+def usable_file(file: Path) -> Iterator[Path]:
+    """Give a file with the configuration that was checked: `file`, or a copy for a while.
+
+    Raises:
+        RefusedError: keras-config or keras-2.
+    """
+    config = read_config(file)
+    if config.usable == config.written:
+        yield file
+        return
+    with tempfile.TemporaryDirectory(prefix="model-tools-") as folder:
+        copy = Path(folder) / file.name
+        text = json.dumps(config.usable)
+        if file.suffix.lower() == ".keras":
+            with zipfile.ZipFile(file) as source, zipfile.ZipFile(copy, "w") as target:
+                for member in source.infolist():
+                    if member.filename == "config.json":
+                        target.writestr(member.filename, text)
+                        continue
+                    with source.open(member) as content, target.open(member, "w") as place:
+                        shutil.copyfileobj(content, place)
+        else:
+            shutil.copyfile(file, copy)
+            with h5py.File(copy, "r+") as opened:
+                opened.attrs["model_config"] = text.encode()
+        yield copy
+
+
+def _without_training(value: Any) -> Any:
+    """Drop optimizers and losses, those of nested models too: Keras would build the latter."""
+    if isinstance(value, list):
+        return [_without_training(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: _without_training(item)
+        for key, item in value.items()
+        if not (key == "compile_config" and "class_name" in value)
+    }
+
+
+@cache
+def _classes_of(module: str) -> frozenset[str]:
+    """Return the classes that a module of Keras defines, read from its source: no import."""
+    found = importlib.util.find_spec("keras")
+    if found is None or not found.submodule_search_locations:
+        return frozenset()
+    file = Path(found.submodule_search_locations[0], *module.split(".")[1:]).with_suffix(".py")
+    try:
+        parsed = ast.parse(file.read_text(encoding="utf-8"))
+    except OSError:
+        return frozenset()
+    return frozenset(node.name for node in parsed.body if isinstance(node, ast.ClassDef))
 
 
 def check_layout(file: Path) -> None:
@@ -95,21 +201,27 @@ def _check_links(group: Any) -> None:
                 raise RefusedError("keras-link", f"{name[:60]!r} has its content in another file")
 
 
-def _config(file: Path) -> Any:
+def _config(file: Path) -> tuple[Any, object]:
+    """Return the configuration and the version of the Keras that wrote it."""
     try:
         if file.suffix.lower() == ".keras":
             with zipfile.ZipFile(file) as packed:
                 if packed.getinfo("config.json").file_size > _LARGEST_CONFIG_BYTES:
                     raise RefusedError("keras-config", "config.json is too large")
-                return json.loads(packed.read("config.json"))
+                metadata = json.loads(packed.read("metadata.json"))
+                config = json.loads(packed.read("config.json"))
+            # Files of no known version are Keras 3's: Keras 2 always wrote one.
+            version = metadata.get("keras_version") if isinstance(metadata, dict) else None
+            return config, version or "3."
         with h5py.File(file, "r") as opened:
             text = opened.attrs.get("model_config")
+            version = opened.attrs.get("keras_version", "")
         if text is None:
             raise RefusedError(
                 "keras-config",
                 f"{file.name} has weights only; save the whole model (model.save)",
             )
-        return json.loads(text)
+        return json.loads(text), version
     except (*BROKEN_ZIP, KeyError) as error:
         raise RefusedError("keras-config", f"{file.name} has no configuration: {error}") from None
 

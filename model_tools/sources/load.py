@@ -22,7 +22,7 @@ def load_model(files: ModelFiles, choice: Choice) -> LoadedModel:
     if files.kind is Kind.SAVED_MODEL_2:
         return functions.load_saved_model(files, choice)
     if checked is None:
-        return functions.load_keras(files)
+        return functions.load_keras(files, choice)
     if files.kind is Kind.SAVED_MODEL_1:
         return session.load_saved_model(files, choice, checked)
     if files.kind is Kind.CHECKPOINT:

@@ -70,7 +70,10 @@ def chosen_signature(wanted: str | None, keys: Sequence[str]) -> str:
     if SERVING_DEFAULT in keys:
         return SERVING_DEFAULT
     if not keys:
-        raise SourceError("the model has no signature; name its inputs and outputs")
+        raise SourceError(
+            "the model has no signature, so its inputs and outputs are unknown: where it was "
+            "trained, save it with model.export(folder), or tf.saved_model.save(…, signatures=…)"
+        )
     if len(keys) > 1:
         raise AmbiguousError(f"several signatures; choose one with --signature: {listed}")
     return keys[0]
@@ -121,6 +124,24 @@ def named(names: Sequence[str], what: str) -> Names:
             raise SourceError(f"--{what} {text!r}: empty, or its alias is there already")
         found[key] = tensor_name(tensor)
     return found
+
+
+def chosen_keys(wanted: Sequence[str], keys: Sequence[str]) -> Names:
+    """Return the outputs of a signature, by alias, that `--output` names; all if it names none.
+
+    Raises:
+        SourceError: there is no such output, or an alias is there twice.
+    """
+    chosen: Names = {}
+    for text in wanted:
+        alias, separator, key = text.rpartition("=")
+        if key not in keys:
+            raise SourceError(f"there is no output {key!r}; --output takes: {', '.join(keys)}")
+        name = alias if separator else key
+        if name in chosen:
+            raise SourceError(f"--output {text!r}: the alias {name!r} is used twice")
+        chosen[name] = key
+    return chosen or {key: key for key in keys}
 
 
 def require(graph: Any, names: Names) -> None:

@@ -327,6 +327,32 @@ def hoard() -> int:
     return len(bytearray(4 << 30))
 
 
+def allocate_a_part() -> int:
+    return len(bytearray(256 << 20))
+
+
+def compute_on() -> None:
+    while True:
+        pass
+
+
+def use_memory_and_crash() -> None:
+    import time  # noqa: PLC0415 - runs in the process that is to crash
+
+    held = bytearray(900 << 20)
+    # The process that waits looks five times per second.
+    time.sleep(2)
+    crash()
+    held.clear()
+
+
+def say_bad_alloc_and_abort() -> None:
+    import os  # noqa: PLC0415 - runs in the process that is to crash
+
+    os.write(2, b"terminate called after throwing an instance of 'std::bad_alloc'\n")
+    os.abort()
+
+
 def sleep_on() -> None:
     import time  # noqa: PLC0415 - runs in the process that is to be ended
 
@@ -342,7 +368,15 @@ def refuse() -> None:
     [
         (crash, Limits(), IsolationError, "ended by SIGSEGV"),
         (hoard, Limits(memory_mib=1024), IsolationError, "over 1024 MiB"),
-        (sleep_on, Limits(seconds=1), IsolationError, "over 1 s and was ended"),
+        (compute_on, Limits(seconds=1), IsolationError, "over 1 s of processor time and was ended"),
+        (sleep_on, Limits(wall_seconds=1), IsolationError, "the machine is busy; try again"),
+        (
+            use_memory_and_crash,
+            Limits(memory_mib=1024),
+            IsolationError,
+            "over 1024 MiB of memory, the limit; it held 9.. MiB .*MODEL_TOOLS_MEMORY_MIB=2048",
+        ),
+        (say_bad_alloc_and_abort, Limits(), IsolationError, "it needs over 12288 MiB of memory"),
         (refuse, Limits(), RefusedError, "some-rule: some reason"),
     ],
 )
@@ -351,6 +385,11 @@ def test_a_process_that_misbehaves_is_one_error_here(
 ) -> None:
     with pytest.raises(error, match=expected):
         isolated(work, limits=limits)
+
+
+def test_memory_is_counted_from_what_the_process_starts_with() -> None:
+    """The server of these processes has TensorFlow loaded, over 400 MiB of it."""
+    assert isolated(allocate_a_part, limits=Limits(memory_mib=384)) == 256 << 20
 
 
 def test_a_graph_whose_messages_nest_too_deep_is_one_error(tmp_path: Path) -> None:

@@ -1,0 +1,209 @@
+"""Models as people have them: trained for a few steps, compiled, saved with the usual call.
+
+Each function writes one and returns it with what its framework answers to `pictures()`.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import keras
+import numpy as np
+import numpy.typing as npt
+
+SIDE_PX = 16
+CLASSES = 3
+
+layers = keras.layers
+
+
+@dataclass(frozen=True)
+class Ordinary:
+    """A saved model, and its framework's own answer by output."""
+
+    path: Path
+    answers: dict[str, npt.NDArray[Any]]
+
+
+def pictures() -> npt.NDArray[np.float32]:
+    random = np.random.default_rng(7)
+    return random.uniform(0, 255, (4, SIDE_PX, SIDE_PX, 3)).astype(np.float32)
+
+
+def trained(model: Any) -> Any:
+    """Compile and train for two steps, as everybody does before saving."""
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.fit(pictures(), np.arange(4) % CLASSES, epochs=2, verbose=0)
+    return model
+
+
+def _layers(*, augmented: bool) -> list[Any]:
+    augmentation = [
+        layers.RandomFlip("horizontal"),
+        layers.RandomRotation(0.1),
+        layers.RandomZoom(0.1),
+        layers.RandomContrast(0.1),
+    ]
+    return [
+        *(augmentation if augmented else []),
+        layers.Rescaling(1 / 255),
+        layers.Conv2D(4, 3, activation="relu"),
+        layers.BatchNormalization(),
+        layers.Dropout(0.2),
+        layers.GlobalAveragePooling2D(),
+        layers.Dense(CLASSES, activation="softmax", name="scores"),
+    ]
+
+
+def sequential(*, augmented: bool = False, lazy: bool = False) -> Any:
+    start = [] if lazy else [keras.Input((SIDE_PX, SIDE_PX, 3))]
+    return trained(keras.Sequential([*start, *_layers(augmented=augmented)]))
+
+
+def functional() -> Any:
+    start = keras.Input((SIDE_PX, SIDE_PX, 3), name="image")
+    value = start
+    for layer in _layers(augmented=False):
+        value = layer(value)
+    return trained(keras.Model(start, value))
+
+
+def nested() -> Any:
+    """Return what transfer learning makes: a compiled network in a network."""
+    base = keras.Sequential([keras.Input((SIDE_PX, SIDE_PX, 3)), layers.Conv2D(4, 3)])
+    base.compile("adam", "mse")
+    return trained(
+        keras.Sequential(
+            [base, layers.GlobalAveragePooling2D(), layers.Dense(CLASSES, activation="softmax")]
+        )
+    )
+
+
+def arithmetic() -> Any:
+    """Return a network with arithmetic on tensors, between its layers."""
+    start = keras.Input((SIDE_PX, SIDE_PX, 3), name="image")
+    value = layers.Conv2D(4, 3)(start / 127.5 - 1.0)
+    value = value * keras.ops.sigmoid(value) + value[:, :, :, ::-1]
+    value = keras.ops.mean(value, axis=(1, 2))
+    return trained(keras.Model(start, layers.Dense(CLASSES, activation="softmax")(value)))
+
+
+def two_outputs() -> Any:
+    """Return a network with two outputs, by name."""
+    start = keras.Input((SIDE_PX, SIDE_PX, 3), name="image")
+    value = layers.GlobalAveragePooling2D()(layers.Conv2D(4, 3)(start))
+    scores = layers.Dense(CLASSES, activation="softmax", name="scores")(value)
+    model = keras.Model(start, {"scores": scores, "size": layers.Dense(1, name="size")(value)})
+    model.compile("adam", {"scores": "sparse_categorical_crossentropy", "size": "mse"})
+    labels = {"scores": np.arange(4) % CLASSES, "size": np.ones((4, 1), np.float32)}
+    model.fit(pictures(), labels, verbose=0)
+    return model
+
+
+def network(build: Callable[..., Any], **options: Any) -> Any:
+    """Return a network of keras.applications without pretrained weights."""
+    side = max(32, SIDE_PX)
+    return build(input_shape=(side, side, 3), weights=None, classes=CLASSES, **options)
+
+
+def saved(model: Any, file: Path) -> Ordinary:
+    model.save(file)
+    return Ordinary(file, answers(model))
+
+
+def answers(model: Any) -> dict[str, npt.NDArray[Any]]:
+    side = model.input_shape[1]
+    given = np.resize(pictures(), (4, side, side, 3))
+    answer = model.predict(given, verbose=0)
+    return answer if isinstance(answer, dict) else {"": answer}
+
+
+def teachable() -> Any:
+    """Return the form of a Teachable Machine: networks in a network in a network."""
+    start = keras.Input((SIDE_PX, SIDE_PX, 3), name="input_1")
+    # In the file of Keras 2 these two are functions of TensorFlow.
+    value = layers.Rescaling(1 / 127.5, 0.0, name="tf.math.truediv")(start)
+    value = layers.Rescaling(1.0, -1.0, name="tf.math.subtract")(value)
+    value = layers.Conv2D(4, 3, strides=2, padding="same", name="conv_1")(value)
+    value = layers.DepthwiseConv2D(3, padding="same", name="depthwise_1")(value)
+    value = layers.BatchNormalization(name="norm")(value)
+    value = layers.SeparableConv2D(4, 3, name="separable")(value)
+    base = keras.Model(start, value, name="base")
+    features = keras.Sequential(
+        [keras.Input((SIDE_PX, SIDE_PX, 3)), base, layers.GlobalAveragePooling2D()]
+    )
+    head = keras.Sequential([keras.Input((4,)), layers.Dense(CLASSES, activation="softmax")])
+    model = keras.Sequential(
+        [keras.Input((SIDE_PX, SIDE_PX, 3)), layers.RandomFlip(), features, head]
+    )
+    return trained(model)
+
+
+def as_keras_2(file: Path) -> None:
+    """Rewrite the configuration of an .h5 file as Keras 2.15 writes it."""
+    with h5py.File(file, "r+") as opened:
+        config = json.loads(opened.attrs["model_config"])
+        opened.attrs["model_config"] = json.dumps(_old(config)).encode()
+        opened.attrs["keras_version"] = b"2.15.0"
+
+
+def _old(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_old(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    old = {key: _old(item) for key, item in value.items()}
+    return _old_form(old) if isinstance(old.get("config"), dict) else old
+
+
+def _old_form(old: dict[str, Any]) -> dict[str, Any]:
+    name, config = old.get("class_name"), old["config"]
+    if "dtype" in config:
+        config["dtype"] = "float32"
+    if "batch_shape" in config:
+        config["batch_input_shape"] = config.pop("batch_shape")
+    if name in {"DepthwiseConv2D", "SeparableConv2D"}:
+        kernel = {"kernel_initializer": None, "kernel_regularizer": None, "kernel_constraint": None}
+        config |= {"groups": 1} | (kernel if name == "SeparableConv2D" else {})
+    elif name == "BatchNormalization":
+        config["axis"] = [3]
+        for argument in ("renorm", "virtual_batch_size", "synchronized"):
+            config.pop(argument, None)
+    elif name == "RandomFlip":
+        config["rng_type"] = "stateful"
+    elif name == "Functional":
+        old |= {"module": "keras.src.engine.functional", "registered_name": "Functional"}
+        for key in ("input_layers", "output_layers"):
+            config[key] = [config[key]] if isinstance(config[key][0], str) else config[key]
+        config["layers"] = [_old_layer(layer) for layer in config["layers"]]
+        renamed: dict[str, Any] = json.loads(
+            json.dumps(old).replace("depthwise_1", "block/depthwise")
+        )
+        return renamed
+    return old
+
+
+def _old_layer(layer: dict[str, Any]) -> dict[str, Any]:
+    """Write where a layer's input comes from as Keras 2 does."""
+    sources = [
+        [*argument["config"]["keras_history"], {}]
+        for node in layer["inbound_nodes"]
+        if isinstance(node, dict)
+        for argument in node["args"]
+    ]
+    layer["inbound_nodes"] = [sources] if sources else []
+    if layer["name"].startswith("tf."):
+        number = 127.5 if layer["name"].endswith("truediv") else 1.0
+        sources[0][3] = {"y": number, "name": None}
+        layer["class_name"] = "TFOpLambda"
+        layer["config"] = {
+            "name": layer["name"],
+            "trainable": True,
+            "dtype": "float32",
+            "function": layer["name"].removeprefix("tf."),
+        }
+        layer["inbound_nodes"] = sources
+    return layer
