@@ -17,7 +17,7 @@ pytestmark = pytest.mark.process
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/command-line.md").read_text(encoding="utf-8")
 COMMANDS = ["model-tools", "fleet"]
-MODULES = ["model_tools.cli", "fleet_tools.cli", "local_aws.cli", "review.cli",
+MODULES = ["model_tools.cli", "fleet_tools.cli", "local_aws.cli", "review.cli", "demo.cli",
            "tools.runtime.cli", "tools.plan", "tools.new_environment"]  # fmt: skip
 
 

@@ -28,7 +28,12 @@ from tests.local.checkout import ROOT, Checkout, destroy, watch
 from tests.local.test_first_light import eventually, processes_in
 from tests.terminal import OnTerminal
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500), pytest.mark.filterwarnings("ignore")]
+pytestmark = [
+    pytest.mark.emulator,
+    pytest.mark.slow,
+    pytest.mark.timeout(3600),
+    pytest.mark.filterwarnings("ignore"),
+]
 
 PYTHON = ROOT / ".venv/bin/python"
 LABELS = ("red", "blue")

@@ -16,7 +16,7 @@ from PIL import Image
 
 from model_tools.cli import main
 
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.process, pytest.mark.filterwarnings("ignore")]
 
 SIDE_PX = 8
 SCALE = "0.00392156863"

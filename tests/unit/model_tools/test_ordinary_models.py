@@ -15,7 +15,7 @@ from model_tools.sources.files import find_model
 from model_tools.sources.load import load_model
 from model_tools.sources.selection import Choice
 
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.process, pytest.mark.filterwarnings("ignore")]
 
 
 @pytest.fixture(scope="module")
