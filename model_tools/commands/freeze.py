@@ -28,7 +28,8 @@ CONSUMERS = ("tensorflow", "openvino", "tensorflow-1.4", "tensorflow-1.5")
     "constants",
     multiple=True,
     metavar="NAME=VALUE",
-    help="Value of a placeholder that is no input, such as is_training=0.",
+    help="Value of a placeholder that is no input, such as is_training=0 or "
+    "thresholds=0.6,0.7,0.7.",
 )
 @click.option(
     "--picture",
@@ -99,12 +100,14 @@ def freeze(
         click.echo(f"  not cut: {frozen.details.parity['not_cut']}")
 
 
-def _constant(text: str) -> tuple[str, float]:
+def _constant(text: str) -> tuple[str, tuple[float, ...]]:
     name, _, value = text.partition("=")
     words = {"true": "1", "false": "0"}
     try:
-        return name, float(words.get(value.lower(), value))
+        return name, tuple(float(words.get(one.lower(), one)) for one in value.split(","))
     except ValueError:
         raise click.BadParameter(
-            f"{text!r}: expected NAME=VALUE with a number, true or false", param_hint="--set"
+            f"{text!r}: expected NAME=VALUE with a number, true or false, or several numbers with "
+            "commas between",
+            param_hint="--set",
         ) from None

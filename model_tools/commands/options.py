@@ -22,7 +22,12 @@ def choice_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--input", "inputs", multiple=True, help="Node or tensor, perhaps as ALIAS=TENSOR."
         ),
-        click.option("--output", "outputs", multiple=True, help="As --input; may be repeated."),
+        click.option(
+            "--output",
+            "outputs",
+            multiple=True,
+            help="As --input, or an output of the signature or Keras file; may be repeated.",
+        ),
         click.option(
             "--checkpoint",
             type=click.Path(path_type=Path),

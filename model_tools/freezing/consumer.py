@@ -9,9 +9,12 @@ from collections.abc import Iterable
 from enum import Enum
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from model_tools.errors import FreezeError
+from vision.errors import ArtifactError
+from vision.runtimes import OPENVINO, open_runtime
 
 _LISTS = Path(__file__).with_name("consumers")
 _MOST_NAMED = 8
@@ -55,6 +58,7 @@ def rewrite_for(graph: Any, consumer: Consumer) -> None:
     if consumer is Consumer.OPENVINO:
         refused = [node for node in graph.node if node.op in _NOT_FOR_OPENVINO]
         _refuse(consumer, ((node.name, f"op {node.op}") for node in refused))
+        _load_in_openvino(graph)
         return
     known = _known_ops(consumer)
     problems = [problem for node in graph.node for problem in _fit(node, known)]
@@ -62,6 +66,21 @@ def rewrite_for(graph: Any, consumer: Consumer) -> None:
     _refuse(consumer, problems)
     graph.versions.producer = _OLD_PRODUCER
     graph.versions.min_consumer = 0
+
+
+def _load_in_openvino(graph: Any) -> None:
+    """Load the graph as a camera does."""
+    with TemporaryDirectory(prefix="model-tools-") as folder:
+        file = Path(folder) / "graph.pb"
+        file.write_bytes(graph.SerializeToString())
+        try:
+            open_runtime(OPENVINO, file, ())
+        except ArtifactError as error:
+            reason = str(error).removeprefix(f"{file}: ")
+            raise FreezeError(
+                f"openvino cannot read the graph: {reason}; TensorFlow can: leave out --consumer "
+                'openvino, and set inference.engine = "tensorflow" in the environment file'
+            ) from None
 
 
 def _fit(node: Any, ops: _Ops) -> list[tuple[str, str]]:

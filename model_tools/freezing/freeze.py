@@ -21,14 +21,19 @@ from model_tools.freezing.parity import (
     measure,
     require,
 )
+from model_tools.freezing.precision import BFLOAT16_TOLERANCE, has_bfloat16, widen, widened
 from model_tools.freezing.switches import decide_switches
 from model_tools.graphs.names import is_node_name, node_name
 from model_tools.graphs.reach import nodes_by_name, prune
+from model_tools.graphs.rules import all_nodes
+from model_tools.graphs.scalars import example
 from model_tools.sources.tensors import Arrays, LoadedModel, TensorSpec, sample_inputs
 
 _RANDOM_SAMPLES = 4
 # What TensorFlow 2 calls an output that its author did not name.
 _ANONYMOUS = re.compile(r"Identity(_\d+)?|StatefulPartitionedCall(_\d+)?|PartitionedCall(_\d+)?")
+
+_COMPILED = "_XlaMustCompile"
 
 Specs = dict[str, TensorSpec]
 
@@ -62,12 +67,15 @@ def freeze(model: LoadedModel, options: FreezeOptions | None = None) -> FrozenMo
         FreezeError: the consumer cannot read it, an input is missing, or the answers differ.
     """
     chosen = options or FreezeOptions()
+    tolerance = chosen.tolerance
+    if has_bfloat16(model.graph):
+        tolerance = max(tolerance, BFLOAT16_TOLERANCE)
     graph, inputs, outputs = optimised(model)
     rewrite_for(graph, chosen.consumer)
     content = graph.SerializeToString(deterministic=True)
     found = graph_runner(graph, inputs, outputs)
     parity = measure(model.run, found, _samples(inputs, chosen.samples))
-    require(parity, chosen.tolerance)
+    require(parity, tolerance)
     return FrozenModel(content, inputs, outputs, chosen.consumer, parity)
 
 
@@ -82,10 +90,11 @@ def optimised(model: LoadedModel) -> tuple[Any, Specs, Specs]:
     Raises:
         FreezeError: an input is missing, or the graph normalises as in training.
     """
-    inputs = feed(model.graph, model.inputs)
+    widen(model.graph)
+    inputs = feed(model.graph, widened(model.inputs))
     prune(model.graph, _names(model.outputs), _names(inputs))
     use_defaults(model.graph)
-    graph, outputs = _without_functions(model.graph, inputs, model.outputs)
+    graph, outputs = _without_functions(model.graph, inputs, widened(model.outputs))
     decide_switches(graph)
     prune(graph, _names(outputs), _names(inputs))
     _require_fed(graph, inputs)
@@ -108,6 +117,12 @@ def _without_functions(graph: Any, inputs: Specs, outputs: Specs) -> tuple[Any, 
     """Inline functions; branches and loops become Switch, Merge, Enter and Exit."""
     if not graph.library.function:
         return graph, outputs
+
+    # Keras compiles grouped convolutions by XLA; such functions would not be inlined.
+    for function in graph.library.function:
+        function.attr.pop(_COMPILED, None)
+    for node in all_nodes(graph):
+        node.attr.pop(_COMPILED, None)
 
     def imported() -> None:
         tf.import_graph_def(graph, name="")
@@ -146,11 +161,12 @@ def _name_outputs(graph: Any, outputs: Specs) -> Specs:
 
 def _require_fed(graph: Any, inputs: Specs) -> None:
     fed = set(_nodes(inputs))
-    hungry = [node.name for node in graph.node if node.op == "Placeholder" and node.name not in fed]
+    hungry = [node for node in graph.node if node.op == "Placeholder" and node.name not in fed]
     if hungry:
+        names = ", ".join(node.name for node in hungry[:5])
         raise FreezeError(
-            f"the outputs also need {', '.join(hungry[:5])}: name them as inputs, "
-            f"or fix their values (--set {hungry[0]}=0)"
+            f"the outputs also need {names}: name them as inputs, or fix their values "
+            f"({' '.join(example(node) for node in hungry[:3])})"
         )
 
 

@@ -35,6 +35,14 @@ _ITEM_BYTES = {
     16: 2, 17: 2, 18: 16, 19: 2, 22: 4, 23: 8,
 }  # fmt: skip
 _LARGEST_ITEM_BYTES = 16
+_CHANGE_STATE = {
+    "AssignVariableOp", "AssignAddVariableOp", "AssignSubVariableOp", "RngReadAndSkip",
+}  # fmt: skip
+_STATE_ADVICE = (
+    "each call changes the answer to the next, as random augmentation does: save the model with "
+    "model.save('model.keras') and give that file, or export it without augmentation, in Keras "
+    "with keras.Model(i, model(i, training=False)).export(folder)"
+)
 _STRING, _HANDLES = 7, {20, 21}
 _BACK_EDGES = {"NextIteration", "RefNextIteration"}
 
@@ -99,7 +107,9 @@ def refuse_ops(nodes: Iterable[Any], allowed: frozenset[str] = ALLOWED_OPS) -> N
             f"{op[:60]} ({', '.join(name[:60] for name in sorted(names)[:3])})"
             for op, names in sorted(strangers.items())[:5]
         )
-        raise RefusedError("op-allowed", f"the model needs {said}; only pure computation is run")
+        changes_state = _CHANGE_STATE & strangers.keys()
+        reason = _STATE_ADVICE if changes_state else "only pure computation is run"
+        raise RefusedError("op-allowed", f"the model needs {said}; {reason}")
 
 
 def all_nodes(graph: Any) -> Iterator[Any]:

@@ -6,9 +6,10 @@ from typing import Any
 
 from model_tools.errors import IsolationError, RefusedError, SourceError
 from model_tools.graphs.allowed_ops import LOADING_OPS
-from model_tools.graphs.reach import subgraph
+from model_tools.graphs.names import node_name
+from model_tools.graphs.reach import nodes_by_name, subgraph
 from model_tools.graphs.rules import check_ops, check_structure
-from model_tools.graphs.scalars import set_scalars
+from model_tools.graphs.scalars import set_constants
 from model_tools.isolation import Limits, isolated
 from model_tools.sources.archives import check_zip
 from model_tools.sources.files import Kind, ModelFiles, read_message
@@ -21,6 +22,7 @@ from model_tools.sources.selection import (
     named,
     require,
     signed,
+    usable_signatures,
 )
 from model_tools.sources.trimming import INIT_SIGNATURE, run_on_load, trim
 
@@ -35,7 +37,7 @@ class CheckedGraph:
     inputs: Names
     outputs: Names
     # What a run of the original must be fed besides.
-    constants: tuple[tuple[str, float], ...] = ()
+    constants: tuple[tuple[str, tuple[float, ...]], ...] = ()
 
 
 def check_files(files: ModelFiles, choice: Choice) -> CheckedGraph | None:
@@ -75,7 +77,7 @@ def check_every_signature(files: ModelFiles, choice: Choice) -> Any:
         SourceError: it is broken, or lacks a file.
         RefusedError: it breaks a rule.
     """
-    meta = _tagged(files, choice)
+    meta = tagged(files, choice)
     check_structure(meta.graph_def)
     trim(meta, run_on_load(meta))
     for key, signature in meta.signature_def.items():
@@ -107,7 +109,7 @@ def _keras(file: Path) -> None:
 
 
 def _saved_model_1(files: ModelFiles, choice: Choice) -> CheckedGraph:
-    meta = _tagged(files, choice)
+    meta = tagged(files, choice)
     check_structure(meta.graph_def)
     checked = _checked(choice, meta.graph_def, dict(meta.signature_def))
     check_ops(meta.graph_def, run_on_load(meta), LOADING_OPS)
@@ -147,14 +149,16 @@ def _frozen(files: ModelFiles, choice: Choice) -> CheckedGraph:
 
 
 def _checked(choice: Choice, graph: Any, signatures: dict[str, Any]) -> CheckedGraph:
-    set_scalars(graph, choice.constants)
-    inputs, outputs = named(choice.inputs, "input"), named(choice.outputs, "output")
+    set_constants(graph, choice.constants)
+    usable = usable_signatures(signatures)
+    inputs = named(choice.inputs, "input")
+    outputs = named(_as_tensors(choice, graph, usable), "output")
     require(graph, inputs)
     require(graph, outputs)
     if not (inputs and outputs):
         found_inputs, found_outputs = (
-            signed(choice, signatures)
-            if signatures
+            signed(choice, usable)
+            if usable
             else inferred(graph, tuple(inputs.values()), tuple(outputs.values()))
         )
         inputs, outputs = inputs or found_inputs, outputs or found_outputs
@@ -164,7 +168,26 @@ def _checked(choice: Choice, graph: Any, signatures: dict[str, Any]) -> CheckedG
     return CheckedGraph(graph, inputs, outputs, choice.constants)
 
 
-def _tagged(files: ModelFiles, choice: Choice) -> Any:
+def _as_tensors(choice: Choice, graph: Any, signatures: dict[str, Any]) -> list[str]:
+    """Return --output with tensors for the keys of the signature that it names."""
+    if not choice.outputs or not signatures:
+        return list(choice.outputs)
+    nodes = nodes_by_name(graph)
+    _, outputs = signed(choice, signatures)
+    found = []
+    for text in choice.outputs:
+        alias, separator, name = text.rpartition("=")
+        is_key = name in outputs and node_name(name) not in nodes
+        found.append(f"{alias if separator else name}={outputs[name]}" if is_key else text)
+    return found
+
+
+def tagged(files: ModelFiles, choice: Choice) -> Any:
+    """Return the MetaGraphDef with the tags that were chosen.
+
+    Raises:
+        SourceError: there is none.
+    """
     saved = read_message(files.path / "saved_model.pb", "SavedModel")
     wanted = set(choice.tags)
     for meta in saved.meta_graphs:

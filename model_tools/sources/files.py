@@ -71,10 +71,14 @@ def find_model(source: Path, workspace: Path, checkpoint: Path | None = None) ->
         unpack_tar(source, destination)
         return _in_folder(destination)
     if source.is_dir():
-        return _in_folder(source)
+        has_no_name = (source / ".meta").is_file() and not (source / SAVED_MODEL_NAME).is_file()
+        return _checkpoint(_named(source, workspace)) if has_no_name else _in_folder(source)
     if source.is_file() and not _CHECKPOINT_FILE.search(name):
+        if checkpoint is not None and (checkpoint / ".index").is_file():
+            checkpoint = _named(checkpoint, workspace)
         return _in_file(source, checkpoint)
-    return _checkpoint(source.with_name(_CHECKPOINT_FILE.sub("", source.name)))
+    prefix = _CHECKPOINT_FILE.sub("", source.name)
+    return _checkpoint(source.with_name(prefix) if prefix else _named(source.parent, workspace))
 
 
 def _in_file(source: Path, checkpoint: Path | None) -> ModelFiles:
@@ -169,6 +173,18 @@ def _checkpoint(prefix: Path) -> ModelFiles:
     if not graph.is_file():
         raise SourceError(f"{graph} is missing; give the graph's .pbtxt, and --checkpoint {prefix}")
     return ModelFiles(Kind.CHECKPOINT, _with_weights(prefix), graph)
+
+
+def _named(folder: Path, workspace: Path) -> Path:
+    """Give a checkpoint without a prefix one; `saver.save(session, "folder/")` writes such."""
+    place = workspace / "model-tools-checkpoint"
+    place.mkdir(exist_ok=True)
+    for pattern in (".meta", ".index", ".data-*"):
+        for file in folder.glob(pattern):
+            link = place / f"model{file.name}"
+            if not link.is_symlink():
+                link.symlink_to(file.resolve())
+    return place / "model"
 
 
 def _with_weights(prefix: Path) -> Path:

@@ -6,7 +6,7 @@ from typing import Any
 
 from model_tools.errors import AmbiguousError, SourceError
 from model_tools.graphs.names import node_name, output_index, tensor_name
-from model_tools.graphs.reach import consumers, needed_by, nodes_by_name
+from model_tools.graphs.reach import needed_by, nodes_by_name
 from vision.manifest import DETECTION_OUTPUTS
 
 SERVING_DEFAULT = "serving_default"
@@ -18,6 +18,16 @@ _NO_OUTPUTS = {
     "Placeholder", "PlaceholderWithDefault", "SaveV2", "ScalarSummary", "HistogramSummary",
     "MergeSummary", "VarHandleOp", "VariableV2",
 }  # fmt: skip
+_VALUES = {"PlaceholderWithDefault", "VarHandleOp", "VariableV2"}
+# `tf.train.*Optimizer` adds these, and what they need, below `gradients/`.
+_TRAINING_OPS = (
+    "Apply",
+    "ResourceApply",
+    "SparseApply",
+    "ResourceSparseApply",
+    "Assign",
+    "Scatter",
+)
 
 
 @dataclass(frozen=True)
@@ -29,8 +39,8 @@ class Choice:
     # Nodes or tensors, each perhaps as `alias=tensor`.
     inputs: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
-    # Values of placeholders that are no inputs, such as ("is_training", 0).
-    constants: tuple[tuple[str, float], ...] = ()
+    # Values of placeholders that are no inputs, such as ("is_training", (0,)).
+    constants: tuple[tuple[str, tuple[float, ...]], ...] = ()
 
 
 Names = dict[str, str]
@@ -43,17 +53,22 @@ def signed(choice: Choice, signatures: dict[str, Any]) -> tuple[Names, Names]:
         SourceError: there is none of that name, or none at all.
         AmbiguousError: there are several and none is called serving_default.
     """
-    usable = {
-        key: signature
-        for key, signature in signatures.items()
-        if signature.outputs and not key.startswith("__")
-    }
+    usable = usable_signatures(signatures)
     key = chosen_signature(choice.signature, sorted(usable))
     inputs = {alias: info.name for alias, info in usable[key].inputs.items()}
     outputs = {alias: info.name for alias, info in usable[key].outputs.items()}
     if "" in [*inputs.values(), *outputs.values()]:
         raise SourceError(f"the signature {key!r} has tensors without a name (sparse ones?)")
     return _sorted(inputs), _sorted(outputs)
+
+
+def usable_signatures(signatures: dict[str, Any]) -> dict[str, Any]:
+    """Return the SignatureDefs that answer something; TensorFlow's own are left out."""
+    return {
+        key: signature
+        for key, signature in signatures.items()
+        if signature.outputs and not key.startswith("__")
+    }
 
 
 def chosen_signature(wanted: str | None, keys: Sequence[str]) -> str:
@@ -158,13 +173,18 @@ def require(graph: Any, names: Names) -> None:
 
 
 def _ends(graph: Any) -> list[str]:
-    """Return the nodes that a placeholder leads to and that no other node takes."""
-    taken = consumers(graph)
-    reached: set[str] = set()
-    waiting = [node.name for node in graph.node if node.op in _PLACEHOLDERS]
+    """Return the nodes that a placeholder leads to and that no other node takes.
+
+    Of a training graph, optimizers and gradients count neither as nodes nor as takers.
+    """
+    nodes = [node for node in graph.node if not _trains(node)]
     leads_to: dict[str, list[str]] = {}
-    for tensor, takers in taken.items():
-        leads_to.setdefault(node_name(tensor), []).extend(taker.name for taker in takers)
+    for node in nodes:
+        for reference in node.input:
+            if not reference.startswith("^"):
+                leads_to.setdefault(node_name(reference), []).append(node.name)
+    reached: set[str] = set()
+    waiting = [node.name for node in nodes if node.op in _PLACEHOLDERS]
     while waiting:
         for taker in leads_to.get(waiting.pop(), []):
             if taker not in reached:
@@ -172,8 +192,17 @@ def _ends(graph: Any) -> list[str]:
                 waiting.append(taker)
     return sorted(
         node.name
-        for node in graph.node
+        for node in nodes
         if node.name in reached and node.name not in leads_to and node.op not in _NO_OUTPUTS
+    )
+
+
+def _trains(node: Any) -> bool:
+    """Tell a node of an optimizer, of a summary, or of a gradient."""
+    return (
+        node.op.startswith(_TRAINING_OPS)
+        or node.op in _NO_OUTPUTS - {"Const", *_PLACEHOLDERS, *_VALUES}
+        or "gradients" in node.name.split("/")
     )
 
 

@@ -12,6 +12,7 @@ import tensorflow as tf
 from model_tools.errors import SourceError
 from model_tools.graphs.names import node_name
 from model_tools.graphs.reach import subgraph
+from model_tools.graphs.scalars import shape_of
 from model_tools.sources.checks import VARIABLES, CheckedGraph
 from model_tools.sources.files import ModelFiles
 from model_tools.sources.selection import Choice
@@ -63,7 +64,7 @@ def _loaded(session: Any, checked: CheckedGraph) -> LoadedModel:
     fetches = {alias: _tensor(session, tensor) for alias, tensor in checked.outputs.items()}
     # A checkpoint's session has the constants in its graph, a SavedModel's takes them.
     fixed = {
-        tensor: value
+        tensor: np.reshape(value, shape_of(tensor.op.node_def, len(value)))
         for name, value in checked.constants
         if (tensor := _tensor(session, f"{name}:0")).op.type != "Const"
     }

@@ -5,11 +5,17 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
+from model_tools.cli import main
+from model_tools.freezing.folder import read_frozen
+from model_tools.freezing.parity import graph_runner
+from model_tools.protos import message_class
 from tests.unit.model_tools.conftest import trained_models
 
 ROOT = Path(__file__).parents[2]
@@ -46,6 +52,53 @@ def test_its_commands_take_a_saved_model_to_a_pin(
     assert packaged.parent.name in (tmp_path / "environments/dev.toml").read_text()
     assert (tmp_path / "build/report.html").is_file()
     assert len(list((tmp_path / "build/pictures").iterdir())) == 2
+
+
+def test_each_way_to_save_a_model_has_a_command_that_works(
+    tmp_path: Path, trained_models: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.unit.model_tools import ordinary  # noqa: PLC0415 - imports TensorFlow
+
+    monkeypatch.chdir(tmp_path)
+    sequential = ordinary.sequential(augmented=True)
+    expected = {
+        "m.keras": ordinary.saved(sequential, Path("m.keras")),
+        "m.h5": ordinary.saved(sequential, Path("m.h5")),
+        "keras_model.h5": ordinary.saved(ordinary.teachable(), Path("keras_model.h5")),
+        "exported": ordinary.exported(ordinary.functional(), tmp_path / "exported"),
+        "saved": ordinary.with_slots(tmp_path / "saved"),
+        "outputs.keras": ordinary.saved(ordinary.two_outputs(), Path("outputs.keras")),
+        "training/": ordinary.training_checkpoint(tmp_path / "training"),
+    }
+    ordinary.as_keras_2(Path("keras_model.h5"))
+    ordinary.with_bytes(tmp_path / "strings")
+    ordinary.with_thresholds(Path("set.pb"))
+    shutil.copytree(trained_models["saved_model_1"], "builder")
+    shutil.copyfile(trained_models["sagemaker_tar"], "model.tar.gz")
+    shutil.copytree(trained_models["checkpoint"].parent, "train")
+    shutil.copyfile(trained_models["frozen"], "frozen.pb")
+    section = PAGE.partition("### How the model was saved")[2].partition("These are not read")[0]
+    commands = re.findall(r"`model-tools (freeze .*?)` \|$", section, re.MULTILINE)
+    assert len(commands) == 13
+    for command in commands:
+        arguments = command.split()
+        destination = tmp_path / f"build/{len(list(tmp_path.glob('build/*')))}"
+        arguments[2] = str(destination)
+        result = CliRunner().invoke(main, arguments)
+        assert result.exit_code == 0, f"{command}: {result.output}"
+        source = expected.get(arguments[1])
+        if source is not None:
+            _assert_answers(destination, source.answers, ordinary.pictures())
+
+
+def _assert_answers(folder: Path, expected: dict[str, Any], pictures: Any) -> None:
+    """Run the frozen graph, and compare it with the framework's own answer."""
+    frozen = read_frozen(folder)
+    graph = message_class("GraphDef").FromString(frozen.graph.read_bytes())
+    run = graph_runner(graph, frozen.details.inputs, frozen.details.outputs)
+    (alias,) = frozen.details.inputs
+    for key, answer in run({alias: pictures}).items():
+        np.testing.assert_allclose(answer, expected.get(key, expected.get("")), atol=2e-5)
 
 
 def test_every_option_that_it_names_exists() -> None:

@@ -13,7 +13,11 @@ import h5py
 import keras
 import numpy as np
 import numpy.typing as npt
+import tensorflow as tf
 
+from model_tools.protos import message_class
+
+v1 = tf.compat.v1
 SIDE_PX = 16
 CLASSES = 3
 
@@ -207,3 +211,158 @@ def _old_layer(layer: dict[str, Any]) -> dict[str, Any]:
         }
         layer["inbound_nodes"] = sources
     return layer
+
+
+def exported(model: Any, folder: Path) -> Ordinary:
+    """Export as Keras 3 does; the answer is the exported function's own."""
+    model.export(folder, verbose=False)
+    answer = tf.saved_model.load(str(folder)).serve(pictures())
+    flat = answer if isinstance(answer, dict) else {"": answer}
+    return Ordinary(folder, {key: np.asarray(value) for key, value in flat.items()})
+
+
+class _WithSlots(tf.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.kernel = tf.Variable(np.linspace(-1, 1, 9, dtype=np.float32).reshape(3, 3))
+        self.momentum = tf.Variable(tf.zeros_like(self.kernel))
+        self.optimizer = tf.Module()
+
+    @tf.function(input_signature=[tf.TensorSpec([None, SIDE_PX, SIDE_PX, 3], tf.float32, "image")])
+    def answer(self, image: Any) -> Any:
+        values = tf.reduce_mean(image, [1, 2]) @ self.kernel / 255.0
+        return {"scores": tf.nn.softmax(values), "size": tf.reduce_sum(values, 1)}
+
+
+def with_slots(folder: Path) -> Ordinary:
+    """Write a SavedModel with an optimizer's slot, as Keras 2 wrote them."""
+    module = _WithSlots()
+    tf.saved_model.save(module, str(folder), signatures=module.answer)
+    file = folder / "saved_model.pb"
+    saved = message_class("SavedModel").FromString(file.read_bytes())
+    (meta,) = saved.meta_graphs
+    objects = meta.object_graph_def.nodes
+    ids = {child.local_name: child.node_id for child in objects[0].children}
+    objects[ids["optimizer"]].slot_variables.add(
+        original_variable_node_id=ids["kernel"],
+        slot_name="momentum",
+        slot_variable_node_id=ids["momentum"],
+    )
+    file.write_bytes(saved.SerializeToString())
+    answer = module.answer(tf.constant(pictures()))
+    return Ordinary(folder, {key: np.asarray(value) for key, value in answer.items()})
+
+
+class _WithState(tf.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.kernel = tf.Variable(np.linspace(-1, 1, 9, dtype=np.float32).reshape(3, 3))
+        self.calls = tf.Variable(0.0)
+
+    @tf.function(input_signature=[tf.TensorSpec([None, SIDE_PX, SIDE_PX, 3], tf.float32, "image")])
+    def unused(self, image: Any) -> Any:
+        self.calls.assign_add(1.0)
+        return {"scores": tf.nn.softmax(tf.reduce_mean(image, [1, 2]) @ self.kernel / 255.0)}
+
+    @tf.function(input_signature=[tf.TensorSpec([None, SIDE_PX, SIDE_PX, 3], tf.float32, "image")])
+    def used(self, image: Any) -> Any:
+        self.calls.assign_add(1.0)
+        return {"scores": tf.reduce_mean(image, [1, 2]) @ self.kernel * self.calls}
+
+
+def with_state(folder: Path, *, used: bool = False) -> Ordinary:
+    """Write a SavedModel that counts its calls; the answer depends on it, or does not."""
+    module = _WithState()
+    function = module.used if used else module.unused
+    tf.saved_model.save(module, str(folder), signatures=function)
+    answer = function(tf.constant(pictures()))
+    return Ordinary(folder, {key: np.asarray(value) for key, value in answer.items()})
+
+
+class _Bytes(tf.Module):
+    @tf.function(input_signature=[tf.TensorSpec([], tf.string, "image_bytes")])
+    def encoded(self, image_bytes: Any) -> Any:
+        pixels = tf.io.decode_jpeg(image_bytes, channels=3)
+        return {"mean": tf.reduce_mean(tf.cast(pixels, tf.float32))}
+
+    @tf.function(input_signature=[tf.TensorSpec([None, None, 3], tf.float32, "image")])
+    def camera(self, image: Any) -> Any:
+        return {"mean": tf.reduce_mean(image)}
+
+
+def with_bytes(folder: Path) -> Path:
+    """Write a SavedModel for a server, whose default signature takes encoded images."""
+    module = _Bytes()
+    signatures = {"serving_default": module.encoded, "camera": module.camera}
+    tf.saved_model.save(module, str(folder), signatures=signatures)
+    return folder
+
+
+def without_signature(folder: Path) -> Path:
+    """Write a SavedModel without a signature."""
+    module = tf.Module()
+    module.weight = tf.Variable(1.0)
+    tf.saved_model.save(module, str(folder))
+    return folder
+
+
+def training_checkpoint(folder: Path) -> Ordinary:
+    """Train with TensorFlow 1's Adam, and save with an empty prefix."""
+    folder.mkdir()
+    with tf.Graph().as_default(), v1.Session() as session:
+        image = v1.placeholder(tf.float32, [None, SIDE_PX, SIDE_PX, 3], name="image")
+        labels = v1.placeholder(tf.int32, [None], name="labels")
+        kernel = v1.get_variable("kernel", [3, CLASSES])
+        logits = tf.matmul(tf.reduce_mean(image, [1, 2]) / 255.0, kernel)
+        scores = tf.nn.softmax(logits, name="scores")
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
+        step = v1.train.AdamOptimizer().minimize(tf.reduce_mean(losses, name="loss"))
+        session.run(v1.global_variables_initializer())
+        given = {image: pictures(), labels: np.arange(4) % CLASSES}
+        session.run(step, given)
+        v1.train.Saver().save(session, f"{folder}/")
+        return Ordinary(folder, {"scores": session.run(scores, given)})
+
+
+def with_thresholds(file: Path) -> Ordinary:
+    """Write a frozen graph with a vector, and a scalar in a list, that are no images."""
+    with tf.Graph().as_default() as graph, v1.Session() as session:
+        image = v1.placeholder(tf.float32, [None, SIDE_PX, SIDE_PX, 3], name="image")
+        thresholds = v1.placeholder(tf.float32, [3], name="thresholds")
+        factor = v1.placeholder(tf.float32, [1], name="factor")
+        scores = tf.multiply(tf.reduce_mean(image, [1, 2]) * thresholds, factor, name="scores")
+        file.write_bytes(graph.as_graph_def().SerializeToString())
+        given = {image: pictures(), thresholds: [0.6, 0.7, 0.8], factor: [0.5]}
+        return Ordinary(file, {"scores": session.run(scores, given)})
+
+
+def in_bfloat16(file: Path) -> Ordinary:
+    """Save a Keras model whose weights and arithmetic are bfloat16."""
+    keras.config.set_dtype_policy("bfloat16")
+    try:
+        start = keras.Input((SIDE_PX, SIDE_PX, 3), name="image")
+        value = layers.Rescaling(1 / 255)(start)
+        value = layers.GlobalAveragePooling2D()(layers.Conv2D(4, 3, activation="relu")(value))
+        model = keras.Model(start, layers.Dense(CLASSES, activation="softmax")(value))
+        model.save(file)
+        answer = np.asarray(model(pictures(), training=False), np.float32)
+        return Ordinary(file, {"": answer})
+    finally:
+        keras.config.set_dtype_policy("float32")
+
+
+def fused(file: Path) -> Path:
+    """Write a frozen graph as TensorFlow's optimiser leaves it, with an op of its own."""
+    with tf.Graph().as_default() as graph:
+        v1.placeholder(tf.float32, [1, 8, 8, 3], name="image")
+        tf.constant(np.ones((3, 3, 3, 2), np.float32), name="kernel")
+        tf.constant(np.ones(2, np.float32), name="bias")
+        definition = graph.as_graph_def()
+    node = definition.node.add(name="y", op="_FusedConv2D", input=["image", "kernel", "bias"])
+    node.attr["T"].type = 1
+    node.attr["num_args"].i = 1
+    node.attr["strides"].list.i.extend([1, 1, 1, 1])
+    node.attr["padding"].s = b"SAME"
+    node.attr["fused_ops"].list.s.append(b"BiasAdd")
+    file.write_bytes(definition.SerializeToString())
+    return file

@@ -128,7 +128,7 @@ def test_an_attribute_that_means_something_is_not_dropped_silently() -> None:
 def test_normalisation_by_the_batch_is_refused(
     trained_models: dict[str, Path], tmp_path: Path
 ) -> None:
-    training = Choice(constants=(("is_training", 1),))
+    training = Choice(constants=(("is_training", (1,)),))
     model = load(trained_models, "saved_model_1_phase_v1", tmp_path, training)
     with pytest.raises(FreezeError, match="is_training is true"):
         freeze(model)
@@ -212,7 +212,7 @@ def test_several_candidates_are_listed(tmp_path: Path) -> None:
         (Choice(tags=("train",)), "no graph is tagged train; there are: serve"),
         (Choice(outputs=("softmax_tenser",)), "close: softmax_tensor"),
         (Choice(inputs=("image", "image")), "its alias is there already"),
-        (Choice(constants=(("softmax_tensor", 1),)), "the graph has no such placeholder"),
+        (Choice(constants=(("softmax_tensor", (1,)),)), "the graph has no such placeholder"),
     ],
 )
 def test_a_wrong_choice_says_what_would_work(

@@ -7,10 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from model_tools.errors import RefusedError, SourceError
-from model_tools.freezing.freeze import freeze
+from model_tools.errors import AmbiguousError, FreezeError, RefusedError, SourceError
+from model_tools.freezing.consumer import Consumer
+from model_tools.freezing.freeze import FreezeOptions, freeze
 from model_tools.freezing.parity import graph_runner
+from model_tools.inspection import inspect_model
 from model_tools.protos import message_class
+from model_tools.serving.engines import load_engine
+from model_tools.serving.signatures import read_servable
 from model_tools.sources.files import find_model
 from model_tools.sources.load import load_model
 from model_tools.sources.selection import Choice
@@ -30,11 +34,14 @@ def ordinary() -> Iterator[Any]:
         yield ordinary
 
 
-def frozen_answers(path: Path, choice: Choice | None = None) -> dict[str, Any]:
+def frozen_answers(
+    path: Path, choice: Choice | None = None, consumer: Consumer = Consumer.TENSORFLOW
+) -> dict[str, Any]:
     """Freeze in this process, and run the frozen graph on the pictures."""
     from tests.unit.model_tools.ordinary import pictures  # noqa: PLC0415 - imports TensorFlow
 
-    frozen = freeze(load_model(find_model(path, path.parent), choice or Choice()))
+    model = load_model(find_model(path, path.parent), choice or Choice())
+    frozen = freeze(model, FreezeOptions(consumer=consumer))
     graph = message_class("GraphDef").FromString(frozen.graph)
     (alias,) = frozen.inputs
     side = (frozen.inputs[alias].shape or ())[1]
@@ -124,3 +131,117 @@ def test_output_chooses_keys_of_a_keras_file(ordinary: Any, tmp_path: Path) -> N
     assert_equal(found, {"scores": saved.answers["scores"]})
     with pytest.raises(SourceError, match="no output 'score'; --output takes: scores, size"):
         frozen_answers(saved.path, Choice(outputs=("score",)))
+
+
+def test_a_saved_model_with_slots_is_frozen_and_served(ordinary: Any, tmp_path: Path) -> None:
+    saved = ordinary.with_slots(tmp_path / "1")
+    with pytest.raises(AttributeError, match="'_UserObject' object has no attribute 'add_slot'"):
+        ordinary.tf.saved_model.load(str(saved.path))
+    assert_equal(frozen_answers(saved.path), saved.answers)
+    served = load_engine("tensorflow", read_servable(saved.path))
+    assert_equal(served.run("serving_default", {"image": ordinary.pictures()}), saved.answers)
+
+
+def test_output_chooses_keys_of_a_signature(ordinary: Any, tmp_path: Path) -> None:
+    saved = ordinary.with_slots(tmp_path / "model")
+    found = frozen_answers(saved.path, Choice(outputs=("chances=scores",)))
+    assert found.keys() == {"chances"}
+    assert_equal(found, {"chances": saved.answers["scores"]})
+    with pytest.raises(SourceError, match="no output 'b'; --output takes: scores, size"):
+        frozen_answers(saved.path, Choice(outputs=("b",)))
+
+
+def test_an_assignment_that_no_answer_needs_is_cut(ordinary: Any, tmp_path: Path) -> None:
+    saved = ordinary.with_state(tmp_path / "1")
+    assert_equal(frozen_answers(saved.path), saved.answers)
+    served = load_engine("tensorflow", read_servable(saved.path))
+    assert_equal(served.run("serving_default", {"image": ordinary.pictures()}), saved.answers)
+
+
+def test_an_assignment_that_the_answer_needs_is_not(ordinary: Any, tmp_path: Path) -> None:
+    saved = ordinary.with_state(tmp_path / "1", used=True)
+    with pytest.raises(RefusedError, match="op-allowed: the model needs AssignAddVariableOp"):
+        frozen_answers(saved.path)
+    with pytest.raises(RefusedError, match="op-allowed"):
+        read_servable(saved.path)
+
+
+def test_an_export_that_augments_at_random_says_how_to_export_it(
+    ordinary: Any, tmp_path: Path
+) -> None:
+    """Keras 3 exports augmentation layers as they are in training."""
+    model = ordinary.sequential(augmented=True)
+    model.export(tmp_path / "random", verbose=False)
+    with pytest.raises(RefusedError, match=r"keras\.Model\(i, model\(i, training=False\)\)"):
+        frozen_answers(tmp_path / "random")
+    start = ordinary.keras.Input((ordinary.SIDE_PX, ordinary.SIDE_PX, 3))
+    inference = ordinary.keras.Model(start, model(start, training=False))
+    inference.export(tmp_path / "2", verbose=False)
+    expected = ordinary.answers(model)
+    assert_equal(frozen_answers(tmp_path / "2"), expected)
+    servable = read_servable(tmp_path / "2")
+    (alias,) = servable.signatures["serving_default"].inputs
+    served = load_engine("tensorflow", servable)
+    assert_equal(served.run("serving_default", {alias: ordinary.pictures()}), expected)
+
+
+def test_strings_are_no_input_of_a_camera(ordinary: Any, tmp_path: Path) -> None:
+    files = find_model(ordinary.with_bytes(tmp_path / "model"), tmp_path)
+    with pytest.raises(
+        SourceError, match=r"image_bytes takes strings; a camera gives images: .*--signature camera"
+    ):
+        load_model(files, Choice())
+    assert list(load_model(files, Choice(signature="camera")).inputs) == ["image"]
+
+
+def test_without_a_signature_the_way_to_save_one_is_named(ordinary: Any, tmp_path: Path) -> None:
+    files = find_model(ordinary.without_signature(tmp_path / "model"), tmp_path)
+    with pytest.raises(SourceError, match=r"no signature, .*model\.export\(folder\)"):
+        load_model(files, Choice())
+
+
+def test_a_training_graph_with_an_empty_prefix_shows_its_answers(
+    ordinary: Any, tmp_path: Path
+) -> None:
+    saved = ordinary.training_checkpoint(tmp_path / "train")
+    workspace = tmp_path / "workspace"
+    workspace.mkdir()
+    for given in (saved.path, saved.path / ".meta", saved.path / ".index"):
+        files = find_model(given, workspace)
+        with pytest.raises(AmbiguousError, match=r"candidates: loss, scores$"):
+            load_model(files, Choice())
+        model = load_model(files, Choice(outputs=("scores",)))
+        assert_equal(model.run({"image": ordinary.pictures()}), saved.answers)
+
+
+def test_a_vector_and_a_list_of_one_are_set(ordinary: Any, tmp_path: Path) -> None:
+    saved = ordinary.with_thresholds(tmp_path / "model.pb")
+    values = (("thresholds", (0.6, 0.7, 0.8)), ("factor", (0.5,)))
+    choice = Choice(inputs=("image",), outputs=("scores",), constants=values)
+    assert_equal(frozen_answers(saved.path, choice), saved.answers)
+    wrong = Choice(constants=(("thresholds", (0.6,)),))
+    with pytest.raises(
+        SourceError,
+        match=r"has the shape \[3\]: expected --set thresholds=0,0,0; got 1 value$",
+    ):
+        frozen_answers(saved.path, wrong)
+    unset = Choice(inputs=("image",), outputs=("scores",))
+    with pytest.raises(FreezeError, match="--set thresholds=0,0,0 --set factor=0"):
+        frozen_answers(saved.path, unset)
+
+
+def test_bfloat16_becomes_float32_that_openvino_reads(ordinary: Any, tmp_path: Path) -> None:
+    saved = ordinary.in_bfloat16(tmp_path / "model.keras")
+    found = frozen_answers(saved.path, consumer=Consumer.OPENVINO)
+    (answer,) = found.values()
+    assert answer.dtype == np.float32
+    np.testing.assert_allclose(answer, saved.answers[""], atol=0.02)
+
+
+def test_an_op_that_openvino_does_not_know_is_named(ordinary: Any, tmp_path: Path) -> None:
+    file = ordinary.fused(tmp_path / "model.pb")
+    with pytest.raises(FreezeError, match=r"_FusedConv2D; .*inference\.engine = \"tensorflow\""):
+        frozen_answers(file, consumer=Consumer.OPENVINO)
+    found = inspect_model(file, Choice())
+    assert "_FusedConv2D" in str(found.consumers["openvino"])
+    assert found.consumers["tensorflow"] is None
