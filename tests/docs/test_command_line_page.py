@@ -12,8 +12,6 @@ import click
 import pytest
 from click.testing import CliRunner
 
-pytestmark = pytest.mark.process
-
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/command-line.md").read_text(encoding="utf-8")
 COMMANDS = ["model-tools", "fleet"]
