@@ -18,6 +18,7 @@ _NO_OUTPUTS = {
     "Placeholder", "PlaceholderWithDefault", "SaveV2", "ScalarSummary", "HistogramSummary",
     "MergeSummary", "VarHandleOp", "VariableV2",
 }  # fmt: skip
+_SIZES = {"Rank", "Shape", "ShapeN", "Size"}
 _VALUES = {"PlaceholderWithDefault", "VarHandleOp", "VariableV2"}
 # `tf.train.*Optimizer` adds these, and what they need, below `gradients/`.
 _TRAINING_OPS = (
@@ -193,7 +194,9 @@ def _ends(graph: Any) -> list[str]:
     return sorted(
         node.name
         for node in nodes
-        if node.name in reached and node.name not in leads_to and node.op not in _NO_OUTPUTS
+        if node.name in reached
+        and node.name not in leads_to
+        and node.op not in _NO_OUTPUTS | _SIZES
     )
 
 

@@ -125,6 +125,10 @@ def _assign(session: Any, graph_def: Any, prefix: Path) -> None:
                 else tf.raw_ops.Assign(ref=variable, value=given)
             )
             session.run(assign, {given: value})
+            read = f"{node.name}/Read/ReadVariableOp"
+            if node.op == "VarHandleOp" and read not in {each.name for each in graph_def.node}:
+                # TensorFlow reads a resource's value by this name when it makes constants.
+                tf.raw_ops.ReadVariableOp(resource=variable, dtype=value.dtype, name=read)
 
 
 def _tensor(session: Any, name: str) -> Any:

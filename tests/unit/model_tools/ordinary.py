@@ -216,7 +216,9 @@ def _old_layer(layer: dict[str, Any]) -> dict[str, Any]:
 def exported(model: Any, folder: Path) -> Ordinary:
     """Export as Keras 3 does; the answer is the exported function's own."""
     model.export(folder, verbose=False)
-    answer = tf.saved_model.load(str(folder)).serve(pictures())
+    # Its variables live as long as it does.
+    loaded = tf.saved_model.load(str(folder))
+    answer = loaded.serve(pictures())
     flat = answer if isinstance(answer, dict) else {"": answer}
     return Ordinary(folder, {key: np.asarray(value) for key, value in flat.items()})
 
@@ -361,6 +363,7 @@ def fused(file: Path) -> Path:
     node = definition.node.add(name="y", op="_FusedConv2D", input=["image", "kernel", "bias"])
     node.attr["T"].type = 1
     node.attr["num_args"].i = 1
+    node.attr["TArgs"].list.type.append(1)
     node.attr["strides"].list.i.extend([1, 1, 1, 1])
     node.attr["padding"].s = b"SAME"
     node.attr["fused_ops"].list.s.append(b"BiasAdd")
