@@ -205,7 +205,7 @@ reliability: setup-development ## Inject every fault into the camera's loop, and
 
 .PHONY: reliability-nightly
 reliability-nightly: setup-development ## The same with real times: ten minutes of outage, 10,000 frames (about 15 min)
-	$(PYTHON) -m tests.device.faults.table --nightly --check
+	$(PYTHON) -m tests.device.faults.table --nightly --check --runs 1
 
 .PHONY: check
 check: synth setup-development ## Style, types, import contracts; cdk-nag, cfn-lint and checkov on every template

@@ -38,13 +38,14 @@ def main(loops: int, command: tuple[str, ...]) -> None:
     """Start the busy processes, run the command, and pass on its exit code."""
     with ExitStack() as stack:
         for _ in range(loops):
-            stack.enter_context(_busy_loop())
+            stack.enter_context(busy_loop())
         code = _exit_code(command)
     sys.exit(code)
 
 
 @contextmanager
-def _busy_loop() -> Iterator[None]:
+def busy_loop() -> Iterator[None]:
+    """Keep one processor busy for the length of a `with` block."""
     # In a session of its own, Ctrl-C reaches the command and leaves the load until that has ended.
     loop = subprocess.Popen(  # noqa: S603 - this interpreter, fixed words
         [sys.executable, "-c", _BUSY_LOOP], stdin=subprocess.PIPE, start_new_session=True

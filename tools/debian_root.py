@@ -145,7 +145,7 @@ def run(root: Path, command: list[str]) -> int:
     words = shlex.join(command)
     version = _run(*_as_user(root, "python3 --version")).strip()
     print(f"debian_root: {version}, as {USER}, in {CLONE}: {words}", flush=True)
-    before, started = shutil.disk_usage(root).used, time.monotonic()
+    disk, network, started = shutil.disk_usage(root).used, received_bytes(), time.monotonic()
     code = subprocess.run(  # noqa: S603 - the caller's command, in a root of its own
         [  # noqa: S607 - of util-linux, on PATH
             "unshare",
@@ -163,13 +163,21 @@ def run(root: Path, command: list[str]) -> int:
         ],
         check=False,
     ).returncode
-    used = (shutil.disk_usage(root).used - before) / _GIGABYTE
+    disk, network = shutil.disk_usage(root).used - disk, received_bytes() - network
     print(
         f"debian_root: {words}: exit code {code}, {time.monotonic() - started:.0f} s, "
-        f"{used:.2f} GB of disk, caches included ({version}, {root.name})",
+        f"{disk / _GIGABYTE:.2f} GB of disk with all caches, {network / _GIGABYTE:.2f} GB received "
+        f"({version}); other processes of this machine are counted, too",
         flush=True,
     )
     return code
+
+
+def received_bytes() -> int:
+    """Return what this machine received from other machines since it started."""
+    lines = Path("/proc/net/dev").read_text(encoding="utf-8").splitlines()[2:]
+    interfaces = (line.split(":", 1) for line in lines)
+    return sum(int(fields.split()[0]) for name, fields in interfaces if name.strip() != "lo")
 
 
 def _as_user(root: Path, script: str) -> list[str]:

@@ -90,11 +90,11 @@ def test_a_users_own_classifier_labels_the_users_own_images(
 ) -> None:
     monkeypatch.chdir(demo.root)
     model = two_colors()
-    model.save("colors.h5")
+    model.save("colors.keras")
     images = write_images(demo.root / "my images", model)
     assert set(images.values()) == set(LABELS)
     (demo.root / "labels.txt").write_text("\n".join(LABELS))
-    model_tools("freeze", "colors.h5", "build/colors")
+    model_tools("freeze", "colors.keras", "build/colors")
     packaged = model_tools(
         "package", "build/colors", "--labels", "labels.txt", "--name", "colors",
         "--mean", "0", "--scale", repr(1 / 255), "--json",

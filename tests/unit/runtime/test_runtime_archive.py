@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import zipfile
 from hashlib import sha256
 from pathlib import Path
@@ -61,11 +62,11 @@ def test_the_runtime_has_the_very_versions_that_the_virtual_device_has() -> None
 
 @given(st.sampled_from(["numpy", "numpy>=2", "numpy==2.*", "numpy ==", "-e .", "numpy==2 --hash"]))
 def test_a_line_that_pins_nothing_is_refused(line: str) -> None:
-    lock = ROOT / ".local" / "bad-lock.txt"
-    lock.write_text(f"# a comment\n{line}\n")
-    with pytest.raises(RuntimeBuildError, match=r"bad-lock\.txt: "):
-        locked_for(lock, HERE)
-    lock.unlink()
+    with tempfile.TemporaryDirectory() as folder:
+        lock = Path(folder) / "bad-lock.txt"
+        lock.write_text(f"# a comment\n{line}\n")
+        with pytest.raises(RuntimeBuildError, match=r"bad-lock\.txt: "):
+            locked_for(lock, HERE)
 
 
 @pytest.mark.process
