@@ -9,6 +9,7 @@ import termios
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Self
 
 # Only stops a hang.
 _HANG_SECONDS = 900
@@ -33,6 +34,15 @@ class OnTerminal:
             preexec_fn=_take_terminal,  # noqa: PLW1509 - Popen has no parameter for it
         )
         os.close(theirs)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End the program if the test did not."""
+        if self.process.poll() is None:
+            self.process.terminate()
+            self.end()
 
     def type(self, text: str) -> None:
         """Type as a person does; "\\x03" is Ctrl-C."""

@@ -57,25 +57,24 @@ def variables(checkout: Checkout) -> dict[str, str]:
 
 def test_the_demo_stays_until_enter_with_its_live_view_in_the_last_line(demo: Checkout) -> None:
     digest = load_environment(demo.root / "environments/dev.toml").model.digest
-    program = OnTerminal(
-        [PYTHON, "-m", "demo", "run", "--pinned", "--detections", "2"], demo.root, variables(demo)
-    )
-    shown = program.read_until(lambda text: "press Enter to end" in text)
-    lines = shown.strip().splitlines()
-    assert lines[0].startswith("The demo downloads nothing more")
-    assert sum(f"shapes 1.0.0 ({digest[:12]})" in line for line in lines) == 2
-    last = re.fullmatch(
-        r"live view: (http://127\.0\.0\.1:\d+/[^/]+/) — press Enter to end", lines[-1]
-    )
-    assert last, shown
-    # The second detection came; later ones are still to come.
-    first = newest_frame(last[1])
-    eventually(lambda: newest_frame(last[1]) > first)
-    refused = demo.refused("camera", "dev")
-    assert "dev-camera-1 is already running (process" in refused
+    command = [PYTHON, "-m", "demo", "run", "--pinned", "--detections", "2"]
+    with OnTerminal(command, demo.root, variables(demo)) as program:
+        shown = program.read_until(lambda text: "press Enter to end" in text)
+        lines = shown.strip().splitlines()
+        assert lines[0].startswith("The demo downloads nothing more")
+        assert sum(f"({digest[:12]})" in line for line in lines) == 2
+        last = re.fullmatch(
+            r"live view: (http://127\.0\.0\.1:\d+/[^/]+/) — press Enter to end", lines[-1]
+        )
+        assert last, shown
+        # The second detection came; later ones are still to come.
+        first = newest_frame(last[1])
+        eventually(lambda: newest_frame(last[1]) > first)
+        refused = demo.refused("camera", "dev")
+        assert "dev-camera-1 is already running (process" in refused
 
-    program.type("\n")
-    assert program.end() == 0, program.shown
+        program.type("\n")
+        assert program.end() == 0, program.shown
     eventually(lambda: not processes_in(demo.root, "core run", "lambda_runtime"))
 
 
