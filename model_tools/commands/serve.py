@@ -16,7 +16,7 @@ ENGINES = ("tensorflow", "openvino")
 @click.option(
     "--model-base-path",
     "base_path",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=click.Path(path_type=Path),
     required=True,
     help="Folder with one SavedModel per version, each called by its number.",
 )

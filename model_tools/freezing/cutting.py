@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from model_tools.errors import FreezeError, ModelToolsError
+from model_tools.errors import AmbiguousError, FreezeError, ModelToolsError, SourceError
 from model_tools.freezing.constants import constant_behind
 from model_tools.freezing.freeze import FreezeOptions, freeze
 from model_tools.graphs.names import node_name, tensor_name
@@ -68,7 +68,7 @@ def cut_detector(model: LoadedModel, pictures: list[npt.NDArray[np.uint8]]) -> C
     try:
         spec, anchors = _read(model)
         graph = _convolutions(model, spec)
-    except (KeyError, FreezeError, tf.errors.OpError) as error:
+    except (KeyError, AmbiguousError, FreezeError, SourceError, tf.errors.OpError) as error:
         raise CutRefusedError(f"not a single-shot detector that is known: {error}") from None
     compared = [*pictures, *_random_pictures(model)]
     difference = _largest_difference(model, Cut(graph, anchors, spec, 0, 0), compared)

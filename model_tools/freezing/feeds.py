@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from model_tools.errors import FreezeError
+from model_tools.errors import FreezeError, SourceError
 from model_tools.graphs.names import as_reference, node_name, output_index, tensor_name
 from model_tools.graphs.reach import nodes_by_name
 from model_tools.sources.tensors import TensorSpec
@@ -71,7 +71,7 @@ def rename_inputs(graph: Any, renamed: dict[str, str]) -> None:
 def _placeholder(node: Any, name: str, spec: TensorSpec) -> None:
     kind = _DATA_TYPES.get(np.dtype(spec.dtype).name)
     if kind is None:
-        raise FreezeError(f"the input {spec.name} has the type {spec.dtype}, which cannot be fed")
+        raise SourceError(f"the input {spec.name} has the type {spec.dtype}, which cannot be fed")
     node.name, node.op = name, "Placeholder"
     node.attr["dtype"].type = kind
     shape = node.attr["shape"].shape

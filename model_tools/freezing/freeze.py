@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-from model_tools.errors import FreezeError
+from model_tools.errors import AmbiguousError, FreezeError
 from model_tools.freezing.consumer import Consumer, rewrite_for
 from model_tools.freezing.feeds import feed, use_defaults
 from model_tools.freezing.folding import fold
@@ -64,7 +64,8 @@ def freeze(model: LoadedModel, options: FreezeOptions | None = None) -> FrozenMo
     """Optimise the graph of `model` for its consumer, then compare it with the model.
 
     Raises:
-        FreezeError: the consumer cannot read it, an input is missing, or the answers differ.
+        AmbiguousError: the outputs need another input.
+        FreezeError: the consumer cannot read it, or the answers differ.
     """
     chosen = options or FreezeOptions()
     tolerance = chosen.tolerance
@@ -88,7 +89,9 @@ def optimised(model: LoadedModel) -> tuple[Any, Specs, Specs]:
         The GraphDef, and its inputs and outputs as they are called in it.
 
     Raises:
-        FreezeError: an input is missing, or the graph normalises as in training.
+        AmbiguousError: the outputs need another input.
+        SourceError: the graph normalises as in training.
+        FreezeError: its functions cannot be inlined, or TensorFlow cannot read it.
     """
     widen(model.graph)
     inputs = feed(model.graph, widened(model.inputs))
@@ -164,7 +167,7 @@ def _require_fed(graph: Any, inputs: Specs) -> None:
     hungry = [node for node in graph.node if node.op == "Placeholder" and node.name not in fed]
     if hungry:
         names = ", ".join(node.name for node in hungry[:5])
-        raise FreezeError(
+        raise AmbiguousError(
             f"the outputs also need {names}: name them as inputs, or fix their values "
             f"({' '.join(example(node) for node in hungry[:3])})"
         )

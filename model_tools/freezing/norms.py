@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from model_tools.errors import FreezeError
+from model_tools.errors import SourceError
 from model_tools.freezing.constants import add_constant, constant_behind
 from model_tools.graphs.reach import consumers, nodes_by_name
 
@@ -22,7 +22,7 @@ def unfuse_norms(graph: Any) -> int:
     """Rewrite, in place, every FusedBatchNorm whose statistics are constants; return how many.
 
     Raises:
-        FreezeError: one normalises by the batch's own statistics, as in training.
+        SourceError: one normalises by the batch's own statistics, as in training.
     """
     nodes = nodes_by_name(graph)
     norms = [node for node in graph.node if node.op in _NORMS]
@@ -30,7 +30,7 @@ def unfuse_norms(graph: Any) -> int:
     rewritten = 0
     for node in norms:
         if "is_training" not in node.attr or node.attr["is_training"].b:
-            raise FreezeError(
+            raise SourceError(
                 f"{node.name} normalises by each batch's own statistics (is_training is true): "
                 "export the model for inference"
             )

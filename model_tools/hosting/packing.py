@@ -12,6 +12,7 @@ from model_tools.hosting.mxnet import FILES, read_mxnet
 from model_tools.hosting.user_code import code_files
 from model_tools.serving.signatures import read_servable
 from model_tools.sources.archives import unpack_tar
+from model_tools.sources.exporting import KERAS_SUFFIXES, keras_export
 from model_tools.sources.files import read_message
 
 TENSORFLOW, MXNET = "tensorflow", "mxnet"
@@ -115,7 +116,7 @@ def _saved_model(folder: Path, version: int | None) -> Path:
     found = sorted(file.parent for file in folder.rglob(_SAVED_MODEL))
     if not found:
         for file in sorted(folder.rglob("*")):
-            if file.suffix in {".pb", ".keras", ".h5"}:
+            if file.suffix in {".pb", *KERAS_SUFFIXES}:
                 raise SourceError(_no_saved_model(file))
         raise SourceError(
             f"{folder} has no {_SAVED_MODEL} (TensorFlow) and no {', '.join(FILES)} (MXNet)"
@@ -158,9 +159,9 @@ def _no_saved_model(file: Path) -> str:
             f"(saved_model.pb and variables/): {how} or tf.saved_model.save; a frozen graph is for "
             "cameras: `model-tools package`"
         )
-    if file.suffix in {".keras", ".h5"}:
+    if file.suffix in KERAS_SUFFIXES:
         return (
             f"{file} is a Keras file, and SageMaker's container loads a SavedModel: "
-            f"keras.saving.load_model({file.name!r}).export('export/Servo/1') writes one"
+            f"{keras_export(file, 'export/Servo/1')}"
         )
     return f"{file} is no model: give a SavedModel's folder, MXNet's three files, or a .tar.gz"

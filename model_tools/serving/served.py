@@ -13,7 +13,8 @@ from model_tools.serving.http import Site, end_process, serve
 from model_tools.serving.loading import load_version
 from model_tools.serving.rest import RestApi
 from model_tools.serving.signatures import read_servable
-from model_tools.serving.versions import ServedModel, Version, versions_below
+from model_tools.serving.versions import INVALID_ARGUMENT, ServedModel, Version, versions_below
+from model_tools.sources.exporting import KERAS_SUFFIXES, keras_export
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,8 @@ def serve_model(options: ServeOptions) -> None:
     """Serve until SIGTERM or Ctrl-C; does not return.
 
     Raises:
-        SourceError: there is no version, or not the one of a label.
-        ServingError: no version can be loaded, or the port is taken.
+        SourceError: there is no version, not the one of a label, or none that may be loaded.
+        ServingError: the engine can load no version, or the port is taken.
     """
 
     def load(number: int, folder: Path) -> Version:
@@ -50,9 +51,11 @@ def serve_model(options: ServeOptions) -> None:
         options.name, options.base_path, load, keep=options.keep, labels=options.labels
     )
     model.poll()
-    broken = [state.error_message for state in model.states().values() if state.error_message]
-    if not any(state.state == "AVAILABLE" for state in model.states().values()):
-        raise ServingError(f"no version of {options.name} can be served: {broken[0]}")
+    states = model.states().values()
+    if not any(state.state == "AVAILABLE" for state in states):
+        highest = next(state for state in states if state.error_message)
+        error = SourceError if highest.error_code == INVALID_ARGUMENT else ServingError
+        raise error(f"no version of {options.name} can be served: {highest.error_message}")
     _keep_polling(model, options.poll_seconds)
     api = RestApi({options.name: model})
 
@@ -76,6 +79,12 @@ def serve_model(options: ServeOptions) -> None:
 
 def _check_versions(options: ServeOptions, found: Mapping[int, Path]) -> None:
     if not found:
+        if options.base_path.suffix in KERAS_SUFFIXES:
+            raise SourceError(
+                f"{options.base_path} is a Keras file, and serve loads SavedModels: "
+                f"{keras_export(options.base_path, f'{options.name}/1')}; "
+                f"then --model-base-path {options.name}"
+            )
         what = (
             "has no folder that is called by a number"
             if options.base_path.is_dir()

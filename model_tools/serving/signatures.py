@@ -6,8 +6,10 @@ from typing import Any
 
 from google.protobuf.json_format import MessageToDict
 
+from model_tools.errors import SourceError
 from model_tools.sources.checks import check_every_signature
-from model_tools.sources.files import Kind, find_model
+from model_tools.sources.exporting import KERAS_SUFFIXES, keras_export
+from model_tools.sources.files import SAVED_MODEL_NAME, Kind, find_model
 from model_tools.sources.selection import SERVING_DEFAULT, Choice
 from model_tools.sources.tensors import TensorSpec
 
@@ -50,7 +52,13 @@ def read_servable(folder: Path) -> Servable:
         SourceError: it is no complete SavedModel.
         RefusedError: it breaks a rule of `model_tools.graphs.rules`.
     """
-    files = find_model(folder / "saved_model.pb", folder)
+    for file in sorted(folder.glob("*")):
+        if file.suffix in KERAS_SUFFIXES and not (folder / SAVED_MODEL_NAME).is_file():
+            raise SourceError(
+                f"{file} is a Keras file, and servers load SavedModels: "
+                f"{keras_export(file, str(folder))}"
+            )
+    files = find_model(folder / SAVED_MODEL_NAME, folder)
     if files.kind not in {Kind.SAVED_MODEL_1, Kind.SAVED_MODEL_2}:  # pragma: no cover
         raise AssertionError(files.kind)
     meta = check_every_signature(files, Choice())

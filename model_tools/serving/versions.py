@@ -20,6 +20,9 @@ from model_tools.serving.signatures import Servable
 LOG = logging.getLogger(__name__)
 
 _NUMBER = re.compile(r"0*([0-9]{1,18})")
+# The code of a version whose files are at fault.
+INVALID_ARGUMENT = "INVALID_ARGUMENT"
+
 _Fingerprint = tuple[tuple[str, int, int], ...]
 
 
@@ -121,7 +124,7 @@ class ServedModel:
             given = isinstance(error, SourceError | RefusedError)
             self._broken[number] = seen
             self._states[number] = State(
-                "END", "INVALID_ARGUMENT" if given else "INTERNAL", str(error)
+                "END", INVALID_ARGUMENT if given else "INTERNAL", str(error)
             )
             LOG.warning("version %d of %s is not served: %s", number, self.name, error)
             return False

@@ -130,7 +130,7 @@ def test_normalisation_by_the_batch_is_refused(
 ) -> None:
     training = Choice(constants=(("is_training", (1,)),))
     model = load(trained_models, "saved_model_1_phase_v1", tmp_path, training)
-    with pytest.raises(FreezeError, match="is_training is true"):
+    with pytest.raises(SourceError, match="is_training is true"):
         freeze(model)
 
 

@@ -226,7 +226,7 @@ def test_a_vector_and_a_list_of_one_are_set(ordinary: Any, tmp_path: Path) -> No
     ):
         frozen_answers(saved.path, wrong)
     unset = Choice(inputs=("image",), outputs=("scores",))
-    with pytest.raises(FreezeError, match="--set thresholds=0,0,0 --set factor=0"):
+    with pytest.raises(AmbiguousError, match="--set thresholds=0,0,0 --set factor=0"):
         frozen_answers(saved.path, unset)
 
 
