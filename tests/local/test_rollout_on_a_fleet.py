@@ -1,6 +1,6 @@
 """A fleet of full virtual cores: good releases arrive in waves, bad ones do not stay.
 
-`FLEET_CORES` sets the number of cores, 8 unless it says otherwise.
+`FLEET_CORES` sets the number of cores; the default is 4.
 """
 
 import os
@@ -23,7 +23,7 @@ from tests.waiting import eventually
 
 pytestmark = [pytest.mark.emulator, pytest.mark.slow, pytest.mark.timeout(3600)]
 
-COUNT = int(os.environ.get("FLEET_CORES", "8"))
+COUNT = int(os.environ.get("FLEET_CORES", "4"))
 ENVIRONMENT = """\
 account = "111111111111"
 region = "eu-central-1"
@@ -46,7 +46,7 @@ minimum_devices = {count}
 minimum_frames_per_second = {fps}
 offline_after_seconds = 120
 [[rollout.waves]]
-percent = 12.5
+percent = {one_device_percent}
 wait_seconds = {first_wave_seconds}
 [[rollout.waves]]
 percent = 50
@@ -77,7 +77,11 @@ def pin(
     checkout: Checkout, digest: str, count: int, *, first_wave_seconds: int = 200, fps: float = 0.0
 ) -> None:
     text = ENVIRONMENT.format(
-        digest=digest, count=count, first_wave_seconds=first_wave_seconds, fps=fps
+        digest=digest,
+        count=count,
+        first_wave_seconds=first_wave_seconds,
+        fps=fps,
+        one_device_percent=100 / COUNT,
     )
     (checkout.root / "environments/dev.toml").write_text(text, encoding="utf-8")
 
