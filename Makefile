@@ -156,7 +156,7 @@ environment: setup ## Create environments/NAME.toml, valid at once (ACCOUNT=, RE
 	@$(PYTHON) -m tools.new_environment "$(NAME)" $(if $(ACCOUNT),--account "$(ACCOUNT)") $(if $(REGION),--region "$(REGION)")
 
 .PHONY: reference
-reference: setup ## Rewrite the table of docs/environments.md
+reference: setup ## Rewrite the table of docs/environments.md and the JSON Schemas in docs/
 	$(PYTHON) -m tools.environment_reference
 
 .PHONY: golden
@@ -186,6 +186,10 @@ benchmark-fleet: setup-development ## Measure exposure, verdicts and a rollout t
 .PHONY: benchmark-camera
 benchmark-camera: setup-development ## Measure the camera's loop: overhead, frame rate, start, memory (about 2 min)
 	$(PYTHON) benchmarks/camera.py
+
+.PHONY: benchmark-threads
+benchmark-threads: setup-development ## Measure the engines' threads and pinning, idle and busy (about 3 min)
+	$(PYTHON) -m benchmarks.engine_threads
 
 .PHONY: benchmark-drift
 benchmark-drift: setup-development ## Measure how fast cameras notice night, blur and unseen things, and false alarms (about 3 min)

@@ -25,4 +25,5 @@ def pinned_artifact(root: Path = ROOT) -> Path:
     )
     committed = shown.stdout if shown.returncode == 0 else (root / _PRODUCTION).read_text("utf-8")
     model = tomllib.loads(committed)["model"]
-    return root / "models" / model["name"] / model["digest"] / "model.zip"
+    name, digest = str(model["name"]), str(model["digest"])
+    return root / "models" / name / digest / "model.zip"
