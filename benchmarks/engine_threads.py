@@ -95,7 +95,9 @@ def main() -> None:
 
 def graphs(folder: Path) -> dict[str, Path]:
     """Return the sample detector, and a network of the usual size for a small processor."""
-    detector = unpack_artifact(pinned_artifact(ROOT), folder / "shapes")
+    place = folder / "shapes"
+    place.mkdir()
+    detector = unpack_artifact(pinned_artifact(ROOT), place)
     source = folder / "mobilenet.keras"
     keras.applications.MobileNetV2((224, 224, 3), weights=None).save(source)
     classifier = folder / "mobilenet.pb"

@@ -104,8 +104,11 @@ def _compiled(
             return _in_word(device), core.compile_model(model, device, settings)
         except RuntimeError as error:
             logger.warning("%s does not take the model: %s", device, _in_short(error))
-    if last == _CPU and threads is not None:
-        settings = {**settings, "INFERENCE_NUM_THREADS": threads}
+    if last == _CPU:
+        # A pinned thread waits for its processor while another one is free (decision 108).
+        settings = {**settings, "ENABLE_CPU_PINNING": False}
+        if threads is not None:
+            settings["INFERENCE_NUM_THREADS"] = threads
     return _in_word(last), core.compile_model(model, last, settings)
 
 

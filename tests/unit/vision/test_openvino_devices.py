@@ -14,7 +14,7 @@ from vision.engine import open_engine
 from vision.errors import EngineError
 
 # As the camera imports it: `import openvino` alone starts a process that reports to its makers.
-from vision.openvino_runtime import devices_for, openvino
+from vision.openvino_runtime import OpenVinoRuntime, devices_for, openvino
 from vision.runtimes import open_runtime
 
 __all__ = ["shapes"]
@@ -53,6 +53,14 @@ def test_a_gpu_that_is_not_there_is_one_clear_error(shapes: Artifact) -> None:
 def test_tensorflow_has_no_gpu(shapes: Artifact) -> None:
     with pytest.raises(EngineError, match="'openvino' has a GPU"):
         open_runtime("tensorflow", shapes.graph_file, (), device="gpu")
+
+
+def test_threads_are_not_pinned_to_processors(shapes: Artifact) -> None:
+    outputs = tuple(output.name for output in shapes.manifest.outputs.values())
+    runtime = open_runtime("openvino", shapes.graph_file, outputs)
+    assert isinstance(runtime, OpenVinoRuntime)
+    compiled = runtime._compiled  # noqa: SLF001 - OpenVINO itself is asked
+    assert compiled.get_property("ENABLE_CPU_PINNING") is False
 
 
 class MachineWithGpu(openvino.Core):
