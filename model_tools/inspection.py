@@ -160,7 +160,7 @@ def _consumers(graph: Any) -> dict[str, str | None]:
         copy = type(graph)()
         copy.CopyFrom(graph)
         try:
-            rewrite_for(copy, consumer)
+            rewrite_for(copy, consumer, compiles=False)
             found[consumer.value] = None
         except FreezeError as error:
             found[consumer.value] = str(error)

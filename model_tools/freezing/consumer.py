@@ -47,8 +47,13 @@ _NOT_FOR_OPENVINO = {"DecodeBmp", "DecodeImage", "DecodeJpeg", "DecodePng", "Dec
 _OLD_PRODUCER = 24
 
 
-def rewrite_for(graph: Any, consumer: Consumer) -> None:
+def rewrite_for(graph: Any, consumer: Consumer, *, compiles: bool = True) -> None:
     """Rewrite a GraphDef in place.
+
+    Args:
+        graph: a GraphDef.
+        consumer: the reader of the graph.
+        compiles: OpenVINO also compiles the graph, as a camera does; that takes most of its time.
 
     Raises:
         FreezeError: the consumer cannot read it; names the nodes and why.
@@ -58,7 +63,7 @@ def rewrite_for(graph: Any, consumer: Consumer) -> None:
     if consumer is Consumer.OPENVINO:
         refused = [node for node in graph.node if node.op in _NOT_FOR_OPENVINO]
         _refuse(consumer, ((node.name, f"op {node.op}") for node in refused))
-        _load_in_openvino(graph)
+        _load_in_openvino(graph, compiles=compiles)
         return
     known = _known_ops(consumer)
     problems = [problem for node in graph.node for problem in _fit(node, known)]
@@ -68,13 +73,18 @@ def rewrite_for(graph: Any, consumer: Consumer) -> None:
     graph.versions.min_consumer = 0
 
 
-def _load_in_openvino(graph: Any) -> None:
-    """Load the graph as a camera does."""
+def _load_in_openvino(graph: Any, *, compiles: bool) -> None:
+    """Load the graph as a camera does, or convert it alone."""
     with TemporaryDirectory(prefix="model-tools-") as folder:
         file = Path(folder) / "graph.pb"
         file.write_bytes(graph.SerializeToString())
         try:
-            open_runtime(OPENVINO, file, ())
+            if compiles:
+                open_runtime(OPENVINO, file, ())
+            else:
+                from vision.openvino_runtime import convert  # noqa: PLC0415 - imports OpenVINO
+
+                convert(file)
         except ArtifactError as error:
             reason = str(error).removeprefix(f"{file}: ")
             raise FreezeError(

@@ -7,7 +7,8 @@ import to its makers, unless the reporting package is missing.
 
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -46,17 +47,12 @@ class OpenVinoRuntime:
         }
         if cache is not None:
             settings["CACHE_DIR"] = str(cache)
-        try:
+        with _refusals_of(graph):
             model = core.read_model(graph)
             if shapes:
                 model.reshape({name: list(shape) for name, shape in shapes.items()})
             self.device, self._compiled = _compiled(core, model, devices, settings, threads)
             self._ports = {name: self._compiled.output(name) for name in outputs}
-        except RuntimeError as error:
-            advice = "; the engine 'tensorflow' can" if _unconverted(error) else ""
-            raise ArtifactError(
-                f"{graph}: OpenVINO cannot load it: {_in_short(error)}{advice}"
-            ) from None
         self._request = self._compiled.create_infer_request()
 
     def run(self, feed: Arrays) -> Arrays:
@@ -69,6 +65,28 @@ class OpenVinoRuntime:
             name: as_array(self._request.get_tensor(port).data)
             for name, port in self._ports.items()
         }
+
+
+def convert(graph: Path) -> None:
+    """Check that OpenVINO has every operation of a graph, without compiling it.
+
+    Raises:
+        ArtifactError: it does not; the text names the operations.
+    """
+    with _refusals_of(graph):
+        openvino.Core().read_model(graph)
+
+
+@contextmanager
+def _refusals_of(graph: Path) -> Iterator[None]:
+    """Raise what OpenVINO refuses as one sentence about the file."""
+    try:
+        yield
+    except RuntimeError as error:
+        advice = "; the engine 'tensorflow' can" if _unconverted(error) else ""
+        raise ArtifactError(
+            f"{graph}: OpenVINO cannot load it: {_in_short(error)}{advice}"
+        ) from None
 
 
 def devices_for(wanted: str, available: Sequence[str]) -> list[str]:

@@ -124,7 +124,7 @@ def test_what_is_no_saved_model_is_told_how_to_become_one(
     keras = tmp_path / "keras" / "model.keras"
     keras.parent.mkdir()
     keras.touch()
-    assert "load_model('model.keras').export" in refused(keras.parent, archive)
+    assert "model.keras', compile=False)" in refused(keras.parent, archive)
     bare = tmp_path / "bare"
     bare.mkdir()
     shutil.copy(saved_model / "saved_model.pb", bare)
