@@ -2,9 +2,9 @@
 
     make benchmark-threads
 
-One process holds every variant, and runs them in turns, so that each round has the same load. Busy
-rounds run beside four busy processes for each processor. Figures are medians of the wall time and
-of the processor time of one inference.
+One process loads every variant, and runs them in turns, so that each round has the same load.
+In busy rounds, four busy processes per processor run at the same time. Results are medians of the
+wall time and of the processor time of one inference.
 """
 
 import os
@@ -46,7 +46,7 @@ Run = Callable[[], Any]
 
 @dataclass
 class Variant:
-    """One engine with one setting, and what it took."""
+    """One engine with one setting, and its measured times."""
 
     title: str
     run: Run
@@ -62,7 +62,7 @@ class Variant:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure every variant, and print the table."""
     console = Console()
     table = Table("model", "engine", "idle ms", "busy ms", "idle processor ms", "busy processor ms")
     with tempfile.TemporaryDirectory() as folder:
@@ -74,7 +74,7 @@ def main() -> None:
             with ExitStack() as load:
                 for _ in range(_BUSY_PER_PROCESSOR * _PROCESSORS):
                     load.enter_context(busy_loop())
-                console.log(f"{name}, beside {_BUSY_PER_PROCESSOR * _PROCESSORS} busy processes")
+                console.log(f"{name}, with {_BUSY_PER_PROCESSOR * _PROCESSORS} busy processes")
                 measure(busy)
             for one, other in zip(idle, busy, strict=True):
                 table.add_row(
@@ -129,7 +129,7 @@ def variants(graph: Path) -> list[Variant]:
 
 
 def measure(variants: list[Variant]) -> None:
-    """Run all of them in turns."""
+    """Run all variants in turns."""
     for _ in range(_ROUNDS):
         for variant in variants:
             for _ in range(_RUNS_PER_ROUND):

@@ -175,7 +175,7 @@ def roll_back(name: str, reason: str, digest: str | None) -> None:
     """
     with _reported():
         endpoint, environment, steps = _running_emulator(), _environment(name), Steps()
-        with steps.step("pin", f"pin what {name} ran before"):
+        with steps.step("pin", f"pin the release that {name} ran before"):
             click.echo(deployment.roll_back(environment, reason, digest), nl=False)
         with steps.step("synthesize", "synthesize the CloudFormation of every environment"):
             deployment.synthesize(embedded.tools())
@@ -267,7 +267,7 @@ def watch_topic(name: str, count: int | None, *, as_json: bool) -> None:
 
 
 def _arriving(messages: "queue.Queue[Message]", name: str, endpoint: Endpoint) -> Iterator[bytes]:
-    """Yield messages for ever; raise `CommandFailed` if the emulator ends or moves."""
+    """Yield messages without end; raise `CommandFailed` if the emulator ends or moves."""
     silent_since: float | None = time.monotonic()
     while True:
         try:

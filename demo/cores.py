@@ -121,7 +121,7 @@ def running_core(environment: EnvironmentConfig, thing: str, images: Path) -> It
 
 
 def wait_until(holds: Callable[[], bool], core: RunningCore, phase: str, seconds: float) -> None:
-    """Wait until something holds, and show the phase meanwhile.
+    """Wait until a condition is true, and show the phase meanwhile.
 
     Raises:
         CommandFailed: the device ended, or `seconds` have passed.

@@ -1,4 +1,4 @@
-"""What cameras publish: subscribed to by MQTT, and counted if the deployed model made it."""
+"""Messages of cameras: received by MQTT, and counted if the deployed model made them."""
 
 import contextlib
 import json
@@ -31,7 +31,7 @@ class Message:
 def subscribed(
     environment: EnvironmentConfig, endpoint: Endpoint
 ) -> Iterator["queue.Queue[Message]"]:
-    """Give a queue that gets the messages of the environment's cameras."""
+    """Yield a queue that gets the messages of the environment's cameras."""
     from local_aws.watch import Broker, Subscription, ensure_identity  # noqa: PLC0415 - an MQTT client
 
     identity = ensure_identity(
@@ -54,15 +54,15 @@ def detections_of(
     messages: "queue.Queue[Message]",
     environment: EnvironmentConfig,
     core: RunningCore,
-    wanted: int,
+    count: int,
 ) -> Iterator[bytes]:
-    """Yield `wanted` detections that this device makes with the deployed model.
+    """Yield `count` detections that this device makes with the deployed model.
 
     Raises:
         CommandFailed: the device ends, rejects the release, or makes none for two minutes.
     """
     model, newest = environment.model, ""
-    for _ in range(wanted):
+    for _ in range(count):
         give_up_at = time.monotonic() + PATIENCE_SECONDS
         with status_line() as status:
             while True:
@@ -87,7 +87,7 @@ def detections_of(
 
 
 def is_detection(payload: bytes, thing: str, digest: str) -> bool:
-    """Whether a message is a detection that `thing` made with the model `digest`."""
+    """Return whether a message is a detection that `thing` made with the model `digest`."""
     message = json.loads(payload)
     return (
         "detections" in message

@@ -28,7 +28,7 @@ _START_SECONDS = 180.0
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where the emulator listens."""
+    """The addresses of the running emulator, and the certificate of its authority."""
 
     url: str
     mqtt_host: str
@@ -37,7 +37,7 @@ class Endpoint:
 
 
 def read_endpoint() -> Endpoint | None:
-    """Return where the emulator listens, or None if it is not running."""
+    """Return the addresses of the emulator, or None if it is not running."""
     found = local_aws.endpoint.running(StatePaths(LOCAL / "aws"))
     if found is None:
         return None

@@ -1,4 +1,4 @@
-"""Waiting for Enter."""
+"""Wait for Enter."""
 
 import os
 import select
@@ -7,7 +7,7 @@ import time
 
 
 def is_interactive() -> bool:
-    """Whether a person reads the output and can press Enter: not in a pipe or in the background."""
+    """Return whether a person can press Enter: not in a pipe or in the background."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         return False
     try:

@@ -85,7 +85,7 @@ def _statement(environment: EnvironmentConfig) -> Path:
 
 
 def is_newest_release(statement: Path) -> bool:
-    """Whether no other artifact of the same model was signed as a newer release."""
+    """Return whether no other artifact of the same model was signed as a newer release."""
     others = statement.parent.parent.glob(f"*/{STATEMENT_NAME}")
     return _release(statement) == max(map(_release, others))
 

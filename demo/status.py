@@ -54,7 +54,7 @@ class StatusLine:
 
 @contextmanager
 def status_line() -> Iterator[StatusLine]:
-    """Give a line that is erased at the end."""
+    """Yield a line that is erased at the end."""
     status = StatusLine()
     try:
         yield status
@@ -63,5 +63,5 @@ def status_line() -> Iterator[StatusLine]:
 
 
 def is_terminal() -> bool:
-    """Whether the output goes to a terminal that can erase a line."""
+    """Return whether the output goes to a terminal that can erase a line."""
     return sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"

@@ -1,4 +1,4 @@
-"""Answers that are held back while what they describe is under way."""
+"""Answers that are delayed while the operation that they describe is in progress."""
 
 import asyncio
 import time
@@ -18,7 +18,7 @@ async def at_the_end(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> T:
-    """Ask until the answer is not under way any more, for seconds at most; return the last one."""
+    """Ask until the operation has ended, for at most `wait_seconds`; return the last answer."""
     answer = await ask()
     give_up_at = clock() + wait_seconds
     while is_under_way(answer) and clock() < give_up_at:

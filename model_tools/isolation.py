@@ -49,14 +49,14 @@ def _default_memory_mib() -> int:
 class Limits:
     """What the process may take."""
 
-    # Of processor time, all threads together (RLIMIT_CPU): a busy machine does not change it.
+    # Processor time of all threads (RLIMIT_CPU), which a busy machine does not change.
     seconds: int = 3600
-    # Of private memory: heap, stacks, anonymous mappings (RLIMIT_DATA), besides what it starts
-    # with.
+    # Private memory: heap, stacks, anonymous mappings (RLIMIT_DATA), in addition to the memory at
+    # its start.
     memory_mib: int = field(default_factory=_default_memory_mib)
     # Of any one file that it writes.
     file_mib: int = 4 * 1024
-    # Of time on the clock: a guard against a process that waits and computes nothing.
+    # Wall-clock time: a guard against a process that waits and computes nothing.
     wall_seconds: int = 7200
 
 
@@ -105,9 +105,9 @@ def isolated(
 
 @dataclass
 class _Watched:
-    """What a living process was seen to use."""
+    """The use of memory that was measured while the process ran."""
 
-    # Of private memory, besides what it started with.
+    # Private memory, in addition to the memory at its start.
     peak_mib: int = 0
 
 
@@ -198,18 +198,18 @@ def _last_words(exit_code: int | None, limits: Limits, peak_mib: int, text: str)
             "the machine has no memory left"
         )
     last_line = text.rpartition("\n")[2]
-    said = f"; it said: {last_line[:300]}" if last_line else ""
+    output = f"; its last line: {last_line[:300]}" if last_line else ""
     if number is not None:
         return (
-            f"what reads this model was ended by {number.name}; the limits are "
-            f"{limits.memory_mib} MiB and {limits.seconds} s of processor time{said}"
+            f"the process that reads this model was ended by {number.name}; the limits are "
+            f"{limits.memory_mib} MiB and {limits.seconds} s of processor time{output}"
         )
-    return f"the process ended with exit code {exit_code}{said}"
+    return f"the process ended with exit code {exit_code}{output}"
 
 
 def _needs_memory(limits: Limits, peak_mib: int = 0) -> str:
-    held = f"; it held {peak_mib} MiB when it asked for more" if peak_mib else ""
+    used = f"; it used {peak_mib} MiB when it requested more" if peak_mib else ""
     return (
-        f"it needs over {limits.memory_mib} MiB of memory, the limit{held} "
+        f"it needs over {limits.memory_mib} MiB of memory, the limit{used} "
         f"({_MEMORY_VARIABLE}={2 * limits.memory_mib} allows more)"
     )

@@ -22,7 +22,7 @@ _LINE_END = re.compile(r"\r?\n")
 # "0 With Mask" (Teachable Machine), "0: cat", "0,cat".
 _NUMBERED_LINE = re.compile(r"([0-9]{1,9})(?:[:,][ \t]*|[ \t]+)(\S.*)")
 _LABEL_MAP = re.compile(r"\s*item\s*\{")
-# The names that stand for class 0 where it is no object: TensorFlow's, and TensorFlow Lite's.
+# The names of class 0 if it is not an object: TensorFlow's, and TensorFlow Lite's.
 _BACKGROUNDS = frozenset({"background", "???"})
 
 _LINE_SUFFIXES = frozenset({"", ".txt", ".names", ".labels"})
@@ -110,8 +110,9 @@ def _from_lines(text: str) -> dict[int, str]:
 def _from_numbered_lines(lines: list[str]) -> dict[int, str] | None:
     """Read lines that begin with their numbers; None if the numbers belong to the names.
 
-    They are ids if they ascend from 0 or 1. "1 cent", "2 cent", "5 cent" are names, which many
-    equal rests show; a few equal ones are usual where no number is missing (ImageNet's cranes).
+    They are ids if they ascend from 0 or 1. In "1 cent", "2 cent", "5 cent" they belong to the
+    names, because the rests are equal. If no number is missing, a few equal rests are usual
+    (ImageNet has two classes with the name "crane").
     """
     matches = [match for line in lines if (match := _NUMBERED_LINE.fullmatch(line))]
     if not lines or len(matches) < len(lines):
@@ -155,7 +156,7 @@ def _from_json(text: str) -> dict[int, str]:
         raise SourceError(f"expected {_JSON_FORMS}")
     wrong = [key for key in document if not _ID.fullmatch(key)]
     if wrong:
-        raise SourceError(f"the id {wrong[0][:40]!r} is no number from 1 or 0")
+        raise SourceError(f"{wrong[0][:40]!r} is not a valid id: expected a number from 0 or 1")
     return {int(key): name for key, name in document.items()}
 
 
@@ -165,12 +166,12 @@ def _from_class_indices(document: dict[str, int]) -> dict[int, str]:
         raise SourceError("two names have the same index")
     wrong = [index for index in labels if not _ID.fullmatch(str(index))]
     if wrong:
-        raise SourceError(f"the index {str(wrong[0])[:40]} is no number from 0")
+        raise SourceError(f"{str(wrong[0])[:40]} is not a valid index: expected a number from 0")
     return labels
 
 
 def _is_synset(value: Any) -> bool:
-    """Tell an entry of imagenet_class_index.json: a WordNet id and a name."""
+    """Return whether this is an entry of imagenet_class_index.json: a WordNet id and a name."""
     return isinstance(value, list) and len(value) == len(("id", "name")) and _all_strings(value)
 
 

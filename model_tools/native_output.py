@@ -1,4 +1,4 @@
-"""What native code prints while TensorFlow is loaded."""
+"""Suppress the output of native code while TensorFlow is loaded."""
 
 import os
 import sys

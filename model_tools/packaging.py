@@ -21,8 +21,8 @@ from vision.manifest import (
 )
 
 _PICTURE_RANK, _LEAST_SCORES_RANK, _CHANNELS = 4, 2, 3
-_NOT_TAKEN = 'docs/models.md, "What a camera cannot run", has the way round'
-# The manifest's words for what --activation says.
+_NOT_TAKEN = 'docs/models.md, "What a camera cannot run", describes the alternatives'
+# The manifest's values for those of --activation.
 _ACTIVATIONS = {"logits": "none"}
 _LARGEST_TRAINING_BYTES = 64 << 10
 _NO_CHANGE: tuple[Triple, Triple] = ((0, 0, 0), (1, 1, 1))
@@ -77,7 +77,7 @@ def describe(
         shown: `softmax` or `sigmoid` if the graph ends in it.
 
     Raises:
-        SourceError: the graph does not take one picture.
+        SourceError: the graph does not take one image.
         AmbiguousError: something must be said that cannot be inferred.
     """
     outputs = _outputs(frozen, request, shown)
@@ -166,20 +166,20 @@ def _activation(spec: TensorSpec, stated: str | None, shown: str | None) -> str:
     given = _ACTIVATIONS.get(stated, stated) if stated else None
     if shown and given and given != shown:
         raise SourceError(
-            f"{spec.name} is a {shown}, --activation {stated} was given: leave the option out"
+            f"{spec.name} is a {shown}, but --activation {stated} was given: omit the option"
         )
     activation = given or shown
     if activation is None:
         raise AmbiguousError(
-            f"{spec.name} ends in no softmax and no sigmoid: say what a classifier's values are "
-            "with --activation: softmax or sigmoid (probabilities), logits (before a softmax) or "
-            "sigmoid-logits (before a sigmoid); values of a regression are not scores, and are "
-            f"not packaged: {_NOT_TAKEN}"
+            f"{spec.name} ends in neither a softmax nor a sigmoid: set --activation to softmax or "
+            "sigmoid (probabilities), logits (before a softmax) or sigmoid-logits (before a "
+            "sigmoid); values of a regression are not scores, and are not packaged: "
+            f"{_NOT_TAKEN}"
         )
     if _classes(spec.shape or ()) == 1 and activation in {"softmax", "none"}:
         raise SourceError(
-            f"{spec.name} gives one value, whose softmax is always 1: of a binary classifier, "
-            "say --activation sigmoid-logits if the value is a logit, or sigmoid if it is a "
+            f"{spec.name} gives one value, whose softmax is always 1: for a binary classifier, "
+            "use --activation sigmoid-logits if the value is a logit, or sigmoid if it is a "
             "probability; values of a regression are not scores, and are not packaged: "
             f"{_NOT_TAKEN}"
         )
@@ -212,7 +212,7 @@ def _input(frozen: FrozenDetails, request: PackageRequest) -> InputSpec:
     if len(frozen.inputs) != 1:
         raise SourceError(
             f"a camera gives one image, the graph takes {', '.join(frozen.inputs)}: freeze again "
-            "with --set NAME=VALUE for each input that is no image"
+            "with --set NAME=VALUE for each input that is not an image"
         )
     (spec,) = frozen.inputs.values()
     sides = spec.shape or ()

@@ -1,7 +1,7 @@
 """Progress of long work: the phase and the remaining time.
 
 A terminal shows one bar of its own width. A log gets one line per phase, and another one each half
-minute. If the environment variable MODEL_TOOLS_PROGRESS names a file, the file holds the newest
+minute. If the environment variable MODEL_TOOLS_PROGRESS names a file, the file contains the newest
 line, for a program that started this one.
 """
 
@@ -85,7 +85,7 @@ def reporting() -> Iterator[Progress]:
 
 @contextmanager
 def progress_of(name: str, total: int, unit: str = "step") -> Iterator[Callable[..., None]]:
-    """Give the function that reports the steps of work with a single phase."""
+    """Yield the function that reports the steps of work with a single phase."""
     with reporting() as progress:
         progress.phase(name, total, unit)
         yield progress.step

@@ -49,7 +49,7 @@ class OnTerminal:
         os.write(self._ours, text.encode())
 
     def read_until(self, holds: Callable[[str], bool]) -> str:
-        """Read until something holds for all that was shown, or the program ends; return it."""
+        """Read until a condition is true for the output, or the program ends; return the output."""
         while not holds(self.shown):
             chunk = self._read()
             if not chunk:

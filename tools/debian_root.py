@@ -41,7 +41,7 @@ _FILES = (
     "etc/ssl/certs/ca-certificates.crt",
 )
 _HOME_FILES = (".npmrc", ".config/pip", ".pip", ".config/uv")
-# What tells the installers where to look and whom to trust; nothing else is passed on.
+# Addresses and certificates for the installers; no other variables are passed on.
 _VARIABLES = ("PIP_", "UV_", "NPM_CONFIG_", "NODE_EXTRA_CA", "SSL_CERT_", "REQUESTS_CA", "CURL_CA")
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 _GIGABYTE = 1e9
@@ -61,7 +61,7 @@ exit $code
 
 
 class RootError(Exception):
-    """The root cannot be created; the message says why."""
+    """The root cannot be created; the message contains the reason."""
 
 
 def main() -> int:

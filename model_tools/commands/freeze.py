@@ -28,7 +28,7 @@ CONSUMERS = ("tensorflow", "openvino", "tensorflow-1.4", "tensorflow-1.5")
     "constants",
     multiple=True,
     metavar="NAME=VALUE",
-    help="Value of a placeholder that is no input, such as is_training=0 or "
+    help="Value of a placeholder that is not an input, such as is_training=0 or "
     "thresholds=0.6,0.7,0.7.",
 )
 @click.option(

@@ -23,7 +23,7 @@ _FLOAT, _BFLOAT16 = 1, 14
 
 
 def has_bfloat16(graph: Any) -> bool:
-    """Tell whether a node of a GraphDef, or of its functions, has the type bfloat16."""
+    """Return whether a node of a GraphDef, or of its functions, has the type bfloat16."""
     return any(
         attribute.type == _BFLOAT16 or _BFLOAT16 in attribute.list.type
         for node in all_nodes(graph)

@@ -103,13 +103,13 @@ def refuse_ops(nodes: Iterable[Any], allowed: frozenset[str] = ALLOWED_OPS) -> N
         if node.op not in allowed:
             strangers.setdefault(node.op, []).append(node.name)
     if strangers:
-        said = ", ".join(
+        operations = ", ".join(
             f"{op[:60]} ({', '.join(name[:60] for name in sorted(names)[:3])})"
             for op, names in sorted(strangers.items())[:5]
         )
         changes_state = _CHANGE_STATE & strangers.keys()
         reason = _STATE_ADVICE if changes_state else "only pure computation is run"
-        raise RefusedError("op-allowed", f"the model needs {said}; {reason}")
+        raise RefusedError("op-allowed", f"the model needs {operations}; {reason}")
 
 
 def all_nodes(graph: Any) -> Iterator[Any]:

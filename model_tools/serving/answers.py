@@ -38,7 +38,7 @@ def read_json(body: bytes) -> Any:
     """Return a request's document.
 
     Raises:
-        RequestError: 400, it is none, or has a number that no double holds, such as 1e400.
+        RequestError: 400, it is not JSON, or has a number that is too large for a double.
     """
     try:
         return json.loads(body, parse_float=_finite)

@@ -111,7 +111,7 @@ class _OpenVino:
 
 
 def _array(tensor: Any) -> npt.NDArray[Any]:
-    """Return a tensor's value; TensorFlow gives a single string as bytes, which is no array."""
+    """Return a tensor's value; TensorFlow returns a single string as bytes, not as an array."""
     value = tensor.numpy()
     return np.array(value, object) if isinstance(value, bytes) else np.asarray(value)
 

@@ -96,7 +96,7 @@ def _serialize(features: dict[str, Any]) -> bytes:
 
 
 def _require_float32(name: str, values: list[float]) -> None:
-    """Refuse what a tf.Example would hold as infinity."""
+    """Reject a number that a tf.Example would store as infinity."""
     for value in values:
         if math.isfinite(value) and abs(value) > np.finfo(np.float32).max:
             raise RequestError(400, f"feature {name}: {value} is too large for float32")

@@ -148,7 +148,7 @@ def _newest(folder: Path, found: list[Path]) -> Path:
 def _saved_model(folder: Path) -> ModelFiles:
     saved = read_message(folder / SAVED_MODEL_NAME, "SavedModel")
     if not saved.meta_graphs:
-        raise SourceError(f"{folder / SAVED_MODEL_NAME} holds no graph")
+        raise SourceError(f"{folder / SAVED_MODEL_NAME} contains no graph")
     has_objects = any(meta.HasField("object_graph_def") for meta in saved.meta_graphs)
     return ModelFiles(Kind.SAVED_MODEL_2 if has_objects else Kind.SAVED_MODEL_1, folder)
 
@@ -176,7 +176,7 @@ def _checkpoint(prefix: Path) -> ModelFiles:
 
 
 def _named(folder: Path, workspace: Path) -> Path:
-    """Give a checkpoint without a prefix one; `saver.save(session, "folder/")` writes such."""
+    """Add a prefix, by links, to a checkpoint that `saver.save(session, "folder/")` wrote."""
     place = workspace / "model-tools-checkpoint"
     place.mkdir(exist_ok=True)
     for pattern in (".meta", ".index", ".data-*"):

@@ -25,7 +25,7 @@ _NO_EFFECT: dict[str, dict[str, tuple[Any, ...]]] = {
     "RNN": {"time_major": (False,)},
     "Bidirectional": {"time_major": (False,)},
 }
-# Arguments that only training uses, or that repeat what others of the layer say.
+# Arguments that only training uses, or that repeat other arguments of the layer.
 _TRAINING_ONLY = {"rng_type"}
 _KERNEL = {"kernel_initializer", "kernel_regularizer", "kernel_constraint"}
 _SEPARABLE = {"SeparableConv1D", "SeparableConv2D", "DepthwiseConv1D", "DepthwiseConv2D"}
@@ -35,7 +35,7 @@ _MODULES = {
     "engine.training": "keras",
     "engine.input_layer": "keras.layers",
 }
-# What `x / 255.0` and such became: a function, by name, in a layer of its own.
+# Keras 2 saved arithmetic such as `x / 255.0` as the name of a function, in a separate layer.
 _FUNCTIONS = {
     "math.truediv": "divide", "math.divide": "divide", "__operators__.truediv": "divide",
     "math.multiply": "multiply", "__operators__.mul": "multiply",
@@ -49,7 +49,7 @@ Config = dict[str, Any]
 
 
 def is_keras_2(version: object) -> bool:
-    """Tell whether a file's `keras_version` is not one of Keras 3; the oldest files have none."""
+    """Return whether a file's `keras_version` is not one of Keras 3; the oldest files have none."""
     text = version.decode("utf-8", "replace") if isinstance(version, bytes) else str(version)
     return not text.startswith("3.")
 
@@ -126,7 +126,7 @@ def _drop_arguments(class_name: str, config: Config) -> None:
 
 
 def _start_with_input(layers: list[Any]) -> None:
-    """Keras 2 wrote the shape of the input into the first layer; Keras 3 needs an InputLayer."""
+    """Add the InputLayer that Keras 3 needs: Keras 2 wrote its shape into the first layer."""
     for position, layer in enumerate(list(layers)):
         config = layer.get("config") if isinstance(layer, dict) else None
         if not isinstance(config, dict) or layer.get("class_name") == "InputLayer":

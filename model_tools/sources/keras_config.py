@@ -1,10 +1,10 @@
-"""What a Keras file may build and read, checked before Keras opens it.
+"""Check what a Keras file may build and read, before Keras opens it.
 
 Keras' safe mode does not cover .h5 files, and a configuration can name any importable class: only
 Keras' own layers are built, none that carry code. HDF5 can also point to other files of the host.
 Each refusal names its rule:
 
-    keras-class   a class that is not Keras' own, or that runs what the file says
+    keras-class   a class that is not Keras' own, or that runs code from the file
     keras-link    an HDF5 link, or a data set's content, outside the file
     keras-config  no configuration, or one that cannot be read
     keras-2       saved by Keras 2, with what Keras 3 cannot build
@@ -62,7 +62,7 @@ def check_keras_config(file: Path) -> None:
         if name in _RUNS_CODE:
             raise RefusedError(
                 "keras-class",
-                f"the layer {name} runs what the file says; where the model was trained, export a "
+                f"the layer {name} runs code from the file; where the model was trained, export a "
                 "SavedModel (model.export) and give that instead",
             )
         if name in _PLAIN_VALUES:
@@ -113,7 +113,7 @@ def read_config(file: Path) -> KerasConfig:
 
 @contextmanager
 def usable_file(file: Path) -> Iterator[Path]:
-    """Give a file with the configuration that was checked: `file`, or a copy for a while.
+    """Yield a file with the configuration that was checked: `file`, or a copy for a while.
 
     Raises:
         RefusedError: keras-config or keras-2.

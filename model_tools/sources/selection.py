@@ -40,7 +40,7 @@ class Choice:
     # Nodes or tensors, each perhaps as `alias=tensor`.
     inputs: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
-    # Values of placeholders that are no inputs, such as ("is_training", (0,)).
+    # Values of placeholders that are not inputs, such as ("is_training", (0,)).
     constants: tuple[tuple[str, tuple[float, ...]], ...] = ()
 
 
@@ -201,7 +201,7 @@ def _ends(graph: Any) -> list[str]:
 
 
 def _trains(node: Any) -> bool:
-    """Tell a node of an optimizer, of a summary, or of a gradient."""
+    """Return whether this is a node of an optimizer, of a summary, or of a gradient."""
     return (
         node.op.startswith(_TRAINING_OPS)
         or node.op in _NO_OUTPUTS - {"Const", *_PLACEHOLDERS, *_VALUES}

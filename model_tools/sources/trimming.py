@@ -38,7 +38,7 @@ def trim(meta: Any, run_on_load: Iterable[str]) -> bool:
 
 @contextmanager
 def loadable(folder: Path) -> Iterator[Path]:
-    """Give the folder of a SavedModel as it was checked: `folder`, or a trimmed copy for a while.
+    """Yield the folder of a SavedModel as it was checked: `folder`, or a trimmed copy for a while.
 
     The copy has links to the weights.
     """
@@ -94,7 +94,7 @@ class _Assignments:
         self._reads_of: dict[str, set[str]] = {}
 
     def cut(self) -> bool:
-        """Cut them; return whether there were any."""
+        """Remove these assignments; return whether there were any."""
         unused = {name: self._unused(self._functions[name]) for name in sorted(self._names)}
         for name, assignments in unused.items():
             if assignments:
@@ -110,7 +110,7 @@ class _Assignments:
         }
 
     def _is_read(self, name: str, handle: str) -> bool:
-        """Tell whether the answer reads a variable, in this function or in one that calls it."""
+        """Return whether the answer reads a variable, in this function or in one that calls it."""
         function = self._functions[name]
         if handle in self._reads(name):
             return True
@@ -122,7 +122,7 @@ class _Assignments:
             for node in self._functions[caller].node_def:
                 if name not in called_functions([node], self._functions, nested=False):
                     continue
-                # Of branches and loops it is not known which argument is which.
+                # The arguments of branches and loops are not matched to those of the function.
                 if _callee(node, self._functions) != name or self._is_read(
                     caller, node_name(node.input[position])
                 ):

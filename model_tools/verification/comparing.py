@@ -25,7 +25,7 @@ class Agreement:
 def agreement(
     names: list[str], wanted: list[list[Detection]], found: list[list[Detection]], threshold: float
 ) -> Agreement:
-    """Compare two runs over the same pictures.
+    """Compare two runs over the same images.
 
     A classifier agrees if its best label does; one with a single label, if its score is on the
     same side of the threshold. A detection at or above `threshold` in either run

@@ -1,4 +1,4 @@
-"""Which engines can load a model."""
+"""Check which engines can load a model."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def openvino_refusal(
         limits: of the process.
 
     Raises:
-        ScoresError: it runs, and its scores are not what the manifest says.
+        ScoresError: it runs, and its scores contradict the manifest.
     """
     try:
         return isolated(_refusal, Artifact("", manifest, labels, folder), limits=limits)

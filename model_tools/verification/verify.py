@@ -42,7 +42,7 @@ class VerifyRequest:
     choice: Choice = Choice()  # noqa: RUF009 - frozen, too
     # What is known to be on pictures, by file name.
     expected: Expected | None = None
-    # Of OpenVINO; none: TensorFlow alone runs the artifact.
+    # OpenVINO's precisions; if there are none, only TensorFlow runs the artifact.
     precisions: tuple[str, ...] = ("f32",)
 
 

@@ -68,7 +68,7 @@ class EnvironmentConfig(Section):
     tags: Annotated[
         dict[str, str],
         Field(
-            description="tags of every resource, beside `deeplens:environment`",
+            description="tags of every resource, in addition to `deeplens:environment`",
             json_schema_extra={
                 "maxProperties": _MOST_TAGS,
                 "propertyNames": {"pattern": f"^{_TAG_KEY}$"},

@@ -34,7 +34,7 @@ class ModelStoreConfig(Section):
     bucket_name: Annotated[
         str,
         Field(
-            description="starts with `deeplens-`, as DeepLens asks; unique in all of AWS",
+            description="starts with `deeplens-`, as DeepLens requires; unique in all of AWS",
             json_schema_extra={"pattern": f"^{_BUCKET_NAME}$"},
         ),
     ]

@@ -55,6 +55,6 @@ class Function:
         return self.process.wait(HANG_SECONDS)
 
     def has_given_up(self, thread: str) -> bool:
-        """Whether the function ended before a thread did: it waits 3.5 s for all of them."""
+        """Return whether the function ended before a thread did: it waits 3.5 s for all of them."""
         (line, *_) = [*re.findall("ends at once, without waiting for (.*)", self.printed()), ""]
         return thread in line

@@ -20,7 +20,7 @@ MODULES = ["model_tools.cli", "fleet_tools.cli", "local_aws.cli", "review.cli", 
 
 
 def every_command(command: click.Command, context: click.Context) -> list[list[str]]:
-    """The words that lead to a command and to each of its subcommands."""
+    """Return the words that lead to a command and to each of its subcommands."""
     found: list[list[str]] = [[]]
     if isinstance(command, click.Group):
         for name in command.list_commands(context):
@@ -73,7 +73,7 @@ def test_the_documented_line_of_each_shell_prints_a_script_that_it_accepts(
 
 
 def complete(command: str, *words: str) -> set[str]:
-    """What bash is offered for the last word."""
+    """Return the completions that bash gets for the last word."""
     offered = answer(
         command,
         **{variable(command): "bash_complete"},

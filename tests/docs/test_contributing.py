@@ -21,7 +21,7 @@ def text(page: str) -> str:
 
 
 def anchors(page: Path) -> set[str]:
-    """The anchors that GitHub derives from the headings of a page."""
+    """Return the anchors that GitHub derives from the headings of a page."""
     headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 

@@ -13,8 +13,8 @@ from vision.artifact import open_artifact
 from vision.engine import open_engine
 
 GRAPH = "frozen_model.pb"
-# Processor time of one picture, on all threads: a camera that makes a frame a second cannot keep
-# that up with this model. Wall-clock time would depend on what else the machine does.
+# Processor time of one frame, on all threads: a camera with one frame per second is too slow
+# with this model. Wall-clock time would depend on what else the machine does.
 SLOW_SECONDS = 4.0
 
 

@@ -1,4 +1,4 @@
-"""What the demo's commands say where the emulator has nothing for them, or is unwell."""
+"""The demo's commands end with one error if nothing is deployed, or if the emulator fails."""
 
 import json
 import os

@@ -43,7 +43,7 @@ THING = "dev-camera-2"
 
 @pytest.fixture(scope="module")
 def demo(checkout: Checkout) -> Iterator[Checkout]:
-    """Give the checkout, and take back afterwards what the tests deployed."""
+    """Yield the checkout; afterwards, remove what the tests deployed."""
     environment = checkout.root / "environments/dev.toml"
     original = environment.read_text(encoding="utf-8")
     yield checkout

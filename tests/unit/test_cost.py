@@ -1,4 +1,4 @@
-"""The guard of unit tests notices what costs; it is tried on a folder of tests of its own."""
+"""The guard of unit tests detects processes and TensorFlow, in a temporary folder of tests."""
 
 import subprocess
 import sys

@@ -95,7 +95,7 @@ def _require_probabilities(artifact: Artifact) -> None:
         given = "one score of two labels" if one_of_two else "logits"
         raise ArtifactError(
             f"{artifact.manifest.name} gives {given}; engine 'awscam' reads one probability for "
-            "each label: take 'openvino' or 'tensorflow'"
+            "each label: use 'openvino' or 'tensorflow'"
         )
 
 

@@ -6,5 +6,5 @@ Errors:
     ├── ManifestError      manifest.json is not what its schema says
     ├── LabelMapError      the label map is not one
     └── ArtifactError      the artifact's bytes are not those that were promised
-        └── ScoresError    a classifier's scores are not what its manifest says
+        └── ScoresError    a classifier's scores contradict its manifest
 """

@@ -44,7 +44,7 @@ def classes(scores: npt.NDArray[Any], activation: str | None, labels: Labels) ->
         labels: names by id, from 1.
 
     Raises:
-        ScoresError: the values are not what `activation` says.
+        ScoresError: the values contradict `activation`.
     """
     values = _probabilities(scores[0].reshape(-1).astype(np.float64), activation)
     if len(values) == 1 and len(labels) == _TWO:

@@ -22,4 +22,4 @@ class ArtifactError(VisionError):
 
 
 class ScoresError(ArtifactError):
-    """A classifier's scores are not what its manifest says."""
+    """A classifier's scores contradict its manifest."""

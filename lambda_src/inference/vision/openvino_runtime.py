@@ -79,7 +79,7 @@ def convert(graph: Path) -> None:
 
 @contextmanager
 def _refusals_of(graph: Path) -> Iterator[None]:
-    """Raise what OpenVINO refuses as one sentence about the file."""
+    """Raise OpenVINO's errors as an `ArtifactError` of one sentence that names the file."""
     try:
         yield
     except RuntimeError as error:
@@ -135,7 +135,7 @@ def _in_word(device: str) -> str:
 
 
 def _in_short(error: Exception) -> str:
-    """Return what names the cause; the lines before name OpenVINO's own sources."""
+    """Return the cause; the lines before it name OpenVINO's own source files."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     cause = _unconverted(error) or [line for line in lines if "https://" not in line][-1:]
     return ("; ".join(cause) or type(error).__name__)[:300]

@@ -48,7 +48,7 @@ _NOTICED_AFTER_SECONDS = 12.0
 
 @dataclass(frozen=True)
 class Fault:
-    """One fault; `drops`: whether its pass line allows what is dropped, counted and told.
+    """One fault; `drops`: whether its pass line allows dropped messages, counted and reported.
 
     `most_duplicates` are those that neither a lost acknowledgement nor an end explains.
     """

@@ -123,7 +123,7 @@ class Oracle:
         self.restart_seconds = time.monotonic() - began
 
     def until(self, holds: Callable[[], object]) -> None:
-        """Wait until something holds."""
+        """Wait until a condition is true."""
         eventually(holds, self.tail, seconds=_HANG_SECONDS)
 
     def until_reported(self) -> None:
@@ -184,7 +184,7 @@ class Oracle:
         return self.printed()[-1500:]
 
     def printed(self) -> str:
-        """What the loop printed."""
+        """Return what the loop printed."""
         return (self.work / "loop.log").read_text(errors="replace")
 
     def _missing(self) -> set[str]:

@@ -1,4 +1,4 @@
-"""What happens now is one line on a terminal, and rare in a log."""
+"""The status is one line on a terminal, and few lines in a log."""
 
 import itertools
 import os

@@ -1,4 +1,4 @@
-"""What `pip install` of a checkout installs: modules, data files, dependencies and commands."""
+"""The modules, data files, dependencies and commands that `pip install` of a checkout installs."""
 
 import ast
 import os

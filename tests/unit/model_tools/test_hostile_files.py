@@ -374,7 +374,7 @@ def refuse() -> None:
             use_memory_and_crash,
             Limits(memory_mib=1024),
             IsolationError,
-            "over 1024 MiB of memory, the limit; it held 9.. MiB .*MODEL_TOOLS_MEMORY_MIB=2048",
+            "over 1024 MiB of memory, the limit; it used 9.. MiB .*MODEL_TOOLS_MEMORY_MIB=2048",
         ),
         (say_bad_alloc_and_abort, Limits(), IsolationError, "it needs over 12288 MiB of memory"),
         (refuse, Limits(), RefusedError, "some-rule: some reason"),

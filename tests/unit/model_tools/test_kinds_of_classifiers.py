@@ -1,4 +1,4 @@
-"""Classifiers as people train them: each is packaged as it is meant, or refused with a way out.
+"""Classifiers as people train them: each is packaged as it is meant, or rejected with advice.
 
 Every network was trained for a few steps, and is compared with Keras' own answers.
 """
@@ -207,7 +207,7 @@ def test_an_activation_that_the_graph_contradicts_is_refused(
     for kind, given in (("fully_convolutional", "logits"), ("sigmoid", "sigmoid-logits")):
         result = package(trained(kind).frozen, tmp_path, "a\nb\nc\n", "--activation", given)
         assert result.exit_code == 2
-        assert f"--activation {given} was given: leave the option out" in result.output
+        assert f"--activation {given} was given: omit the option" in result.output
 
 
 def test_scores_with_sides_of_one_are_squeezed(
@@ -241,7 +241,7 @@ def test_a_regression_is_no_classifier(trained: Callable[[str], Trained], tmp_pa
     frozen = trained("regression").frozen
     result = package(frozen, tmp_path, "x\ny\nz\n")
     assert result.exit_code == 2
-    assert "ends in no softmax and no sigmoid" in result.output
+    assert "ends in neither a softmax nor a sigmoid" in result.output
     assert "values of a regression are not scores" in result.output
     for activation in ("softmax", "sigmoid"):
         result = package(frozen, tmp_path, "x\ny\nz\n", "--activation", activation)
@@ -314,7 +314,7 @@ def test_a_grey_model_is_packaged_behind_a_layer_that_takes_colours(
     assert "a camera gives images of 3 channels, the graph takes" in result.output
     assert not (tmp_path / "models").exists()
 
-    # As docs/models.md says.
+    # The wrapper of docs/models.md.
     class Camera(tf.Module):  # type: ignore[misc]
         def __init__(self) -> None:
             self.model = model

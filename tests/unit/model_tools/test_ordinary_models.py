@@ -1,4 +1,4 @@
-"""What people really have gets in, and answers as its framework does."""
+"""Models as users save them are frozen, and answer as their framework does."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

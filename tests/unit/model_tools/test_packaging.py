@@ -1,4 +1,4 @@
-"""What a camera cannot run is refused when it is packaged, in one sentence with a way out."""
+"""`package` rejects a model that no camera can run, in one sentence with an alternative."""
 
 import pytest
 
