@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-from model_tools.errors import AmbiguousError, FreezeError
+from model_tools.errors import AmbiguousError, FreezeError, SourceError
 from model_tools.freezing.consumer import Consumer, rewrite_for
 from model_tools.freezing.feeds import feed, use_defaults
 from model_tools.freezing.folding import fold
@@ -121,11 +121,13 @@ def _without_functions(graph: Any, inputs: Specs, outputs: Specs) -> tuple[Any, 
     if not graph.library.function:
         return graph, outputs
 
-    # Keras compiles grouped convolutions by XLA; such functions would not be inlined.
-    for function in graph.library.function:
-        function.attr.pop(_COMPILED, None)
-    for node in all_nodes(graph):
-        node.attr.pop(_COMPILED, None)
+    if any(_COMPILED in item.attr for item in (*graph.library.function, *all_nodes(graph))):
+        raise SourceError(
+            "the model has functions that XLA compiles (tf.function(jit_compile=True); Keras has "
+            "them for grouped convolutions), and no other engine reads them: a Keras model is "
+            "read from model.save('model.keras'); any other one is saved again after "
+            "tf.config.run_functions_eagerly(True)"
+        )
 
     def imported() -> None:
         tf.import_graph_def(graph, name="")

@@ -98,7 +98,13 @@ def from_keras(model: Any, choice: Choice | None = None) -> LoadedModel:
         chosen = chosen_keys(choice.outputs if choice else (), list(flat))
         return {alias: flat[key] for alias, key in chosen.items()}
 
-    return _loaded(predict.get_concrete_function(), keep=model)
+    # Keras compiles grouped convolutions by XLA, in functions that no other engine reads.
+    tf.config.run_functions_eagerly(run_eagerly=True)
+    try:
+        concrete = predict.get_concrete_function()
+    finally:
+        tf.config.run_functions_eagerly(run_eagerly=False)
+    return _loaded(concrete, keep=model)
 
 
 def from_function(function: Callable[..., Any], inputs: list[Any]) -> LoadedModel:

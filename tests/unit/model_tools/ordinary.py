@@ -95,6 +95,16 @@ def arithmetic() -> Any:
     return trained(keras.Model(start, layers.Dense(CLASSES, activation="softmax")(value)))
 
 
+def grouped() -> Any:
+    """A network with the grouped convolutions of ResNeXt and ConvNeXt."""
+    image = keras.Input((SIDE_PX, SIDE_PX, 3))
+    x = layers.Conv2D(8, 3, padding="same", activation="relu")(image)
+    x = layers.Conv2D(8, 3, padding="same", groups=4)(x)
+    x = layers.Conv2D(8, 7, padding="same", groups=8)(x)
+    x = layers.GlobalAveragePooling2D()(x)
+    return trained(keras.Model(image, layers.Dense(CLASSES, activation="softmax")(x)))
+
+
 def two_outputs() -> Any:
     """Return a network with two outputs, by name."""
     start = keras.Input((SIDE_PX, SIDE_PX, 3), name="image")

@@ -79,6 +79,19 @@ def test_arithmetic_on_tensors_is_keras_own(ordinary: Any, tmp_path: Path) -> No
     assert_equal(frozen_answers(saved.path), saved.answers)
 
 
+def test_grouped_convolutions_freeze(ordinary: Any, tmp_path: Path) -> None:
+    saved = ordinary.saved(ordinary.grouped(), tmp_path / "model.keras")
+    assert_equal(frozen_answers(saved.path), saved.answers)
+
+
+def test_functions_that_xla_compiles_are_refused_with_the_way_round(
+    ordinary: Any, tmp_path: Path
+) -> None:
+    saved = ordinary.exported(ordinary.grouped(), tmp_path / "exported")
+    with pytest.raises(SourceError, match=r"grouped convolutions.*model\.save\('model\.keras'\)"):
+        frozen_answers(saved.path)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["MobileNetV3Small"])
 def test_networks_of_keras_applications_freeze(ordinary: Any, name: str, tmp_path: Path) -> None:
