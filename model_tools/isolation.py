@@ -197,7 +197,9 @@ def _last_words(exit_code: int | None, limits: Limits, peak_mib: int, text: str)
             f"it was ended from outside (SIGKILL) while it used {peak_mib} MiB: Linux does so when "
             "the machine has no memory left"
         )
-    last_line = text.rpartition("\n")[2]
+    # A message of TensorFlow may end with the brace of a node.
+    lines = [line.strip() for line in text.splitlines() if any(map(str.isalpha, line))]
+    last_line = lines[-1] if lines else ""
     output = f"; its last line: {last_line[:300]}" if last_line else ""
     if number is not None:
         return (

@@ -353,6 +353,13 @@ def say_bad_alloc_and_abort() -> None:
     os.abort()
 
 
+def say_the_cause_and_a_brace_and_exit() -> None:
+    import os  # noqa: PLC0415 - runs in the process that is to end
+
+    os.write(2, b"node {\nfunctions differ\n}\n")
+    os._exit(3)
+
+
 def sleep_on() -> None:
     import time  # noqa: PLC0415 - runs in the process that is to be ended
 
@@ -377,6 +384,12 @@ def refuse() -> None:
             "over 1024 MiB of memory, the limit; it used 9.. MiB .*MODEL_TOOLS_MEMORY_MIB=2048",
         ),
         (say_bad_alloc_and_abort, Limits(), IsolationError, "it needs over 12288 MiB of memory"),
+        (
+            say_the_cause_and_a_brace_and_exit,
+            Limits(),
+            IsolationError,
+            "ended with exit code 3; its last line: functions differ$",
+        ),
         (refuse, Limits(), RefusedError, "some-rule: some reason"),
     ],
 )
