@@ -70,7 +70,7 @@ def main() -> None:
 @click.option(
     "--keep/--no-keep",
     default=None,
-    help="Whether the camera keeps running after the detections.  [default: on a terminal]",
+    help="Keep the camera running after the detections, or not.  [default: on a terminal]",
 )
 @click.option(
     "--json", "as_json", is_flag=True, help="Print the result as JSON, the rest to stderr."

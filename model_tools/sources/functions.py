@@ -11,7 +11,7 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 
 from model_tools.errors import SourceError
 from model_tools.sources.files import ModelFiles
-from model_tools.sources.keras_2 import way_round
+from model_tools.sources.keras_2 import alternative
 from model_tools.sources.keras_config import read_config, usable_file
 from model_tools.sources.selection import Choice, chosen_keys, chosen_signature
 from model_tools.sources.tensors import Arrays, LoadedModel, TensorSpec
@@ -59,7 +59,7 @@ def load_keras(files: ModelFiles, choice: Choice) -> LoadedModel:
         if read_config(files.path).is_keras_2:
             raise SourceError(
                 f"{files.path} was saved by Keras 2, and Keras 3 cannot build it: {cause}; "
-                f"{way_round()}"
+                f"{alternative()}"
             ) from None
         raise SourceError(
             f"{files.path} cannot be loaded: {cause}; where it was trained, "

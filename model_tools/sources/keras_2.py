@@ -54,7 +54,7 @@ def is_keras_2(version: object) -> bool:
     return not text.startswith("3.")
 
 
-def way_round() -> str:
+def alternative() -> str:
     """Return what to do with a Keras 2 model that Keras 3 cannot build."""
     return (
         "where Keras 2 is installed, save it as a SavedModel with tf.saved_model.save(model, "
@@ -120,7 +120,7 @@ def _drop_arguments(class_name: str, config: Config) -> None:
                 "keras-2",
                 f"the layer {str(config.get('name'))[:60]!r} ({class_name}) was saved by Keras 2 "
                 f"with {argument}={str(config[argument])[:20]}, which Keras 3 cannot build; "
-                f"{way_round()}",
+                f"{alternative()}",
             )
         del config[argument]
 
@@ -182,7 +182,7 @@ def _without_function(layer: Config) -> Config:
         raise RefusedError(
             "keras-2",
             f"the layer {name[:60]!r} was saved by Keras 2 as the function {str(function)[:60]}, "
-            f"which Keras 3 cannot build; {way_round()}",
+            f"which Keras 3 cannot build; {alternative()}",
         )
     class_name, config, nodes = replacement
     given = {"name": name, "dtype": layer["config"].get("dtype", "float32"), **config}

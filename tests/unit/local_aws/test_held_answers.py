@@ -32,17 +32,17 @@ class Stack:
         )
 
 
-def test_what_ends_in_time_is_answered_by_its_end() -> None:
+def test_an_operation_that_ends_in_time_is_answered_at_its_end() -> None:
     assert Stack(takes_seconds=1).answer(wait_seconds=4) == "complete"
 
 
-def test_what_has_ended_is_answered_at_once() -> None:
+def test_an_operation_that_has_ended_is_answered_at_once() -> None:
     stack = Stack(takes_seconds=0)
     assert stack.answer(wait_seconds=4) == "complete"
     assert (stack.questions, stack.now_seconds) == (1, 0)
 
 
-def test_what_takes_longer_is_answered_as_it_is() -> None:
+def test_an_operation_that_takes_longer_is_answered_with_its_state() -> None:
     stack = Stack(takes_seconds=6)
     assert stack.answer(wait_seconds=4) == "under way"
     assert 4 <= stack.now_seconds < 4.1

@@ -100,7 +100,7 @@ def test_networks_of_keras_applications_freeze(ordinary: Any, name: str, tmp_pat
     assert_equal(frozen_answers(saved.path), saved.answers)
 
 
-def test_keras_3_cannot_read_arithmetic_from_h5_and_the_way_round_is_named(
+def test_keras_3_cannot_read_arithmetic_from_h5_and_the_error_names_the_alternative(
     ordinary: Any, tmp_path: Path
 ) -> None:
     saved = ordinary.saved(ordinary.arithmetic(), tmp_path / "model.h5")
@@ -108,7 +108,9 @@ def test_keras_3_cannot_read_arithmetic_from_h5_and_the_way_round_is_named(
         load_model(find_model(saved.path, tmp_path), Choice())
 
 
-def test_a_model_without_an_input_shape_says_what_it_needs(ordinary: Any, tmp_path: Path) -> None:
+def test_a_model_without_an_input_shape_is_rejected_with_the_fix(
+    ordinary: Any, tmp_path: Path
+) -> None:
     model = ordinary.keras.Sequential([ordinary.layers.Dense(2)])
     model.save(tmp_path / "model.keras")
     with pytest.raises(SourceError, match=r"begin it with keras\.Input"):
@@ -125,7 +127,7 @@ def test_a_teachable_machine_of_keras_2_freezes_as_keras_answers(
         ordinary.keras.models.load_model(saved.path)
 
 
-def test_what_keras_3_cannot_build_of_keras_2_names_the_way_round(
+def test_a_keras_2_layer_that_keras_3_cannot_build_is_rejected_with_the_alternative(
     ordinary: Any, tmp_path: Path
 ) -> None:
     saved = ordinary.saved(ordinary.teachable(), tmp_path / "keras_model.h5")
@@ -179,7 +181,7 @@ def test_an_assignment_that_the_answer_needs_is_not(ordinary: Any, tmp_path: Pat
         read_servable(saved.path)
 
 
-def test_an_export_that_augments_at_random_says_how_to_export_it(
+def test_an_export_that_augments_at_random_is_rejected_with_the_statements(
     ordinary: Any, tmp_path: Path
 ) -> None:
     """Keras 3 exports augmentation layers as they are in training."""

@@ -47,7 +47,7 @@ def details(
         (details(("float32", IMAGE), output=("float16", (None, 3))), "append a cast"),
     ],
 )
-def test_what_a_camera_cannot_run_is_refused(frozen: FrozenDetails, expected: str) -> None:
+def test_a_model_that_no_camera_can_run_is_rejected(frozen: FrozenDetails, expected: str) -> None:
     request = PackageRequest(
         name="m", version="1.0.0", threshold=0.5, mean=(0, 0, 0), scale=(1, 1, 1)
     )

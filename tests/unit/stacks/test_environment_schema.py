@@ -117,7 +117,7 @@ def test_each_wrong_value_is_refused_by_the_schema(old: str, new: str) -> None:
         f"[inference]\ntopic = '{'a' * 257}'",
     ],
 )
-def test_what_no_value_or_section_may_be_is_refused(text: str) -> None:
+def test_an_invalid_value_or_section_is_rejected(text: str) -> None:
     assert errors(MINIMAL) == []
     assert errors(f"{MINIMAL}\n{text}")
 

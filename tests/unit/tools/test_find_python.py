@@ -69,7 +69,7 @@ def test_an_interpreter_without_venv_is_skipped(path: Path) -> None:
     assert "python3-venv" in result.stderr
 
 
-def test_without_any_one_sentence_says_how_to_install_one(path: Path) -> None:
+def test_without_a_python_one_sentence_explains_how_to_install_it(path: Path) -> None:
     result = find(path, "DEVICE_PYTHON")
     assert result.returncode == 1
     assert result.stdout == ""
