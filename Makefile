@@ -254,7 +254,7 @@ test-emulator: setup-development
 	.venv-local-aws/bin/python -m pytest $(SIDE_BY_SIDE) -m "not unit" --numprocesses=3 tests/emulator/fleet tests/emulator
 
 .PHONY: test-peers
-test-peers: setup-development peers ## Hold the templates of the peers (benchmarks/peers) equal to the project's own
+test-peers: setup-development peers ## Compare the templates of the peers (benchmarks/peers) with the project's own
 	$(PYTHON) -m pytest -q tests/peers
 
 # Every kind of test, where waiting, order or limits could depend on an idle machine: a deploy from end to
@@ -287,7 +287,7 @@ BUSY_EMULATOR = \
 	tests/emulator/fleet/test_project_on_fleet.py::test_waves_end_with_the_whole_fleet
 BESIDE = $(PYTHON) -m tools.beside_busy_loops --loops 8
 .PHONY: test-busy
-test-busy: setup-development ## Run tests of every kind beside eight busy processes (about 8 min)
+test-busy: setup-development ## Run tests of every kind while eight busy processes run (about 8 min)
 	@printf 'beside eight busy processes:\n'; printf '  %s\n' $(BUSY_EMULATOR) $(BUSY)
 	@$(BESIDE) .venv-local-aws/bin/python -m pytest $(SIDE_BY_SIDE) --numprocesses=2 --timeout=900 $(BUSY_EMULATOR)
 	@$(BESIDE) $(PYTHON) -m pytest $(SIDE_BY_SIDE) --numprocesses=2 --timeout=900 $(BUSY)
