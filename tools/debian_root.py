@@ -107,7 +107,10 @@ def mirror() -> str:
         component, address, release = line.split(" ", 2)
         if component == "main" and release in {*OTHER_RELEASE, "stable", "oldstable"}:
             return address
-    raise RootError("apt has no source of Debian's component main; see /etc/apt/sources.list.d")
+    raise RootError(
+        "apt lists no source of Debian's component main: run `apt-get update`, and see "
+        "/etc/apt/sources.list.d"
+    )
 
 
 def create(root: Path, release: str) -> None:
