@@ -19,7 +19,7 @@ endif
 
 .PHONY: help
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: .venv/.ready .venv-local-aws/.ready .venv-device/.ready .lambda-layer/.ready node_modules/.ready ## Install everything that the demo needs into the checkout, locked with hashes
@@ -103,7 +103,7 @@ headpose: setup ## The same with the guide's head-pose classifier, trained on dr
 	@$(PYTHON) -m demo run --env $(ENV) --model headpose --detections 27
 
 .PHONY: iris
-iris: setup ## Put the guide's iris classifier behind an endpoint of the embedded AWS, ask it, destroy it
+iris: setup ## Put the guide's iris classifier behind an endpoint of the emulator, call it, destroy it
 	@$(PYTHON) -m demo iris
 
 .PHONY: model
@@ -119,15 +119,15 @@ synth: setup ## Synthesize the CloudFormation of every environment into cdk.out
 	cdk synth --quiet
 
 .PHONY: local-up
-local-up: setup ## Start the embedded AWS in the background
+local-up: setup ## Start the emulator in the background
 	.venv-local-aws/bin/python -m local_aws up
 
 .PHONY: local-down
-local-down: setup ## Stop the embedded AWS
+local-down: setup ## Stop the emulator
 	.venv-local-aws/bin/python -m local_aws down
 
 .PHONY: deploy
-deploy: setup ## Deploy ENV (default dev) to the running embedded AWS; PLAN=file holds it to a plan
+deploy: setup ## Deploy ENV (default dev) to the running emulator; PLAN=file holds it to a plan
 	@$(PYTHON) -m demo deploy $(ENV) $(if $(PLAN),--plan "$(PLAN)")
 
 .PHONY: plan
@@ -135,12 +135,12 @@ plan: synth ## Write the plan of ENV's deploy (default dev): templates, digests,
 	@$(PYTHON) -m tools.plan $(ENV)
 
 .PHONY: deliver
-deliver: setup $(if $(BASE),.venv/.development) ## Run the pipeline on the running embedded AWS, dev to production (BASE=main: review first; APPROVE=production=CODE)
+deliver: setup $(if $(BASE),.venv/.development) ## Run the pipeline on the running emulator, dev to production (BASE=main: review first; APPROVE=production=CODE)
 	$(if $(BASE),@$(PYTHON) -m review "$(BASE)")
 	@$(PYTHON) -m demo deliver $(if $(APPROVE),--approve "$(APPROVE)")
 
 .PHONY: rollback
-rollback: setup ## Bring back what ENV ran before, by pin and deploy, on the running embedded AWS (REASON=…)
+rollback: setup ## Bring back what ENV ran before, by pin and deploy, on the running emulator (REASON=…)
 	@$(PYTHON) -m demo rollback $(ENV) --reason "$(REASON)"
 
 .PHONY: camera
