@@ -1,5 +1,7 @@
 """A fleet of simulated cores, and CloudFormation's side of the custom resource."""
 
+import hashlib
+import itertools
 import json
 import threading
 import time
@@ -131,9 +133,13 @@ class Site:
 
 
 @pytest.fixture
-def make_site(aws: EmbeddedAws, iot: Any) -> Callable[..., Site]:
+def make_site(aws: EmbeddedAws, iot: Any, request: pytest.FixtureRequest) -> Callable[..., Site]:
+    # Hazards are drawn from the names of things: the same test has the same fleet in each run.
+    test = hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:8]
+    numbers = itertools.count(1)
+
     def make(size: int, **hazards: Hazards) -> Site:
-        group = f"deeplens-{uuid4().hex[:8]}"
+        group = f"deeplens-{test}-{next(numbers)}"
         iot.create_thing_group(thingGroupName=group)
         things = [f"{group}-{number:04d}" for number in range(size)]
         for thing in things:
