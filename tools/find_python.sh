@@ -6,12 +6,14 @@
 # version manager is on PATH whether or not it leads to an interpreter, and because Debian's
 # python3 has `ensurepip` only with the package python3-venv.
 set -u
-usable='import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))'
+usable='import sys, venv, ensurepip
+if (3, 11) <= sys.version_info[:2] <= (3, 13): print("usable")'
 install="Debian, Ubuntu: sudo apt install python3 python3-venv; Fedora: sudo dnf install python3.13; \
 macOS: brew install python@3.13"
 
 works() {
-    "$1" -c "$usable" >/dev/null 2>&1
+    # The answer, not the exit code: /bin/true succeeds too.
+    [ "$("$1" -c "$usable" 2>/dev/null)" = usable ]
 }
 
 path_of() {

@@ -86,6 +86,15 @@ def test_the_variable_overrides_the_choice(path: Path, variable: str) -> None:
     assert result.returncode == 0, result.stderr
 
 
+@pytest.mark.parametrize("program", ["true", "echo"])
+def test_a_program_that_succeeds_is_not_yet_a_python(path: Path, program: str) -> None:
+    (path / program).write_text(f'#!/bin/sh\n{program} "$@"\n', encoding="utf-8")
+    (path / program).chmod(0o755)
+    result = find(path, "BASE_PYTHON", BASE_PYTHON=str(path / program))
+    assert (result.returncode, result.stdout) == (1, "")
+    assert "is not usable" in result.stderr
+
+
 def test_the_virtual_device_has_the_checkouts_interpreter(path: Path) -> None:
     chosen = usable(path, "my python")
     assert find(path, "DEVICE_PYTHON", BASE_PYTHON=str(chosen)).returncode == 0
