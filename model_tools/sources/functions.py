@@ -1,8 +1,10 @@
 """Models that TensorFlow 2 or Keras 3 wrote: their signatures are functions."""
 
 import gc
+import re
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import chain, count
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,8 @@ from model_tools.sources.keras_config import read_config, usable_file
 from model_tools.sources.selection import Choice, chosen_keys, chosen_signature
 from model_tools.sources.tensors import Arrays, LoadedModel, TensorSpec
 from model_tools.sources.trimming import loadable
+
+_ERROR_LINE = re.compile(r"\s*\w+(Error|Exception): ")
 
 
 def load_saved_model(files: ModelFiles, choice: Choice) -> LoadedModel:
@@ -87,15 +91,15 @@ def from_keras(model: Any, choice: Choice | None = None) -> LoadedModel:
         tf.TensorSpec(tensor.shape, tensor.dtype, name=_plain(tensor.name))
         for tensor in model.inputs
     ]
-    names = [_plain(name) for name in model.output_names]
+    keys = _output_keys(model)
+    # Before the trace, which would wrap its error in a traceback.
+    chosen = chosen_keys(choice.outputs if choice else (), keys)
 
     @tf.function(input_signature=specs)  # type: ignore[untyped-decorator]
     def predict(*tensors: Any) -> dict[str, Any]:
         given = tf.nest.pack_sequence_as(model.input, tensors)
         answer = model(given, training=False)
-        keys = list(map(_plain, sorted(answer))) if isinstance(answer, dict) else names
         flat = dict(zip(keys, tf.nest.flatten(answer), strict=True))
-        chosen = chosen_keys(choice.outputs if choice else (), list(flat))
         return {alias: flat[key] for alias, key in chosen.items()}
 
     # Keras compiles grouped convolutions by XLA, in functions that no other engine reads.
@@ -105,6 +109,17 @@ def from_keras(model: Any, choice: Choice | None = None) -> LoadedModel:
     finally:
         tf.config.run_functions_eagerly(run_eagerly=False)
     return _loaded(concrete, keep=model)
+
+
+def _output_keys(model: Any) -> list[str]:
+    """Return one key per output: a dict's keys, or names of layers, numbered where one repeats."""
+    structure = model.output
+    is_flat = isinstance(structure, dict) and len(structure) == len(model.outputs)
+    keys: list[str] = []
+    for name in map(_plain, sorted(structure) if is_flat else model.output_names):
+        candidates = chain([name], (f"{name}_{number}" for number in count(1)))
+        keys.append(next(key for key in candidates if key not in keys))
+    return keys
 
 
 def from_function(function: Callable[..., Any], inputs: list[Any]) -> LoadedModel:
@@ -176,4 +191,7 @@ def _keras_cause(error: Exception) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:300]
+    lines = (str(error).strip() or type(error).__name__).splitlines()
+    if lines[0] == "in user code:":  # AutoGraph's traceback; the error is below it
+        lines = [line for line in lines if _ERROR_LINE.match(line)] or lines
+    return lines[0].strip()[:300]

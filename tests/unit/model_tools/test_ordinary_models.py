@@ -144,8 +144,47 @@ def test_output_chooses_keys_of_a_keras_file(ordinary: Any, tmp_path: Path) -> N
     found = frozen_answers(saved.path, Choice(outputs=("scores",)))
     assert found.keys() == {"scores"}
     assert_equal(found, {"scores": saved.answers["scores"]})
-    with pytest.raises(SourceError, match="no output 'score'; --output takes: scores, size"):
+    with pytest.raises(
+        SourceError, match=r"^there is no output 'score'; --output takes: scores, size$"
+    ):
         frozen_answers(saved.path, Choice(outputs=("score",)))
+
+
+def test_each_output_of_a_layer_that_is_used_twice_has_a_name(
+    ordinary: Any, tmp_path: Path
+) -> None:
+    keras = ordinary.keras
+    image = keras.Input((8, 8, 3), name="image")
+    flat, scores = keras.layers.Flatten()(image), keras.layers.Dense(2, name="scores")
+    model = keras.Model(image, [scores(flat), scores(flat * 2.0)])
+    model.save(tmp_path / "twice.keras")
+    sample = np.random.default_rng(5).random((2, 8, 8, 3), dtype=np.float32)
+    first, second = model.predict(sample, verbose=0)
+    loaded = load_model(find_model(tmp_path / "twice.keras", tmp_path), Choice())
+    assert_equal(loaded.run({"image": sample}), {"scores": first, "scores_1": second})
+
+
+def test_nested_outputs_have_the_names_of_their_layers(ordinary: Any, tmp_path: Path) -> None:
+    keras = ordinary.keras
+    image = keras.Input((8, 8, 3), name="image")
+    flat = keras.layers.Flatten()(image)
+    one, two, three = (keras.layers.Dense(2, name=name)(flat) for name in ("one", "two", "three"))
+    model = keras.Model(image, {"z": one, "a": [two, three]})
+    model.save(tmp_path / "nested.keras")
+    sample = np.random.default_rng(5).random((2, 8, 8, 3), dtype=np.float32)
+    answer = model.predict(sample, verbose=0)
+    loaded = load_model(find_model(tmp_path / "nested.keras", tmp_path), Choice())
+    expected = {"one": answer["z"], "two": answer["a"][0], "three": answer["a"][1]}
+    assert_equal(loaded.run({"image": sample}), expected)
+
+
+def test_a_name_that_tensorflow_cannot_have_is_the_reason(ordinary: Any, tmp_path: Path) -> None:
+    keras = ordinary.keras
+    image = keras.Input((8, 8, 3))
+    scores = keras.layers.Dense(2)(keras.layers.Flatten()(image))
+    keras.Model(image, scores, name="my model").save(tmp_path / "name.keras")
+    with pytest.raises(SourceError, match="'my model' is not a valid root scope name"):
+        load_model(find_model(tmp_path / "name.keras", tmp_path), Choice())
 
 
 def test_a_saved_model_with_slots_is_frozen_and_served(ordinary: Any, tmp_path: Path) -> None:
