@@ -93,6 +93,8 @@ def run_demo(  # noqa: PLR0913 - one parameter per option
         contextlib.ExitStack() as stack,
     ):
         started, steps = time.monotonic(), Steps()
+        # An unknown environment is an error before minutes of training.
+        _environment(name)
         trained = None if pinned else model
         _introduce(trained)
         environment, endpoint = _released(stack, steps, name, trained)

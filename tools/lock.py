@@ -1,5 +1,6 @@
 """Resolve requirements/*.in into hashed, index-free lock files, one per environment."""
 
+import argparse
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ OVERRIDES = Path(__file__).with_name("lock_overrides.txt")
 
 def main() -> int:
     """Write requirements/<name>.txt for every requirements/<name>.in; return an exit code."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     locked: set[Path] = set()
     for source in sorted(REQUIREMENTS.glob("*.in")):
         _lock(source, locked)

@@ -20,7 +20,18 @@ from tests.terminal import OnTerminal
 pytestmark = pytest.mark.process
 
 # What identifies the emulator's process is its command line.
-_SLEEPER = [sys.executable, "-c", "import time; 'local_aws'; time.sleep(600)"]
+_SLEEPER = [
+    sys.executable, "-c", "import time; 'local_aws'; print('runs', flush=True); time.sleep(600)"
+]  # fmt: skip
+
+
+def sleeping() -> "subprocess.Popen[bytes]":
+    """Start a process, and wait until /proc shows its command line."""
+    process = subprocess.Popen(_SLEEPER, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    with process.stdout:
+        assert process.stdout.readline() == b"runs\n"
+    return process
 
 
 @pytest.fixture
@@ -28,7 +39,7 @@ def emulator(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> "Iterator[subprocess.Popen[bytes]]":
     monkeypatch.setattr(embedded, "LOCAL", tmp_path)
-    process = subprocess.Popen(_SLEEPER)
+    process = sleeping()
     (tmp_path / "aws").mkdir()
     (tmp_path / "aws/endpoint.json").write_text(
         json.dumps(
@@ -45,7 +56,7 @@ def emulator(
 def core(tmp_path: Path) -> Iterator[RunningCore]:
     log = tmp_path / "dev-camera-1.log"
     log.write_text("2026-11-30 10:00:00,000 core dev-camera-1: deployment failed: of before\n")
-    process = subprocess.Popen(_SLEEPER)
+    process = sleeping()
     began_at = log.stat().st_size
     yield RunningCore(
         "dev-camera-1", process, log, began_at, tmp_path / "function.log", 0, tmp_path / "url"
