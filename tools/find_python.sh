@@ -16,8 +16,9 @@ works() {
     [ "$("$1" -c "$usable" 2>/dev/null)" = usable ]
 }
 
+# An environment's python leads to the one that it was made with: `make` replaces environments.
 path_of() {
-    "$1" -c 'import sys; print(sys.executable)'
+    "$1" -c 'import sys; print(getattr(sys, "_base_executable", sys.executable))'
 }
 
 variable=${1:?"usage: find_python.sh BASE_PYTHON | DEVICE_PYTHON"}

@@ -107,6 +107,16 @@ def test_an_override_that_does_not_work_is_named(path: Path) -> None:
     assert result.stderr.startswith("BASE_PYTHON=/nowhere/python is not usable: expected")
 
 
+@pytest.mark.parametrize("variable", ["BASE_PYTHON", "DEVICE_PYTHON"])
+def test_an_environment_leads_to_the_python_that_it_was_made_with(
+    tmp_path: Path, variable: str
+) -> None:
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "env"], check=True)
+    result = find(tmp_path / "env/bin", variable, **{variable: str(tmp_path / "env/bin/python")})
+    assert result.returncode == 0, result.stderr
+    assert tmp_path not in Path(result.stdout.strip()).parents
+
+
 def test_another_variable_is_refused(path: Path) -> None:
     result = find(path, "PYTHON")
     assert result.returncode == 2
