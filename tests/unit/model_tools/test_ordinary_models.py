@@ -183,7 +183,7 @@ def test_a_name_that_tensorflow_cannot_have_is_the_reason(ordinary: Any, tmp_pat
     image = keras.Input((8, 8, 3))
     scores = keras.layers.Dense(2)(keras.layers.Flatten()(image))
     keras.Model(image, scores, name="my model").save(tmp_path / "name.keras")
-    with pytest.raises(SourceError, match="'my model' is not a valid root scope name"):
+    with pytest.raises(SourceError, match="'my model' is not a valid name for TensorFlow"):
         load_model(find_model(tmp_path / "name.keras", tmp_path), Choice())
 
 
