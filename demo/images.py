@@ -9,7 +9,7 @@ from demo.embedded import LOCAL, LOGS, ROOT
 from demo.processes import run
 from demo.status import status_line
 
-# What the camera's own folder source reads (lambda_src/inference/camera/sources/folder.py).
+# As in the camera's folder source (lambda_src/inference/camera/sources/folder.py).
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png")
 
 _TOOL = ROOT / ".venv" / "bin" / "model-tools"

@@ -11,7 +11,7 @@ from vision.runtimes import Arrays
 
 Labels = dict[int, str]
 
-# What rounding may add to a probability, and to the sum of a softmax in bfloat16.
+# Tolerances for rounding: of a probability, and of the sum of a softmax in bfloat16.
 _SLACK, _SUM_SLACK = 1e-3, 0.05
 _TWO = 2
 
