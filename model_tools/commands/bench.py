@@ -48,8 +48,8 @@ def bench(
         raise click.BadParameter(f"{plot}: expected .png or .svg", param_hint="--plot")
     if plot is not None and find_spec("matplotlib") is None:
         raise click.UsageError(
-            "--plot needs matplotlib, which is not installed: `make setup-development` installs it "
-            "in a checkout, `pip install matplotlib` elsewhere"
+            "--plot needs matplotlib, which is not installed: in a checkout, "
+            "`.venv/bin/uv pip install matplotlib` installs it; elsewhere, `pip install matplotlib`"
         )
     files = picture_files(pictures)
     with progress_of("measuring", rounds, "round") as progress:

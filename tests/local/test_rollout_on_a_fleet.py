@@ -1,6 +1,6 @@
 """A fleet of full virtual cores: good releases arrive in waves, bad ones do not stay.
 
-`FLEET_CORES` sets the number of cores; the default is 4.
+`FLEET_CORES` sets the number of cores; the default is 3, one per step.
 """
 
 import os
@@ -23,7 +23,7 @@ from tests.waiting import eventually
 
 pytestmark = [pytest.mark.emulator, pytest.mark.slow, pytest.mark.timeout(3600)]
 
-COUNT = int(os.environ.get("FLEET_CORES", "4"))
+COUNT = int(os.environ.get("FLEET_CORES", "3"))
 ENVIRONMENT = """\
 account = "111111111111"
 region = "eu-central-1"
@@ -49,7 +49,7 @@ offline_after_seconds = 120
 percent = {one_device_percent}
 wait_seconds = {first_wave_seconds}
 [[rollout.waves]]
-percent = 50
+percent = 66
 wait_seconds = 200
 """
 

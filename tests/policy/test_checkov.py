@@ -15,13 +15,12 @@ from tools.checkov import CheckovFailed, checkov_findings, findings_of
 @pytest.mark.slow
 def test_an_acknowledgement_taken_away_is_a_finding(assembly: Path, tmp_path: Path) -> None:
     (stack,) = (one for one in read_assembly(assembly) if one.name == "dev-Monitoring")
-    assert checkov_findings([stack.file]) == []
     bare = tmp_path / "bare.template.json"
     for resource in stack.template["Resources"].values():
         resource.pop("Metadata", None)
     stack.template["Resources"]["AlarmsTopic3A2DFEBA"]["Properties"].pop("KmsMasterKeyId")
     bare.write_text(json.dumps(stack.template), encoding="utf-8")
-    found = checkov_findings([bare])
+    found = checkov_findings([stack.file, bare])
     assert {line.split(":")[0] for line in found} >= {"CKV_AWS_26", "CKV_AWS_117", "CKV_AWS_158"}
     assert all("bare.template.json" in line for line in found)
 

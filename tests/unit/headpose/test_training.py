@@ -95,13 +95,13 @@ def test_the_export_is_frozen_packaged_and_gives_the_same_poses(
 def test_a_training_that_was_ended_goes_on_where_it_was(tmp_path: Path, heads: HeadPoses) -> None:
     data.write_npz(heads, tmp_path / "heads.npz")
     command = [
-        TOOL, "train", "headpose", "--data", tmp_path / "heads.npz", "--epochs", "6",
+        TOOL, "train", "headpose", "--data", tmp_path / "heads.npz", "--epochs", "4",
         "--output", tmp_path / "out", "--json",
     ]  # fmt: skip
     history = tmp_path / "out" / "history.csv"
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while process.poll() is None:
-        if history.is_file() and len(history.read_text().splitlines()) >= 3:
+        if history.is_file() and len(history.read_text().splitlines()) >= 2:
             process.kill()
             break
         time.sleep(_LOOK_SECONDS)
@@ -110,10 +110,10 @@ def test_a_training_that_was_ended_goes_on_where_it_was(tmp_path: Path, heads: H
     subprocess.run(command, check=True, capture_output=True)
     with history.open(newline="") as file:
         epochs = [int(row["epoch"]) for row in csv.DictReader(file) if row["epoch"].isdigit()]
-    assert before < 6
-    assert sorted(set(epochs)) == [0, 1, 2, 3, 4, 5]
+    assert before < 4
+    assert sorted(set(epochs)) == [0, 1, 2, 3]
     # The epoch under way may be repeated; those before it are not.
-    assert len(epochs) <= 7
+    assert len(epochs) <= 5
 
 
 def test_the_sagemaker_entry_point_reads_and_writes_as_its_container_does(
