@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from aws_cdk import Acknowledgment, Duration, Environment, Stack, Validations, aws_iam, pipelines
+from aws_cdk import Duration, Environment, Stack, aws_iam, pipelines
 from aws_cdk import aws_codebuild as codebuild
 from aws_cdk import aws_codepipeline as codepipeline
 from aws_cdk import aws_events as events
@@ -16,13 +16,20 @@ from constructs import Construct
 
 from stacks.application import DeepLensApplication
 from stacks.config import DeliveryConfig, EnvironmentConfig
+from stacks.constructs.access_logs import access_logs
 from stacks.constructs.pipeline_approvals import limit_approvals
 from stacks.constructs.pipeline_permissions import narrow, qualifier
+from stacks.constructs.undelivered_events import UndeliveredEvents
 
 _ROOT = Path(__file__).resolve().parent.parent
 _SETUP = ["make setup"]
 # Without a version each execution would take the newest: other code than was reviewed.
 _CDK_ASSETS_VERSION = "4.7.3"
+# The longest execution waits a week for each approval; a stage is rolled back to an earlier
+# execution, whose artifacts must still exist.
+_ARTIFACT_RETENTION = Duration.days(90)
+_REPLACED_RETENTION = Duration.days(7)
+_ACCESS_LOG_DAYS = 90
 
 
 @dataclass(frozen=True)
@@ -109,13 +116,15 @@ class DeliveryStack(Stack):
             minimum_tls_version=1.2,
             object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
             versioned=True,
-        )
-        Validations.of(artifacts).acknowledge(
-            Acknowledgment(
-                id="AwsSolutions-S1",
-                reason="the bucket holds what each execution of the pipeline made from git again; "
-                "CloudTrail and the executions themselves say who did what",
-            )
+            lifecycle_rules=[
+                s3.LifecycleRule(
+                    expiration=_ARTIFACT_RETENTION,
+                    noncurrent_version_expiration=_REPLACED_RETENTION,
+                    abort_incomplete_multipart_upload_after=_REPLACED_RETENTION,
+                )
+            ],
+            server_access_logs_bucket=access_logs(self, retention_days=_ACCESS_LOG_DAYS),
+            server_access_logs_prefix="artifacts/",
         )
         return codepipeline.Pipeline(
             self,
@@ -146,7 +155,11 @@ class DeliveryStack(Stack):
                     "ModelApprovalStatus": ["Approved"],
                 },
             ),
-            targets=[targets.CodePipeline(pipeline)],
+            targets=[
+                targets.CodePipeline(
+                    pipeline, dead_letter_queue=UndeliveredEvents(self, "UndeliveredEvents").queue
+                )
+            ],
         )
 
     def _deliver(

@@ -28,6 +28,7 @@ class MonitoringStack(Stack):
             environment=environment,
             topic=told.topic,
             metrics_function=metrics.function,
+            undelivered_events=metrics.undelivered_events,
         )
         FleetDashboard(self, "Page", environment=environment.name, log_group=metrics.log_group)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from aws_cdk import Duration, aws_cloudwatch, aws_lambda, aws_sns
+from aws_cdk import Duration, aws_cloudwatch, aws_lambda, aws_sns, aws_sqs
 from aws_cdk import aws_cloudwatch_actions as actions
 from constructs import Construct
 
@@ -29,6 +29,7 @@ class FleetAlarms(Construct):
         environment: EnvironmentConfig,
         topic: aws_sns.ITopic,
         metrics_function: aws_lambda.IFunction,
+        undelivered_events: aws_sqs.IQueue,
     ) -> None:
         super().__init__(scope, id_)
         self._environment = environment.name
@@ -73,6 +74,13 @@ class FleetAlarms(Construct):
             "MetricsFunction",
             "what cameras say is not counted: the function behind the metrics fails",
             metrics_function.metric_errors(period=_MINUTE, statistic="Sum"),
+        )
+        self._once(
+            "UndeliveredEvents",
+            "EventBridge could not deliver a failed deployment: its dead-letter queue has messages",
+            undelivered_events.metric_approximate_number_of_messages_visible(
+                period=_MINUTE, statistic="Maximum"
+            ),
         )
 
     def _metric(

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from aws_cdk import Duration, aws_events, aws_iam, aws_iot, aws_lambda, aws_logs
+from aws_cdk import Duration, aws_events, aws_iam, aws_iot, aws_lambda, aws_logs, aws_sqs
 from constructs import Construct
 
 from stacks.config import EnvironmentConfig
@@ -16,6 +16,7 @@ from stacks.constructs.inference_function import function_name
 from stacks.constructs.lambda_python import ARCHITECTURE, NOT_SOURCE, RUNTIME
 from stacks.constructs.service_role import ServiceLog, lambda_role, service_principal
 from stacks.constructs.statements import Statement, managed_policy
+from stacks.constructs.undelivered_events import UndeliveredEvents
 
 SOURCES = Path(__file__).resolve().parents[2] / "lambda_src" / "monitoring"
 NAMESPACE = "DeepLens"
@@ -54,7 +55,7 @@ class FleetMetrics(Construct):
             topic_filter=_HEARTBEATS,
             where=f"regexp_matches(state.reported.function, '{mine}')",
         )
-        self._listen_to_deployments()
+        self.undelivered_events = self._listen_to_deployments()
 
     def _function(self) -> aws_lambda.Function:
         read_deployments = Statement(
@@ -155,11 +156,14 @@ class FleetMetrics(Construct):
             )
         )
 
-    def _listen_to_deployments(self) -> None:
+    def _listen_to_deployments(self) -> aws_sqs.IQueue:
         """Count deployments that a device failed or refused, whenever that is.
+
+        Returns the queue of events that EventBridge could not deliver.
 
         A device that was offline during the deploy takes the release later, and nobody waits then.
         """
+        undelivered = UndeliveredEvents(self, "UndeliveredEvents")
         rule = aws_events.CfnRule(
             self,
             "FailedDeployments",
@@ -169,9 +173,19 @@ class FleetMetrics(Construct):
                 "detail-type": ["Greengrass V2 Effective Deployment Status Change"],
                 "detail": {"coreDeviceExecutionStatus": ["FAILED", "REJECTED"]},
             },
-            targets=[aws_events.CfnRule.TargetProperty(id="Metrics", arn=self._function_arn)],
+            targets=[
+                aws_events.CfnRule.TargetProperty(
+                    id="Metrics",
+                    arn=self._function_arn,
+                    dead_letter_config=aws_events.CfnRule.DeadLetterConfigProperty(
+                        arn=undelivered.queue.queue_arn
+                    ),
+                )
+            ],
         )
+        undelivered.accept_from(rule.attr_arn)
         self._permit("EventsMayCall", "events.amazonaws.com", rule.attr_arn)
+        return undelivered.queue
 
     def _permit(self, id_: str, service: str, source_arn: str) -> None:
         """Let one rule of a service call the function; its ARN says the account, too."""

@@ -14,8 +14,9 @@ from aws_cdk import (
 from constructs import Construct
 
 from stacks.config import ARTIFACT_NAME, EnvironmentConfig, ModelArtifact
+from stacks.constructs.access_logs import access_logs
 from stacks.constructs.custom_resource_handler import CustomResourceHandler
-from stacks.constructs.findings import accept_checkov, accept_wildcards
+from stacks.constructs.findings import accept_wildcards
 from stacks.constructs.staged_file import StackFiles, StagedFile
 from stacks.constructs.statements import Statement, managed_policy
 from stacks.constructs.verification import (
@@ -88,7 +89,9 @@ class ModelBucket(Construct):
                 else None
             ),
             lifecycle_rules=_lifecycle_rules(settings.noncurrent_version_days),
-            server_access_logs_bucket=_access_logs(self, settings.access_log_retention_days),
+            server_access_logs_bucket=access_logs(
+                self, retention_days=settings.access_log_retention_days
+            ),
             server_access_logs_prefix="models/",
             removal_policy=RemovalPolicy.RETAIN,
         )
@@ -305,26 +308,3 @@ def _lifecycle_rules(noncurrent_version_days: int) -> list[aws_s3.LifecycleRule]
             for prefix in WORK_PREFIXES
         ),
     ]
-
-
-def _access_logs(scope: Construct, retention_days: int) -> aws_s3.Bucket:
-    bucket = aws_s3.Bucket(
-        scope,
-        "AccessLogs",
-        block_public_access=_NOT_PUBLIC,
-        object_ownership=aws_s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
-        # S3 delivers access logs to buckets with SSE-S3 only.
-        encryption=aws_s3.BucketEncryption.S3_MANAGED,
-        enforce_ssl=True,
-        minimum_tls_version=1.2,
-        lifecycle_rules=[aws_s3.LifecycleRule(expiration=Duration.days(retention_days))],
-        removal_policy=RemovalPolicy.RETAIN,
-    )
-    accept_checkov(
-        bucket,
-        {
-            "CKV_AWS_18": "it holds the access log itself: logging that would never end",
-            "CKV_AWS_21": "S3 writes each log once under a new name; there is nothing to replace",
-        },
-    )
-    return bucket

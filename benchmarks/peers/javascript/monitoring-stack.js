@@ -10,6 +10,7 @@ const kms = require('aws-cdk-lib/aws-kms');
 const { CfnPermission } = require('aws-cdk-lib/aws-lambda');
 const sns = require('aws-cdk-lib/aws-sns');
 const { EmailSubscription } = require('aws-cdk-lib/aws-sns-subscriptions');
+const sqs = require('aws-cdk-lib/aws-sqs');
 const { addDashboard } = require('./dashboard');
 const lambda = require('./lambda');
 
@@ -26,7 +27,7 @@ class MonitoringStack extends Stack {
     this.logGroup = lambda.functionLog(this, 'MetricsLog', monitoring.log_retention_days);
     this.fn = this.addFunction();
     this.addRules(environment);
-    this.listenToDeployments();
+    this.undeliveredEvents = this.listenToDeployments();
     this.topic = this.addTopic(monitoring.notify);
     this.addAlarms(environment);
     addDashboard(this, 'PageDashboard', { environmentName: name, logGroup: this.logGroup });
@@ -124,6 +125,11 @@ class MonitoringStack extends Stack {
   }
 
   listenToDeployments() {
+    const queue = new sqs.Queue(this, 'MetricsUndeliveredEventsQueue', {
+      encryption: sqs.QueueEncryption.SQS_MANAGED,
+      enforceSSL: true,
+      retentionPeriod: Duration.days(14),
+    });
     const rule = new events.CfnRule(this, 'MetricsFailedDeployments', {
       description: `DeepLens ${this.environmentName}: deployments that failed on a device`,
       eventPattern: {
@@ -131,9 +137,25 @@ class MonitoringStack extends Stack {
         'detail-type': ['Greengrass V2 Effective Deployment Status Change'],
         detail: { coreDeviceExecutionStatus: ['FAILED', 'REJECTED'] },
       },
-      targets: [{ id: 'Metrics', arn: this.fn.functionArn }],
+      targets: [
+        {
+          id: 'Metrics',
+          arn: this.fn.functionArn,
+          deadLetterConfig: { arn: queue.queueArn },
+        },
+      ],
     });
+    queue.addToResourcePolicy(
+      new iam.PolicyStatement({
+        sid: 'UndeliveredEventsOfOneRule',
+        principals: [new iam.ServicePrincipal('events.amazonaws.com')],
+        actions: ['sqs:SendMessage'],
+        resources: [queue.queueArn],
+        conditions: { ArnEquals: { 'aws:SourceArn': rule.attrArn } },
+      }),
+    );
     this.permit('MetricsEventsMayCall', 'events.amazonaws.com', rule.attrArn);
+    return queue;
   }
 
   permit(id, service, sourceArn) {
@@ -225,6 +247,14 @@ class MonitoringStack extends Stack {
       'FleetMetricsFunction',
       'what cameras say is not counted: the function behind the metrics fails',
       this.fn.metricErrors({ period: MINUTE, statistic: 'Sum' }),
+    );
+    this.once(
+      'FleetUndeliveredEvents',
+      'EventBridge could not deliver a failed deployment: its dead-letter queue has messages',
+      this.undeliveredEvents.metricApproximateNumberOfMessagesVisible({
+        period: MINUTE,
+        statistic: 'Maximum',
+      }),
     );
   }
 

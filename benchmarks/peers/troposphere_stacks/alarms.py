@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from troposphere import Ref, cloudwatch
+from troposphere import GetAtt, Ref, cloudwatch
 
 from benchmarks.peers.troposphere_stacks.environment import Environment
 from benchmarks.peers.troposphere_stacks.stack import Stack
@@ -12,7 +12,7 @@ _WATCHED = {**_ABOVE, "EvaluationPeriods": 5, "DatapointsToAlarm": 3}
 _ONCE = {**_ABOVE, "EvaluationPeriods": 1, "DatapointsToAlarm": 1, "Threshold": 0}
 
 
-def add_alarms(stack: Stack, topic: Any, metrics_function: Any) -> None:
+def add_alarms(stack: Stack, topic: Any, metrics_function: Any, undelivered: Any) -> None:
     """Add every alarm; each tells the topic when it begins and when it is over."""
     environment = stack.environment
 
@@ -87,6 +87,19 @@ def add_alarms(stack: Stack, topic: Any, metrics_function: Any) -> None:
             "Statistic": "Sum",
             "Dimensions": [
                 cloudwatch.MetricDimension(Name="FunctionName", Value=Ref(metrics_function))
+            ],
+        },
+        **_ONCE,
+    )
+    alarm(
+        "FleetUndeliveredEvents",
+        "EventBridge could not deliver a failed deployment: its dead-letter queue has messages",
+        {
+            "Namespace": "AWS/SQS",
+            "MetricName": "ApproximateNumberOfMessagesVisible",
+            "Statistic": "Maximum",
+            "Dimensions": [
+                cloudwatch.MetricDimension(Name="QueueName", Value=GetAtt(undelivered, "QueueName"))
             ],
         },
         **_ONCE,

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from troposphere import AWSProperty, Ref, Tags, awslambda, events, iot, kms, sns
+from troposphere import AWSProperty, Ref, Tags, awslambda, events, iot, kms, sns, sqs
 
 from benchmarks.peers.troposphere_stacks.alarms import add_alarms
 from benchmarks.peers.troposphere_stacks.assets import Assets
@@ -50,9 +50,9 @@ def monitoring(environment: Environment, assets: Assets) -> Stack:
     stack = Stack(environment, assets, "metrics, logs and alarms")
     function = _add_metrics_function(stack)
     _add_rules(stack, function)
-    _listen_to_deployments(stack, function)
+    undelivered = _listen_to_deployments(stack, function)
     topic = _add_topic(stack)
-    add_alarms(stack, topic, function.resource)
+    add_alarms(stack, topic, function.resource, undelivered)
     add_dashboard(stack, function.log)
     stack.output("AlarmTopicArn", Ref(topic))
     stack.output("LogGroupName", Ref(function.log))
@@ -145,8 +145,16 @@ def _rule_name(environment: Environment, name: str) -> str:
     return f"deeplens_{environment.name}_{name}".replace("-", "_")
 
 
-def _listen_to_deployments(stack: Stack, function: Function) -> None:
+def _listen_to_deployments(stack: Stack, function: Function) -> sqs.Queue:
     environment = stack.environment
+    queue = stack.add(
+        sqs.Queue(
+            "MetricsUndeliveredEventsQueue",
+            MessageRetentionPeriod=14 * 24 * 3600,
+            SqsManagedSseEnabled=True,
+            **WITH_STACK,
+        )
+    )
     rule = stack.add(
         events.Rule(
             "MetricsFailedDeployments",
@@ -156,10 +164,40 @@ def _listen_to_deployments(stack: Stack, function: Function) -> None:
                 "detail-type": ["Greengrass V2 Effective Deployment Status Change"],
                 "detail": {"coreDeviceExecutionStatus": ["FAILED", "REJECTED"]},
             },
-            Targets=[events.Target(Id="Metrics", Arn=arn_of(function.resource))],
+            Targets=[
+                events.Target(
+                    Id="Metrics",
+                    Arn=arn_of(function.resource),
+                    DeadLetterConfig=events.DeadLetterConfig(Arn=arn_of(queue)),
+                )
+            ],
+        )
+    )
+    stack.add(
+        sqs.QueuePolicy(
+            "MetricsUndeliveredEventsQueuePolicy",
+            Queues=[Ref(queue)],
+            PolicyDocument=document(
+                {
+                    "Effect": "Deny",
+                    "Action": "sqs:*",
+                    "Resource": arn_of(queue),
+                    "Principal": {"AWS": "*"},
+                    "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+                },
+                {
+                    "Sid": "UndeliveredEventsOfOneRule",
+                    "Effect": "Allow",
+                    "Action": "sqs:SendMessage",
+                    "Resource": arn_of(queue),
+                    "Principal": {"Service": "events.amazonaws.com"},
+                    "Condition": {"ArnEquals": {"aws:SourceArn": arn_of(rule)}},
+                },
+            ),
         )
     )
     _permit(stack, "MetricsEventsMayCall", "events.amazonaws.com", rule, function)
+    return queue
 
 
 def _permit(stack: Stack, title: str, service: str, source: Any, function: Function) -> None:

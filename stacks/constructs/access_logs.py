@@ -1,0 +1,30 @@
+"""The bucket that S3 writes another bucket's access log to."""
+
+from aws_cdk import Duration, RemovalPolicy, aws_s3
+from constructs import Construct
+
+from stacks.constructs.findings import accept_checkov
+
+
+def access_logs(scope: Construct, *, retention_days: int) -> aws_s3.Bucket:
+    """Add a private bucket whose logs expire after `retention_days`."""
+    bucket = aws_s3.Bucket(
+        scope,
+        "AccessLogs",
+        block_public_access=aws_s3.BlockPublicAccess.BLOCK_ALL,
+        object_ownership=aws_s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+        # S3 delivers access logs to buckets with SSE-S3 only.
+        encryption=aws_s3.BucketEncryption.S3_MANAGED,
+        enforce_ssl=True,
+        minimum_tls_version=1.2,
+        lifecycle_rules=[aws_s3.LifecycleRule(expiration=Duration.days(retention_days))],
+        removal_policy=RemovalPolicy.RETAIN,
+    )
+    accept_checkov(
+        bucket,
+        {
+            "CKV_AWS_18": "it holds the access log itself: logging that would never end",
+            "CKV_AWS_21": "S3 writes each log once under a new name; there is nothing to replace",
+        },
+    )
+    return bucket
