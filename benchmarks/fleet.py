@@ -109,8 +109,9 @@ def _is_right(seed: int) -> bool:
         gate_streams.disturbed(stories, drawn), gate_streams.NOW,
     )  # fmt: skip
     standings = [one.standing for one in verdict.devices]
+    expected = gate_streams.LATE_STANDINGS if late else gate_streams.STANDINGS
     return (
-        standings == [gate_streams.STANDINGS[truth] for truth in truths]
+        standings == [expected[truth] for truth in truths]
         and verdict.state == gate_streams.expected_state(truths, rule, late=late)
     )  # fmt: skip
 

@@ -8,6 +8,7 @@ from deeplens_project.deployments import (
     BY_HAND_TAG,
     MODEL_TAG,
     PROVEN_TAG,
+    ROLLED_BACK_TAG,
     STOPPED_TAG,
     Deployment,
 )
@@ -26,6 +27,7 @@ class Release:
     proven: str | None
     stopped: str | None
     by_hand: str | None
+    rolled_back: str | None
 
 
 def kept(site: Site) -> list[Release]:
@@ -39,6 +41,7 @@ def kept(site: Site) -> list[Release]:
             proven=one.tags.get(PROVEN_TAG),
             stopped=one.tags.get(STOPPED_TAG),
             by_hand=one.tags.get(BY_HAND_TAG),
+            rolled_back=one.tags.get(ROLLED_BACK_TAG),
         )
         for one in deployments.history(site.greengrass, site.target_arn)
     ]

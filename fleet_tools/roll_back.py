@@ -11,8 +11,8 @@ from deeplens_project.deployments import (
     Deployment,
     Wanted,
 )
-from deeplens_project.rollout import GateClosed, Plan, Rollout
-from deeplens_project.verdict import Rule, Verdict
+from deeplens_project.rollout import GateClosed, Rollout
+from deeplens_project.verdict import Verdict
 from fleet_tools.errors import FleetError
 from fleet_tools.site import Site
 from fleet_tools.stop import stamped
@@ -38,17 +38,8 @@ def bring_back(site: Site, current: Deployment, chosen: Deployment, reason: str)
             BY_HAND_TAG: stamped(f"roll-back: {reason}"),
         },
     )
-    settings = site.environment.rollout
-    rule = Rule(
-        success_percent=settings.success_percent,
-        error_percent=settings.error_percent,
-        minimum_devices=settings.minimum_devices,
-        offline_after_seconds=settings.offline_after_seconds,
-    )
-    plan = Plan(rule=rule, waves=(), wait_seconds=settings.wait_seconds, bake_seconds=0.0)
-    rollout = Rollout(
-        site.fleet, site.thing_group, uuid.uuid4().hex, lambda: float(settings.wait_seconds)
-    )
+    plan = site.plan.at_once()
+    rollout = Rollout(site.fleet, site.thing_group, uuid.uuid4().hex, lambda: plan.wait_seconds)
     try:
         return rollout.run(wanted, plan)
     except (GateClosed, ResourceFailed) as failure:

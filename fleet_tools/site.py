@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 from deeplens_project import deployments
 from deeplens_project.deployments import Deployment
 from deeplens_project.fleet import Fleet
+from deeplens_project.rollout import Plan
 from fleet_tools.errors import FleetError
 from stacks.config import EnvironmentConfig, load_environment
 
@@ -60,6 +61,11 @@ class Site:
             wave.thing_group or f"{self.thing_group}-wave-{number}"
             for number, wave in enumerate(self.environment.rollout.waves, start=1)
         )
+
+    @property
+    def plan(self) -> Plan:
+        """The rollout of the environment's file, as the deploy reads it."""
+        return Plan.from_document(self.environment.rollout.to_plan())
 
     @property
     def target_arn(self) -> str:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from deeplens_project.deployments import FUNCTION_TAG, MODEL_TAG, Deployment
 from deeplens_project.observations import Heartbeat, Observation
-from deeplens_project.verdict import Device, Goal, Rule, judge
+from deeplens_project.verdict import Device, Goal, judge
 from fleet_tools.site import Site
 
 
@@ -49,9 +49,8 @@ def look(site: Site, current: Deployment, now: float) -> list[Row]:
         model_digest=current.tags.get(MODEL_TAG),
         function_arn=current.tags.get(FUNCTION_TAG),
     )
-    rule = Rule(offline_after_seconds=site.environment.rollout.offline_after_seconds)
     waves = _waves(site)
-    verdict = judge(goal, rule, things, observations, now)
+    verdict = judge(goal, site.plan.rule, things, observations, now)
     beats = {one.thing: one for one in observations if isinstance(one, Heartbeat)}
     return [_row(one, beats.get(one.thing), waves.get(one.thing)) for one in verdict.devices]
 

@@ -36,7 +36,8 @@ def project(environment: str, environments: Path, *, as_json: bool) -> None:
         table.add_column(heading, overflow="fold")
     for one in releases:
         stopped = f"stopped: {one.stopped}" if one.stopped else None
-        known = "; ".join(text for text in (stopped, one.by_hand, one.proven) if text)
+        rolled_back = f"rolled back to: {one.rolled_back}" if one.rolled_back else None
+        known = "; ".join(text for text in (stopped, one.by_hand, one.proven, rolled_back) if text)
         table.add_row(
             one.id, one.created, one.status, (one.model_digest or "-")[:_SHORT],
             known or "not proven",

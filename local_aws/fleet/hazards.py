@@ -5,7 +5,7 @@ import random
 from dataclasses import dataclass
 from typing import Literal
 
-Outcome = Literal["good", "no frames", "fails", "breaks"]
+Outcome = Literal["good", "no frames", "fails", "breaks", "never finishes"]
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,8 @@ class Hazards:
     no_frames: float = 0.0
     # The deployment succeeds, and the function ends until it is BROKEN.
     breaks: float = 0.0
+    # The camera runs the release, and the device's job stays IN_PROGRESS.
+    never_finishes: float = 0.0
     # The device is off for the whole rollout.
     offline: float = 0.0
     # The device loses power in the middle of the update, and is back later.
@@ -58,6 +60,7 @@ def fate(hazards: Hazards, seed: int, thing: str, release: str) -> Fate:
         ("fails", hazards.fails),
         ("no frames", hazards.no_frames),
         ("breaks", hazards.breaks),
+        ("never finishes", hazards.never_finishes),
     ):
         if chance < share:
             outcome = name  # type: ignore[assignment]  # the names are those of Outcome

@@ -11,6 +11,7 @@ from stacks.constructs.custom_resource_handler import CustomResourceHandler
 from stacks.constructs.greengrass_component import Component
 from stacks.constructs.greengrass_releases import RELEASES
 from stacks.constructs.statements import Statement
+from stacks.constructs.verification import see_roll_back
 
 # Lambda's own limit; the wait for the cameras ends before it.
 _HANDLER_TIMEOUT = Duration.seconds(900)
@@ -137,6 +138,7 @@ class DeepLensProject(Construct):
                 resources=targets,
             ),
             *self._wave_statements(thing_group, rollout),
+            see_roll_back(self, self._place),
             Statement(
                 sid="ReadHeartbeats",
                 actions=["iot:DescribeThing", "iot:GetThingShadow"],

@@ -90,7 +90,7 @@ def camera_variables(artifact: ModelArtifact, signing: SigningConfig) -> dict[st
 
 
 def see_roll_back(scope: Construct, place: Place) -> Statement:
-    """Let the publisher see whether CloudFormation rolls back the stack that asks it."""
+    """Allow a handler to read whether CloudFormation rolls the release's stack back."""
     stage = Stage.of(scope)
     name = stage.stage_name if stage else Stack.of(scope).stack_name
     return Statement(

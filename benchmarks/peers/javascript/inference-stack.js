@@ -229,6 +229,11 @@ class InferenceStack extends Stack {
         ),
         allow('ReadFleet', ['iot:DescribeThingGroup', 'iot:ListThingsInThingGroup'], [target]),
         allow(
+          'SeeWhetherTheStackRollsBack',
+          ['cloudformation:DescribeStacks'],
+          [this.arn('cloudformation', `stack/${this.stackName}/*`)],
+        ),
+        allow(
           'ReadHeartbeats',
           ['iot:DescribeThing', 'iot:GetThingShadow'],
           [this.arn('iot', 'thing/*')],

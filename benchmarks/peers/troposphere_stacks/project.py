@@ -125,6 +125,11 @@ def _project_statements(environment: Environment) -> list[Statement]:
         ),
         allow("ReadFleet", ["iot:DescribeThingGroup", "iot:ListThingsInThingGroup"], [target]),
         allow(
+            "SeeWhetherTheStackRollsBack",
+            ["cloudformation:DescribeStacks"],
+            [environment.arn("cloudformation", f"stack/{environment.name}-Inference/*")],
+        ),
+        allow(
             "ReadHeartbeats",
             ["iot:DescribeThing", "iot:GetThingShadow"],
             [environment.arn("iot", "thing/*")],

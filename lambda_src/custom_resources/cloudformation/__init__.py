@@ -5,6 +5,7 @@ Source: AWS CloudFormation User Guide, "Custom resource request and response ref
 
 import json
 import logging
+import math
 import time
 import urllib.error
 import urllib.request
@@ -13,11 +14,15 @@ from dataclasses import dataclass, field
 from http.client import HTTPException
 from typing import Any
 
+import boto3
+
 logger = logging.getLogger()
 logger.setLevel(logging.INFO)
 
-# CloudFormation refuses an answer of more than 4096 bytes.
-_REASON_LIMIT_CHARACTERS = 2000
+# CloudFormation rejects a longer response.
+_LIMIT_BYTES = 4096
+# In JSON: two escapes, such as those of an emoji.
+_MOST_BYTES_PER_CHARACTER = 12
 
 _TIMEOUT_SECONDS = 6.0
 _PAUSES_SECONDS = (0.5, 2.0)
@@ -63,6 +68,13 @@ class Result:
     attributes: dict[str, str] = field(default_factory=dict)
 
 
+def rolls_back(request: Request) -> bool:
+    """Whether CloudFormation is rolling the request's stack back."""
+    stack = request.owner.rpartition("/")[0]
+    (found,) = boto3.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
+    return "ROLLBACK" in found["StackStatus"]
+
+
 def answering(handle: Callable[[Request], Result]) -> Callable[[dict[str, Any], Any], None]:
     """Make a Lambda handler of `handle`: every outcome, an exception too, becomes an answer."""
 
@@ -102,7 +114,7 @@ def _answer(event: dict[str, Any], status: str, result: Result, reason: str = ""
         logger.error("%s", reason)
     body = {
         "Status": status,
-        "Reason": reason[:_REASON_LIMIT_CHARACTERS],
+        "Reason": reason,
         "PhysicalResourceId": result.physical_id,
         "StackId": event["StackId"],
         "RequestId": event["RequestId"],
@@ -111,7 +123,7 @@ def _answer(event: dict[str, Any], status: str, result: Result, reason: str = ""
     }
     request = urllib.request.Request(  # noqa: S310 - CloudFormation's own pre-signed address
         event["ResponseURL"],
-        data=json.dumps(body).encode(),
+        data=_within_limit(body),
         headers={"Content-Type": ""},
         method="PUT",
     )
@@ -129,3 +141,15 @@ def _answer(event: dict[str, Any], status: str, result: Result, reason: str = ""
                 raise
             logger.warning("not answered yet: %s", error)
             time.sleep(pause_seconds)
+
+
+def _within_limit(body: dict[str, Any]) -> bytes:
+    """Return the response as JSON; its longest texts are cut until CloudFormation accepts it."""
+    body = {**body, "Data": dict(body["Data"])}
+    while (excess := len(content := json.dumps(body).encode()) - _LIMIT_BYTES) > 0:
+        texts = [(body, "Reason"), *((body["Data"], name) for name in body["Data"])]
+        where, name = max(texts, key=lambda text: len(text[0][text[1]]))
+        if not where[name]:
+            break
+        where[name] = where[name][: -math.ceil(excess / _MOST_BYTES_PER_CHARACTER)]
+    return content

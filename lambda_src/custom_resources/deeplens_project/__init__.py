@@ -1,20 +1,27 @@
 """`Custom::DeepLensProject`: a release on a fleet, done when the cameras say so.
 
 `AWS::GreengrassV2::Deployment` is complete as soon as the API answered. This resource creates the
-deployment, waits for the devices' own word, and on CloudFormation's roll-back, which asks for the
-previous properties, deploys the previous complete set again.
+deployment and waits until the devices report it. On CloudFormation's rollback, which asks for the
+previous properties, it deploys the previous complete set again.
+
+Devices decide about a release, never about its rollback or its removal: a stack whose rollback
+fails (`UPDATE_ROLLBACK_FAILED`) accepts no further deploy, not even the repair.
 """
 
+import logging
 from dataclasses import replace
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 
-from cloudformation import Request, ResourceFailed, Result, answering
+from cloudformation import Request, ResourceFailed, Result, answering, rolls_back
 from deeplens_project import deployments
 from deeplens_project.explanation import explain
 from deeplens_project.fleet import Fleet
 from deeplens_project.rollout import GateClosed, Plan, Rollout
+
+logger = logging.getLogger(__name__)
 
 # Throttled calls are repeated; a wait that still gets no answer goes on with what it knows.
 _PATIENT = Config(retries={"mode": "standard", "max_attempts": 8}, max_pool_connections=16)
@@ -37,18 +44,45 @@ def bring_about(request: Request) -> Result:
     physical_id = _physical_id(request)
     wanted = deployments.Wanted.from_properties(properties, request.owner)
     before = deployments.latest(rollout.fleet.greengrass, wanted.target_arn)
+    if request.type == "Delete":
+        return _remove(request, rollout, wanted)
+    plan = Plan.from_properties(properties)
     try:
-        if request.type == "Delete":
-            return _remove(request, rollout, wanted)
-        verdict = rollout.run(wanted, Plan.from_properties(properties))
+        if request.type == "Update" and _is_rollback(request):
+            status = _return_to(rollout, wanted, plan)
+        else:
+            status = explain(rollout.run(wanted, plan))
     except GateClosed as closed:
         # With an id of its own, a failed Create is undone by the Delete that follows.
         raise ResourceFailed(str(closed), physical_id) from None
     made = deployments.latest(rollout.fleet.greengrass, wanted.target_arn)
-    status = explain(verdict)
     if before and (by_hand := before.tags.get(deployments.BY_HAND_TAG)):
         status += f"; before, the fleet had been changed by hand: {by_hand}"
     return Result(physical_id, {"DeploymentId": made.id if made else "", "Status": status})
+
+
+def _is_rollback(request: Request) -> bool:
+    try:
+        return rolls_back(request)
+    except (ClientError, BotoCoreError) as error:
+        logger.warning("judged as a release: the stack's status is not known: %s", error)
+        return False
+
+
+def _return_to(rollout: Rollout, wanted: deployments.Wanted, plan: Plan) -> str:
+    """Deploy a set and wait for the devices; return how far it came, also if that is not far."""
+    try:
+        return explain(rollout.run(wanted, plan.at_once()))
+    except GateClosed as closed:
+        status = f"the rollback is deployed, but devices do not run it yet: {closed}"
+        text = deployments.tag_text(str(closed))
+        deployments.tag(
+            rollout.fleet.greengrass, closed.deployment, {deployments.ROLLED_BACK_TAG: text}
+        )
+    except deployments.ReleaseStopped as stopped:
+        status = f"the rollback changes no device: {stopped}"
+    logger.error("%s", status)
+    return status
 
 
 def _physical_id(request: Request) -> str:
@@ -67,7 +101,7 @@ def _remove(request: Request, rollout: Rollout, wanted: deployments.Wanted) -> R
     current = deployments.latest(greengrass, wanted.target_arn)
     if current is None or current.tags.get(deployments.OWNER_TAG) != request.owner:
         return result
-    plan = replace(Plan.from_properties(request.properties), waves=())
+    plan = Plan.from_properties(request.properties).at_once()
     before = deployments.last_proven(greengrass, wanted.target_arn)
     if deployments.PROVEN_TAG not in current.tags and before and before.id != current.id:
         # This resource never came to be: what ran before it comes back.
@@ -75,13 +109,18 @@ def _remove(request: Request, rollout: Rollout, wanted: deployments.Wanted) -> R
             wanted.target_arn, wanted.name, before.components, before.policies, before.job,
             before.tags,
         )  # fmt: skip
-        rollout.run(previous, plan)
+        _return_to(rollout, previous, plan)
         return result
     if request.properties.get("OnDelete", "remove") == "keep":
         return result
     nothing = replace(wanted, components={}, job={}, tags={deployments.OWNER_TAG: request.owner})
     names = frozenset(name for name in current.components if not name.startswith("aws."))
-    verdict = rollout.run(nothing, plan, absent=names)
+    try:
+        verdict = rollout.run(nothing, plan, absent=names)
+    except GateClosed as closed:
+        # The deployment stays: these devices still have to remove their components.
+        logger.error("devices still run the project's components: %s", closed)  # noqa: TRY400 - the text is the reason
+        return result
     emptied = deployments.latest(greengrass, wanted.target_arn)
     # Devices that are offline now still have to learn that nothing is left to run.
     if emptied and not verdict.of("offline"):

@@ -25,10 +25,16 @@ STOPPED_TAG = "deeplens:stopped"
 # Its gate passed, and no camera could be reached that would prove it.
 UNSEEN_TAG = "deeplens:unseen"
 BY_HAND_TAG = "deeplens:by-hand"
+# CloudFormation rolled back to it, and not every reachable device ran it in time.
+ROLLED_BACK_TAG = "deeplens:rolled-back"
 
 # How far back a release counts as kept.
 _MOST_KEPT = 50
 _LIVE = {"ACTIVE", "COMPLETED"}
+
+
+class ReleaseStopped(ResourceFailed):
+    """Somebody stopped the release that is to be deployed."""
 
 
 @dataclass(frozen=True)
@@ -133,12 +139,13 @@ def ensure(greengrass: Any, wanted: Wanted, token: str) -> Deployment:
     That, and `token`, make a repeated request and one that timed out after its success a no-op.
 
     Raises:
-        ResourceFailed: Greengrass refuses it, or somebody stopped this very set.
+        ReleaseStopped: somebody stopped this very set.
+        ResourceFailed: Greengrass refuses it.
     """
     current = latest(greengrass, wanted.target_arn)
     if current and _same(current, wanted):
         if STOPPED_TAG in current.tags:
-            raise ResourceFailed(
+            raise ReleaseStopped(
                 f"this release was stopped on {wanted.target_arn}: {current.tags[STOPPED_TAG]}; "
                 "deploy another one, or lift the stop with `fleet resume`"
             )

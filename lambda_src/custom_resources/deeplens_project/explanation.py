@@ -33,6 +33,7 @@ def explain(verdict: Verdict) -> str:
         return "the fleet has no device yet; one takes this deployment when it joins"
     good = len(verdict.of("good"))
     parts = [f"{good} of {verdict.reachable} reachable devices run the release"]
+    parts += _grouped([one for one in verdict.of("good") if one.reason], "of these")
     parts += _grouped(verdict.of("failed"), "failed")
     parts += _grouped(verdict.of("waiting"), "not there")
     offline = verdict.of("offline")

@@ -40,10 +40,18 @@ class Plan:
     wait_seconds: float
     bake_seconds: float
 
+    def at_once(self) -> Self:
+        """Return the same plan without waves and without a bake: for a set that ran before."""
+        return replace(self, waves=(), bake_seconds=0.0)
+
     @classmethod
     def from_properties(cls, properties: dict[str, Any]) -> Self:
         """Read the property `Rollout`, a JSON text."""
-        found = json.loads(properties["Rollout"])
+        return cls.from_document(json.loads(properties["Rollout"]))
+
+    @classmethod
+    def from_document(cls, found: dict[str, Any]) -> Self:
+        """Read the plan that `RolloutConfig.to_plan` writes: the only place that makes its rule."""
         return cls(
             rule=Rule(**found["rule"]),
             waves=tuple(Wave(**wave) for wave in found["waves"]),
@@ -53,7 +61,15 @@ class Plan:
 
 
 class GateClosed(Exception):  # noqa: N818 - what happened, in the words of the design
-    """The devices did not get there; the text is what a person reads in the stack."""
+    """The devices did not get there; the text is what a person reads in the stack.
+
+    Attributes:
+        deployment: the deployment that they did not verify.
+    """
+
+    def __init__(self, text: str, deployment: Deployment) -> None:
+        super().__init__(text)
+        self.deployment = deployment
 
 
 @dataclass(frozen=True)
@@ -84,7 +100,7 @@ class Rollout:
             made, self.thing_group, wanted, plan.rule, plan.wait_seconds, plan.bake_seconds, absent
         )
         if not outcome.passed:
-            raise GateClosed(_reason("", outcome))
+            raise GateClosed(_reason("", outcome), made)
         if wanted.components:
             said = deployments.tag_text(explain(outcome.verdict))
             seen = outcome.verdict.of("good")
@@ -102,7 +118,8 @@ class Rollout:
             made, group, wanted, rule, wave.wait_seconds, wave.bake_seconds, frozenset()
         )
         if not outcome.passed:
-            raise GateClosed(_reason(f"wave {number} of {len(plan.waves)} ({group}): ", outcome))
+            where = f"wave {number} of {len(plan.waves)} ({group}): "
+            raise GateClosed(_reason(where, outcome), made)
         logger.info("wave %d of %d passed: %s", number, len(plan.waves), explain(outcome.verdict))
         time.sleep(min(wave.pause_seconds, max(self.remaining_seconds(), 0.0)))
 

@@ -1,7 +1,7 @@
 """The gate: a pure function from what was observed to whether a release may stay."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from deeplens_project.observations import (
@@ -18,6 +18,8 @@ Standing = Literal["good", "waiting", "failed", "offline"]
 State = Literal["passed", "failed", "pending"]
 # A standing, its reason, and Greengrass' error stack.
 Finding = tuple[Standing, str, tuple[str, ...]]
+
+NOT_FINISHED = "the job did not finish"
 
 # The heartbeat's frame rate is over so many seconds; before, it says little.
 _FRAME_RATE_SECONDS = 30.0
@@ -124,7 +126,32 @@ def _standing(goal: Goal, rule: Rule, device: Known, now: float) -> Finding:
         return "failed", reason, execution.error_stack
     if execution and execution.status in SUCCEEDED:
         return next(_after_success(goal, rule, device, execution, now))
+    if now >= goal.deadline and _runs_without_finishing(goal, rule, device, now):
+        return "good", NOT_FINISHED, ()
     return next(_before_success(rule, device, now))
+
+
+def _runs_without_finishing(goal: Goal, rule: Rule, device: Known, now: float) -> bool:
+    """Whether the device reports the release although its job never left IN_PROGRESS.
+
+    A core can lose the job's last update. Only a process that started after the deployment counts:
+    with the same digest and function, one from before proves nothing.
+    """
+    execution, heartbeat = device.execution, device.heartbeat
+    if not execution or execution.status != "IN_PROGRESS" or not heartbeat:
+        return False
+    started_after = heartbeat.uptime_seconds > 0 and heartbeat.started_at >= goal.created_at - 1
+    is_broken = any(
+        one.state == "BROKEN" and one.reported_at >= heartbeat.received_at
+        for one in device.installed
+    )
+    return (
+        goal.model_digest is not None
+        and started_after
+        and heartbeat.is_alive(now)
+        and not is_broken
+        and not any(_missing(goal, rule, heartbeat, replace(execution, at=goal.created_at)))
+    )
 
 
 def _before_success(rule: Rule, device: Known, now: float) -> Iterator[Finding]:

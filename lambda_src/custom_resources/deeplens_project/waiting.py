@@ -54,6 +54,8 @@ class Watch:
     _things: list[str] = field(default_factory=list)
     # Whether every question was answered at least once: before, nothing is known of anybody.
     _has_news: bool = False
+    # When the last look began; a verdict on what it saw must not be a later one.
+    _looked_at: float = 0.0
 
     def wait(self, goal: Goal, rule: Rule, bake_seconds: float = 0.0) -> Outcome:
         """Look until the verdict stands, and stands `bake_seconds` longer if it is good."""
@@ -61,9 +63,10 @@ class Watch:
         baked_at: float | None = None
         said = ""
         while True:
-            if reason := self._observe():
+            self._looked_at = time.time()
+            if reason := self._observe(is_last=self._looked_at >= goal.deadline):
                 return Outcome(self._judge(goal, rule), reason)
-            if not self._has_news and time.time() < goal.deadline:
+            if not self._has_news and self._looked_at < goal.deadline:
                 time.sleep(pause)
                 continue
             verdict = self._judge(goal, rule)
@@ -89,12 +92,14 @@ class Watch:
 
     def _judge(self, goal: Goal, rule: Rule) -> Verdict:
         everything = [one for answer in self._answers.values() for one in answer]
-        return judge(goal, rule, self._things, everything, time.time())
+        return judge(goal, rule, self._things, everything, self._looked_at)
 
-    def _observe(self) -> str:
+    def _observe(self, *, is_last: bool) -> str:
         """Ask for news; return why the deployment was ended, if it was.
 
-        An answer that does not come, because of throttling for example, leaves the last one.
+        An answer that does not come, because of throttling for example, leaves the last one. The
+        last look asks every device that is not good: its job may not have finished, and yet it
+        runs the release.
         """
         try:
             deployment = self.refreshed()
@@ -107,7 +112,10 @@ class Watch:
             self._answers["job"] = list(executions)
             done = self._done()
             now = time.time()
-            things = [one for one in self._things if self._needs_news(one, done, now)]
+            unsettled = set(self._things) - self._settled if is_last else set()
+            things = [
+                one for one in self._things if one in unsettled or self._needs_news(one, done, now)
+            ]
             for thing, answer in self.fleet.heartbeats(things).items():
                 self._answers[f"heartbeat/{thing}"] = answer
                 self._asked_at[thing] = now
@@ -146,7 +154,11 @@ class Watch:
         }
 
     def _ask_why(self, verdict: Verdict) -> None:
-        self._ask([one.thing for one in (*verdict.of("failed"), *verdict.of("waiting"))])
+        """Ask for reasons; the verdict stands without them."""
+        try:
+            self._ask([one.thing for one in (*verdict.of("failed"), *verdict.of("waiting"))])
+        except (ClientError, BotoCoreError) as error:
+            logger.warning("no reasons: %s", error)
 
     def _ask(self, things: list[str]) -> None:
         for thing, answer in self.fleet.details(things, self.deployment.id).items():

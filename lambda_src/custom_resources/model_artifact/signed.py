@@ -14,15 +14,12 @@ from datetime import UTC, datetime
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
 
-import boto3
-
-from cloudformation import Request, ResourceFailed
+from cloudformation import Request, ResourceFailed, rolls_back
 
 if TYPE_CHECKING:
     from vision.signatures import Accepted, Statement, TrustedKeys
 
 _CHUNK_BYTES = 64 << 10
-_ROLLING_BACK = "ROLLBACK"
 _ABSENT = 404
 
 
@@ -127,7 +124,8 @@ def accept(request: Request) -> SignedRelease | None:
         statement = open_bundle(content, trusted)
         check_expected(statement, Expected(properties["Model"], properties["Sha256"]))
         before = _before(request, trusted)
-        if before is None or not _rolls_back(request, before.release > statement.release):
+        goes_back = before is not None and before.release > statement.release
+        if not (goes_back and rolls_back(request)):
             check_newer(statement, before, trusted, datetime.now(UTC))
     return SignedRelease(statement, content)
 
@@ -145,12 +143,3 @@ def _before(request: Request, trusted: "TrustedKeys") -> "Accepted | None":
     except VisionError:
         # By a key that is not trusted any more: what it counted holds no longer.
         return None
-
-
-def _rolls_back(request: Request, goes_back: bool) -> bool:  # noqa: FBT001 - one caller, above
-    """Whether CloudFormation itself goes back to what the stack had before."""
-    if not goes_back:
-        return False
-    stack = request.owner.rpartition("/")[0]
-    (found,) = boto3.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
-    return _ROLLING_BACK in found["StackStatus"]

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
+from unittest.mock import patch
 from uuid import uuid4
 
 import pytest
@@ -176,6 +177,15 @@ class CloudFormation:
             **more,
         }
         return self.send(event)
+
+    def roll_back(
+        self, properties: dict[str, Any], old: dict[str, Any], physical_id: str
+    ) -> dict[str, Any]:
+        """Ask for the properties before `old`, while the stack's status is that of a rollback."""
+        with patch("deeplens_project.rolls_back", return_value=True):
+            return self(
+                "Update", properties, OldResourceProperties=old, PhysicalResourceId=physical_id
+            )
 
     def send(self, event: dict[str, Any]) -> dict[str, Any]:
         ends_at = time.monotonic() + self.seconds

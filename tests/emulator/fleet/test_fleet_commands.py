@@ -111,6 +111,22 @@ def test_a_stopped_wave_is_rolled_back_to_what_the_fleet_runs(
         assert set(site.runs().values()) == {digest(1)}
 
 
+def test_a_roll_back_is_judged_by_the_whole_rule_of_the_environment(
+    cloudformation: CloudFormation, make_site: MakeSite, tmp_path: Path
+) -> None:
+    site = make_site(2)
+    fleet = Fleet(tmp_path, site)
+    file = tmp_path / "site.toml"
+    text = file.read_text(encoding="utf-8").replace("= 240", "= 10")
+    file.write_text(f"{text}minimum_detections = 1\n", encoding="utf-8")
+    with site.on():
+        bring(cloudformation, site, 1)
+        bring(cloudformation, site, 2)
+        # These cores' heartbeats count no detections.
+        assert "the rule asks for 1" in fleet("roll-back", "--reason", "dark", code=1)
+        assert "the rule asks for 1" in fleet("status", code=4)
+
+
 def test_the_wrong_account_is_refused(make_site: MakeSite, tmp_path: Path) -> None:
     fleet = Fleet(tmp_path, make_site(0))
     fleet.environment["AWS_ACCESS_KEY_ID"] = "222222222222"

@@ -95,6 +95,106 @@ def test_a_bad_release_is_refused_and_the_old_one_is_proven_again(
         assert len(site.deployments()) == 3
 
 
+@pytest.mark.parametrize(
+    ("now", "expected"),
+    [
+        (CRASHES, "install step ended with 1"),
+        (BLIND, "without a frame"),
+        (OFF, "has not taken the deployment yet"),
+    ],
+    ids=["fail", "no frames", "take nothing"],
+)
+def test_a_rollback_never_fails_because_of_devices(
+    cloudformation: CloudFormation,
+    make_site: MakeSite,
+    now: Hazards,
+    expected: str,
+) -> None:
+    site = make_site(3, v2=CRASHES)
+    with site.on():
+        made = create(cloudformation, site)
+        assert update(cloudformation, site, 1, 2, made["PhysicalResourceId"])["Status"] == "FAILED"
+        site.hazards[1] = now
+        back = cloudformation.roll_back(
+            site.properties(1, wait_seconds=10),
+            site.properties(2),
+            made["PhysicalResourceId"],
+        )
+    assert back["Status"] == "SUCCESS", back["Reason"]
+    status = back["Data"]["Status"]
+    assert status.startswith("the rollback is deployed, but devices do not run it yet: 0 of ")
+    assert expected in status
+    assert all(thing in status for thing in site.things)
+    newest = site.deployments()[0]["deploymentId"]
+    tags = site.aws.client("greengrassv2").get_deployment(deploymentId=newest)["tags"]
+    assert "deeplens:proven" not in tags
+    assert "0 of " in tags["deeplens:rolled-back"]
+
+
+def test_a_rollback_waits_for_devices_that_come_and_goes_to_all_at_once(
+    cloudformation: CloudFormation, make_site: MakeSite
+) -> None:
+    site = make_site(4, v2=CRASHES)
+    wave = {"thing_group": None, "percent": 25, "wait_seconds": 10, "bake_seconds": 0,
+            "pause_seconds": 0}  # fmt: skip
+    made = create(cloudformation, site)  # No camera verified it: a release would go in waves.
+    with site.on():
+        update(cloudformation, site, 1, 2, made["PhysicalResourceId"])
+        back = cloudformation.roll_back(
+            site.properties(1, waves=[wave]), site.properties(2), made["PhysicalResourceId"]
+        )
+        assert back["Data"]["Status"] == "4 of 4 reachable devices run the release"
+        assert set(site.runs().values()) == {digest(1)}
+
+
+def test_a_rollback_to_a_release_that_somebody_stopped_changes_nothing(
+    cloudformation: CloudFormation, make_site: MakeSite
+) -> None:
+    site = make_site(1)
+    greengrass = site.aws.client("greengrassv2")
+    with site.on():
+        made = create(cloudformation, site)
+        (only,) = site.deployments()
+        arn = f"arn:aws:greengrass:eu-central-1:111111111111:deployments:{only['deploymentId']}"
+        greengrass.tag_resource(resourceArn=arn, tags={"deeplens:stopped": "it sees ghosts"})
+        back = cloudformation.roll_back(
+            site.properties(1), site.properties(1), made["PhysicalResourceId"]
+        )
+    assert back["Status"] == "SUCCESS", back["Reason"]
+    assert "it sees ghosts" in back["Data"]["Status"]
+    assert len(site.deployments()) == 1
+
+
+def test_a_delete_never_fails_because_of_devices(
+    cloudformation: CloudFormation, make_site: MakeSite
+) -> None:
+    site = make_site(2)
+    with site.on() as fleet:
+        made = create(cloudformation, site)
+        site.hazards[0] = CRASHES
+        gone = cloudformation(
+            "Delete", site.properties(1), PhysicalResourceId=made["PhysicalResourceId"]
+        )
+        assert gone["Status"] == "SUCCESS", gone["Reason"]
+        assert all(core.components for core in fleet.cores.values())
+    # They still have to remove it.
+    newest = site.deployments()[0]["deploymentId"]
+    found = site.aws.client("greengrassv2").get_deployment(deploymentId=newest)
+    assert not found.get("components")
+
+
+def test_a_release_that_cameras_verify_passes_though_their_jobs_never_finish(
+    cloudformation: CloudFormation, make_site: MakeSite
+) -> None:
+    site = make_site(2, v1=Hazards(never_finishes=1.0))
+    with site.on(heartbeat_seconds=1.0):
+        made = create(cloudformation, site, wait_seconds=8)
+    assert made["Data"]["Status"] == (
+        "2 of 2 reachable devices run the release; "
+        f"2 of these ({', '.join(site.things)}): the job did not finish"
+    )
+
+
 def test_a_release_that_met_no_camera_is_proven_by_those_that_came_before_it_goes(
     cloudformation: CloudFormation, make_site: MakeSite
 ) -> None:

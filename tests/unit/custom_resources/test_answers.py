@@ -41,3 +41,28 @@ def test_an_answer_that_is_refused_is_sent_again_and_its_connection_closed(
     assert [answer["PhysicalResourceId"] for answer in answers] == ["a-model"]
     assert len(pauses) == 2
     assert all(refusal.fp.closed for refusal in refusals)
+
+
+@pytest.mark.parametrize("where", ["reason", "status"])
+def test_a_response_is_never_longer_than_cloudformation_accepts(
+    monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    sent: list[bytes] = []
+
+    def urlopen(request: Any, timeout: float) -> io.BytesIO:
+        del timeout
+        sent.append(request.data)
+        return io.BytesIO()
+
+    monkeypatch.setattr(urllib.request, "urlopen", urlopen)
+    text = "camera-é…" * 2000
+    result = cloudformation.Result("a-model", {"DeploymentId": "d-1", "Status": ""})
+    if where == "status":
+        result.attributes["Status"] = text
+    cloudformation._answer(EVENT, "SUCCESS", result, text if where == "reason" else "")  # noqa: SLF001 - as above
+    (body,) = sent
+    assert 3000 < len(body) <= 4096
+    answer = json.loads(body)
+    assert answer["Data"]["DeploymentId"] == "d-1"
+    kept = answer["Reason"] if where == "reason" else answer["Data"]["Status"]
+    assert text.startswith(kept)

@@ -1,19 +1,22 @@
 """The gate: the same truth is the same verdict, whatever the way the news took."""
 
 import random
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from deeplens_project.explanation import advise, explain
-from deeplens_project.observations import Installed, Joined, known
+from deeplens_project.observations import Heartbeat, Installed, Joined, known
+from deeplens_project.rollout import Plan
 from deeplens_project.verdict import Goal, Rule, judge
+from stacks.config import RolloutConfig
 from tests.unit.custom_resources.gate_streams import (
     CREATED,
     GOAL,
     LATE,
+    LATE_STANDINGS,
     NOW,
     OLD,
     STANDINGS,
@@ -47,7 +50,7 @@ def test_missing_repeated_and_reordered_news_change_no_verdict(
     verdict = judge(goal, rule, things, disturbed(stories, random_), NOW)
 
     assert {one.thing: one.standing for one in verdict.devices} == {
-        one.thing: STANDINGS[one.truth] for one in stories
+        one.thing: (LATE_STANDINGS if late else STANDINGS)[one.truth] for one in stories
     }
     assert verdict.state == expected_state(found, rule, late=late)
     in_order = [news for one in stories for news in (*one.passing, *one.needed)]
@@ -82,7 +85,7 @@ def test_after_the_deadline_there_is_a_verdict(found: list[Truth], rule: Rule) -
 
 @given(truths)
 def test_no_rule_passes_a_release_that_no_reachable_device_runs(found: list[Truth]) -> None:
-    bad = [truth for truth in found if truth != "good"]
+    bad = [truth for truth in found if LATE_STANDINGS[truth] != "good"]
     stories = [story(f"cam-{n}", truth) for n, truth in enumerate(bad)]
     news = [one for each in stories for one in (*each.passing, *each.needed)]
     verdict = judge(GOAL, Rule(), [one.thing for one in stories], news, NOW)
@@ -133,6 +136,53 @@ def test_a_heartbeat_of_the_process_that_was_replaced_proves_nothing() -> None:
     assert "sent no heartbeat since" in one(DONE, before, now=CREATED + 10)
     restarted = heartbeat("cam", CREATED + 8, 2, uptime_seconds=3.0)
     assert one(DONE, before, restarted, now=CREATED + 10).startswith("passed")
+
+
+BUSY = execution("cam", "IN_PROGRESS", CREATED + 2)
+VERIFIED = heartbeat("cam", CREATED + 299, 9, uptime_seconds=200.0)
+
+
+def test_at_the_deadline_the_cameras_report_outweighs_a_job_that_never_finished() -> None:
+    assert one(BUSY, VERIFIED, now=CREATED + 299).startswith("pending, waiting: is carrying")
+    assert one(BUSY, VERIFIED, now=CREATED + 300) == "passed, good: the job did not finish"
+    verdict = judge(GOAL, Rule(), ["cam"], [BUSY, VERIFIED], CREATED + 300)
+    assert explain(verdict) == (
+        "1 of 1 reachable devices run the release; 1 of these (cam): the job did not finish"
+    )
+
+
+@pytest.mark.parametrize(
+    "beat",
+    [
+        # It started before the deployment, or nobody knows when: the digest may be the old one's.
+        replace(VERIFIED, uptime_seconds=310.0),
+        replace(VERIFIED, uptime_seconds=0.0),
+        replace(VERIFIED, model_digest=OLD),
+        replace(VERIFIED, function_arn="arn:old:1"),
+        replace(VERIFIED, frames=0),
+        replace(VERIFIED, status="failing"),
+        replace(VERIFIED, received_at=CREATED + 280),
+    ],
+    ids=["old process", "unknown start", "model", "function", "no frame", "failing", "silent"],
+)
+def test_a_job_that_did_not_finish_needs_the_whole_report(beat: Heartbeat) -> None:
+    assert one(BUSY, beat, now=CREATED + 300).startswith("failed, waiting: is carrying")
+
+
+def test_a_job_that_did_not_finish_is_not_made_up_for_where_more_is_asked() -> None:
+    now = CREATED + 300
+    assert one(BUSY, VERIFIED, rule=Rule(minimum_detections=1), now=now).startswith("failed")
+    assert one(BUSY, VERIFIED, rule=Rule(minimum_frames_per_second=1), now=now).startswith("failed")
+    queued = execution("cam", "QUEUED", CREATED)
+    assert one(Joined("cam"), queued, VERIFIED, now=now).startswith("failed")
+    broken = Installed("cam", "app", "2", "BROKEN", CREATED + 299, "ended with 1")
+    assert one(BUSY, VERIFIED, broken, now=now).startswith("failed")
+
+
+def test_the_rule_of_an_environment_has_every_field() -> None:
+    plan = RolloutConfig().to_plan()
+    assert set(plan["rule"]) == {one.name for one in fields(Rule)}
+    assert set(plan) == {one.name for one in fields(Plan)}
 
 
 def test_a_wrong_clock_of_the_camera_changes_nothing() -> None:
