@@ -369,18 +369,17 @@ def _result(
 
 def _show(payloads: Iterable[bytes], images: Path) -> None:
     """Print detections as they arrive; save each with its image."""
-    from PIL import Image  # noqa: PLC0415 - not needed for help
-
-    from local_aws.watch import describe  # noqa: PLC0415 - as above
+    from local_aws.watch import describe  # noqa: PLC0415 - not needed for help
     from model_tools.annotate import draw_detections  # noqa: PLC0415 - as above
+    from vision.images import open_image  # noqa: PLC0415 - as above
 
     ANNOTATED.mkdir(parents=True, exist_ok=True)
     for payload in payloads:
         click.echo(f"  {describe(payload)}")
         message = json.loads(payload)
         source = message["frame"]["source"]
-        with Image.open(images / source) as image:
-            draw_detections(image, message["detections"]).save(ANNOTATED / source)
+        image = open_image(images / source)
+        draw_detections(image, message["detections"]).save(ANNOTATED / source)
 
 
 def _never(seconds: float) -> bool:

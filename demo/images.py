@@ -3,14 +3,15 @@
 from pathlib import Path
 
 import click
-from PIL import Image
 
 from demo.embedded import LOCAL, LOGS, ROOT
 from demo.processes import run
 from demo.status import status_line
+from vision.errors import ImageError
+from vision.images import open_image
 
 # As in the camera's folder source (lambda_src/inference/camera/sources/folder.py).
-SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png")
+SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".webp")
 
 _TOOL = ROOT / ".venv" / "bin" / "model-tools"
 _SCENES = LOCAL / "scenes"
@@ -75,10 +76,7 @@ def sample_images(model: str) -> Path:
 
 def _check(file: Path) -> None:
     try:
-        with Image.open(file) as image:
-            # A small JPEG decodes faster, and a file that ends early is noticed all the same.
-            image.draft("RGB", _DRAFT_PX)
-            image.load()
-    except Exception as error:
-        # Pillow's decoders raise many kinds: OSError, SyntaxError, ValueError, struct.error …
+        # A small JPEG decodes faster, and a file that ends early is noticed all the same.
+        open_image(file, draft_px=_DRAFT_PX)
+    except ImageError as error:
         raise WrongImages(f"{str(file)!r} is not a readable image: {error}") from error

@@ -1,15 +1,19 @@
 """Pictures from files, as arrays."""
 
+import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from model_tools.errors import SourceError
 from model_tools.sources.tensors import Arrays, TensorSpec
+from vision.errors import ImageError
+from vision.images import ImageLimit, open_image
 
+_LIMIT_VARIABLE = "MODEL_TOOLS_MEGAPIXELS"
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
 _PICTURE_RANK = 4
 _CHANNELS = 3
@@ -32,17 +36,38 @@ def picture_files(paths: tuple[Path, ...]) -> list[Path]:
     return found
 
 
-def read_picture(file: Path) -> npt.NDArray[np.uint8]:
-    """Return a picture as uint8 [height, width, 3], RGB.
+def image_limit() -> ImageLimit:
+    """Return the limit of images' sizes, which MODEL_TOOLS_MEGAPIXELS changes.
 
     Raises:
-        SourceError: the file is no picture, is cut short, or is far too large.
+        SourceError: the variable has a value that is not valid.
+    """
+    given = os.environ.get(_LIMIT_VARIABLE, "")
+    try:
+        return ImageLimit.from_text(given, _LIMIT_VARIABLE)
+    except ValueError as error:
+        raise SourceError(f"{_LIMIT_VARIABLE}: expected {error}; got {given[:40]!r}") from None
+
+
+def opened_picture(file: Path) -> Image.Image:
+    """Return an image from a file, decoded.
+
+    Raises:
+        SourceError: it is not an image of a supported format, damaged, or too large.
     """
     try:
-        with Image.open(file) as image:
-            return np.asarray(image.convert("RGB"))
-    except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise SourceError(f"{file} is no picture that can be read: {error}") from None
+        return open_image(file, image_limit())
+    except ImageError as error:
+        raise SourceError(f"{file} is not a readable image: {error}") from None
+
+
+def read_picture(file: Path) -> npt.NDArray[np.uint8]:
+    """Return an image as uint8 [height, width, 3], RGB.
+
+    Raises:
+        SourceError: as `opened_picture`.
+    """
+    return np.asarray(opened_picture(file).convert("RGB"))
 
 
 def picture_samples(

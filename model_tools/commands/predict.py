@@ -104,12 +104,11 @@ def _packaged(model: Path, folder: Path) -> Path:
 
 
 def _annotate(found: list["Prediction"], folder: Path) -> None:
-    from PIL import Image  # noqa: PLC0415 - as above
-
     from model_tools.annotate import draw_detections  # noqa: PLC0415 - as above
+    from model_tools.pictures import opened_picture  # noqa: PLC0415 - as above
 
     folder.mkdir(parents=True, exist_ok=True)
     for one in found:
-        with Image.open(one.picture) as image:
-            drawn = draw_detections(image, [asdict(detection) for detection in one.detections])
+        image = opened_picture(one.picture)
+        drawn = draw_detections(image, [asdict(detection) for detection in one.detections])
         drawn.save(folder / f"{one.picture.stem}.png")

@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 
 from model_tools.serving.answers import JSON, Answer, RequestError
+from model_tools.serving.json_tensors import require_image_within_limit
 from model_tools.serving.rest import RestApi
 from model_tools.serving.user_code import Context, UserCode
 
@@ -56,6 +57,7 @@ class Container:
 
     def _invoke(self, headers: Mapping[str, str], body: bytes) -> Answer:
         if self._code is not None:
+            require_image_within_limit(body)
             return self._code.handle(body, self._context(headers, body))
         content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
         if content_type not in {*_JSON_TYPES, _CSV}:

@@ -10,8 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from model_tools.pictures import image_limit
 from model_tools.serving.answers import RequestError
 from model_tools.sources.tensors import TensorSpec
+from vision.errors import SizeError
+from vision.images import check_encoded
 
 _BYTES_SUFFIX = "_bytes"
 # JSON has no types but these; NumPy's own for what a list holds → what it may become.
@@ -27,16 +30,30 @@ def read_bytes(value: Any) -> bytes:
     """Return what a JSON string, or `{"b64": …}`, stands for.
 
     Raises:
-        RequestError: 400, it is neither.
+        RequestError: 400, it is neither, or an image above the limit.
     """
     if isinstance(value, str):
         return value.encode()
     if is_binary(value) and isinstance(value["b64"], str):
         try:
-            return base64.b64decode(value["b64"], validate=True)
-        except binascii.Error as error:
+            content = base64.b64decode(value["b64"], validate=True)
+        except (binascii.Error, ValueError) as error:
             raise RequestError(400, f"Unable to base64 decode: {error}") from None
+        require_image_within_limit(content)
+        return content
     raise RequestError(400, f"JSON Value: {_shown(value)} is not of expected type: string")
+
+
+def require_image_within_limit(content: bytes) -> None:
+    """Check an encoded image's size before the model decodes it; other content passes.
+
+    Raises:
+        RequestError: 400, the image is above the limit.
+    """
+    try:
+        check_encoded(content, image_limit())
+    except SizeError as error:
+        raise RequestError(400, f"The image is too large: {error}") from None
 
 
 def read_tensor(alias: str, value: Any, spec: TensorSpec) -> npt.NDArray[Any]:

@@ -6,9 +6,8 @@ import io
 from dataclasses import asdict
 from pathlib import Path
 
-from PIL import Image
-
 from model_tools.annotate import draw_detections
+from model_tools.pictures import opened_picture
 from model_tools.verification.verify import Verification
 from vision.detections import Detection
 
@@ -63,9 +62,9 @@ def as_html(found: Verification, pictures: dict[str, Path], max_drop: float) -> 
 
 
 def _figure(file: Path, run: str, answers: list[Detection]) -> str:
-    with Image.open(file) as image:
-        image.thumbnail((_WIDTH_PX, _WIDTH_PX))
-        drawn = draw_detections(image, [asdict(one) for one in answers if one.score >= 0.5])  # noqa: PLR2004 - what a reader would look at
+    image = opened_picture(file)
+    image.thumbnail((_WIDTH_PX, _WIDTH_PX))
+    drawn = draw_detections(image, [asdict(one) for one in answers if one.score >= 0.5])  # noqa: PLR2004 - what a reader would look at
     content = io.BytesIO()
     drawn.save(content, "PNG", optimize=True)
     data = base64.b64encode(content.getvalue()).decode()

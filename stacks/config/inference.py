@@ -11,6 +11,8 @@ _LONGEST_TOPIC_BYTES = 256
 _MOST_TOPIC_SLASHES = 7
 _TOPIC_LEVEL = r"""(\{thing\}|[^/{}+#\s\x00-\x1f'"\\]*)"""
 _TOPIC = rf"(?=[^$]){_TOPIC_LEVEL}(/{_TOPIC_LEVEL}){{0,{_MOST_TOPIC_SLASHES}}}"
+# As in lambda_src/inference/vision/images.py.
+_DEFAULT_MEGAPIXELS = 16
 _CREDENTIALS_IN_URL = r"^[a-z]+://[^/@]*:[^/]*@"
 
 
@@ -64,6 +66,10 @@ class InferenceConfig(Section):
             "without it there is none",
         ),
     ] = None
+    max_megapixels: Annotated[
+        int,
+        Field(ge=1, le=89, description="largest frame that is decoded, in millions of pixels"),
+    ] = _DEFAULT_MEGAPIXELS
     isolation_mode: Annotated[
         Literal["NoContainer", "GreengrassContainer"],
         Field(

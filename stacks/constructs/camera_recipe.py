@@ -52,6 +52,8 @@ def function_settings(
         variables |= trust | {"DEEPLENS_MODEL_STATEMENT": f"{archive}.sig"}
     if settings.live_view_port is not None:
         variables["DEEPLENS_LIVE_VIEW_PORT"] = str(settings.live_view_port)
+    if settings.max_megapixels != type(settings).model_fields["max_megapixels"].default:
+        variables["DEEPLENS_MAX_MEGAPIXELS"] = str(settings.max_megapixels)
     if settings.engine_device != "auto":
         variables["DEEPLENS_ENGINE_DEVICE"] = settings.engine_device
     if packages is not None:

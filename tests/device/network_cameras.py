@@ -1,7 +1,9 @@
 """Cameras on the network that do as they are told, and a video file."""
 
 import base64
+import contextlib
 import io
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -86,3 +88,28 @@ def write_video(file: Path, brightnesses: list[int]) -> None:
         image[..., 2] = brightness
         writer.write(image)
     writer.release()
+
+
+@contextmanager
+def serving_bytes(begin: bytes, drip: bytes, pause_seconds: float) -> Iterator[str]:
+    """Answer one request with `begin`, then with `drip` again and again, until the client ends."""
+    ended = threading.Event()
+
+    def serve() -> None:
+        with contextlib.suppress(OSError):
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(begin)
+                while not ended.wait(pause_seconds):
+                    connection.sendall(drip)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}/video.mjpg"
+        finally:
+            ended.set()
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join(HANG_SECONDS)

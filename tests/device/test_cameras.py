@@ -1,5 +1,6 @@
 """Cameras: what they give, and what is said when they do not."""
 
+import os
 import socket
 import sys
 import types
@@ -21,10 +22,12 @@ from tests.device.network_cameras import (
     WIDTH_PX,
     Mjpeg,
     picture,
+    serving_bytes,
     serving_mjpeg,
     write_video,
 )
 from tests.waiting import eventually
+from vision.images import ImageLimit
 
 
 def red(camera: Any) -> int:
@@ -124,6 +127,53 @@ def test_an_mjpeg_camera_that_falls_silent_is_given_up(monkeypatch: pytest.Monke
             camera.capture()
 
 
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=frame\r\n\r\n"
+PART = b"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: 100000\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("begin", "drip"),
+    [
+        pytest.param(b"", b"H", id="status line"),
+        pytest.param(b"HTTP/1.1 200 OK\r\n", b"x", id="header"),
+        pytest.param(b"", b"HTTP/1.1 100 Continue\r\n\r\n", id="continue"),
+        pytest.param(HEAD, b"-", id="header of a part"),
+        pytest.param(HEAD + PART, b"\xff", id="image"),
+    ],
+)
+def test_a_camera_that_sends_byte_by_byte_meets_a_deadline(
+    begin: bytes, drip: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("camera.sources.mjpeg._TIMEOUT_SECONDS", 0.5)
+    with serving_bytes(begin, drip, pause_seconds=0.01) as address:
+        camera = MjpegCamera(address)
+        with pytest.raises(CameraError, match=r"no complete answer within 0\.5 s"):
+            camera.capture()
+
+
+def test_a_redirect_to_a_file_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"content")
+    for target in (f"file://{tmp_path}/file", "ftp://127.0.0.1/file"):
+        begin = f"HTTP/1.1 302 Found\r\nLocation: {target}\r\nContent-Length: 0\r\n\r\n"
+        with (
+            serving_bytes(begin.encode(), b"", pause_seconds=0.01) as address,
+            pytest.raises(CameraError, match="gave no picture"),
+        ):
+            MjpegCamera(address).capture()
+
+
+def test_a_frame_above_the_limit_is_not_decoded_and_the_next_one_is_used() -> None:
+    content = bytearray(picture(50))
+    place = content.index(b"\xff\xc0") + 5
+    content[place : place + 4] = b"\x13\x88\x13\x88"
+    with serving_mjpeg(Mjpeg([bytes(content), picture(90)])) as address:
+        camera = camera_from(address, limit=ImageLimit(16, "DEEPLENS_MAX_MEGAPIXELS"))
+        with pytest.raises(CameraError, match=r"5000 x 5000 pixels are above .*DEEPLENS_MAX_MEGA"):
+            camera.capture()
+        assert red(camera) == pytest.approx(90, abs=4)
+        camera.close()
+
+
 @pytest.mark.parametrize("scheme", ["http", "rtsp"])
 def test_a_network_camera_that_is_not_there_is_one_clear_error(scheme: str) -> None:
     with socket.socket() as free:
@@ -166,6 +216,19 @@ def test_a_video_that_is_none_is_one_clear_error(tmp_path: Path) -> None:
     (tmp_path / "text.mp4").write_text("no video")
     with pytest.raises(CameraError, match=r"text\.mp4 cannot be opened; is it a video"):
         camera_from(f"video:{tmp_path / 'text.mp4'}").capture()
+
+
+def test_a_video_above_the_limit_is_not_used(tmp_path: Path) -> None:
+    write_video(tmp_path / "street.avi", [40])
+    camera = camera_from(f"video:{tmp_path / 'street.avi'}", limit=ImageLimit(megapixels=0))
+    with pytest.raises(CameraError, match=r"street\.avi cannot be used: 64 x 48 pixels are above"):
+        camera.capture()
+
+
+def test_a_fifo_as_a_video_does_not_block(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "street.mp4")
+    with pytest.raises(CameraError, match=r"cannot be opened; it is not a regular file"):
+        camera_from(f"video:{tmp_path / 'street.mp4'}").capture()
 
 
 def test_a_device_that_is_not_there_is_one_clear_error() -> None:

@@ -61,6 +61,11 @@ def test_a_missing_setting_is_named_with_who_sets_it(name: str, value: str | Non
         ("DEEPLENS_CROP_FILES", "many", "a whole number from 1 to 10000"),
         ("DEEPLENS_PUBLISHER", "kafka", "greengrass or greengrasssdk"),
         ("DEEPLENS_LIVE_VIEW_PORT", "65536", "a port from 0 to 65535"),
+        ("DEEPLENS_LIVE_VIEW_PORT", "0" * 5000, "a port from 0 to 65535"),
+        ("DEEPLENS_LIVE_VIEW_PORT", "٨٠", "a port from 0 to 65535"),
+        ("DEEPLENS_MAX_MEGAPIXELS", "90", "an integer from 1 to 89"),
+        ("DEEPLENS_TOPIC", "a/\ud800/b", "a topic of at most"),
+        ("DEEPLENS_TOPIC", "a/\u202e/b", "a topic of at most"),
         ("DEEPLENS_TOPIC", "$aws/things/x/infer", "'deeplens/{thing}/infer'"),
         ("DEEPLENS_TOPIC", "deeplens/+/infer", "without wildcard"),
         ("DEEPLENS_TOPIC", "deeplens/{model}/infer", "'deeplens/{thing}/infer'"),
@@ -104,6 +109,7 @@ def test_what_the_recipe_leaves_out_has_a_default() -> None:
     assert read.state_directory == Path("state")
     assert read.publisher == "greengrass"
     assert read.live_view_port is None
+    assert read.image_limit.megapixels == 16
     assert read.live.labels == ()
 
 

@@ -1,3 +1,4 @@
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -7,6 +8,7 @@ from PIL import Image
 
 from camera.errors import CameraError
 from camera.sources.folder import PictureFolderCamera
+from vision.images import ImageLimit
 
 
 def draw(file: Path, color: tuple[int, int, int] = (255, 0, 0)) -> None:
@@ -55,6 +57,36 @@ def test_other_files_and_hidden_files_are_no_pictures(tmp_path: Path) -> None:
     (tmp_path / "scenes.json").write_text("{}")
     (tmp_path / "._a.png").write_bytes(b"resource fork")
     assert sources(PictureFolderCamera(tmp_path), 2) == ["a.png", "a.png"]
+
+
+def test_what_is_not_a_regular_file_is_skipped_and_logged_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    draw(tmp_path / "b.png")
+    os.mkfifo(tmp_path / "a.png")
+    (tmp_path / "c.png").mkdir()
+    assert sources(PictureFolderCamera(tmp_path), 3) == ["b.png"] * 3
+    assert caplog.messages == ["skipped, because they are not regular files: 'a.png', 'c.png'"]
+
+
+def test_a_file_that_becomes_a_fifo_does_not_block(tmp_path: Path) -> None:
+    for name in ("a.png", "b.png"):
+        draw(tmp_path / name)
+    camera = PictureFolderCamera(tmp_path)
+    assert sources(camera, 1) == ["a.png"]
+    (tmp_path / "b.png").unlink()
+    os.mkfifo(tmp_path / "b.png")
+    with pytest.raises(CameraError, match="it is not a regular file"):
+        camera.capture()
+
+
+def test_an_image_above_the_limit_is_named_and_the_next_one_follows(tmp_path: Path) -> None:
+    Image.new("RGB", (1001, 1000)).save(tmp_path / "a.png")
+    draw(tmp_path / "b.png")
+    camera = PictureFolderCamera(tmp_path, ImageLimit(1))
+    with pytest.raises(CameraError, match=r"'a\.png' is not .*1001 x 1000 pixels are above"):
+        camera.capture()
+    assert sources(camera, 1) == ["b.png"]
 
 
 def test_a_missing_folder_is_named_and_looked_for_again(tmp_path: Path) -> None:

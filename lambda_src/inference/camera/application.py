@@ -218,7 +218,7 @@ def start(environment: Mapping[str, str]) -> bool:
     )
     try:
         settings = Settings.from_environment(environment)
-        camera = camera_from(settings.camera, settings.state_directory)
+        camera = camera_from(settings.camera, settings.state_directory, settings.image_limit)
     except SettingsError as error:
         logger.critical("the camera loop does not start: %s", error)
         return _report_only(environment, error)

@@ -13,6 +13,7 @@ from camera.live_settings import LiveSettings, checked_setting
 from camera.live_settings import shown as _shown
 from camera.trust import OWN_KEYS, TrustSettings
 from vision.errors import VisionError
+from vision.images import ImageLimit
 from vision.signatures import TrustedKeys
 
 _THING = re.compile(r"[A-Za-z0-9:_-]{1,128}")
@@ -20,7 +21,10 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 _NOT_IN_A_TOPIC = re.compile(r"[+#{}\s\x00-\x1f]")
 _LONGEST_TOPIC_BYTES = 256
 _MOST_TOPIC_SLASHES = 7
+_PORT = re.compile(r"[0-9]{1,5}")
 _LARGEST_PORT = 65535
+_MEGAPIXELS = "DEEPLENS_MAX_MEGAPIXELS"
+_IMAGE_LIMIT = ImageLimit(setting=_MEGAPIXELS)
 _PUBLISHERS = ("greengrass", "greengrasssdk")
 
 
@@ -51,6 +55,8 @@ class Settings:
     engine_device: str = "auto"
     # None: no live view.
     live_view_port: int | None = None
+    # Larger frames are not decoded.
+    image_limit: ImageLimit = _IMAGE_LIMIT
     # None: releases need not be signed.
     trust: TrustSettings | None = None
 
@@ -81,6 +87,7 @@ class Settings:
             state_directory=_path(environment, "DEEPLENS_STATE_DIRECTORY", default="state"),
             publisher=_one_of(environment, "DEEPLENS_PUBLISHER", _PUBLISHERS),
             live_view_port=_port(environment, "DEEPLENS_LIVE_VIEW_PORT"),
+            image_limit=_image_limit(environment, _MEGAPIXELS),
             trust=_trust(environment),
         )
 
@@ -163,12 +170,20 @@ def _port(environment: Mapping[str, str], name: str) -> int | None:
     text = environment.get(name)
     if not text:
         return None
-    if not text.isdecimal() or not text.isascii() or int(text[:6]) > _LARGEST_PORT:
+    if not _PORT.fullmatch(text) or int(text) > _LARGEST_PORT:
         raise SettingsError(
             f"{name}: given {_shown(text)}, expected a port from 0 to {_LARGEST_PORT}; "
             "0 takes a free one"
         )
     return int(text)
+
+
+def _image_limit(environment: Mapping[str, str], name: str) -> ImageLimit:
+    text = environment.get(name, "")
+    try:
+        return ImageLimit.from_text(text, name)
+    except ValueError as error:
+        raise SettingsError(f"{name}: given {_shown(text)}, expected {error}") from None
 
 
 def _text(environment: Mapping[str, str], name: str, *, default: str = "") -> str:
@@ -209,6 +224,8 @@ def _topic(environment: Mapping[str, str], thing: str) -> str:
     if (
         topic.startswith("$")
         or _NOT_IN_A_TOPIC.search(topic)
+        # MQTT's text is UTF-8, which has no surrogates; control characters harm logs.
+        or not topic.isprintable()
         or len(topic.encode("utf-8", "replace")) > _LONGEST_TOPIC_BYTES
         or topic.count("/") > _MOST_TOPIC_SLASHES
     ):

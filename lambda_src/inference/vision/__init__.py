@@ -5,6 +5,8 @@ Errors:
     VisionError
     ├── ManifestError      manifest.json is not what its schema says
     ├── LabelMapError      the label map is not one
+    ├── ImageError         an image cannot be read
+    │   └── SizeError      it is above the limit
     └── ArtifactError      the artifact's bytes are not those that were promised
         └── ScoresError    a classifier's scores contradict its manifest
 """

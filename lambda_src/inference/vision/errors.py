@@ -13,6 +13,14 @@ class LabelMapError(VisionError):
     """The label map cannot be used."""
 
 
+class ImageError(VisionError):
+    """An image cannot be read: not a regular file, an unsupported format, or damaged."""
+
+
+class SizeError(ImageError):
+    """An image is above the limit."""
+
+
 class EngineError(VisionError):
     """The machine has not what the engine was told to use."""
 

@@ -6,16 +6,19 @@ from urllib.parse import quote, urlsplit
 
 from camera.errors import SettingsError
 from camera.frames import Camera
+from vision.images import ImageLimit
 
 _DEVICES = "/dev/video"
 _PASSWORD_FILE = "camera-password"  # noqa: S105 - the name of a file
 
 
-def camera_from(setting: str, state_directory: Path = Path()) -> Camera:
+def camera_from(
+    setting: str, state_directory: Path = Path(), limit: ImageLimit | None = None
+) -> Camera:
     """Return the camera that DEEPLENS_CAMERA names: a kind, and where it is.
 
     Recipes are no place for secrets: the password of an address that has a user and none is read
-    from `camera-password` in the state directory.
+    from `camera-password` in the state directory. Frames above `limit` are not decoded.
 
     Raises:
         SettingsError: there is no such kind, or the place cannot be one, or lacks a password.
@@ -25,50 +28,50 @@ def camera_from(setting: str, state_directory: Path = Path()) -> Camera:
     if make is None or "\0" in where:
         raise _refusal(setting, f"one of {', '.join(_EXAMPLES.values())}")
     try:
-        return make(_with_password(kind, where, state_directory))
+        return make(_with_password(kind, where, state_directory), limit or ImageLimit())
     except ValueError:
         raise _refusal(setting, f"for example {_EXAMPLES[kind]}") from None
 
 
-def _folder(where: str) -> Camera:
+def _folder(where: str, limit: ImageLimit) -> Camera:
     from camera.sources.folder import PictureFolderCamera  # noqa: PLC0415 - see above
 
-    return PictureFolderCamera(_path(where))
+    return PictureFolderCamera(_path(where), limit)
 
 
-def _video(where: str) -> Camera:
+def _video(where: str, limit: ImageLimit) -> Camera:
     from camera.sources.video import VideoFileCamera  # noqa: PLC0415 - see above
 
-    return VideoFileCamera(_path(where))
+    return VideoFileCamera(_path(where), limit)
 
 
-def _v4l2(where: str) -> Camera:
+def _v4l2(where: str, limit: ImageLimit) -> Camera:
     from camera.sources.video import V4l2Camera  # noqa: PLC0415 - see above
 
     if not where.removeprefix(_DEVICES).isdecimal() or not where.startswith(_DEVICES):
         raise ValueError(where)
-    return V4l2Camera(Path(where))
+    return V4l2Camera(Path(where), limit)
 
 
-def _rtsp(where: str) -> Camera:
+def _rtsp(where: str, limit: ImageLimit) -> Camera:
     from camera.sources.video import RtspCamera  # noqa: PLC0415 - see above
 
-    return RtspCamera(_address("rtsp", where))
+    return RtspCamera(_address("rtsp", where), limit)
 
 
-def _http(where: str) -> Camera:
+def _http(where: str, limit: ImageLimit) -> Camera:
     from camera.sources.mjpeg import MjpegCamera  # noqa: PLC0415 - see above
 
-    return MjpegCamera(_address("http", where))
+    return MjpegCamera(_address("http", where), limit)
 
 
-def _https(where: str) -> Camera:
+def _https(where: str, limit: ImageLimit) -> Camera:
     from camera.sources.mjpeg import MjpegCamera  # noqa: PLC0415 - see above
 
-    return MjpegCamera(_address("https", where))
+    return MjpegCamera(_address("https", where), limit)
 
 
-def _awscam(where: str) -> Camera:
+def _awscam(where: str, _limit: ImageLimit) -> Camera:
     from camera.sources.deeplens import DeepLensCamera  # noqa: PLC0415 - see above
 
     if where:
@@ -113,7 +116,7 @@ def _refusal(setting: str, expected: str) -> SettingsError:
     return SettingsError(f"DEEPLENS_CAMERA: given {setting!r}, expected {expected}")
 
 
-_KINDS: dict[str, Callable[[str], Camera]] = {
+_KINDS: dict[str, Callable[[str, ImageLimit], Camera]] = {
     "folder": _folder,
     "video": _video,
     "v4l2": _v4l2,

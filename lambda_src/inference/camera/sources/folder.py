@@ -1,29 +1,35 @@
 """A folder of pictures as a camera."""
 
+import logging
 from collections import deque
 from datetime import UTC, datetime
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
-
 from camera.errors import CameraError
 from camera.frames import Frame
+from vision.errors import ImageError
+from vision.images import ImageLimit, read_rgb
 
-_PICTURES = (".bmp", ".jpeg", ".jpg", ".png")
+logger = logging.getLogger(__name__)
+
+_PICTURES = (".bmp", ".jpeg", ".jpg", ".png", ".webp")
+_MOST_NAMED = 3
 
 
 class PictureFolderCamera:
     """Gives a folder's pictures in the order of their names, over and over.
 
-    The folder is listed anew in each round, so pictures may come and go.
+    The folder is listed anew in each round, so pictures may come and go. What is not a regular file
+    (a FIFO, a device, a folder) is skipped, and logged once.
     """
 
     is_live = False
     is_stream = False
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, limit: ImageLimit | None = None) -> None:
         self._folder = folder
+        self._limit = limit or ImageLimit()
+        self._skipped: list[str] = []
         self._waiting: deque[Path] = deque()
 
     def capture(self) -> Frame:
@@ -37,10 +43,8 @@ class PictureFolderCamera:
             self._waiting.extend(self._list())
         file = self._waiting.popleft()
         try:
-            with Image.open(file) as opened:
-                image = np.array(opened.convert("RGB"))
-        except Exception as error:
-            # Pillow's decoders raise many kinds: OSError, SyntaxError, ValueError, struct.error …
+            image = read_rgb(file, self._limit)
+        except ImageError as error:
             raise CameraError(f"{file.name!r} is not a readable picture: {error}") from error
         return Frame(image, datetime.now(UTC), file.name)
 
@@ -50,17 +54,26 @@ class PictureFolderCamera:
 
     def _list(self) -> list[Path]:
         try:
-            pictures = sorted(
+            named = sorted(
                 file
                 for file in self._folder.iterdir()
                 if file.suffix.lower() in _PICTURES and not file.name.startswith(".")
             )
+            pictures = [file for file in named if file.is_file()]
         except OSError as error:
             raise CameraError(
                 f"the folder {str(self._folder)!r} cannot be listed: {error.strerror}"
             ) from error
+        self._report_skipped([file.name for file in named if file not in set(pictures)])
         if not pictures:
             raise CameraError(
                 f"the folder {str(self._folder)!r} holds no picture ({', '.join(_PICTURES)})"
             )
         return pictures
+
+    def _report_skipped(self, names: list[str]) -> None:
+        if names and names != self._skipped:
+            shown = ", ".join(map(repr, names[:_MOST_NAMED]))
+            more = "" if len(names) <= _MOST_NAMED else f" and {len(names) - _MOST_NAMED} more"
+            logger.warning("skipped, because they are not regular files: %s%s", shown, more)
+        self._skipped = names

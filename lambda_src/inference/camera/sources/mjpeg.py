@@ -1,7 +1,6 @@
 """Network cameras that send JPEG after JPEG over HTTP: `multipart/x-mixed-replace`."""
 
 import contextlib
-import io
 import urllib.request
 from datetime import UTC, datetime
 from http.client import HTTPException, HTTPResponse
@@ -9,12 +8,12 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-import numpy as np
-from PIL import Image
-
 from camera.errors import CameraError
 from camera.frames import Frame
+from camera.sources.deadlines import Deadline, handlers
 from camera.sources.video import without_password
+from vision.errors import ImageError
+from vision.images import ImageLimit, read_rgb
 
 _TIMEOUT_SECONDS = 8.0
 _LARGEST_PICTURE_BYTES = 16 << 20
@@ -29,14 +28,18 @@ class MjpegCamera:
     is_live = True
     is_stream = True
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, limit: ImageLimit | None = None) -> None:
         """`address` may hold a user and a password, for HTTP's basic authentication."""
         self._address = address
+        self._limit = limit or ImageLimit()
+        self._deadline = Deadline()
         self._shown = without_password(address)
         self._response: HTTPResponse | None = None
 
     def capture(self) -> Frame:
         """Return the next picture.
+
+        The connection and each picture have a deadline, however slowly bytes arrive.
 
         Raises:
             CameraError: no connection, no picture in time, or one that is broken; after a broken
@@ -44,7 +47,9 @@ class MjpegCamera:
         """
         try:
             if self._response is None:
+                self._deadline.start(_TIMEOUT_SECONDS)
                 self._response = self._connect()
+            self._deadline.start(_TIMEOUT_SECONDS)
             content = _next_part(self._response)
         except (OSError, HTTPException, ValueError) as error:
             self.close()
@@ -54,10 +59,8 @@ class MjpegCamera:
         if _END_OF_JPEG not in content[-16:]:
             raise CameraError(f"{self._shown} sent a truncated picture of {len(content)} bytes")
         try:
-            with Image.open(io.BytesIO(content), formats=["JPEG"]) as opened:
-                image = np.array(opened.convert("RGB"))
-        except Exception as error:
-            # Pillow's decoders raise many kinds.
+            image = read_rgb(content, self._limit)
+        except ImageError as error:
             raise CameraError(f"{self._shown} sent a broken picture: {error}") from error
         return Frame(image, datetime.now(UTC), self._shown)
 
@@ -75,12 +78,19 @@ class MjpegCamera:
         if parts.username:
             user, password = unquote(parts.username), unquote(parts.password or "")
             passwords.add_password(None, plain, user, password)
-        opener = urllib.request.build_opener(
-            # A camera is on this network: a proxy is not asked.
-            urllib.request.ProxyHandler({}),
+        # Without handlers for proxies, because a camera is on this network, and for files and FTP,
+        # to which a camera could redirect.
+        opener = urllib.request.OpenerDirector()
+        for handler in (
+            *handlers(self._deadline),
+            urllib.request.HTTPDefaultErrorHandler(),
+            urllib.request.HTTPErrorProcessor(),
+            urllib.request.HTTPRedirectHandler(),
+            urllib.request.UnknownHandler(),
             _Basic(passwords),
             _Digest(passwords),
-        )
+        ):
+            opener.add_handler(handler)
         response = opener.open(plain, timeout=_TIMEOUT_SECONDS)
         if response.headers.get_content_type() != "multipart/x-mixed-replace":
             kind = response.headers.get_content_type()

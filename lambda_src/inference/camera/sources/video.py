@@ -12,6 +12,8 @@ import numpy.typing as npt
 
 from camera.errors import CameraError
 from camera.frames import Frame
+from vision.errors import SizeError
+from vision.images import ImageLimit
 
 _TIMEOUT_MS = 8000
 
@@ -22,8 +24,9 @@ class _OpenCvCamera(ABC):
     is_live = True
     is_stream = True
 
-    def __init__(self, source: str, shown: str) -> None:
+    def __init__(self, source: str, shown: str, limit: ImageLimit | None = None) -> None:
         self._source = source
+        self._limit = limit or ImageLimit()
         self._shown = shown
         self._opened: Any = None
 
@@ -53,11 +56,23 @@ class _OpenCvCamera(ABC):
 
     def _open(self) -> Any:
         cv2 = _opencv()
+        if not self._is_usable():
+            raise CameraError(f"{self._shown} cannot be opened{self._why()}")
         opened = self._capture_with(cv2)
         if not opened.isOpened():
             opened.release()
             raise CameraError(f"{self._shown} cannot be opened{self._why()}")
+        sides = (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
+        try:
+            self._limit.check(*(int(opened.get(side)) for side in sides))
+        except SizeError as error:
+            opened.release()
+            raise CameraError(f"{self._shown} cannot be used: {error}") from None
         return opened
+
+    def _is_usable(self) -> bool:
+        """Return whether the source can be opened without waiting for ever."""
+        return True
 
     @abstractmethod
     def _capture_with(self, cv2: Any) -> Any:
@@ -73,8 +88,12 @@ class VideoFileCamera(_OpenCvCamera):
     is_live = False
     is_stream = False
 
-    def __init__(self, file: Path) -> None:
-        super().__init__(str(file), file.name)
+    def __init__(self, file: Path, limit: ImageLimit | None = None) -> None:
+        super().__init__(str(file), file.name, limit)
+
+    def _is_usable(self) -> bool:
+        # Opening a FIFO waits for its writer.
+        return Path(self._source).is_file()
 
     def _capture_with(self, cv2: Any) -> Any:
         return cv2.VideoCapture(self._source, cv2.CAP_FFMPEG)
@@ -87,14 +106,16 @@ class VideoFileCamera(_OpenCvCamera):
         return super()._read()
 
     def _why(self) -> str:
-        return "; there is no such file" if not Path(self._source).exists() else "; is it a video?"
+        if not Path(self._source).exists():
+            return "; there is no such file"
+        return "; is it a video?" if self._is_usable() else "; it is not a regular file"
 
 
 class V4l2Camera(_OpenCvCamera):
     """A camera of the machine, such as /dev/video0."""
 
-    def __init__(self, device: Path) -> None:
-        super().__init__(str(device), str(device))
+    def __init__(self, device: Path, limit: ImageLimit | None = None) -> None:
+        super().__init__(str(device), str(device), limit)
 
     def _capture_with(self, cv2: Any) -> Any:
         opened = cv2.VideoCapture(self._source, cv2.CAP_V4L2)
@@ -113,8 +134,8 @@ class V4l2Camera(_OpenCvCamera):
 class RtspCamera(_OpenCvCamera):
     """A network camera, by RTSP over TCP."""
 
-    def __init__(self, address: str) -> None:
-        super().__init__(address, without_password(address))
+    def __init__(self, address: str, limit: ImageLimit | None = None) -> None:
+        super().__init__(address, without_password(address), limit)
 
     def _capture_with(self, cv2: Any) -> Any:
         # The only way to tell FFmpeg inside OpenCV; UDP loses parts of pictures.
