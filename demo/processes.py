@@ -17,7 +17,7 @@ _POLL_SECONDS = 0.25
 # model-tools keeps its newest line of progress in the file that this variable names.
 _PROGRESS_VARIABLE = "MODEL_TOOLS_PROGRESS"
 # An event of CDK's command line: stack, number of resources that are done, time.
-_CDK_EVENT = re.compile(r"^(\S+) \|\s*(\d+)(?:/\d+)? \|", re.MULTILINE)
+_CDK_EVENT = re.compile(r"^(\S+) \|\s*([0-9]+)(?:/[0-9]+)? \|", re.MULTILINE)
 
 _libc = ctypes.CDLL(None, use_errno=True)
 

@@ -114,7 +114,7 @@ def status(paths: StatePaths, *, as_json: bool) -> None:
 @click.pass_obj
 def env(paths: StatePaths, account: str, region: str) -> None:
     """Print what a shell must export to use it: eval "$(… env)"."""
-    if len(account) != len(DEFAULT_ACCOUNT) or not account.isdigit():
+    if len(account) != len(DEFAULT_ACCOUNT) or not (account.isascii() and account.isdigit()):
         raise click.BadParameter(f"{account!r} is not 12 digits", param_hint="--account")
     endpoint = _running_or_exit(paths)
     variables = {

@@ -174,7 +174,7 @@ def _from_text(shape: Shape, value: Any) -> Any:
     if value is None or isinstance(value, list):
         return value
     if shape.type_name in ("integer", "long"):
-        return int(value) if re.fullmatch(r"-?\d+", value) else value
+        return int(value) if re.fullmatch(r"-?[0-9]+", value) else value
     if shape.type_name == "boolean":
         return {"true": True, "false": False}.get(value.lower(), value)
     return value

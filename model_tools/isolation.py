@@ -30,6 +30,7 @@ _WATCH_SECONDS = 0.2
 # The soft limit ends the process with SIGXCPU, which names the cause; the hard one with SIGKILL.
 _GRACE_SECONDS = 5
 _MEMORY_VARIABLE = "MODEL_TOOLS_MEMORY_MIB"
+_NUMBER = re.compile(r"[1-9][0-9]{0,8}")
 _CRASHES = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGTRAP}
 # A crash with so much of the memory in use is for lack of memory.
 _NEARLY_FULL = 0.75
@@ -42,7 +43,7 @@ _OUT_OF_MEMORY = re.compile(
 
 def _default_memory_mib() -> int:
     given = os.environ.get(_MEMORY_VARIABLE, "")
-    return int(given) if given.isdecimal() and int(given) else 12 * 1024
+    return int(given) if _NUMBER.fullmatch(given) else 12 * 1024
 
 
 @dataclass(frozen=True)
@@ -170,7 +171,7 @@ def _data_bytes(pid: int | None) -> int:
         status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
     except OSError:
         return 0
-    found = re.search(r"^VmData:\s+(\d+) kB$", status, re.MULTILINE)
+    found = re.search(r"^VmData:\s+([0-9]+) kB$", status, re.MULTILINE)
     return int(found[1]) << 10 if found else 0
 
 

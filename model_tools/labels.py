@@ -5,7 +5,6 @@ file's own numbers; `numbered_from_one` makes them an artifact's, in which a cla
 has the label with id i + 1.
 """
 
-import json
 import re
 from itertools import pairwise
 from pathlib import Path
@@ -15,6 +14,7 @@ from model_tools.errors import SourceError
 from vision.errors import LabelMapError
 from vision.labels import checked_labels, parse_label_map
 from vision.manifest import OBJECT_DETECTION
+from vision.strict_json import parse_json
 
 _LARGEST_BYTES = 4 << 20
 _ID = re.compile(r"0|[1-9][0-9]{0,8}")
@@ -132,16 +132,16 @@ def _numbered(names: list[str]) -> dict[int, str]:
 
 def _is_json(text: str) -> bool:
     try:
-        json.loads(text)
-    except (ValueError, RecursionError):
+        parse_json(text)
+    except ValueError:
         return False
     return True
 
 
 def _from_json(text: str) -> dict[int, str]:
     try:
-        document = json.loads(text, object_pairs_hook=_without_twins)
-    except (ValueError, RecursionError) as error:
+        document = parse_json(text)
+    except ValueError as error:
         raise SourceError(f"not JSON: {error}") from None
     if isinstance(document, list) and _all_strings(document):
         return _numbered(document)
@@ -177,9 +177,3 @@ def _is_synset(value: Any) -> bool:
 
 def _all_strings(values: list[Any]) -> bool:
     return all(isinstance(value, str) for value in values)
-
-
-def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    if len({key for key, _ in pairs}) < len(pairs):
-        raise SourceError("an id is there twice")
-    return dict(pairs)

@@ -1,6 +1,5 @@
 """From a frozen model to a description that cameras understand."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from vision.manifest import (
     Triple,
     cut_spec,
 )
+from vision.strict_json import parse_json
 
 _PICTURE_RANK, _LEAST_SCORES_RANK, _CHANNELS = 4, 2, 3
 _NOT_TAKEN = 'docs/models.md, "What a camera cannot run", describes the alternatives'
@@ -56,10 +56,10 @@ def read_training(file: Path) -> dict[str, Any]:
     try:
         if file.stat().st_size > _LARGEST_TRAINING_BYTES:
             raise SourceError(f"{file} is larger than {_LARGEST_TRAINING_BYTES} bytes")
-        document = json.loads(file.read_text(encoding="utf-8-sig"))
+        document = parse_json(file.read_bytes())
     except OSError as error:
         raise SourceError(f"{file}: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise SourceError(f"{file} is not JSON: {error}") from None
     if not isinstance(document, dict):
         raise SourceError(f'{file}: expected an object, such as {{"accuracy": 0.97}}')

@@ -17,7 +17,7 @@ def read_settings(folder: Path) -> dict[str, dict[str, Any]]:
     for file in sorted(folder.glob("*.toml")):
         try:
             found[file.stem] = tomllib.loads(file.read_text(encoding="utf-8-sig"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+        except (OSError, ValueError, RecursionError):
             continue
     return found
 

@@ -1,6 +1,7 @@
 """`fleet timeline`: when how many devices may run a bad release, before anything is deployed."""
 
 import json
+import re
 from dataclasses import asdict
 from pathlib import Path
 
@@ -65,6 +66,6 @@ def timeline(
 
 def _size(text: str) -> tuple[str, int]:
     name, _, size = text.rpartition("=")
-    if not name or not size.isdigit():
+    if not name or not re.fullmatch("[0-9]{1,9}", size):
         raise click.BadParameter(f"given {text!r}, expected NAME=SIZE", param_hint="--group")
     return name, int(size)

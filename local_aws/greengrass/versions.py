@@ -16,7 +16,7 @@ from local_aws.errors import ValidationError
 _SPACE_AFTER_OPERATOR = re.compile(r"([<>=^~]+)\s+")
 _DOUBLE_EQUALS = re.compile(r"(?<![<>=])==")
 _COMPARATOR = re.compile(
-    r"(?P<sign>=|<=|>=|<|>|\^|~)?v?(?P<version>\d+\.\d+\.\d+(?P<pre>-[0-9A-Za-z.-]+)?)(\+\S*)?"
+    r"(?P<sign>=|<=|>=|<|>|\^|~)?v?(?P<version>[0-9]+\.[0-9]+\.[0-9]+(?P<pre>-[0-9A-Za-z.-]+)?)(\+\S*)?"
 )
 _COMPARISONS: dict[str, Callable[[Version, Version], bool]] = {
     "=": operator.eq,

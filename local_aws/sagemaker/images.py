@@ -7,7 +7,7 @@ import zlib
 from typing import Any
 
 _REPOSITORY = re.compile(
-    r"\d{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com(\.cn)?/(?P<repository>[\w./-]+)(:[\w.-]+)?"
+    r"[0-9]{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com(\.cn)?/(?P<repository>[\w./-]+)(:[\w.-]+)?"
 )
 _FRAMEWORKS = {"tensorflow-inference": "tensorflow", "mxnet-inference": "mxnet"}
 _MXNET_FILES = ("model-symbol.json", "model-0000.params", "model-shapes.json")

@@ -1,17 +1,21 @@
 """`model-tools invoke`."""
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from model_tools.commands.options import json_option
+from vision.strict_json import parse_json
 
 if TYPE_CHECKING:
     from model_tools.hosting.invoking import Answer, Endpoint
 
 _LONGEST_LINE = 400
+
+_LARGEST_SIDE = 4096
 
 
 @click.command()
@@ -139,7 +143,7 @@ def _compare(file: Path, wanted: Any, answer: Any, tolerance: float) -> None:
 
 def _document(file: Path) -> Any:
     try:
-        return json.loads(file.read_bytes())
+        return parse_json(file.read_bytes())
     except ValueError as error:
         raise click.BadParameter(f"{file} is no JSON: {error}", param_hint="--expected") from None
 
@@ -162,7 +166,7 @@ def _data(data: str | None) -> list[tuple[str, bytes, str]]:
     if data is None:
         return []
     try:
-        json.loads(data)
+        parse_json(data)
     except ValueError as error:
         raise click.BadParameter(f"it is no JSON: {error}", param_hint="--data") from None
     return [("--data", data.encode(), "application/json")]
@@ -179,10 +183,12 @@ def _pictures(
 
 
 def _sides(size: str) -> tuple[int, int]:
-    width, separator, height = size.partition("x")
-    most = 4096
-    if not separator or not (width.isdecimal() and height.isdecimal()):
+    match = re.fullmatch("([0-9]{1,5})x([0-9]{1,5})", size)
+    if match is None:
         raise click.BadParameter(f"{size!r}: expected WIDTHxHEIGHT", param_hint="--size")
-    if not (0 < int(width) <= most and 0 < int(height) <= most):
-        raise click.BadParameter(f"{size}: sides are from 1 to {most}", param_hint="--size")
-    return int(width), int(height)
+    width, height = int(match[1]), int(match[2])
+    if not (0 < width <= _LARGEST_SIDE and 0 < height <= _LARGEST_SIDE):
+        raise click.BadParameter(
+            f"{size}: sides are from 1 to {_LARGEST_SIDE}", param_hint="--size"
+        )
+    return width, height

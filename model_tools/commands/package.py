@@ -1,6 +1,7 @@
 """`model-tools package`."""
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,10 +39,10 @@ class _Size(click.ParamType[tuple[int, int]]):
         self, value: str, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[int, int]:
         """Parse it, or say what would work."""
-        width, _, height = value.partition("x")
-        if not (width.isdecimal() and height.isdecimal()):
+        match = re.fullmatch("([0-9]{1,5})x([0-9]{1,5})", value)
+        if match is None:
             self.fail(f"{value!r}: expected pixels such as 300x300", param, ctx)
-        return int(width), int(height)
+        return int(match[1]), int(match[2])
 
 
 @click.command()

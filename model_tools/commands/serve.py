@@ -1,6 +1,7 @@
 """`model-tools serve`."""
 
 import logging
+import re
 from pathlib import Path
 
 import click
@@ -105,7 +106,8 @@ def serve(
 
 def _label(text: str) -> tuple[str, int]:
     label, separator, number = text.partition("=")
-    if not label or not separator or not number.isdecimal() or set(label) & set("/:"):
+    is_number = re.fullmatch("[0-9]{1,18}", number)
+    if not label or not separator or not is_number or set(label) & set("/:"):
         raise click.BadParameter(
             f"{text!r}: expected LABEL=N, such as stable=3", param_hint="--label"
         )

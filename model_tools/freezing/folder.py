@@ -16,6 +16,7 @@ from model_tools.errors import SourceError
 from model_tools.sources.files import ModelFiles
 from model_tools.sources.tensors import TensorSpec
 from model_tools.tool_versions import tool_versions
+from vision.strict_json import parse_json
 
 GRAPH_NAME = "frozen_model.pb"
 DETAILS_NAME = "frozen_model.json"
@@ -79,7 +80,7 @@ def read_frozen(path: Path) -> FrozenFolder:
     folder = path if path.is_dir() else path.parent
     file = folder / DETAILS_NAME
     try:
-        document = json.loads(file.read_text(encoding="utf-8"))
+        document = parse_json(file.read_bytes())
         details = FrozenDetails(
             sha256=document["sha256"],
             inputs=_specs(document["inputs"]),

@@ -31,7 +31,9 @@ from model_tools.sources.tensors import Arrays, LoadedModel, TensorSpec, sample_
 
 _RANDOM_SAMPLES = 4
 # What TensorFlow 2 calls an output that its author did not name.
-_ANONYMOUS = re.compile(r"Identity(_\d+)?|StatefulPartitionedCall(_\d+)?|PartitionedCall(_\d+)?")
+_ANONYMOUS = re.compile(
+    r"Identity(_[0-9]+)?|StatefulPartitionedCall(_[0-9]+)?|PartitionedCall(_[0-9]+)?"
+)
 
 _COMPILED = "_XlaMustCompile"
 

@@ -2,6 +2,7 @@
 
 import re
 
+_INDEX = re.compile(r"[0-9]{1,9}")
 _NODE = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_.\\/>-]*")
 
 
@@ -13,7 +14,7 @@ def node_name(reference: str) -> str:
 def output_index(reference: str) -> int:
     """Return which output of its node a reference means; `a` is output 0."""
     _, _, index = reference.rpartition(":")
-    return int(index) if index.isdigit() and ":" in reference else 0
+    return int(index) if ":" in reference and _INDEX.fullmatch(index) else 0
 
 
 def tensor_name(reference: str) -> str:

@@ -3,13 +3,13 @@
 Source: apache/mxnet, nnvm/src/pass/saveload_json.cc; SageMaker's MXNet container, for the shapes.
 """
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from model_tools.errors import RefusedError, SourceError
+from vision.strict_json import parse_json
 
 MOST_NODES = 100_000
 MOST_BYTES = 64 << 20
@@ -97,8 +97,8 @@ def _read(file: Path) -> Any:
     if size > MOST_BYTES:
         raise RefusedError("symbol-size", f"{file.name} has {size} bytes; at most {MOST_BYTES}")
     try:
-        return json.loads(file.read_bytes())
-    except (ValueError, RecursionError) as error:
+        return parse_json(file.read_bytes())
+    except ValueError as error:
         raise SourceError(f"{file.name} is no JSON: {error}") from None
 
 

@@ -139,7 +139,7 @@ def _place(delivery: Path) -> _Place:
         raise RegistryError(
             f"{delivery}: there is no pipeline; --local reads what `make deliver` recorded"
         ) from None
-    except (tomllib.TOMLDecodeError, KeyError) as error:
+    except (OSError, ValueError, KeyError, RecursionError) as error:
         raise RegistryError(f"{delivery}: not a whole delivery file: {error}") from None
 
 

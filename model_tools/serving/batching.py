@@ -3,6 +3,7 @@
 Source: tensorflow/serving, tensorflow_serving/batching/README.md.
 """
 
+import re
 import threading
 from collections.abc import Mapping
 from concurrent.futures import Future
@@ -41,8 +42,8 @@ class Batching:
             ("SAGEMAKER_TFS_BATCH_TIMEOUT_MICROS", 1000),
         ):
             text = environment.get(variable, str(default))
-            if not text.isdecimal() or not int(text):
-                raise SourceError(f"{variable} is {text!r}; it is a number above 0")
+            if not re.fullmatch("[0-9]{1,9}", text) or not int(text):
+                raise SourceError(f"{variable} is {text[:40]!r}; expected an integer above 0")
             numbers[variable] = int(text)
         size, micros = numbers.values()
         return cls(size, micros / 1e6)

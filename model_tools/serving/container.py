@@ -24,7 +24,7 @@ _ATTRIBUTE = re.compile(r"(tfs-[a-z\-]+)=([^,]+)")
 _SERVING_KEY = re.compile(r'"(instances|inputs|examples)"\s*:')
 _LINES = re.compile(r"[}\]]\s*[\[{]")
 _LIST_OF_LISTS = re.compile(r"\s*\[\s*\[")
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_NUMBER = re.compile(r"[+-]?([0-9]{1,400}\.?[0-9]{0,400}|\.[0-9]{1,400})([eE][+-]?[0-9]{1,5})?")
 
 
 class Container:

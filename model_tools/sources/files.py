@@ -17,7 +17,8 @@ LARGEST_GRAPH_BYTES = (1 << 31) - 1
 
 SAVED_MODEL_NAME = "saved_model.pb"
 _SEARCH_DEPTH = 4
-_CHECKPOINT_FILE = re.compile(r"\.(index|meta|data-[0-9]+-of-[0-9]+)$")
+_CHECKPOINT_FILE = re.compile(r"\.(index|meta|data-[0-9]+-of-[0-9]+)\Z")
+_VERSION = re.compile(r"[0-9]{1,18}")
 _CHECKPOINT_LINE = re.compile(r'^model_checkpoint_path: "([^"\n]+)"$', re.MULTILINE)
 
 
@@ -136,7 +137,9 @@ def _in_folder(folder: Path) -> ModelFiles:
 
 def _newest(folder: Path, found: list[Path]) -> Path:
     """Of export/Servo/1, export/Servo/2 the highest number counts, as TensorFlow Serving does."""
-    if len({one.parent for one in found}) == 1 and all(one.name.isdigit() for one in found):
+    if len({one.parent for one in found}) == 1 and all(
+        _VERSION.fullmatch(one.name) for one in found
+    ):
         return max(found, key=lambda one: int(one.name))
     if len(found) > 1:
         raise AmbiguousError(

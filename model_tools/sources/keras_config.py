@@ -221,6 +221,8 @@ def _config(file: Path) -> tuple[Any, object]:
                 "keras-config",
                 f"{file.name} has weights only; save the whole model (model.save)",
             )
+        if not isinstance(text, str | bytes):
+            raise RefusedError("keras-config", f"{file.name}: model_config is not text")
         return json.loads(text), version
     except (*BROKEN_ZIP, KeyError) as error:
         raise RefusedError("keras-config", f"{file.name} has no configuration: {error}") from None

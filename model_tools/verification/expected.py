@@ -1,11 +1,11 @@
 """What is known to be on pictures, from a file."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 from model_tools.errors import SourceError
 from vision.detections import Box, Detection
+from vision.strict_json import parse_json
 
 Expected = dict[str, list[Detection]]
 
@@ -19,7 +19,7 @@ def read_expected(file: Path) -> Expected:
         SourceError: the file cannot be read, or has another form.
     """
     try:
-        document = json.loads(file.read_text(encoding="utf-8-sig"))
+        document = parse_json(file.read_bytes())
         if isinstance(document, dict):
             return {name: [Detection(_text(label), 1.0)] for name, label in document.items()}
         return {
@@ -27,7 +27,7 @@ def read_expected(file: Path) -> Expected:
         }
     except OSError as error:
         raise SourceError(f"{file}: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise SourceError(f"{file}: expected {_FORMS}: {error!r}") from None
 
 

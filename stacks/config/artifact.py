@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import re
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -15,12 +17,17 @@ from stacks.config.environment import EnvironmentConfig
 from stacks.config.errors import ConfigError
 from stacks.config.model_store import ModelPin
 from stacks.config.signing import SigningConfig
+from stacks.config.toml_files import one_line, shown
 
 ARTIFACT_NAME = "model.zip"
 STATEMENT_NAME = "model.zip.sig"
 DOCUMENT_NAMES = ("provenance.intoto.json", "sbom.cdx.json")
 
 _LARGEST_STATEMENT_BYTES = 64 << 10
+_LARGEST_MANIFEST_BYTES = 1 << 20
+_VERSION = re.compile(r"[0-9]{1,9}\.[0-9]{1,9}\.[0-9]{1,9}")
+# RuntimeError: encrypted, an unknown compression, or JSON that is nested too deeply.
+_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, RuntimeError, ValueError)
 
 
 @dataclass(frozen=True)
@@ -62,7 +69,8 @@ def load_artifact(
     manifest = _read_manifest(path)
     if manifest.get("name") != pin.name:
         raise ConfigError(
-            f"{path}: the artifact is of model '{manifest.get('name')}', the pin says '{pin.name}'"
+            f"{path}: the artifact is of model {shown(manifest.get('name'))}, the pin says "
+            f"'{pin.name}'"
         )
     statement = _statement(path, signing) if signing is not None and signing.is_on else None
     documents = tuple(
@@ -99,7 +107,7 @@ def _statement(artifact: Path, signing: SigningConfig) -> str | None:
     try:
         text = file.read_text(encoding="ascii")
         json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ConfigError(
             f"{file}: is no signed statement; `model-tools sign {artifact} --key KEY` writes one"
         ) from None
@@ -115,9 +123,12 @@ def _sha256(path: Path, _modified_ns: int) -> str:
 def _read_manifest(path: Path) -> dict[str, Any]:
     try:
         with zipfile.ZipFile(path) as archive:
-            manifest = json.loads(archive.read("manifest.json"))
-    except (zipfile.BadZipFile, KeyError, ValueError) as error:
-        raise ConfigError(f"{path}: not a model artifact: {error}") from None
-    if not isinstance(manifest, dict) or "version" not in manifest:
-        raise ConfigError(f"{path}: its manifest.json names no version")
+            info = archive.getinfo("manifest.json")
+            if info.file_size > _LARGEST_MANIFEST_BYTES:
+                raise ConfigError(f"{path}: its manifest.json has {info.file_size} bytes")
+            manifest = json.loads(archive.read(info))
+    except _BROKEN as error:
+        raise ConfigError(f"{path}: not a model artifact: {one_line(str(error))}") from None
+    if not isinstance(manifest, dict) or not _VERSION.fullmatch(str(manifest.get("version"))):
+        raise ConfigError(f"{path}: its manifest.json names no version such as 1.0.0")
     return manifest

@@ -48,10 +48,10 @@ _TAGS: MappingProxyType[tuple[Framework, Purpose], dict[str, str]] = MappingProx
         },
     }
 )
-_GPU_FAMILY = re.compile(r"(g|p)\d")
+_GPU_FAMILY = re.compile(r"(g|p)[0-9]")
 # Graviton, Inferentia and Trainium: AWS has other images for them.
-_OTHER_PROCESSOR_FAMILY = re.compile(r"[a-z]+\d+g[a-z]*|(inf|trn)\d\w*")
-_LOCAL_STORAGE_FAMILY = re.compile(r"(g|p)[4-9]\w*|[a-z]+\d+[a-z]*d[a-z]*")
+_OTHER_PROCESSOR_FAMILY = re.compile(r"[a-z]+[0-9]+g[a-z]*|(inf|trn)[0-9]\w*")
+_LOCAL_STORAGE_FAMILY = re.compile(r"(g|p)[4-9]\w*|[a-z]+[0-9]+[a-z]*d[a-z]*")
 
 
 @dataclass(frozen=True)

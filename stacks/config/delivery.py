@@ -4,7 +4,6 @@ It is no environment: it lies beside `environments/`, and without it nothing is 
 pipeline.
 """
 
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -15,29 +14,36 @@ from stacks.config.environment import EnvironmentConfig
 from stacks.config.errors import ConfigError
 from stacks.config.loading import explain
 from stacks.config.section import Section
+from stacks.config.toml_files import listed, read_toml
 
 
 class DeliveryConfig(Section):
     """Where the pipeline is, what starts it, and where it stops for a person."""
 
     account: Annotated[
-        str, Field(pattern=r"^\d{12}$", description="the AWS account's twelve digits, as text")
+        str, Field(pattern=r"^[0-9]{12}$", description="the AWS account's twelve digits, as text")
     ]
-    region: Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$", description="an AWS Region")]
+    region: Annotated[
+        str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$", description="an AWS Region")
+    ]
     connection_arn: Annotated[
         str,
         Field(
-            pattern=r"^arn:aws[a-z-]*:(codeconnections|codestar-connections):[a-z0-9-]+:\d{12}:"
+            pattern=r"^arn:aws[a-z-]*:(codeconnections|codestar-connections):[a-z0-9-]+:[0-9]{12}:"
             r"connection/[0-9a-f-]{36}$",
             description="the CodeConnections connection to where the repository is",
         ),
     ]
     repository: Annotated[
-        str, Field(pattern=r"^[\w.-]+(/[\w.-]+)+$", description="for example 'team/cameras'")
+        str,
+        Field(
+            pattern=r"^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)+$",
+            description="for example 'team/cameras'",
+        ),
     ]
-    branch: Annotated[str, Field(pattern=r"^[\w./-]{1,128}$", description="what is delivered")] = (
-        "main"
-    )
+    branch: Annotated[
+        str, Field(pattern=r"^[A-Za-z0-9_./-]{1,128}$", description="what is delivered")
+    ] = "main"
     environments: Annotated[
         tuple[str, ...],
         Field(
@@ -90,15 +96,13 @@ def load_delivery(
         ConfigError: it is wrong, or its order is not that of `promoted_from`.
     """
     try:
-        values = tomllib.loads(file.read_text(encoding="utf-8-sig"))
+        values = read_toml(file)
         delivery = DeliveryConfig(**values)
     except FileNotFoundError:
         return None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file}: not valid TOML: {error}") from None
     except ValidationError as error:
         problems = [explain(problem, DeliveryConfig) for problem in error.errors()]
-        raise ConfigError("\n".join(f"{file}: {problem}" for problem in problems)) from None
+        raise ConfigError(listed(file, problems)) from None
     problems = list(_problems(delivery, {one.name: one for one in environments}))
     if problems:
         raise ConfigError("\n".join(f"{file}: {problem}" for problem in problems))

@@ -31,7 +31,7 @@ class EnvironmentConfig(Section):
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,19}$", exclude=True)]
     account: Annotated[
-        str, Field(pattern=r"^\d{12}$", description="the AWS account's twelve digits, as text")
+        str, Field(pattern=r"^[0-9]{12}$", description="the AWS account's twelve digits, as text")
     ]
     region: Annotated[
         str,
@@ -54,7 +54,7 @@ class EnvironmentConfig(Section):
     permissions_boundary: Annotated[
         str | None,
         Field(
-            pattern=r"^(arn:aws[a-z-]*:iam::\d{12}:policy/)?[\w+=,.@/-]{1,128}$",
+            pattern=r"^(arn:aws[a-z-]*:iam::[0-9]{12}:policy/)?[A-Za-z0-9_+=,.@/-]{1,128}$",
             description="name or ARN of the managed policy that bounds every role",
         ),
     ] = None

@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 from stacks.config.deep_learning_containers import Framework, runs_images, supported_versions
 from stacks.config.section import LogRetentionDays, Section
 
-_VARIABLE = re.compile(r"[A-Za-z_]\w{0,1023}")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,1023}")
 _LONGEST_VALUE = 1024
 _SERVERLESS_ONLY = ("memory_mib", "max_concurrency")
 _INSTANCE_ONLY = ("instance_type", "instances")

@@ -22,7 +22,7 @@ class InferenceConfig(Section):
     camera: Annotated[
         str,
         Field(
-            pattern=r"^(folder:.+|video:.+|v4l2:/dev/video\d+|rtsp://.+|https?://.+|awscam)$",
+            pattern=r"^(folder:.+|video:.+|v4l2:/dev/video[0-9]+|rtsp://.+|https?://.+|awscam)$",
             description="where pictures come from: `folder:<folder>`, `video:<file>`, "
             "`v4l2:/dev/video0`, `rtsp://…`, `http://…` (MJPEG) or `awscam`",
             json_schema_extra={"not": {"pattern": _CREDENTIALS_IN_URL}},
@@ -51,7 +51,7 @@ class InferenceConfig(Section):
         ),
     ] = "deeplens/{thing}/infer"
     frame_interval_seconds: Annotated[
-        float, Field(gt=0, le=3600, strict=False, description="least time between two frames")
+        float, Field(ge=0.02, le=3600, strict=False, description="least time between two frames")
     ] = 1.0
     heartbeat_interval_seconds: Annotated[
         float,

@@ -1,7 +1,6 @@
 """Reading environment files; every problem is a line that names the file and the key."""
 
 import difflib
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,11 @@ from pydantic import BaseModel, ValidationError
 from stacks.config.cross_checks import conflicts
 from stacks.config.environment import EnvironmentConfig
 from stacks.config.errors import ConfigError
+from stacks.config.toml_files import listed, one_line, read_toml, shown
+
+_LONGEST_KEY = 120
+# The message for a region lists all of them.
+_LONGEST_MESSAGE = 1000
 
 
 def load_environments(folder: Path) -> list[EnvironmentConfig]:
@@ -43,47 +47,43 @@ def chosen(environments: Sequence[EnvironmentConfig], name: str | None) -> list[
 def load_environment(file: Path) -> EnvironmentConfig:
     """Read one environment file; raise `ConfigError` listing everything wrong with it."""
     try:
-        values = tomllib.loads(file.read_text(encoding="utf-8-sig"))
+        values = read_toml(file)
     except FileNotFoundError:
         there = sorted(other.stem for other in file.parent.glob("*.toml"))
         known = f"; there are: {', '.join(there)}" if there else ""
         raise ConfigError(f"{file}: no such environment file{known}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file}: not valid TOML: {error}") from None
-    except OSError as error:
-        raise ConfigError(f"{file}: cannot be read: {error.strerror}") from None
     if "name" in values:
         raise ConfigError(f"{file}: name: is the file's own name; remove the key")
     try:
         return EnvironmentConfig(name=file.stem, **values)
     except ValidationError as error:
         problems = [explain(problem) for problem in error.errors()]
-        raise ConfigError("\n".join(f"{file}: {problem}" for problem in problems)) from None
+        raise ConfigError(listed(file, problems)) from None
 
 
 def explain(problem: Any, whole: type[BaseModel] = EnvironmentConfig) -> str:
     """Say in one line what pydantic found wrong with a key of `whole`."""
-    key = ".".join(str(part) for part in problem["loc"])
-    given = problem["input"]
+    key = one_line(".".join(str(part) for part in problem["loc"]), _LONGEST_KEY)
+    given = shown(problem["input"])
     if key == "name":
         return (
-            f"the file's name is the environment's: given {given!r}, expected up to 20 "
+            f"the file's name is the environment's: given {given}, expected up to 20 "
             "lower-case letters, digits and hyphens, for example 'qa.toml'"
         )
     message = problem["msg"].removeprefix("Value error, ")
     if not key:
-        return str(message)
+        return one_line(message, _LONGEST_MESSAGE)
     match problem["type"]:
         case "extra_forbidden":
             text = f"unknown key{_nearest_key(problem['loc'], whole)}"
         case "missing":
             text = f"is missing; expected {_described(problem['loc'], whole)}"
         case "string_pattern_mismatch":
-            text = f"given {given!r}, expected text that matches {problem['ctx']['pattern']}"
+            text = f"given {given}, expected text that matches {problem['ctx']['pattern']}"
         case "model_type":
-            text = f"given {given!r}, expected a section [{key}] with keys of its own"
+            text = f"given {given}, expected a section [{key}] with keys of its own"
         case _:
-            text = f"given {given!r}: {_lower_first(message)}"
+            text = f"given {given}: {_lower_first(one_line(message, _LONGEST_MESSAGE))}"
     return f"{key}: {text}"
 
 

@@ -12,7 +12,7 @@ from stacks.config.deep_learning_containers import Framework
 from stacks.config.errors import ConfigError
 from stacks.config.hosting import VariantConfig
 
-_SAVED_MODEL = re.compile(r"(\./)?(.+/)?\d+/saved_model\.pb")
+_SAVED_MODEL = re.compile(r"(\./)?(.+/)?[0-9]+/saved_model\.pb")
 _MXNET_FILES = ("model-symbol.json", "model-0000.params", "model-shapes.json")
 _MOST_MEMBERS = 10_000
 

@@ -91,6 +91,6 @@ def _read_manifest(path: Path, where: str) -> dict[str, Any]:
     try:
         with zipfile.ZipFile(path) as archive:
             manifest = json.loads(archive.read(_MANIFEST))
-    except (zipfile.BadZipFile, KeyError, ValueError) as error:
+    except (zipfile.BadZipFile, EOFError, KeyError, RuntimeError, ValueError) as error:
         raise ConfigError(f"{where}: not a runtime archive: {error}") from None
     return manifest if isinstance(manifest, dict) else {}

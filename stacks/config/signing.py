@@ -56,7 +56,7 @@ class SigningConfig(Section):
     lambda_profile: Annotated[
         str | None,
         Field(
-            pattern=r"^arn:aws[a-z-]*:signer:[a-z0-9-]+:\d{12}:/signing-profiles/\w{2,64}/\w{10}$",
+            pattern=r"^arn:aws[a-z-]*:signer:[a-z0-9-]+:[0-9]{12}:/signing-profiles/[A-Za-z0-9_]{2,64}/[A-Za-z0-9_]{10}$",
             description="version ARN of the AWS Signer profile without whose signature Lambda "
             "refuses the functions' code; `tools.sign_assets` signs before a deploy",
         ),

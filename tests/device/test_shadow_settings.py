@@ -92,7 +92,12 @@ def test_the_whole_shadow_is_asked_for_and_then_what_differs(core: Core, camera:
         ({"crop_scores": [0.6, 0.3]}, "crop_scores: given [0.6, 0.3], expected a list of two"),
         ({"crop_scores": [0.3, "x"]}, "crop_scores: given [0.3, 'x'], expected a list of two"),
         ({"crop_files": 2.5}, "crop_files: given 2.5, expected a whole number from 1 to 10000"),
-        ({"crop_mib": 0}, "crop_mib: given 0, expected a whole number from 1 to 1024"),
+        (
+            {"frame_interval_seconds": 0.001},
+            "frame_interval_seconds: given 0.001, expected a number from 0.02 to 3600",
+        ),
+        ({"crop_mib": 1024}, "crop_mib: given 1024, expected a whole number from 1 to 256"),
+        ({"crop_mib": 0}, "crop_mib: given 0, expected a whole number from 1 to 256"),
         ({"treshold": 0.7}, "there is no setting 'treshold'; there are threshold,"),
         ([0.7], "settings: given [0.7], expected an object"),
     ],

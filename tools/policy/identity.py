@@ -121,7 +121,7 @@ def only_own_account(stacks: list[Stack]) -> Iterator[Finding]:
             continue
         for logical_id, resource in stack.resources():
             content = _REGISTRY.sub("", text(resource))
-            for account in re.findall(r"(?<=:)\d{12}(?=:)", content):
+            for account in re.findall(r"(?<=:)[0-9]{12}(?=:)", content):
                 if account != stack.account:
                     yield stack.finding(
                         "only-own-account", logical_id, f"{account} is not {stack.account}"

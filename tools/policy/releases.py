@@ -178,7 +178,9 @@ def complete_deployments(stacks: list[Stack]) -> Iterator[Finding]:
                     "complete-deployments", logical_id, f"add {', '.join(map(str, missing))}"
                 )
             for name, component in components.items():
-                if not re.match(r"(\d+|\$\{[^}]+\})\.\d+\.\d+", component["componentVersion"]):
+                if not re.match(
+                    r"([0-9]+|\$\{[^}]+\})\.[0-9]+\.[0-9]+", component["componentVersion"]
+                ):
                     yield stack.finding(
                         "complete-deployments", logical_id, f"pin {name} to an exact version"
                     )

@@ -20,7 +20,7 @@ FORMAT = 1
 _INSTALLER = Path(__file__).resolve().parents[2] / "lambda_src" / "runtime" / "install_runtime.py"
 _FIRST_TIME_OF_A_ZIP = (1980, 1, 1, 0, 0, 0)
 _READABLE = 0o644
-_GLIBC = re.compile(r"manylinux_2_(\d+)_")
+_GLIBC = re.compile(r"manylinux_2_([0-9]+)_")
 _LEGACY_MINORS = {"manylinux1": 5, "manylinux2010": 12, "manylinux2014": 17}
 # Travels in the archive to install the others, so that a device needs nothing but Python.
 _INSTALLING = "pip"

@@ -39,7 +39,7 @@ _JPEG_QUALITY = 90
 # The disk is there for messages first.
 _RESERVE_BYTES = 128 << 20
 _MIB = 1 << 20
-_NAME = re.compile(r"(\d{10})-[0-9TZ]+-[A-Za-z0-9_-]{1,40}-[01]\.\d\d\.jpg")
+_NAME = re.compile(r"([0-9]{10})-[0-9TZ]+-[A-Za-z0-9_-]{1,40}-[01]\.[0-9][0-9]\.jpg")
 _NOT_IN_A_NAME = re.compile("[^A-Za-z0-9-]")
 _LONGEST_LABEL = 40
 

@@ -103,6 +103,7 @@ def _number(least: float, most: float) -> Callable[[Any], float]:
     def check(value: Any) -> float:
         # To Python true is a number.
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        # NaN compares with nothing, and an integer may be too large for a float.
         if not is_number or not least <= value <= most:
             raise ValueError(f"a number from {least:g} to {most:g}")
         return float(value)
@@ -168,12 +169,12 @@ def shown(value: Any) -> str:
 
 _CHECKS: dict[str, Callable[[Any], Any]] = {
     "threshold": _number(0.0, 1.0),
-    "frame_interval_seconds": _number(0.001, 3600.0),
+    "frame_interval_seconds": _number(0.02, 3600.0),
     "labels": _labels,
     "publish_on_change": _truth,
     "label_interval_seconds": _number(0.0, 86400.0),
     "drift_threshold": _number(0.0, 1.0),
     "crop_scores": _range_of_scores,
     "crop_files": _whole(1, 10_000),
-    "crop_mib": _whole(1, 1024),
+    "crop_mib": _whole(1, 256),
 }

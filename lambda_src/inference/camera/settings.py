@@ -1,6 +1,5 @@
 """Settings of the function, from the environment that Greengrass gives it."""
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from camera.trust import OWN_KEYS, TrustSettings
 from vision.errors import VisionError
 from vision.images import ImageLimit
 from vision.signatures import TrustedKeys
+from vision.strict_json import parse_json
 
 _THING = re.compile(r"[A-Za-z0-9:_-]{1,128}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -148,8 +148,8 @@ def _live(environment: Mapping[str, str]) -> LiveSettings:
 def _value(text: str) -> object:
     """What a variable's text means in JSON; text that is none is itself, and refused as such."""
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+        return parse_json(text)
+    except ValueError:
         return text
 
 
@@ -191,7 +191,7 @@ def _text(environment: Mapping[str, str], name: str, *, default: str = "") -> st
     if value.strip():
         return value
     setter = "Greengrass" if name.startswith("AWS_") else "the inference component's recipe"
-    given = f"given {value!r}" if value else "it is not set"
+    given = f"given {_shown(value)}" if value else "it is not set"
     raise SettingsError(f"{name}: {given}; {setter} sets it")
 
 

@@ -1,6 +1,5 @@
 """Settings from the cloud: what the thing's named shadow `deeplens` desires."""
 
-import json
 import logging
 import queue
 import threading
@@ -9,6 +8,7 @@ from typing import Any
 
 from camera.failures import Backoff, Repeats, is_worth_a_line
 from camera.publishing import ResultPublisher, Subscriber
+from vision.strict_json import parse_json
 
 logger = logging.getLogger(__name__)
 
@@ -101,9 +101,9 @@ def _desired(topic: str, payload: bytes) -> Any:
     if len(payload) > _LARGEST_DOCUMENT_BYTES:
         return None
     try:
-        state = json.loads(payload)["state"]
+        state = parse_json(payload)["state"]
         if topic.endswith("/get/accepted"):
             state = state["desired"]
         return state["settings"]
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError):
         return None

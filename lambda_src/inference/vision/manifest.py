@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from vision.errors import ManifestError
+from vision.strict_json import parse_json
 
 if TYPE_CHECKING:
     from vision.baseline import Baseline
@@ -107,8 +108,8 @@ class Manifest:
             ManifestError: names the key, what was given and what would work.
         """
         try:
-            document = json.loads(text)
-        except (ValueError, RecursionError) as error:
+            document = parse_json(text)
+        except ValueError as error:
             raise ManifestError(f"{MANIFEST_NAME} is not JSON: {error}") from None
         _check_form(document)
         manifest = cls(
@@ -138,7 +139,7 @@ class Manifest:
 def _check_form(document: Any) -> None:
     if isinstance(document, dict) and document.get("schema_version") != SCHEMA_VERSION:
         raise ManifestError(
-            f"schema_version: given {document.get('schema_version')!r}, "
+            f"schema_version: given {repr(document.get('schema_version'))[:_LONGEST_MESSAGE]}, "
             f"this software reads {SCHEMA_VERSION}"
         )
     # Six MiB that a camera needs only while it reads a manifest's form.

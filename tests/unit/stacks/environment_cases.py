@@ -1,6 +1,8 @@
 """Environment files that are read, and values of theirs that are refused."""
 
 DIGEST = "ab" * 32
+# A digit to Unicode, and to `\d`.
+ARABIC_ONE = "\N{ARABIC-INDIC DIGIT ONE}"
 VALID = f"""
 account = "111111111111"
 region = "eu-central-1"
@@ -21,7 +23,7 @@ WRONG_VALUES = [
     ('"deeplens-dev-models"', '"models-of-dev"', "'deeplens-models-of-dev'"),
     ('"deeplens-dev-models"', '"deeplens-Models"', "'deeplens-models'"),
     ('"eu-central-1"', '"eu-central-9"', "nearest by name: 'eu-central-1'"),
-    ('"111111111111"', '"1111"', r"^\d{12}$"),
+    ('"111111111111"', '"1111"', r"^[0-9]{12}$"),
     ('"111111111111"', "111111111111", "given 111111111111: input should be a valid string"),
     (DIGEST, "12", "model.digest: given '12'"),
     ('name = "shapes"', 'name = "Shapes!"', "model.name: given 'Shapes!'"),
@@ -57,4 +59,19 @@ WRONG_VALUES = [
     ('account = "111111111111"', "", "account: is missing; expected the AWS account's twelve"),
     ('account = "111111111111"', 'name = "x"', "is the file's own name"),
     ("[model]", "[model", "not valid TOML"),
+    ('"111111111111"', f'"{ARABIC_ONE * 12}"', f"account: given '{ARABIC_ONE * 12}'"),
+    ("[fleet]", "[inference]\ncamera = 'v4l2:/dev/video٣'\n[fleet]", "inference.camera: given"),
+    ("[fleet]", "[inference]\nframe_interval_seconds = 0.001\n[fleet]", "given 0.001"),
+]
+
+# As above; a schema does not describe them.
+HOSTILE_VALUES = [
+    ('"111111111111"', '"111111111111\\n"', "account: contains the character U+000A"),
+    ("[fleet]", '[inference]\ncamera = "folder:\\u001b[2J"\n[fleet]', "character U+001B"),
+    ("[fleet]", '[inference]\ntopic = "a/\\u202eb"\n[fleet]', "inference.topic: contains the"),
+    ("[fleet]", '["\\u001b]0;x\\u0007"]\n[fleet]', r"\x1b]0;x\x07: contains the character U+001B"),
+    ("[fleet]", f"[rollout]\nwait_seconds = 0x{'f' * 9000}\n[fleet]", "the integer is above 64"),
+    ("[fleet]", f"[rollout]\nwait_seconds = {'9' * 5000}\n[fleet]", "not valid TOML"),
+    ("[fleet]", f"x = {'[' * 5000}{']' * 5000}\n[fleet]", "nested too deeply"),
+    ("[fleet]", f"x = {'{a=' * 5000}1{'}' * 5000}\n[fleet]", "nested too deeply"),
 ]

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import zipfile
 from pathlib import Path
 
@@ -15,10 +16,11 @@ from stacks.config import (
     ConfigError,
     ModelPin,
     load_artifact,
+    load_delivery,
     load_environment,
     load_environments,
 )
-from tests.unit.stacks.environment_cases import DIGEST, VALID, WRONG_VALUES
+from tests.unit.stacks.environment_cases import DIGEST, HOSTILE_VALUES, VALID, WRONG_VALUES
 
 
 def write(folder: Path, text: str, name: str = "dev") -> Path:
@@ -41,7 +43,7 @@ def test_the_committed_environments_are_valid() -> None:
 
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
-    WRONG_VALUES,
+    WRONG_VALUES + HOSTILE_VALUES,
 )
 def test_a_wrong_value_names_file_key_what_was_given_and_what_would_work(
     tmp_path: Path, old: str, new: str, expected: str
@@ -51,6 +53,37 @@ def test_a_wrong_value_names_file_key_what_was_given_and_what_would_work(
         load_environment(file)
     assert expected in str(error.value)
     assert str(file) in str(error.value)
+
+
+def test_the_first_of_many_problems_are_reported(tmp_path: Path) -> None:
+    unknown = "".join(f"key{number} = 1\n" for number in range(50_000))
+    with pytest.raises(ConfigError) as error:
+        load_environment(write(tmp_path, unknown + VALID))
+    lines = str(error.value).splitlines()
+    assert len(lines) == 21
+    assert "and 49980 more problems" in lines[-1]
+    assert len(str(error.value)) < 40_000
+
+
+def test_a_long_value_is_cut(tmp_path: Path) -> None:
+    file = write(tmp_path, VALID.replace("eu-central-1", "x" * 500_000))
+    with pytest.raises(ConfigError) as error:
+        load_environment(file)
+    assert len(str(error.value)) < 3000
+
+
+@pytest.mark.parametrize("kind", ["folder", "fifo", "large"])
+def test_what_is_not_a_text_file_is_one_error(tmp_path: Path, kind: str) -> None:
+    file = tmp_path / "dev.toml"
+    if kind == "folder":
+        file.mkdir()
+    elif kind == "fifo":
+        os.mkfifo(file)
+    else:
+        file.write_bytes(b"#" * (2 << 20))
+    for read in (load_environment, lambda path: load_delivery(path, [])):
+        with pytest.raises(ConfigError, match=r"is not a regular file|above the limit of 1048576"):
+            read(file)
 
 
 def test_every_wrong_value_is_reported_at_once(tmp_path: Path) -> None:

@@ -83,6 +83,19 @@ def test_an_absent_file_is_one_error(tmp_path: Path, unpacked: Path) -> None:
         (["files"], {}, "files: {} does not have enough properties"),
         (["files", "manifest.json"], {"sha256": "0" * 64, "bytes": 1}, "its own digest"),
         (["surprise"], 1, "'surprise' was unexpected"),
+        (["name"], "shapes\n", "name: 'shapes\\n' does not match"),
+        (["version"], "1.0.0\n", "version: '1.0.0\\n' does not match"),
+        (["files"], {"graph.pb\n": {"sha256": "0" * 64, "bytes": 1}}, "files: "),
+        (["input", "name"], "image:0\n", "input.name: 'image:0\\n' does not match"),
+        (["input", "name"], "image:٣", "input.name: 'image:٣' does not match"),
+        (["input", "mean"], [0, 0, 1e300], "input.mean.2: 1e+300 is greater than"),
+        (["input", "scale"], [1, 1, 1e-300], "input.scale.2: 1e-300 is less than"),
+        (["threshold"], float("nan"), "NaN is not a JSON number"),
+        (["input", "mean"], [float("inf")] * 3, "Infinity is not a JSON number"),
+        (["input", "mean"], [float("-inf")] * 3, "-Infinity is not a JSON number"),
+        (["threshold"], 10**400, "is above 64 bits"),
+        (["labels"], "\ud800", "a lone surrogate"),
+        (["schema_version"], "x" * 99999, "schema_version: given 'xxx"),
     ],
 )
 def test_a_wrong_manifest_names_the_key(path: list[str], value: object, expected: str) -> None:
@@ -94,6 +107,20 @@ def test_a_wrong_manifest_names_the_key(path: list[str], value: object, expected
     with pytest.raises(ManifestError) as error:
         Manifest.from_json(json.dumps(document))
     assert expected in str(error.value)
+    assert len(str(error.value)) < 1000
+
+
+@pytest.mark.parametrize("key", ["name", "threshold", "files"])
+def test_a_duplicate_key_of_a_manifest_is_an_error(key: str) -> None:
+    text = json.dumps(manifest_document())
+    with pytest.raises(ManifestError, match=f"duplicate key '{key}'"):
+        Manifest.from_json(text.replace("{", f'{{"{key}": null, ', 1))
+
+
+def test_a_number_that_is_too_large_for_a_double_is_an_error() -> None:
+    text = json.dumps(manifest_document() | {"threshold": 0.5})
+    with pytest.raises(ManifestError, match="1e999 is too large for a double"):
+        Manifest.from_json(text.replace('"threshold": 0.5', '"threshold": 1e999'))
 
 
 def test_a_manifest_as_deep_as_a_well_is_a_manifest_error() -> None:

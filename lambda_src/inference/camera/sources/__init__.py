@@ -1,14 +1,16 @@
 """Where pictures come from: a module for each kind, loaded when it is the one."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from camera.errors import SettingsError
 from camera.frames import Camera
+from camera.live_settings import shown
 from vision.images import ImageLimit
 
-_DEVICES = "/dev/video"
+_DEVICE = re.compile(r"/dev/video[0-9]{1,4}")
 _PASSWORD_FILE = "camera-password"  # noqa: S105 - the name of a file
 
 
@@ -48,7 +50,7 @@ def _video(where: str, limit: ImageLimit) -> Camera:
 def _v4l2(where: str, limit: ImageLimit) -> Camera:
     from camera.sources.video import V4l2Camera  # noqa: PLC0415 - see above
 
-    if not where.removeprefix(_DEVICES).isdecimal() or not where.startswith(_DEVICES):
+    if not _DEVICE.fullmatch(where):
         raise ValueError(where)
     return V4l2Camera(Path(where), limit)
 
@@ -113,7 +115,7 @@ def _address(scheme: str, where: str) -> str:
 
 
 def _refusal(setting: str, expected: str) -> SettingsError:
-    return SettingsError(f"DEEPLENS_CAMERA: given {setting!r}, expected {expected}")
+    return SettingsError(f"DEEPLENS_CAMERA: given {shown(setting)}, expected {expected}")
 
 
 _KINDS: dict[str, Callable[[str, ImageLimit], Camera]] = {

@@ -6,12 +6,12 @@ Sources: sigstore bundle v0.3; DSSE v1.0, protocol.md; OpenSSF Model Signing v1.
 import base64
 import binascii
 import hashlib
-import json
 from typing import Any
 
 from vision.signatures.attacks import Attack, SignatureRefused
 from vision.signatures.keys import TrustedKeys, load_key
 from vision.signatures.statement import Statement
+from vision.strict_json import parse_json
 
 BUNDLE_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
@@ -51,8 +51,8 @@ def open_bundle(content: bytes, trusted: TrustedKeys) -> Statement:
             "after it was signed",
         )
     try:
-        document = json.loads(payload)
-    except (ValueError, RecursionError):
+        document = parse_json(payload)
+    except ValueError:
         raise SignatureRefused(
             Attack.ARBITRARY_SOFTWARE, "what was signed is no JSON document"
         ) from None
@@ -74,7 +74,7 @@ def _verifies(key: Any, digest: bytes, signature: bytes) -> bool:
 def _parts(content: bytes) -> tuple[str, bytes, bytes]:
     """Key id, payload and signature of a bundle, none of them trusted yet."""
     try:
-        bundle = json.loads(content)
+        bundle = parse_json(content)
         envelope = bundle["dsseEnvelope"]
         types = bundle["mediaType"], envelope["payloadType"]
         (signature,) = envelope["signatures"]
@@ -83,7 +83,7 @@ def _parts(content: bytes) -> tuple[str, bytes, bytes]:
             base64.b64decode(envelope["payload"], validate=True),
             base64.b64decode(signature["sig"], validate=True),
         )
-    except (KeyError, TypeError, ValueError, RecursionError, binascii.Error) as error:
+    except (KeyError, TypeError, ValueError, binascii.Error) as error:
         raise _no_bundle(repr(error)) from None
     if types != (BUNDLE_TYPE, PAYLOAD_TYPE):
         raise _no_bundle(f"its types are {types!r}")
