@@ -12,6 +12,8 @@ from review.devices import human
 from vision.errors import LabelMapError
 from vision.labels import parse_label_map
 
+_ARTIFACT_NAME = "model.zip"
+
 
 @dataclass(frozen=True)
 class CardLine:
@@ -44,6 +46,8 @@ def _cards(environment: Environment) -> Iterator[tuple[str, str]]:
         for stack, resource in environment.every_resource()
         if resource.type == "Custom::ModelArtifact"
         for properties in [environment.resolve(stack, dict(resource.properties))]
+        # The provenance and the bill of materials of a model are published by the same type.
+        if str(properties.get("Key", "")).endswith(f"/{_ARTIFACT_NAME}")
     ]
     for number, (digest, path) in enumerate(artifacts, 1):
         prefix = f"{number}. " if len(artifacts) > 1 else ""

@@ -52,7 +52,7 @@ def page_of(review: Review, *, base: str, uncommitted: tuple[str, ...] = ()) -> 
             _overview(review),
             *(block for one in review.environments for block in _environment(one)),
             *_findings(review.findings),
-            *_limits(),
+            *_limits(review.assembly_id),
         ),
     )
 
@@ -217,14 +217,23 @@ def _model(one: EnvironmentReview) -> Iterator[Block]:
     if not one.model:
         return
     yield Heading(3, f"{one.name}: the model")
+    if not any(line.before for line in one.model):
+        rows = tuple((line.name, line.after) for line in one.model)
+        yield Table("The model card", ("line", "value"), rows)
+        return
     yield Table(
-        "The model card, before and after",
-        ("line", "before", "after", "same or not"),
+        "Lines of the model card that change",
+        ("line", "before", "after"),
         tuple(
-            (line.name, line.before or "—", line.after or "—", "differs" if line.changed else "")
-            for line in one.model
+            (line.name, line.before or "—", line.after or "—") for line in one.model if line.changed
         ),
     )
+    same = tuple((line.name, line.after) for line in one.model if not line.changed)
+    if same:
+        yield Folded(
+            f"Lines of the model card that stay the same ({len(same)})",
+            (Table("The rest of the model card", ("line", "value"), same),),
+        )
 
 
 def _cost(cost: Cost) -> Block:
@@ -291,13 +300,16 @@ def _findings(findings: Findings) -> Iterator[Block]:
         yield Table("Findings", ("since when", "tool", "rule", "at", "what"), rows)
 
 
-def _limits() -> Iterator[Block]:
+def _limits(assembly_id: str) -> Iterator[Block]:
     yield Heading(2, "What this page is made from")
     yield Text(
         "Two syntheses of the templates, both with the libraries of this checkout, the artifacts "
         "that they pin, and CloudFormation's own resource specification for what is replaced. "
         "Nobody asked an account: what somebody changed there by hand is not seen."
     )
+    if assembly_id:
+        # An approval is bound to the page whose text contains this value.
+        yield Text(f"SHA-256 of the working tree's templates: {assembly_id}")
 
 
 def _from_to(before: Decimal, after: Decimal) -> str:

@@ -1,0 +1,87 @@
+"""The model card compares the model alone, and shows the lines that change."""
+
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from review.comparison import Findings, Review, compare_environment
+from review.document import Folded, Page, Table
+from review.model_card import compare_models
+from review.words import page_of
+
+_LABELS = 'item {{\n  name: "{}"\n  id: 1\n}}\n'
+
+
+def artifact(key: str, digest: str) -> dict[str, Any]:
+    return {
+        "Type": "Custom::ModelArtifact",
+        "Properties": {
+            "SourceKey": f"{digest}.zip",
+            "Key": f"components/shapes/{digest}/{key}",
+            "Sha256": digest,
+        },
+    }
+
+
+def release(environment: Any, folder: Path, letter: str, label: str) -> Any:
+    """Make an environment with a model, its provenance and its bill of materials."""
+    model, document = folder / f"{letter}.zip", folder / f"{letter}.json"
+    with zipfile.ZipFile(model, "w") as archive:
+        archive.writestr("manifest.json", json.dumps({"name": "shapes", "version": "1.0.0"}))
+        archive.writestr("label_map.pbtxt", _LABELS.format(label))
+    document.write_text("{}")
+    digests = [letter * 64, f"{letter}1" * 32, f"{letter}2" * 32]
+    return environment(
+        assets=dict(zip(digests, (model, document, document), strict=True)),
+        Store={
+            "Artifact": artifact("model.zip", digests[0]),
+            "ArtifactProvenance": artifact("provenance.intoto.json", digests[1]),
+            "ArtifactSbom": artifact("sbom.cdx.json", digests[2]),
+        },
+    )
+
+
+@pytest.fixture
+def old(environment: Any, tmp_path: Path) -> Any:
+    return release(environment, tmp_path, "a", "circle")
+
+
+@pytest.fixture
+def new(environment: Any, tmp_path: Path) -> Any:
+    return release(environment, tmp_path, "b", "square")
+
+
+def test_only_the_model_has_a_card_and_one_model_has_no_number(old: Any, new: Any) -> None:
+    lines = compare_models(old, new)
+    assert [line.name for line in lines if line.changed] == ["digest", "labels"]
+    assert not [line for line in lines if "cannot be read" in line.before + line.after]
+    assert ("name", "shapes", "shapes") in {(one.name, one.before, one.after) for one in lines}
+
+
+def page(before: Any, after: Any) -> Page:
+    return page_of(Review((compare_environment(before, after),), Findings((), (), ())), base="main")
+
+
+def test_the_page_shows_changed_lines_and_folds_the_others(old: Any, new: Any) -> None:
+    blocks = page(old, new).blocks
+    table = next(
+        one for one in blocks if isinstance(one, Table) and one.head == ("line", "before", "after")
+    )
+    assert [row[0] for row in table.rows] == ["digest", "labels"]
+    folded = next(one for one in blocks if isinstance(one, Folded) and "model card" in one.title)
+    (rest,) = folded.blocks
+    assert isinstance(rest, Table)
+    assert ("version", "1.0.0") in rest.rows
+    assert "digest" not in {row[0] for row in rest.rows}
+
+
+def test_a_first_model_is_shown_without_a_column_for_before(environment: Any, new: Any) -> None:
+    blocks = page(environment(), new).blocks
+    table = next(
+        one for one in blocks if isinstance(one, Table) and one.caption == "The model card"
+    )
+    assert table.head == ("line", "value")
+    assert ("labels", "square") in table.rows
