@@ -136,8 +136,7 @@ plan: synth ## Write the plan of ENV's deploy (default dev): templates, digests,
 
 .PHONY: deliver
 deliver: setup $(if $(BASE),.venv/.development) ## Run the pipeline on the running emulator, dev to production (BASE=main: review first; APPROVE=production=CODE)
-	$(if $(BASE),@$(PYTHON) -m review "$(BASE)")
-	@$(PYTHON) -m demo deliver $(if $(APPROVE),--approve "$(APPROVE)")
+	@$(PYTHON) -m demo deliver $(if $(BASE),--review "$(BASE)") $(if $(APPROVE),--approve "$(APPROVE)")
 
 .PHONY: rollback
 rollback: setup ## Bring back what ENV ran before, by pin and deploy, on the running emulator (REASON=…)

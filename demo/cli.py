@@ -22,6 +22,7 @@ import click
 from botocore.exceptions import BotoCoreError, ClientError
 
 from demo import cores, deployment, embedded, iris, signing
+from demo.approvals import RECORD, check_answers
 from demo.cores import EMULATOR_ENDED, RunningCore
 from demo.detections import PATIENCE_SECONDS, Message, detections_of, subscribed
 from demo.embedded import LOCAL, LOGS, ROOT, Endpoint
@@ -134,22 +135,46 @@ def deploy_environment(name: str, plan: Path | None) -> None:
 
 
 @main.command("deliver")
-@click.option("--approve", multiple=True, metavar="STAGE=CODE", help="Approve what was asked.")
-@click.option("--as", "person", default="", help="Who approves, for the record; else the user.")
+@click.option(
+    "--approve",
+    multiple=True,
+    metavar="STAGE=CODE",
+    help="Approve what a run before this one asked, with the code that it printed.",
+)
+@click.option(
+    "--as",
+    "person",
+    default="",
+    help="Name of the person who approves, for the record.  [default: the user]",
+)
+@click.option(
+    "--review",
+    "base",
+    metavar="BASE",
+    help="Make the review page first, compared with this commit; an approval is bound to it.",
+)
 @click.option(
     "--pipeline",
     type=click.Path(path_type=Path),
     default=PIPELINE,
     show_default="demo/delivery.toml",
+    help="The file that defines the pipeline.",
 )
-def deliver(approve: tuple[str, ...], person: str, pipeline: Path) -> None:
+def deliver(approve: tuple[str, ...], person: str, base: str | None, pipeline: Path) -> None:
     """Run the synthesized pipeline on the running emulator, from dev to production.
 
-    Exit codes: 0 delivered, 1 stopped, 3 the emulator is not running, 4 waiting for an approval.
+    Exit codes: 0 delivered, 1 stopped, 2 wrong usage or input, 3 the emulator is not running,
+    4 waiting for an approval.
     """
     with _reported():
+        check_answers(approve, RECORD)
+        if not pipeline.is_file():
+            raise click.BadParameter(f"there is no such file: {pipeline}", param_hint="--pipeline")
         endpoint, steps = _running_emulator(), Steps()
         environments = load_environments(ROOT / "environments")
+        if base is not None:
+            with steps.step("review", f"review what changes, compared with {base}"):
+                click.echo(f"  {deployment.review(base)}")
         assembly = LOCAL / "deliver" / "cdk.out"
         with steps.step("synthesize", "synthesize every environment and the pipeline"):
             deployment.synthesize_pipeline(pipeline.resolve(), assembly, embedded.tools())

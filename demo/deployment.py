@@ -85,6 +85,12 @@ def synthesize_pipeline(pipeline: Path, output: Path, environment: dict[str, str
     )
 
 
+def review(base: str) -> str:
+    """Write the review page of the working tree, compared with a commit; return where it is."""
+    output = run([ROOT / ".venv/bin/python", "-m", "review", base], LOGS / "review.log")
+    return output.strip().splitlines()[-1]
+
+
 def check_plan(environment: EnvironmentConfig, plan: Path) -> None:
     """Hold what was synthesized to a plan; raise `CommandFailed` with every difference."""
     run(

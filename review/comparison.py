@@ -17,6 +17,7 @@ from review.resource_words import PropertyChange
 from review.resources import ResourceChange, compare_resources
 from review.rollout import Rollout, compare_rollouts
 from review.settings import compare_settings, read_settings
+from tools.assembly import environments_id
 
 
 @dataclass(frozen=True)
@@ -82,10 +83,15 @@ class Findings:
 
 @dataclass(frozen=True)
 class Review:
-    """What the change does, environment by environment; without time, machine or path."""
+    """What the change does, environment by environment; without time, machine or path.
+
+    Attributes:
+        assembly_id: `environments_id` of the working side, empty if there is no assembly.
+    """
 
     environments: tuple[EnvironmentReview, ...]
     findings: Findings
+    assembly_id: str = ""
 
 
 def compare(before: Source, after: Source) -> Review:
@@ -107,6 +113,7 @@ def compare(before: Source, after: Source) -> Review:
             gone=tuple(sorted(before.findings - after.findings)),
             remaining=tuple(sorted(before.findings & after.findings)),
         ),
+        assembly_id=environments_id(after.assembly),
     )
 
 

@@ -1,5 +1,6 @@
 """A cloud assembly as CloudFormation will get it: its stacks and their templates."""
 
+import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -90,6 +91,23 @@ def read_assembly(folder: Path = ROOT / "cdk.out") -> list[SynthesizedStack]:
                 )
             )
     return sorted(stacks, key=lambda stack: stack.name)
+
+
+def environments_id(folder: Path) -> str:
+    """Return the SHA-256 of every environment's templates, which name their assets by hash.
+
+    Stacks outside of every environment do not count: whether there is a pipeline does not change
+    what the environments get.
+
+    Raises:
+        FileNotFoundError: there is no assembly in `folder`.
+    """
+    digests = sorted(
+        (stack.name, hashlib.sha256(stack.file.read_bytes()).hexdigest())
+        for stack in read_assembly(folder)
+        if stack.environment
+    )
+    return hashlib.sha256(json.dumps(digests).encode()).hexdigest()
 
 
 def read_json(file: Path) -> dict[str, Any]:

@@ -48,7 +48,9 @@ class Request:
 
     def shown(self) -> str:
         """Say to a person what is asked, and until when."""
-        page = f"{self.page} (SHA-256 {self.page_digest[:_CODE_LENGTH]}…)" if self.page else "none"
+        page = "none; `make deliver BASE=main` makes one"
+        if self.page:
+            page = f"{self.page} (SHA-256 {self.page_digest[:_CODE_LENGTH]}…)"
         return f"{self.text}\n  review page: {page}\n  valid until {stamp(self.expires_at)}"
 
     def check_in_time(self, now: float) -> None:
@@ -98,11 +100,56 @@ def check_answer(
     Raises:
         PipelineError: nobody asked for that, it was used, it expired, or it is for something else.
     """
+    before = check_code(code, executions, now)
+    others = [
+        f"{what}: then {then}, now {today}"
+        for what, then, today in (
+            ("stage", before.stage, asked.stage),
+            ("text", before.text, asked.text),
+            ("assembly", before.assembly[:_CODE_LENGTH], asked.assembly[:_CODE_LENGTH]),
+            ("review page", before.page_digest[:_CODE_LENGTH], asked.page_digest[:_CODE_LENGTH]),
+        )
+        if then != today
+    ]
+    if others:
+        raise PipelineError(
+            f"the approval {code} is for something else ({'; '.join(others)}); run the pipeline "
+            "without an answer, and read what it asks"
+        )
+    return before
+
+
+def stage_and_code(text: str) -> tuple[str, str]:
+    """Split an answer STAGE=CODE.
+
+    Raises:
+        ValueError: it is not of that form.
+    """
+    stage, equals, code = text.partition("=")
+    if not (stage and equals and code):
+        raise ValueError(
+            f"{text!r} is not a valid answer: expected STAGE=CODE; a run without it prints the "
+            "code of what it asks"
+        )
+    return stage, code
+
+
+def check_code(code: str, executions: Sequence[dict[str, Any]], now: float) -> Request:
+    """Return the request that a code answers, from the record alone.
+
+    Args:
+        code: as the person gave it.
+        executions: the record of those before.
+        now: seconds since the epoch.
+
+    Raises:
+        PipelineError: nobody asked for that, it was used, or it expired.
+    """
     waited = [Request(**one["waits"]) for one in executions if one.get("waits")]
     before = next((one for one in reversed(waited) if one.code == code), None)
     if before is None:
         raise PipelineError(
-            f"the approval {code!r} was never asked for; a run without an answer says the code"
+            f"the approval {code!r} was never asked for; a run without an answer prints the code"
         )
     used = next(
         (
@@ -119,21 +166,6 @@ def check_answer(
             "once: run the pipeline without an answer, and read what it asks"
         )
     before.check_in_time(now)
-    others = [
-        f"{what}: then {then}, now {today}"
-        for what, then, today in (
-            ("stage", before.stage, asked.stage),
-            ("text", before.text, asked.text),
-            ("assembly", before.assembly[:_CODE_LENGTH], asked.assembly[:_CODE_LENGTH]),
-            ("review page", before.page_digest[:_CODE_LENGTH], asked.page_digest[:_CODE_LENGTH]),
-        )
-        if then != today
-    ]
-    if others:
-        raise PipelineError(
-            f"the approval {code} is for something else ({'; '.join(others)}); run the pipeline "
-            "without an answer, and read what it asks"
-        )
     return before
 
 

@@ -1,5 +1,6 @@
 """CodePipeline's CloudFormation action: CHANGE_SET_REPLACE and CHANGE_SET_EXECUTE."""
 
+import json
 import time
 from collections.abc import Callable
 from typing import Any
@@ -36,6 +37,17 @@ def prepare(pipeline: Pipeline, action: Action, client: Any) -> str:
             raise PipelineError(f"{stack}: no change set was made: {reason}")
         return "no changes"
     return f"{len(answer.get('Changes', []))} resources change"
+
+
+def is_deployed(pipeline: Pipeline, action: Action, client: Any) -> bool:
+    """Return whether the stack of an action has the template of the assembly already."""
+    stack = action.configuration["StackName"]
+    if _status(client, stack) not in _GOOD:
+        return False
+    deployed = client.get_template(StackName=stack)["TemplateBody"]
+    if isinstance(deployed, str):
+        deployed = json.loads(deployed)
+    return bool(deployed == json.loads(pipeline.template(action).read_text(encoding="utf-8")))
 
 
 def execute(action: Action, client: Any) -> str:

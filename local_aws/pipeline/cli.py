@@ -11,7 +11,7 @@ import click
 from local_aws.endpoint import running
 from local_aws.paths import StatePaths
 from local_aws.pipeline import PipelineError, record
-from local_aws.pipeline.approval import Request, check_answer
+from local_aws.pipeline.approval import Request, check_answer, stage_and_code
 from local_aws.pipeline.definition import read_pipeline
 from local_aws.pipeline.execution import ApprovalMissingError, Execution
 
@@ -42,13 +42,17 @@ def deliver(
 ) -> None:
     """Carry out the pipeline of ASSEMBLY here, stage by stage, and stop where it should.
 
-    An approval is of what was asked: without an answer the execution says a code, and --approve
+    An approval is of what was asked: without an answer the execution prints a code, and --approve
     with that code holds for the same digest, assembly and review page, once, until it expires.
+    A review page that was made from another assembly stops the execution.
 
     Exit codes: 0 delivered, 1 an action stopped it, 2 wrong usage, 3 the embedded AWS does not
     run, 4 it waits for a person.
     """
-    codes = dict(_stage_and_code(text) for text in approve)
+    try:
+        codes = dict(stage_and_code(text) for text in approve)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--approve") from None
     endpoint = running(paths)
     if endpoint is None:
         click.echo("local-aws: does not run; start it with `up`", err=True)
@@ -112,13 +116,3 @@ def _user() -> str:
         return getpass.getuser()
     except (KeyError, ImportError, OSError):
         raise PipelineError("this user has no name here; `--as NAME` says who approves") from None
-
-
-def _stage_and_code(text: str) -> tuple[str, str]:
-    stage, equals, code = text.partition("=")
-    if not (stage and equals and code):
-        raise click.UsageError(
-            f"--approve: given {text!r}, expected STAGE=CODE; a run without it says the code of "
-            "what it asks"
-        )
-    return stage, code

@@ -14,8 +14,11 @@ from botocore.exceptions import ClientError
 from local_aws.pipeline import PipelineError, approval, assets, change_sets, record
 from local_aws.pipeline.approval import Request
 from local_aws.pipeline.definition import Action, Pipeline, Stage, fingerprint
+from tools.assembly import environments_id
 
 _SHOWN_LINES = 12
+# A command of a build that runs make is not part of the make that started this process.
+_OF_AN_OUTER_MAKE = frozenset({"MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS"})
 # Where `make review` writes what a person reads before approving.
 REVIEW_PAGE = Path("build") / "review" / "review.html"
 
@@ -136,6 +139,7 @@ class Execution:
         """Ask a person; return who approved what."""
         text = str(action.configuration.get("CustomData", ""))
         found = fingerprint(self.pipeline.assembly)
+        self._check_review_page()
 
         def request(asked_at: float) -> Request:
             return approval.ask(
@@ -148,10 +152,11 @@ class Execution:
             )
 
         asked = request(time.time())
+        self.say(f"  {self._what_changes(stage)}")
         answer = self.approve(asked)
         if answer is None:
             self.waits = asked
-            raise ApprovalMissingError(f"nobody approved: {asked.shown()}")
+            raise ApprovalMissingError(f"waiting for approval: {asked.shown()}")
         who, given = answer
         # A person takes a while: what was read may be another page by now, or too late.
         given.check_in_time(time.time())
@@ -163,6 +168,38 @@ class Execution:
         at = approval.stamp(time.time())
         self.approvals.append(Approval(stage.name, who, at, text, asked.page_digest, given.code))
         return f"approved by {who}: {text}"
+
+    def _what_changes(self, stage: Stage) -> str:
+        """Return which stacks of a stage the approval would change, for the person who approves."""
+        changed = [
+            action.configuration["StackName"]
+            for action in stage.actions
+            if action.configuration.get("ActionMode") == "CHANGE_SET_REPLACE"
+            and not change_sets.is_deployed(
+                self.pipeline,
+                action,
+                self._client("cloudformation", action.role_arn, self.pipeline.region),
+            )
+        ]
+        names = ", ".join(changed) or "none, what is deployed there has these templates"
+        return f"stacks of {stage.name} that change: {names}"
+
+    def _check_review_page(self) -> None:
+        """Check that the review page, if there is one, was made from this assembly.
+
+        Raises:
+            PipelineError: it was made from another assembly.
+        """
+        page = self.root / REVIEW_PAGE
+        if not page.is_file():
+            return
+        expected = environments_id(self.pipeline.assembly)
+        if expected not in page.read_text(encoding="utf-8", errors="replace"):
+            raise PipelineError(
+                f"{REVIEW_PAGE} is not the review page of this assembly (SHA-256 of its templates: "
+                f"{expected[:12]}…): it was made from other environments or another commit; "
+                "`make deliver BASE=main` makes the page of this assembly first"
+            )
 
     def _build(self, action: Action) -> Iterator[str]:
         if action.name == "SelfMutate":
@@ -187,7 +224,11 @@ class Execution:
             ["/bin/bash", "-eu", "-o", "pipefail", "-c", command],
             cwd=self.root,
             env={
-                **{name: value for name, value in os.environ.items() if name[:4] != "AWS_"},
+                **{
+                    name: value
+                    for name, value in os.environ.items()
+                    if not name.startswith("AWS_") and name not in _OF_AN_OUTER_MAKE
+                },
                 "AWS_ENDPOINT_URL": self.endpoint_url,
                 "AWS_ACCESS_KEY_ID": self.pipeline.account,
                 "AWS_SECRET_ACCESS_KEY": "local",

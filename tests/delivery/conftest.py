@@ -16,7 +16,16 @@ import pytest
 from stacks.config import EnvironmentConfig, load_environments
 
 ROOT = Path(__file__).parents[2]
-_SOURCES = ("demo", "environments", "lambda_src", "local_aws", "model_tools", "models", "stacks")
+_SOURCES = (
+    "demo",
+    "environments",
+    "lambda_src",
+    "local_aws",
+    "model_tools",
+    "models",
+    "stacks",
+    "tools",
+)
 
 
 @dataclass(frozen=True)

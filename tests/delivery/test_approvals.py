@@ -18,6 +18,7 @@ from local_aws.pipeline.cli import deliver
 from model_tools.errors import RegistryError
 from model_tools.registry.executions import read_record
 from tests.delivery.test_pipeline_definition import action, build, execution
+from tools.assembly import environments_id
 
 HOUR = 3600.0
 
@@ -117,7 +118,7 @@ def test_an_answer_counts_once(page: Path) -> None:
 
 
 def test_what_was_never_asked_is_approved_by_nothing(page: Path) -> None:
-    with pytest.raises(PipelineError, match="was never asked for; a run without an answer says"):
+    with pytest.raises(PipelineError, match="was never asked for; a run without an answer prints"):
         check_answer("production", asked(page), [executed()], 1)
 
 
@@ -126,7 +127,7 @@ def test_a_page_that_changes_while_somebody_reads_it_stops_the_execution(tmp_pat
     made, _ = execution(tmp_path, stage, next="touch next")
     page = tmp_path / "build/review/review.html"
     page.parent.mkdir(parents=True)
-    page.write_text("a page", encoding="utf-8")
+    page.write_text(f"a page of {environments_id(tmp_path / 'cdk.out')}", encoding="utf-8")
 
     def reads(request: Request) -> tuple[str, Request]:
         page.write_text("another page", encoding="utf-8")
@@ -135,6 +136,18 @@ def test_a_page_that_changes_while_somebody_reads_it_stops_the_execution(tmp_pat
     made.approve = reads
     with pytest.raises(PipelineError, match="changed while somebody read it"):
         made.run()
+    assert not (tmp_path / "next").exists()
+
+
+def test_a_review_page_of_another_assembly_is_not_what_somebody_approves(tmp_path: Path) -> None:
+    stage = ("production", [action("Approve", "Manual", CustomData="gets x"), build("next", 2)])
+    made, _ = execution(tmp_path, stage, approver="A Person", next="touch next")
+    page = tmp_path / "build/review/review.html"
+    page.parent.mkdir(parents=True)
+    page.write_text(f"a page of {'0' * 64}", encoding="utf-8")
+    with pytest.raises(PipelineError, match=r"not the review page of this .*deliver BASE=main"):
+        made.run()
+    assert not made.approvals
     assert not (tmp_path / "next").exists()
 
 
@@ -186,7 +199,7 @@ def test_an_approval_without_the_code_of_what_was_asked_is_wrong_usage(
 ) -> None:
     told = CliRunner().invoke(deliver, ["--approve", given], obj=StatePaths(tmp_path))
     assert told.exit_code == 2
-    assert "expected STAGE=CODE; a run without it says the code" in told.output
+    assert "expected STAGE=CODE" in told.output
 
 
 def test_two_executions_at_once_are_one(tmp_path: Path) -> None:

@@ -108,7 +108,7 @@ def test_a_version_reaches_production_a_bad_one_does_not_and_one_command_takes_i
 def a_good_one_goes_all_the_way(site: Site, first: str, good: str, bad: str) -> None:
     """Two promotions, two gates before production, one approval; dev goes on with another one."""
     pin(site, "dev", good)
-    assert "production/Approve: nobody approved" in site.deliver(code=4)
+    assert "production/Approve: waiting for approval" in site.deliver(code=4)
     would = models(site, "promote", "dev", "staging", "--local", "--dry-run")
     assert "version: 1.0.0 → 1.1.0" in would
     models(site, "promote", "dev", "staging", "--local")

@@ -118,7 +118,9 @@ def test_without_an_answer_nothing_goes_on_and_with_one_it_says_who(tmp_path: Pa
     stage = ("production", [action("Approve", "Manual", CustomData="gets x"), build("next", 2)])
     (tmp_path / "a").mkdir()
     made, _ = execution(tmp_path / "a", stage, next="touch next")
-    with pytest.raises(ApprovalMissingError, match="production/Approve: nobody approved: gets x"):
+    with pytest.raises(
+        ApprovalMissingError, match="production/Approve: waiting for approval: gets x"
+    ):
         made.run()
     assert not (tmp_path / "a/next").exists()
     (tmp_path / "b").mkdir()
@@ -134,10 +136,13 @@ def test_a_build_has_no_credentials_but_the_embedded_ones(
 ) -> None:
     monkeypatch.setenv("AWS_PROFILE", "real")
     monkeypatch.setenv("AWS_SESSION_TOKEN", "real")
-    made, _ = execution(tmp_path, ("One", [build("env")]), env="env | grep ^AWS_ > seen")
+    monkeypatch.setenv("MAKELEVEL", "1")
+    monkeypatch.setenv("MAKEFLAGS", "w")
+    made, _ = execution(tmp_path, ("One", [build("env")]), env="env | grep -e ^AWS_ -e ^M > seen")
     made.run()
     seen = (tmp_path / "seen").read_text()
     assert "real" not in seen
+    assert "MAKE" not in seen
     assert "AWS_ACCESS_KEY_ID=999999999999" in seen
     assert "AWS_ENDPOINT_URL=http://127.0.0.1:9" in seen
 

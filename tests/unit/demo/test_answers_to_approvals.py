@@ -1,0 +1,50 @@
+"""A wrong answer to an approval is an error before anything is synthesized."""
+
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+import pytest
+
+from demo.approvals import check_answers
+from demo.processes import CommandFailed
+from local_aws.pipeline import record
+from local_aws.pipeline.approval import Request, ask
+
+
+@pytest.fixture
+def executions(tmp_path: Path) -> Path:
+    return tmp_path / "executions.jsonl"
+
+
+@pytest.fixture
+def asked(executions: Path) -> Request:
+    request = ask(
+        stage="production",
+        text="production gets shapes",
+        assembly={},
+        page=executions.with_name("none"),
+        asked_at=time.time(),
+        valid_minutes=60,
+    )
+    record.append(executions, {"approvals": [], "waits": asdict(request)})
+    return request
+
+
+@pytest.mark.parametrize("answer", ["production", "production=", "=abc"])
+def test_an_answer_without_stage_and_code_is_wrong_usage(executions: Path, answer: str) -> None:
+    with pytest.raises(click.BadParameter, match="expected STAGE=CODE"):
+        check_answers((answer,), executions)
+
+
+def test_a_code_that_was_never_asked_for_is_refused(executions: Path, asked: Request) -> None:
+    assert asked.code
+    with pytest.raises(CommandFailed, match="'wrong' was never asked for"):
+        check_answers(("production=wrong",), executions)
+
+
+def test_a_code_of_another_stage_names_the_stage(executions: Path, asked: Request) -> None:
+    with pytest.raises(click.BadParameter, match=f"expected production={asked.code}"):
+        check_answers((f"staging={asked.code}",), executions)
+    check_answers((f"production={asked.code}",), executions)
