@@ -15,12 +15,13 @@ from fleet_tools.commands.timeline import timeline
 @click.group(cls=ReportingGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="deeplens-tensorflow")
 def main() -> None:
-    """Look after the cameras of an environment.
+    """Manage the cameras of an environment.
 
-    Credentials are those of the AWS tools, and must be of the environment's account;
-    AWS_ENDPOINT_URL leads to the embedded AWS.
+    Credentials are those of the AWS tools, and must be of the environment's account; `--local`
+    uses the emulator of this checkout (`make local-up`) instead.
 
-    Exit codes: 0 done, 1 failed, 2 wrong usage.
+    Exit codes: 0 done, 1 failed, 2 wrong usage or input, 4 `fleet status`: a reachable device does
+    not run what is planned.
     """
 
 

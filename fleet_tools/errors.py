@@ -3,3 +3,7 @@
 
 class FleetError(Exception):
     """A command cannot do what was asked; the text says why, and what would work."""
+
+
+class WrongInputError(FleetError):
+    """An argument has a value that cannot work."""

@@ -8,7 +8,7 @@ from typing import Any
 from fleet_tools.certificate import active_certificates, is_active, issue
 from fleet_tools.core_configuration import CORE_ROOT, CoreConfiguration
 from fleet_tools.device_folder import DeviceFolder
-from fleet_tools.errors import FleetError
+from fleet_tools.errors import FleetError, WrongInputError
 from fleet_tools.root_ca import amazon_root_ca, read_root_ca
 from fleet_tools.site import Site
 
@@ -78,17 +78,20 @@ def provision_device(site: Site, thing: str, folder: DeviceFolder, given: Overri
 
 
 def require_thing_name(thing: str) -> None:
-    """Raise `FleetError` for what AWS IoT would not take as a thing's name."""
+    """Raise `WrongInputError` for what AWS IoT would not take as a thing's name."""
     if not re.fullmatch(r"[A-Za-z0-9:_-]{1,128}", thing):
-        raise FleetError(
-            f"given {thing!r}, expected a thing's name: 1 to 128 letters, digits, ':', '_', '-'"
+        raise WrongInputError(
+            f"{thing!r} is not a valid name of a thing: expected 1 to 128 letters, digits, ':', "
+            "'_', '-'"
         )
 
 
 def _core_root(text: str) -> PurePosixPath:
     root = PurePosixPath(text)
     if not root.is_absolute():
-        raise FleetError(f"given --core-root {text!r}, expected an absolute path on the device")
+        raise WrongInputError(
+            f"--core-root {text!r} is not valid: expected an absolute path on the device"
+        )
     return root
 
 

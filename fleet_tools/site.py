@@ -6,12 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-from botocore.exceptions import ClientError
+from botocore.exceptions import (
+    ClientError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    ProfileNotFound,
+)
 
 from deeplens_project import deployments
 from deeplens_project.deployments import Deployment
 from deeplens_project.fleet import Fleet
 from deeplens_project.rollout import Plan
+from fleet_tools.emulator import emulator_session
 from fleet_tools.errors import FleetError
 from stacks.config import EnvironmentConfig, load_environment
 
@@ -128,19 +134,27 @@ class Site:
         return f"`cdk deploy '{self.environment.name}/{stack}'`"
 
 
-def open_site(environments: Path, name: str) -> Site:
-    """Connect to an environment's account.
+def open_site(environments: Path, name: str, *, local: bool = False) -> Site:
+    """Connect to an environment's account, on AWS or on the emulator of this checkout.
 
     Raises:
         ConfigError: the environment file is missing or wrong.
-        FleetError: the credentials are of another account.
+        FleetError: the credentials are of another account, or there are none.
     """
     environment = load_environment(environments / f"{name}.toml")
-    session = boto3.Session(region_name=environment.region)
-    account = session.client("sts").get_caller_identity()["Account"]
+    session = (
+        emulator_session(environment) if local else boto3.Session(region_name=environment.region)
+    )
+    try:
+        account = session.client("sts").get_caller_identity()["Account"]
+    except (NoCredentialsError, PartialCredentialsError, ProfileNotFound) as error:
+        raise FleetError(
+            f"no AWS credentials for account {environment.account} ({error}); set AWS_PROFILE, or "
+            "add --local to use the emulator of this checkout"
+        ) from None
     if account != environment.account:
         raise FleetError(
             f"the credentials are of account {account}, {name} is in {environment.account}; "
-            "choose another profile (AWS_PROFILE)"
+            "choose another profile (AWS_PROFILE), or add --local to use the emulator"
         )
     return Site(environment, session)

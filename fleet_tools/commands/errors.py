@@ -4,11 +4,13 @@ from typing import Any
 
 import click
 
-from fleet_tools.errors import FleetError
+from fleet_tools.errors import FleetError, WrongInputError
+
+_FAILED, _WRONG_INPUT = 1, 2
 
 
 class ReportingGroup(click.Group):
-    """Turns what a user can cause into a message and exit code 1: no traceback."""
+    """Turns what a user can cause into a message and an exit code: no traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
@@ -18,8 +20,16 @@ class ReportingGroup(click.Group):
             raise
         except Exception as error:
             if text := _explain(error):
-                raise click.ClickException(text) from None
+                failure = click.ClickException(text)
+                failure.exit_code = _exit_code(error)
+                raise failure from None
             raise
+
+
+def _exit_code(error: Exception) -> int:
+    from stacks.config import ConfigError
+
+    return _WRONG_INPUT if isinstance(error, ConfigError | WrongInputError) else _FAILED
 
 
 def _explain(error: Exception) -> str:
@@ -36,7 +46,7 @@ def _explain(error: Exception) -> str:
             code, message = problem.get("Code", "error"), problem.get("Message", "no message")
             return f"AWS refused {error.operation_name}: {code}: {message}"
         case BotoCoreError():
-            return f"AWS cannot be asked: {error}"
+            return f"AWS did not answer: {error}"
         case OSError():
             where = f"{error.filename}: " if error.filename else ""
             return f"{where}{error.strerror or error}"

@@ -1,45 +1,89 @@
 """`fleet project`: the project's deployments, newest first."""
 
 import json
+import time
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from fleet_tools.commands.options import environment_argument, environments_option, json_option
+from fleet_tools.commands.listing import ago, columns, count, echo, seconds_of
+from fleet_tools.commands.options import (
+    environment_argument,
+    environments_option,
+    examples,
+    json_option,
+    local_option,
+    wide_option,
+)
+
+if TYPE_CHECKING:
+    from fleet_tools.releases import Release
 
 _SHORT = 12
 
 
-@click.command()
+@click.command(epilog=examples("fleet project production"))
 @environment_argument
+@wide_option
 @environments_option
+@local_option
 @json_option
-def project(environment: str, environments: Path, *, as_json: bool) -> None:
-    """Show the releases of ENVIRONMENT's project that are kept, and what each proved."""
+def project(
+    environment: str, environments: Path, *, wide: bool, local: bool, as_json: bool
+) -> None:
+    """Show the stored releases of ENVIRONMENT's project, and how each was verified.
+
+    Exit codes: 0 done, 1 failed, 2 wrong usage or input.
+    """
     from fleet_tools.releases import kept
     from fleet_tools.site import open_site
 
-    site = open_site(environments, environment)
+    site = open_site(environments, environment, local=local)
     site.current()
     releases = kept(site)
     if as_json:
         document = {"environment": environment, "deployments": [asdict(one) for one in releases]}
         click.echo(json.dumps(document, indent=1))
         return
+    for line in report(site.thing_group, releases, time.time(), wide=wide):
+        echo(line)
 
-    from rich.console import Console
-    from rich.table import Table
 
-    table = Table(title=f"{site.thing_group}: deployments, newest first")
-    for heading in ("deployment", "created", "status", "model", "what is known of it"):
-        table.add_column(heading, overflow="fold")
-    for one in releases:
-        stopped = f"stopped: {one.stopped}" if one.stopped else None
-        rolled_back = f"rolled back to: {one.rolled_back}" if one.rolled_back else None
-        known = "; ".join(text for text in (stopped, one.by_hand, one.proven, rolled_back) if text)
-        table.add_row(
-            one.id, one.created, one.status, (one.model_digest or "-")[:_SHORT],
-            known or "not proven",
-        )  # fmt: skip
-    Console().print(table)
+def report(thing_group: str, releases: list["Release"], now: float, *, wide: bool) -> Iterator[str]:
+    """Yield a heading, one line per release, and what is known of it on a line of its own.
+
+    With `wide`, what is known follows on the same line.
+    """
+    yield f"{thing_group}: {count(len(releases), 'deployment')}, newest first"
+    if not releases:
+        return
+    headings = ["DEPLOYMENT", "CREATED", "STATUS", "MODEL"]
+    notes = [_known(one) for one in releases]
+    rows = [
+        [
+            one.id,
+            one.created if wide else ago(seconds_of(one.created), now),
+            one.status,
+            (one.model_digest or "-")[: None if wide else _SHORT],
+        ]
+        for one in releases
+    ]
+    if wide:
+        rows = [[*row, note] for row, note in zip(rows, notes, strict=True)]
+        yield from columns([*headings, "KNOWN"], rows)
+        return
+    heading, *lines = columns(headings, rows)
+    yield heading
+    for line, note in zip(lines, notes, strict=True):
+        yield line
+        yield f"  {note}"
+
+
+def _known(one: "Release") -> str:
+    stopped = f"stopped: {one.stopped}" if one.stopped else None
+    rolled_back = f"rolled back to: {one.rolled_back}" if one.rolled_back else None
+    known = "; ".join(text for text in (stopped, one.by_hand, one.proven, rolled_back) if text)
+    return known or "not verified by a device"

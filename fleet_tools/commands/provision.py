@@ -11,7 +11,9 @@ from fleet_tools.commands.options import (
     DEVICES,
     environment_argument,
     environments_option,
+    examples,
     json_option,
+    local_option,
     out_option,
     thing_argument,
 )
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from fleet_tools.provision import Provisioned
 
 
-@click.command()
+@click.command(epilog=examples("fleet provision production camera-17"))
 @environment_argument
 @thing_argument
 @out_option
@@ -28,11 +30,15 @@ if TYPE_CHECKING:
 @click.option(
     "--root-ca",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="The authority behind the endpoints; else Amazon Root CA 1.",
+    help="Certificate of the authority that signed the endpoints' certificates.  "
+    "[default: Amazon Root CA 1]",
 )
-@click.option("--data-endpoint", help="Host of AWS IoT for devices; else the account's own.")
-@click.option("--credentials-endpoint", help="Host of the credentials provider; else as above.")
+@click.option("--data-endpoint", help="Host of AWS IoT for devices.  [default: the account's]")
+@click.option(
+    "--credentials-endpoint", help="Host of the credentials provider.  [default: the account's]"
+)
 @environments_option
+@local_option
 @json_option
 def provision(
     environment: str,
@@ -44,12 +50,15 @@ def provision(
     credentials_endpoint: str | None,
     environments: Path,
     *,
+    local: bool,
     as_json: bool,
 ) -> None:
     """Give THING a certificate in ENVIRONMENT's fleet, and write the files that it needs.
 
     The private key is made on this machine, readable by you alone, and sent nowhere. What is there
-    already and still good is kept: the command may be repeated.
+    already and still valid is kept: the command may be repeated.
+
+    Exit codes: 0 done, 1 failed, 2 wrong usage or input.
     """
     from fleet_tools.device_folder import DeviceFolder
     from fleet_tools.provision import Overrides, provision_device, require_thing_name
@@ -57,7 +66,7 @@ def provision(
 
     require_thing_name(thing)
     made = provision_device(
-        open_site(environments, environment),
+        open_site(environments, environment, local=local),
         thing,
         DeviceFolder(out or DEVICES / environment / thing),
         Overrides(

@@ -5,23 +5,31 @@ from pathlib import Path
 
 import click
 
+from fleet_tools.commands.listing import count
 from fleet_tools.commands.options import (
     DEVICES,
     dry_run_option,
     environment_argument,
     environments_option,
+    examples,
     json_option,
+    local_option,
     out_option,
     thing_argument,
 )
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "fleet retire production camera-17 --dry-run", "fleet retire production camera-17 --yes"
+    )
+)
 @environment_argument
 @thing_argument
 @out_option
 @environments_option
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@local_option
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @dry_run_option
 @json_option
 def retire(
@@ -30,6 +38,7 @@ def retire(
     out: Path | None,
     environments: Path,
     *,
+    local: bool,
     yes: bool,
     dry_run: bool,
     as_json: bool,
@@ -38,6 +47,8 @@ def retire(
 
     The thing stays if the environment file lists it: the next deploy removes it. Files that
     `fleet provision` wrote are removed, the private key among them.
+
+    Exit codes: 0 done, 1 failed or not confirmed, 2 wrong usage or input.
     """
     from fleet_tools.device_folder import DeviceFolder
     from fleet_tools.provision import require_thing_name
@@ -45,10 +56,11 @@ def retire(
     from fleet_tools.site import open_site
 
     require_thing_name(thing)
-    site = open_site(environments, environment)
+    site = open_site(environments, environment, local=local)
     folder = DeviceFolder(out or DEVICES / environment / thing)
     planned = plan_retirement(site, thing, folder)
-    ends = f"{thing} loses {len(planned.certificates)} certificate(s) and leaves {site.thing_group}"
+    certificates = count(len(planned.certificates), "certificate")
+    ends = f"{thing} loses {certificates} and leaves {site.thing_group}"
     if dry_run:
         click.echo(f"would retire: {ends}")
         return
@@ -63,6 +75,6 @@ def retire(
         }
         click.echo(json.dumps(result))
         return
-    text = f"{thing}: {len(planned.certificates)} certificate(s) ended, out of {site.thing_group}"
+    text = f"{thing}: {certificates} revoked, removed from {site.thing_group}"
     kept = f"; the thing stays until it is off [fleet] things of {environment}.toml"
     click.echo(text + (", thing deleted" if planned.deletes_thing else kept))

@@ -1,4 +1,4 @@
-"""`fleet roll-back`: a kept release comes back."""
+"""`fleet rollback`: deploy a stored release again."""
 
 from pathlib import Path
 
@@ -8,26 +8,42 @@ from fleet_tools.commands.options import (
     dry_run_option,
     environment_argument,
     environments_option,
+    examples,
+    local_option,
     reason_option,
 )
 
 
-@click.command("roll-back")
+@click.command(
+    "rollback",
+    epilog=examples(
+        'fleet rollback production --reason "sees ghosts"',
+        'fleet rollback production 63870608 --reason "known good"',
+    ),
+)
 @environment_argument
 @click.argument("release", required=False)
 @environments_option
+@local_option
 @reason_option
 @dry_run_option
 def roll_back(
-    environment: str, release: str | None, environments: Path, reason: str, *, dry_run: bool
+    environment: str,
+    release: str | None,
+    environments: Path,
+    reason: str,
+    *,
+    local: bool,
+    dry_run: bool,
 ) -> None:
-    """Bring a kept RELEASE back to ENVIRONMENT's whole fleet, and wait until cameras run it.
+    """Deploy a stored RELEASE to ENVIRONMENT's whole fleet, and wait until cameras run it.
 
     RELEASE is a deployment's id or the beginning of a model's digest, as `fleet project` shows
-    them; without one, it is the last proven one before the current. The stack does not change: its
-    next update deploys what the template says.
+    them.  [default: the last verified release before the current one]
 
-    Exit codes: 0 the fleet runs it, 1 it does not, 2 wrong usage.
+    The stack does not change: its next update deploys what its template contains.
+
+    Exit codes: 0 the fleet runs it, 1 it does not, 2 wrong usage or input.
     """
     from deeplens_project.deployments import MODEL_TAG
     from deeplens_project.explanation import explain
@@ -35,7 +51,7 @@ def roll_back(
     from fleet_tools.roll_back import bring_back
     from fleet_tools.site import open_site
 
-    site = open_site(environments, environment)
+    site = open_site(environments, environment, local=local)
     current = site.current()
     chosen = choose(site, current, release)
     what = f"{chosen.id} (model {chosen.tags.get(MODEL_TAG, '')}) to {site.thing_group} again"

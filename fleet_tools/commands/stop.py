@@ -8,29 +8,34 @@ from fleet_tools.commands.options import (
     dry_run_option,
     environment_argument,
     environments_option,
+    examples,
+    local_option,
     reason_option,
 )
 
 
-@click.command()
+@click.command(epilog=examples('fleet stop production --reason "sees ghosts"'))
 @environment_argument
 @environments_option
+@local_option
 @reason_option
 @dry_run_option
-def stop(environment: str, environments: Path, reason: str, *, dry_run: bool) -> None:
+def stop(environment: str, environments: Path, reason: str, *, local: bool, dry_run: bool) -> None:
     """Stop ENVIRONMENT's current release: no further device gets it.
 
-    Devices that took it keep it; `fleet roll-back` takes it back. A deploy that waits fails with
-    the reason, and a later one of the same release is refused until `fleet resume`.
+    Devices that already run it keep it; `fleet rollback` replaces it. A deploy that waits fails
+    with the reason, and a later deploy of the same release is refused until `fleet resume`.
+
+    Exit codes: 0 done, 1 failed, 2 wrong usage or input.
     """
     from deeplens_project.deployments import STOPPED_TAG
     from fleet_tools.site import open_site
     from fleet_tools.stop import end, under_way
 
-    site = open_site(environments, environment)
+    site = open_site(environments, environment, local=local)
     for one in under_way(site):
         if STOPPED_TAG in one.tags:
-            click.echo(f"{one.id} is stopped already: {one.tags[STOPPED_TAG]}")
+            click.echo(f"{one.id} is already stopped: {one.tags[STOPPED_TAG]}")
         elif dry_run:
             click.echo(f"would stop {one.id} ({one.status}) of {one.target_arn}")
         else:
@@ -38,18 +43,22 @@ def stop(environment: str, environments: Path, reason: str, *, dry_run: bool) ->
             click.echo(f"stopped {one.id} of {one.target_arn}")
 
 
-@click.command()
+@click.command(epilog=examples("fleet resume production"))
 @environment_argument
 @environments_option
+@local_option
 @dry_run_option
-def resume(environment: str, environments: Path, *, dry_run: bool) -> None:
-    """Lift the stop of ENVIRONMENT's current release; the next deploy brings it again."""
+def resume(environment: str, environments: Path, *, local: bool, dry_run: bool) -> None:
+    """Lift the stop of ENVIRONMENT's current release; the next deploy delivers it again.
+
+    Exit codes: 0 done, 1 failed, 2 wrong usage or input.
+    """
     from deeplens_project.deployments import STOPPED_TAG
     from fleet_tools.errors import FleetError
     from fleet_tools.site import open_site
     from fleet_tools.stop import lift, under_way
 
-    site = open_site(environments, environment)
+    site = open_site(environments, environment, local=local)
     stopped = [one for one in under_way(site) if STOPPED_TAG in one.tags]
     if not stopped:
         raise FleetError(f"nothing is stopped on {site.thing_group}")

@@ -7,19 +7,34 @@ from pathlib import Path
 
 import click
 
-from fleet_tools.commands.options import environment_argument, environments_option, json_option
+from fleet_tools.commands.listing import columns, count, echo
+from fleet_tools.commands.options import (
+    environment_argument,
+    environments_option,
+    examples,
+    json_option,
+    local_option,
+)
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "fleet timeline production --devices 1000",
+        "fleet timeline production --devices 1000 --group canaries=5",
+    )
+)
 @environment_argument
 @environments_option
-@click.option("--devices", type=click.IntRange(0), help="Size of the fleet; AWS is asked without.")
+@local_option
+@click.option(
+    "--devices", type=click.IntRange(0), help="Size of the fleet.  [default: that on AWS]"
+)
 @click.option(
     "--group",
     "groups",
     multiple=True,
     metavar="NAME=SIZE",
-    help="Size of a named wave's thing group; it counts as the whole fleet without.",
+    help="Size of a wave's thing group; may be repeated.  [default: the whole fleet]",
 )
 @json_option
 def timeline(
@@ -28,9 +43,13 @@ def timeline(
     devices: int | None,
     groups: tuple[str, ...],
     *,
+    local: bool,
     as_json: bool,
 ) -> None:
-    """Show ENVIRONMENT's rollout as a timeline, with the worst-case exposure at each moment."""
+    """Show ENVIRONMENT's rollout as a timeline, with the worst-case exposure at each moment.
+
+    Exit codes: 0 done, 1 failed, 2 wrong usage or input.
+    """
     from stacks.config import load_environment
     from stacks.config.rollout import timeline as moments_of
 
@@ -38,14 +57,18 @@ def timeline(
     rollout = load_environment(environments / f"{environment}.toml").rollout
     named = {wave.thing_group for wave in rollout.waves if wave.thing_group}
     if unknown := sorted(sizes.keys() - named):
-        known = ", ".join(sorted(named)) or "none has a group of its own"
+        known = (
+            f"expected one of {', '.join(sorted(named))}"
+            if named
+            else (f"no wave in {environments / environment}.toml has a thing_group")
+        )
         raise click.BadParameter(
-            f"{', '.join(unknown)}: no wave of {environment}; waves: {known}", param_hint="--group"
+            f"{', '.join(unknown)} is not the thing group of a wave: {known}", param_hint="--group"
         )
     if devices is None:
         from fleet_tools.site import open_site
 
-        site = open_site(environments, environment)
+        site = open_site(environments, environment, local=local)
         devices = len(site.things())
         sizes = {name: len(site.things_of(name)) for name in named} | sizes
     moments = moments_of(rollout, devices, sizes)
@@ -53,19 +76,17 @@ def timeline(
         click.echo(json.dumps([asdict(one) for one in moments], indent=1))
         return
 
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title=f"{environment}: {devices} devices, worst case")
-    for heading in ("from second", "what", "devices exposed"):
-        table.add_column(heading)
-    for one in moments:
-        table.add_row(str(one.at_seconds), one.what, str(one.exposed_devices))
-    Console().print(table)
+    echo(f"{environment}: {count(devices, 'device')}, worst case")
+    rows = [[str(one.at_seconds), str(one.exposed_devices), one.what] for one in moments]
+    for line in columns(["FROM SECOND", "DEVICES EXPOSED", "STEP"], rows):
+        echo(line)
 
 
 def _size(text: str) -> tuple[str, int]:
     name, _, size = text.rpartition("=")
     if not name or not re.fullmatch("[0-9]{1,9}", size):
-        raise click.BadParameter(f"given {text!r}, expected NAME=SIZE", param_hint="--group")
+        raise click.BadParameter(
+            f"{text!r} is not a valid size: expected NAME=SIZE, such as canaries=5",
+            param_hint="--group",
+        )
     return name, int(size)

@@ -12,7 +12,7 @@ from stacks.config.rollout import RolloutConfig, timeline
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/fleet.md").read_text(encoding="utf-8")
 COMMANDS = sorted(set(re.findall(r"^(fleet .+?)(?:\s+#.*)?$", PAGE, re.MULTILINE)))
-SUBCOMMANDS = ["project", "provision", "resume", "retire", "roll-back", "status", "stop",
+SUBCOMMANDS = ["project", "provision", "resume", "retire", "rollback", "status", "stop",
                "timeline"]  # fmt: skip
 
 
@@ -29,6 +29,12 @@ def test_each_command_of_the_page_exists_with_its_options(command: str) -> None:
     _, name, *words = re.sub(r'"[^"]*"', "text", command).split()
     shown = fleet(name, "--help")
     assert all(word in shown for word in words if word.startswith("--"))
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("command", [one for one in COMMANDS if one.startswith("fleet timeline")])
+def test_a_timeline_of_the_page_works_with_the_committed_files(command: str) -> None:
+    assert "the whole fleet" in fleet(*command.split()[1:])
 
 
 def test_the_page_shows_every_subcommand() -> None:

@@ -1,4 +1,4 @@
-"""`fleet`: what runs where, stop, resume and roll-back, on a fleet of simulated cores."""
+"""`fleet`: what runs where, stop, resume and rollback, on a fleet of simulated cores."""
 
 import json
 import os
@@ -29,7 +29,6 @@ class Fleet:
             "AWS_ENDPOINT_URL": site.aws.endpoint["endpoint_url"],
             "AWS_ACCESS_KEY_ID": ACCOUNT,
             "AWS_SECRET_ACCESS_KEY": "local",
-            "COLUMNS": "240",
         }
         (folder / "site.toml").write_text(
             f'account = "{ACCOUNT}"\nregion = "{REGION}"\n'
@@ -74,15 +73,18 @@ def test_status_stop_and_roll_back(
         assert all(one["proven"] for one in releases)
 
         # Nothing happens in a dry run.
-        assert "would deploy" in fleet("roll-back", "--reason", "dark", "--dry-run")
+        assert "would deploy" in fleet("rollback", "--reason", "dark", "--dry-run")
         assert "would stop" in fleet("stop", "--reason", "smoke", "--dry-run")
         assert set(site.runs().values()) == {digest(2)}
 
         assert "stopped" in fleet("stop", "--reason", "it sees ghosts")
+        first, *_ = fleet("status").splitlines()
+        assert "the release is stopped: " in first
+        assert "it sees ghosts; `fleet resume site`" in first
         refused = bring(cloudformation, site, 2)
         assert refused["Status"] == "FAILED"
         assert "it sees ghosts" in refused["Reason"]
-        assert "3 of 3" in fleet("roll-back", "--reason", "it sees ghosts")
+        assert "3 of 3" in fleet("rollback", "--reason", "it sees ghosts")
         assert set(site.runs().values()) == {digest(1)}
         assert "not as planned" in fleet("status")
 
@@ -91,7 +93,7 @@ def test_status_stop_and_roll_back(
         assert moved["Status"] == "SUCCESS", moved["Reason"]
         assert "changed by hand" in moved["Data"]["Status"]
         assert "it sees ghosts" in moved["Data"]["Status"]
-        assert "no kept release is" in fleet("roll-back", "f" * 8, "--reason", "x", code=1)
+        assert "no kept release is" in fleet("rollback", "f" * 8, "--reason", "x", code=1)
 
 
 def test_a_stopped_wave_is_rolled_back_to_what_the_fleet_runs(
@@ -107,7 +109,7 @@ def test_a_stopped_wave_is_rolled_back_to_what_the_fleet_runs(
         fleet("stop", "--reason", "blind")
         assert "may be deployed again" in fleet("resume")
         assert "nothing is stopped" in fleet("resume", code=1)
-        assert "4 of 4" in fleet("roll-back", "--reason", "blind")
+        assert "4 of 4" in fleet("rollback", "--reason", "blind")
         assert set(site.runs().values()) == {digest(1)}
 
 
@@ -136,7 +138,7 @@ def test_the_wrong_account_is_refused(make_site: MakeSite, tmp_path: Path) -> No
 def test_an_unknown_environment_is_one_clear_error(make_site: MakeSite, tmp_path: Path) -> None:
     fleet = Fleet(tmp_path, make_site(0))
     (tmp_path / "site.toml").unlink()
-    assert "no such environment file" in fleet("timeline", "--devices", "3", code=1)
+    assert "no such environment file" in fleet("timeline", "--devices", "3", code=2)
 
 
 @pytest.mark.parametrize("command", ["status", "project", "timeline", "stop", "resume"])

@@ -1,0 +1,39 @@
+"""A session with the emulator of a checkout (`make local-up`)."""
+
+import hashlib
+import hmac
+import json
+import os
+from pathlib import Path
+
+import boto3
+
+from fleet_tools.errors import FleetError
+from stacks.config import EnvironmentConfig
+
+ENDPOINT = Path(".local") / "aws" / "endpoint.json"
+
+
+def emulator_session(environment: EnvironmentConfig, endpoint: Path = ENDPOINT) -> boto3.Session:
+    """Return a session of the environment's account on the emulator.
+
+    Every client of this process connects to the emulator from then on.
+
+    Raises:
+        FleetError: the emulator is not running.
+    """
+    try:
+        document = json.loads(endpoint.read_text(encoding="utf-8"))
+        url, root_key = str(document["endpoint_url"]), str(document.get("root_key", ""))
+    except (OSError, ValueError, KeyError):
+        raise FleetError(
+            f"{endpoint}: the emulator is not running; `make local-up` starts it"
+        ) from None
+    os.environ["AWS_ENDPOINT_URL"] = url
+    # The access key is the account; its secret is derived from the key of this start.
+    secret = hmac.new(root_key.encode(), environment.account.encode(), hashlib.sha256)
+    return boto3.Session(
+        aws_access_key_id=environment.account,
+        aws_secret_access_key=secret.hexdigest(),
+        region_name=environment.region,
+    )
