@@ -29,7 +29,7 @@ from demo.embedded import LOCAL, LOGS, ROOT, Endpoint
 from demo.images import check_images, image_files, sample_images
 from demo.keyboard import enter_pressed, is_interactive
 from demo.models import PREPARE
-from demo.processes import CommandFailed
+from demo.processes import WRONG_INPUT, CommandFailed
 from demo.steps import Steps
 from stacks.config import ConfigError, EnvironmentConfig, load_environment, load_environments
 
@@ -48,8 +48,20 @@ _EXPECTED = {
 _CONTEXT = {"help_option_names": ["-h", "--help"]}
 
 
+class WrongInput(click.ClickException):
+    """Something that a user gave cannot work."""
+
+    exit_code = WRONG_INPUT
+
+
 class Interrupted(Exception):  # noqa: N818 - names an event
     """SIGTERM or Ctrl-C: end everything that was started, in order."""
+
+
+def examples(*lines: str) -> str:
+    """Return the epilog of a command's help that shows how it is called."""
+    # The first line is click's mark for text that is not wrapped.
+    return "\b\nExamples:\n" + "\n".join(f"  python -m demo {line}" for line in lines)
 
 
 @click.group(context_settings=_CONTEXT)
@@ -119,13 +131,24 @@ def run_demo(  # noqa: PLR0913 - one parameter per option
         click.echo("stopping what it started")
 
 
-@main.command("deploy")
+@main.command("deploy", epilog=examples("deploy dev", "deploy dev --plan build/plans/dev.json"))
 @click.argument("name", default="dev")
-@click.option("--plan", type=click.Path(path_type=Path), help="Refuse what is not this plan.")
+@click.option(
+    "--plan",
+    type=click.Path(path_type=Path),
+    help="Deploy nothing if what was synthesized differs from this plan.",
+)
 def deploy_environment(name: str, plan: Path | None) -> None:
-    """Synthesize and deploy one environment to the running emulator."""
+    """Synthesize and deploy the environment NAME to the running emulator.
+
+    Exit codes: 0 done, 1 a step failed, 2 wrong usage or input, 3 the emulator is not running,
+    130 interrupted.
+    """
     with _reported():
-        endpoint, environment, steps = _running_emulator(), _environment(name), Steps()
+        environment, steps = _environment(name), Steps()
+        if plan is not None:
+            deployment.check_plan_file(plan)
+        endpoint = _running_emulator()
         with steps.step("synthesize", "synthesize the CloudFormation of every environment"):
             deployment.synthesize(embedded.tools())
         if plan is not None:
@@ -190,23 +213,57 @@ def deliver(approve: tuple[str, ...], person: str, base: str | None, pipeline: P
     sys.exit(result.returncode)
 
 
-@main.command("rollback")
-@click.argument("name")
-@click.option("--reason", required=True, help="Why, for the trail.")
-@click.option("--to", "digest", help="Digest (or its beginning); else the last proven other one.")
-def roll_back(name: str, reason: str, digest: str | None) -> None:
-    """Pin what NAME's own cameras proved before, deploy it there, and wait until they run it.
+@main.command("diff", epilog=examples("diff dev"))
+@click.argument("name", default="dev")
+def show_difference(name: str) -> None:
+    """Compare what NAME would be with what is deployed on the running emulator (`cdk diff`).
 
-    It passes by the pipeline: an environment before NAME may be broken, and nothing new is
-    deployed that would need an approval.
+    Exit codes: 0 done, 1 a step failed, 2 wrong usage or input, 3 the emulator is not running,
+    130 interrupted.
     """
     with _reported():
-        endpoint, environment, steps = _running_emulator(), _environment(name), Steps()
+        environment, endpoint, steps = _environment(name), _running_emulator(), Steps()
+        with steps.step("synthesize", "synthesize the CloudFormation of every environment"):
+            deployment.synthesize(embedded.tools())
+        with steps.step("diff", f"cdk diff '{name}/*'"):
+            difference = deployment.difference(environment, endpoint)
+        click.echo(difference.strip())
+        click.echo(f"next: `make deploy ENV={name}`; access, cost and cameras: `make review`")
+
+
+@main.command("rollback", epilog=examples('rollback production --reason "it sees ghosts"'))
+@click.argument("name")
+@click.option("--reason", required=True, help="The reason, stored in the audit log.")
+@click.option(
+    "--to",
+    "digest",
+    help="Digest of the release, or its beginning.  [default: the last other verified release]",
+)
+def roll_back(name: str, reason: str, digest: str | None) -> None:
+    """Pin a release that NAME's cameras ran before, deploy it, and wait until they run it.
+
+    It does not pass through the pipeline: an environment before NAME may be broken, and nothing
+    new is deployed that would need an approval.
+
+    Exit codes: 0 done, 1 a step failed, 2 wrong usage or input, 3 the emulator is not running,
+    130 interrupted.
+    """
+    if not reason.strip():
+        raise click.BadParameter(
+            f'a rollback needs a reason: `make rollback ENV={name} REASON="it sees ghosts"`',
+            param_hint="--reason",
+        )
+    with _reported():
+        environment, endpoint, steps = _environment(name), _running_emulator(), Steps()
         with steps.step("pin", f"pin the release that {name} ran before"):
-            click.echo(deployment.roll_back(environment, reason, digest), nl=False)
+            for line in deployment.roll_back(environment, reason, digest).splitlines():
+                # What the command advises next is the rest of this one.
+                if not line.startswith("next: "):
+                    click.echo(line)
         with steps.step("synthesize", "synthesize the CloudFormation of every environment"):
             deployment.synthesize(embedded.tools())
         _deploy(steps, _environment(name), endpoint)
+        click.echo(f"next: commit environments/{name}.toml and environments/promotions.jsonl")
 
 
 @main.command("iris")
@@ -340,10 +397,13 @@ def _deploy(steps: Steps, environment: EnvironmentConfig, endpoint: Endpoint) ->
             click.echo("  the account is already bootstrapped")
     with steps.step("deploy", f"cdk deploy '{environment.name}/*'"):
         output = deployment.deploy(environment, endpoint)
-    if deployment.changed_nothing(output):
-        click.echo("  no changes")
     status = embedded.outputs(environment, endpoint, "Inference")["ProjectStatus"]
-    click.echo(f"  project: {status}")
+    if not deployment.changed_nothing(output):
+        click.echo(f"  project: {status}")
+        return
+    fleet = deployment.fleet_status(environment)
+    click.echo(f"  no changes since {fleet.deployed_at}; the result at that time: {status}")
+    click.echo(f"  now: {fleet.summary}")
 
 
 def _started(  # noqa: PLR0913, PLR0917 - what a device consists of
@@ -433,7 +493,12 @@ def _reported() -> Iterator[None]:
     """Turn what a user can cause into one message and an exit code."""
     try:
         yield
-    except (CommandFailed, ConfigError, ConnectionError) as error:
+    except ConfigError as error:
+        raise WrongInput(str(error)) from None
+    except CommandFailed as error:
+        kind = WrongInput if error.exit_code == WRONG_INPUT else click.ClickException
+        raise kind(str(error)) from None
+    except ConnectionError as error:
         raise click.ClickException(str(error)) from None
     except (BotoCoreError, ClientError) as error:
         raise click.ClickException(f"the emulator: {error}; see the logs in {LOGS}") from None

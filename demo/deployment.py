@@ -1,17 +1,24 @@
 """`cdk bootstrap` and `cdk deploy` against the emulator, with the pinned CDK CLI."""
 
+import json
+from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 from botocore.exceptions import ClientError
 
-from demo.embedded import LOGS, ROOT, Endpoint, session, shell
-from demo.processes import run
+from demo.embedded import LOGS, ROOT, Endpoint, session, shell, tools
+from demo.processes import WRONG_INPUT, CommandFailed, run
+from review import ReviewError
+from review.plan import read_plan
 from stacks.config import EnvironmentConfig
 
 CDK = ROOT / "node_modules" / "aws-cdk" / "bin" / "cdk"
 NODE = ROOT / ".venv" / "bin" / "node"
 ASSEMBLY = ROOT / "cdk.out"
 ENVIRONMENTS = ROOT / "environments"
+# The exit code of `fleet status` if a reachable device does not run what is planned.
+_NOT_AS_PLANNED = 4
 
 
 def synthesize(environment: dict[str, str], environments: Path = ENVIRONMENTS) -> None:
@@ -89,6 +96,66 @@ def review(base: str) -> str:
     """Write the review page of the working tree, compared with a commit; return where it is."""
     output = run([ROOT / ".venv/bin/python", "-m", "review", base], LOGS / "review.log")
     return output.strip().splitlines()[-1]
+
+
+@dataclass(frozen=True)
+class FleetStatus:
+    """What the cameras of a fleet report now.
+
+    Attributes:
+        deployed_at: when its current deployment was created, ISO 8601 in UTC.
+        summary: the number of devices by state, with the command that shows more.
+    """
+
+    deployed_at: str
+    summary: str
+
+
+def fleet_status(environment: EnvironmentConfig) -> FleetStatus:
+    """Ask the fleet's cameras on the emulator.
+
+    Raises:
+        CommandFailed: the fleet has no deployment, or the emulator does not answer.
+    """
+    name = environment.name
+    try:
+        text = run(
+            [ROOT / ".venv/bin/fleet", "status", name, "--local", "--json"],
+            LOGS / f"status-{name}.log",
+            tools(),
+            accepted=(0, _NOT_AS_PLANNED),
+        )
+    except CommandFailed as error:
+        raise CommandFailed(f"the status of {name} is not known: {error}") from None
+    document = json.loads(text)
+    states = Counter(device["standing"] for device in document["devices"])
+    counted = ", ".join(f"{number} {state}" for state, number in sorted(states.items()))
+    stopped = f"; the release is stopped: {document['stopped']}" if document["stopped"] else ""
+    return FleetStatus(
+        document["deployed_at"],
+        f"{counted or 'no device'}{stopped} (`fleet status {name} --local`)",
+    )
+
+
+def difference(environment: EnvironmentConfig, endpoint: Endpoint) -> str:
+    """Run `cdk diff '<environment>/*'` on the prebuilt assembly; return what it printed."""
+    return run(
+        [NODE, CDK, "diff", f"{environment.name}/*", "--app", ASSEMBLY, "--method=template"],
+        LOGS / f"diff-{environment.name}.log",
+        shell(environment, endpoint),
+    )
+
+
+def check_plan_file(plan: Path) -> None:
+    """Check that a plan can be read, before anything is synthesized.
+
+    Raises:
+        CommandFailed: it cannot; the exit code is that of wrong input.
+    """
+    try:
+        read_plan(plan)
+    except ReviewError as error:
+        raise CommandFailed(str(error), WRONG_INPUT) from None
 
 
 def check_plan(environment: EnvironmentConfig, plan: Path) -> None:

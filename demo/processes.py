@@ -5,12 +5,13 @@ import os
 import re
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from demo.status import status_line
 
+WRONG_INPUT = 2
 _PR_SET_PDEATHSIG = 1
 _GRACE_SECONDS = 12.0
 _POLL_SECONDS = 0.25
@@ -22,15 +23,29 @@ _CDK_EVENT = re.compile(r"^(\S+) \|\s*([0-9]+)(?:/[0-9]+)? \|", re.MULTILINE)
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
+# What click, and so every command of this project, puts before an error of its own.
+_ERROR = "Error: "
+
+
 class CommandFailed(Exception):  # noqa: N818 - says what happened
-    """A command of the demo ended with an error; the text is its last output."""
+    """A command of the demo ended with an error; the text is that error, or its last output."""
+
+    def __init__(self, text: str, exit_code: int = 1) -> None:
+        super().__init__(text)
+        self.exit_code = exit_code
 
 
-def run(command: Sequence[str | Path], log: Path, env: Mapping[str, str] | None = None) -> str:
+def run(
+    command: Sequence[str | Path],
+    log: Path,
+    env: Mapping[str, str] | None = None,
+    *,
+    accepted: Collection[int] = (0,),
+) -> str:
     """Run to the end, keep the output in `log`, return it; long work shows its phase.
 
     Raises:
-        CommandFailed: the exit code is not zero.
+        CommandFailed: the exit code is not an accepted one.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     progress = log.with_suffix(".progress")
@@ -44,11 +59,21 @@ def run(command: Sequence[str | Path], log: Path, env: Mapping[str, str] | None 
             stop(child)
             raise
     text = log.read_text(encoding="utf-8", errors="replace")
-    if code:
-        tail = "\n".join(text.strip().splitlines()[-25:])
-        name = " ".join(str(part) for part in command[:4])
-        raise CommandFailed(f"`{name} …` ended with {code}; its last lines ({log}):\n{tail}")
+    if code not in accepted:
+        raise _failure(command, code, text, log)
     return text
+
+
+def _failure(command: Sequence[str | Path], code: int, text: str, log: Path) -> CommandFailed:
+    """Return the error that a command of this project printed, or the last lines of another."""
+    lines = text.strip().splitlines()
+    starts = [number for number, line in enumerate(lines) if line.startswith(_ERROR)]
+    if starts:
+        error = "\n".join(lines[starts[-1] :]).removeprefix(_ERROR)
+        return CommandFailed(error, WRONG_INPUT if code == WRONG_INPUT else 1)
+    tail = "\n".join(lines[-25:])
+    name = " ".join(str(part) for part in command[:4])
+    return CommandFailed(f"`{name} …` ended with {code}; its last lines ({log}):\n{tail}")
 
 
 @contextmanager

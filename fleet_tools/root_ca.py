@@ -8,7 +8,7 @@ from pathlib import Path
 import certifi
 from cryptography import x509
 
-from fleet_tools.errors import FleetError
+from fleet_tools.errors import WrongInputError
 
 # Published by Amazon Trust Services, amazontrust.com/repository.
 _AMAZON_ROOT_CA_1_SHA256 = "8ecde6884f3d87b1125ba31ac3fcb13d7016de7f57cc904fe1cb97c6ae98196e"
@@ -20,16 +20,16 @@ def amazon_root_ca() -> bytes:
     for block in _PEM.findall(Path(certifi.where()).read_text(encoding="ascii", errors="replace")):
         if sha256(ssl.PEM_cert_to_DER_cert(block)).hexdigest() == _AMAZON_ROOT_CA_1_SHA256:
             return str(block).encode()
-    raise FleetError(
+    raise WrongInputError(
         "Amazon Root CA 1 is not in the list of authorities; give the file with --root-ca"
     )
 
 
 def read_root_ca(file: Path) -> bytes:
-    """Return the authorities of a PEM file; raise `FleetError` when it has none."""
+    """Return the authorities of a PEM file; raise `WrongInputError` when it has none."""
     content = file.read_bytes()
     try:
         x509.load_pem_x509_certificates(content)
     except ValueError:
-        raise FleetError(f"{file}: not a certificate in PEM; give the authority's file") from None
+        raise WrongInputError(f"{file}: not a certificate in PEM; give the authority's file") from None
     return content

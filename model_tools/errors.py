@@ -9,6 +9,7 @@ ModelToolsError
 ├── ServingError     a model, or its inference.py, cannot be served; an endpoint does not answer
 ├── SigningError     a key cannot sign, or a release cannot be signed so
 ├── RegistryError    a release may not move, or the trail of moves is not whole
+│   └── NoCameraError  no connected camera can verify a release
 └── IsolationError   the limited process that ran TensorFlow was ended or crashed
 """
 
@@ -55,6 +56,10 @@ class SigningError(ModelToolsError):
 
 class RegistryError(ModelToolsError):
     """A release may not move there, or the trail of moves is not whole."""
+
+
+class NoCameraError(RegistryError):
+    """No connected camera can verify a release; nothing is known to be wrong with it."""
 
 
 class IsolationError(ModelToolsError):

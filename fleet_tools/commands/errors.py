@@ -6,8 +6,6 @@ import click
 
 from fleet_tools.errors import FleetError, WrongInputError
 
-_FAILED, _WRONG_INPUT = 1, 2
-
 
 class ReportingGroup(click.Group):
     """Turns what a user can cause into a message and an exit code: no traceback."""
@@ -20,16 +18,19 @@ class ReportingGroup(click.Group):
             raise
         except Exception as error:
             if text := _explain(error):
-                failure = click.ClickException(text)
-                failure.exit_code = _exit_code(error)
-                raise failure from None
+                raise _kind(error)(text) from None
             raise
 
 
-def _exit_code(error: Exception) -> int:
+class _WrongInput(click.ClickException):
+    exit_code = 2
+
+
+def _kind(error: Exception) -> type[click.ClickException]:
     from stacks.config import ConfigError
 
-    return _WRONG_INPUT if isinstance(error, ConfigError | WrongInputError) else _FAILED
+    given = isinstance(error, ConfigError | WrongInputError)
+    return _WrongInput if given else click.ClickException
 
 
 def _explain(error: Exception) -> str:

@@ -55,6 +55,7 @@ def status(environment: str, environments: Path, *, wide: bool, local: bool, as_
         document = {
             "environment": environment,
             "deployment": current.id,
+            "deployed_at": stamp(current.created_at),
             "wanted_digest": wanted,
             "pinned_digest": pinned,
             "stopped": stopped,

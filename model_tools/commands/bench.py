@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from model_tools.commands.options import json_option
+from model_tools.commands.options import check_exists, examples, json_option
 
 if TYPE_CHECKING:
     from model_tools.benchmark.bench import Benchmark
 
 
-@click.command()
+@click.command(epilog=examples("bench models/NAME/DIGEST/model.zip --rounds 50"))
 @click.argument("artifact", type=click.Path(path_type=Path))
 @click.option(
     "--picture",
@@ -51,6 +51,7 @@ def bench(
             "--plot needs matplotlib, which is not installed: in a checkout, "
             "`.venv/bin/uv pip install matplotlib` installs it; elsewhere, `pip install matplotlib`"
         )
+    check_exists(artifact)
     files = picture_files(pictures)
     with progress_of("measuring", rounds, "round") as progress:
         found = benchmark.bench(

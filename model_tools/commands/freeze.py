@@ -6,13 +6,24 @@ from pathlib import Path
 
 import click
 
-from model_tools.commands.options import choice_of, choice_options, json_option, source_argument
+from model_tools.commands.options import (
+    check_exists,
+    choice_of,
+    choice_options,
+    examples,
+    json_option,
+    source_argument,
+)
 
 # As `model_tools.freezing.consumer.Consumer`, which a test compares: this list keeps --help fast.
 CONSUMERS = ("tensorflow", "openvino", "tensorflow-1.4", "tensorflow-1.5")
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "freeze my_model.keras build/frozen", "freeze saved_model/ build/frozen --consumer openvino"
+    )
+)
 @source_argument
 @click.argument("destination", type=click.Path(path_type=Path, file_okay=False))
 @choice_options
@@ -21,7 +32,7 @@ CONSUMERS = ("tensorflow", "openvino", "tensorflow-1.4", "tensorflow-1.5")
     type=click.Choice(CONSUMERS),
     default="tensorflow",
     show_default=True,
-    help="Who will read the graph; DeepLens' own software is tensorflow-1.4 or 1.5.",
+    help="The reader of the graph; the software of an AWS DeepLens is tensorflow-1.4 or 1.5.",
 )
 @click.option(
     "--set",
@@ -36,7 +47,7 @@ CONSUMERS = ("tensorflow", "openvino", "tensorflow-1.4", "tensorflow-1.5")
     "pictures",
     multiple=True,
     type=click.Path(path_type=Path),
-    help="File or folder to compare on, beside random input.",
+    help="Image or folder to compare on, besides random input; may be repeated.",
 )
 @click.option(
     "--tolerance",
@@ -80,6 +91,7 @@ def freeze(
         tolerance=tolerance,
         pictures=tuple(picture_files(pictures)),
     )
+    check_exists(source)
     if not as_json:
         click.echo(f"freeze {source}: TensorFlow loads it (a few seconds) …", err=True)
     frozen = freeze_files(request, destination)

@@ -6,13 +6,20 @@ from typing import TYPE_CHECKING
 
 import click
 
-from model_tools.commands.options import choice_of, choice_options, json_option, source_argument
+from model_tools.commands.options import (
+    check_exists,
+    choice_of,
+    choice_options,
+    examples,
+    json_option,
+    source_argument,
+)
 
 if TYPE_CHECKING:
     from model_tools.inspection import Inspection
 
 
-@click.command()
+@click.command(epilog=examples("inspect my_model.keras"))
 @source_argument
 @choice_options
 @click.option(
@@ -41,9 +48,10 @@ def inspect(
     *,
     as_json: bool,
 ) -> None:
-    """Say what SOURCE is made of, and who could read it once it is frozen."""
+    """Print what SOURCE consists of, and which readers can load it once it is frozen."""
     from model_tools.inspection import inspect_model  # noqa: PLC0415 - keeps --help fast
 
+    check_exists(source)
     if not as_json:
         click.echo(f"inspect {source}: TensorFlow loads it (a few seconds) …", err=True)
     found = inspect_model(
@@ -77,7 +85,10 @@ def _lines(found: "Inspection") -> list[str]:
         lines.append(f"no output needs {found.stray_nodes} nodes: {some}, …")
     if found.outside_deeplens_list:
         ops = ", ".join(found.outside_deeplens_list)
-        lines.append(f"not on DeepLens' documented list (advice): {ops}")
+        lines.append(
+            f"not on the documented list of AWS DeepLens: {ops}; for its software, "
+            "`freeze --consumer tensorflow-1.4` rewrites what it can"
+        )
     lines += [
         f"{consumer}: {'can read it' if why is None else why}"
         for consumer, why in found.consumers.items()

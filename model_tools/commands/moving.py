@@ -1,24 +1,47 @@
 """`model-tools models promote | crown | rollback`: moving a release."""
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import click
 
+from model_tools.commands.options import examples
 from model_tools.commands.registry_options import registry_options
 
 if TYPE_CHECKING:
     from model_tools.registry.moves import Plan, Registry
 
+# What a person compares first.
+_FIRST = (
+    "version",
+    "provenance.training.precision",
+    "provenance.training.recall",
+    "provenance.training.accuracy",
+    "threshold",
+    "bytes",
+)
 
-@click.command()
+_VERBOSE = click.option(
+    "--verbose", is_flag=True, help="Print every value in which the two releases differ."
+)
+
+
+@click.command(epilog=examples("models promote dev staging --dry-run"))
 @registry_options
 @click.argument("source")
 @click.argument("target")
 @click.option(
-    "--dry-run", is_flag=True, help="Check everything, say what would happen, do nothing."
+    "--dry-run", is_flag=True, help="Check everything, print what would happen, change nothing."
 )
-@click.option("--again", metavar="WHY", help="Also a release that TARGET was taken back from.")
-@click.option("--challenger", is_flag=True, help="To the environment that challenges TARGET.")
+@click.option(
+    "--again",
+    metavar="WHY",
+    help="Promote a release again that TARGET was rolled back from; WHY is stored.",
+)
+@click.option(
+    "--challenger", is_flag=True, help="Promote to the environment that challenges TARGET."
+)
+@_VERBOSE
 def promote(
     registry: "Registry",
     source: str,
@@ -27,8 +50,12 @@ def promote(
     *,
     dry_run: bool,
     challenger: bool,
+    verbose: bool,
 ) -> None:
-    """Make TARGET pin what SOURCE pins, if SOURCE's own cameras proved it."""
+    """Pin the release of SOURCE in TARGET, if SOURCE's cameras verified it.
+
+    Exit codes: 0 done, or TARGET already pins it; 1 refused; 2 wrong usage or input.
+    """
     from model_tools.registry.environments import challenger_of, read_environments  # noqa: PLC0415
     from model_tools.registry.moves import plan_promotion  # noqa: PLC0415 - keeps --help fast
 
@@ -38,17 +65,21 @@ def promote(
     if plan is None:
         click.echo(f"{target} pins what {source} pins already; nothing to do")
         return
-    _carry_out(registry, plan, dry_run=dry_run)
+    _carry_out(registry, plan, dry_run=dry_run, verbose=verbose)
 
 
-@click.command()
+@click.command(epilog=examples("models crown production"))
 @registry_options
 @click.argument("champion")
 @click.option(
-    "--dry-run", is_flag=True, help="Check everything, say what would happen, do nothing."
+    "--dry-run", is_flag=True, help="Check everything, print what would happen, change nothing."
 )
-def crown(registry: "Registry", champion: str, *, dry_run: bool) -> None:
-    """Make CHAMPION pin what its challenger pins, if the challenger's own cameras proved it."""
+@_VERBOSE
+def crown(registry: "Registry", champion: str, *, dry_run: bool, verbose: bool) -> None:
+    """Pin the challenger's release in CHAMPION, if the challenger's cameras verified it.
+
+    Exit codes: 0 done, or CHAMPION already pins it; 1 refused; 2 wrong usage or input.
+    """
     from model_tools.registry.environments import challenger_of, read_environments  # noqa: PLC0415
     from model_tools.registry.moves import plan_promotion  # noqa: PLC0415 - keeps --help fast
 
@@ -57,35 +88,49 @@ def crown(registry: "Registry", champion: str, *, dry_run: bool) -> None:
     if plan is None:
         click.echo(f"{champion} pins what {challenger} pins already; nothing to do")
         return
-    _carry_out(registry, plan, dry_run=dry_run)
+    _carry_out(registry, plan, dry_run=dry_run, verbose=verbose)
 
 
-@click.command()
+@click.command(epilog=examples('models rollback production --reason "it sees ghosts"'))
 @registry_options
 @click.argument("environment")
-@click.option("--to", "digest", help="Digest (or its beginning); else the last proven other one.")
-@click.option("--reason", required=True, help="Why, for the trail.")
 @click.option(
-    "--dry-run", is_flag=True, help="Check everything, say what would happen, do nothing."
+    "--to",
+    "digest",
+    help="Digest of the release, or its beginning.  [default: the last other verified release]",
 )
+@click.option("--reason", required=True, help="The reason, stored in the audit log.")
+@click.option(
+    "--dry-run", is_flag=True, help="Check everything, print what would happen, change nothing."
+)
+@_VERBOSE
 def rollback(
-    registry: "Registry", environment: str, digest: str | None, reason: str, *, dry_run: bool
+    registry: "Registry",
+    environment: str,
+    digest: str | None,
+    reason: str,
+    *,
+    dry_run: bool,
+    verbose: bool,
 ) -> None:
-    """Make ENVIRONMENT pin a release again that its own cameras proved before."""
+    """Pin a release in ENVIRONMENT that its cameras verified before.
+
+    Exit codes: 0 done, 1 refused, 2 wrong usage or input.
+    """
     if not reason.strip():
-        raise click.UsageError("--reason: given nothing, expected why, for who reads the trail")
+        raise click.UsageError("--reason is empty: expected the reason of the rollback")
     from model_tools.registry.moves import plan_rollback  # noqa: PLC0415 - keeps --help fast
 
     plan = plan_rollback(registry, environment, digest, reason)
-    _carry_out(registry, plan, dry_run=dry_run)
+    _carry_out(registry, plan, dry_run=dry_run, verbose=verbose)
 
 
-def _carry_out(registry: "Registry", plan: "Plan", *, dry_run: bool) -> None:
+def _carry_out(registry: "Registry", plan: "Plan", *, dry_run: bool, verbose: bool) -> None:
     from model_tools.registry.moves import carry_out  # noqa: PLC0415 - keeps --help fast
 
     for line in plan.diff:
         click.echo(line)
-    for line in _what_differs(registry, plan):
+    for line in _what_differs(registry, plan, verbose=verbose):
         click.echo(line)
     click.echo(f"proof of {plan.move.source}: {plan.move.evidence}")
     if dry_run:
@@ -96,8 +141,8 @@ def _carry_out(registry: "Registry", plan: "Plan", *, dry_run: bool) -> None:
     click.echo(f"next: commit both, then `cdk deploy '{plan.target.name}/*'`")
 
 
-def _what_differs(registry: "Registry", plan: "Plan") -> list[str]:
-    """Say in what the release differs from the one before, as far as both are here."""
+def _what_differs(registry: "Registry", plan: "Plan", *, verbose: bool) -> list[str]:
+    """Return how the release differs from the one before, as far as both are here."""
     from model_tools.errors import SourceError  # noqa: PLC0415 - keeps --help fast
     from model_tools.registry.standing import card, differing  # noqa: PLC0415 - as above
 
@@ -106,8 +151,20 @@ def _what_differs(registry: "Registry", plan: "Plan") -> list[str]:
     except SourceError:
         return ["the release before is not built here, so nothing is compared"]
     found = differing(old, new)
-    return [
-        f"{name}: {was or '—'} → {is_ or '—'}"
-        for name, (was, is_) in found.items()
-        if name not in {"digest", "pinned by"}
+    return differences(
+        {name: pair for name, pair in found.items() if name not in {"digest", "pinned by"}},
+        verbose=verbose,
+    )
+
+
+def differences(found: Mapping[str, Sequence[str | None]], *, verbose: bool) -> list[str]:
+    """Return lines for the values that matter most, or with `verbose` for all of them."""
+    first = [name for name in _FIRST if name in found]
+    others = [name for name in found if name not in first]
+    lines = [
+        f"{name}: {found[name][0] or '—'} → {found[name][1] or '—'}"
+        for name in [*first, *(others if verbose or not first else [])]
     ]
+    if others and first and not verbose:
+        lines.append(f"values that also differ: {len(others)}; --verbose shows them")
+    return lines

@@ -1,12 +1,20 @@
 """Options that several commands share."""
 
+import glob
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
+from model_tools.errors import SourceError
 from model_tools.sources.selection import Choice
+
+
+def examples(*lines: str) -> str:
+    """Return the epilog of a command's help that shows how it is called."""
+    # The first line is click's mark for text that is not wrapped.
+    return "\b\nExamples:\n" + "\n".join(f"  model-tools {line}" for line in lines)
 
 
 def source_argument(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -17,26 +25,48 @@ def source_argument(command: Callable[..., Any]) -> Callable[..., Any]:
 def choice_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Which signature, inputs and outputs of SOURCE, and its weights if they are elsewhere."""
     options = (
-        click.option("--signature", help="Of a SavedModel.  [default: serving_default]"),
-        click.option("--tag", "tags", multiple=True, help="Of a SavedModel.  [default: serve]"),
         click.option(
-            "--input", "inputs", multiple=True, help="Node or tensor, perhaps as ALIAS=TENSOR."
+            "--signature", help="Signature of a SavedModel to use.  [default: serving_default]"
+        ),
+        click.option(
+            "--tag",
+            "tags",
+            multiple=True,
+            help="Tag of the SavedModel's graph; may be repeated.  [default: serve]",
+        ),
+        click.option(
+            "--input",
+            "inputs",
+            multiple=True,
+            help="Node or tensor to use as an input, or ALIAS=TENSOR; may be repeated.",
         ),
         click.option(
             "--output",
             "outputs",
             multiple=True,
-            help="As --input, or an output of the signature or Keras file; may be repeated.",
+            help="Node or tensor to use as an output, or ALIAS=TENSOR, or an output of the "
+            "signature or Keras file; may be repeated.",
         ),
         click.option(
             "--checkpoint",
             type=click.Path(path_type=Path),
-            help="Prefix of the weights of a .pbtxt graph.",
+            help="Path prefix of the checkpoint with the weights of a .pbtxt graph.",
         ),
     )
     for option in reversed(options):
         command = option(command)
     return command
+
+
+def check_exists(source: Path) -> None:
+    """Check that a model is there, before anything slow is loaded; a checkpoint is a prefix.
+
+    Raises:
+        SourceError: there is no such file, folder or checkpoint.
+    """
+    pattern = f"{glob.escape(source.name)}.*"
+    if not source.exists() and next(source.parent.glob(pattern), None) is None:
+        raise SourceError(f"{source}: there is no such file or folder")
 
 
 def json_option(command: Callable[..., Any]) -> Callable[..., Any]:

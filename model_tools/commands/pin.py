@@ -1,29 +1,60 @@
-"""`model-tools pin`: which artifact an environment runs."""
+"""`model-tools pin`: the artifact that an environment file pins."""
 
+import json
+import zipfile
 from pathlib import Path
 
 import click
 
+from model_tools.commands.options import examples
 
-@click.command()
+
+@click.command(epilog=examples("pin environments/dev.toml DIGEST"))
 @click.argument("environment_file", type=click.Path(path_type=Path))
 @click.argument("digest")
 @click.option(
-    "--models", type=click.Path(path_type=Path), default=Path("models"), show_default=True
+    "--models",
+    type=click.Path(path_type=Path),
+    default=Path("models"),
+    show_default=True,
+    help="Folder of artifacts.",
 )
 def pin(environment_file: Path, digest: str, models: Path) -> None:
-    """Make ENVIRONMENT_FILE run the artifact with DIGEST: one changed line, ready for review."""
+    """Pin the artifact DIGEST in ENVIRONMENT_FILE.
+
+    DIGEST is the artifact's SHA-256, or its beginning. The file changes in one line, or in two for
+    another model. Nothing is deployed.
+
+    Exit codes: 0 done, 2 wrong usage or input.
+    """
     from model_tools.pin import PinError, pin_model  # noqa: PLC0415 - keeps --help fast
 
-    found = sorted(models.glob(f"*/{digest}/model.zip")) if digest.isalnum() else []
+    found = sorted(models.glob(f"*/{digest}*/model.zip")) if digest.isalnum() else []
     if not found:
         known = ", ".join(sorted(file.parent.name for file in models.glob("*/*/model.zip")))
         raise click.UsageError(
             f"{digest}: no artifact below {models} has this digest; there are: {known or 'none'}"
         )
-    name = found[0].parent.parent.name
+    if len(found) > 1:
+        names = ", ".join(file.parent.name for file in found)
+        raise click.UsageError(f"{digest} is the beginning of several digests: {names}")
+    folder = found[0].parent
     try:
-        changed = pin_model(environment_file, name, digest)
+        changed = pin_model(environment_file, folder.parent.name, folder.name)
     except PinError as error:
         raise click.UsageError(str(error)) from None
-    click.echo(f"{environment_file}: {'now runs' if changed else 'runs'} {name} {digest}")
+    title = f"{folder.parent.name} {_version(found[0])}({folder.name[:12]}…)"
+    if not changed:
+        click.echo(f"{environment_file}: already pins {title}; nothing changed")
+        return
+    click.echo(f"{environment_file}: pins {title}")
+    click.echo(f"next: make deploy ENV={environment_file.stem}")
+
+
+def _version(artifact: Path) -> str:
+    """Return the version in an artifact's manifest with a space, empty if it cannot be read."""
+    try:
+        with zipfile.ZipFile(artifact) as archive:
+            return f"{json.loads(archive.read('manifest.json'))['version']} "
+    except (OSError, zipfile.BadZipFile, KeyError, ValueError, TypeError):
+        return ""

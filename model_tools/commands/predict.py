@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from model_tools.commands.options import json_option
+from model_tools.commands.options import check_exists, examples, json_option
 
 if TYPE_CHECKING:
     from model_tools.prediction import Prediction
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 _WITHOUT_LABELS, _FEWEST_LABELS = 1000, 2
 
 
-@click.command()
+@click.command(
+    epilog=examples("predict models/shapes/DIGEST/model.zip .local/scenes --annotate build/seen")
+)
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("pictures", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
@@ -45,7 +47,7 @@ def predict(
     *,
     as_json: bool,
 ) -> None:
-    """Say what MODEL sees on PICTURES, files or folders.
+    """Run MODEL on PICTURES, files or folders, and print the results.
 
     MODEL: an artifact (model.zip), or anything that `freeze` takes whose input is a uint8 picture.
     """
@@ -53,6 +55,7 @@ def predict(
     from model_tools.prediction import predict as run  # noqa: PLC0415 - as above
 
     files = picture_files(pictures)
+    check_exists(model)
     if not as_json:
         click.echo(f"predict: {engine} loads {model} …", err=True)
     with tempfile.TemporaryDirectory(prefix="model-tools-") as folder:

@@ -30,7 +30,9 @@ def registry_options(command: Callable[..., Any]) -> Callable[..., Any]:
         show_default=True,
         help="Folder of artifacts.",
     )
-    @click.option("--local", is_flag=True, help="Ask the embedded AWS of this checkout.")
+    @click.option(
+        "--local", is_flag=True, help="Use the local emulator of this checkout instead of AWS."
+    )
     @functools.wraps(command)
     def with_registry(*, environments: Path, artifacts: Path, local: bool, **rest: Any) -> None:
         # Imported late: keeps --help fast.

@@ -7,10 +7,10 @@ from pathlib import Path
 import click
 
 from model_tools.commands.errors import FAILED
-from model_tools.commands.options import choice_of, json_option
+from model_tools.commands.options import check_exists, choice_of, examples, json_option
 
 
-@click.command()
+@click.command(epilog=examples("verify models/NAME/DIGEST/model.zip --against my_model.keras"))
 @click.argument("artifact", type=click.Path(path_type=Path))
 @click.option(
     "--picture",
@@ -85,6 +85,7 @@ def verify(
         expected=read_expected(expected) if expected else None,
         precisions=precisions if engine == "all" else (),
     )
+    check_exists(artifact)
     if not as_json:
         click.echo(f"verify {artifact}: every engine loads it (some seconds) …", err=True)
     found = run(request)

@@ -13,9 +13,14 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import boto3
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    NoCredentialsError,
+    PartialCredentialsError,
+)
 
-from model_tools.errors import RegistryError
+from model_tools.errors import NoCameraError, RegistryError
 from model_tools.registry.cameras import Camera, read_cameras
 from model_tools.registry.environments import Environment
 
@@ -111,7 +116,10 @@ class Cloud:
         if current.proven is not None:
             return current.proven
         if not alive:
-            raise RegistryError(f"{what} is not proven by any camera: none can be reached")
+            raise NoCameraError(
+                f"{what} has not been verified by a camera: no camera is connected now, and none "
+                "was when it was deployed"
+            )
         return f"{len(alive)} of {len(alive)} reachable cameras say that they run it"
 
     def cameras(self, environment: Environment) -> list[Camera]:
@@ -221,8 +229,13 @@ def asking(name: str) -> Iterator[None]:
         raise RegistryError(
             f"{name}: AWS refused {error.operation_name}: {problem['Code']}: {problem['Message']}"
         ) from None
+    except (NoCredentialsError, PartialCredentialsError) as error:
+        raise RegistryError(
+            f"{name}: no AWS credentials ({error}); set AWS_PROFILE or make a profile "
+            f"'deeplens-{name}', or add --local to use the emulator of this checkout"
+        ) from None
     except BotoCoreError as error:
-        raise RegistryError(f"{name}: AWS cannot be asked: {error}") from None
+        raise RegistryError(f"{name}: AWS did not answer: {error}") from None
 
 
 def _endpoint(embedded: Path) -> str:

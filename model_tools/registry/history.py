@@ -92,6 +92,13 @@ def append(file: Path, move: Move) -> Move:
     return sealed
 
 
+def is_recorded_in_git(file: Path, move: Move) -> bool:
+    """Return whether the current commit contains a move; false outside of a git checkout."""
+    command = ["git", "-C", str(file.resolve().parent), "show", f"HEAD:./{file.name}"]
+    shown = subprocess.run(command, capture_output=True, check=False)  # noqa: S603 - git, no shell
+    return shown.returncode == 0 and move.hash.encode() in shown.stdout
+
+
 def check_grows_from(file: Path, ref: str) -> None:
     """Check that the trail begins with what it was at commit `ref`.
 

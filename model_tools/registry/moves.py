@@ -16,7 +16,13 @@ from model_tools.errors import RegistryError, SourceError
 from model_tools.pin import pin_model, pinned, read_exactly
 from model_tools.registry.cloud import Cloud
 from model_tools.registry.environments import Environment, choose, read_environments
-from model_tools.registry.history import NAME, Move, append, read_history
+from model_tools.registry.history import (
+    NAME,
+    Move,
+    append,
+    is_recorded_in_git,
+    read_history,
+)
 from model_tools.registry.releases import Release, find_release
 from model_tools.registry.signed import check_signed
 
@@ -147,10 +153,21 @@ def check_pins(trail: Path, environments: dict[str, Environment]) -> None:
         # The first environment of the way is pinned by hand: `model-tools pin`.
         if move and environment.promoted_from and environment.digest != move.after:
             raise RegistryError(
-                f"{environment.file}: pins {environment.digest[:12]}…, the last recorded move was "
-                f"to {move.after[:12]}… ({move.kind} by {move.who}, {move.at}): it was edited by "
-                f"hand; `git restore {environment.file}`, or pin what was recorded"
+                f"{environment.file}: pins {environment.digest[:12]}…, but the last recorded move "
+                f"was to {move.after[:12]}… ({move.kind} by {move.who}, {move.at}); "
+                + _reconcile(environment.file, trail, move)
             )
+
+
+def _reconcile(file: Path, trail: Path, move: Move) -> str:
+    """Return what makes a pin and its last recorded move agree again."""
+    pin = f"`model-tools pin {file} {move.after}` pins what was recorded"
+    if is_recorded_in_git(trail, move):
+        return f"the file was edited manually: {pin}, and so does `git restore {file}`"
+    return (
+        f"git does not have that move. If you restored {file} to undo it, remove its line from "
+        f"{trail} (`git restore {trail}`, or `rm {trail}` if git has no such file); otherwise {pin}"
+    )
 
 
 def _check_way(source: Environment, target: Environment) -> None:

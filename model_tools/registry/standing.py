@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from model_tools.errors import ModelToolsError, RegistryError, SourceError
+from model_tools.errors import ModelToolsError, NoCameraError, RegistryError, SourceError
 from model_tools.registry.cloud import Deployed
 from model_tools.registry.environments import Environment, read_environments
 from model_tools.registry.moves import Registry
@@ -13,6 +13,7 @@ from model_tools.registry.releases import find_release
 
 _DAY_SECONDS = 86_400
 _HOUR_SECONDS = 3600
+_MINUTE_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -138,6 +139,8 @@ def _proof(registry: Registry, environment: Environment, deployed: Deployed) -> 
     """Return whether what is deployed is proven now, and what says so."""
     try:
         return True, f"healthy: {registry.cloud.proof(environment, deployed.digest)}"
+    except NoCameraError as error:
+        return False, f"not verified: {error}"
     except RegistryError as error:
         return False, f"NOT healthy: {error}"
 
@@ -151,7 +154,9 @@ def _sentence(environment: Environment, deployed: Deployed, proof: str) -> str:
 def _age(seconds: float) -> str:
     if seconds >= _DAY_SECONDS:
         return f"{seconds / _DAY_SECONDS:.0f} d"
-    return f"{seconds / _HOUR_SECONDS:.1f} h"
+    if seconds >= _HOUR_SECONDS:
+        return f"{seconds / _HOUR_SECONDS:.1f} h"
+    return f"{seconds / _MINUTE_SECONDS:.0f} min"
 
 
 def _flat(value: Any, path: str = "") -> list[tuple[str, str]]:

@@ -50,12 +50,18 @@ def serve_model(options: ServeOptions) -> None:
     model = ServedModel(
         options.name, options.base_path, load, keep=options.keep, labels=options.labels
     )
+    problems: list[str] = []
+    model.report, report = problems.append, model.report
     model.poll()
     states = model.states().values()
     if not any(state.state == "AVAILABLE" for state in states):
         highest = next(state for state in states if state.error_message)
         error = SourceError if highest.error_code == INVALID_ARGUMENT else ServingError
         raise error(f"no version of {options.name} can be served: {highest.error_message}")
+    # Only now: a problem that ends the command is its error.
+    for problem in problems:
+        report(problem)
+    model.report = report
     _keep_polling(model, options.poll_seconds)
     api = RestApi({options.name: model})
 

@@ -62,6 +62,8 @@ class ServedModel:
     ) -> None:
         """Serve the `keep` highest versions below `base_path`, and those that have a label."""
         self.name = name
+        # Called with one sentence about each version that cannot be served.
+        self.report: Callable[[str], None] = LOG.warning
         self._base_path = base_path
         self._load = load
         self._keep = keep
@@ -126,7 +128,7 @@ class ServedModel:
             self._states[number] = State(
                 "END", INVALID_ARGUMENT if given else "INTERNAL", str(error)
             )
-            LOG.warning("version %d of %s is not served: %s", number, self.name, error)
+            self.report(f"version {number} of {self.name} is not served: {error}")
             return False
         self._broken.pop(number, None)
         # Requests read this without a lock: it is replaced, never changed.

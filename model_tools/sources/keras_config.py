@@ -77,7 +77,7 @@ def check_keras_config(file: Path) -> None:
         if not is_kerases or registered not in {None, name}:
             raise RefusedError(
                 "keras-class",
-                f"{module}.{name} is not a layer of Keras' own; "
+                f"{f'{module}.' if module else ''}{name} is not a layer of Keras' own; "
                 "export a SavedModel (model.export) instead",
             )
 

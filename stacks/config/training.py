@@ -30,7 +30,7 @@ class NotebookConfig(Section):
 
 
 class TrainingConfig(Section):
-    """What a run of the pipeline may cost, and when its model is good enough."""
+    """Limits of a run of the pipeline: cost, duration, and the accuracy that its model needs."""
 
     enabled: Annotated[
         bool,

@@ -82,7 +82,7 @@ def test_wrong_input_is_exit_code_2(world: World) -> None:
 def test_an_account_that_cannot_be_asked_is_said_and_the_pins_are_shown(world: World) -> None:
     listed = said(models(world, "list"))
     assert listed.count("not known: ") == 3
-    assert "AWS cannot be asked" in said(models(world, "rollback", "dev", "--reason", "x"), 1)
+    assert "no AWS credentials" in said(models(world, "rollback", "dev", "--reason", "x"), 1)
 
 
 def test_an_embedded_aws_that_does_not_run_is_named(world: World, tmp_path: Path) -> None:

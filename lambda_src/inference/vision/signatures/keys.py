@@ -90,8 +90,8 @@ def load_key(key: bytes) -> Any:
     try:
         loaded = EC.new_key_from_der_data(key)
         width = len(loaded.get_public_coords().x)
-    except Exception as error:  # noqa: BLE001 - the library raises what AWS-LC says
-        raise KeyUnusable(f"{error}: {expected}") from None
+    except Exception:  # noqa: BLE001 - the library raises what AWS-LC says, as a number
+        raise KeyUnusable(f"{len(key)} bytes that are not such a key: {expected}") from None
     if width != _P256_COORDINATE_BYTES:
         raise KeyUnusable(f"a curve of {8 * width} bits: {expected}")
     return loaded

@@ -1,0 +1,85 @@
+"""What is wrong with the arguments is one error before anything slow begins."""
+
+import json
+import zipfile
+from pathlib import Path
+
+import pytest
+from botocore.exceptions import NoCredentialsError
+from click.testing import CliRunner
+
+from model_tools.cli import main
+from model_tools.commands.moving import differences
+from model_tools.errors import RegistryError
+from model_tools.registry.cloud import asking
+
+DIGEST = "ab" * 32
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["inspect", "nothere"],
+        ["freeze", "nothere", "frozen"],
+        ["predict", "nothere", "."],
+        ["verify", "nothere"],
+        ["bench", "nothere"],
+    ],
+)
+@pytest.mark.process
+def test_a_model_that_is_not_there_is_the_only_line(tmp_path: Path, command: list[str]) -> None:
+    (tmp_path / "a.png").touch()
+    words = [str(tmp_path) if word == "." else word for word in command]
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 2
+    assert result.output == "Error: nothere: there is no such file or folder\n"
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Path:
+    artifact = tmp_path / "models" / "shapes" / DIGEST / "model.zip"
+    artifact.parent.mkdir(parents=True)
+    with zipfile.ZipFile(artifact, "w") as archive:
+        archive.writestr("manifest.json", json.dumps({"version": "1.1.0"}))
+    return tmp_path / "models"
+
+
+def test_pin_does_not_claim_that_anything_runs(models: Path, tmp_path: Path) -> None:
+    file = tmp_path / "dev.toml"
+    file.write_text('[model]\nname = "shapes"\ndigest = "00"\n', encoding="utf-8")
+    command = ["pin", str(file), DIGEST[:8], "--models", str(models)]
+    first, second = (CliRunner().invoke(main, command).output for _ in range(2))
+    assert first == (f"{file}: pins shapes 1.1.0 ({DIGEST[:12]}…)\nnext: make deploy ENV=dev\n")
+    assert second == f"{file}: already pins shapes 1.1.0 ({DIGEST[:12]}…); nothing changed\n"
+    assert f'digest = "{DIGEST}"' in file.read_text(encoding="utf-8")
+
+
+def test_a_beginning_of_several_digests_names_them(models: Path, tmp_path: Path) -> None:
+    other = models / "shapes" / f"{DIGEST[:-1]}c" / "model.zip"
+    other.parent.mkdir()
+    other.touch()
+    command = ["pin", str(tmp_path / "dev.toml"), DIGEST[:8], "--models", str(models)]
+    result = CliRunner().invoke(main, command)
+    assert result.exit_code == 2
+    assert other.parent.name in result.output
+
+
+def test_missing_credentials_name_the_emulators_option() -> None:
+    with pytest.raises(RegistryError, match=r"no AWS credentials .* add --local"), asking("dev"):
+        raise NoCredentialsError
+
+
+def test_a_promotion_shows_what_matters_first_and_the_rest_on_request() -> None:
+    found = {
+        "baseline.scores": ["[1]", "[2]"],
+        "bytes": ["10", "12"],
+        "provenance.training.precision": ["0.9", "0.95"],
+        "version": ["1.0.0", "1.1.0"],
+    }
+    assert differences(found, verbose=False) == [
+        "version: 1.0.0 → 1.1.0",
+        "provenance.training.precision: 0.9 → 0.95",
+        "bytes: 10 → 12",
+        "values that also differ: 1; --verbose shows them",
+    ]
+    assert differences(found, verbose=True)[-1] == "baseline.scores: [1] → [2]"
