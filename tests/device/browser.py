@@ -6,16 +6,19 @@ import json
 import shutil
 import subprocess
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 
-from tests.waiting import HANG_SECONDS
+from tests.waiting import HANG_SECONDS, eventually
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+
+# The texts of a page whose contrast is below 4.5:1.
+LOW_CONTRAST = Path(__file__).with_name("low_contrast.js").read_text(encoding="utf-8")
 
 _FLAGS = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
@@ -52,47 +55,113 @@ class Page:
             elif message["method"] == "Log.entryAdded":
                 self.errors.append(event["entry"]["text"])
 
+    async def resize(self, width_px: int, height_px: int = 900, *, scale: float = 0) -> None:
+        """Set the size of the window in CSS pixels; `scale` is device pixels per CSS pixel."""
+        await self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width_px,
+            height=height_px,
+            deviceScaleFactor=scale,
+            mobile=False,
+        )
+
+    async def emulate(self, *, scheme: str = "light", media: str = "screen") -> None:
+        """Set the colour scheme and the medium."""
+        await self.call(
+            "Emulation.setEmulatedMedia",
+            media=media,
+            features=[{"name": "prefers-color-scheme", "value": scheme}],
+        )
+
     async def value(self, expression: str) -> Any:
-        """Return what an expression is worth in the page."""
-        answer = await self.call("Runtime.evaluate", expression=expression, returnByValue=True)
+        """Return the value of an expression in the page, as of a user's action."""
+        answer = await self._evaluate(expression)
+        assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
 
     async def until(self, expression: str, seconds: float = 2 * HANG_SECONDS) -> Any:
         """Wait until an expression holds; return its value."""
         give_up_at = time.monotonic() + seconds
-        while not (found := await self.value(expression)):
+        # The page may not have loaded yet, so an error counts as false.
+        while not (found := (await self._evaluate(expression))["result"].get("value")):
             assert time.monotonic() < give_up_at, (expression, self.errors)
             await asyncio.sleep(0.05)
         return found
 
-    async def screenshot(self, file: Path) -> None:
-        """Write a picture of the page."""
-        answer = await self.call("Page.captureScreenshot", format="png")
+    async def _evaluate(self, expression: str) -> dict[str, Any]:
+        return await self.call(
+            "Runtime.evaluate",
+            expression=expression,
+            returnByValue=True,
+            awaitPromise=True,
+            userGesture=True,
+        )
+
+    async def screenshot(self, file: Path, *, whole: bool = False) -> None:
+        """Write an image of the window, or of the whole page."""
+        answer = await self.call(
+            "Page.captureScreenshot", format="png", captureBeyondViewport=whole
+        )
         file.write_bytes(base64.b64decode(answer["data"]))  # noqa: ASYNC240 - nothing else waits
 
 
-@asynccontextmanager
-async def browsing(address: str, profile: Path) -> AsyncIterator[Page]:
-    """Open an address in a browser that ends with the block."""
-    process = subprocess.Popen(  # noqa: ASYNC220 - nothing else waits
+class Browser:
+    """A running Chromium; each page is a tab of its own."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+
+    @asynccontextmanager
+    async def open(
+        self,
+        address: str,
+        *,
+        script: str = "",
+        width_px: int = 1280,
+        height_px: int = 900,
+        scheme: str = "light",
+    ) -> AsyncIterator[Page]:
+        """Open an address in a new tab, which closes with the block.
+
+        Args:
+            address: the page.
+            script: runs in the page before its own scripts.
+            width_px: width of the window in CSS pixels.
+            height_px: its height.
+            scheme: `light` or `dark`.
+        """
+        tabs = f"http://127.0.0.1:{self._port}/json"
+        async with aiohttp.ClientSession() as session:
+            async with session.put(f"{tabs}/new?about:blank") as answer:
+                tab = await answer.json(content_type=None)
+            try:
+                async with session.ws_connect(
+                    tab["webSocketDebuggerUrl"], max_msg_size=64 << 20
+                ) as socket:
+                    page = Page(socket)
+                    for domain in ("Page", "Runtime", "Network", "Log"):
+                        await page.call(f"{domain}.enable")
+                    await page.resize(width_px, height_px)
+                    await page.emulate(scheme=scheme)
+                    if script:
+                        await page.call("Page.addScriptToEvaluateOnNewDocument", source=script)
+                    await page.call("Page.navigate", url=address)
+                    yield page
+            finally:
+                async with session.get(f"{tabs}/close/{tab['id']}") as answer:
+                    await answer.read()
+
+
+@contextmanager
+def running_browser(profile: Path) -> Iterator[Browser]:
+    """Start a browser that ends with the block."""
+    process = subprocess.Popen(
         [str(CHROMIUM), *_FLAGS, f"--user-data-dir={profile}", "about:blank"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
     try:
-        port = await _port(profile / "DevToolsActivePort")
-        async with aiohttp.ClientSession() as session:
-            async with session.get(f"http://127.0.0.1:{port}/json") as answer:
-                tabs = await answer.json()
-            tab = next(one for one in tabs if one["type"] == "page")
-            async with session.ws_connect(
-                tab["webSocketDebuggerUrl"], max_msg_size=64 << 20
-            ) as socket:
-                page = Page(socket)
-                for domain in ("Page", "Runtime", "Network", "Log"):
-                    await page.call(f"{domain}.enable")
-                await page.call("Page.navigate", url=address)
-                yield page
+        yield Browser(_port(profile / "DevToolsActivePort"))
     finally:
         process.terminate()
         with suppress(subprocess.TimeoutExpired):
@@ -101,10 +170,18 @@ async def browsing(address: str, profile: Path) -> AsyncIterator[Page]:
         process.wait()
 
 
-async def _port(file: Path) -> int:
-    give_up_at = time.monotonic() + HANG_SECONDS
-    while True:
+@asynccontextmanager
+async def browsing(address: str, profile: Path) -> AsyncIterator[Page]:
+    """Open an address in a browser that ends with the block."""
+    with running_browser(profile) as browser:
+        async with browser.open(address) as page:
+            yield page
+
+
+def _port(file: Path) -> int:
+    def port() -> int:
         with suppress(OSError, IndexError, ValueError):
-            return int(file.read_text("utf-8").splitlines()[0])  # noqa: ASYNC240 - nothing else waits
-        assert time.monotonic() < give_up_at, "the browser did not start"
-        await asyncio.sleep(0.1)
+            return int(file.read_text("utf-8").splitlines()[0])
+        return 0
+
+    return eventually(port, "the browser did not start", pause=0.05)

@@ -1,4 +1,4 @@
-"""Plain against accelerated: both engines really run, in a process of their own."""
+"""TensorFlow vs OpenVINO: both engines really run, in a process of their own."""
 
 import asyncio
 import threading
@@ -133,7 +133,7 @@ def test_a_browser_shows_both_outcomes_of_the_same_picture(artifact: Path, tmp_p
                 milliseconds = f"document.getElementById('{name}-ms').textContent"
                 assert float((await page.value(milliseconds)).removesuffix(" ms")) > 0
             assert float((await page.value(words)).split()[-1].rstrip(".")) < 1e-3
-            assert await page.value("document.getElementById('picture').hidden"), "twice is enough"
+            assert await page.value("document.getElementById('image').hidden"), "twice is enough"
             await page.screenshot(tmp_path / "both.png")
             await page.value("document.getElementById('compare').click()")
             await page.until("document.getElementById('both').hidden")

@@ -1,6 +1,5 @@
 """The live view: what it shows, to whom, and how far behind."""
 
-import asyncio
 import base64
 import io
 import json
@@ -11,16 +10,19 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin, urlsplit
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from camera.frames import Frame
+from camera.inference import LoadedModel
 from camera.live_view import LiveView
-from tests.device.browser import CHROMIUM, Page, browsing
+from camera.messages import ModelIdentity
 from tests.waiting import HANG_SECONDS, eventually
 from vision.detections import Box, Detection
 
@@ -38,6 +40,19 @@ def view(tmp_path: Path) -> Iterator[LiveView]:
     made.stop()
     thread.join(HANG_SECONDS)
     assert not thread.is_alive()
+
+
+class Engine:
+    """Stands for the engine of a loaded model."""
+
+    name = "openvino"
+
+    def infer(self, image: Any) -> list[Detection]:
+        raise NotImplementedError
+
+
+def loaded(**properties: Any) -> LoadedModel:
+    return LoadedModel(ModelIdentity("shapes", "1.0.0", "cd" * 32), Engine(), **properties)
 
 
 def scene(width_px: int = 640, height_px: int = 480) -> Frame:
@@ -116,7 +131,50 @@ def test_without_the_token_there_is_nothing(view: LiveView, path: str) -> None:
     host = re.match(r"http://[^/]+", view.address)
     assert host
     status, _, content = get(f"{host[0]}{path}")
-    assert (status, content) == (404, b"not here")
+    assert status == 404
+    assert content.startswith(
+        b"This address has expired. The current address is in the file live-v"
+    )
+
+
+def test_an_address_without_its_slash_leads_to_the_page(view: LiveView) -> None:
+    connection = HTTPConnection("127.0.0.1", int(view.address.split(":")[2].split("/")[0]))
+    connection.request("GET", urlsplit(view.address).path.rstrip("/"))
+    answer = connection.getresponse()
+    assert answer.status == 308
+    assert urljoin(view.address.rstrip("/"), answer.headers["Location"]) == view.address
+    connection.close()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:8080", "localhost:8080", "localhost"])
+def test_a_forwarded_port_has_another_number(view: LiveView, host: str) -> None:
+    assert get(view.address, Host=host)[0] == 200
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1.evil.example", "localhost:x", ""])
+def test_what_only_looks_like_the_loopback_is_refused(view: LiveView, host: str) -> None:
+    assert get(view.address, Host=host)[0] == 403
+
+
+def test_labels_have_the_indexes_of_their_classes(view: LiveView) -> None:
+    view.use(loaded(labels=("bird", "cat")))
+    view.see(scene(), [DOG, CAT], 5.0)
+    frame = json.loads(get(f"{view.address}frame?after=0")[2])
+    assert frame["label_indexes"] == {"cat": 1, "<b>dog</b>": 2}
+
+
+def test_the_running_model_comes_with_each_frame(view: LiveView) -> None:
+    view.see(scene(), [], 5.0)
+    assert json.loads(get(f"{view.address}frame?after=0")[2])["model"] is None
+    view.use(loaded(signed_by="ab" * 32, instead=ValueError("x" * 5000)))
+    assert json.loads(get(f"{view.address}frame?after=0")[2])["model"] == {
+        "name": "shapes",
+        "version": "1.0.0",
+        "digest": "cd" * 32,
+        "engine": "openvino",
+        "signed_by": "ab" * 32,
+        "instead": "x" * 300,
+    }
 
 
 def test_a_page_of_another_site_cannot_reach_it_by_a_name_of_its_own(view: LiveView) -> None:
@@ -175,55 +233,3 @@ def test_a_port_that_is_taken_is_an_error(view: LiveView, tmp_path: Path) -> Non
     port = int(view.address.split(":")[2].split("/")[0])
     with pytest.raises(OSError, match="in use"):
         LiveView(port=port, thing="x", threshold=0.5, state_directory=tmp_path)
-
-
-@pytest.mark.process
-@pytest.mark.slow
-@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
-def test_a_browser_shows_the_known_scene_and_asks_nobody_else(
-    view: LiveView, tmp_path: Path
-) -> None:
-    stop = threading.Event()
-
-    def show() -> None:
-        while not stop.wait(0.1):
-            view.see(scene(), [CAT, DOG], 12.5)
-
-    async def look() -> Page:
-        async with browsing(view.address, tmp_path / "profile") as page:
-            await page.until("document.getElementById('words').textContent === 'live'")
-            listed = "document.getElementById('found').innerText"
-            assert (await page.value(listed)).split() == ["cat", "0.910"]
-            # The threshold is the viewer's own.
-            await page.value(
-                "{const s = document.getElementById('threshold'); s.value = 0.3;"
-                "s.dispatchEvent(new Event('input'))}"
-            )
-            words = (await page.value(listed)).split()
-            assert words == ["cat", "0.910", "<b>dog</b>", "0.400"], "labels are text"
-            number = "Number(document.getElementById('source').textContent.split(' ').pop())"
-            first = await page.value(number)
-            await page.until(f"{number} > {first} + 3")
-            # The page reaches what the camera has seen meanwhile.
-            newest = view.after(0).number  # type: ignore[union-attr]
-            await page.until(f"{number} >= {newest}")
-            await page.screenshot(tmp_path / "page.png")
-            return page
-
-    showing = threading.Thread(target=show)
-    showing.start()
-    try:
-        page = asyncio.run(look())
-    finally:
-        stop.set()
-        showing.join(HANG_SECONDS)
-    assert page.errors == []
-    own = view.address.rstrip("/")
-    assert all(address.startswith((own, "data:")) for address in page.asked), page.asked
-    with Image.open(tmp_path / "page.png") as opened:
-        pixels = np.asarray(opened.convert("RGB")).astype(int)
-    # The light square is on the page, and around it the box in the label's colour.
-    light = np.abs(pixels - [200, 170, 120]).max(axis=2) < 12
-    assert light.sum() > 20_000
-    colourful = pixels.max(axis=2) - pixels.min(axis=2) > 120
-    assert colourful[light.any(axis=1)].sum() > 500

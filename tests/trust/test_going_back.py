@@ -7,7 +7,7 @@ import pytest
 from camera.trust import GOES_BACK_SECONDS
 from cloudformation import ResourceFailed
 from tests.trust.conftest import ASSETS, Camera, Store, Team, deploy, properties
-from vision.signatures import Attack, SignatureRefused
+from vision.signatures import Attack, SignatureRefused, key_id
 
 
 def test_a_rollout_that_fails_goes_back_to_what_ran_before(team: Team, camera: Camera) -> None:
@@ -32,6 +32,17 @@ def test_it_goes_back_one_release_and_no_further(team: Team, camera: Camera) -> 
     for release in (one, two, three, two):
         assert camera.run(release).instead is None
     assert f"{Attack.ROLLBACK}: " in str(camera.run(one).instead)
+
+
+def test_the_loaded_model_names_the_key_that_signed_it(team: Team, camera: Camera) -> None:
+    key = key_id(team.person().public)
+    one = team.release("one")
+    loaded = camera.run(one)
+    assert (loaded.signed_by, loaded.labels[:2]) == (key, ("circle", "square"))
+    # A release that is refused: the last good one runs instead, and its own key is named.
+    assert camera.run(team.release("two", by="eve")).signed_by == key
+    camera.required = False
+    assert camera.run(team.artifact("three")).signed_by is None
 
 
 def test_after_a_day_only_a_new_signature_goes_back(team: Team, camera: Camera) -> None:

@@ -146,6 +146,7 @@ class Application:
                 )
             )
         if parts.live_view:
+            parts.live_view.settings = self._settings
             self._workers.append(parts.live_view)
         self._threads: dict[Worker, threading.Thread] = {}
 
@@ -183,7 +184,7 @@ class Application:
     def _loaded(self, model: LoadedModel) -> None:
         self._drift.compare_with(model.baseline)
         if self._parts.live_view:
-            self._parts.live_view.comparison.use(model.directory)
+            self._parts.live_view.use(model)
         self._start(self._capture)
 
     def _start(self, worker: Worker) -> None:

@@ -36,6 +36,10 @@ class LoadedModel:
     baseline: Baseline | None = None
     # Where its artifact was unpacked.
     directory: Path | None = None
+    # In the order of its classes.
+    labels: tuple[str, ...] = ()
+    # The id of the key that signed it; None if no signature was verified.
+    signed_by: str | None = None
 
 
 class Models(Protocol):

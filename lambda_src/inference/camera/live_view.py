@@ -6,6 +6,7 @@ that other users of the machine, and pages of other sites in the same browser, d
 
 import base64
 import hmac
+import html
 import io
 import json
 import logging
@@ -20,14 +21,18 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 from PIL import Image
 
 from camera.comparison import Comparison
 from camera.frames import Frame
+from camera.inference import LoadedModel
 from vision.detections import Detection
+
+if TYPE_CHECKING:
+    from camera.live_settings import CurrentSettings
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +40,7 @@ ADDRESS_FILE = "live-view.url"
 
 _PAGE = Path(__file__).with_name("live_view.html")
 _NUMBER = re.compile("[0-9]{1,15}")
+_LOOPBACK_HOST = re.compile(r"(?:127\.0\.0\.1|localhost)(?::[0-9]{1,5})?")
 _WIDEST_PX = 960
 _JPEG_QUALITY = 80
 _WAIT_SECONDS = 1.0
@@ -43,6 +49,12 @@ _MOST_FRAMES_IN_WINDOW = 300
 _MOST_REQUESTS = 8
 _REQUEST_SECONDS = 5.0
 _MOST_DETECTIONS = 100
+_LONGEST_REASON = 300
+_TEXT = "text/plain; charset=utf-8"
+_EXPIRED = (
+    b"This address has expired. The current address is in the file live-view.url in the "
+    b"camera's state directory, and `make camera` prints it.\n"
+)
 
 
 @dataclass(frozen=True)
@@ -59,9 +71,9 @@ class Seen:
 
 
 class LiveView:
-    """Holds the newest frame, and serves it.
+    """Holds the newest frame and the model that runs, and serves both.
 
-    `address` is known once it was made; `comparison` is to be told which model runs.
+    `address` is known once it was made. The page shows the frame rate that `settings` allows.
     """
 
     def __init__(self, *, port: int, thing: str, threshold: float, state_directory: Path) -> None:
@@ -71,19 +83,31 @@ class LiveView:
             OSError: the port is taken.
         """
         self.comparison = Comparison()
+        self.settings: CurrentSettings | None = None
         self._arrived = threading.Condition()
         self._newest: Seen | None = None
         self._times: deque[float] = deque(maxlen=_MOST_FRAMES_IN_WINDOW)
         self._number = 0
+        self._model: LoadedModel | None = None
+        self._label_indexes: dict[str, int] = {}
         self._token = secrets.token_urlsafe(18)
         self._server = _Server(port, self)
         self.address = f"http://127.0.0.1:{self._server.server_port}/{self._token}/"
         self._page = (
             _PAGE.read_text(encoding="utf-8")
-            .replace("{{thing}}", thing)
+            .replace("{{thing}}", html.escape(thing))
             .replace("{{threshold}}", str(threshold))
         )
         self._file = state_directory / ADDRESS_FILE
+
+    def use(self, model: LoadedModel) -> None:
+        """Show this model as the one that runs, and compare its engines."""
+        self.comparison.use(model.directory)
+        with self._arrived:
+            self._model = model
+            self._label_indexes = {}
+            for label in model.labels:
+                self._index_of(label)
 
     def see(self, frame: Frame, found: Sequence[Detection], inference_ms: float) -> None:
         """Make this the newest frame."""
@@ -103,9 +127,12 @@ class LiveView:
 
     def after(self, number: int) -> Seen | None:
         """Wait for a frame that is newer than `number`; None when none came in time."""
+
+        def is_newer() -> bool:
+            return self._newest is not None and self._number != number
+
         with self._arrived:
-            self._arrived.wait_for(lambda: self._number != number, _WAIT_SECONDS)
-            return self._newest if self._number != number else None
+            return self._newest if self._arrived.wait_for(is_newer, _WAIT_SECONDS) else None
 
     def run(self) -> None:
         """Serve until `stop`."""
@@ -127,9 +154,12 @@ class LiveView:
 
     def answer(self, path: str, query: str) -> tuple[HTTPStatus, str, bytes, str]:
         """Return status, content type, content and the nonce of the page's script."""
-        token, _, name = path.removeprefix("/").partition("/")
+        token, slash, name = path.removeprefix("/").partition("/")
         if not hmac.compare_digest(token.encode(), self._token.encode()):
-            return HTTPStatus.NOT_FOUND, "text/plain", b"not here", ""
+            return HTTPStatus.NOT_FOUND, _TEXT, _EXPIRED, ""
+        if not slash:
+            # The page asks for frames below its own address.
+            return HTTPStatus.PERMANENT_REDIRECT, _TEXT, f"{token}/".encode(), ""
         if name == "":
             nonce = secrets.token_urlsafe(12)
             page = self._page.replace("{{nonce}}", nonce)
@@ -141,18 +171,50 @@ class LiveView:
                 return HTTPStatus.NO_CONTENT, "text/plain", b"", ""
             wants_both = parse_qs(query).get("compare") == ["1"]
             compared = self.comparison.of(seen.frame.image) if wants_both else None
-            return HTTPStatus.OK, "application/json", _encoded(seen, compared), ""
-        return HTTPStatus.NOT_FOUND, "text/plain", b"not here", ""
+            document = {**_described(seen), **self._described(seen, compared)}
+            return HTTPStatus.OK, "application/json", json.dumps(document).encode(), ""
+        return HTTPStatus.NOT_FOUND, _TEXT, _EXPIRED, ""
+
+    def _described(self, seen: Seen, compared: dict[str, Any] | None) -> dict[str, Any]:
+        """Return what the page shows besides the frame: the model, and the limit of the rate."""
+        runs = (compared or {}).get("runs", {}).values()
+        labels = {detection.label for detection in seen.found[:_MOST_DETECTIONS]}
+        labels |= {detection["label"] for run in runs for detection in run["detections"]}
+        with self._arrived:
+            model = self._model
+            indexes = {label: self._index_of(label) for label in sorted(labels)}
+        limit = 1 / self.settings.now.frame_interval_seconds if self.settings else None
+        return {
+            "compared": compared,
+            "label_indexes": indexes,
+            "limit_frames_per_second": limit,
+            "model": _model(model) if model else None,
+        }
+
+    def _index_of(self, label: str) -> int:
+        """Return the index that the label's colour is made from; a new label gets the next one."""
+        return self._label_indexes.setdefault(label, len(self._label_indexes))
 
 
-def _encoded(seen: Seen, compared: dict[str, Any] | None) -> bytes:
-    """One frame as JSON; the picture is a JPEG within, so that it and its boxes belong together."""
+def _model(model: LoadedModel) -> dict[str, Any]:
+    return {
+        "name": model.identity.name,
+        "version": model.identity.version,
+        "digest": model.identity.digest,
+        "engine": model.engine.name,
+        "signed_by": model.signed_by,
+        "instead": str(model.instead)[:_LONGEST_REASON] if model.instead else None,
+    }
+
+
+def _described(seen: Seen) -> dict[str, Any]:
+    """One frame as JSON; the image is a JPEG within, so that it and its boxes belong together."""
     image = Image.fromarray(seen.frame.image)
     height_px, width_px = seen.frame.image.shape[:2]
     image.thumbnail((_WIDEST_PX, _WIDEST_PX))
     picture = io.BytesIO()
     image.save(picture, "JPEG", quality=_JPEG_QUALITY)
-    document: dict[str, Any] = {
+    return {
         "number": seen.number,
         "source": seen.frame.source,
         "width_px": width_px,
@@ -162,10 +224,8 @@ def _encoded(seen: Seen, compared: dict[str, Any] | None) -> bytes:
         "frames_per_second": round(seen.frames_per_second, 2),
         "age_ms": round((time.monotonic() - seen.at_seconds) * 1000, 2),
         "detections": [asdict(one) for one in seen.found[:_MOST_DETECTIONS]],
-        "compared": compared,
         "picture": base64.b64encode(picture.getvalue()).decode(),
     }
-    return json.dumps(document).encode()
 
 
 class _Server(ThreadingHTTPServer):
@@ -202,13 +262,13 @@ class _Handler(BaseHTTPRequestHandler):
     server_version, sys_version = "camera", ""
 
     def do_GET(self) -> None:
-        # Another name for this address is a page of another site's that reaches for it.
-        own = {f"{host}:{self.server.server_port}" for host in ("127.0.0.1", "localhost")}
-        if self.headers.get("Host") not in own:
-            self._send(HTTPStatus.FORBIDDEN, "text/plain", b"ask for 127.0.0.1", "")
+        # Another name for this address is a page of another site's that reaches for it. The port
+        # is not compared: a forwarded one has another number.
+        if not _LOOPBACK_HOST.fullmatch(self.headers.get("Host", "")):
+            self._send(HTTPStatus.FORBIDDEN, _TEXT, b"ask for 127.0.0.1\n", "")
             return
         if not self.server.places.acquire(blocking=False):
-            self._send(HTTPStatus.SERVICE_UNAVAILABLE, "text/plain", b"too many watch", "")
+            self._send(HTTPStatus.SERVICE_UNAVAILABLE, _TEXT, b"too many pages are open\n", "")
             return
         try:
             address = urlsplit(self.path)
@@ -236,5 +296,7 @@ class _Handler(BaseHTTPRequestHandler):
             ("X-Content-Type-Options", "nosniff"),
         ):
             self.send_header(name, value)
+        if status is HTTPStatus.PERMANENT_REDIRECT:
+            self.send_header("Location", content.decode())
         self.end_headers()
         self.wfile.write(content)

@@ -19,6 +19,7 @@ from camera.trust import ReleaseTrust
 from vision.artifact import Artifact, open_artifact
 from vision.engine import InferenceEngine
 from vision.errors import ArtifactError, VisionError
+from vision.signatures import Statement
 
 logger = logging.getLogger(__name__)
 
@@ -72,9 +73,9 @@ class DeployedModel:
                 raise
             logger.exception("the deployed model %s cannot run", self._digest)
             folder = self._kept / good
-            if self._trust:
-                self._trust.check_kept(folder / "model.zip", good)
-            last = self._load(folder / "model.zip", folder / "model", good)
+            archive = folder / "model.zip"
+            signed = self._trust.check_kept(archive, good) if self._trust else None
+            last = self._load(archive, folder / "model", good, signed)
             reason = ArtifactError(
                 f"the deployed model {self._digest} cannot run, {good} runs instead: {error}"
             )
@@ -95,13 +96,15 @@ class DeployedModel:
             self._write_starts(self._failed_starts() - 1)
 
     def _load_deployed(self) -> LoadedModel:
-        statement = self._trust and self._trust.check_deployed(self._archive, self._digest)
-        loaded = self._load(self._archive, self._directory, self._digest)
+        statement = self._trust.check_deployed(self._archive, self._digest) if self._trust else None
+        loaded = self._load(self._archive, self._directory, self._digest, statement)
         if self._trust and statement:
             self._trust.accept(statement)
         return loaded
 
-    def _load(self, archive: Path, directory: Path, digest: str) -> LoadedModel:
+    def _load(
+        self, archive: Path, directory: Path, digest: str, statement: Statement | None
+    ) -> LoadedModel:
         artifact = open_artifact(archive, directory, digest)
         if self._trust:
             self._trust.check_content(archive, artifact)
@@ -112,6 +115,8 @@ class DeployedModel:
             self._open_engine(artifact),
             baseline=manifest.baseline,
             directory=directory,
+            labels=tuple(label for _, label in sorted(artifact.labels.items())),
+            signed_by=statement.key if statement else None,
         )
 
     def _last_good(self) -> str | None:

@@ -112,13 +112,15 @@ class ReleaseTrust:
             logger.warning("%s; it goes on, since it was accepted in time", refusal)
         return statement
 
-    def check_kept(self, archive: Path, digest: str) -> None:
+    def check_kept(self, archive: Path, digest: str) -> Statement | None:
         """Verify a release that this camera kept: signed, whatever came after it.
+
+        Returns None if nobody must have signed it.
 
         Raises:
             SignatureRefused: nobody who is trusted now signed it.
         """
-        self._statement(archive.with_name(f"{archive.name}.sig"), archive, digest)
+        return self._statement(archive.with_name(f"{archive.name}.sig"), archive, digest)
 
     def check_content(self, archive: Path, artifact: Artifact) -> None:
         """Check that a signed artifact brings nothing that its manifest does not name.
