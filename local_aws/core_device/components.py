@@ -44,6 +44,12 @@ class Component:
     watch: "asyncio.Task[None] | None" = field(default=None, repr=False)
 
     @property
+    def works(self) -> bool:
+        """Whether it runs, has finished, or is being restarted."""
+        restarts = self.status == "ERRORED" and self.watch is not None and not self.watch.done()
+        return restarts or self.status in {"RUNNING", "FINISHED"}
+
+    @property
     def is_lambda(self) -> bool:
         """Whether a process belongs to it."""
         return bool(self.recipe.get("ComponentType") == _LAMBDA)

@@ -79,11 +79,14 @@ async def fetch(
 async def switch(host: Host, running: dict[str, Component], wanted: dict[str, Component]) -> None:
     """Stop what goes or changes, install and start what is new; keep the rest running.
 
+    A component that does not work is installed and started again, even if its version and
+    configuration are the same: so does the nucleus (DeploymentConfigMerger, `reinstallBrokenServices`).
+
     Raises:
         DeploymentFailed: a step of a component failed; `running` is what is there now.
     """
     changed = _changed(running, wanted)
-    new = {name for name in changed if not wanted[name].same_as(running.get(name))}
+    new = {name for name in changed if not _stays(running.get(name), wanted[name])}
     for name in reversed(_in_order(running)):
         if name not in wanted or name in changed:
             component = running.pop(name)
@@ -152,9 +155,13 @@ def _changed(running: dict[str, Component], wanted: dict[str, Component]) -> set
             other in changed and rule.get("DependencyType", "HARD") == "HARD"
             for other, rule in rules.items()
         )
-        if restarts or not component.same_as(running.get(name)):
+        if restarts or not _stays(running.get(name), component):
             changed.add(name)
     return changed
+
+
+def _stays(running: Component | None, wanted: Component) -> bool:
+    return running is not None and running.works and wanted.same_as(running)
 
 
 def _in_order(found: dict[str, Component]) -> list[str]:

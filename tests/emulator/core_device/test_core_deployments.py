@@ -83,6 +83,22 @@ def test_a_component_that_ends_after_the_deployment_is_broken_in_the_end(
     assert core.said(name).count("crash") == 4
 
 
+def test_a_component_that_failed_in_an_update_and_in_its_rollback_starts_with_the_next_deployment(
+    core: Core, component: Components
+) -> None:
+    name = component("app", startup=f"test ! -e {core.layout.root}/killed")
+    core.outcome(core.deploy({name: pinned()}))
+    component("app", "2.0.0", startup="exit 9")
+    (core.layout.root / "killed").touch()
+    failed = core.outcome(core.deploy({name: pinned("2.0.0")}))
+    assert failed["coreDeviceExecutionStatus"] == "FAILED"
+    assert core.installed() == {name: "BROKEN"}
+
+    (core.layout.root / "killed").unlink()
+    core.outcome(core.deploy({name: pinned()}))
+    assert core.installed() == {name: "RUNNING"}
+
+
 def test_shutdown_runs_before_a_component_goes(core: Core, component: Components) -> None:
     name = component("app", startup="echo up", shutdown="echo down")
     core.outcome(core.deploy({name: pinned()}))
