@@ -16,6 +16,7 @@ from local_aws.endpoint import Endpoint, running
 from local_aws.paths import DEFAULT_STATE, StatePaths
 from local_aws.processes import is_alive, stop
 from local_aws.saved_state import discard
+from local_aws.snapshots import newest, taken_at
 
 FAILED, NOT_RUNNING = 1, 3
 DEFAULT_ACCOUNT = "000000000000"
@@ -64,8 +65,15 @@ def main(context: click.Context, state: Path) -> None:
 @main.command()
 @click.option("--foreground", is_flag=True, help="Run here, until stopped or the parent ends.")
 @click.option("--daemon", is_flag=True, hidden=True, help="Run here, whatever the parent does.")
+@click.option(
+    "--ends-with",
+    type=int,
+    metavar="PID",
+    envvar="LOCAL_AWS_ENDS_WITH",
+    help="End when this process has ended, as tests need it.",
+)
 @click.pass_obj
-def up(paths: StatePaths, *, foreground: bool, daemon: bool) -> None:
+def up(paths: StatePaths, *, foreground: bool, daemon: bool, ends_with: int | None) -> None:
     """Start the embedded AWS and wait until it is ready."""
     endpoint = running(paths)
     if endpoint is not None:
@@ -73,8 +81,8 @@ def up(paths: StatePaths, *, foreground: bool, daemon: bool) -> None:
         return
     if foreground or daemon:
         server: Any = importlib.import_module("local_aws.server")
-        server.run(paths, watch_parent=foreground)
-    _start(paths)
+        server.run(paths, ends_with=os.getppid() if foreground else ends_with)
+    _start(paths, [] if ends_with is None else [f"--ends-with={ends_with}"])
 
 
 @main.command()
@@ -86,11 +94,23 @@ def down(paths: StatePaths) -> None:
         paths.endpoint.unlink(missing_ok=True)
         click.echo("local-aws: does not run")
         return
-    if stop(endpoint.pid, _STOP_SECONDS):
+    in_time = stop(endpoint.pid, _STOP_SECONDS)
+    if paths.clean_marker.exists():
         click.echo("local-aws: stopped, state kept")
         return
     paths.endpoint.unlink(missing_ok=True)
-    click.echo(f"local-aws: did not stop within {_STOP_SECONDS} s and was killed; see {paths.log}")
+    problem = (
+        "stopped, but its state could not be saved"
+        if in_time
+        else f"did not stop within {_STOP_SECONDS} s and was killed"
+    )
+    snapshot = newest(paths)
+    consequence = (
+        f"`up` continues from the state of {taken_at(snapshot):%Y-%m-%d %H:%M:%S}"
+        if snapshot
+        else "`up` begins anew"
+    )
+    raise click.ClickException(f"local-aws: {problem}: {consequence}; see {paths.log}")
 
 
 @main.command()
@@ -139,16 +159,18 @@ def reset(paths: StatePaths) -> None:
     if endpoint is not None:
         click.echo(f"local-aws: runs (process {endpoint.pid}); stop it with `down` first", err=True)
         sys.exit(FAILED)
-    discard(paths)
+    for note in discard(paths):
+        click.echo(note)
     click.echo(f"local-aws: state in {paths.root} removed")
 
 
-def _start(paths: StatePaths) -> None:
+def _start(paths: StatePaths, options: list[str]) -> None:
     paths.root.mkdir(parents=True, exist_ok=True)
     click.echo("local-aws: starting")
+    words = [sys.executable, "-m", "local_aws"]
     with paths.log.open("ab") as log:
         process = subprocess.Popen(  # noqa: S603 - this package, by this interpreter
-            [sys.executable, "-m", "local_aws", "--state", str(paths.root), "up", "--daemon"],
+            [*words, "--state", str(paths.root), "up", "--daemon", *options],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

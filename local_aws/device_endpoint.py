@@ -32,16 +32,16 @@ class DeviceEndpoint:
         self._cloud = cloud
         self._runner: web.AppRunner | None = None
 
-    async def start(self, context: ssl.SSLContext) -> int:
-        """Listen on a free loopback port, and give it."""
+    async def start(self, context: ssl.SSLContext, port: int) -> int:
+        """Listen on a loopback port (0: a free one), and give it."""
         application = web.Application(client_max_size=_LARGEST_REQUEST_BYTES)
         application.router.add_route("*", "/{path:.*}", self._answer)
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, LOOPBACK, 0, ssl_context=context)
+        site = web.TCPSite(self._runner, LOOPBACK, port, ssl_context=context)
         await site.start()
-        port: int = self._runner.addresses[0][1]
-        return port
+        bound: int = self._runner.addresses[0][1]
+        return bound
 
     async def stop(self) -> None:
         """Stop listening."""

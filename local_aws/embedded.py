@@ -17,6 +17,7 @@ from local_aws.ministack_hooks import (
     monitoring,
     properties,
     s3_copies,
+    s3_writes,
     sagemaker,
     services,
     stacks,
@@ -24,6 +25,7 @@ from local_aws.ministack_hooks import (
 )
 from local_aws.ministack_hooks.cloud import MinistackCloud
 from local_aws.paths import StatePaths
+from local_aws.recorder import Recorder
 from local_aws.role_aliases import RoleAliases
 from local_aws.sagemaker.service import SageMaker
 
@@ -37,6 +39,7 @@ class EmbeddedAws:
     def __init__(self, endpoint_url: str, paths: StatePaths) -> None:
         self.endpoint_url = endpoint_url
         self._errors = _SaveErrors()
+        self._recorder = Recorder(paths)
         logging.getLogger("persistence").addHandler(self._errors)
         cloud = MinistackCloud(endpoint_url)
         aliases = RoleAliases()
@@ -50,6 +53,7 @@ class EmbeddedAws:
         broker.bind_broker_to_loopback()
         broker.enforce_certificate_policies()
         s3_copies.complete_copies()
+        self._writes = s3_writes.refuse_unsaved_objects(paths.objects)
         stacks.answer_at_the_end()
         properties.apply_dropped_properties()
         topic_rules.complete_rule_actions()
@@ -68,17 +72,21 @@ class EmbeddedAws:
         await serve(services.asgi_app, config, shutdown_trigger=stop.wait)
         watching.cancel()
 
-    async def start_device_endpoint(self, paths: StatePaths) -> int:
+    async def start_device_endpoint(self, paths: StatePaths, port: int) -> int:
         """Wait for the broker, write the authority's certificate, and give the devices' port."""
         while not broker.broker_is_listening():  # noqa: ASYNC110 - ministack signals nothing
             await asyncio.sleep(_POLL_SECONDS)
         paths.ca.write_text(await asyncio.to_thread(broker.ca_certificate))
         context = await asyncio.to_thread(broker.server_tls_context, paths.root)
-        return await self._devices.start(context)
+        return await self._devices.start(context, port)
 
     async def stop_device_endpoint(self) -> None:
         """Stop answering devices."""
         await self._devices.stop()
+
+    def take_snapshot(self) -> None:
+        """Save what has changed, for a start after a kill."""
+        self._recorder.take_snapshot()
 
     def stop_workers(self) -> None:
         """End the processes that run Lambda functions and endpoints' containers."""
@@ -87,7 +95,7 @@ class EmbeddedAws:
 
     def state_was_saved(self) -> bool:
         """Tell whether every service's state was written."""
-        return not self._errors.seen
+        return not (self._errors.seen or self._writes.failed)
 
 
 class _SaveErrors(logging.Handler):

@@ -23,6 +23,16 @@ class StatePaths:
         return self.root / "s3"
 
     @property
+    def snapshots(self) -> Path:
+        """Consistent copies of state and objects, for a start after a kill."""
+        return self.root / "snapshots"
+
+    @property
+    def ports(self) -> Path:
+        """The ports of the last server, which the next one takes again."""
+        return self.root / "ports.json"
+
+    @property
     def temporary(self) -> Path:
         """Unpacked Lambda code; nothing here outlives the server."""
         return self.root / "tmp"

@@ -11,10 +11,16 @@ _POLL_SECONDS = 0.05
 
 def is_alive(pid: int) -> bool:
     """Tell whether a process exists and is more than a zombie."""
+    return start_time(pid) is not None
+
+
+def start_time(pid: int) -> str | None:
+    """Return what tells a process from an earlier one with its id; None if it has ended."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
-        return False
+        return None
+    return None if fields[0] == "Z" else fields[19]
 
 
 def descendants(pid: int) -> list[int]:

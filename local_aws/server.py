@@ -9,46 +9,58 @@ import signal
 import socket
 import stat
 import sys
+import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from local_aws.endpoint import Endpoint
 from local_aws.lock import hold
 from local_aws.paths import StatePaths
-from local_aws.processes import descendants, kill_all
+from local_aws.ports import LOOPBACK, Ports, free, listen, moved
+from local_aws.processes import descendants, kill_all, start_time
 from local_aws.saved_state import prepare
 
-LOOPBACK = "127.0.0.1"
-_PARENT_CHECK_SECONDS = 0.5
+if TYPE_CHECKING:
+    from local_aws.embedded import EmbeddedAws
+
+_STARTER_CHECK_SECONDS = 0.5
+# After a kill, at most the changes of this time are lost.
+_SNAPSHOT_SECONDS = 2.0
+# Snapshots take at most a part of the time, however large the state is.
+_PAUSE_PER_SNAPSHOT = 30
 _READY_SECONDS = 300
 # As long as `down` gives the last server to save its state.
 _PATIENCE_SECONDS = 120
 
 
-def run(paths: StatePaths, *, watch_parent: bool) -> None:
-    """Run until SIGTERM or SIGINT, or until the parent ends if ``watch_parent``.
+def run(paths: StatePaths, *, ends_with: int | None) -> None:
+    """Run until SIGTERM or SIGINT, or until the process `ends_with` ends.
 
     Does not return: the process ends here, after the state is saved, whatever still waits.
     """
     paths.root.mkdir(parents=True, exist_ok=True)
     if not hold(paths, _PATIENCE_SECONDS):
         sys.exit(f"local-aws: another server uses {paths.root}")
-    if not watch_parent and stat.S_ISREG(os.fstat(sys.stdout.fileno()).st_mode):
+    is_log = stat.S_ISREG(os.fstat(sys.stdout.fileno()).st_mode)
+    if is_log and os.fstat(sys.stdout.fileno()).st_ino == _inode(paths.log):
         os.ftruncate(sys.stdout.fileno(), 0)
-    for note in prepare(paths):
-        print(note, flush=True)  # noqa: T201 - the log or the terminal is where a server speaks
-    gateway = socket.create_server((LOOPBACK, 0))
-    mqtt_port = _free_port()
-    _set_environment(paths, gateway.getsockname()[1], mqtt_port)
-    asyncio.run(_serve(paths, gateway, mqtt_port, watch_parent=watch_parent))
+    notes = prepare(paths)
+    before = Ports.read(paths.ports)
+    gateway = listen(before.gateway)
+    ports = Ports(gateway.getsockname()[1], free(before.mqtt), free(before.device))
+    for note in (*notes, moved(before, ports)):
+        if note is not None:
+            print(note, flush=True)  # noqa: T201 - the log or the terminal is where a server speaks
+    ports.write(paths.ports)
+    _set_environment(paths, ports)
+    asyncio.run(_serve(paths, gateway, ports, ends_with))
 
 
-def _free_port() -> int:
-    with socket.create_server((LOOPBACK, 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
+def _inode(file: Path) -> int | None:
+    return file.stat().st_ino if file.exists() else None
 
 
-def _set_environment(paths: StatePaths, port: int, mqtt_port: int) -> None:
+def _set_environment(paths: StatePaths, ports: Ports) -> None:
     """Set what ministack reads when it is imported, and what Lambda functions inherit."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
@@ -59,8 +71,8 @@ def _set_environment(paths: StatePaths, port: int, mqtt_port: int) -> None:
         AWS_EC2_METADATA_DISABLED="true",
         BIND_HOST=LOOPBACK,
         MINISTACK_HOST=LOOPBACK,
-        GATEWAY_PORT=str(port),
-        IOT_MTLS_PORT=str(mqtt_port),
+        GATEWAY_PORT=str(ports.gateway),
+        IOT_MTLS_PORT=str(ports.mqtt),
         IOT_MTLS_ENABLED="1",
         SFTP_ENABLED="0",
         PERSIST_STATE="1",
@@ -74,7 +86,7 @@ def _set_environment(paths: StatePaths, port: int, mqtt_port: int) -> None:
 
 
 async def _serve(
-    paths: StatePaths, gateway: socket.socket, mqtt_port: int, *, watch_parent: bool
+    paths: StatePaths, gateway: socket.socket, ports: Ports, ends_with: int | None
 ) -> None:
     from local_aws.embedded import EmbeddedAws  # noqa: PLC0415 - reads the environment set above
 
@@ -82,10 +94,10 @@ async def _serve(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    watch = asyncio.create_task(_watch_parent(os.getppid(), stop)) if watch_parent else None
-    aws = EmbeddedAws(f"http://{LOOPBACK}:{gateway.getsockname()[1]}", paths)
+    watch = asyncio.create_task(_watch(ends_with, stop)) if ends_with is not None else None
+    aws = EmbeddedAws(f"http://{LOOPBACK}:{ports.gateway}", paths)
     serving = asyncio.create_task(aws.serve(gateway, stop))
-    starting = asyncio.create_task(aws.start_device_endpoint(paths))
+    starting = asyncio.create_task(aws.start_device_endpoint(paths, ports.device))
     await asyncio.wait({serving, starting}, return_when=asyncio.FIRST_COMPLETED,
                        timeout=_READY_SECONDS)  # fmt: skip
     if not starting.done() or serving.done():
@@ -95,11 +107,13 @@ async def _serve(
             pid=os.getpid(),
             endpoint_url=aws.endpoint_url,
             mqtt_host=LOOPBACK,
-            mqtt_port=mqtt_port,
+            mqtt_port=ports.mqtt,
             device_port=starting.result(),
             ca_file=str(paths.ca),
         ).write(paths.endpoint)
+    snapshots = asyncio.create_task(_take_snapshots(aws))
     await stop.wait()
+    snapshots.cancel()
     paths.endpoint.unlink(missing_ok=True)
     starting.cancel()
     await aws.stop_device_endpoint()
@@ -110,9 +124,20 @@ async def _serve(
     _end(paths, saved=aws.state_was_saved())
 
 
-async def _watch_parent(parent: int, stop: asyncio.Event) -> None:
-    while os.getppid() == parent:  # noqa: ASYNC110 - no event tells that a parent ended
-        await asyncio.sleep(_PARENT_CHECK_SECONDS)
+async def _take_snapshots(aws: "EmbeddedAws") -> None:
+    pause = _SNAPSHOT_SECONDS
+    while True:
+        await asyncio.sleep(pause)
+        began = time.monotonic()
+        aws.take_snapshot()
+        pause = max(_SNAPSHOT_SECONDS, _PAUSE_PER_SNAPSHOT * (time.monotonic() - began))
+
+
+async def _watch(pid: int, stop: asyncio.Event) -> None:
+    """Set `stop` when a process has ended; its id may be given to another one afterwards."""
+    started = start_time(pid)
+    while started is not None and start_time(pid) == started:  # noqa: ASYNC110 - no event tells it
+        await asyncio.sleep(_STARTER_CHECK_SECONDS)
     stop.set()
 
 
@@ -121,7 +146,8 @@ def _end(paths: StatePaths, *, saved: bool) -> None:
     kill_all(descendants(os.getpid()))
     shutil.rmtree(paths.temporary, ignore_errors=True)
     if saved:
-        paths.clean_marker.touch()
+        with contextlib.suppress(OSError):
+            paths.clean_marker.touch()
     logging.shutdown()
     with contextlib.suppress(OSError):
         sys.stdout.flush()

@@ -80,7 +80,7 @@ async def switch(host: Host, running: dict[str, Component], wanted: dict[str, Co
     """Stop what goes or changes, install and start what is new; keep the rest running.
 
     A component that does not work is installed and started again, even if its version and
-    configuration are the same: so does the nucleus (DeploymentConfigMerger, `reinstallBrokenServices`).
+    configuration are the same, as the nucleus does (`reinstallBrokenServices`).
 
     Raises:
         DeploymentFailed: a step of a component failed; `running` is what is there now.

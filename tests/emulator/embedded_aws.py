@@ -25,9 +25,11 @@ class Command:
 
     state: Path
 
-    def __call__(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    def __call__(self, *arguments: str, limit: str = "") -> "subprocess.CompletedProcess[str]":
+        """Run it, under a limit of the shell (`ulimit`) if one is given."""
+        limited = ["bash", "-c", f'ulimit {limit} && exec "$@"', "bash"] if limit else []
         return subprocess.run(
-            [*self.words, *arguments], capture_output=True, text=True, cwd=ROOT,
+            [*limited, *self.words, *arguments], capture_output=True, text=True, cwd=ROOT,
             timeout=2 * HANG_SECONDS, check=False,
         )  # fmt: skip
 

@@ -12,8 +12,11 @@ pytestmark = pytest.mark.emulator
 
 PRIVATE_NAMES = {
     "ministack.app": [
-        "app", "SERVICE_HANDLERS", "SERVICE_REGISTRY", "_loaded_modules", "_state_map",
+        "app", "SERVICE_HANDLERS", "SERVICE_REGISTRY", "_build_persistence_save_dict",
+        "_loaded_modules", "_state_map",
     ],
+    "ministack.core.persistence": ["_json_default", "_state_format_version"],
+    "ministack.services.cloudformation": ["_stacks"],
     "ministack.core.lambda_runtime": ["reset"],
     "ministack.core.responses": [
         "_WIRE_CT_SUCCESS_OVERRIDE", "get_account_id", "get_region", "request_scope",
@@ -48,6 +51,7 @@ PRIVATE_NAMES = {
         "_get_func_record_for_ref",
     ],
     "ministack.services.s3": [
+        "_atomic_write", "_error", "_multipart_uploads",
         "_check_put_preconditions", "_copy_object", "_create_bucket", "_delete_bucket_encryption",
         "_delete_bucket_lifecycle", "_delete_bucket_ownership_controls", "_delete_bucket_tagging",
         "_ensure_bucket", "_get_object_data", "_put_bucket_encryption", "_put_bucket_lifecycle",
@@ -89,6 +93,7 @@ SIGNATURES = {
         "account_id", "region", "certificate_id", "context", "action", "resource",
         "provisioning_template",
     ],
+    "ministack.services.s3._atomic_write": ["fpath", "data", "text"],
     "ministack.services.s3._copy_object": ["bucket_name", "dest_key", "headers"],
     "ministack.services.s3._put_object": ["bucket_name", "key", "body", "headers"],
     "ministack.services.lambda_svc._get_func_record_for_qualifier": ["name", "qualifier"],

@@ -88,16 +88,34 @@ def test_down_keeps_the_state_and_leaves_no_process_and_no_port(command: Command
     assert kept["ChecksumSHA256"]
 
 
-def test_after_a_kill_the_state_and_its_cores_are_discarded_in_one_plain_line(
+def _after_a_snapshot(command: Command) -> None:
+    """Wait until two snapshots began after what has been done."""
+    newest = command.state / "snapshots"
+    for _ in range(2):
+        before = _taken(newest)
+        eventually(lambda before=before: _taken(newest) > before)
+
+
+def _taken(folder: Path) -> int:
+    found = [one.stat().st_mtime_ns for one in folder.glob("[0-9]*")]
+    return max(found, default=0)
+
+
+def test_after_a_kill_it_continues_from_the_last_state_and_no_core_is_touched(
     command: Command,
 ) -> None:
     command("up")
-    EmbeddedAws(command, command.endpoint()).client("iot").create_thing(thingName="camera")
-    core = command.state.parent / "cores" / "camera"
-    (core / "greengrass" / "v2").mkdir(parents=True)
-    (command.state.parent / "cores" / "notes").mkdir()
-    os.kill(command.endpoint()["pid"], signal.SIGKILL)
-    eventually(lambda: not is_alive(command.endpoint()["pid"]))
+    aws = EmbeddedAws(command, command.endpoint())
+    arn = publish_function(aws, "def handle(event, context):\n    return 1\n")
+    aws.client("iot").create_thing(thingName="camera")
+    configuration = {"LocationConstraint": REGION}
+    aws.client("s3").create_bucket(Bucket="kept", CreateBucketConfiguration=configuration)
+    aws.client("s3").put_object(Bucket="kept", Key="a/b", Body=b"kept")
+    spool = command.state.parent / "cores/camera/greengrass/v2/spool"
+    spool.mkdir(parents=True)
+    _after_a_snapshot(command)
+    os.kill(aws.endpoint["pid"], signal.SIGKILL)
+    eventually(lambda: not is_alive(aws.endpoint["pid"]))
 
     assert command("status").returncode == 3
     started = command("up")
@@ -106,10 +124,112 @@ def test_after_a_kill_the_state_and_its_cores_are_discarded_in_one_plain_line(
     told = [line for line in started.stdout.splitlines() if "discarded" in line]
     assert len(told) == 1
     assert "was killed" in told[0]
-    assert not core.exists()
-    assert (command.state.parent / "cores" / "notes").exists()
-    things = EmbeddedAws(command, command.endpoint()).client("iot").list_things()["things"]
-    assert things == []
+    assert spool.exists()
+    again = command.endpoint()
+    assert {**again, "pid": 0} == {**aws.endpoint, "pid": 0}
+    aws = EmbeddedAws(command, again)
+    things = aws.client("iot").list_things()["things"]
+    assert [thing["thingName"] for thing in things] == ["camera"]
+    assert aws.client("s3").get_object(Bucket="kept", Key="a/b")["Body"].read() == b"kept"
+    assert json.load(aws.client("lambda").invoke(FunctionName=arn)["Payload"]) == 1
+
+
+def test_a_kill_in_the_middle_of_a_stack_returns_to_the_state_before_it(command: Command) -> None:
+    command("up")
+    aws = EmbeddedAws(command, command.endpoint())
+    aws.client("iot").create_thing(thingName="camera")
+    arn = publish_function(aws, SLEEPS)
+    _after_a_snapshot(command)
+    template = {
+        "Resources": {
+            "Bucket": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": "made"}},
+            "Silent": {
+                "Type": "Custom::Silent",
+                "Properties": {"ServiceToken": arn},
+                "DependsOn": "Bucket",
+            },
+        }
+    }
+    aws.client("cloudformation").create_stack(StackName="silent", TemplateBody=json.dumps(template))
+    eventually(lambda: descendants(aws.endpoint["pid"]))
+    processes = [aws.endpoint["pid"], *descendants(aws.endpoint["pid"])]
+    for pid in processes:
+        os.kill(pid, signal.SIGKILL)
+    eventually(lambda: not is_alive(aws.endpoint["pid"]))
+
+    assert command("up").returncode == 0
+
+    aws = EmbeddedAws(command, command.endpoint())
+    assert aws.client("cloudformation").describe_stacks()["Stacks"] == []
+    assert aws.client("s3").list_buckets()["Buckets"] == []
+    assert len(aws.client("iot").list_things()["things"]) == 1
+
+
+def test_an_object_that_does_not_fit_on_the_disk_is_refused(command: Command) -> None:
+    # 8 MiB for each file (in units of 1,024 bytes) stand for a disk that is full.
+    command("up", limit="-f 8192")
+    aws = EmbeddedAws(command, command.endpoint())
+    s3 = aws.client("s3")
+    s3.create_bucket(Bucket="full", CreateBucketConfiguration={"LocationConstraint": REGION})
+    s3.put_object(Bucket="full", Key="fits", Body=b"fits")
+    large = bytes(9 * 1024 * 1024)
+
+    with pytest.raises(s3.exceptions.ClientError) as refused:
+        s3.put_object(Bucket="full", Key="large", Body=large)
+    with pytest.raises(s3.exceptions.ClientError, match="InternalError"):
+        s3.put_object(Bucket="full", Key="fits", Body=large)
+
+    assert refused.value.response["Error"]["Code"] == "InternalError"
+    assert "File too large" in refused.value.response["Error"]["Message"]
+    assert [one["Key"] for one in s3.list_objects_v2(Bucket="full")["Contents"]] == ["fits"]
+    assert "state kept" in command("down").stdout
+    command("up")
+    s3 = EmbeddedAws(command, command.endpoint()).client("s3")
+    assert s3.get_object(Bucket="full", Key="fits")["Body"].read() == b"fits"
+
+
+def test_down_reports_a_state_that_could_not_be_saved(command: Command) -> None:
+    command("up", limit="-f 8192")
+    aws = EmbeddedAws(command, command.endpoint())
+    aws.client("iot").create_thing(thingName="camera")
+    _after_a_snapshot(command)
+    aws.client("sqs").create_queue(QueueName="large")
+    aws.client("ssm").put_parameter(Name="after", Value="snapshot", Type="String")
+    url = aws.client("sqs").get_queue_url(QueueName="large")["QueueUrl"]
+    for _ in range(40):
+        aws.client("sqs").send_message(QueueUrl=url, MessageBody="x" * 250_000)
+
+    stopped = command("down")
+
+    assert stopped.returncode == 1
+    assert "its state could not be saved: `up` continues from the state of 20" in stopped.stderr
+    started = command("up")
+    assert "could not save its state; changes after 20" in started.stdout
+    iot = EmbeddedAws(command, command.endpoint()).client("iot")
+    assert len(iot.list_things()["things"]) == 1
+
+
+def test_a_port_that_another_program_took_meanwhile_is_named(command: Command) -> None:
+    command("up")
+    before = command.endpoint()
+    command("down")
+    with socket.create_server(("127.0.0.1", before["mqtt_port"])):
+        started = command("up")
+    assert f"port {before['mqtt_port']} is in use" in started.stdout
+    after = command.endpoint()
+    assert after["endpoint_url"] == before["endpoint_url"]
+    assert after["device_port"] == before["device_port"]
+    assert after["mqtt_port"] != before["mqtt_port"]
+
+
+def test_it_ends_with_the_process_that_it_was_started_for(command: Command) -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as starter:
+        assert command("up", f"--ends-with={starter.pid}").returncode == 0
+        pid = command.endpoint()["pid"]
+        assert is_alive(pid)
+        starter.kill()
+    eventually(lambda: not is_alive(pid))
+    assert (command.state / "clean").exists()
 
 
 def test_a_custom_resource_that_never_answers_holds_neither_down_nor_the_next_up(

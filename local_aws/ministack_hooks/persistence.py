@@ -1,0 +1,34 @@
+"""The services' state, as ministack writes it when it ends, at any moment."""
+# ruff: noqa: SLF001 - ministack has no public extension points; the contract test guards these
+
+import json
+
+from ministack import app
+from ministack.core import persistence
+from ministack.services import cloudformation
+
+from local_aws.saved_state import is_unfinished
+
+
+def serialized_states() -> dict[str, str]:
+    """Return, by service, the text of its state file."""
+    states = {name: get_state() for name, get_state in app._build_persistence_save_dict().items()}
+    return {
+        name: json.dumps(
+            {
+                "__ministack_format__": persistence._state_format_version(name),
+                "payload": state,
+            },
+            default=persistence._json_default,
+        )
+        for name, state in states.items()
+        if state is not None
+    }
+
+
+def are_stacks_at_rest() -> bool:
+    """Return whether no stack is in the middle of an operation."""
+    return not any(
+        is_unfinished(str(stack.get("StackStatus", "")))
+        for stack in list(cloudformation._stacks._data.values())
+    )

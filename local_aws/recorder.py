@@ -1,0 +1,46 @@
+"""Snapshots while the server runs: each change that the stacks are at rest after."""
+
+import logging
+
+from local_aws import snapshots
+from local_aws.ministack_hooks import persistence
+from local_aws.paths import StatePaths
+
+logger = logging.getLogger(__name__)
+
+
+class Recorder:
+    """Takes a snapshot if something has changed since the last one.
+
+    Call it on the event loop: no request is in the middle of a change there.
+    """
+
+    def __init__(self, paths: StatePaths) -> None:
+        self._paths = paths
+        self._last: object = None
+        self._failed = False
+
+    def take_snapshot(self) -> None:
+        """Save the state, unless nothing changed or a stack is in the middle of an operation."""
+        if not persistence.are_stacks_at_rest():
+            return
+        try:
+            states = persistence.serialized_states()
+            content = (states, snapshots.signature(self._paths.objects))
+            if content == self._last:
+                snapshots.confirm(self._paths)
+            else:
+                snapshots.add(self._paths, states)
+        except RuntimeError:
+            # A thread of a service was changing a table: the next snapshot has it.
+            return
+        except OSError as error:
+            if not self._failed:
+                logger.error(  # noqa: TRY400 - one line, not a traceback
+                    "the state cannot be saved (%s): after a kill, the emulator continues from the "
+                    "last state that was saved",
+                    error.strerror or error,
+                )
+            self._failed = True
+            return
+        self._last, self._failed = content, False
