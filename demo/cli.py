@@ -305,8 +305,10 @@ def host_iris(*, keep: bool, only_destroy: bool) -> None:
 def run_camera(name: str, folder: Path | None, thing: str | None) -> None:
     """Run a virtual core device of the fleet of NAME until Ctrl-C.
 
-    Exit codes: 1 the device or the emulator ended, 2 wrong usage or input, 3 the emulator is not
-    running, 130 interrupted.
+    It outlives the emulator: a lost connection is reported after 10 s, and when it is back.
+
+    Exit codes: 1 the device ended, or the emulator runs on other ports, 2 wrong usage or input,
+    3 the emulator is not running, 130 interrupted.
     """
     thing = thing or f"{name}-camera-1"
     if not _THING.fullmatch(thing):
@@ -327,7 +329,13 @@ def run_camera(name: str, folder: Path | None, thing: str | None) -> None:
         if environment.inference.live_view_port is not None:
             address = cores.wait_for_live_view(core)
             click.echo(f"live view: {address or f'not open yet; see {core.live_view_file}'}")
-        cores.stay(core, endpoint, lambda address: click.echo(f"live view: {address}"), _never)
+        cores.stay(
+            core,
+            endpoint,
+            lambda address: click.echo(f"live view: {address}"),
+            _never,
+            outage=lambda line: click.echo(line, err=True),
+        )
 
 
 @main.command("watch")

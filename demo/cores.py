@@ -13,15 +13,15 @@ from demo.embedded import LOGS, Endpoint
 from demo.processes import CommandFailed, running
 from demo.status import status_line
 from local_aws.core_device.exclusive import running_process
+from local_aws.core_device.outage import BACK, LOST
 from stacks.config import EnvironmentConfig
 
 if TYPE_CHECKING:
     import subprocess
 
-# Its ports are new at each start, and a camera keeps those that it was started with.
 EMULATOR_ENDED = (
     "the emulator has ended (see .local/logs/local-aws.log or .local/aws/server.log); "
-    "`make local-up` starts it; then start the cameras again"
+    "`make local-up` starts it"
 )
 _JOIN_SECONDS = 120.0
 _LIVE_VIEW_SECONDS = 60.0
@@ -155,23 +155,48 @@ def stay(
     endpoint: Endpoint,
     announce: Callable[[str], None],
     ended: Callable[[float], bool],
+    outage: Callable[[str], None] | None = None,
 ) -> None:
     """Return when `ended`, called with how long it may wait, returns True.
 
-    Each new address of the live view is announced: a deployment opens another one.
+    Each new address of the live view is announced: a deployment opens another one. If `outage` is
+    given, the device outlives the emulator, and `outage` gets the lines about its connection.
 
     Raises:
-        CommandFailed: the device or the emulator has ended, or the emulator was started again.
+        CommandFailed: the device has ended, the emulator has ended and `outage` is not given, or
+            the emulator runs on other ports.
     """
     announced = core.live_view()
+    position = _size(core.log)
     while not ended(_STAY_SECONDS):
         core.check_running()
-        if embedded.read_endpoint() != endpoint:
+        position = _pass_on_outages(core.log, position, outage)
+        found = embedded.read_endpoint()
+        if found != endpoint and outage is None:
             raise CommandFailed(EMULATOR_ENDED)
+        if found is not None and found.address != endpoint.address:
+            raise CommandFailed(
+                "the emulator runs on other ports now, which a running camera does not know: start "
+                "the camera again"
+            )
         address = core.live_view()
         if address is not None and address != announced:
             announce(address)
             announced = address
+
+
+def _pass_on_outages(log: Path, position: int, outage: Callable[[str], None] | None) -> int:
+    """Call `outage` with each line about the connection after `position`; return the new end."""
+    if outage is None or _size(log) == position:
+        return position
+    with log.open("rb") as file:
+        file.seek(position)
+        complete = file.read().rpartition(b"\n")[0]
+    for line in complete.decode(errors="replace").splitlines():
+        text = _PREFIX.sub("", line)
+        if text.startswith((LOST, BACK)):
+            outage(text)
+    return position + len(complete)
 
 
 def _lines(log: Path, began_at: int) -> list[str]:

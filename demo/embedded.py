@@ -28,12 +28,18 @@ _START_SECONDS = 180.0
 
 @dataclass(frozen=True)
 class Endpoint:
-    """The addresses of the running emulator, and the certificate of its authority."""
+    """The process and addresses of the running emulator, and its authority's certificate."""
 
+    pid: int
     url: str
     mqtt_host: str
     mqtt_port: int
     ca_file: Path
+
+    @property
+    def address(self) -> tuple[str, str, int]:
+        """What clients connect to."""
+        return self.url, self.mqtt_host, self.mqtt_port
 
 
 def read_endpoint() -> Endpoint | None:
@@ -41,7 +47,9 @@ def read_endpoint() -> Endpoint | None:
     found = local_aws.endpoint.running(StatePaths(LOCAL / "aws"))
     if found is None:
         return None
-    return Endpoint(found.endpoint_url, found.mqtt_host, found.mqtt_port, Path(found.ca_file))
+    return Endpoint(
+        found.pid, found.endpoint_url, found.mqtt_host, found.mqtt_port, Path(found.ca_file)
+    )
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """What holds for every test."""
 
 import multiprocessing
+import os
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -19,4 +20,6 @@ multiprocessing.set_forkserver_preload(["tensorflow"])
 def pytest_configure(config: pytest.Config) -> None:
     """Check the cost of each test; git answers once, before that."""
     pinned_artifact()
+    # An emulator that a test starts in the background must not outlive a test run that is killed.
+    os.environ["LOCAL_AWS_ENDS_WITH"] = str(os.getpid())
     config.pluginmanager.register(CostGuard(), "cost-guard")

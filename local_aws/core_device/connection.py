@@ -22,9 +22,20 @@ _PAUSES_SECONDS = (0.5, 1.0, 2.0)
 
 
 class Connection:
-    """One device's connection; it reconnects by itself and keeps its subscriptions."""
+    """One device's connection; it reconnects by itself and keeps its subscriptions.
 
-    def __init__(self, endpoint: Endpoint, layout: Layout, thing: str) -> None:
+    `lost` is called with the reason and `back` without arguments, both on a thread of awscrt.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        layout: Layout,
+        thing: str,
+        lost: Callable[[str], None],
+        back: Callable[[], None],
+    ) -> None:
+        self._lost, self._back = lost, back
         self._is_open = False
         self._subscriptions: list[tuple[str, Callable[..., None]]] = []
         self._connection = mqtt_connection_builder.mtls_from_path(
@@ -36,6 +47,9 @@ class Connection:
             client_id=thing,
             clean_session=True,
             keep_alive_secs=30,
+            reconnect_min_timeout_secs=1,
+            reconnect_max_timeout_secs=5,
+            on_connection_interrupted=self._interrupted,
             on_connection_resumed=self._resumed,
         )
 
@@ -84,10 +98,14 @@ class Connection:
         future, _ = self._connection.subscribe(topic, mqtt.QoS.AT_LEAST_ONCE, on_message)
         return future
 
+    def _interrupted(self, *_: Any, error: Exception, **__: Any) -> None:
+        self._lost(str(error))
+
     def _resumed(self, *_: Any, session_present: bool = False, **__: Any) -> None:
         if not session_present:
             for topic, on_message in self._subscriptions:
                 self._subscribe(topic, on_message)
+        self._back()
 
 
 def pass_on(to: Future[Any], done: Future[Any]) -> None:

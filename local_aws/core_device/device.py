@@ -1,11 +1,14 @@
 """The core device itself: takes IoT jobs, carries out deployments, reports what it runs."""
 
 import asyncio
+import contextlib
 import json
 import logging
 import shutil
 import tempfile
 import time
+from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +23,7 @@ from local_aws.core_device.errors import DeploymentFailed
 from local_aws.core_device.health import outcome, status_message
 from local_aws.core_device.ipc import Cancel, Deliver, IpcServer, Refused
 from local_aws.core_device.layout import Layout
+from local_aws.core_device.outage import Outage
 from local_aws.core_device.subscriptions import Subscriptions
 from local_aws.core_device.token_exchange import TokenExchangeService
 from local_aws.endpoint import Endpoint
@@ -47,14 +51,23 @@ class CoreDevice:
         self._layout = layout
         self._identity = layout.read_identity()
         self._cloud = DeviceCloud(endpoint, layout, self._identity)
-        self._connection = Connection(endpoint, layout, self._identity.thing)
+        self._loop = asyncio.get_running_loop()
+        self._outage = Outage(self._loop, f"{endpoint.mqtt_host}:{endpoint.mqtt_port}")
+        self._connection = Connection(
+            endpoint,
+            layout,
+            self._identity.thing,
+            lost=lambda reason: self._on_loop(self._outage.begin, reason),
+            back=lambda: self._on_loop(self._reconnected),
+        )
         self._ipc = IpcServer(self._publish, self._subscribe)
         self._jobs: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._deployed = Deployed()
         self._sequence = int(time.time() * 1000)
         # A Unix socket's path has at most 107 characters.
         self._runtime = Path(tempfile.mkdtemp(prefix="core-"))
-        self._loop = asyncio.get_running_loop()
+        # The job execution that was carried out last: notifications repeat it.
+        self._done: tuple[str, int] | None = None
         self._subscriptions = Subscriptions(self._connection, self._loop)
         self._token_exchange = TokenExchangeService(self._cloud, self._ipc.knows)
         self._host = Host(
@@ -95,24 +108,39 @@ class CoreDevice:
         base = f"$aws/things/{self._identity.thing}/jobs"
 
         def take(_: str, message: dict[str, Any]) -> None:
-            self._loop.call_soon_threadsafe(self._jobs.put_nowait, message.get("execution") or {})
+            self._on_loop(self._jobs.put_nowait, message.get("execution") or {})
 
         self._connection.subscribe(f"{base}/notify-next", take)
         self._connection.subscribe(f"{base}/$next/get/accepted", take)
-        self._connection.publish(f"{base}/$next/get", b"{}").result()
+        self._ask_for_job().result()
+
+    def _ask_for_job(self) -> Future[Any]:
+        topic = f"$aws/things/{self._identity.thing}/jobs/$next/get"
+        return self._connection.publish(topic, b"{}")
+
+    def _reconnected(self) -> None:
+        """Take what was missed; the cloud may have lost what this device reported last."""
+        self._outage.end()
+        self._done = None
+        self._report_health()
+        self._ask_for_job()
+
+    def _on_loop(self, call: Callable[..., object], *arguments: object) -> None:
+        # A connection may be lost while the device ends.
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(call, *arguments)
 
     async def _work(self) -> None:
-        done: tuple[str, int] | None = None
         while True:
             execution = await self._jobs.get()
             # Only the newest word counts: what was superseded meanwhile is not begun.
             while not self._jobs.empty():
                 execution = self._jobs.get_nowait()
             key = (execution.get("jobId", ""), execution.get("executionNumber", 1))
-            if key == done or execution.get("status") not in {"QUEUED", "IN_PROGRESS"}:
+            if key == self._done or execution.get("status") not in {"QUEUED", "IN_PROGRESS"}:
                 continue
             await self._carry_out(execution["jobId"], execution["jobDocument"])
-            done = key
+            self._done = key
 
     async def _carry_out(self, job_id: str, document: dict[str, Any]) -> None:
         logger.info("deployment %s received", document.get("deploymentId"))

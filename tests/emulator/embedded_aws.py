@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import zipfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from uuid import uuid4
 
 import boto3
 
-from tests.waiting import HANG_SECONDS
+from tests.waiting import HANG_SECONDS, eventually
 
 ACCOUNT = "111111111111"
 REGION = "eu-central-1"
@@ -58,6 +59,23 @@ class EmbeddedAws:
             aws_access_key_id=account,
             aws_secret_access_key="local",
         )
+
+
+def after_a_snapshot(command: Command) -> None:
+    """Wait until the emulator has saved what was done before the call."""
+
+    def taken() -> int:
+        times = [0]
+        for one in (command.state / "snapshots").glob("[0-9]*"):
+            # The next snapshot replaces it.
+            with suppress(FileNotFoundError):
+                times.append(one.stat().st_mtime_ns)
+        return max(times)
+
+    # The first one may have begun before the call.
+    for _ in range(2):
+        before = taken()
+        eventually(lambda before=before: taken() > before)
 
 
 def publish_function(aws: EmbeddedAws, source: str, name: str = "") -> str:

@@ -12,7 +12,14 @@ import boto3
 import pytest
 
 from local_aws.processes import descendants, is_alive
-from tests.emulator.embedded_aws import ACCOUNT, REGION, Command, EmbeddedAws, publish_function
+from tests.emulator.embedded_aws import (
+    ACCOUNT,
+    REGION,
+    Command,
+    EmbeddedAws,
+    after_a_snapshot,
+    publish_function,
+)
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.emulator
@@ -88,19 +95,6 @@ def test_down_keeps_the_state_and_leaves_no_process_and_no_port(command: Command
     assert kept["ChecksumSHA256"]
 
 
-def _after_a_snapshot(command: Command) -> None:
-    """Wait until two snapshots began after what has been done."""
-    newest = command.state / "snapshots"
-    for _ in range(2):
-        before = _taken(newest)
-        eventually(lambda before=before: _taken(newest) > before)
-
-
-def _taken(folder: Path) -> int:
-    found = [one.stat().st_mtime_ns for one in folder.glob("[0-9]*")]
-    return max(found, default=0)
-
-
 def test_after_a_kill_it_continues_from_the_last_state_and_no_core_is_touched(
     command: Command,
 ) -> None:
@@ -113,7 +107,7 @@ def test_after_a_kill_it_continues_from_the_last_state_and_no_core_is_touched(
     aws.client("s3").put_object(Bucket="kept", Key="a/b", Body=b"kept")
     spool = command.state.parent / "cores/camera/greengrass/v2/spool"
     spool.mkdir(parents=True)
-    _after_a_snapshot(command)
+    after_a_snapshot(command)
     os.kill(aws.endpoint["pid"], signal.SIGKILL)
     eventually(lambda: not is_alive(aws.endpoint["pid"]))
 
@@ -139,7 +133,7 @@ def test_a_kill_in_the_middle_of_a_stack_returns_to_the_state_before_it(command:
     aws = EmbeddedAws(command, command.endpoint())
     aws.client("iot").create_thing(thingName="camera")
     arn = publish_function(aws, SLEEPS)
-    _after_a_snapshot(command)
+    after_a_snapshot(command)
     template = {
         "Resources": {
             "Bucket": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": "made"}},
@@ -192,7 +186,7 @@ def test_down_reports_a_state_that_could_not_be_saved(command: Command) -> None:
     command("up", limit="-f 8192")
     aws = EmbeddedAws(command, command.endpoint())
     aws.client("iot").create_thing(thingName="camera")
-    _after_a_snapshot(command)
+    after_a_snapshot(command)
     aws.client("sqs").create_queue(QueueName="large")
     aws.client("ssm").put_parameter(Name="after", Value="snapshot", Type="String")
     url = aws.client("sqs").get_queue_url(QueueName="large")["QueueUrl"]

@@ -15,6 +15,7 @@ from demo.cores import RunningCore
 from demo.detections import is_detection
 from demo.embedded import Endpoint
 from demo.processes import CommandFailed
+from local_aws.core_device.outage import BACK, LOST
 from tests.terminal import OnTerminal
 
 pytestmark = pytest.mark.process
@@ -142,6 +143,39 @@ def test_an_emulator_that_was_started_again_is_another_one(core: RunningCore) ->
 
     with pytest.raises(CommandFailed, match="the emulator has ended"):
         cores.stay(core, endpoint(), print, after(9, start_again))
+
+
+def test_a_device_that_outlives_the_emulator_reports_its_connection(
+    core: RunningCore, emulator: "subprocess.Popen[bytes]"
+) -> None:
+    with core.log.open("a") as log:
+        log.write(f"2026-11-30 10:00:00,000 core dev-camera-1: {BACK} (of before)\n")
+    reported: list[str] = []
+
+    def end() -> None:
+        emulator.kill()
+        with core.log.open("a") as log:
+            log.write(f"2026-11-30 10:00:01,000 core dev-camera-1: {LOST} for 10 s\n")
+            log.write("2026-11-30 10:00:01,000 core dev-camera-1: other\n")
+            log.write(f"2026-11-30 10:00:02,000 core dev-camera-1: {BACK}\n")
+            log.write("2026-11-30 10:00:02,000 core dev-cam")
+
+    cores.stay(core, endpoint(), print, after(3, end), reported.append)
+    assert reported == [f"{LOST} for 10 s", BACK]
+
+
+@pytest.mark.usefixtures("emulator")
+def test_a_device_that_outlives_the_emulator_ends_if_that_runs_on_other_ports(
+    core: RunningCore,
+) -> None:
+    file = embedded.LOCAL / "aws/endpoint.json"
+
+    def start_again() -> None:
+        found = json.loads(file.read_text(encoding="utf-8"))
+        file.write_text(json.dumps({**found, "mqtt_port": 2}), encoding="utf-8")
+
+    with pytest.raises(CommandFailed, match="runs on other ports now"):
+        cores.stay(core, endpoint(), print, after(9, start_again), print)
 
 
 def test_a_failed_deployment_counts_only_since_the_start(core: RunningCore) -> None:

@@ -1,0 +1,43 @@
+"""A core that runs while its emulator ends and starts again."""
+
+import os
+import signal
+from collections.abc import Callable
+
+import pytest
+
+from local_aws.processes import is_alive
+from tests.emulator.core_device.conftest import Core
+from tests.emulator.core_device.test_core_deployments import pinned
+from tests.emulator.embedded_aws import Command, EmbeddedAws, after_a_snapshot
+from tests.waiting import eventually
+
+pytestmark = pytest.mark.emulator
+
+
+@pytest.fixture
+def aws(command: Command) -> EmbeddedAws:
+    """An emulator of this test alone."""
+    assert command("up").returncode == 0
+    return EmbeddedAws(command, command.endpoint())
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_running_core_reconnects_and_takes_deployments(
+    aws: EmbeddedAws, core: Core, component: Callable[..., str], *, killed: bool
+) -> None:
+    name = component("app", run="sleep 600")
+    component("app", "2.0.0", run="sleep 600")
+    assert core.outcome(core.deploy({name: pinned()}))["coreDeviceExecutionStatus"] == "SUCCEEDED"
+    if killed:
+        after_a_snapshot(aws.command)
+        os.kill(aws.endpoint["pid"], signal.SIGKILL)
+        eventually(lambda: not is_alive(aws.endpoint["pid"]))
+    else:
+        assert "state kept" in aws.command("down").stdout
+
+    assert aws.command("up").returncode == 0
+
+    ended = core.outcome(core.deploy({name: pinned("2.0.0")}))
+    assert ended["coreDeviceExecutionStatus"] == "SUCCEEDED"
+    assert core.installed() == {name: "RUNNING"}
