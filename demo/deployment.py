@@ -1,14 +1,16 @@
 """`cdk bootstrap` and `cdk deploy` against the emulator, with the pinned CDK CLI."""
 
 import json
+import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from demo.embedded import LOGS, ROOT, Endpoint, session, shell, tools
 from demo.processes import WRONG_INPUT, CommandFailed, run
+from demo.status import status_line
 from review import ReviewError
 from review.plan import read_plan
 from stacks.config import EnvironmentConfig
@@ -19,6 +21,7 @@ ASSEMBLY = ROOT / "cdk.out"
 ENVIRONMENTS = ROOT / "environments"
 # The exit code of `fleet status` if a reachable device does not run what is planned.
 _NOT_AS_PLANNED = 4
+_POLL_SECONDS = 0.5
 
 
 def synthesize(environment: dict[str, str], environments: Path = ENVIRONMENTS) -> None:
@@ -73,6 +76,39 @@ def deploy(environment: EnvironmentConfig, endpoint: Endpoint) -> str:
         LOGS / f"deploy-{environment.name}.log",
         shell(environment, endpoint),
     )
+
+
+def stacks_under_way(environment: EnvironmentConfig, endpoint: Endpoint) -> list[str]:
+    """Return the environment's stacks that are in the middle of an operation, with their status.
+
+    An emulator that does not answer has none.
+    """
+    client = session(environment).client("cloudformation", endpoint_url=endpoint.url)
+    try:
+        stacks = client.describe_stacks()["Stacks"]
+    except (BotoCoreError, ClientError):
+        return []
+    return [
+        f"{stack['StackName']} ({stack['StackStatus']})"
+        for stack in stacks
+        if stack["StackName"].startswith(f"{environment.name}-")
+        and stack["StackStatus"].endswith("_IN_PROGRESS")
+        and stack["StackStatus"] != "REVIEW_IN_PROGRESS"
+    ]
+
+
+def wait_for_stacks(
+    environment: EnvironmentConfig, endpoint: Endpoint, seconds: float
+) -> list[str]:
+    """Wait at most `seconds` until every operation has ended; return the stacks that remain."""
+    give_up_at = time.monotonic() + seconds
+    with status_line() as status:
+        while stacks := stacks_under_way(environment, endpoint):
+            if time.monotonic() > give_up_at:
+                break
+            status.update(f"waiting for {', '.join(stacks)}")
+            time.sleep(_POLL_SECONDS)
+    return stacks
 
 
 def synthesize_pipeline(pipeline: Path, output: Path, environment: dict[str, str]) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import boto3
+import click
 from botocore.exceptions import ClientError
 
 import local_aws.endpoint
@@ -60,8 +61,15 @@ def embedded_aws() -> Iterator[Endpoint]:
         yield endpoint
         return
     log = LOGS / "local-aws.log"
+    began_at = log.stat().st_size if log.is_file() else 0
     with running([*LOCAL_AWS, "up", "--foreground"], log) as server:
-        yield _wait_until_ready(server, log)
+        endpoint = _wait_until_ready(server, log)
+        # For example that a part of the state was discarded.
+        printed = log.read_bytes()[began_at:].decode(errors="replace").splitlines()
+        for note in printed:
+            if note.startswith("local-aws: "):
+                click.echo(f"  {note}")
+        yield endpoint
 
 
 def session(environment: EnvironmentConfig) -> boto3.Session:

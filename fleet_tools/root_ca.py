@@ -31,5 +31,7 @@ def read_root_ca(file: Path) -> bytes:
     try:
         x509.load_pem_x509_certificates(content)
     except ValueError:
-        raise WrongInputError(f"{file}: not a certificate in PEM; give the authority's file") from None
+        raise WrongInputError(
+            f"{file}: not a certificate in PEM; give the authority's file"
+        ) from None
     return content

@@ -1,0 +1,92 @@
+"""Tests that an interrupted deploy reports what CloudFormation does."""
+
+from typing import Any
+
+import pytest
+
+from demo import cli, deployment
+from demo.cli import Interrupted, _reported, _truthful_interrupt
+from demo.deployment import stacks_under_way
+
+DEV: Any = type("Environment", (), {"name": "dev"})()
+
+
+def interrupt(
+    monkeypatch: pytest.MonkeyPatch, *under_way: list[str], emulator_ends: bool
+) -> str | int | None:
+    """Interrupt a deploy whose stacks are `under_way` at each question; return the exit code."""
+    answers = iter(under_way)
+    last: list[str] = []
+
+    def stacks(*_: object) -> list[str]:
+        last[:] = next(answers, last)
+        return list(last)
+
+    monkeypatch.setattr(deployment, "stacks_under_way", stacks)
+    monkeypatch.setattr(cli, "_SETTLE_SECONDS", 0.0)
+    endpoint: Any = None
+    with (
+        pytest.raises(SystemExit) as ended,
+        _reported(),
+        _truthful_interrupt(DEV, endpoint, emulator_ends=emulator_ends),
+    ):
+        raise Interrupted
+    return ended.value.code
+
+
+@pytest.mark.parametrize(
+    ("under_way", "emulator_ends", "expected"),
+    [
+        ([[]], False, "everything that was started is stopped"),
+        ([[]], True, "everything that was started is stopped"),
+        (
+            [["dev-Inference (UPDATE_IN_PROGRESS)"]],
+            False,
+            "the update that CloudFormation began continues: `make deploy ENV=dev` waits for it",
+        ),
+        ([["dev-Inference (UPDATE_IN_PROGRESS)"], []], True, "everything that was started"),
+        (
+            [["dev-Inference (UPDATE_IN_PROGRESS)"]],
+            True,
+            "the emulator stops in the middle of dev-Inference (UPDATE_IN_PROGRESS): its next start",
+        ),
+    ],
+)
+def test_an_interrupt_names_what_remains(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    under_way: list[list[str]],
+    expected: str,
+    *,
+    emulator_ends: bool,
+) -> None:
+    code = interrupt(monkeypatch, *under_way, emulator_ends=emulator_ends)
+    assert code == 130
+    assert f"interrupted; {expected}" in capsys.readouterr().err
+
+
+def test_only_operations_of_the_environments_own_stacks_count(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    statuses = {
+        "dev-Inference": "UPDATE_IN_PROGRESS",
+        "dev-Devices": "CREATE_COMPLETE",
+        "dev-Monitoring": "REVIEW_IN_PROGRESS",
+        "development-Inference": "UPDATE_IN_PROGRESS",
+        "staging-Inference": "UPDATE_ROLLBACK_IN_PROGRESS",
+    }
+
+    class Session:
+        def client(self, *_: object, **__: object) -> Any:
+            return self
+
+        def describe_stacks(self) -> dict[str, Any]:
+            return {
+                "Stacks": [
+                    {"StackName": name, "StackStatus": status} for name, status in statuses.items()
+                ]
+            }
+
+    monkeypatch.setattr(deployment, "session", lambda _environment: Session())
+    endpoint: Any = type("Endpoint", (), {"url": "http://127.0.0.1:1"})()
+    assert stacks_under_way(DEV, endpoint) == ["dev-Inference (UPDATE_IN_PROGRESS)"]
