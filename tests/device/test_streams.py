@@ -207,6 +207,8 @@ def test_a_v4l2_camera_keeps_one_picture_and_is_opened_anew_when_it_is_unplugged
         VideoCapture=Capture,
         CAP_V4L2=cv2.CAP_V4L2,
         CAP_PROP_BUFFERSIZE=cv2.CAP_PROP_BUFFERSIZE,
+        CAP_PROP_FRAME_WIDTH=cv2.CAP_PROP_FRAME_WIDTH,
+        CAP_PROP_FRAME_HEIGHT=cv2.CAP_PROP_FRAME_HEIGHT,
     )
     monkeypatch.setattr(video, "_opencv", lambda: library)
     camera = camera_from("v4l2:/dev/video7")

@@ -48,7 +48,7 @@ def interrupt(
         (
             [["dev-Inference (UPDATE_IN_PROGRESS)"]],
             True,
-            "the emulator stops in the middle of dev-Inference (UPDATE_IN_PROGRESS): its next start",
+            "the emulator stops in the middle of dev-Inference (UPDATE_IN_PROGRESS): its next",
         ),
     ],
 )

@@ -99,6 +99,7 @@ def test_a_release_has_one_line_and_what_is_known_of_it_below() -> None:
         proven="2027-01-15T04:02:00Z 3 of 3 reachable devices run the release",
         stopped=None,
         by_hand=None,
+        rolled_back=None,
     )
     shown = list(project.report("cameras", [release], NOW, wide=False))
     assert shown[0] == "cameras: 1 deployment, newest first"
