@@ -34,7 +34,7 @@ lock: .venv/.ready ## Resolve requirements/*.in again, newest compatible release
 # Two makes of one checkout install one after the other. The second one finds that nothing is left to do:
 # the recipes below are those of a make that holds the lock, all others start such a make.
 IN_TURN = @base="$$(tools/find_python.sh BASE_PYTHON)" && "$$base" tools/checkout_lock.py set-up -- env -u MAKEFLAGS \
-    -u MAKELEVEL $(MAKE) ALONE=1 $(if $(filter-out test-fast,$(MAKECMDGOALS)),setup) $@
+    -u MAKELEVEL $(MAKE) --silent ALONE=1 $(if $(filter-out test-fast,$(MAKECMDGOALS)),setup) $@
 
 # Runs one step with a title: make's own lines and the installers' output would hide what matters.
 STEP = $(PYTHON) tools/setup_step.py

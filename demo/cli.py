@@ -31,6 +31,7 @@ from demo.keyboard import enter_pressed, is_interactive
 from demo.models import PREPARE
 from demo.processes import WRONG_INPUT, CommandFailed
 from demo.steps import Steps
+from model_tools.output_paths import why_unwritable
 from stacks.config import ConfigError, EnvironmentConfig, load_environment, load_environments
 from tools.checkout_lock import checkout_lock
 
@@ -111,8 +112,9 @@ def run_demo(  # noqa: PLR0913 - one parameter per option
         contextlib.ExitStack() as stack,
     ):
         started, steps = time.monotonic(), Steps()
-        # An unknown environment is an error before minutes of training.
+        # An unknown environment, or a disk that is full, is an error before minutes of training.
         _environment(name)
+        _check_writable()
         stack.enter_context(checkout_lock("demo", click.echo))
         trained = None if pinned else model
         _introduce(trained)
@@ -391,6 +393,13 @@ def _arriving(messages: "queue.Queue[Message]", name: str, endpoint: Endpoint) -
                 silent_since = None
 
 
+def _check_writable() -> None:
+    """Raise `CommandFailed` if a folder that the demo writes cannot be written."""
+    for folder in (LOCAL, ROOT / "build", ROOT / "models", ROOT / "environments"):
+        if problem := why_unwritable(folder, free_mib=100):
+            raise CommandFailed(problem)
+
+
 def _introduce(model: str | None) -> None:
     expected = "one to two minutes" if model is None else _EXPECTED[model]
     click.echo(
@@ -563,6 +572,9 @@ def _reported() -> Iterator[None]:
         raise click.ClickException(str(error)) from None
     except (BotoCoreError, ClientError) as error:
         raise click.ClickException(f"the emulator: {error}; see the logs in {LOGS}") from None
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        raise click.ClickException(f"{where}{error.strerror or error}") from None
     except Interrupted as interrupted:
         remains = str(interrupted) or "everything that was started is stopped"
         click.echo(f"interrupted; {remains}", err=True)

@@ -1,26 +1,22 @@
 """Child processes that end with the command that started them, however it ends."""
 
-import ctypes
 import os
 import re
-import signal
 import subprocess
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from demo.status import status_line
+from local_aws.processes import ends_with_parent
 
 WRONG_INPUT = 2
-_PR_SET_PDEATHSIG = 1
 _GRACE_SECONDS = 12.0
 _POLL_SECONDS = 0.25
 # model-tools keeps its newest line of progress in the file that this variable names.
 _PROGRESS_VARIABLE = "MODEL_TOOLS_PROGRESS"
 # An event of CDK's command line: stack, number of resources that are done, time.
 _CDK_EVENT = re.compile(r"^(\S+) \|\s*([0-9]+)(?:/[0-9]+)? \|", re.MULTILINE)
-
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 # What click, and so every command of this project, puts before an error of its own.
@@ -122,13 +118,6 @@ def _phase(log: Path, progress: Path) -> str:
 def _start(
     command: Sequence[str | Path], output: int, env: Mapping[str, str] | None
 ) -> subprocess.Popen[bytes]:
-    parent = os.getpid()
-
-    def die_with_parent() -> None:
-        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:
-            os._exit(1)
-
     return subprocess.Popen(  # noqa: S603 - the project's own commands
         [str(part) for part in command],
         stdin=subprocess.DEVNULL,
@@ -137,5 +126,5 @@ def _start(
         env=None if env is None else dict(env),
         # A terminal's Ctrl-C goes to us alone: we end our children in order.
         start_new_session=True,
-        preexec_fn=die_with_parent,  # noqa: PLW1509 - single-threaded here
+        preexec_fn=ends_with_parent(),  # noqa: PLW1509 - single-threaded here
     )

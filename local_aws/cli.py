@@ -34,7 +34,18 @@ _LAZY = {"core": "local_aws.core_device.cli", "deliver": "local_aws.pipeline.cli
 
 
 class _LazyGroup(click.Group):
-    """A group some of whose commands are imported when they are asked for."""
+    """A group some of whose commands are imported when they are asked for.
+
+    What the system refuses, such as a file on a read-only disk, is one sentence and exit code 1.
+    """
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            raise click.ClickException(f"{where}{error.strerror or error}") from None
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted({*super().list_commands(ctx), *_LAZY})

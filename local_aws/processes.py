@@ -1,12 +1,17 @@
 """Processes by id: whether they live, what they started, and how they end."""
 
+import ctypes
 import os
 import signal
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 _POLL_SECONDS = 0.05
+_PR_SET_PDEATHSIG = 1
+
+_libc = ctypes.CDLL(None)
 
 
 def is_alive(pid: int) -> bool:
@@ -36,6 +41,32 @@ def descendants(pid: int) -> list[int]:
         found += started
         waiting += started
     return found
+
+
+def with_variable(name: str, value: str) -> list[int]:
+    """List the processes that were started with an environment variable of this value."""
+    wanted = f"{name}={value}".encode()
+    found = []
+    for file in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(OSError):
+            if wanted in file.read_bytes().split(b"\0"):
+                found.append(int(file.parent.name))
+    return found
+
+
+def ends_with_parent(number: signal.Signals = signal.SIGTERM) -> Callable[[], None]:
+    """Return a `preexec_fn`: the child gets the signal when this process ends, however it ends.
+
+    The system sends it when the thread ends that starts the child.
+    """
+    parent = os.getpid()
+
+    def prepare() -> None:
+        _libc.prctl(_PR_SET_PDEATHSIG, number)
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return prepare
 
 
 def kill_all(pids: list[int]) -> None:

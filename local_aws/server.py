@@ -17,13 +17,15 @@ from local_aws.endpoint import Endpoint
 from local_aws.lock import hold
 from local_aws.paths import StatePaths
 from local_aws.ports import LOOPBACK, Ports, free, listen, moved
-from local_aws.processes import descendants, kill_all, start_time
+from local_aws.processes import descendants, kill_all, start_time, with_variable
 from local_aws.saved_state import prepare
 
 if TYPE_CHECKING:
     from local_aws.embedded import EmbeddedAws
 
 _STARTER_CHECK_SECONDS = 0.5
+# Of all processes that a server starts, and of no others.
+_OWN_VARIABLE = "STATE_DIR"
 # After a kill, at most the changes of this time are lost.
 _SNAPSHOT_SECONDS = 2.0
 # Snapshots take at most a part of the time, however large the state is.
@@ -44,6 +46,8 @@ def run(paths: StatePaths, *, ends_with: int | None) -> None:
     is_log = stat.S_ISREG(os.fstat(sys.stdout.fileno()).st_mode)
     if is_log and os.fstat(sys.stdout.fileno()).st_ino == _inode(paths.log):
         os.ftruncate(sys.stdout.fileno(), 0)
+    # A killed server leaves functions and containers, which would call this one.
+    kill_all(with_variable(_OWN_VARIABLE, str(paths.services)))
     notes = prepare(paths)
     before = Ports.read(paths.ports)
     gateway = listen(before.gateway)
@@ -76,7 +80,7 @@ def _set_environment(paths: StatePaths, ports: Ports) -> None:
         IOT_MTLS_ENABLED="1",
         SFTP_ENABLED="0",
         PERSIST_STATE="1",
-        STATE_DIR=str(paths.services),
+        **{_OWN_VARIABLE: str(paths.services)},
         S3_PERSIST="1",
         S3_DATA_DIR=str(paths.objects),
         TMPDIR=str(paths.temporary),

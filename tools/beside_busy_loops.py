@@ -1,9 +1,9 @@
 """Run COMMAND beside busy processes, and exit with its exit code.
 
 `python -m tools.beside_busy_loops pytest -q tests/unit` shows whether tests depend on an idle
-machine. The busy processes have the same priority as COMMAND, and end with this one, however it
-ends. Exit codes: COMMAND's own, 128 + n if signal n ended it, 127 it cannot be started, 2 wrong
-usage.
+machine. The busy processes have the same priority as COMMAND. They and COMMAND end with this one,
+however it ends. Exit codes: COMMAND's own, 128 + n if signal n ended it, 127 it cannot be started,
+2 wrong usage.
 """
 
 import signal
@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 import click
+
+from local_aws.processes import ends_with_parent
 
 # Standard input is a pipe that the parent holds open and never writes to. The system closes it when
 # the parent ends, also by SIGKILL.
@@ -56,7 +58,10 @@ def busy_loop() -> Iterator[None]:
 
 def _exit_code(command: tuple[str, ...]) -> int:
     try:
-        process = subprocess.Popen(command)  # noqa: S603 - the user's own command
+        process = subprocess.Popen(  # noqa: S603 - the user's own command
+            command,
+            preexec_fn=ends_with_parent(),  # noqa: PLW1509 - single-threaded here
+        )
     except OSError as error:
         click.echo(f"{command[0]} cannot be started: {error.strerror}", err=True)
         return 127

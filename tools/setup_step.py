@@ -27,8 +27,13 @@ def main() -> int:
     options = parser.parse_args()
     print(f"setup: {options.title}", flush=True)
     started = time.monotonic()
-    options.log.parent.mkdir(parents=True, exist_ok=True)
-    with options.log.open("a", encoding="utf-8") as log:
+    try:
+        options.log.parent.mkdir(parents=True, exist_ok=True)
+        opened = options.log.open("a", encoding="utf-8")
+    except OSError as error:
+        print(f"setup: {error.filename}: {error.strerror}", file=sys.stderr)
+        return 1
+    with opened as log:
         log.write(f"$ {' '.join(options.command)}\n")
         log.flush()
         begins_at = log.tell()

@@ -2,19 +2,17 @@
 
 import asyncio
 import contextlib
-import ctypes
 import os
 import secrets
 import signal
 from dataclasses import dataclass
 from pathlib import Path
 
+from local_aws.processes import ends_with_parent
+
 _RUNTIME = Path(__file__).with_name("lambda_runtime.py")
-_PR_SET_PDEATHSIG = 1
 _STOP_SECONDS = 6.0
 _PASSED_ON = ("PATH", "LANG", "LC_ALL", "TMPDIR", "HOME", "TZ")
-
-_libc = ctypes.CDLL(None)
 
 
 @dataclass(frozen=True)
@@ -70,7 +68,7 @@ class LambdaProcess:
                 stderr=log,
                 pass_fds=(said,),
                 start_new_session=True,
-                preexec_fn=_die_with_parent,
+                preexec_fn=ends_with_parent(signal.SIGKILL),
             )
         os.close(said)
         try:
@@ -117,7 +115,3 @@ class LambdaProcess:
         printed = self.launch.log.read_bytes()[self._began_at :]
         lines = printed.decode(errors="replace").splitlines()
         return " | ".join(line.strip() for line in lines[-4:])
-
-
-def _die_with_parent() -> None:
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

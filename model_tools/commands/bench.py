@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from model_tools.commands.options import check_exists, examples, json_option
+from model_tools.output_paths import OutputPath
 
 if TYPE_CHECKING:
     from model_tools.benchmark.bench import Benchmark
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 @click.option("--rounds", type=click.IntRange(1, 10_000), default=20, show_default=True)
 @click.option("--threads", type=click.IntRange(1, 256), default=2, show_default=True)
 @click.option("--bf16", is_flag=True, help="Measure OpenVINO in bfloat16, too.")
-@click.option("--plot", type=click.Path(path_type=Path), help="Draw the figures: .png or .svg.")
+@click.option("--plot", type=OutputPath(), help="Draw the figures: .png or .svg.")
 @json_option
 def bench(
     artifact: Path,

@@ -14,6 +14,7 @@ from model_tools.commands.options import (
     json_option,
     source_argument,
 )
+from model_tools.output_paths import OutputPath
 
 # As `model_tools.freezing.consumer.Consumer`, which a test compares: this list keeps --help fast.
 CONSUMERS = ("tensorflow", "openvino", "tensorflow-1.4", "tensorflow-1.5")
@@ -25,7 +26,7 @@ CONSUMERS = ("tensorflow", "openvino", "tensorflow-1.4", "tensorflow-1.5")
     )
 )
 @source_argument
-@click.argument("destination", type=click.Path(path_type=Path, file_okay=False))
+@click.argument("destination", type=OutputPath(file_okay=False, free_mib=10))
 @choice_options
 @click.option(
     "--consumer",

@@ -8,6 +8,7 @@ import click
 
 from model_tools.commands.options import json_option
 from model_tools.headpose.variants import VARIANTS
+from model_tools.output_paths import OutputPath
 
 
 @click.command("headpose")
@@ -37,7 +38,7 @@ from model_tools.headpose.variants import VARIANTS
 @click.option("--seed", default=0, show_default=True)
 @click.option(
     "--output",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=OutputPath(file_okay=False, free_mib=50),
     default=Path("build/headpose"),
     show_default=True,
     help="model.tar.gz, SavedModel, labels, report and pictures; TensorBoard's logs in logs/.",

@@ -7,11 +7,12 @@ from pathlib import Path
 import click
 
 from model_tools.commands.options import json_option
+from model_tools.output_paths import OutputPath
 
 
 @click.command("host-package")
 @click.argument("source", type=click.Path(path_type=Path))
-@click.argument("archive", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("archive", type=OutputPath(dir_okay=False))
 @click.option(
     "--code",
     type=click.Path(path_type=Path, file_okay=False),

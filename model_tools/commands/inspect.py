@@ -14,6 +14,7 @@ from model_tools.commands.options import (
     json_option,
     source_argument,
 )
+from model_tools.output_paths import OutputPath
 
 if TYPE_CHECKING:
     from model_tools.inspection import Inspection
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--tensorboard",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=OutputPath(file_okay=False),
     help="Write the optimised graph here, for TensorBoard.",
 )
 @json_option

@@ -6,13 +6,14 @@ from pathlib import Path
 import click
 
 from model_tools.commands.options import json_option
+from model_tools.output_paths import OutputPath
 
 
 @click.command("iris")
 @click.option("--seed", default=0, show_default=True)
 @click.option(
     "--output",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=OutputPath(file_okay=False, free_mib=10),
     default=Path("build/iris"),
     show_default=True,
     help="SavedModel in export/Servo/1, request.json, expected.json, labels.txt.",

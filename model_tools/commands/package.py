@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from model_tools.commands.options import json_option
+from model_tools.output_paths import OutputPath
 
 if TYPE_CHECKING:
     from vision.manifest import Triple
@@ -96,7 +97,7 @@ class _Size(click.ParamType[tuple[int, int]]):
 )
 @click.option(
     "--models",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=OutputPath(file_okay=False, free_mib=10),
     default=Path("models"),
     show_default=True,
     help="Artifacts are written to MODELS/name/digest/model.zip.",
@@ -104,7 +105,7 @@ class _Size(click.ParamType[tuple[int, int]]):
 @click.option(
     "--tar",
     "tar_folder",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=OutputPath(file_okay=False, free_mib=10),
     help="Also write model.tar.gz, as the original guide uploads it, here.",
 )
 @json_option

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from model_tools.commands.options import check_exists, examples, json_option
+from model_tools.output_paths import OutputPath
 
 if TYPE_CHECKING:
     from model_tools.prediction import Prediction
@@ -32,7 +33,7 @@ _WITHOUT_LABELS, _FEWEST_LABELS = 1000, 2
 @click.option("--top", type=click.IntRange(1, 1000), default=20, show_default=True)
 @click.option(
     "--annotate",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=OutputPath(file_okay=False),
     help="Write pictures with boxes here, as PNG.",
 )
 @json_option

@@ -9,6 +9,7 @@ import click
 from model_tools.commands.headpose import train_headpose
 from model_tools.commands.iris import train_iris
 from model_tools.commands.options import json_option
+from model_tools.output_paths import OutputPath, why_unwritable
 
 MODELS = Path("models")
 CACHE = Path(".local/training")
@@ -32,7 +33,7 @@ train.add_command(train_iris)
     help="Batches of 16 images.  [default: what reaches the stated quality]",
 )
 @click.option("--version", default="1.0.0", show_default=True, help="Version in the manifest.")
-@click.option("--models", type=click.Path(path_type=Path), default=MODELS, show_default=True)
+@click.option("--models", type=OutputPath(free_mib=50), default=MODELS, show_default=True)
 @click.option("--force", is_flag=True, help="Train even if the same inputs were trained before.")
 @json_option
 def train_shapes(
@@ -42,6 +43,8 @@ def train_shapes(
     from model_tools.progress import reporting  # noqa: PLC0415 - keeps --help fast
     from model_tools.shapes.build import DEFAULT_STEPS, build_shapes  # noqa: PLC0415 - as above
 
+    if problem := why_unwritable(CACHE, free_mib=50):
+        raise click.ClickException(problem)
     chosen = steps or DEFAULT_STEPS
     with reporting() as progress:
         built = build_shapes(
@@ -63,7 +66,7 @@ def train_shapes(
 
 
 @click.command()
-@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.argument("folder", type=OutputPath(file_okay=False))
 @click.option("--count", type=click.IntRange(1, 10_000), default=24, show_default=True)
 @click.option("--seed", default=0, show_default=True)
 def scenes(folder: Path, count: int, seed: int) -> None:

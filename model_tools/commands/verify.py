@@ -8,6 +8,7 @@ import click
 
 from model_tools.commands.errors import FAILED
 from model_tools.commands.options import check_exists, choice_of, examples, json_option
+from model_tools.output_paths import OutputPath
 
 
 @click.command(epilog=examples("verify models/NAME/DIGEST/model.zip --against my_model.keras"))
@@ -43,7 +44,7 @@ from model_tools.commands.options import check_exists, choice_of, examples, json
     show_default=True,
     help="Largest share of answers that may differ.",
 )
-@click.option("--report", type=click.Path(path_type=Path), help="Write a web page here.")
+@click.option("--report", type=OutputPath(), help="Write a web page here.")
 @json_option
 def verify(
     artifact: Path,

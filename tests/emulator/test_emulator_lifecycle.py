@@ -146,13 +146,13 @@ def test_a_kill_in_the_middle_of_a_stack_returns_to_the_state_before_it(command:
     }
     aws.client("cloudformation").create_stack(StackName="silent", TemplateBody=json.dumps(template))
     eventually(lambda: descendants(aws.endpoint["pid"]))
-    processes = [aws.endpoint["pid"], *descendants(aws.endpoint["pid"])]
-    for pid in processes:
-        os.kill(pid, signal.SIGKILL)
+    functions = descendants(aws.endpoint["pid"])
+    os.kill(aws.endpoint["pid"], signal.SIGKILL)
     eventually(lambda: not is_alive(aws.endpoint["pid"]))
 
     assert command("up").returncode == 0
 
+    assert not [pid for pid in functions if is_alive(pid)]
     aws = EmbeddedAws(command, command.endpoint())
     assert aws.client("cloudformation").describe_stacks()["Stacks"] == []
     assert aws.client("s3").list_buckets()["Buckets"] == []

@@ -47,10 +47,9 @@ def test_wrong_usage_is_exit_code_2(wrong: list[str]) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_the_busy_processes_end_with_the_tool(number: signal.Signals) -> None:
-    # The command ends with its standard input, so that SIGKILL of the tool leaves nothing behind.
-    words = [*TOOL, sys.executable, "-c", "import sys; sys.stdin.read()"]
-    with subprocess.Popen(words, cwd=ROOT, stdin=subprocess.PIPE) as tool:
+def test_the_command_and_the_busy_processes_end_with_the_tool(number: signal.Signals) -> None:
+    words = [*TOOL, sys.executable, "-c", "import time; time.sleep(600)"]
+    with subprocess.Popen(words, cwd=ROOT) as tool:
         started = eventually(lambda: (found := descendants(tool.pid))[2:] and found)
         eventually(lambda: sum(cpu_ticks(pid) > 20 for pid in started) == 2)
         tool.send_signal(number)
