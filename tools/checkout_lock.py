@@ -42,7 +42,7 @@ def checkout_lock(
         while not _take(descriptor):
             if not reported and time.monotonic() - began >= _SILENT_SECONDS:
                 holder = os.pread(descriptor, 32, 0).decode() or "unknown"
-                report(f"{name}: waiting for the same step in this checkout (process {holder})")
+                report(f"{name}: waiting for another command of this checkout (process {holder})")
                 reported = True
             time.sleep(_POLL_SECONDS)
         os.truncate(descriptor, 0)

@@ -36,7 +36,7 @@ def test_the_second_command_waits_for_the_first_and_prints_one_line(tmp_path: Pa
             first.stdin.flush()
             assert second.stdout.read() == "second\n"
     assert waiting == (
-        f"set-up: waiting for the same step in this checkout (process {first.pid})\n"
+        f"set-up: waiting for another command of this checkout (process {first.pid})\n"
     )
     assert (first.returncode, second.returncode) == (0, 0)
 
