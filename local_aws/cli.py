@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -102,7 +103,9 @@ def down(paths: StatePaths) -> None:
     """Stop the embedded AWS and keep its state."""
     endpoint = running(paths)
     if endpoint is None:
-        paths.endpoint.unlink(missing_ok=True)
+        # A file that a killed server left misleads nobody: it names the process.
+        with suppress(OSError):
+            paths.endpoint.unlink()
         click.echo("local-aws: does not run")
         return
     in_time = stop(endpoint.pid, _STOP_SECONDS)

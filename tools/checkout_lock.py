@@ -68,7 +68,8 @@ def main() -> int:
     except KeyboardInterrupt:
         return 130
     except OSError as error:
-        print(f"{options.name}: {error}", file=sys.stderr)
+        where = error.filename or options.command[0]
+        print(f"{options.name}: {where}: {error.strerror}", file=sys.stderr)
         return 1
 
 

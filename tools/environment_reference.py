@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from model_tools.output_paths import why_unwritable
 from stacks.config import EnvironmentConfig
 from tools.environment_schema import DERIVED_DEFAULTS, delivery_schema, environment_schema
 
@@ -130,6 +131,10 @@ def main(arguments: list[str]) -> int:
         for file, text in generated.items()
         if not file.exists() or file.read_text(encoding="utf-8") != text
     ]
+    problems = [] if arguments else [why_unwritable(file, free_mib=1) for file in outdated]
+    if problem := next(filter(None, problems), None):
+        print(f"reference: {problem}", file=sys.stderr)
+        return 1
     for file in outdated:
         if arguments:
             print(f"{file.relative_to(ROOT)}: differs from the sources; run `make reference`")

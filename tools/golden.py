@@ -10,6 +10,7 @@ import re
 import sys
 from typing import Any
 
+from model_tools.output_paths import why_unwritable
 from tools.assembly import ROOT, read_assembly
 
 GOLDEN = ROOT / "tests" / "synth" / "golden"
@@ -69,6 +70,9 @@ def main(arguments: list[str]) -> int:
     if arguments:
         print(__doc__)
         return 2
+    if problem := why_unwritable(GOLDEN, free_mib=10):
+        print(f"golden: {problem}", file=sys.stderr)
+        return 1
     rewrite(synthesized())
     print(f"golden: {len(list(GOLDEN.glob('*.json')))} templates under {GOLDEN.relative_to(ROOT)}")
     return 0

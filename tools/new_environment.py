@@ -38,8 +38,10 @@ def main(name: str, account: str | None, region: str | None, folder: Path) -> No
             new.write(schema_directive(folder) + text)
     except FileExistsError:
         raise click.ClickException(f"{file} exists; choose another name, or edit it") from None
-    except (ConfigError, OSError) as error:
+    except ConfigError as error:
         raise click.ClickException(str(error)) from None
+    except OSError as error:
+        raise click.ClickException(f"{error.filename}: {error.strerror}") from None
     try:
         load_environments(folder)
     except ConfigError as error:

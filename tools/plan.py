@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from model_tools.output_paths import OutputPath, why_unwritable
 from review import ReviewError
 from review.plan import make_plan, read_plan, unlike
 from tools.assembly import ROOT
@@ -21,7 +22,7 @@ PLANS = ROOT / "build" / "plans"
 @click.argument("environment")
 @click.option("--assembly", type=click.Path(path_type=Path), default=ROOT / "cdk.out")
 @click.option("--environments", type=click.Path(path_type=Path), default=ROOT / "environments")
-@click.option("--output", type=click.Path(path_type=Path), help="Instead of build/plans.")
+@click.option("--output", type=OutputPath(), help="Instead of build/plans.")
 @click.option("--check", "planned", type=click.Path(path_type=Path), help="Compare with this plan.")
 def main(
     environment: str,
@@ -44,6 +45,8 @@ def main(
     except ReviewError as error:
         raise click.ClickException(str(error)) from None
     file = output or PLANS / f"{environment}.json"
+    if problem := why_unwritable(file, free_mib=1):
+        raise click.ClickException(problem)
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(now, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     click.echo(f"{file}: plan {now['id'][:12]}… of {environment}")

@@ -8,6 +8,7 @@ import tomlkit
 import tomlkit.exceptions
 from rich.console import Console
 
+from model_tools.output_paths import OutputPath
 from tools.runtime.archive import Built, build
 from tools.runtime.errors import RuntimeBuildError
 from tools.runtime.locked import locked_for
@@ -28,7 +29,7 @@ _MIB = 1 << 20
 )
 @click.option(
     "--pin",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    type=OutputPath(exists=True, dir_okay=False),
     help="Environment file whose [runtime] gets the digests.",
 )
 @click.option(
@@ -39,7 +40,7 @@ _MIB = 1 << 20
 )
 @click.option(
     "--folder",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=OutputPath(file_okay=False, free_mib=400),
     default=ROOT / ".local" / "runtime",
     help="Where wheels and archives are kept.  [default: .local/runtime]",
 )
