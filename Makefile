@@ -162,11 +162,11 @@ local-down: setup ## Stop the emulator
 	.venv-local-aws/bin/python -m local_aws down
 
 .PHONY: deploy
-deploy: setup ## Deploy ENV (default dev) to the running emulator; PLAN=file holds it to a plan
+deploy: setup $(if $(PLAN),.venv/.development) ## Deploy ENV (default dev) to the running emulator; PLAN=file holds it to a plan
 	@$(PYTHON) -m demo deploy $(ENV) $(if $(PLAN),--plan "$(PLAN)")
 
 .PHONY: plan
-plan: synth ## Write the plan of ENV's deploy (default dev): templates, digests, configuration, waves, cost
+plan: synth .venv/.development ## Write the plan of ENV's deploy (default dev): templates, digests, configuration, waves, cost
 	@$(PYTHON) -m tools.plan $(ENV)
 
 .PHONY: deliver
