@@ -143,7 +143,8 @@ class DeliveryStack(Stack):
 
         Source: SageMaker's EventBridge events, "SageMaker Model Package State Change".
         """
-        events.Rule(
+        undelivered = UndeliveredEvents(self, "UndeliveredEvents")
+        rule = events.Rule(
             self,
             "ModelPackageApproved",
             description=f"A model package of {model_package_group} was approved",
@@ -155,12 +156,10 @@ class DeliveryStack(Stack):
                     "ModelApprovalStatus": ["Approved"],
                 },
             ),
-            targets=[
-                targets.CodePipeline(
-                    pipeline, dead_letter_queue=UndeliveredEvents(self, "UndeliveredEvents").queue
-                )
-            ],
+            targets=[targets.CodePipeline(pipeline, dead_letter_queue=undelivered.queue)],
         )
+        # CDK's target grants nothing to a queue that it gets as an interface.
+        undelivered.accept_from(rule.rule_arn)
 
     def _deliver(
         self,

@@ -5,9 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tools.assembly import ROOT, read_assembly
+from stacks.config import ConfigError, load_delivery, load_environments
+from stacks.synthesis.request import Request
+from tools.assembly import ROOT, SynthesizedStack, read_assembly
 from tools.checkov import CheckovFailed, checkov_findings
 from tools.policy import findings as policy_findings
+from tools.policy.configured import findings as configured_findings
 from tools.policy.reading import by_environment
 
 ASSEMBLY = ROOT / "cdk.out"
@@ -23,19 +26,33 @@ def nag_findings(report: Path) -> list[str]:
     ]
 
 
+def own_findings(stacks: list[SynthesizedStack], request: Request) -> list[str]:
+    """Return a line per finding of the project's own rules, whatever environments there are.
+
+    Raises:
+        ConfigError: an environment file or delivery.toml is not valid.
+    """
+    grouped = by_environment(stacks)
+    environments = load_environments(request.environments)
+    delivered = load_delivery(request.pipeline, environments) if request.pipeline else None
+    found = [one for environment in grouped.values() for one in policy_findings(environment)]
+    found += configured_findings(environments, delivered[0] if delivered else None, grouped)
+    return [str(finding) for finding in found]
+
+
 def main() -> int:
-    """Print every finding; return 1 if there is one."""
+    """Print every finding; return 1 if there is one, 2 if a file of the user is not valid."""
     try:
         stacks = read_assembly(ASSEMBLY)
     except FileNotFoundError:
         print(f"{ASSEMBLY}: no templates; run `make synth` first", file=sys.stderr)
         return 1
     findings = nag_findings(ASSEMBLY / "validation-report.json")
-    own = [
-        str(finding)
-        for environment in by_environment(stacks).values()
-        for finding in policy_findings(environment)
-    ]
+    try:
+        own = own_findings(stacks, Request.of(ROOT))
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return 2
     files = [stack.file for stack in stacks]
     try:
         scanned = checkov_findings(files)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.policy.test_defects import DEFECTS
 from tools.policy import RULES, findings
 from tools.policy.reading import Stack
 
@@ -241,4 +242,6 @@ def test_each_rule_has_a_mistake_that_it_finds(environments: dict[str, list[Stac
                 break
         else:
             silent.append(rule.__name__)
-    assert silent == ["protected_state"]
+    # Production alone has the first; tests/policy/test_defects.py has the others.
+    elsewhere = {rule.replace("-", "_") for rule, _, _ in DEFECTS}
+    assert [name for name in silent if name not in elsewhere] == ["protected_state"]

@@ -59,12 +59,17 @@ def archive(file: Path, *names: str) -> Path:
     return file
 
 
+def archive_files(folder: Path) -> None:
+    """Write the archives that `WHOLE` and `SERVERLESS` name."""
+    archive(folder / "tensorflow.tar.gz", *TENSORFLOW_FILES)
+    archive(folder / "mxnet.tar.gz", *MXNET_FILES)
+
+
 def with_hosting(folder: Path) -> Path:
     """Write dev with everything that an endpoint may have, staging serverless, production none."""
     environments = folder / "environments"
     environments.mkdir()
-    archive(folder / "tensorflow.tar.gz", *TENSORFLOW_FILES)
-    archive(folder / "mxnet.tar.gz", *MXNET_FILES)
+    archive_files(folder)
     for file in (ROOT / "environments").glob("*.toml"):
         more = {"dev": WHOLE, "staging": SERVERLESS}.get(file.stem, "").format(folder=folder)
         text = file.read_text(encoding="utf-8")

@@ -9,7 +9,9 @@ from collections.abc import Iterable
 
 from tools.policy import (
     acknowledgements,
+    delivery,
     devices,
+    hosting,
     identity,
     monitoring,
     releases,
@@ -23,6 +25,8 @@ RULES = (
     *storage.RULES,
     *releases.RULES,
     *monitoring.RULES,
+    *delivery.RULES,
+    *hosting.RULES,
     *acknowledgements.RULES,
 )
 

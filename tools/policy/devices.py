@@ -1,6 +1,7 @@
 """What a camera may do, by its certificate and by its role."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -26,7 +27,18 @@ _ROLE_MAY = {
     "s3:GetObject",
 }
 _LONGEST_SECONDS = 3600
-_SECRETS = ("PRIVATE KEY-----", "BEGIN CERTIFICATE", "AKIA", "aws_secret")
+# Secrets by their form: of Slack, GitHub, Google, and JSON web tokens.
+_TOKEN = re.compile(
+    r"xox[abprs]-[0-9A-Za-z-]{10}|gh[pousr]_[0-9A-Za-z]{30}|AIza[0-9A-Za-z_-]{35}"
+    r"|eyJ[0-9A-Za-z_-]{10,}\.eyJ[0-9A-Za-z_-]{10}"
+)
+_SECRET_NAME = re.compile(
+    r"passw(or)?d|passphrase|secret|token|credential|api_?key|access_?key|private_?key",
+    re.IGNORECASE,
+)
+# Of a custom resource's provider, and of the type that names a secret.
+_NO_SECRET_NAME = re.compile(r"^ServiceToken$|Arn$|Id$|Name$|Type$|Duration")
+_SECRETS = ("PRIVATE KEY-----", "BEGIN CERTIFICATE", "AKIA", "ASIA", "aws_secret")
 
 
 def certificate_actions(stacks: list[Stack]) -> Iterator[Finding]:
@@ -108,8 +120,38 @@ def no_secrets(stacks: list[Stack]) -> Iterator[Finding]:
     for stack in stacks:
         for logical_id, resource in stack.resources():
             content = json.dumps(resource)
-            if any(word in content for word in _SECRETS):
+            names = [name for name, value in _pairs(resource) if _is_secret(name, value)]
+            if any(word in content for word in _SECRETS) or _TOKEN.search(content):
                 yield stack.finding("no-secrets", logical_id, "provision devices outside templates")
+            for name in names:
+                advice = f"{name} has a literal value: refer to Secrets Manager or SSM instead"
+                yield stack.finding("no-secrets", logical_id, advice)
+
+
+def _pairs(value: Any) -> Iterator[tuple[str, Any]]:
+    """Yield names and values at any depth, also of JSON in text and of `Name`, `Value` pairs."""
+    if isinstance(value, str) and value.lstrip()[:1] in {"{", "["}:
+        try:
+            value = json.loads(value)
+        except ValueError:
+            return
+    if isinstance(value, list):
+        for item in value:
+            yield from _pairs(item)
+    if isinstance(value, dict):
+        name = value.get("Name") or value.get("Key")
+        if isinstance(name, str) and "Value" in value:
+            yield name, value["Value"]
+        for key, item in value.items():
+            yield key, item
+            yield from _pairs(item)
+
+
+def _is_secret(name: str, value: Any) -> bool:
+    """Whether a name promises a secret, and its value is neither empty nor a reference."""
+    if not isinstance(value, str) or not value or value.startswith(("{{resolve:", "arn:")):
+        return False
+    return bool(_SECRET_NAME.search(name)) and not _NO_SECRET_NAME.search(name)
 
 
 def _camera_policies(stacks: list[Stack]) -> Iterator[tuple[Stack, str, dict[str, Any]]]:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from stacks.config.deep_learning_containers import registry_accounts
 from tools.policy.reading import (
@@ -9,8 +10,11 @@ from tools.policy.reading import (
     Rule,
     Stack,
     allowed,
+    documents,
     identity_policies,
+    is_everybody,
     listed,
+    names_own,
     statements,
     text,
 )
@@ -30,6 +34,9 @@ _KNOW_NO_RESOURCES = {
 _NARROWED_BY = {"cloudwatch:PutMetricData": "cloudwatch:namespace"}
 # AWS' containers are pulled from accounts of AWS'.
 _REGISTRY = re.compile(rf"(?<=:)({'|'.join(sorted(registry_accounts()))})(?=:repository/)")
+# Condition operators; those with IfExists or a set prefix let requests without the key pass.
+_EQUALS = {"StringEquals", "ArnEquals"}
+_LIKE = {"ArnLike", "StringLike"}
 _TOO_MUCH = ("FullAccess", "AdministratorAccess", "PowerUserAccess")
 
 
@@ -77,14 +84,58 @@ def trust_condition(stacks: list[Stack]) -> Iterator[Finding]:
     for stack in stacks:
         for logical_id, role in stack.resources("AWS::IAM::Role"):
             for statement in statements(role["Properties"]["AssumeRolePolicyDocument"]):
-                condition = text(statement.get("Condition", {}))
-                is_service = "Service" in statement.get("Principal", {})
-                if is_service and not any(
-                    key in condition for key in ("aws:SourceAccount", "aws:SourceArn")
-                ):
+                if "Service" not in statement.get("Principal", {}):
+                    continue
+                accounts = _values(statement, _EQUALS, "aws:SourceAccount")
+                sources = _values(statement, _EQUALS | _LIKE, "aws:SourceArn")
+                is_own = accounts == [stack.account] or (not accounts and sources)
+                if not is_own or not all(names_own(one, stack.account) for one in sources):
                     yield stack.finding(
-                        "trust-condition", logical_id, "add aws:SourceAccount to its trust policy"
+                        "trust-condition",
+                        logical_id,
+                        f"trusts a service for accounts {accounts} and sources {sources}: expected "
+                        f"aws:SourceAccount {stack.account}, and no source but of this account",
                     )
+
+
+def _values(statement: dict[str, Any], operators: set[str], key: str) -> list[str]:
+    """Return what a condition compares a key with, by operators that no request escapes."""
+    conditions = statement.get("Condition", {})
+    return [
+        text(value)
+        for operator in sorted(operators & conditions.keys())
+        for value in listed(conditions[operator].get(key, []))
+    ]
+
+
+def no_inverted_allow(stacks: list[Stack]) -> Iterator[Finding]:
+    """An Allow with NotAction, NotResource or NotPrincipal grants what nobody has listed."""
+    for stack in stacks:
+        for logical_id, document in documents(stack):
+            for statement in statements(document):
+                inverted = sorted({"NotAction", "NotResource", "NotPrincipal"} & statement.keys())
+                if statement["Effect"] == "Allow" and inverted:
+                    yield stack.finding(
+                        "no-inverted-allow",
+                        logical_id,
+                        f"allows with {', '.join(inverted)}: list what is allowed instead",
+                    )
+
+
+def no_public_access(stacks: list[Stack]) -> Iterator[Finding]:
+    """No bucket, topic, queue, key or function allows anybody anything, whatever the condition."""
+    for stack in stacks:
+        for logical_id, document in documents(stack):
+            for statement in statements(document):
+                if statement["Effect"] == "Allow" and is_everybody(statement.get("Principal", {})):
+                    yield stack.finding(
+                        "no-public-access",
+                        logical_id,
+                        f"allows {text(statement.get('Action'))} to everybody: name the principals",
+                    )
+        for logical_id, permission in stack.resources("AWS::Lambda::Permission"):
+            if permission["Properties"].get("Principal") == "*":
+                yield stack.finding("no-public-access", logical_id, "name the service that calls")
 
 
 def no_open_trust(stacks: list[Stack]) -> Iterator[Finding]:
@@ -133,6 +184,8 @@ RULES: tuple[Rule, ...] = (
     no_action_wildcard,
     no_resource_star,
     trust_condition,
+    no_inverted_allow,
+    no_public_access,
     no_open_trust,
     no_users,
     no_physical_role_names,

@@ -3,7 +3,16 @@
 from collections.abc import Iterator
 from typing import Any
 
-from tools.policy.reading import Finding, Rule, Stack, statements, text
+from tools.policy.reading import (
+    Finding,
+    Rule,
+    Stack,
+    denies_without_tls,
+    listed,
+    names_own,
+    statements,
+    text,
+)
 
 
 def alarms_tell(stacks: list[Stack]) -> Iterator[Finding]:
@@ -62,16 +71,17 @@ def encrypted_topic(stacks: list[Stack]) -> Iterator[Finding]:
             if f"${{{logical_id}}}" in [text(one) for one in policy["Properties"]["Topics"]]
         ]
         said = [one for policy in policies for one in statements(policy["PolicyDocument"])]
-        if not any(
-            one["Effect"] == "Deny" and "aws:SecureTransport" in text(one.get("Condition", {}))
-            for one in said
-        ):
+        own = {f"${{{logical_id}}}"}
+        if not any(denies_without_tls(one, {"sns:Publish"}, own) for one in said):
             yield stack.finding("encrypted-topic", logical_id, "deny sns:Publish without TLS")
         for one in said:
             if one["Effect"] == "Allow" and "aws:SourceAccount" not in text(
                 one.get("Condition", {})
             ):
                 advice = "allow publishing for aws:SourceAccount only"
+                yield stack.finding("encrypted-topic", logical_id, advice)
+            if one["Effect"] == "Allow" and listed(one.get("Action")) != ["sns:Publish"]:
+                advice = f"allow sns:Publish and nothing else, not {text(one.get('Action'))}"
                 yield stack.finding("encrypted-topic", logical_id, advice)
 
 
@@ -92,9 +102,52 @@ def rules_hear(stacks: list[Stack]) -> Iterator[Finding]:
 def callers_named(stacks: list[Stack]) -> Iterator[Finding]:
     """A function that a service may call says for which of this account's resources."""
     for stack, logical_id, permission in _resources(stacks, "AWS::Lambda::Permission"):
-        if "SourceArn" not in permission:
+        if not names_own(text(permission.get("SourceArn", "")), stack.account):
             advice = "add SourceArn: which rule or resource of this account may call it"
             yield stack.finding("callers-named", logical_id, advice)
+
+
+def undelivered_events(stacks: list[Stack]) -> Iterator[Finding]:
+    """What EventBridge cannot deliver goes to an encrypted queue that takes it from that rule only.
+
+    Source: EventBridge User Guide, "Using dead-letter queues to process undelivered events".
+    """
+    for stack, logical_id, rule in _resources(stacks, "AWS::Events::Rule"):
+        for target in rule.get("Targets", []):
+            queue = text(target.get("DeadLetterConfig", {}).get("Arn", ""))
+            name = queue.removeprefix("${").removesuffix(".Arn}")
+            found = stack.template["Resources"].get(name, {})
+            if found.get("Type") != "AWS::SQS::Queue":
+                advice = f"target {target['Id']}: add a DeadLetterConfig with a queue of this stack"
+                yield stack.finding("undelivered-events", logical_id, advice)
+                continue
+            if not {"SqsManagedSseEnabled", "KmsMasterKeyId"} & {
+                key for key, value in found.get("Properties", {}).items() if value
+            }:
+                yield stack.finding("undelivered-events", name, "encrypt the queue")
+            said = list(_queue_statements(stack, name))
+            if not any(_takes_from(one, f"${{{logical_id}.Arn}}", queue) for one in said):
+                advice = f"allow events.amazonaws.com sqs:SendMessage for {logical_id}, only"
+                yield stack.finding("undelivered-events", name, advice)
+            if not any(denies_without_tls(one, {"sqs:*"}, {queue}) for one in said):
+                yield stack.finding("undelivered-events", name, "deny sqs:* without TLS")
+
+
+def _queue_statements(stack: Stack, queue: str) -> Iterator[dict[str, Any]]:
+    for _, policy in stack.resources("AWS::SQS::QueuePolicy"):
+        if f"${{{queue}}}" in [text(one) for one in policy["Properties"]["Queues"]]:
+            yield from statements(policy["Properties"]["PolicyDocument"])
+
+
+def _takes_from(statement: dict[str, Any], rule: str, queue: str) -> bool:
+    condition = statement.get("Condition", {}).get("ArnEquals", {})
+    return (
+        statement["Effect"] == "Allow"
+        and statement.get("Principal") == {"Service": "events.amazonaws.com"}
+        and statement.get("Action") == "sqs:SendMessage"
+        and text(statement.get("Resource")) == queue
+        and [text(one) for one in listed(condition.get("aws:SourceArn", []))] == [rule]
+    )
 
 
 def _resources(stacks: list[Stack], type_: str) -> Iterator[tuple[Stack, str, dict[str, Any]]]:
@@ -109,4 +162,5 @@ RULES: tuple[Rule, ...] = (
     encrypted_topic,
     rules_hear,
     callers_named,
+    undelivered_events,
 )

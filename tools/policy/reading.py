@@ -99,6 +99,49 @@ def identity_policies(stack: Stack) -> Iterator[tuple[str, dict[str, Any]]]:
             yield logical_id, inline["PolicyDocument"]
 
 
+def documents(stack: Stack) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield every policy document of a stack: of identities, of resources, and of trust."""
+    for logical_id, resource in stack.resources():
+        properties = resource.get("Properties", {})
+        for name in ("PolicyDocument", "AssumeRolePolicyDocument", "KeyPolicy"):
+            if isinstance(properties.get(name), dict):
+                yield logical_id, properties[name]
+        for inline in properties.get("Policies", []) if "IAM" in resource["Type"] else ():
+            yield logical_id, inline["PolicyDocument"]
+
+
+def names_own(arn: str, account: str) -> bool:
+    """Whether an ARN, perhaps with wildcards, is of one service and of one account: the own."""
+    if arn.startswith("${"):
+        return True
+    parts = arn.split(":", 5)
+    return len(parts) > 5 and "*" not in parts[2] and parts[4] == account  # noqa: PLR2004 - an ARN
+
+
+def is_everybody(principal: Any) -> bool:
+    """Whether a statement's principal is anybody."""
+    if not isinstance(principal, dict):
+        return text(principal) == "*"
+    return any("*" in [text(one) for one in listed(value)] for value in principal.values())
+
+
+def denies_without_tls(statement: dict[str, Any], actions: set[str], resources: set[str]) -> bool:
+    """Whether a statement rejects every unencrypted request of `actions` to `resources`."""
+    return denies_everybody(statement, actions, resources) and statement.get("Condition") == {
+        "Bool": {"aws:SecureTransport": "false"}
+    }
+
+
+def denies_everybody(statement: dict[str, Any], actions: set[str], resources: set[str]) -> bool:
+    """Whether a statement denies `actions` on `resources`, whoever asks; conditions aside."""
+    return (
+        statement["Effect"] == "Deny"
+        and is_everybody(statement.get("Principal"))
+        and actions <= {text(one) for one in listed(statement.get("Action", []))}
+        and resources <= {text(one) for one in listed(statement.get("Resource", []))}
+    )
+
+
 def model_bucket(stacks: Iterable[Stack]) -> str | None:
     """Return the name of the environment's deeplens bucket."""
     for stack in stacks:

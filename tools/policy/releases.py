@@ -11,6 +11,7 @@ _COMPONENT = "Custom::GreengrassComponent"
 _PROJECT = "Custom::DeepLensProject"
 _LARGEST_RECIPE_BYTES = 16_000
 _RECIPE_KEYS = {"RecipeFormatVersion", "ComponentName", "ComponentVersion", "Manifests"}
+_ALL = 100
 _UNARCHIVE = {"NONE", "ZIP"}
 _DIGEST = r"(?:[0-9a-f]{64}|DIGEST)"
 _RUNTIME = "python3.12"
@@ -100,6 +101,33 @@ def exact_artifacts(stacks: list[Stack]) -> Iterator[Finding]:
                     f"{artifact['Uri']}: expected components/<name>/<SHA-256>/ "
                     "of the environment's own bucket",
                 )
+
+
+def artifact_digests(stacks: list[Stack]) -> Iterator[Finding]:
+    """Greengrass' own digest of each artifact is compared with the one in its address."""
+    for stack in stacks:
+        for logical_id, resource in stack.resources(_COMPONENT):
+            promised = resource["Properties"].get("ArtifactSha256") or {}
+            for artifact in _artifacts(_recipe(resource) or {}):
+                digest = artifact["Uri"].split("/")[-2]
+                if promised.get(artifact["Uri"]) != digest:
+                    given = promised.get(artifact["Uri"]) or "nothing"
+                    advice = f"ArtifactSha256 of {artifact['Uri']}: expected {digest}; got {given}"
+                    yield stack.finding("artifact-digests", logical_id, advice)
+
+
+def gate_asks_devices(stacks: list[Stack]) -> Iterator[Finding]:
+    """A release that no device must run, or that all may fail, passes whatever it does."""
+    for stack in stacks:
+        for logical_id, project in stack.resources(_PROJECT):
+            rule = json.loads(text(project["Properties"]["Rollout"]))["rule"]
+            for key, given, is_open, expected in (
+                ("success_percent", rule["success_percent"], rule["success_percent"] <= 0, "> 0"),
+                ("error_percent", rule["error_percent"], rule["error_percent"] >= _ALL, "< 100"),
+            ):
+                if is_open:
+                    advice = f"[rollout] {key} = {given:g}: expected {expected}"
+                    yield stack.finding("gate-asks-devices", logical_id, advice)
 
 
 def pinned_dependencies(stacks: list[Stack]) -> Iterator[Finding]:
@@ -268,6 +296,8 @@ RULES: tuple[Rule, ...] = (
     published_versions,
     recipes,
     exact_artifacts,
+    artifact_digests,
+    gate_asks_devices,
     pinned_dependencies,
     camera_loop,
     one_digest,

@@ -3,9 +3,25 @@
 from collections.abc import Iterator
 from typing import Any
 
-from tools.policy.reading import Finding, Rule, Stack, statements, text
+from tools.policy.reading import (
+    Finding,
+    Rule,
+    Stack,
+    denies_everybody,
+    denies_without_tls,
+    listed,
+    statements,
+    text,
+)
 
 _COMPONENTS = "components/"
+_OLDEST_TLS = 1.2
+_TRANSITIONS = {
+    "Transition",
+    "Transitions",
+    "NoncurrentVersionTransition",
+    "NoncurrentVersionTransitions",
+}
 _EXPIRATIONS = {
     "ExpirationInDays",
     "ExpirationDate",
@@ -70,52 +86,84 @@ def rotated_key(stacks: list[Stack]) -> Iterator[Finding]:
 
 
 def tls_only(stacks: list[Stack]) -> Iterator[Finding]:
-    """Every bucket refuses requests without TLS 1.2."""
+    """Every bucket rejects every request without TLS 1.2, to itself and to its objects."""
     for stack, logical_id, _ in _buckets(stacks):
-        said = "".join(
-            text(statement)
-            for _, policy in stack.resources("AWS::S3::BucketPolicy")
-            if text(policy["Properties"]["Bucket"]) == f"${{{logical_id}}}"
-            for statement in statements(policy["Properties"]["PolicyDocument"])
-            if statement["Effect"] == "Deny"
-        )
-        if "aws:SecureTransport" not in said or "s3:TlsVersion" not in said:
-            yield stack.finding("tls-only", logical_id, "deny requests without TLS 1.2")
+        found = list(_policy_statements(stack, logical_id))
+        resources = {f"${{{logical_id}.Arn}}", f"${{{logical_id}.Arn}}/*"}
+        old_tls = [
+            one
+            for one in found
+            if denies_everybody(one, {"s3:*"}, resources)
+            and list(one.get("Condition", {})) == ["NumericLessThan"]
+            and float(one["Condition"]["NumericLessThan"].get("s3:TlsVersion", 0)) >= _OLDEST_TLS
+        ]
+        if not old_tls or not any(denies_without_tls(one, {"s3:*"}, resources) for one in found):
+            advice = "deny s3:* on the bucket and its objects to everybody without TLS 1.2"
+            yield stack.finding("tls-only", logical_id, advice)
 
 
 def written_once(stacks: list[Stack]) -> Iterator[Finding]:
     """Nobody but the publisher writes below `components/`, and nobody deletes there."""
-    for stack, logical_id, _ in _model_buckets(stacks):
-        denied = [
-            statement
-            for _, policy in stack.resources("AWS::S3::BucketPolicy")
-            for statement in statements(policy["Properties"]["PolicyDocument"])
-            if statement["Effect"] == "Deny"
-            and f"/{_COMPONENTS}*" in text(statement.get("Resource", ""))
-        ]
-        if not any(_but_for_one(one) and "s3:PutObject" in one["Action"] for one in denied):
-            advice = f"deny s3:PutObject to {_COMPONENTS}* to all but the publisher"
+    for stack, logical_id, bucket in _model_buckets(stacks):
+        found = list(_policy_statements(stack, logical_id))
+        components = {f"arn:aws:s3:::{text(bucket['Properties']['BucketName'])}/{_COMPONENTS}*"}
+        if not any(
+            denies_everybody(one, {"s3:PutObject"}, components) and _but_for_one(one)
+            for one in found
+        ):
+            advice = f"deny s3:PutObject to {_COMPONENTS}* to all but the publisher's one role"
             yield stack.finding("written-once", logical_id, advice)
         deletion = {"s3:DeleteObject", "s3:DeleteObjectVersion"}
-        if not any("Condition" not in one and deletion <= set(one["Action"]) for one in denied):
+        if not any(
+            denies_everybody(one, deletion, components) and "Condition" not in one for one in found
+        ):
             advice = f"deny {' and '.join(sorted(deletion))} of {_COMPONENTS}* to everybody"
             yield stack.finding("written-once", logical_id, advice)
+
+
+def logged_access(stacks: list[Stack]) -> Iterator[Finding]:
+    """S3 logs each access to a bucket, except to the buckets that hold those logs."""
+    for stack, logical_id, bucket in _buckets(stacks):
+        logs = {
+            text(one["Properties"].get("LoggingConfiguration", {}).get("DestinationBucketName"))
+            for _, one in stack.resources("AWS::S3::Bucket")
+        }
+        is_log = f"${{{logical_id}}}" in logs
+        if not is_log and "LoggingConfiguration" not in bucket["Properties"]:
+            yield stack.finding("logged-access", logical_id, "add a LoggingConfiguration")
+
+
+def components_stay_warm(stacks: list[Stack]) -> Iterator[Finding]:
+    """A camera cannot download an object from an archive: components stay where they are."""
+    for stack, logical_id, bucket in _model_buckets(stacks):
+        for rule in _rules_of_components(bucket):
+            if moved := sorted(_TRANSITIONS & rule.keys()):
+                advice = f"{', '.join(moved)} moves {_COMPONENTS}: limit it to other prefixes"
+                yield stack.finding("components-stay-warm", logical_id, advice)
+        if bucket["Properties"].get("IntelligentTieringConfigurations"):
+            advice = "its archive tiers are not readable at once: remove the configuration"
+            yield stack.finding("components-stay-warm", logical_id, advice)
 
 
 def components_never_expire(stacks: list[Stack]) -> Iterator[Finding]:
     """A device that comes back, and a roll-back, need artifacts of long ago."""
     for stack, logical_id, bucket in _model_buckets(stacks):
-        rules = bucket["Properties"].get("LifecycleConfiguration", {}).get("Rules", [])
-        for rule in rules:
-            prefix = text(rule.get("Prefix") or rule.get("Filter", {}).get("Prefix") or "")
-            touches = prefix.startswith(_COMPONENTS) or _COMPONENTS.startswith(prefix)
-            expires = _EXPIRATIONS & rule.keys()
-            if expires and touches and rule.get("Status") == "Enabled":
+        for rule in _rules_of_components(bucket):
+            if _EXPIRATIONS & rule.keys():
                 yield stack.finding(
                     "components-never-expire",
                     logical_id,
                     f"limit the rule to prefixes other than {_COMPONENTS}",
                 )
+
+
+def _rules_of_components(bucket: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the lifecycle rules that touch `components/`."""
+    for rule in bucket["Properties"].get("LifecycleConfiguration", {}).get("Rules", []):
+        prefix = text(rule.get("Prefix") or rule.get("Filter", {}).get("Prefix") or "")
+        touches = prefix.startswith(_COMPONENTS) or _COMPONENTS.startswith(prefix)
+        if touches and rule.get("Status") == "Enabled":
+            yield rule
 
 
 def protected_state(stacks: list[Stack]) -> Iterator[Finding]:
@@ -126,7 +174,21 @@ def protected_state(stacks: list[Stack]) -> Iterator[Finding]:
 
 
 def _but_for_one(statement: dict[str, Any]) -> bool:
-    return "aws:PrincipalArn" in text(statement.get("Condition", {}).get("ArnNotEquals", {}))
+    """Whether the only exception is one role, without a wildcard."""
+    conditions = statement.get("Condition", {})
+    exempt = listed(conditions.get("ArnNotEquals", {}).get("aws:PrincipalArn", []))
+    return (
+        list(conditions) == ["ArnNotEquals"]
+        and list(conditions["ArnNotEquals"]) == ["aws:PrincipalArn"]
+        and len(exempt) == 1
+        and "*" not in text(exempt[0])
+    )
+
+
+def _policy_statements(stack: Stack, bucket: str) -> Iterator[dict[str, Any]]:
+    for _, policy in stack.resources("AWS::S3::BucketPolicy"):
+        if text(policy["Properties"]["Bucket"]) == f"${{{bucket}}}":
+            yield from statements(policy["Properties"]["PolicyDocument"])
 
 
 def _buckets(stacks: list[Stack]) -> Iterator[tuple[Stack, str, dict[str, Any]]]:
@@ -149,6 +211,8 @@ RULES: tuple[Rule, ...] = (
     rotated_key,
     tls_only,
     written_once,
+    logged_access,
     components_never_expire,
+    components_stay_warm,
     protected_state,
 )

@@ -1,0 +1,264 @@
+"""Each defect that a user's own environment may have is found, with what would work."""
+
+import copy
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from stacks.synthesis.request import Request
+from tests.policy.conftest import Site
+from tests.synth.synthesis import ROOT
+from tools.assembly import read_assembly
+from tools.check_templates import own_findings
+from tools.policy import RULES, configured, findings
+from tools.policy.reading import Finding, Stack
+
+pytestmark = pytest.mark.process
+
+Template = dict[str, Any]
+Defect = Callable[[Template], None]
+
+ROLE, POLICY, BUCKET = "AWS::IAM::Role", "AWS::IAM::ManagedPolicy", "AWS::S3::Bucket"
+BUCKET_POLICY, PROJECT = "AWS::S3::BucketPolicy", "Custom::DeepLensProject"
+PIPELINE, QUEUE, RULE = "AWS::CodePipeline::Pipeline", "AWS::SQS::Queue", "AWS::Events::Rule"
+STORE, DEVICES, INFERENCE = "full-ModelStore", "full-Devices", "full-Inference"
+MONITORING, HOSTING, DELIVERY = "full-Monitoring", "full-Hosting", "Delivery"
+PUBLIC = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "*"}
+
+
+def of(template: Template, type_: str, name: str = "") -> Template:
+    """Return the properties of the first resource of a type with `name` in its logical id."""
+    return next(
+        one["Properties"]
+        for logical_id, one in template["Resources"].items()
+        if one["Type"] == type_ and name in logical_id
+    )
+
+
+def said(template: Template, type_: str, name: str = "") -> list[Template]:
+    """Return the statements of a policy."""
+    found: list[Template] = of(template, type_, name)["PolicyDocument"]["Statement"]
+    return found
+
+
+def trust(template: Template) -> Template:
+    found: Template = of(template, ROLE)["AssumeRolePolicyDocument"]["Statement"][0]
+    return found
+
+
+def by_sid(template: Template, sid: str) -> Template:
+    return next(
+        one for one in said(template, BUCKET_POLICY, "ModelsBucket") if one.get("Sid") == sid
+    )
+
+
+def lifecycle(template: Template, **rule: Any) -> None:
+    rules = of(template, BUCKET, "ModelsBucket")["LifecycleConfiguration"]["Rules"]
+    rules.append({"Status": "Enabled", **rule})
+
+
+def set_rule(template: Template, **values: float) -> None:
+    project = of(template, PROJECT)
+    plan = json.loads(project["Rollout"])
+    plan["rule"].update(values)
+    project["Rollout"] = json.dumps(plan)
+
+
+def stage(template: Template, name: str) -> Template:
+    return next(one for one in of(template, PIPELINE)["Stages"] if one["Name"] == name)
+
+
+def without(template: Template, name: str, provider: str, action: str = "") -> None:
+    found = stage(template, name)
+    before = found["Actions"]
+    found["Actions"] = [
+        one
+        for one in before
+        if one["ActionTypeId"]["Provider"] != provider or action not in one["Name"]
+    ]
+    assert len(found["Actions"]) < len(before)
+
+
+def order(template: Template, name: str, provider: str, value: int) -> None:
+    for one in stage(template, name)["Actions"]:
+        if one["ActionTypeId"]["Provider"] == provider:
+            one["RunOrder"] = value
+
+
+def variables(template: Template, **values: str) -> None:
+    function = of(template, "AWS::Lambda::Function", "Function")
+    function.setdefault("Environment", {}).setdefault("Variables", {}).update(values)
+
+
+def without_boundary(template: Template) -> None:
+    of(template, ROLE).pop("PermissionsBoundary")
+
+
+def warn(template: Template) -> None:
+    config = of(template, "AWS::Lambda::CodeSigningConfig")
+    config["CodeSigningPolicies"]["UntrustedArtifactOnDeployment"] = "Warn"
+
+
+def narrow_tls(template: Template) -> None:
+    for one in said(template, BUCKET_POLICY, "ModelsBucket"):
+        if "aws:SecureTransport" in json.dumps(one):
+            one["Action"] = "s3:GetBucketLocation"
+
+
+def half_tls(template: Template) -> None:
+    for one in said(template, BUCKET_POLICY, "ModelsBucket"):
+        if "aws:SecureTransport" in json.dumps(one):
+            one["Resource"] = one["Resource"][0]
+
+
+DEFECTS: list[tuple[str, str, Defect]] = [
+    # What the environment's file asks for.
+    ("object-lock", STORE, lambda t: of(t, BUCKET, "ModelsBucket").pop("ObjectLockConfiguration")),
+    ("object-lock", STORE, lambda t: of(t, BUCKET, "ModelsBucket").pop("ObjectLockEnabled")),
+    ("object-lock", STORE, lambda t: of(t, BUCKET, "ModelsBucket")["ObjectLockConfiguration"][
+        "Rule"]["DefaultRetention"].update(Days=1)),
+    ("signed-code", INFERENCE, warn),
+    ("signed-code", STORE, lambda t: of(t, "AWS::Lambda::Function").pop("CodeSigningConfigArn")),
+    ("bounded-roles", INFERENCE, without_boundary),
+    ("bounded-roles", MONITORING, lambda t: of(t, ROLE).update(PermissionsBoundary={
+        "Fn::Sub": "arn:aws:iam::444444444444:policy/Another"})),
+    ("approvals-stay", DELIVERY, lambda t: without(t, "production", "Manual")),
+    # Who may do what.
+    ("no-inverted-allow", INFERENCE, lambda t: said(t, POLICY).append(
+        {"Effect": "Allow", "NotAction": "iam:*", "Resource": "arn:aws:s3:::x"})),
+    ("no-inverted-allow", STORE, lambda t: said(t, POLICY).append(
+        {"Effect": "Allow", "Action": "s3:GetObject", "NotResource": "arn:aws:s3:::x"})),
+    ("no-inverted-allow", STORE, lambda t: said(t, BUCKET_POLICY).append(
+        {"Effect": "Allow", "NotPrincipal": {"AWS": "x"}, "Action": "s3:GetObject",
+         "Resource": "x"})),
+    ("no-public-access", STORE, lambda t: said(t, BUCKET_POLICY, "ModelsBucket").append(PUBLIC)),
+    ("no-public-access", STORE, lambda t: said(t, BUCKET_POLICY, "AccessLogs").append(
+        {**PUBLIC, "Principal": {"AWS": ["*"]}})),
+    ("no-public-access", MONITORING, lambda t: said(t, "AWS::SNS::TopicPolicy")[1].update(
+        Principal="*")),
+    ("no-public-access", MONITORING, lambda t: said(t, "AWS::SQS::QueuePolicy")[1].update(
+        Principal={"AWS": "*"})),
+    ("no-public-access", MONITORING, lambda t: of(t, "AWS::Lambda::Permission").update(
+        Principal="*")),
+    ("trust-condition", MONITORING, lambda t: trust(t).update(Condition={
+        "StringEquals": {"aws:SourceAccount": "444444444444"},
+        "ArnLike": {"aws:SourceArn": "*"}})),
+    ("trust-condition", MONITORING, lambda t: trust(t).update(Condition={
+        "StringEquals": {"aws:SourceAccount": "444444444444"},
+        "ArnLike": {"aws:SourceArn": "arn:aws:*:*:*:*"}})),
+    ("trust-condition", MONITORING, lambda t: trust(t).update(Condition={
+        "StringEquals": {"aws:SourceAccount": "555555555555"}})),
+    ("trust-condition", MONITORING, lambda t: trust(t).update(Condition={
+        "StringEqualsIfExists": {"aws:SourceAccount": "444444444444"}})),
+    ("callers-named", MONITORING, lambda t: of(t, "AWS::Lambda::Permission").update(
+        SourceArn="*")),
+    # Where artifacts are.
+    ("tls-only", STORE, narrow_tls),
+    ("tls-only", STORE, half_tls),
+    ("tls-only", DELIVERY, lambda t: said(t, BUCKET_POLICY, "Artifacts")[0].update(
+        Principal={"AWS": "arn:aws:iam::999999999999:root"})),
+    ("written-once", STORE, lambda t: by_sid(t, "OnlyThePublisherWritesComponents").update(
+        Condition={"ArnNotEquals": {"aws:PrincipalArn": "arn:aws:iam::444444444444:role/*"}})),
+    ("written-once", STORE, lambda t: by_sid(t, "OnlyThePublisherWritesComponents")[
+        "Condition"].update(Bool={"aws:SecureTransport": "false"})),
+    ("written-once", STORE, lambda t: by_sid(t, "ComponentsAreKept").update(
+        Principal={"AWS": "arn:aws:iam::444444444444:root"})),
+    ("components-stay-warm", STORE, lambda t: lifecycle(t, Transitions=[
+        {"StorageClass": "GLACIER", "TransitionInDays": 30}])),
+    ("components-stay-warm", STORE, lambda t: lifecycle(
+        t, Prefix="components/shapes/", NoncurrentVersionTransitions=[
+            {"StorageClass": "DEEP_ARCHIVE", "TransitionInDays": 30}])),
+    ("components-stay-warm", STORE, lambda t: of(t, BUCKET, "ModelsBucket").update(
+        IntelligentTieringConfigurations=[{"Id": "x", "Status": "Enabled", "Tierings": []}])),
+    ("logged-access", DELIVERY, lambda t: of(t, BUCKET, "Artifacts").pop("LoggingConfiguration")),
+    ("artifacts-expire", DELIVERY, lambda t: of(t, BUCKET, "Artifacts").pop(
+        "LifecycleConfiguration")),
+    # What runs on cameras, and in the cloud.
+    ("artifact-digests", INFERENCE, lambda t: of(t, "Custom::GreengrassComponent", "Model").update(
+        ArtifactSha256={})),
+    ("artifact-digests", INFERENCE, lambda t: of(t, "Custom::GreengrassComponent", "Model").pop(
+        "ArtifactSha256")),
+    ("gate-asks-devices", INFERENCE, lambda t: set_rule(t, success_percent=0)),
+    ("gate-asks-devices", INFERENCE, lambda t: set_rule(t, error_percent=100)),
+    ("endpoint-key", HOSTING, lambda t: of(t, "AWS::SageMaker::EndpointConfig").pop("KmsKeyId")),
+    ("no-secrets", MONITORING, lambda t: variables(t, DB_PASSWORD="hunter2")),
+    ("no-secrets", INFERENCE, lambda t: variables(t, MQTT_AUTH_TOKEN="0123456789")),
+    ("no-secrets", MONITORING, lambda t: variables(t, HOOK="xoxb-123456789012-abcdefghij")),
+    ("no-secrets", DELIVERY, lambda t: of(t, "AWS::CodeBuild::Project")["Environment"].update(
+        EnvironmentVariables=[{"Name": "API_KEY", "Type": "PLAINTEXT", "Value": "0123"}])),
+    ("no-privileged-builds", DELIVERY, lambda t: of(t, "AWS::CodeBuild::Project")[
+        "Environment"].update(PrivilegedMode=True)),
+    # What is heard.
+    ("encrypted-topic", MONITORING, lambda t: said(t, "AWS::SNS::TopicPolicy")[1].update(
+        Action="*")),
+    ("encrypted-topic", MONITORING, lambda t: said(t, "AWS::SNS::TopicPolicy")[0].update(
+        Action="sns:GetTopicAttributes")),
+    ("undelivered-events", MONITORING, lambda t: of(t, RULE)["Targets"][0].pop(
+        "DeadLetterConfig")),
+    ("undelivered-events", MONITORING, lambda t: of(t, QUEUE).update(SqsManagedSseEnabled=False)),
+    ("undelivered-events", MONITORING, lambda t: said(t, "AWS::SQS::QueuePolicy").pop()),
+    ("undelivered-events", DELIVERY, lambda t: said(t, "AWS::SQS::QueuePolicy")[1].pop(
+        "Condition")),
+    ("undelivered-events", DELIVERY, lambda t: said(t, "AWS::SQS::QueuePolicy").pop(0)),
+    # How releases travel.
+    ("gates-follow-deploys", DELIVERY, lambda t: without(t, "staging", "CodeBuild", "Gate")),
+    ("gates-follow-deploys", DELIVERY, lambda t: order(t, "staging", "CodeBuild", 1)),
+    ("approvals-come-first", DELIVERY, lambda t: order(t, "production", "Manual", 3)),
+]  # fmt: skip
+
+
+def found_with(site: Site, stack: str, defect: Defect) -> list[Finding]:
+    """Return every finding when one stack has the defect."""
+    changed: dict[str, list[Stack]] = {}
+    for environment, stacks in site.stacks.items():
+        changed[environment] = [
+            replace(one, template=copy.deepcopy(one.template)) if one.name == stack else one
+            for one in stacks
+        ]
+    (target,) = (one for stacks in changed.values() for one in stacks if one.name == stack)
+    defect(target.template)
+    found = [finding for stacks in changed.values() for finding in findings(stacks)]
+    return found + configured.findings(site.environments, site.delivery, changed)
+
+
+def test_a_site_with_all_that_there_is_has_no_finding(site: Site) -> None:
+    assert sorted(site.stacks) == ["", "dev", "full", "production", "staging"]
+    assert [str(one) for one in found_with(site, STORE, lambda _: None)] == []
+
+
+@pytest.mark.parametrize(
+    ("rule", "stack", "defect"),
+    DEFECTS,
+    ids=[f"{number}-{rule}" for number, (rule, _, _) in enumerate(DEFECTS)],
+)
+def test_a_defect_is_found_where_it_is_and_the_finding_says_what_would_work(
+    site: Site, rule: str, stack: str, defect: Defect
+) -> None:
+    found = [one for one in found_with(site, stack, defect) if one.rule == rule]
+    assert found
+    assert {one.stack for one in found} == {stack}
+    assert all(len(one.advice) > 10 for one in found)
+
+
+def test_make_check_reads_the_users_own_files(site: Site) -> None:
+    context = {"environments": str(site.folder / "environments")}
+    request = Request(ROOT, site.folder / "out", context, validated=False)
+    stacks = read_assembly(request.output)
+    assert own_findings(stacks, request) == []
+    (pipeline,) = (one for one in stacks if one.name == DELIVERY)
+    without(pipeline.template, "production", "Manual")
+    for one in stacks:
+        if one.name == INFERENCE:
+            without_boundary(one.template)
+    assert sorted(line.split(":")[0] for line in own_findings(stacks, request)) == [
+        "approvals-stay", "bounded-roles",
+    ]  # fmt: skip
+
+
+def test_each_rule_of_configuration_has_a_defect_that_it_finds() -> None:
+    names = {rule.__name__.replace("_", "-") for rule in (*configured.RULES,)}
+    assert names | {"approvals-stay"} <= {rule for rule, _, _ in DEFECTS}
+    assert len(RULES) == len({rule.__name__ for rule in RULES})
