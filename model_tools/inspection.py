@@ -10,7 +10,7 @@ from typing import Any
 
 from model_tools.graphs.names import node_name
 from model_tools.isolation import Limits, isolated
-from model_tools.sources.checks import check_files
+from model_tools.sources.checks import check_files, check_keras
 from model_tools.sources.files import Kind, ModelFiles, find_model, read_message
 from model_tools.sources.selection import Choice
 from model_tools.sources.tensors import TensorSpec
@@ -80,7 +80,8 @@ def inspect_model(  # noqa: PLR0913 - each is a choice of the caller's
     """
     with tempfile.TemporaryDirectory(prefix="model-tools-") as workspace:
         files = find_model(source, Path(workspace), checkpoint)
-        check_files(files, choice)
+        check_keras(files, choice)
+        limits = limits or Limits.for_files(*files.paths)
         return isolated(_inspect, files, choice, side_px, tensorboard, limits=limits)
 
 
@@ -90,6 +91,8 @@ def _inspect(
     side_px: int,
     tensorboard: Path | None,
 ) -> Inspection:
+    # Before TensorFlow is loaded, which takes seconds.
+    check_files(files, choice)
     from model_tools.freezing.freeze import optimised  # noqa: PLC0415 - TensorFlow follows
     from model_tools.sources.load import load_model  # noqa: PLC0415 - as above
 

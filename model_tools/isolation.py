@@ -30,6 +30,10 @@ _WATCH_SECONDS = 0.2
 # The soft limit ends the process with SIGXCPU, which names the cause; the hard one with SIGKILL.
 _GRACE_SECONDS = 5
 _MEMORY_VARIABLE = "MODEL_TOOLS_MEMORY_MIB"
+# TensorFlow alone takes about 1 GiB, and converts the smallest model in a minute of a slow machine.
+_LEAST_MEMORY_MIB = 3 * 1024
+_COPIES = 18
+_LEAST_SECONDS = 600
 _NUMBER = re.compile(r"[1-9][0-9]{0,8}")
 _CRASHES = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGTRAP}
 # A crash with so much of the memory in use is for lack of memory.
@@ -59,6 +63,32 @@ class Limits:
     file_mib: int = 4 * 1024
     # Wall-clock time: a guard against a process that waits and computes nothing.
     wall_seconds: int = 7200
+
+    @classmethod
+    def for_files(cls, *paths: Path) -> "Limits":
+        """Return limits for a model in these files and folders, by their size.
+
+        A model takes up to 18 times its size: its graph, its weights, and copies of both while
+        they are converted.
+        """
+        mib = sum(map(_size_bytes, paths)) // _MIB
+        memory_mib = _LEAST_MEMORY_MIB + _COPIES * mib
+        if os.environ.get(_MEMORY_VARIABLE):
+            memory_mib = _default_memory_mib()
+        return cls(
+            seconds=_LEAST_SECONDS + 20 * mib,
+            memory_mib=memory_mib,
+            file_mib=1024 + 4 * mib,
+            wall_seconds=20 * (_LEAST_SECONDS + 20 * mib),
+        )
+
+
+def _size_bytes(path: Path) -> int:
+    if path.is_dir():
+        return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    # Of a checkpoint, a prefix is given.
+    files = [path] if path.is_file() else path.parent.glob(f"{path.name}*")
+    return sum(file.stat().st_size for file in files if file.is_file())
 
 
 def isolated(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from model_tools.freezing.folder import FrozenDetails, FrozenFolder, provenance_of, write_frozen
 from model_tools.isolation import Limits, isolated
-from model_tools.sources.checks import check_files
+from model_tools.sources.checks import check_files, check_keras
 from model_tools.sources.files import ModelFiles, find_model
 from model_tools.sources.selection import Choice
 
@@ -43,7 +43,8 @@ def freeze_files(
     """
     with tempfile.TemporaryDirectory(prefix="model-tools-") as workspace:
         files = find_model(request.source, Path(workspace), request.checkpoint)
-        check_files(files, request.choice)
+        check_keras(files, request.choice)
+        limits = limits or Limits.for_files(*files.paths, *request.pictures)
         graph, details, cut_files = isolated(_freeze, files, request, limits=limits)
     return write_frozen(destination, graph, details, cut_files)
 
@@ -51,6 +52,8 @@ def freeze_files(
 def _freeze(
     files: ModelFiles, request: FreezeRequest
 ) -> tuple[bytes, FrozenDetails, dict[str, bytes]]:
+    # Before TensorFlow is loaded, which takes seconds.
+    check_files(files, request.choice)
     from model_tools.freezing.consumer import Consumer  # noqa: PLC0415 - TensorFlow follows
     from model_tools.freezing.freeze import FreezeOptions, freeze  # noqa: PLC0415 - as above
     from model_tools.pictures import picture_samples, read_picture  # noqa: PLC0415 - as above

@@ -6,6 +6,7 @@ Each refusal names its rule:
     node-name       names that TensorFlow takes, each once
     dangling-input  a node takes what is not there
     tensor-size     a constant claims to be far larger than its content
+    output-size     constants make an output far too large
     recursion       a function calls itself, directly or not
     depth           a chain of nodes, or of calls, that is too long
     op-allowed      an op that the model needs is not on the allow-list
@@ -19,6 +20,7 @@ from typing import Any
 from model_tools.errors import RefusedError
 from model_tools.graphs.allowed_ops import ALLOWED_OPS
 from model_tools.graphs.names import is_node_name, node_name
+from model_tools.graphs.outputs import check_outputs
 from model_tools.graphs.reach import needed_by, nodes_by_name
 
 MOST_NODES = 200_000
@@ -64,6 +66,7 @@ def check_structure(graph: Any) -> None:
     _check_names(graph)
     for node in all_nodes(graph):
         _check_tensors(node)
+    check_outputs((graph.node, *(function.node_def for function in functions)))
     _check_calls(graph)
     _check_chains(graph)
 

@@ -10,10 +10,11 @@ from model_tools.errors import AmbiguousError, RefusedError, SourceError
 from model_tools.hosting.archive import pack
 from model_tools.hosting.mxnet import FILES, read_mxnet
 from model_tools.hosting.user_code import code_files
+from model_tools.protos import message_class
 from model_tools.serving.signatures import read_servable
 from model_tools.sources.archives import unpack_tar
 from model_tools.sources.exporting import KERAS_SUFFIXES, keras_export
-from model_tools.sources.files import read_message
+from model_tools.sources.wire import scan_file
 
 TENSORFLOW, MXNET = "tensorflow", "mxnet"
 
@@ -137,18 +138,16 @@ def _saved_model(folder: Path, version: int | None) -> Path:
 
 def _check_saved_model(file: Path) -> None:
     """Tell a frozen graph that was only renamed."""
-    try:
-        whole = bool(read_message(file, "SavedModel").meta_graphs)
-    except SourceError:
-        whole = False
-    if whole:
-        return
-    try:
-        frozen = bool(read_message(file, "GraphDef").node)
-    except SourceError:
-        frozen = False
-    if frozen:
+    if not _has(file, "SavedModel", "meta_graphs") and _has(file, "GraphDef", "node"):
         raise SourceError(_no_saved_model(file))
+
+
+def _has(file: Path, name: str, field: str) -> bool:
+    """Return whether a file is such a message, with this field."""
+    try:
+        return field in scan_file(file, message_class(name))
+    except SourceError:
+        return False
 
 
 def _no_saved_model(file: Path) -> str:

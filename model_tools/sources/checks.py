@@ -70,6 +70,16 @@ def check_files(files: ModelFiles, choice: Choice) -> CheckedGraph | None:
     return None
 
 
+def check_keras(files: ModelFiles, choice: Choice) -> None:
+    """Check a Keras file, with limits of its own; other formats are checked where they are read.
+
+    Raises:
+        As `check_files`.
+    """
+    if files.kind in {Kind.KERAS, Kind.H5}:
+        check_files(files, choice)
+
+
 def check_every_signature(files: ModelFiles, choice: Choice) -> Any:
     """Check a SavedModel for whoever loads it whole; return its MetaGraphDef.
 

@@ -9,11 +9,13 @@ from typing import Any
 from google.protobuf import text_format
 from google.protobuf.message import DecodeError
 
-from model_tools.errors import AmbiguousError, SourceError
+from model_tools.errors import AmbiguousError, RefusedError, SourceError
 from model_tools.protos import message_class
 from model_tools.sources.archives import unpack_tar
+from model_tools.sources.wire import MOST_PARTS, scan_file, too_many
 
 LARGEST_GRAPH_BYTES = (1 << 31) - 1
+LARGEST_TEXT_BYTES = 64 << 20
 
 SAVED_MODEL_NAME = "saved_model.pb"
 _SEARCH_DEPTH = 4
@@ -51,6 +53,11 @@ class ModelFiles:
     path: Path
     # Of a checkpoint: its .meta or .pbtxt.
     graph: Path | None = None
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """Everything that belongs to the model."""
+        return (self.path,) if self.graph is None else (self.path, self.graph)
 
 
 def find_model(source: Path, workspace: Path, checkpoint: Path | None = None) -> ModelFiles:
@@ -98,6 +105,7 @@ def read_message(file: Path, name: str) -> Any:
 
     Raises:
         SourceError: the file is not one.
+        RefusedError: it has more parts than any model, which would take gigabytes.
     """
     size = file.stat().st_size
     if size > LARGEST_GRAPH_BYTES:
@@ -105,12 +113,27 @@ def read_message(file: Path, name: str) -> Any:
     message = message_class(name)()
     try:
         if file.suffix == ".pbtxt":
-            text_format.Parse(file.read_text(encoding="utf-8"), message)
+            text_format.Parse(_text(file), message)
         else:
+            scan_file(file, message_class(name))
             message.ParseFromString(file.read_bytes())
     except (DecodeError, text_format.ParseError, UnicodeDecodeError, RecursionError) as error:
         raise SourceError(f"{file} is no {name}: {str(error)[:200]}") from None
     return message
+
+
+def _text(file: Path) -> str:
+    """Return a text file's content; a message in it begins with a brace."""
+    if file.stat().st_size > LARGEST_TEXT_BYTES:
+        raise RefusedError(
+            "message-parts",
+            f"{file.name} is above the limit of {LARGEST_TEXT_BYTES} bytes for messages in text "
+            "form; give it in binary form (.pb)",
+        )
+    text = file.read_text(encoding="utf-8")
+    if sum(map(text.count, "{<:")) > MOST_PARTS:
+        raise RefusedError(*too_many(file))
+    return text
 
 
 def _in_folder(folder: Path) -> ModelFiles:
@@ -149,10 +172,10 @@ def _newest(folder: Path, found: list[Path]) -> Path:
 
 
 def _saved_model(folder: Path) -> ModelFiles:
-    saved = read_message(folder / SAVED_MODEL_NAME, "SavedModel")
-    if not saved.meta_graphs:
+    fields = scan_file(folder / SAVED_MODEL_NAME, message_class("SavedModel"))
+    if "meta_graphs" not in fields:
         raise SourceError(f"{folder / SAVED_MODEL_NAME} contains no graph")
-    has_objects = any(meta.HasField("object_graph_def") for meta in saved.meta_graphs)
+    has_objects = "meta_graphs.object_graph_def" in fields
     return ModelFiles(Kind.SAVED_MODEL_2 if has_objects else Kind.SAVED_MODEL_1, folder)
 
 

@@ -5,22 +5,27 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import chain, count
+from math import prod
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-from model_tools.errors import SourceError
+from model_tools.errors import RefusedError, SourceError
 from model_tools.sources.files import ModelFiles
 from model_tools.sources.keras_2 import alternative
-from model_tools.sources.keras_config import read_config, usable_file
+from model_tools.sources.keras_config import content_bytes, read_config, usable_file
 from model_tools.sources.selection import Choice, chosen_keys, chosen_signature
 from model_tools.sources.tensors import Arrays, LoadedModel, TensorSpec
 from model_tools.sources.trimming import loadable
 
 _ERROR_LINE = re.compile(r"\s*\w+(Error|Exception): ")
 
+# Weights may be packed, and layers may have some that a file need not contain.
+_LEAST_DECLARED_BYTES = 16 << 20
+_MOST_DECLARED = 4
 # Source: tf.Graph.name_scope.
 _SCOPE_NAME = re.compile(r"[A-Za-z0-9_.\\/>-]+")
 
@@ -59,6 +64,7 @@ def load_keras(files: ModelFiles, choice: Choice) -> LoadedModel:
 
     try:
         with usable_file(files.path) as file:
+            _require_content(keras, files.path)
             model = keras.models.load_model(file, compile=False, safe_mode=True)
         return from_keras(model, choice)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
@@ -72,6 +78,35 @@ def load_keras(files: ModelFiles, choice: Choice) -> LoadedModel:
             f"{files.path} cannot be loaded: {cause}; where it was trained, "
             "model.save('model.keras') or model.export('folder') writes what can"
         ) from None
+
+
+def _require_content(keras: Any, file: Path) -> None:
+    """Refuse a file whose layers declare far more weights than it contains.
+
+    Raises:
+        RefusedError: keras-weights.
+    """
+    config = read_config(file).usable
+    try:
+        # Variables are declared there, but have no memory.
+        with keras.StatelessScope(initialize_variables=False):
+            model = keras.saving.deserialize_keras_object(config, safe_mode=True)
+        declared = sum(
+            prod(weight.shape) * np.dtype(weight.dtype).itemsize for weight in model.weights
+        )
+    except (ValueError, TypeError, KeyError, AttributeError):
+        # Keras reports a configuration that it cannot build when it loads the file.
+        return
+    finally:
+        # Names of layers are numbered; those of the next model begin anew.
+        keras.utils.clear_session()
+    contained = content_bytes(file)
+    if declared > _LEAST_DECLARED_BYTES + _MOST_DECLARED * contained:
+        raise RefusedError(
+            "keras-weights",
+            f"the layers of {file.name} declare {declared} bytes of weights, and it contains "
+            f"{contained} bytes",
+        )
 
 
 def from_keras(model: Any, choice: Choice | None = None) -> LoadedModel:

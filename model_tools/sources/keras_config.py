@@ -140,6 +140,14 @@ def usable_file(file: Path) -> Iterator[Path]:
         yield copy
 
 
+def content_bytes(file: Path) -> int:
+    """Return the bytes of a Keras file, unpacked."""
+    if file.suffix.lower() != ".keras":
+        return file.stat().st_size
+    with zipfile.ZipFile(file) as packed:
+        return sum(member.file_size for member in packed.infolist())
+
+
 def _without_training(value: Any) -> Any:
     """Drop optimizers and losses, those of nested models too: Keras would build the latter."""
     if isinstance(value, list):
