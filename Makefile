@@ -17,18 +17,25 @@ $(shell rm -f .venv/.uv)
 endif
 endif
 
+# Each target's help begins with its group.
+GROUPS := "Try" "Day to day" "Develop"
+
 .PHONY: help
-help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+help: ## [Develop] Show this list
+	@for group in $(GROUPS); do \
+	    awk -F ':.*## ' -v group="[$$group]" 'index($$2, group) == 1 { \
+	        if (!shown++) print (NR > 1 && group != "[Try]" ? "\n" : "") substr(group, 2, length(group) - 2); \
+	        printf "  %-19s %s\n", $$1, substr($$2, length(group) + 2)}' $(MAKEFILE_LIST); \
+	done
 
 .PHONY: setup
-setup: .venv/.ready .venv-local-aws/.ready .venv-device/.ready .lambda-layer/.ready node_modules/.ready ## Install everything that the demo needs into the checkout, locked with hashes
+setup: .venv/.ready .venv-local-aws/.ready .venv-device/.ready .lambda-layer/.ready node_modules/.ready ## [Develop] Install everything that the demo needs into the checkout, locked with hashes
 
 .PHONY: setup-development
-setup-development: setup .venv/.development .venv-checkov/.ready ## Install also what tests and checks need
+setup-development: setup .venv/.development .venv-checkov/.ready ## [Develop] Install also what tests and checks need
 
 .PHONY: lock
-lock: .venv/.ready ## Resolve requirements/*.in again, newest compatible releases
+lock: .venv/.ready ## [Develop] Resolve requirements/*.in again, newest compatible releases
 	$(PYTHON) tools/lock.py
 
 # Two makes of one checkout install one after the other. The second one finds that nothing is left to do:
@@ -120,7 +127,7 @@ $(JAVASCRIPT_PEER)/node_modules/.ready: $(JAVASCRIPT_PEER)/package-lock.json .ve
 	$(if $(ALONE),$(install-javascript-peer),$(IN_TURN))
 
 .PHONY: peers
-peers: setup .venv-benchmarks/.ready $(JAVASCRIPT_PEER)/node_modules/.ready ## Install what synthesis is measured against (benchmarks/peers)
+peers: setup .venv-benchmarks/.ready $(JAVASCRIPT_PEER)/node_modules/.ready ## [Develop] Install what synthesis is measured against (benchmarks/peers)
 
 define install-cdk
 @$(STEP) "pinned CDK command line into node_modules" -- $(NPM) ci --no-audit --no-fund --loglevel=error
@@ -130,75 +137,79 @@ node_modules/.ready: package-lock.json .venv/.ready
 	$(if $(ALONE),$(install-cdk),$(IN_TURN))
 
 .PHONY: demo
-demo: setup ## Train, deploy to the emulator, and watch a virtual camera detect (KEEP=1 stays, KEEP=0 ends)
+demo: setup ## [Try] Train, deploy to the emulator, and watch a virtual camera detect (KEEP=1 stays, KEEP=0 ends)
 	@$(PYTHON) -m demo run --env $(ENV) $(if $(KEEP),$(if $(filter 0,$(KEEP)),--no-keep,--keep))
 
 .PHONY: headpose
-headpose: setup ## The same with the guide's head-pose classifier, trained on drawn heads
+headpose: setup ## [Try] The same with the guide's head-pose classifier, trained on drawn heads
 	@$(PYTHON) -m demo run --env $(ENV) --model headpose --detections 27
 
 .PHONY: iris
-iris: setup ## Put the guide's iris classifier behind an endpoint of the emulator, call it, destroy it
+iris: setup ## [Try] Put the guide's iris classifier behind an endpoint of the emulator, call it, destroy it
 	@$(PYTHON) -m demo iris
 
 .PHONY: model
-model: setup ## Train, freeze and package the detector of drawn shapes
+model: setup ## [Day to day] Train, freeze and package the detector of drawn shapes
 	.venv/bin/model-tools train shapes
 
 .PHONY: runtime
-runtime: setup ## Build the camera's Python environment for [runtime] (PIN=environments/dev.toml pins it)
+runtime: setup ## [Day to day] Build the camera's Python environment for [runtime] (PIN=environments/dev.toml pins it)
 	@$(PYTHON) -m tools.runtime $(if $(PIN),--pin "$(PIN)")
 
 .PHONY: synth
-synth: setup ## Synthesize the CloudFormation of every environment into cdk.out
+synth: setup ## [Develop] Synthesize the CloudFormation of every environment into cdk.out
 	@$(PYTHON) tools/checkout_lock.py cdk.out -- cdk synth --quiet
 
 .PHONY: local-up
-local-up: setup ## Start the emulator in the background
+local-up: setup ## [Try] Start the emulator in the background
 	.venv-local-aws/bin/python -m local_aws up
 
 .PHONY: local-down
-local-down: setup ## Stop the emulator
+local-down: setup ## [Try] Stop the emulator
 	.venv-local-aws/bin/python -m local_aws down
 
 .PHONY: deploy
-deploy: setup $(if $(PLAN),.venv/.development) ## Deploy ENV (default dev) to the running emulator; PLAN=file holds it to a plan
+deploy: setup $(if $(PLAN),.venv/.development) ## [Try] Deploy ENV (default dev) to the running emulator; PLAN=file holds it to a plan
 	@$(PYTHON) -m demo deploy $(ENV) $(if $(PLAN),--plan "$(PLAN)")
 
+.PHONY: diff
+diff: setup ## [Day to day] Compare ENV (default dev) with what is deployed on the running emulator
+	@$(PYTHON) -m demo diff $(ENV)
+
 .PHONY: plan
-plan: synth .venv/.development ## Write the plan of ENV's deploy (default dev): templates, digests, configuration, waves, cost
-	@$(PYTHON) -m tools.plan $(ENV)
+plan: setup .venv/.development ## [Day to day] Write the plan of ENV's deploy (default dev): templates, settings, rollout, cost
+	@$(PYTHON) tools/checkout_lock.py cdk.out -- $(PYTHON) -m tools.plan $(ENV) --synthesize
 
 .PHONY: deliver
-deliver: setup $(if $(BASE),.venv/.development) ## Run the pipeline on the running emulator, dev to production (BASE=main: review first; APPROVE=production=CODE)
+deliver: setup $(if $(BASE),.venv/.development) ## [Day to day] Run the pipeline on the running emulator (BASE=main reviews first; APPROVE=production=CODE)
 	@$(PYTHON) -m demo deliver $(if $(BASE),--review "$(BASE)") $(if $(APPROVE),--approve "$(APPROVE)")
 
 .PHONY: rollback
-rollback: setup ## Bring back what ENV ran before, by pin and deploy, on the running emulator (REASON=…)
+rollback: setup ## [Day to day] Pin and deploy the release that ENV ran before, on the running emulator (REASON=…)
 	@$(PYTHON) -m demo rollback $(ENV) --reason "$(REASON)"
 
 .PHONY: camera
-camera: setup ## Run a virtual camera of ENV until Ctrl-C (PICTURES=folder of images, NAME=device)
+camera: setup ## [Try] Run a virtual camera of ENV until Ctrl-C (PICTURES=folder of images, NAME=device)
 	@$(PYTHON) -m demo camera $(ENV) $(if $(PICTURES),--pictures "$(PICTURES)") $(if $(NAME),--name "$(NAME)")
 
 .PHONY: watch
-watch: setup ## Print what the cameras of ENV publish until Ctrl-C
+watch: setup ## [Try] Print what the cameras of ENV publish until Ctrl-C
 	@$(PYTHON) -m demo watch $(ENV)
 
 .PHONY: environment
-environment: setup ## Create environments/NAME.toml, valid at once (ACCOUNT=, REGION=: else those of dev)
+environment: setup ## [Day to day] Create environments/NAME.toml, valid at once (ACCOUNT=, REGION=: else those of dev)
 	@$(PYTHON) -m tools.new_environment "$(NAME)" $(if $(ACCOUNT),--account "$(ACCOUNT)") $(if $(REGION),--region "$(REGION)")
 
 .PHONY: reference
-reference: setup ## Rewrite the table of docs/environments.md and the JSON Schemas in docs/
+reference: setup ## [Develop] Rewrite the table of docs/environments.md and the JSON Schemas in docs/
 	$(PYTHON) -m tools.environment_reference
 
 .PHONY: golden
-golden: synth ## Rewrite the golden templates from what is synthesized
+golden: synth ## [Develop] Rewrite the golden templates from what is synthesized
 	$(PYTHON) -m tools.golden
 
 .PHONY: benchmark-models
-benchmark-models: setup-development ## Measure freezing, packaging and engines against baselines (about 10 min)
+benchmark-models: setup-development ## [Develop] Measure freezing, packaging and engines against baselines (about 10 min)
 	$(PYTHON) benchmarks/models.py
 
 define install-fuzz
@@ -209,47 +220,47 @@ endef
 	$(if $(ALONE),$(install-fuzz),$(IN_TURN))
 
 .PHONY: fuzz
-fuzz: setup-development .venv-fuzz/.ready ## Fuzz what reads files from outside, SECONDS (30) for each format; the corpus grows
+fuzz: setup-development .venv-fuzz/.ready ## [Develop] Fuzz what reads files from outside, SECONDS (30) for each format; the corpus grows
 	PYTHONPATH=lambda_src/inference:.venv-fuzz $(PYTHON) -m tests.fuzz --seconds $(or $(SECONDS),30)
 
 .PHONY: review
-review: setup .venv/.development ## Show what the working tree changes in every environment, compared with BASE
+review: setup .venv/.development ## [Day to day] Show what the working tree changes in every environment (BASE=main)
 	@$(PYTHON) -m review "$(BASE)"
 
 .PHONY: benchmark-fleet
-benchmark-fleet: setup-development ## Measure exposure, verdicts and a rollout to 1,000 simulated devices (about 6 min)
+benchmark-fleet: setup-development ## [Develop] Measure exposure, verdicts and a rollout to 1,000 simulated devices (about 6 min)
 	$(PYTHON) -m benchmarks.fleet
 
 .PHONY: benchmark-camera
-benchmark-camera: setup-development ## Measure the camera's loop: overhead, frame rate, start, memory (about 2 min)
+benchmark-camera: setup-development ## [Develop] Measure the camera's loop: overhead, frame rate, start, memory (about 2 min)
 	$(PYTHON) benchmarks/camera.py
 
 .PHONY: benchmark-threads
-benchmark-threads: setup-development ## Measure the engines' threads and pinning, idle and busy (about 3 min)
+benchmark-threads: setup-development ## [Develop] Measure the engines' threads and pinning, idle and busy (about 3 min)
 	$(PYTHON) -m benchmarks.engine_threads
 
 .PHONY: benchmark-drift
-benchmark-drift: setup-development ## Measure how fast cameras notice night, blur and unseen things, and false alarms (about 3 min)
+benchmark-drift: setup-development ## [Develop] Measure how fast cameras notice night, blur and unseen things, and false alarms (about 3 min)
 	$(PYTHON) benchmarks/drift.py
 
 .PHONY: benchmark-serving
-benchmark-serving: setup-development ## Measure the REST server: engines, batching, clients (about 2 min)
+benchmark-serving: setup-development ## [Develop] Measure the REST server: engines, batching, clients (about 2 min)
 	$(PYTHON) benchmarks/serving.py
 
 .PHONY: benchmark-daily
-benchmark-daily: setup-development test-peers ## Measure the daily loop: synthesize, compare, deploy; rewrites docs/performance.md (about 60 min)
+benchmark-daily: setup-development test-peers ## [Develop] Measure the daily loop: synthesize, compare, deploy; rewrites docs/performance.md (about 60 min)
 	$(PYTHON) -m benchmarks.daily --write
 
 .PHONY: reliability
-reliability: setup-development ## Inject every fault into the camera's loop, and rewrite the table of docs/reliability.md
+reliability: setup-development ## [Develop] Inject every fault into the camera's loop, and rewrite the table of docs/reliability.md
 	$(PYTHON) -m tests.device.faults.table
 
 .PHONY: reliability-nightly
-reliability-nightly: setup-development ## The same with real times: ten minutes of outage, 10,000 frames (about 15 min)
+reliability-nightly: setup-development ## [Develop] The same with real times: ten minutes of outage, 10,000 frames (about 15 min)
 	$(PYTHON) -m tests.device.faults.table --nightly --check --runs 1
 
 .PHONY: check
-check: synth setup-development ## Style, types, import contracts; cdk-nag, cfn-lint and checkov on every template
+check: synth setup-development ## [Develop] Style, types, import contracts; cdk-nag, cfn-lint and checkov on every template
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy app.py benchmarks demo fleet_tools local_aws model_tools review stacks tools lambda_src/inference lambda_src/custom_resources lambda_src/monitoring lambda_src/runtime
@@ -257,11 +268,11 @@ check: synth setup-development ## Style, types, import contracts; cdk-nag, cfn-l
 	$(PYTHON) -m tools.check_templates
 
 .PHONY: check-locks
-check-locks: setup ## Resolve every lock for x86-64, Linux on Arm and Apple silicon, on each Python (asks the package index)
+check-locks: setup ## [Develop] Resolve every lock for x86-64, Linux on Arm and Apple silicon, on each Python (asks the package index)
 	@$(PYTHON) -m tools.check_locks
 
 .PHONY: test-debian
-test-debian: setup ## Run `make demo` on a new Debian, the other one of 12 and 13, as a normal user (needs root and debootstrap)
+test-debian: setup ## [Develop] Run `make demo` on a new Debian, the other one of 12 and 13, as a normal user (needs root and debootstrap)
 	@$(PYTHON) -m tools.debian_root -- make demo
 
 # Where processes share processors, TensorFlow's own threads are in each other's way.
@@ -275,11 +286,11 @@ SIDE_BY_SIDE = -q --dist=loadfile --no-loadscope-reorder
 # The unit tests first: a mistake shows within a minute. Then both environments at once, because the
 # emulator's tests wait most of their time.
 .PHONY: test
-test: test-fast ## Every test: units, synthesis, emulator, a deploy from end to end
+test: test-fast ## [Develop] Every test: units, synthesis, emulator, a deploy from end to end
 	@$(MAKE) --no-print-directory --jobs=2 --keep-going test-project test-emulator
 
 .PHONY: test-fast
-test-fast: .venv/.development ## The unit tests: no process, no TensorFlow, no emulator (under a minute)
+test-fast: .venv/.development ## [Develop] The unit tests: no process, no TensorFlow, no emulator (under a minute)
 	$(PYTHON) -m pytest -q -m unit --numprocesses=2 --dist=worksteal
 
 .PHONY: test-project
@@ -291,7 +302,7 @@ test-emulator: setup-development
 	.venv-local-aws/bin/python -m pytest $(SIDE_BY_SIDE) -m "not unit" --numprocesses=3 tests/emulator/fleet tests/emulator
 
 .PHONY: test-peers
-test-peers: setup-development peers ## Compare the templates of the peers (benchmarks/peers) with the project's own
+test-peers: setup-development peers ## [Develop] Compare the templates of the peers (benchmarks/peers) with the project's own
 	$(PYTHON) -m pytest -q tests/peers
 
 # Every kind of test, where waiting, order or limits could depend on an idle machine: a deploy from end to
@@ -324,7 +335,7 @@ BUSY_EMULATOR = \
 	tests/emulator/fleet/test_project_on_fleet.py::test_waves_end_with_the_whole_fleet
 BESIDE = $(PYTHON) -m tools.beside_busy_loops --loops 8
 .PHONY: test-busy
-test-busy: setup-development ## Run tests of every kind while eight busy processes run (about 8 min)
+test-busy: setup-development ## [Develop] Run tests of every kind while eight busy processes run (about 8 min)
 	@printf 'beside eight busy processes:\n'; printf '  %s\n' $(BUSY_EMULATOR) $(BUSY)
 	@$(BESIDE) .venv-local-aws/bin/python -m pytest $(SIDE_BY_SIDE) --numprocesses=2 --timeout=900 $(BUSY_EMULATOR)
 	@$(BESIDE) $(PYTHON) -m pytest $(SIDE_BY_SIDE) --numprocesses=2 --timeout=900 $(BUSY)

@@ -34,6 +34,7 @@ from demo.steps import Steps
 from model_tools.output_paths import why_unwritable
 from stacks.config import ConfigError, EnvironmentConfig, load_environment, load_environments
 from tools.checkout_lock import checkout_lock
+from tools.device_environment import runtime_problem
 
 ANNOTATED = ROOT / "build" / "demo"
 PIPELINE = ROOT / "demo" / "delivery.toml"
@@ -81,10 +82,22 @@ def main() -> None:
     signal.signal(signal.SIGINT, _interrupt)
 
 
-@main.command("run")
-@click.option("--detections", type=click.IntRange(1), default=12, show_default=True)
+@main.command("run", short_help="Train, deploy, and watch a virtual camera.")
+@click.option(
+    "--detections",
+    type=click.IntRange(1),
+    default=12,
+    show_default=True,
+    help="Number of detections to wait for.",
+)
 @click.option("--env", "name", default="dev", show_default=True, help="The environment.")
-@click.option("--model", type=click.Choice(sorted(PREPARE)), default="shapes", show_default=True)
+@click.option(
+    "--model",
+    type=click.Choice(sorted(PREPARE)),
+    default="shapes",
+    show_default=True,
+    help="Model to train.",
+)
 @click.option("--pinned", is_flag=True, help="Train nothing: use the artifact that is pinned.")
 @click.option(
     "--keep/--no-keep",
@@ -113,7 +126,7 @@ def run_demo(  # noqa: PLR0913 - one parameter per option
     ):
         started, steps = time.monotonic(), Steps()
         # An unknown environment, or a disk that is full, is an error before minutes of training.
-        _environment(name)
+        _check_runtime(_environment(name))
         _check_writable()
         stack.enter_context(checkout_lock("demo", click.echo))
         trained = None if pinned else model
@@ -139,7 +152,11 @@ def run_demo(  # noqa: PLR0913 - one parameter per option
         click.echo("stopping what it started")
 
 
-@main.command("deploy", epilog=examples("deploy dev", "deploy dev --plan build/plans/dev.json"))
+@main.command(
+    "deploy",
+    epilog=examples("deploy dev", "deploy dev --plan build/plans/dev.json"),
+    short_help="Synthesize and deploy one environment.",
+)
 @click.argument("name", default="dev")
 @click.option(
     "--plan",
@@ -166,7 +183,7 @@ def deploy_environment(name: str, plan: Path | None) -> None:
         _deploy(steps, environment, endpoint)
 
 
-@main.command("deliver")
+@main.command("deliver", short_help="Run the synthesized pipeline, dev to production.")
 @click.option(
     "--approve",
     multiple=True,
@@ -231,7 +248,9 @@ def deliver(approve: tuple[str, ...], person: str, base: str | None, pipeline: P
     sys.exit(result.returncode)
 
 
-@main.command("diff", epilog=examples("diff dev"))
+@main.command(
+    "diff", epilog=examples("diff dev"), short_help="Compare an environment with what is deployed."
+)
 @click.argument("name", default="dev")
 def show_difference(name: str) -> None:
     """Compare what NAME would be with what is deployed on the running emulator (`cdk diff`).
@@ -250,7 +269,11 @@ def show_difference(name: str) -> None:
         click.echo(f"next: `make deploy ENV={name}`; access, cost and cameras: `make review`")
 
 
-@main.command("rollback", epilog=examples('rollback production --reason "it sees ghosts"'))
+@main.command(
+    "rollback",
+    epilog=examples('rollback production --reason "it sees ghosts"'),
+    short_help="Pin and deploy an earlier release.",
+)
 @click.argument("name")
 @click.option("--reason", required=True, help="The reason, stored in the audit log.")
 @click.option(
@@ -286,7 +309,7 @@ def roll_back(name: str, reason: str, digest: str | None) -> None:
         click.echo(f"next: commit environments/{name}.toml and environments/promotions.jsonl")
 
 
-@main.command("iris")
+@main.command("iris", short_help="Host the iris classifier, call it, destroy it.")
 @click.option("--keep", is_flag=True, help="Leave the endpoint on the running emulator.")
 @click.option("--destroy", "only_destroy", is_flag=True, help="Only destroy what --keep left.")
 def host_iris(*, keep: bool, only_destroy: bool) -> None:
@@ -339,7 +362,8 @@ def run_camera(name: str, folder: Path | None, thing: str | None) -> None:
     with _reported(), contextlib.ExitStack() as stack:
         if folder is not None:
             check_images(folder)
-        endpoint, environment = _running_emulator(), _environment(name)
+        environment, endpoint = _environment(name), _running_emulator()
+        _check_runtime(environment)
         images = folder or sample_images(environment.model.name)
         core = _started(stack, Steps(), environment, endpoint, thing, images)
         click.echo(f"{thing} shows {len(image_files(images))} images of {_relative(images)}")
@@ -375,7 +399,8 @@ def watch_topic(name: str, count: int | None, *, as_json: bool) -> None:
         with subscribed(environment, endpoint) as messages:
             click.echo(f"listening to {environment.inference.topic_filter}; Ctrl-C ends", err=True)
             for payload in itertools.islice(_arriving(messages, name, endpoint), count):
-                click.echo(payload.decode() if as_json else describe(payload))
+                line = f"{time.strftime('%H:%M:%S')}  {describe(payload)}"
+                click.echo(payload.decode() if as_json else line)
 
 
 def _arriving(messages: "queue.Queue[Message]", name: str, endpoint: Endpoint) -> Iterator[bytes]:
@@ -548,6 +573,16 @@ def _relative(path: Path) -> Path:
 
 def _environment(name: str) -> EnvironmentConfig:
     return load_environment(ROOT / "environments" / f"{name}.toml")
+
+
+def _check_runtime(environment: EnvironmentConfig) -> None:
+    """Check that the virtual device can run what the environment pins for devices.
+
+    Raises:
+        CommandFailed: it has another Python than the pinned [runtime].
+    """
+    if environment.runtime.to_pins() and (problem := runtime_problem(ROOT)):
+        raise CommandFailed(f"environments/{environment.name}.toml: {problem}", WRONG_INPUT)
 
 
 def _running_emulator() -> Endpoint:

@@ -8,7 +8,7 @@ from pathlib import Path
 import certifi
 from cryptography import x509
 
-from fleet_tools.errors import WrongInputError
+from fleet_tools.errors import FleetError, WrongInputError
 
 # Published by Amazon Trust Services, amazontrust.com/repository.
 _AMAZON_ROOT_CA_1_SHA256 = "8ecde6884f3d87b1125ba31ac3fcb13d7016de7f57cc904fe1cb97c6ae98196e"
@@ -20,7 +20,7 @@ def amazon_root_ca() -> bytes:
     for block in _PEM.findall(Path(certifi.where()).read_text(encoding="ascii", errors="replace")):
         if sha256(ssl.PEM_cert_to_DER_cert(block)).hexdigest() == _AMAZON_ROOT_CA_1_SHA256:
             return str(block).encode()
-    raise WrongInputError(
+    raise FleetError(
         "Amazon Root CA 1 is not in the list of authorities; give the file with --root-ca"
     )
 

@@ -144,7 +144,7 @@ def status(paths: StatePaths, *, as_json: bool) -> None:
 
 @main.command()
 @click.option("--account", default=DEFAULT_ACCOUNT, show_default=True, help="12 digits.")
-@click.option("--region", default=DEFAULT_REGION, show_default=True)
+@click.option("--region", default=DEFAULT_REGION, show_default=True, help="The AWS Region.")
 @click.pass_obj
 def env(paths: StatePaths, account: str, region: str) -> None:
     """Print what a shell must export to use it: eval "$(… env)"."""

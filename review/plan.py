@@ -18,7 +18,7 @@ from review.difference import ABSENT, differences, short
 from review.rollout import compare_rollouts
 from review.settings import read_settings
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 def make_plan(assembly: Path, environments: Path, name: str) -> dict[str, Any]:
@@ -44,6 +44,7 @@ def make_plan(assembly: Path, environments: Path, name: str) -> dict[str, Any]:
         "account": environment.account,
         "region": environment.region,
         "model": (settings or {}).get("model", {}),
+        "settings": settings or {},
         "templates": {
             stack.name: hashlib.sha256(stack.template_file.read_bytes()).hexdigest()
             for _, stack in sorted(environment.stacks.items())
@@ -92,10 +93,18 @@ def read_plan(file: Path) -> dict[str, Any]:
 
 def unlike(planned: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """Return a line for each value in which `now` is not as planned; none when it is."""
-    before, after = ({**plan, "id": ""} for plan in (planned, now))
-    return [
-        f"{'.'.join(one.path)}: planned {_value(one.before)}, now {_value(one.after)}"
+    # The model is one of the settings.
+    before, after = ({**plan, "id": "", "model": {}} for plan in (planned, now))
+    found = [
+        (one.path, f"planned {_value(one.before)}, now {_value(one.after)}")
         for one in differences(before, after)
+    ]
+    # A setting explains the hashes that it changes.
+    settings = [
+        f"{'.'.join(path[1:])}: {values}" for path, values in found if path[0] == "settings"
+    ]
+    return settings + [
+        f"{'.'.join(path)}: {values}" for path, values in found if path[0] != "settings"
     ]
 
 

@@ -27,7 +27,10 @@ while not select.select([sys.stdin], [], [], 0)[0]:
 _FORWARDED = (signal.SIGTERM, signal.SIGHUP)
 
 
-@click.command(help=__doc__, context_settings={"allow_interspersed_args": False})
+@click.command(
+    help=__doc__,
+    context_settings={"allow_interspersed_args": False, "help_option_names": ["-h", "--help"]},
+)
 @click.option(
     "--loops",
     type=click.IntRange(min=1),

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
+
 from stacks.config import ConfigError, load_delivery, load_environments
 from stacks.synthesis.request import Request
 from tools.assembly import ROOT, SynthesizedStack, read_assembly
@@ -40,38 +42,45 @@ def own_findings(stacks: list[SynthesizedStack], request: Request) -> list[str]:
     return [str(finding) for finding in found]
 
 
-def main() -> int:
-    """Print every finding; return 1 if there is one, 2 if a file of the user is not valid."""
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Check the templates in cdk.out: cdk-nag, the project's rules, checkov and cfn-lint.
+
+    Prints every finding. `make synth` writes the templates.
+
+    Exit codes: 0 no finding, 1 a finding, or the templates or a tool are missing, 2 wrong usage or
+    input.
+    """
     try:
         stacks = read_assembly(ASSEMBLY)
     except FileNotFoundError:
-        print(f"{ASSEMBLY}: no templates; run `make synth` first", file=sys.stderr)
-        return 1
+        raise click.ClickException(
+            f"{ASSEMBLY}: there are no templates; `make synth` writes them"
+        ) from None
     findings = nag_findings(ASSEMBLY / "validation-report.json")
     try:
         own = own_findings(stacks, Request.of(ROOT))
     except ConfigError as error:
-        print(error, file=sys.stderr)
-        return 2
+        raise click.UsageError(str(error)) from None
     files = [stack.file for stack in stacks]
     try:
         scanned = checkov_findings(files)
     except CheckovFailed as error:
-        print(f"checkov: {error}", file=sys.stderr)
-        return 1
+        raise click.ClickException(f"checkov: {error}") from None
     for finding in findings + own + scanned:
-        print(finding)
+        click.echo(finding)
     lint = subprocess.run(  # noqa: S603 - the project's own linter
         [Path(sys.executable).with_name("cfn-lint"), "--non-zero-exit-code", "warning", *files],
         check=False,
     )
-    print(
+    click.echo(
         f"{len(stacks)} templates: {len(findings)} cdk-nag findings, "
         f"{len(own)} of the project's own rules, {len(scanned)} of checkov, "
         f"cfn-lint {lint.returncode}"
     )
-    return 1 if findings or own or scanned or lint.returncode else 0
+    if findings or own or scanned or lint.returncode:
+        sys.exit(1)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -4,15 +4,20 @@ Run it with that TensorFlow's own Python (3.6 for 1.4 and 1.5, 3.7 for 1.15):
     python tools/dump_ops.py > model_tools/freezing/consumers/tensorflow-1.4.json
 """
 
+import argparse
 import json
 import sys
-
-import tensorflow as tf
-from tensorflow.python.framework import op_def_registry
 
 
 def main() -> None:
     """Print op -> {attribute: [type numbers that it may have, or nothing]}."""
+    argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    ).parse_args()
+    # Only now: help needs no TensorFlow.
+    import tensorflow as tf  # noqa: PLC0415 - see above
+    from tensorflow.python.framework import op_def_registry  # noqa: PLC0415 - see above
+
     definitions = op_def_registry.get_registered_ops()
     ops = {
         name: {

@@ -1,7 +1,4 @@
-"""The table of docs/environments.md and the JSON Schemas in docs/, generated from stacks/config.
-
-`python -m tools.environment_reference` rewrites them; with `--check` it compares.
-"""
+"""The table of docs/environments.md and the JSON Schemas in docs/, generated from stacks/config."""
 
 import re
 import sys
@@ -9,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
+import click
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
@@ -116,11 +114,13 @@ def _type(annotation: Any) -> str:
     return names[annotation]
 
 
-def main(arguments: list[str]) -> int:
-    """Rewrite the files, or with --check compare; return 1 if one differs from the sources."""
-    if arguments not in ([], ["--check"]):
-        print(__doc__)
-        return 2
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--check", is_flag=True, help="Compare only; write nothing.")
+def main(*, check: bool) -> None:
+    """Rewrite the table of docs/environments.md and the JSON Schemas in docs/ from stacks/config.
+
+    Exit codes: 0 written, or nothing differs; 1 a file differs from the sources; 2 wrong usage.
+    """
     generated = {
         PAGE: _with_table(PAGE.read_text(encoding="utf-8")),
         SCHEMA: environment_schema(),
@@ -131,16 +131,17 @@ def main(arguments: list[str]) -> int:
         for file, text in generated.items()
         if not file.exists() or file.read_text(encoding="utf-8") != text
     ]
-    problems = [] if arguments else [why_unwritable(file, free_mib=1) for file in outdated]
+    problems = [] if check else [why_unwritable(file, free_mib=1) for file in outdated]
     if problem := next(filter(None, problems), None):
-        print(f"reference: {problem}", file=sys.stderr)
-        return 1
+        raise click.ClickException(problem)
     for file in outdated:
-        if arguments:
-            print(f"{file.relative_to(ROOT)}: differs from the sources; run `make reference`")
+        if check:
+            click.echo(f"{file.relative_to(ROOT)}: differs from the sources; run `make reference`")
         else:
             file.write_text(generated[file], encoding="utf-8")
-    return int(bool(arguments and outdated))
+            click.echo(f"{file.relative_to(ROOT)}: written")
+    if check and outdated:
+        sys.exit(1)
 
 
 def _with_table(page: str) -> str:
@@ -149,4 +150,4 @@ def _with_table(page: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main()

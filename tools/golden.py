@@ -1,14 +1,12 @@
-"""Golden templates: every synthesized template, with asset hashes masked, under tests/synth/golden.
-
-`python -m tools.golden` rewrites them from cdk.out; with `--check` it reads templates as JSON from
-standard input, keyed by stack name, and prints what differs.
-"""
+"""Golden templates: every synthesized template, with masked hashes, in tests/synth/golden."""
 
 import difflib
 import json
 import re
 import sys
 from typing import Any
+
+import click
 
 from model_tools.output_paths import why_unwritable
 from tools.assembly import ROOT, read_assembly
@@ -59,24 +57,40 @@ def drift(templates: dict[str, dict[str, Any]]) -> list[str]:
     ]
 
 
-def main(arguments: list[str]) -> int:
-    """Rewrite, or with --check compare; return 1 when something differs."""
-    if arguments == ["--check"]:
-        lines = drift(json.load(sys.stdin))
-        print("\n".join(lines))
-        if lines:
-            print("the templates changed: read the difference, then run `make golden`")
-        return 1 if lines else 0
-    if arguments:
-        print(__doc__)
-        return 2
-    if problem := why_unwritable(GOLDEN, free_mib=10):
-        print(f"golden: {problem}", file=sys.stderr)
-        return 1
-    rewrite(synthesized())
-    print(f"golden: {len(list(GOLDEN.glob('*.json')))} templates under {GOLDEN.relative_to(ROOT)}")
-    return 0
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--check",
+    is_flag=True,
+    help="Compare only: read templates as JSON from standard input, keyed by stack name.",
+)
+def main(*, check: bool) -> None:
+    """Rewrite the golden templates under tests/synth/golden from cdk.out.
+
+    Exit codes: 0 written, or nothing differs; 1 a template differs, or there is no cdk.out; 2 wrong
+    usage or input.
+    """
+    if not check:
+        if problem := why_unwritable(GOLDEN, free_mib=10):
+            raise click.ClickException(problem)
+        try:
+            rewrite(synthesized())
+        except FileNotFoundError as error:
+            raise click.ClickException(
+                f"{error.filename}: there are no templates; `make synth` writes them"
+            ) from None
+        count = len(list(GOLDEN.glob("*.json")))
+        click.echo(f"golden: {count} templates under {GOLDEN.relative_to(ROOT)}")
+        return
+    try:
+        templates = json.load(sys.stdin)
+    except ValueError as error:
+        raise click.UsageError(f"standard input is not valid JSON: {error}") from None
+    lines = drift(templates)
+    click.echo("\n".join(lines))
+    if lines:
+        click.echo("the templates changed: read the difference, then run `make golden`")
+        sys.exit(1)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main()

@@ -1,8 +1,4 @@
-"""A new environment file, valid at once, from the sections of stacks/config.
-
-Account, Region and model are those of dev unless they are given. Every other key is there as a
-comment, with its default and what it means.
-"""
+"""A new environment file, valid at once, from the sections of stacks/config."""
 
 import os
 import sys
@@ -16,7 +12,10 @@ from tools.environment_reference import ROOT, SCHEMA, allowed, keys, toml
 ENVIRONMENTS = ROOT / "environments"
 
 
-@click.command(help=__doc__, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="\b\nExamples:\n  make environment NAME=qa ACCOUNT=444444444444",
+)
 @click.argument("name")
 @click.option("--account", help="The AWS account's twelve digits.")
 @click.option("--region", help="An AWS Region that has AWS IoT Greengrass V2.")
@@ -24,10 +23,17 @@ ENVIRONMENTS = ROOT / "environments"
     "--folder",
     type=click.Path(path_type=Path, file_okay=False),
     default=ENVIRONMENTS,
-    help="Where environment files are.",
+    show_default="environments",
+    help="Folder of the environment files.",
 )
 def main(name: str, account: str | None, region: str | None, folder: Path) -> None:
-    """Write the file, read it as a synthesis would, and keep it only when nothing is wrong."""
+    """Create the environment file NAME.toml, which is valid at once.
+
+    Account, Region and model are those of dev unless they are given. Every other key is a comment,
+    with its default and its meaning. Nothing is written if the file would not be valid.
+
+    Exit codes: 0 written, 1 not written, 2 wrong usage.
+    """
     file = folder / f"{name}.toml"
     if file.parent != folder or not name:
         raise click.ClickException(f"given {name!r}, expected a name, for example NAME=qa")
@@ -47,7 +53,9 @@ def main(name: str, account: str | None, region: str | None, folder: Path) -> No
     except ConfigError as error:
         file.unlink()
         raise click.ClickException(f"nothing was written: {error}") from None
-    click.echo(f"{file}: edit what differs, then `cdk diff '{name}/*'`")
+    click.echo(f"{file}: written; edit what differs")
+    click.echo("next: make review BASE=main (needs no AWS account)")
+    click.echo(f"      make diff ENV={name} (on the emulator), or cdk diff '{name}/*' (on AWS)")
 
 
 def schema_directive(folder: Path) -> str:

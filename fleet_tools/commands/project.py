@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _SHORT = 12
 
 
-@click.command(epilog=examples("fleet project production"))
+@click.command(epilog=examples("fleet project production"), short_help="Show the stored releases.")
 @environment_argument
 @wide_option
 @environments_option

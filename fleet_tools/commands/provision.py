@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from fleet_tools.provision import Provisioned
 
 
-@click.command(epilog=examples("fleet provision production camera-17"))
+@click.command(
+    epilog=examples("fleet provision production camera-17"),
+    short_help="Give a device its certificate and files.",
+)
 @environment_argument
 @thing_argument
 @out_option

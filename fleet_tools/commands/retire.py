@@ -22,7 +22,8 @@ from fleet_tools.commands.options import (
 @click.command(
     epilog=examples(
         "fleet retire production camera-17 --dry-run", "fleet retire production camera-17 --yes"
-    )
+    ),
+    short_help="Remove a device from the fleet.",
 )
 @environment_argument
 @thing_argument

@@ -20,6 +20,7 @@ from fleet_tools.commands.options import (
         'fleet rollback production --reason "sees ghosts"',
         'fleet rollback production 63870608 --reason "known good"',
     ),
+    short_help="Deploy a stored release again.",
 )
 @environment_argument
 @click.argument("release", required=False)

@@ -65,8 +65,8 @@ def status(environment: str, environments: Path, *, wide: bool, local: bool, as_
     else:
         if stopped:
             echo(
-                f"the release is stopped: {stopped}; `fleet resume {environment}` allows its "
-                "deployment again"
+                f"the release is stopped: {stopped}; `fleet resume {environment}"
+                f"{' --local' if local else ''}` allows its deployment again"
             )
         for line in report(site.thing_group, rows, now, wide=wide):
             echo(line)

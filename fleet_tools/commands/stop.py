@@ -43,7 +43,7 @@ def stop(environment: str, environments: Path, reason: str, *, local: bool, dry_
             click.echo(f"stopped {one.id} of {one.target_arn}")
 
 
-@click.command(epilog=examples("fleet resume production"))
+@click.command(epilog=examples("fleet resume production"), short_help="Lift the stop of a release.")
 @environment_argument
 @environments_option
 @local_option

@@ -21,7 +21,8 @@ from fleet_tools.commands.options import (
     epilog=examples(
         "fleet timeline production --devices 1000",
         "fleet timeline production --devices 1000 --group canaries=5",
-    )
+    ),
+    short_help="Show the steps of a rollout.",
 )
 @environment_argument
 @environments_option

@@ -53,13 +53,13 @@ def core() -> None:
     """
 
 
-@core.command()
+@core.command(short_help="Give a device its identity in a fleet.")
 @_thing
-@click.option("--thing-group", required=True)
+@click.option("--thing-group", required=True, help="Thing group of the fleet.")
 @click.option("--policy", required=True, help="IoT policy for the certificate.")
 @click.option("--role-alias", required=True, help="Alias of the token exchange role.")
-@click.option("--account", required=True)
-@click.option("--region", required=True)
+@click.option("--account", required=True, help="The AWS account's twelve digits.")
+@click.option("--region", required=True, help="The AWS Region.")
 @_cores
 @_state
 def provision(  # noqa: PLR0913, PLR0917 - one parameter per option
@@ -90,7 +90,7 @@ def provision(  # noqa: PLR0913, PLR0917 - one parameter per option
     click.echo(f"{thing}: {'new certificate' if issued else 'known'}, member of {thing_group}")
 
 
-@core.command()
+@core.command(short_help="Run a device until it is interrupted.")
 @_thing
 @click.option(
     "--camera-folder",

@@ -20,7 +20,7 @@ STOPPED, NOT_RUNNING, WAITS = 1, 3, 4
 Answer = Callable[[Request], tuple[str, Request] | None]
 
 
-@click.command()
+@click.command(short_help="Run the synthesized pipeline.")
 @click.option(
     "--assembly",
     type=click.Path(file_okay=False, path_type=Path),

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from model_tools.benchmark.bench import Benchmark
 
 
-@click.command(epilog=examples("bench models/NAME/DIGEST/model.zip --rounds 50"))
+@click.command(
+    epilog=examples("bench models/NAME/DIGEST/model.zip --rounds 50"),
+    short_help="Measure the engines on an artifact.",
+)
 @click.argument("artifact", type=click.Path(path_type=Path))
 @click.option(
     "--picture",
@@ -24,8 +27,20 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="File or folder; may be repeated.  [default: noise]",
 )
-@click.option("--rounds", type=click.IntRange(1, 10_000), default=20, show_default=True)
-@click.option("--threads", type=click.IntRange(1, 256), default=2, show_default=True)
+@click.option(
+    "--rounds",
+    type=click.IntRange(1, 10_000),
+    default=20,
+    show_default=True,
+    help="Number of measured inferences per engine.",
+)
+@click.option(
+    "--threads",
+    type=click.IntRange(1, 256),
+    default=2,
+    show_default=True,
+    help="Number of threads per engine.",
+)
 @click.option("--bf16", is_flag=True, help="Measure OpenVINO in bfloat16, too.")
 @click.option("--plot", type=OutputPath(), help="Draw the figures: .png or .svg.")
 @json_option

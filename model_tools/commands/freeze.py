@@ -23,7 +23,8 @@ CONSUMERS = ("tensorflow", "openvino", "tensorflow-1.4", "tensorflow-1.5")
 @click.command(
     epilog=examples(
         "freeze my_model.keras build/frozen", "freeze saved_model/ build/frozen --consumer openvino"
-    )
+    ),
+    short_help="Freeze a trained model into one graph.",
 )
 @source_argument
 @click.argument("destination", type=OutputPath(file_okay=False, free_mib=10))

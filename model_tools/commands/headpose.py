@@ -11,15 +11,27 @@ from model_tools.headpose.variants import VARIANTS
 from model_tools.output_paths import OutputPath
 
 
-@click.command("headpose")
+@click.command("headpose", short_help="Train the head-pose classifier.")
 @click.option(
     "--data",
     "source",
     type=click.Path(path_type=Path),
     help="An .npz, a .tfrecord, the guide's .pkl, or a folder with one.  [default: drawn heads]",
 )
-@click.option("--variant", type=click.Choice(sorted(VARIANTS)), default="small", show_default=True)
-@click.option("--epochs", type=click.IntRange(1, 10_000), default=10, show_default=True)
+@click.option(
+    "--variant",
+    type=click.Choice(sorted(VARIANTS)),
+    default="small",
+    show_default=True,
+    help="Network to train.",
+)
+@click.option(
+    "--epochs",
+    type=click.IntRange(1, 10_000),
+    default=10,
+    show_default=True,
+    help="Number of passes over the training images.",
+)
 @click.option(
     "--pictures",
     type=click.IntRange(45, 1_000_000),
@@ -27,7 +39,13 @@ from model_tools.output_paths import OutputPath
     show_default=True,
     help="To draw and train on; a fifth as many more to test on.",
 )
-@click.option("--batch-size", type=click.IntRange(1, 4096), default=32, show_default=True)
+@click.option(
+    "--batch-size",
+    type=click.IntRange(1, 4096),
+    default=32,
+    show_default=True,
+    help="Number of images per step.",
+)
 @click.option(
     "--learning-rate",
     type=click.FloatRange(0, 10, min_open=True),
@@ -35,7 +53,12 @@ from model_tools.output_paths import OutputPath
     show_default=True,
     help="The highest; it rises to it and falls again.",
 )
-@click.option("--seed", default=0, show_default=True)
+@click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    help="Seed of the random numbers; the same seed gives the same result.",
+)
 @click.option(
     "--output",
     type=OutputPath(file_okay=False, free_mib=50),

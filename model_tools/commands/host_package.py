@@ -10,7 +10,7 @@ from model_tools.commands.options import json_option
 from model_tools.output_paths import OutputPath
 
 
-@click.command("host-package")
+@click.command("host-package", short_help="Package a model for SageMaker hosting.")
 @click.argument("source", type=click.Path(path_type=Path))
 @click.argument("archive", type=OutputPath(dir_okay=False))
 @click.option(
@@ -21,7 +21,7 @@ from model_tools.output_paths import OutputPath
 @click.option(
     "--version",
     type=click.IntRange(0, 10**18 - 1),
-    help="Of a SavedModel.  [default: its folder's number, or 1]",
+    help="Version of a SavedModel.  [default: its folder's number, or 1]",
 )
 @json_option
 def host_package(

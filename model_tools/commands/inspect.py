@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from model_tools.inspection import Inspection
 
 
-@click.command(epilog=examples("inspect my_model.keras"))
+@click.command(
+    epilog=examples("inspect my_model.keras"), short_help="Print what a model consists of."
+)
 @source_argument
 @choice_options
 @click.option(

@@ -18,11 +18,13 @@ _LONGEST_LINE = 400
 _LARGEST_SIDE = 4096
 
 
-@click.command()
-@click.option("--endpoint-name", help="Of SageMaker.")
-@click.option("--endpoint-url", help="Of an AWS that is emulated, such as http://127.0.0.1:4566.")
+@click.command(short_help="Send requests to an endpoint or server.")
+@click.option("--endpoint-name", help="Name of a SageMaker endpoint.")
+@click.option("--endpoint-url", help="URL of an emulator, such as http://127.0.0.1:4566.")
 @click.option("--region", help="[default: as AWS' own tools]")
-@click.option("--url", help="Of a server: http://HOST:PORT, or http://HOST:PORT/v1/models/NAME.")
+@click.option(
+    "--url", help="URL of a server: http://HOST:PORT, or http://HOST:PORT/v1/models/NAME."
+)
 @click.option("--data", help="JSON, such as '{\"instances\": [[5.1, 3.5, 1.4, 0.2]]}'.")
 @click.option(
     "--data-file",
@@ -44,12 +46,25 @@ _LARGEST_SIDE = 4096
     help="Send pictures as JSON of this size.  [default: as they are, for an inference.py]",
 )
 @click.option("--mean", default=0.0, show_default=True, help="With --size: (value - mean) * scale.")
-@click.option("--scale", default=1.0, show_default=True, help="As --mean; values are 0 to 255.")
+@click.option(
+    "--scale",
+    default=1.0,
+    show_default=True,
+    help="Factor with --size: (value - mean) * scale; values are 0 to 255.",
+)
 @click.option("--content-type", help="[default: application/json, or the picture's]")
-@click.option("--accept", default="application/json", show_default=True)
+@click.option(
+    "--accept", default="application/json", show_default=True, help="Content type of the answer."
+)
 @click.option("--custom-attributes", help="Such as tfs-model-version=2.")
-@click.option("--target-variant", help="Of an endpoint with several.")
-@click.option("--rounds", type=click.IntRange(1, 100_000), default=1, show_default=True)
+@click.option("--target-variant", help="Variant of an endpoint that has several.")
+@click.option(
+    "--rounds",
+    type=click.IntRange(1, 100_000),
+    default=1,
+    show_default=True,
+    help="Number of times that each request is sent.",
+)
 @click.option(
     "--expected",
     type=click.Path(path_type=Path, dir_okay=False),

@@ -9,8 +9,13 @@ from model_tools.commands.options import json_option
 from model_tools.output_paths import OutputPath
 
 
-@click.command("iris")
-@click.option("--seed", default=0, show_default=True)
+@click.command("iris", short_help="Train the iris classifier.")
+@click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    help="Seed of the random numbers; the same seed gives the same result.",
+)
 @click.option(
     "--output",
     type=OutputPath(file_okay=False, free_mib=10),

@@ -9,7 +9,7 @@ import click
 from model_tools.commands.options import json_option
 
 
-@click.group()
+@click.group(short_help="Create a signing key, show a public key.")
 def keys() -> None:
     """Make a signing key, and show the public one that environments trust.
 
@@ -17,7 +17,7 @@ def keys() -> None:
     """
 
 
-@keys.command()
+@keys.command(short_help="Write a new private key to a file.")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @json_option
 def new(file: Path, *, as_json: bool) -> None:
@@ -28,7 +28,7 @@ def new(file: Path, *, as_json: bool) -> None:
     _show(str(file), as_json=as_json)
 
 
-@keys.command()
+@keys.command(short_help="Print the public key of a key.")
 @click.argument("key")
 @click.option("--pem", is_flag=True, help="Print it as PEM, for other tools.")
 @json_option

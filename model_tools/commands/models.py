@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from model_tools.registry.moves import Registry
 
 
-@click.group()
+@click.group(short_help="Show and move releases between environments.")
 def models() -> None:
     """Which release is where, and moving one: promote, roll back, and the trail of it.
 
@@ -23,7 +23,7 @@ def models() -> None:
     """
 
 
-@models.command("list")
+@models.command("list", short_help="Show pins, fleets and their state.")
 @registry_options
 @click.option("--offline", is_flag=True, help="Do not ask AWS: pins only.")
 @json_option
@@ -42,7 +42,7 @@ def list_(registry: "Registry", *, offline: bool, as_json: bool) -> None:
         click.echo(f"  fleet  {one.said}")
 
 
-@models.command()
+@models.command(short_help="Show one release.")
 @registry_options
 @click.argument("digest")
 @click.option("--provenance", is_flag=True, help="Print its in-toto provenance statement instead.")
@@ -67,7 +67,7 @@ def show(registry: "Registry", digest: str, *, provenance: bool, sbom: bool, as_
         click.echo(f"{name:{width}}  {value}")
 
 
-@models.command()
+@models.command(short_help="Compare two releases.")
 @registry_options
 @click.argument("before")
 @click.argument("after")
@@ -87,7 +87,7 @@ def diff(registry: "Registry", before: str, after: str, *, as_json: bool) -> Non
         click.echo("the same release")
 
 
-@models.command()
+@models.command(short_help="Compare the cameras of champion and challenger.")
 @registry_options
 @click.argument("champion")
 @json_option
@@ -111,11 +111,17 @@ def compare(registry: "Registry", champion: str, *, as_json: bool) -> None:
         click.echo(f"{one.name:18}{one.champion:>28}{one.challenger:>28}")
 
 
-@models.command()
+@models.command(short_help="Check that a release is verified.")
 @registry_options
 @click.argument("environment")
 @click.option("--digest", help="The release that was delivered.  [default: what is pinned]")
-@click.option("--bake-minutes", type=click.FloatRange(0, 360), default=0.0, show_default=True)
+@click.option(
+    "--bake-minutes",
+    type=click.FloatRange(0, 360),
+    default=0.0,
+    show_default=True,
+    help="How long the release must stay verified.",
+)
 @click.option("--assume-role", metavar="ARN", help="Ask as this role of the environment's account.")
 def gate(
     registry: "Registry",
@@ -139,7 +145,7 @@ def gate(
     click.echo(f"the gate of {environment} is open: {proof}")
 
 
-@models.command()
+@models.command(short_help="Print every move and verify the audit log.")
 @registry_options
 @click.option("--against", metavar="REF", help="The trail must begin with what it was at REF.")
 @json_option
@@ -165,9 +171,11 @@ def history(registry: "Registry", *, against: str | None, as_json: bool) -> None
     click.echo(f"{len(moves)} moves; the trail is whole, and every pin is its last move's")
 
 
-@models.command()
+@models.command(short_help="Print who approved what in the pipeline.")
 @registry_options
-@click.option("--last", type=click.IntRange(1), help="So many executions only.")
+@click.option(
+    "--last", type=click.IntRange(1), help="Print only this number of the newest executions."
+)
 @json_option
 def approvals(registry: "Registry", *, last: int | None, as_json: bool) -> None:
     """Print what the pipeline did: who approved what, when, and how each execution ended."""

@@ -26,7 +26,10 @@ _VERBOSE = click.option(
 )
 
 
-@click.command(epilog=examples("models promote dev staging --dry-run"))
+@click.command(
+    epilog=examples("models promote dev staging --dry-run"),
+    short_help="Pin one environment's release in another.",
+)
 @registry_options
 @click.argument("source")
 @click.argument("target")
@@ -68,7 +71,10 @@ def promote(
     _carry_out(registry, plan, dry_run=dry_run, verbose=verbose)
 
 
-@click.command(epilog=examples("models crown production"))
+@click.command(
+    epilog=examples("models crown production"),
+    short_help="Pin the challenger's release in the champion.",
+)
 @registry_options
 @click.argument("champion")
 @click.option(

@@ -46,7 +46,7 @@ class _Size(click.ParamType[tuple[int, int]]):
         return int(match[1]), int(match[2])
 
 
-@click.command()
+@click.command(short_help="Package a frozen model as an artifact.")
 @click.argument("frozen", type=click.Path(path_type=Path))
 @click.option(
     "--labels",
@@ -54,8 +54,15 @@ class _Size(click.ParamType[tuple[int, int]]):
     type=click.Path(path_type=Path),
     help="Label map (.pbtxt), .json, or .txt with one name per line.",
 )
-@click.option("--name", required=True, help="Of the model: lower-case letters, digits, dashes.")
-@click.option("--version", default="1.0.0", show_default=True)
+@click.option(
+    "--name", required=True, help="Name of the model: lower-case letters, digits, dashes."
+)
+@click.option(
+    "--version",
+    default="1.0.0",
+    show_default=True,
+    help="Version of the model, as MAJOR.MINOR.PATCH.",
+)
 @click.option(
     "--threshold",
     type=click.FloatRange(0, 1),
@@ -65,16 +72,27 @@ class _Size(click.ParamType[tuple[int, int]]):
 )
 @click.option("--size", "size_px", type=_Size(), help="[default: as the graph says]")
 @click.option(
-    "--channel-order", type=click.Choice(["RGB", "BGR"]), default="RGB", show_default=True
+    "--channel-order",
+    type=click.Choice(["RGB", "BGR"]),
+    default="RGB",
+    show_default=True,
+    help="Order of the colour channels that the graph expects.",
 )
 @click.option(
     "--resize",
     type=click.Choice(["bilinear", "tf1-bilinear"]),
     default="bilinear",
     show_default=True,
+    help="How images are scaled to the size of the input.",
 )
-@click.option("--mean", type=_Triple(), help="Of float inputs, per channel, of 0 to 255.")
-@click.option("--scale", type=_Triple(), help="Of float inputs: (value - mean) * scale.")
+@click.option(
+    "--mean",
+    type=_Triple(),
+    help="Value per channel to subtract for float inputs; values are 0 to 255.",
+)
+@click.option(
+    "--scale", type=_Triple(), help="Factor per channel for float inputs: (value - mean) * scale."
+)
 @click.option(
     "--activation",
     type=click.Choice(["softmax", "sigmoid", "logits", "sigmoid-logits", "none"]),
@@ -106,7 +124,7 @@ class _Size(click.ParamType[tuple[int, int]]):
     "--tar",
     "tar_folder",
     type=OutputPath(file_okay=False, free_mib=10),
-    help="Also write model.tar.gz, as the original guide uploads it, here.",
+    help="Folder for a model.tar.gz, as the DeepLens guide uploads it.",
 )
 @json_option
 def package(

@@ -18,7 +18,8 @@ _WITHOUT_LABELS, _FEWEST_LABELS = 1000, 2
 
 
 @click.command(
-    epilog=examples("predict models/shapes/DIGEST/model.zip .local/scenes --annotate build/seen")
+    epilog=examples("predict models/shapes/DIGEST/model.zip .local/scenes --annotate build/seen"),
+    short_help="Run a model on images.",
 )
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("pictures", nargs=-1, required=True, type=click.Path(path_type=Path))
@@ -27,10 +28,23 @@ _WITHOUT_LABELS, _FEWEST_LABELS = 1000, 2
     type=click.Choice(["openvino", "tensorflow"]),
     default="openvino",
     show_default=True,
+    help="Engine that runs the model.",
 )
-@click.option("--precision", type=click.Choice(["f32", "bf16"]), default="f32", show_default=True)
+@click.option(
+    "--precision",
+    type=click.Choice(["f32", "bf16"]),
+    default="f32",
+    show_default=True,
+    help="Precision of OpenVINO.",
+)
 @click.option("--threshold", type=click.FloatRange(0, 1), help="[default: the model's own]")
-@click.option("--top", type=click.IntRange(1, 1000), default=20, show_default=True)
+@click.option(
+    "--top",
+    type=click.IntRange(1, 1000),
+    default=20,
+    show_default=True,
+    help="Largest number of printed results per image.",
+)
 @click.option(
     "--annotate",
     type=OutputPath(file_okay=False),

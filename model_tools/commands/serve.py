@@ -12,8 +12,8 @@ from model_tools.commands.options import json_option
 ENGINES = ("tensorflow", "openvino")
 
 
-@click.command()
-@click.option("--model-name", required=True, help="As in /v1/models/NAME.")
+@click.command(short_help="Serve a model by TensorFlow Serving's API.")
+@click.option("--model-name", required=True, help="Name of the model in /v1/models/NAME.")
 @click.option(
     "--model-base-path",
     "base_path",
@@ -27,7 +27,13 @@ ENGINES = ("tensorflow", "openvino")
 @click.option(
     "--host", default="127.0.0.1", show_default=True, help="There is no authentication: loopback."
 )
-@click.option("--engine", type=click.Choice(ENGINES), default="tensorflow", show_default=True)
+@click.option(
+    "--engine",
+    type=click.Choice(ENGINES),
+    default="tensorflow",
+    show_default=True,
+    help="Engine that runs the model.",
+)
 @click.option(
     "--versions",
     "keep",
@@ -51,7 +57,13 @@ ENGINES = ("tensorflow", "openvino")
     help="How often new versions are looked for.",
 )
 @click.option("--enable-batching", is_flag=True, help="Run requests that come together as one.")
-@click.option("--max-batch-size", type=click.IntRange(2, 4096), default=8, show_default=True)
+@click.option(
+    "--max-batch-size",
+    type=click.IntRange(2, 4096),
+    default=8,
+    show_default=True,
+    help="Largest number of rows in a batch.",
+)
 @click.option(
     "--batch-timeout-micros",
     type=click.IntRange(0, 10_000_000),

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 
-@click.command("serve-container")
+@click.command("serve-container", short_help="Serve as SageMaker's container does.")
 @click.option(
     "--model-data",
     "archive",
@@ -21,7 +21,7 @@ import click
     "variables",
     multiple=True,
     metavar="KEY=VALUE",
-    help="As the model's Environment in SageMaker; may be repeated.",
+    help="Variable of the model's Environment in SageMaker; may be repeated.",
 )
 @click.option(
     "--max-payload-mib",
@@ -37,7 +37,7 @@ import click
     type=click.FloatRange(0, 3600, min_open=True),
     default=60,
     show_default=True,
-    help="For one invocation.",
+    help="Longest duration of one invocation.",
 )
 def serve_container(
     archive: Path,

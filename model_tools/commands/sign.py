@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from vision.signatures import Statement
 
 
-@click.command()
+@click.command(short_help="Sign an artifact.")
 @click.argument("artifact", type=click.Path(path_type=Path))
 @click.option("--key", required=True, help="PEM file, or alias/NAME, id or ARN of AWS KMS.")
 @click.option("--release", type=click.IntRange(min=1), help="[default: one more than the newest]")
@@ -51,7 +51,7 @@ def sign(
     _show(statement, "signed", as_json=as_json)
 
 
-@click.command("verify-signature")
+@click.command("verify-signature", short_help="Check an artifact's signature.")
 @click.argument("artifact", type=click.Path(path_type=Path))
 @click.option(
     "--public-key",

@@ -24,8 +24,13 @@ train.add_command(train_headpose)
 train.add_command(train_iris)
 
 
-@train.command("shapes")
-@click.option("--seed", default=0, show_default=True, help="Of images and first weights.")
+@train.command("shapes", short_help="Train the detector of drawn shapes.")
+@click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    help="Seed of the random numbers; the same seed gives the same result.",
+)
 @click.option(
     "--steps",
     type=click.IntRange(1, 100_000),
@@ -33,7 +38,13 @@ train.add_command(train_iris)
     help="Batches of 16 images.  [default: what reaches the stated quality]",
 )
 @click.option("--version", default="1.0.0", show_default=True, help="Version in the manifest.")
-@click.option("--models", type=OutputPath(free_mib=50), default=MODELS, show_default=True)
+@click.option(
+    "--models",
+    type=OutputPath(free_mib=50),
+    default=MODELS,
+    show_default=True,
+    help="Folder of artifacts.",
+)
 @click.option("--force", is_flag=True, help="Train even if the same inputs were trained before.")
 @json_option
 def train_shapes(
@@ -65,10 +76,21 @@ def train_shapes(
     click.echo(f"artifact {models / built.name / built.digest / 'model.zip'}")
 
 
-@click.command()
+@click.command(short_help="Draw images for a virtual camera.")
 @click.argument("folder", type=OutputPath(file_okay=False))
-@click.option("--count", type=click.IntRange(1, 10_000), default=24, show_default=True)
-@click.option("--seed", default=0, show_default=True)
+@click.option(
+    "--count",
+    type=click.IntRange(1, 10_000),
+    default=24,
+    show_default=True,
+    help="Number of images.",
+)
+@click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    help="Seed of the random numbers; the same seed gives the same result.",
+)
 def scenes(folder: Path, count: int, seed: int) -> None:
     """Draw scenes for a virtual camera into FOLDER, with scenes.json saying what is on them."""
     from model_tools.shapes.scenes import write_scenes  # noqa: PLC0415 - keeps --help fast

@@ -11,7 +11,10 @@ from model_tools.commands.options import check_exists, choice_of, examples, json
 from model_tools.output_paths import OutputPath
 
 
-@click.command(epilog=examples("verify models/NAME/DIGEST/model.zip --against my_model.keras"))
+@click.command(
+    epilog=examples("verify models/NAME/DIGEST/model.zip --against my_model.keras"),
+    short_help="Compare engines, source and expectations.",
+)
 @click.argument("artifact", type=click.Path(path_type=Path))
 @click.option(
     "--picture",
@@ -21,9 +24,13 @@ from model_tools.output_paths import OutputPath
     help="File or folder; may be repeated.  [default: generated noise]",
 )
 @click.option("--against", type=click.Path(path_type=Path), help="The model that was frozen.")
-@click.option("--signature", help="Of --against.")
-@click.option("--input", "inputs", multiple=True, help="Of --against, as in freeze.")
-@click.option("--output", "outputs", multiple=True, help="Of --against, as in freeze.")
+@click.option("--signature", help="Signature of the model of --against.")
+@click.option(
+    "--input", "inputs", multiple=True, help="Input of the model of --against, as in freeze."
+)
+@click.option(
+    "--output", "outputs", multiple=True, help="Output of the model of --against, as in freeze."
+)
 @click.option(
     "--expected",
     type=click.Path(path_type=Path),

@@ -16,7 +16,9 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/command-line.md").read_text(encoding="utf-8")
 COMMANDS = ["model-tools", "fleet"]
 MODULES = ["model_tools.cli", "fleet_tools.cli", "local_aws.cli", "review.cli", "demo.cli",
-           "tools.runtime.cli", "tools.plan", "tools.new_environment"]  # fmt: skip
+           "tools.runtime.cli", "tools.plan", "tools.new_environment", "tools.golden",
+           "tools.check_templates", "tools.environment_reference",
+           "tools.beside_busy_loops"]  # fmt: skip
 
 
 def every_command(command: click.Command, context: click.Context) -> list[list[str]]:
@@ -38,6 +40,47 @@ def test_each_command_and_subcommand_has_a_short_help_option(module: str) -> Non
         assert short.exit_code == long.exit_code == 0, words
         assert short.output == long.output
         assert "Usage:" in short.output
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_no_summary_of_a_command_is_cut_in_80_columns(module: str) -> None:
+    main = importlib.import_module(module).main
+    for words in every_command(main, click.Context(main)):
+        shown = CliRunner().invoke(main, [*words, "--help"], terminal_width=80).output
+        commands = shown.partition("\nCommands:\n")[2].partition("\n\n")[0]
+        assert [line for line in commands.splitlines() if line.endswith("...")] == []
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_each_option_has_a_help_text_that_is_a_sentence(module: str) -> None:
+    main = importlib.import_module(module).main
+    context = click.Context(main)
+    poor = []
+    for words in every_command(main, context):
+        command: click.Command | None = main
+        for word in words:
+            assert isinstance(command, click.Group)
+            command = command.get_command(context, word)
+        assert command is not None
+        for parameter in command.params:
+            if isinstance(parameter, click.Option) and not parameter.hidden:
+                text = parameter.help or ""
+                if not text or re.match(r"(Of|As|For|Also|Not|Is|So many) ", text):
+                    poor.append((*words, parameter.opts[0], text))
+    assert poor == []
+
+
+@pytest.mark.process
+def test_make_lists_each_described_target_once_in_a_group() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    described = re.findall(r"^([a-z-]+):.*## ", makefile, re.MULTILINE)
+    shown = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True)
+    lines = shown.stdout.splitlines()
+    listed = [line.split()[0] for line in lines if line.startswith("  ")]
+    assert sorted(listed) == sorted(described)
+    assert [line for line in lines if line and line[0] != " "] == ["Try", "Day to day", "Develop"]
+    # Names and texts are in columns.
+    assert {re.match(r"  \S+ +", line).end() for line in lines if line.startswith("  ")} == {22}  # type: ignore[union-attr]
 
 
 def variable(command: str) -> str:

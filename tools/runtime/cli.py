@@ -9,6 +9,7 @@ import tomlkit.exceptions
 from rich.console import Console
 
 from model_tools.output_paths import OutputPath
+from tools.device_environment import runtime_problem
 from tools.runtime.archive import Built, build
 from tools.runtime.errors import RuntimeBuildError
 from tools.runtime.locked import locked_for
@@ -58,6 +59,9 @@ def main(
     console = Console(stderr=True)
     wanted = [one for one in TARGETS if not architectures or one.architecture in architectures]
     try:
+        if pin:
+            # Before minutes of downloads.
+            _read(pin)
         built = [_built(target, lock, folder, console) for target in wanted]
         if pin:
             _pin(pin, built)
@@ -71,6 +75,8 @@ def main(
         click.echo(f"{one.architecture}  {one.digest}  {size:.0f} MiB  {_shown(one.path)}")
     if pin:
         click.echo(f"{pin}: [runtime] has these digests")
+        if problem := runtime_problem(ROOT):
+            click.echo(f"note: `make demo`, `headpose` and `camera` will stop: {problem}", err=True)
 
 
 def _built(target: Target, lock: Path, folder: Path, console: Console) -> Built:
@@ -83,12 +89,7 @@ def _built(target: Target, lock: Path, folder: Path, console: Console) -> Built:
 
 def _pin(file: Path, built: list[Built]) -> None:
     """Write the digests into [runtime], and leave everything else as it is."""
-    try:
-        text = file.read_bytes().decode()
-        body = text.removeprefix("\ufeff")
-        document = tomlkit.parse(body)
-    except (tomlkit.exceptions.ParseError, UnicodeDecodeError) as error:
-        raise RuntimeBuildError(f"{file}: not valid TOML: {error}") from None
+    text, body, document = _read(file)
     section = document.setdefault("runtime", tomlkit.table())
     for one in built:
         section[one.architecture] = one.digest
@@ -96,6 +97,16 @@ def _pin(file: Path, built: list[Built]) -> None:
     mark = text[: len(text) - len(body)]
     changed.write_bytes(f"{mark}{tomlkit.dumps(document)}".encode())
     changed.replace(file)
+
+
+def _read(file: Path) -> tuple[str, str, tomlkit.TOMLDocument]:
+    """Return the text of a TOML file, that without a byte order mark, and its content."""
+    try:
+        text = file.read_bytes().decode()
+        body = text.removeprefix("\ufeff")
+        return text, body, tomlkit.parse(body)
+    except (tomlkit.exceptions.ParseError, UnicodeDecodeError) as error:
+        raise RuntimeBuildError(f"{file}: not valid TOML: {error}") from None
 
 
 def _shown(path: Path) -> Path:

@@ -107,6 +107,34 @@ def test_whatever_is_not_as_planned_is_named(  # noqa: PLR0913, PLR0917 - a tabl
     assert "nothing was deployed" in result.output
 
 
+def test_a_setting_is_named_before_the_hashes_that_it_changes(site: Path, plan: Path) -> None:
+    file = site / "environments/dev.toml"
+    file.write_text(file.read_text().replace("wait_seconds = 60", "wait_seconds = 90"))
+    template = site / "cdk.out/assembly-dev/Store.template.json"
+    template.write_text(template.read_text().replace("{}", '{"A": 1}'))
+    first, setting, *others = run(site, "dev", "--check", str(plan)).output.splitlines()
+    assert first == "Error: not what was planned:"
+    assert setting == "  rollout.wait_seconds: planned 60, now 90"
+    assert any("templates.dev-Store" in line for line in others)
+
+
+def test_a_plan_prints_the_rollout_the_cost_and_the_next_command(site: Path) -> None:
+    file = site / "plan.json"
+    shown = run(site, "dev", "--output", str(file)).output
+    assert "the whole fleet" in shown
+    assert "1 camera: $" in shown
+    assert f"next: make deploy ENV=dev PLAN={file}" in shown
+    printed = run(site, "dev", "--output", str(file), "--json").output
+    assert json.loads(printed) == json.loads(file.read_text())
+
+
+def test_an_unknown_environment_is_an_error_before_the_synthesis(site: Path) -> None:
+    result = run(site, "dve", "--synthesize")
+    assert result.exit_code == 2
+    assert "no such environment file; there are: dev" in result.output
+    assert not (site / "plans").exists()
+
+
 def test_waves_are_a_part_of_the_plan(site: Path, plan: Path) -> None:
     file = site / "environments/dev.toml"
     file.write_text(file.read_text() + "[[rollout.waves]]\npercent = 10\n")
@@ -125,14 +153,14 @@ def test_a_plan_that_was_changed_is_refused(plan: Path) -> None:
 def test_what_is_no_plan_is_one_clear_line(site: Path, text: str) -> None:
     (site / "plan.json").write_text(text)
     result = run(site, "dev", "--check", str(site / "plan.json"))
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "not a plan" in result.output
 
 
 def test_a_plan_of_another_schema_and_one_that_is_not_there(site: Path, plan: Path) -> None:
-    content = {**json.loads(plan.read_text()), "schema_version": 2}
+    content = {**json.loads(plan.read_text()), "schema_version": 1}
     plan.write_text(json.dumps({**content, "id": plan_id(content)}))
-    assert "schema_version 2, this reads 1" in run(site, "dev", "--check", str(plan)).output
+    assert "schema_version 1, this reads 2" in run(site, "dev", "--check", str(plan)).output
     missing = run(site, "dev", "--check", str(site / "none.json"))
     assert "No such file" in missing.output
     assert "no such environment; there are: dev" in run(site, "qa").output
