@@ -10,3 +10,7 @@ account, no network. Of `stacks`, `config` alone is imported, which is plain dat
 
 class ReviewError(Exception):
     """A review cannot be made; the text says what was given and what would work."""
+
+
+class WrongBaseError(ReviewError):
+    """What was given as BASE names no commit."""

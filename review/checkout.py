@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from review import ReviewError
+from review import ReviewError, WrongBaseError
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,8 @@ def resolve(root: Path, ref: str) -> Commit:
     """Return the commit that `ref` names in the checkout at `root`.
 
     Raises:
-        ReviewError: `root` is no git checkout, or `ref` names no commit of it.
+        ReviewError: `root` is no git checkout.
+        WrongBaseError: `ref` names no commit of it.
     """
     if _git(root, "rev-parse", "--git-dir").returncode:
         raise ReviewError(
@@ -31,7 +32,7 @@ def resolve(root: Path, ref: str) -> Commit:
         )
     found = _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
     if found.returncode or not ref:
-        raise ReviewError(
+        raise WrongBaseError(
             f"BASE: given {ref!r}, which names no commit here; give a branch, tag or commit, "
             "for example BASE=main, BASE=HEAD or BASE=HEAD~1 (a shallow clone may lack it: "
             "`git fetch --unshallow`)"

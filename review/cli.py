@@ -1,10 +1,9 @@
 """`python -m review BASE`: what the working tree changes, compared with a commit.
 
-Exit codes: 0 the review is written (whatever it says), 1 it cannot be made, 2 wrong usage,
+Exit codes: 0 the review is written (whatever it says), 1 it cannot be made, 2 wrong input,
 130 interrupted.
 """
 
-import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,7 +11,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from review import ReviewError
+from review import ReviewError, WrongBaseError
 from review.checkout import Commit, resolve, uncommitted
 from review.comparison import Review, Source, compare
 from review.findings import read_findings
@@ -26,7 +25,14 @@ from review.words import page_of
 _PIPED_WIDTH = 1000
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+class _WrongInput(click.ClickException):
+    exit_code = 2
+
+
+@click.command(
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="\b\nExamples:\n  make review BASE=main\n  python -m review HEAD~1 --json",
+)
 @click.argument("base")
 @click.option(
     "--output",
@@ -42,16 +48,18 @@ def main(base: str, output: Path, *, as_machine: bool) -> None:
     BASE is a branch, a tag or a commit. Both sides are synthesized; no AWS account and no network
     is needed. Writes one HTML page, the same as Markdown, and as JSON.
 
-    Exit codes: 0 the review is written, 1 it cannot be made, 2 wrong usage, 130 interrupted.
+    Exit codes: 0 the review is written, 1 it cannot be made, 2 wrong usage or input, 130
+    interrupted.
     """
     try:
         _review(Path.cwd(), base, output, as_machine=as_machine)
+    except WrongBaseError as error:
+        raise _WrongInput(str(error)) from None
     except ReviewError as error:
-        click.echo(f"review: {error}", err=True)
-        sys.exit(1)
+        raise click.ClickException(str(error)) from None
     except OSError as error:
-        click.echo(f"review: {error.filename or 'a file'}: {error.strerror}", err=True)
-        sys.exit(1)
+        where = error.filename or "a file"
+        raise click.ClickException(f"{where}: {error.strerror}") from None
 
 
 def _review(root: Path, base: str, output: Path, *, as_machine: bool) -> None:

@@ -32,18 +32,18 @@ def main(name: str, account: str | None, region: str | None, folder: Path) -> No
     Account, Region and model are those of dev unless they are given. Every other key is a comment,
     with its default and its meaning. Nothing is written if the file would not be valid.
 
-    Exit codes: 0 written, 1 not written, 2 wrong usage.
+    Exit codes: 0 written, 1 a file cannot be read or written, 2 wrong usage or input.
     """
     file = folder / f"{name}.toml"
     if file.parent != folder or not name:
-        raise click.ClickException(f"given {name!r}, expected a name, for example NAME=qa")
+        raise click.UsageError(f"given {name!r}, expected a name, for example NAME=qa")
     try:
         dev = load_environment(folder / "dev.toml")
         text = environment_file(name, account or dev.account, region or dev.region, dev)
         with file.open("x", encoding="utf-8") as new:
             new.write(schema_directive(folder) + text)
     except FileExistsError:
-        raise click.ClickException(f"{file} exists; choose another name, or edit it") from None
+        raise click.UsageError(f"{file} exists; choose another name, or edit it") from None
     except ConfigError as error:
         raise click.ClickException(str(error)) from None
     except OSError as error:
@@ -52,7 +52,7 @@ def main(name: str, account: str | None, region: str | None, folder: Path) -> No
         load_environments(folder)
     except ConfigError as error:
         file.unlink()
-        raise click.ClickException(f"nothing was written: {error}") from None
+        raise click.UsageError(f"nothing was written: {error}") from None
     click.echo(f"{file}: written; edit what differs")
     click.echo("next: make review BASE=main (needs no AWS account)")
     click.echo(f"      make diff ENV={name} (on the emulator), or cdk diff '{name}/*' (on AWS)")

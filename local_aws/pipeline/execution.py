@@ -1,6 +1,7 @@
 """One execution of a pipeline: action after action, until one of them stops it."""
 
 import os
+import re
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +18,10 @@ from local_aws.pipeline.definition import Action, Pipeline, Stage, fingerprint
 from tools.assembly import environments_id
 
 _SHOWN_LINES = 12
+# What make prints about itself, such as "make: Nothing to be done for 'setup'."
+_OF_MAKE = re.compile(r"make(\[\d+\])?: ")
+# What every command of this project puts before its error.
+_ERROR = "Error: "
 # A command of a build that runs make is not part of the make that started this process.
 _OF_AN_OUTER_MAKE = frozenset({"MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS"})
 # Where `make review` writes what a person reads before approving.
@@ -241,8 +246,15 @@ class Execution:
             check=False,
             stdin=subprocess.DEVNULL,
         )
-        said = (result.stdout + result.stderr).strip().splitlines()
+        said = [
+            line
+            for line in (result.stdout + result.stderr).strip().splitlines()
+            if not _OF_MAKE.match(line)
+        ]
         if result.returncode:
+            errors = [line for line in said if line.startswith(_ERROR)]
+            if errors:
+                raise PipelineError(errors[-1].removeprefix(_ERROR))
             shown = "\n".join(said[-_SHOWN_LINES:])
             raise PipelineError(f"`{command}` ended with {result.returncode}:\n{shown}")
         return said[-1] if said else f"`{command}` done"

@@ -98,6 +98,24 @@ def test_a_command_that_fails_stops_everything_after_it_and_shows_its_last_lines
 
 
 @pytest.mark.process
+def test_the_error_of_an_own_command_is_shown_without_the_command(tmp_path: Path) -> None:
+    made, _ = execution(
+        tmp_path, ("dev", [build("Gate")]), Gate="echo 'Error: not verified' >&2; exit 1"
+    )
+    with pytest.raises(PipelineError, match=r"^dev/Gate: not verified$"):
+        made.run()
+
+
+@pytest.mark.process
+def test_what_make_prints_about_itself_is_not_a_result(tmp_path: Path) -> None:
+    makefile = "all:\n\t@$(MAKE) inner\ninner:\n\t@true\n"
+    (tmp_path / "Makefile").write_text(makefile, encoding="utf-8")
+    made, said = execution(tmp_path, ("dev", [build("Gate")]), Gate="make")
+    made.run()
+    assert said[-1].startswith("  `make` done ")
+
+
+@pytest.mark.process
 def test_an_assembly_that_changes_between_stages_stops_the_execution(tmp_path: Path) -> None:
     made, _ = execution(
         tmp_path,

@@ -78,7 +78,7 @@ def test_a_wrong_new_environment_is_refused_and_leaves_nothing(
 ) -> None:
     before = {file: file.read_bytes() for file in folder.iterdir()}
     refused = new(folder, *arguments)
-    assert refused.returncode == 1
+    assert refused.returncode == 2
     assert expected in refused.stderr
     assert "Traceback" not in refused.stderr
     assert {file: file.read_bytes() for file in folder.iterdir()} == before
