@@ -554,12 +554,16 @@ def _show(payloads: Iterable[bytes], images: Path) -> None:
     from vision.images import open_image  # noqa: PLC0415 - as above
 
     ANNOTATED.mkdir(parents=True, exist_ok=True)
+    # In the order of their arrival, so that a label has the same color on every image.
+    labels: dict[str, None] = {}
     for payload in payloads:
         click.echo(f"  {describe(payload)}")
         message = json.loads(payload)
         source = message["frame"]["source"]
+        detections = message["detections"]
+        labels |= dict.fromkeys(detection["label"] for detection in detections)
         image = open_image(images / source)
-        draw_detections(image, message["detections"]).save(ANNOTATED / source)
+        draw_detections(image, detections, list(labels)).save(ANNOTATED / source)
 
 
 def _never(seconds: float) -> bool:

@@ -1,32 +1,47 @@
 """Pictures with what was found on them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from PIL import Image, ImageDraw
 
-_COLORS = ("#ffb000", "#00d0ff", "#ff5fa2", "#7dff5f", "#c08bff", "#ffffff")
+_GOLDEN_ANGLE = 137.508
+_OUTLINE_PX = 2
+_LINE_PX = 3
 
 
-def draw_detections(image: Image.Image, detections: Iterable[dict[str, Any]]) -> Image.Image:
+def draw_detections(
+    image: Image.Image, detections: Iterable[dict[str, Any]], labels: Sequence[str] = ()
+) -> Image.Image:
     """Return a copy with a box, a label and a score per detection (as in a detection message).
 
-    A classifier's best label is written in the corner.
+    A classifier's best label is written in the corner. Each label has its own color, from its index
+    in `labels`; without `labels`, from its order among the labels of this image.
     """
+    detections = list(detections)
+    known = list(dict.fromkeys([*labels, *sorted({one["label"] for one in detections})]))
     annotated = image.convert("RGB")
     canvas = ImageDraw.Draw(annotated)
     # The best is drawn last: on top.
-    for detection in reversed(list(detections)):
+    for detection in reversed(detections):
         box = detection["box"]
         if box is None:
             _write(canvas, (4, 4), detection, "#ffffff")
             continue
         left, right = box["xmin"] * image.width, box["xmax"] * image.width
         top, bottom = box["ymin"] * image.height, box["ymax"] * image.height
-        color = _COLORS[sum(detection["label"].encode()) % len(_COLORS)]
-        canvas.rectangle((left, top, right, bottom), outline=color, width=3)
+        color = _color(known.index(detection["label"]))
+        # The dark outline keeps a box visible on an image of its own color.
+        outer = (left - _OUTLINE_PX, top - _OUTLINE_PX, right + _OUTLINE_PX, bottom + _OUTLINE_PX)
+        canvas.rectangle(outer, outline="black", width=_LINE_PX + 2 * _OUTLINE_PX)
+        canvas.rectangle((left, top, right, bottom), outline=color, width=_LINE_PX)
         _write(canvas, (left, max(top - 16, 0)), detection, color)
     return annotated
+
+
+def _color(index: int) -> str:
+    """Return a color whose hue is far from those of the indexes around it."""
+    return f"hsl({index * _GOLDEN_ANGLE % 360:.1f}, 80%, 72%)"
 
 
 def _write(

@@ -126,7 +126,8 @@ def _annotate(found: list["Prediction"], folder: Path) -> None:
     from model_tools.pictures import opened_picture  # noqa: PLC0415 - as above
 
     folder.mkdir(parents=True, exist_ok=True)
+    labels = sorted({detection.label for one in found for detection in one.detections})
     for one in found:
-        image = opened_picture(one.picture)
-        drawn = draw_detections(image, [asdict(detection) for detection in one.detections])
+        detections = [asdict(detection) for detection in one.detections]
+        drawn = draw_detections(opened_picture(one.picture), detections, labels)
         drawn.save(folder / f"{one.picture.stem}.png")

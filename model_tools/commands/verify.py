@@ -51,7 +51,11 @@ from model_tools.output_paths import OutputPath
     show_default=True,
     help="Largest share of answers that may differ.",
 )
-@click.option("--report", type=OutputPath(), help="Write a web page here.")
+@click.option(
+    "--report",
+    type=OutputPath(),
+    help="Write a web page with the images and what each run detects.",
+)
 @json_option
 def verify(
     artifact: Path,
@@ -75,7 +79,7 @@ def verify(
     """
     from model_tools.pictures import picture_files  # noqa: PLC0415 - keeps --help fast
     from model_tools.verification.expected import read_expected  # noqa: PLC0415 - as above
-    from model_tools.verification.report import as_html  # noqa: PLC0415 - as above
+    from model_tools.verification.report import as_html, next_step  # noqa: PLC0415 - as above
     from model_tools.verification.verify import VerifyRequest  # noqa: PLC0415 - as above
     from model_tools.verification.verify import verify as run  # noqa: PLC0415 - as above
 
@@ -116,5 +120,6 @@ def verify(
             click.echo(f"  likely cause: {found.diagnosis}")
         if report is not None:
             click.echo(f"  report: {report}")
+        click.echo(f"  next: {next_step(found, max_drop).replace('`', '')}")
     if found.drop > max_drop:
         raise SystemExit(FAILED)

@@ -27,6 +27,7 @@ from vision.preprocessing import prepare
 
 Picture = npt.NDArray[np.uint8]
 
+MOST_SHOWN = 24
 _GENERATED = 8
 _GENERATED_SIDES_PX = (240, 320)
 
@@ -65,7 +66,8 @@ class Verification:
     comparisons: list[Comparison]
     # What would make the answers those that are expected.
     diagnosis: str | None
-    # By picture that differs somewhere: what each run says, by title.
+    # By image: the detections of each run, by title. Images on which runs differ come first, then
+    # the first of the others that were given.
     answers: dict[str, dict[str, list[Detection]]]
 
     @property
@@ -115,7 +117,7 @@ def _verify(request: VerifyRequest) -> Verification:
         if request.expected is not None:
             compared, diagnosis = _against_expected(artifact, named, request.expected, runs)
             comparisons.append(compared)
-    differing = {name for each in comparisons for name in each.agreement.differing}
+    shown = _shown(names if request.pictures else [], comparisons)
     return Verification(
         name=artifact.manifest.name,
         version=artifact.manifest.version,
@@ -124,10 +126,16 @@ def _verify(request: VerifyRequest) -> Verification:
         comparisons=comparisons,
         diagnosis=diagnosis,
         answers={
-            name: {title: run[names.index(name)] for title, run in runs.items()}
-            for name in sorted(differing)
+            name: {title: run[names.index(name)] for title, run in runs.items()} for name in shown
         },
     )
+
+
+def _shown(given: list[str], comparisons: list[Comparison]) -> list[str]:
+    """Return the images whose detections are part of the result."""
+    differing = sorted({name for each in comparisons for name in each.agreement.differing})
+    others = [name for name in given if name not in differing]
+    return differing + others[: max(MOST_SHOWN - len(differing), 0)]
 
 
 def _run(

@@ -1,6 +1,7 @@
 """Verification says how far answers are apart, and why."""
 
 import json
+import re
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -9,13 +10,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from model_tools.annotate import draw_detections
 from model_tools.artifacts import unpack_artifact
 from model_tools.errors import RefusedError, SourceError
 from model_tools.verification.comparing import agreement
 from model_tools.verification.diagnosis import diagnose, suspects
 from model_tools.verification.expected import read_expected
-from model_tools.verification.report import as_html
-from model_tools.verification.verify import Comparison, Verification
+from model_tools.verification.report import as_html, next_step
+from model_tools.verification.verify import Comparison, Verification, _shown
 from tests.pinned import pinned_artifact
 from vision.detections import Box, Detection
 from vision.errors import ArtifactError
@@ -157,8 +159,51 @@ def test_the_report_needs_nothing_else_and_trusts_no_name(tmp_path: Path) -> Non
     assert "does not agree" in page
     assert "channel order" in page
     assert page.count("data:image/png;base64,") == 2
+    assert "Next: correct the pre-processing" in page
     assert "<script" not in page
-    assert "http" not in page.replace("<!doctype html>", "")
+    assert not re.search(r"https?:", page)
+
+
+def test_images_that_were_given_are_shown_although_every_run_agrees(tmp_path: Path) -> None:
+    names = [f"{number:02}.png" for number in range(30)]
+    for name in names:
+        Image.fromarray(np.zeros((30, 40, 3), np.uint8)).save(tmp_path / name)
+    cat, noise = Detection("cat", 0.9, HERE), Detection("dog", 0.1, HERE)
+    runs: dict[str, list[list[Detection]]] = {"tensorflow": [[cat, noise]] * 30}
+    runs["openvino f32"] = [[cat]] * 29 + [[]]
+    differ = agreement(names, runs["tensorflow"], runs["openvino f32"], 0.5)
+    comparisons = [Comparison("openvino f32 and tensorflow", differ)]
+    shown = _shown(names, comparisons)
+    assert shown == ["29.png", *names[:23]]
+    assert _shown([], []) == [], "generated noise shows nothing"
+    found = Verification(
+        name="m", version="1.0.0", digest="0" * 64, threshold=0.5, comparisons=comparisons,
+        diagnosis=None,
+        answers={
+            name: {run: found[names.index(name)] for run, found in runs.items()} for name in shown
+        },
+    )  # fmt: skip
+    page = as_html(found, {name: tmp_path / name for name in names}, 0.5)
+    assert page.count("data:image/png;base64,") == 48
+    assert page.index("29.png: <span class=bad>differs") < page.index("00.png: <span class=good>")
+    assert "24 of 30 images" in page
+    assert 'alt="openvino f32: nothing"' in page
+    assert "dog" not in page, "below the threshold"
+    assert f"<code>model-tools pin environments/dev.toml {'0' * 64}</code>" in page
+    assert "engine = &quot;tensorflow" not in next_step(found, 0.0)
+    assert 'engine = "tensorflow"' in next_step(found, 0.0)
+
+
+def test_boxes_have_a_dark_outline_and_the_color_of_their_label() -> None:
+    image = Image.new("RGB", (100, 100), "orange")
+    box = {"ymin": 0.4, "xmin": 0.4, "ymax": 0.8, "xmax": 0.8}
+    labels = [f"label-{number}" for number in range(13)]
+    colors = set()
+    for label in labels:
+        drawn = draw_detections(image, [{"label": label, "score": 0.9, "box": box}], labels)
+        assert drawn.getpixel((38, 60)) == drawn.getpixel((43, 60)) == (0, 0, 0)
+        colors.add(drawn.getpixel((41, 60)))
+    assert len(colors) == len(labels)
 
 
 def unpacked(archive: Path, folder: Path) -> None:
