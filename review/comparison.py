@@ -40,6 +40,7 @@ class EnvironmentReview:
     """What the change does to one environment.
 
     Attributes:
+        new: whether it is compared with nothing, so that everything in it is added.
         alarms: what must not be overlooked, one sentence each.
         notes: what else happens to the environment as a whole.
         rollout: how the release reaches the cameras, where it or its plan changes.
@@ -48,6 +49,7 @@ class EnvironmentReview:
     name: str
     account: str
     region: str
+    new: bool
     alarms: tuple[str, ...]
     notes: tuple[str, ...]
     settings: tuple[PropertyChange, ...]
@@ -130,7 +132,7 @@ def compare_environment(
     nothing = Environment(known.name, known.account, known.region, {}, {})
     notes, alarms = [], []
     if before is None:
-        notes.append(f"The environment {known.name} is new: all in it is added.")
+        notes.append(f"The environment {known.name} is new, with everything in it.")
     if after is None:
         alarms.append(
             f"THE ENVIRONMENT LEAVES THE APP: nothing of {known.name} is deleted by `cdk deploy`; "
@@ -155,6 +157,7 @@ def compare_environment(
         name=known.name,
         account=known.account,
         region=known.region,
+        new=before is None,
         alarms=tuple(alarms),
         notes=tuple(notes),
         settings=compare_settings(settings_before, settings_after),

@@ -117,7 +117,7 @@ def compare_cost(before: Environment, after: Environment, download_bytes: int) -
         CostLine(name, _cents(old.get(name, nothing)), _cents(new.get(name, nothing)))
         for name in dict.fromkeys([*new, *old])
     ]
-    total = CostLine("all together", _cents(_sum(old.values())), _cents(_sum(new.values())))
+    total = CostLine("total", _cents(_sum(old.values())), _cents(_sum(new.values())))
     once = prices.units["downloaded_gigabyte"] * Decimal(download_bytes) / _GIGABYTE
     types = {resource.type for _, resource in after.every_resource()}
     return Cost(

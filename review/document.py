@@ -3,6 +3,7 @@
 A page is said once, in these blocks, so the three forms cannot say different things.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -54,20 +55,23 @@ class Table:
 
     Attributes:
         numbers: whether the other columns are numbers.
+        sections: whether each row is named after a section of the page, and links to it.
     """
 
     caption: str
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     numbers: bool = False
+    sections: bool = False
 
 
 @dataclass(frozen=True)
 class Folded:
-    """Detail that a reader opens; a terminal leaves it out."""
+    """Detail that a reader opens; a terminal prints it only if it is open at first."""
 
     title: str
     blocks: tuple["Block", ...]
+    open: bool = False
 
 
 Block = Heading | Text | Alarm | Points | Table | Folded
@@ -79,3 +83,8 @@ class Page:
 
     title: str
     blocks: tuple[Block, ...]
+
+
+def anchor(heading: str) -> str:
+    """Return the id of a heading, as GitHub makes it of a heading in letters and digits."""
+    return re.sub(r"[^a-z0-9]+", "-", heading.lower()).strip("-")

@@ -5,9 +5,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-from review.document import Alarm, Block, Folded, Heading, Page, Points, Table, Text
+from review.document import Alarm, Block, Folded, Heading, Page, Points, Table, Text, anchor
 
 _STYLE = Path(__file__).with_name("page.css")
+
+# A hash, an ARN, a path: longer than any word.
+_TOKEN = re.compile(r"(\S{21,})")
 
 # Nothing may be loaded and nothing may run, whatever a template's text holds.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
@@ -35,27 +38,27 @@ def _contents(parent: Element, blocks: Iterable[Block]) -> None:
     entries = SubElement(nav, "ul")
     for block in blocks:
         if isinstance(block, Heading) and block.level == 2:  # noqa: PLR2004 - a section
-            link = SubElement(SubElement(entries, "li"), "a", href=f"#{_anchor(block.text)}")
+            link = SubElement(SubElement(entries, "li"), "a", href=f"#{anchor(block.text)}")
             link.text = block.text
 
 
 def _block(parent: Element, block: Block) -> None:
     match block:
         case Heading(level, text):
-            heading = SubElement(parent, f"h{level}", id=_anchor(text))
+            heading = SubElement(parent, f"h{level}", id=anchor(text))
             heading.text = text
         case Text(text):
-            SubElement(parent, "p").text = text
+            _write(SubElement(parent, "p"), text)
         case Alarm(text, loud):
             name = "alarm" if loud else "alarm mild"
-            SubElement(parent, "p", {"class": name, "role": "note"}).text = text
+            _write(SubElement(parent, "p", {"class": name, "role": "note"}), text)
         case Points():
             _points(parent, block)
         case Table():
             _table(parent, block)
-        case Folded(title, blocks):
-            details = SubElement(parent, "details")
-            SubElement(details, "summary").text = title
+        case Folded(title, blocks, is_open):
+            details = SubElement(parent, "details", {"open": ""} if is_open else {})
+            _write(SubElement(details, "summary"), title)
             for one in blocks:
                 _block(details, one)
 
@@ -65,25 +68,40 @@ def _points(parent: Element, block: Points) -> None:
     for one in block.points:
         item = SubElement(entries, "li")
         SubElement(item, "span", {"class": f"badge {one.tone}"}).text = one.word
-        SubElement(item, "span").text = one.text
+        _write(SubElement(item, "span"), one.text)
 
 
 def _table(parent: Element, block: Table) -> None:
     # A wide table scrolls by itself, and by keyboard.
     scroll = SubElement(parent, "div", {"class": "scroll", "tabindex": "0", "role": "region"})
     scroll.set("aria-label", block.caption)
-    table = SubElement(scroll, "table", {"class": "numbers"} if block.numbers else {})
+    # The roles are those of the elements; a narrow page shows rows as cards, and a browser then
+    # takes the elements for plain blocks.
+    kinds = {"numbers": block.numbers, "pairs": len(block.head) == 2}  # noqa: PLR2004 - a name and a value
+    names = " ".join(kind for kind, applies in kinds.items() if applies)
+    table = SubElement(scroll, "table", {"class": names} if names else {}, role="table")
     SubElement(table, "caption").text = block.caption
-    row = SubElement(SubElement(table, "thead"), "tr")
+    row = SubElement(SubElement(table, "thead", role="rowgroup"), "tr", role="row")
     for name in block.head:
-        SubElement(row, "th", scope="col").text = name
-    body = SubElement(table, "tbody")
+        SubElement(row, "th", scope="col", role="columnheader").text = name
+    body = SubElement(table, "tbody", role="rowgroup")
     for cells in block.rows:
-        row = SubElement(body, "tr")
-        SubElement(row, "th", scope="row").text = cells[0]
-        for cell in cells[1:]:
-            SubElement(row, "td").text = cell
+        row = SubElement(body, "tr", role="row")
+        first = SubElement(row, "th", scope="row", role="rowheader")
+        if block.sections:
+            first = SubElement(first, "a", href=f"#{anchor(cells[0])}")
+        _write(first, cells[0])
+        for name, cell in zip(block.head[1:], cells[1:], strict=True):
+            value = SubElement(row, "td", {"role": "cell", "data-name": name})
+            _write(SubElement(value, "span"), cell)
 
 
-def _anchor(text: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+def _write(parent: Element, text: str) -> None:
+    """Append text in which only a token that is too long for a line may break anywhere."""
+    for index, part in enumerate(_TOKEN.split(text)):
+        if index % 2:
+            SubElement(parent, "span", {"class": "token"}).text = part
+        elif len(parent):
+            parent[-1].tail = part
+        else:
+            parent.text = part

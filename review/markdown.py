@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from review.document import Alarm, Block, Folded, Heading, Page, Points, Table, Text
+from review.document import Alarm, Block, Folded, Heading, Page, Points, Table, Text, anchor
 
 # What Markdown would take for its own; a dot or a hyphen within a line is safe.
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~])")
@@ -26,15 +26,19 @@ def _block(block: Block) -> Iterator[str]:
             yield "\n".join(f"- **{one.word}**: {_escaped(one.text)}" for one in points)
         case Table():
             yield _table(block)
-        case Folded(title, blocks):
+        case Folded(title, blocks, is_open):
             inner = "\n\n".join(text for one in blocks for text in _block(one))
-            yield f"<details><summary>{_html(title)}</summary>\n\n{inner}\n\n</details>"
+            tag = "<details open>" if is_open else "<details>"
+            yield f"{tag}<summary>{_html(title)}</summary>\n\n{inner}\n\n</details>"
 
 
 def _table(table: Table) -> str:
     rule = ("---", *("---:" if table.numbers else "---" for _ in table.head[1:]))
-    rows = [table.head, *table.rows]
-    lines = ["| " + " | ".join(_escaped(cell) or " " for cell in row) + " |" for row in rows]
+    cells = [[_escaped(cell) or " " for cell in row] for row in (table.head, *table.rows)]
+    if table.sections:
+        for row, (name, *_) in zip(cells[1:], table.rows, strict=True):
+            row[0] = f"[{row[0]}](#{anchor(name)})"
+    lines = ["| " + " | ".join(row) + " |" for row in cells]
     return "\n".join(
         [f"**{_escaped(table.caption)}**", "", lines[0], f"| {' | '.join(rule)} |", *lines[1:]]
     )

@@ -12,7 +12,7 @@ def rollout_blocks(environment: str, rollout: Rollout | None) -> Iterator[Block]
     if rollout is None:
         return
     yield Heading(3, f"{environment}: how a release reaches the cameras")
-    yield Text(_reckoned(rollout))
+    yield Text(_worst_case(rollout))
     yield _steps(f"Steps of the rollout, for {rollout.cameras} cameras", rollout, rollout.after)
     if rollout.before and rollout.before != rollout.after:
         yield Folded(
@@ -21,14 +21,19 @@ def rollout_blocks(environment: str, rollout: Rollout | None) -> Iterator[Block]
         )
 
 
-def _reckoned(rollout: Rollout) -> str:
-    cameras = "the cameras that the environment file lists" if rollout.listed else "an example"
+def _worst_case(rollout: Rollout) -> str:
+    cameras = f"{rollout.cameras} {'camera' if rollout.cameras == 1 else 'cameras'}"
+    fleet = (
+        f"the {cameras} that the environment file lists"
+        if rollout.listed
+        else f"an example fleet of {cameras}"
+    )
     text = (
-        f"Reckoned for {rollout.cameras} cameras ({cameras}), at worst: the release is bad on "
-        "each camera that gets it, and each gate takes all its time to see it."
+        f"Worst case for {fleet}: the release is bad on each camera that receives it, and each "
+        "gate takes its full time to detect that."
     )
     if rollout.named_groups:
-        text += " A wave by thing group counts as the whole fleet: no file tells its members."
+        text += " A wave by thing group counts as the whole fleet: no file lists its members."
     return text
 
 

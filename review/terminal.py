@@ -20,7 +20,7 @@ _STYLES: dict[Tone, str] = {
 
 
 def show(page: Page, console: Console) -> None:
-    """Print the page; what is folded is its title only, the other forms have it."""
+    """Print the page; of a closed fold only the title, the other forms have the rest."""
     for block in page.blocks:
         _show(block, console)
 
@@ -45,8 +45,10 @@ def _show(block: Block, console: Console) -> None:
             console.print(grid)
         case Table():
             _grid(block, console)
-        case Folded(title, _):
-            console.print(Line(title, style="dim"))
+        case Folded(title, blocks, is_open):
+            console.print(Line(title, style="" if is_open else "dim"))
+            for inner in blocks if is_open else ():
+                _show(inner, console)
 
 
 def _grid(table: Table, console: Console) -> None:

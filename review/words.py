@@ -1,12 +1,13 @@
 """Says a review in words: the page that HTML, Markdown and terminal show."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 
+from review.access import AccessChange
 from review.comparison import EnvironmentReview, Findings, Review
 from review.cost import FLEET_SIZES, Cost, read_prices
-from review.devices import human
+from review.devices import ComponentChange, human
 from review.document import (
     Alarm,
     Block,
@@ -93,10 +94,11 @@ def _overview(review: Review) -> Table:
             "removed",
             "access wider",
             "download per camera",
-            f"a month, {_OVERVIEW_FLEET} cameras",
+            f"cost per month, {_OVERVIEW_FLEET} cameras",
         ),
         tuple(_glance(one) for one in review.environments),
         numbers=True,
+        sections=True,
     )
 
 
@@ -117,7 +119,8 @@ def _glance(one: EnvironmentReview) -> tuple[str, ...]:
 
 
 def _environment(one: EnvironmentReview) -> Iterator[Block]:
-    yield Heading(2, f"{one.name} ({one.account}, {one.region})")
+    yield Heading(2, one.name)
+    yield Text(f"Account {one.account}, Region {one.region}.")
     if not one.changed:
         yield Text("Nothing changes.")
         yield _cost(one.cost)
@@ -130,7 +133,7 @@ def _environment(one: EnvironmentReview) -> Iterator[Block]:
     yield from _devices(one)
     yield from rollout_blocks(one.name, one.rollout)
     yield from _model(one)
-    yield Heading(3, f"{one.name}: cost a month")
+    yield Heading(3, f"{one.name}: cost per month")
     yield _cost(one.cost)
 
 
@@ -149,45 +152,81 @@ def _resources(one: EnvironmentReview) -> Iterator[Block]:
     if not one.resources:
         yield Text("No resource changes.")
         return
-    yield Points(
-        tuple(
-            Point(
-                "state" if change.alarm else _TONES[change.kind],
-                change.kind,
-                f"{change.stack}/{change.sentence}" if not change.alarm else change.alarm,
-            )
-            for change in one.resources
-        )
-    )
+    for stack in sorted({change.stack for change in one.resources}):
+        yield _stack(stack, [change for change in one.resources if change.stack == stack])
     rows = tuple(row for change in one.resources for row in _property_rows(change))
-    yield Folded(
-        f"Every property that changes ({len(rows)})",
-        (
-            Table(
-                f"Resources and properties of {one.name}",
-                ("resource", "type", "property", "before", "after", "effect"),
-                rows,
+    if rows:
+        yield Folded(
+            f"Every property that changes ({len(rows)})",
+            (
+                Table(
+                    f"Resources and properties of {one.name}",
+                    ("resource", "type", "property", "before", "after", "effect"),
+                    rows,
+                ),
             ),
-        ),
+        )
+
+
+def _stack(stack: str, changes: Sequence[ResourceChange]) -> Folded:
+    """Return the changes of one stack; only additions are closed at first."""
+    kinds = Counter(change.kind for change in changes)
+    added = [change for change in changes if change.kind == "added" and not change.alarm]
+    others = [change for change in changes if change not in added]
+    table = Table(
+        f"Resources added to {stack}",
+        ("resource", "type"),
+        tuple((f"{stack}/{change.name}", change.type) for change in added),
     )
+    blocks: list[Block] = []
+    if others:
+        blocks.append(Points(tuple(_point(change) for change in others)))
+    if added and others:
+        blocks.append(Folded(f"{len(added)} added", (table,)))
+    elif added:
+        blocks.append(table)
+    counts = ", ".join(f"{kinds[kind]} {kind}" for kind in _TONES if kinds[kind])
+    return Folded(f"{stack}: {counts}", tuple(blocks), open=bool(others))
+
+
+def _point(change: ResourceChange) -> Point:
+    if change.alarm:
+        return Point("state", change.kind, change.alarm)
+    return Point(_TONES[change.kind], change.kind, f"{change.stack}/{change.sentence}")
 
 
 def _property_rows(change: ResourceChange) -> Iterator[tuple[str, ...]]:
     at = (f"{change.stack}/{change.name}", change.type)
     for part in change.properties:
         yield (*at, part.path, part.before, part.after, part.effect)
-    if not change.properties:
-        yield (*at, "—", "—", "—", change.kind)
 
 
 def _access(one: EnvironmentReview) -> Iterator[Block]:
     yield Heading(3, f"{one.name}: who may do what")
     if not one.access:
-        yield Text("Nobody may do more, nobody may do less.")
+        yield Text("No permission changes.")
         return
-    yield Points(
-        tuple(Point(change.direction, change.direction, change.sentence) for change in one.access)
+    if not one.new:
+        yield _permissions(one.access)
+        return
+    yield Text("Every permission is new with the environment; by stack:")
+    for stack in sorted({_stack_of(change) for change in one.access}):
+        changes = [change for change in one.access if _stack_of(change) == stack]
+        yield Folded(f"{stack}: {_number(changes, 'permission')}", (_permissions(changes),))
+
+
+def _stack_of(change: AccessChange) -> str:
+    return change.holder.partition("/")[0]
+
+
+def _permissions(changes: Sequence[AccessChange]) -> Points:
+    return Points(
+        tuple(Point(change.direction, change.direction, change.sentence) for change in changes)
     )
+
+
+def _number(of: Sequence[object], name: str) -> str:
+    return f"{len(of)} {name}{'' if len(of) == 1 else 's'}"
 
 
 def _devices(one: EnvironmentReview) -> Iterator[Block]:
@@ -197,20 +236,29 @@ def _devices(one: EnvironmentReview) -> Iterator[Block]:
     for sentence in one.devices.sentences:
         yield Text(sentence)
     if one.devices.components:
-        yield Table(
-            "Components of the deployment that change",
-            ("component", "what", "version before", "version after", "download"),
-            tuple(
-                (
-                    part.name,
-                    part.kind,
-                    part.version_before or "—",
-                    part.version_after or "—",
-                    "not known" if part.download_bytes is None else human(part.download_bytes),
-                )
-                for part in one.devices.components
-            ),
-        )
+        yield _components(one.devices.components)
+
+
+def _components(changes: Sequence[ComponentChange]) -> Table:
+    """Return the table of components; if no version was there before, without that column."""
+    versions: tuple[tuple[str, Callable[[ComponentChange], str]], ...] = (
+        ("version before", lambda part: part.version_before),
+        ("version after", lambda part: part.version_after),
+    )
+    shown = [(name, version) for name, version in versions if any(map(version, changes))]
+    return Table(
+        "Components of the deployment that change",
+        ("component", "what", *(name for name, _ in shown), "download"),
+        tuple(
+            (
+                part.name,
+                part.kind,
+                *(version(part) or "—" for _, version in shown),
+                "not known" if part.download_bytes is None else human(part.download_bytes),
+            )
+            for part in changes
+        ),
+    )
 
 
 def _model(one: EnvironmentReview) -> Iterator[Block]:
@@ -245,7 +293,7 @@ def _cost(cost: Cost) -> Block:
     )
     blocks: list[Block] = [
         Table(
-            "Estimated cost a month, by the number of cameras",
+            "Estimated cost per month, by the number of cameras",
             ("cameras", *(str(size) for size in FLEET_SIZES)),
             tuple(
                 (

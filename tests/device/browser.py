@@ -84,7 +84,7 @@ class Page:
         give_up_at = time.monotonic() + seconds
         # The page may not have loaded yet, so an error counts as false.
         while not (found := (await self._evaluate(expression))["result"].get("value")):
-            assert time.monotonic() < give_up_at, (expression, self.errors)
+            assert time.monotonic() < give_up_at, (expression, self.errors[-3:])
             await asyncio.sleep(0.05)
         return found
 
