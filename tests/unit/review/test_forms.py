@@ -190,7 +190,7 @@ def test_the_model_card_shows_what_changes_and_folds_the_rest(whole: Review) -> 
     assert isinstance(shown, Table)
     assert shown.rows == (("version", "1.0.0", "1.1.0"), ("size", "—", "3 bytes"))
     assert isinstance(folded, Folded)
-    assert (folded.title, folded.open) == ("1 without a change", False)
+    assert (folded.title, folded.open) == ("Lines of the model card that stay the same (1)", False)
 
 
 def test_only_long_tokens_may_break_anywhere() -> None:
