@@ -35,6 +35,7 @@ from model_tools.output_paths import why_unwritable
 from stacks.config import ConfigError, EnvironmentConfig, load_environment, load_environments
 from tools.checkout_lock import checkout_lock
 from tools.device_environment import runtime_problem
+from vision.printable import printable
 
 ANNOTATED = ROOT / "build" / "demo"
 PIPELINE = ROOT / "demo" / "delivery.toml"
@@ -399,8 +400,8 @@ def watch_topic(name: str, count: int | None, *, as_json: bool) -> None:
         with subscribed(environment, endpoint) as messages:
             click.echo(f"listening to {environment.inference.topic_filter}; Ctrl-C ends", err=True)
             for payload in itertools.islice(_arriving(messages, name, endpoint), count):
-                line = f"{time.strftime('%H:%M:%S')}  {describe(payload)}"
-                click.echo(payload.decode() if as_json else line)
+                line = f"{time.strftime('%H:%M:%S')}  {printable(describe(payload))}"
+                click.echo(_as_json(payload) if as_json else line)
 
 
 def _arriving(messages: "queue.Queue[Message]", name: str, endpoint: Endpoint) -> Iterator[bytes]:
@@ -557,13 +558,21 @@ def _show(payloads: Iterable[bytes], images: Path) -> None:
     # In the order of their arrival, so that a label has the same color on every image.
     labels: dict[str, None] = {}
     for payload in payloads:
-        click.echo(f"  {describe(payload)}")
+        click.echo(f"  {printable(describe(payload))}")
         message = json.loads(payload)
         source = message["frame"]["source"]
         detections = message["detections"]
         labels |= dict.fromkeys(detection["label"] for detection in detections)
         image = open_image(images / source)
         draw_detections(image, detections, list(labels)).save(ANNOTATED / source)
+
+
+def _as_json(payload: bytes) -> str:
+    """Return a message as one line of ASCII."""
+    try:
+        return json.dumps(json.loads(payload))
+    except (ValueError, RecursionError):
+        return json.dumps({"not_json": payload.decode(errors="replace")})
 
 
 def _never(seconds: float) -> bool:

@@ -88,9 +88,12 @@ def detections_of(
 
 def is_detection(payload: bytes, thing: str, digest: str) -> bool:
     """Return whether a message is a detection that `thing` made with the model `digest`."""
-    message = json.loads(payload)
-    return (
-        "detections" in message
-        and message["thing"] == thing
-        and message["model"]["digest"] == digest
-    )
+    try:
+        message = json.loads(payload)
+        return (
+            "detections" in message
+            and message["thing"] == thing
+            and bool(message["model"]["digest"] == digest)
+        )
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return False

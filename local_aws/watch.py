@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import boto3
@@ -107,9 +108,12 @@ def ensure_identity(folder: Path, session: boto3.Session, endpoint_url: str) -> 
 def describe(payload: bytes) -> str:
     """Put one message into one line."""
     try:
-        message = json.loads(payload)
-    except ValueError:
-        return f"not JSON: {payload[:200]!r}"
+        return _described(json.loads(payload))
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return f"not a message of a camera: {payload[:200]!r}"
+
+
+def _described(message: Any) -> str:
     if "error" in message:
         error = message["error"]
         return f"{message['thing']}: error: {error['type']}: {error['message']}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from model_tools.commands.errors import echo
 from model_tools.commands.options import check_exists, examples, json_option
 from model_tools.output_paths import OutputPath
 
@@ -81,11 +82,11 @@ def bench(
     if plot is not None:
         draw(found, plot)
     if as_json:
-        click.echo(json.dumps(found.as_dict()))
+        echo(json.dumps(found.as_dict()))
         return
     _print(found)
     if plot is not None:
-        click.echo(f"plot: {plot}")
+        echo(f"plot: {plot}")
 
 
 def _print(found: "Benchmark") -> None:

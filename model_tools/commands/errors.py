@@ -6,8 +6,16 @@ import click
 
 from model_tools.errors import AmbiguousError, ModelToolsError, RefusedError, SourceError
 from vision.errors import VisionError
+from vision.printable import printable
 
 FAILED, WRONG_INPUT = 1, 2
+_LONGEST_MESSAGE = 10_000
+_LONGEST_OUTPUT = 10_000_000
+
+
+def echo(text: str, *, err: bool = False) -> None:
+    """Print text that may contain names from a file."""
+    click.echo(printable(text, longest=_LONGEST_OUTPUT, lines=True), err=err)
 
 
 class ReportingGroup(click.Group):
@@ -19,12 +27,17 @@ class ReportingGroup(click.Group):
             return super().invoke(ctx)
         except ModelToolsError as error:
             given = isinstance(error, SourceError | AmbiguousError | RefusedError)
-            raise (_WrongInput if given else _Failed)(str(error)) from None
+            raise (_WrongInput if given else _Failed)(_shown(error)) from None
         except VisionError as error:
-            raise _WrongInput(str(error)) from None
+            raise _WrongInput(_shown(error)) from None
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""
-            raise _Failed(f"{where}{error.strerror or error}") from None
+            raise _Failed(_shown(f"{where}{error.strerror or error}")) from None
+
+
+def _shown(error: object) -> str:
+    """Return an error's text, which may contain names from a file."""
+    return printable(str(error), longest=_LONGEST_MESSAGE, lines=True)
 
 
 class _Failed(click.ClickException):

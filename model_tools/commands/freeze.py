@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from model_tools.commands.errors import echo
 from model_tools.commands.options import (
     check_exists,
     choice_of,
@@ -95,23 +96,23 @@ def freeze(
     )
     check_exists(source)
     if not as_json:
-        click.echo(f"freeze {source}: TensorFlow loads it (a few seconds) …", err=True)
+        echo(f"freeze {source}: TensorFlow loads it (a few seconds) …", err=True)
     frozen = freeze_files(request, destination)
     if as_json:
-        click.echo(json.dumps({"graph": str(frozen.graph), **asdict(frozen.details)}))
+        echo(json.dumps({"graph": str(frozen.graph), **asdict(frozen.details)}))
         return
-    click.echo(f"{frozen.graph}  {frozen.graph.stat().st_size} bytes, for {consumer}")
+    echo(f"{frozen.graph}  {frozen.graph.stat().st_size} bytes, for {consumer}")
     for title, specs in (("input", frozen.details.inputs), ("output", frozen.details.outputs)):
         for alias, spec in specs.items():
-            click.echo(f"  {title:<7}{alias} = {spec}")
-    click.echo(
+            echo(f"  {title:<7}{alias} = {spec}")
+    echo(
         f"  differs from its source by {frozen.details.parity['largest_relative']:.1e} "
         f"on {frozen.details.parity['samples']} samples"
     )
     if frozen.details.cut:
-        click.echo("  cut for fast engines: exact on the pictures that were compared")
+        echo("  cut for fast engines: exact on the pictures that were compared")
     elif "not_cut" in frozen.details.parity:
-        click.echo(f"  not cut: {frozen.details.parity['not_cut']}")
+        echo(f"  not cut: {frozen.details.parity['not_cut']}")
 
 
 def _constant(text: str) -> tuple[str, tuple[float, ...]]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from model_tools.commands.errors import echo
 from model_tools.commands.options import json_option
 from model_tools.output_paths import OutputPath
 
@@ -36,10 +37,10 @@ def host_package(
 
     packed = package(source, archive, code=code, version=version)
     if as_json:
-        click.echo(json.dumps({**asdict(packed), "archive": str(packed.archive)}))
+        echo(json.dumps({**asdict(packed), "archive": str(packed.archive)}))
         return
-    click.echo(f"{packed.archive}  {packed.framework}, sha256 {packed.sha256}")
+    echo(f"{packed.archive}  {packed.framework}, sha256 {packed.sha256}")
     for place in packed.members:
-        click.echo(f"  {place}")
+        echo(f"  {place}")
     if packed.not_local is not None:
-        click.echo(f"not run locally: {packed.not_local}")
+        echo(f"not run locally: {packed.not_local}")

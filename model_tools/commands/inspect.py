@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from model_tools.commands.errors import echo
 from model_tools.commands.options import (
     check_exists,
     choice_of,
@@ -56,7 +57,7 @@ def inspect(
 
     check_exists(source)
     if not as_json:
-        click.echo(f"inspect {source}: TensorFlow loads it (a few seconds) …", err=True)
+        echo(f"inspect {source}: TensorFlow loads it (a few seconds) …", err=True)
     found = inspect_model(
         source,
         choice_of(signature, tags, inputs, outputs),
@@ -65,12 +66,12 @@ def inspect(
         tensorboard=tensorboard,
     )
     if as_json:
-        click.echo(json.dumps(found.as_dict()))
+        echo(json.dumps(found.as_dict()))
         return
     for line in _lines(found):
-        click.echo(line)
+        echo(line)
     if tensorboard is not None:
-        click.echo(f"for TensorBoard: {tensorboard}")
+        echo(f"for TensorBoard: {tensorboard}")
 
 
 def _lines(found: "Inspection") -> list[str]:

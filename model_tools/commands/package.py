@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from model_tools.commands.errors import echo
 from model_tools.commands.options import json_option
 from model_tools.output_paths import OutputPath
 
@@ -182,12 +183,12 @@ def package(
     names = fitting_labels(description, given_labels)
     if pictures:
         files = tuple(picture_files(pictures))
-        click.echo(f"baseline: {len(files)} pictures …", err=True)
+        echo(f"baseline: {len(files)} pictures …", err=True)
         description = with_baseline(description, graph, names, files)
     extra = found.extra_files()
     manifest = artifact.checked_manifest(description, graph, names, extra)
     if refusal := openvino_refusal(found.graph.parent, manifest, names):
-        click.echo(
+        echo(
             f"note: {refusal}; the default engine of cameras cannot run this artifact: set "
             'engine = "tensorflow" below [inference] in the environment file, and verify with '
             "--engine tensorflow",
@@ -198,11 +199,11 @@ def package(
         artifact.package_tar(tar_folder, description, graph, names, extra)
     if as_json:
         document = {"path": str(packaged.path), "sha256": packaged.digest}
-        click.echo(json.dumps({**document, "bytes": packaged.size_bytes, "name": name}))
+        echo(json.dumps({**document, "bytes": packaged.size_bytes, "name": name}))
         return
-    click.echo(f"{packaged.path}  {packaged.size_bytes} bytes")
-    click.echo(f"  {description.task}, {len(names)} labels, SHA-256 {packaged.digest}")
+    echo(f"{packaged.path}  {packaged.size_bytes} bytes")
+    echo(f"  {description.task}, {len(names)} labels, SHA-256 {packaged.digest}")
     if tar_folder is not None:
-        click.echo(f"  {tar_folder / artifact.TAR_NAME}")
-    click.echo(f"  next: model-tools verify {packaged.path} --picture FOLDER --against MODEL")
-    click.echo(f"        model-tools pin environments/dev.toml {packaged.digest}")
+        echo(f"  {tar_folder / artifact.TAR_NAME}")
+    echo(f"  next: model-tools verify {packaged.path} --picture FOLDER --against MODEL")
+    echo(f"        model-tools pin environments/dev.toml {packaged.digest}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from model_tools.commands.errors import echo
 from model_tools.commands.options import check_exists, examples, json_option
 from model_tools.output_paths import OutputPath
 
@@ -72,25 +73,25 @@ def predict(
     files = picture_files(pictures)
     check_exists(model)
     if not as_json:
-        click.echo(f"predict: {engine} loads {model} …", err=True)
+        echo(f"predict: {engine} loads {model} …", err=True)
     with tempfile.TemporaryDirectory(prefix="model-tools-") as folder:
         artifact = model if model.suffix == ".zip" else _packaged(model, Path(folder))
         found = run(artifact, files, engine=engine, precision=precision, threshold=threshold)
     if annotate is not None:
         _annotate(found, annotate)
     if as_json:
-        click.echo(json.dumps([one.as_dict() for one in found]))
+        echo(json.dumps([one.as_dict() for one in found]))
         return
     for one in found:
-        click.echo(f"{one.picture}  {one.milliseconds:.1f} ms")
+        echo(f"{one.picture}  {one.milliseconds:.1f} ms")
         for detection in one.detections[:top]:
             box = detection.box
             where = (
                 f"  [{box.ymin:.3f} {box.xmin:.3f} {box.ymax:.3f} {box.xmax:.3f}]" if box else ""
             )
-            click.echo(f"  {detection.score:.3f}  {detection.label}{where}")
+            echo(f"  {detection.score:.3f}  {detection.label}{where}")
     if annotate is not None:
-        click.echo(f"annotated pictures: {annotate}")
+        echo(f"annotated pictures: {annotate}")
 
 
 def _packaged(model: Path, folder: Path) -> Path:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from model_tools.commands.errors import echo
 from model_tools.commands.options import json_option
 
 if TYPE_CHECKING:
@@ -80,13 +81,13 @@ def _show(statement: "Statement", what: str, *, as_json: bool) -> None:
     if as_json:
         signed = statement.as_document()["predicate"]["deeplens"]
         files = {name: file.digest for name, file in sorted(statement.files.items())}
-        click.echo(json.dumps({**signed, "key": statement.key, "files": files}))
+        echo(json.dumps({**signed, "key": statement.key, "files": files}))
         return
-    click.echo(
+    echo(
         f"{what}: {statement.model} {statement.version}, release {statement.release}, "
         f"by key {statement.key[:12]}…"
     )
     for name, file in sorted(statement.files.items()):
-        click.echo(f"  {file.digest}  {name}  {file.size_bytes} bytes")
+        echo(f"  {file.digest}  {name}  {file.size_bytes} bytes")
     if statement.expires:
-        click.echo(f"  may be taken until {statement.expires:%Y-%m-%d %H:%M} UTC")
+        echo(f"  may be taken until {statement.expires:%Y-%m-%d %H:%M} UTC")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from model_tools.commands.errors import FAILED
+from model_tools.commands.errors import FAILED, echo
 from model_tools.commands.options import check_exists, choice_of, examples, json_option
 from model_tools.output_paths import OutputPath
 
@@ -99,27 +99,27 @@ def verify(
     )
     check_exists(artifact)
     if not as_json:
-        click.echo(f"verify {artifact}: every engine loads it (some seconds) …", err=True)
+        echo(f"verify {artifact}: every engine loads it (some seconds) …", err=True)
     found = run(request)
     if report is not None:
         report.parent.mkdir(parents=True, exist_ok=True)
         page = as_html(found, {file.name: file for file in files}, max_drop)
         report.write_text(page, encoding="utf-8")
     if as_json:
-        click.echo(json.dumps({**asdict(found), "drop": found.drop}))
+        echo(json.dumps({**asdict(found), "drop": found.drop}))
     else:
-        click.echo(f"{found.name} {found.version} ({found.digest[:12]})")
+        echo(f"{found.name} {found.version} ({found.digest[:12]})")
         for one in found.comparisons:
             same = one.agreement
-            click.echo(
+            echo(
                 f"  {one.title}: {same.share:.2%} agree, differ by at most "
                 f"{same.largest_absolute:.1e} ({same.largest_relative:.1e} relative), "
                 f"{same.pictures} pictures"
             )
         if found.diagnosis:
-            click.echo(f"  likely cause: {found.diagnosis}")
+            echo(f"  likely cause: {found.diagnosis}")
         if report is not None:
-            click.echo(f"  report: {report}")
-        click.echo(f"  next: {next_step(found, max_drop).replace('`', '')}")
+            echo(f"  report: {report}")
+        echo(f"  next: {next_step(found, max_drop).replace('`', '')}")
     if found.drop > max_drop:
         raise SystemExit(FAILED)

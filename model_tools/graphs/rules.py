@@ -107,12 +107,18 @@ def refuse_ops(nodes: Iterable[Any], allowed: frozenset[str] = ALLOWED_OPS) -> N
             strangers.setdefault(node.op, []).append(node.name)
     if strangers:
         operations = ", ".join(
-            f"{op[:60]} ({', '.join(name[:60] for name in sorted(names)[:3])})"
+            f"{_quoted(op)} ({', '.join(map(_quoted, sorted(names)[:3]))})"
             for op, names in sorted(strangers.items())[:5]
         )
         changes_state = _CHANGE_STATE & strangers.keys()
         reason = _STATE_ADVICE if changes_state else "only pure computation is run"
         raise RefusedError("op-allowed", f"the model needs {operations}; {reason}")
+
+
+def _quoted(name: str) -> str:
+    """Return a name as an error shows it; one that is not printable is quoted."""
+    short = name[:60]
+    return short if short.isprintable() else repr(short)
 
 
 def all_nodes(graph: Any) -> Iterator[Any]:

@@ -16,6 +16,8 @@ from typing import Any
 
 import boto3
 
+from cloudformation.printable import printable
+
 logger = logging.getLogger()
 logger.setLevel(logging.INFO)
 
@@ -110,6 +112,8 @@ def answering(handle: Callable[[Request], Result]) -> Callable[[dict[str, Any], 
 
 
 def _answer(event: dict[str, Any], status: str, result: Result, reason: str = "") -> None:
+    # It may contain what a device reported, and is printed by whoever deploys.
+    reason = printable(reason, lines=True)
     if reason:
         logger.error("%s", reason)
     body = {

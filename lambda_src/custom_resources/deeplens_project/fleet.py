@@ -7,10 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from cloudformation.printable import printable
 from deeplens_project.observations import Execution, Heartbeat, Installed, Joined, Observation
 
 SHADOW = "deeplens"
 _AT_ONCE = 16
+_LONGEST_TEXT = 1000
+_LARGEST_NUMBER = 2.0**53
+_MOST_ERRORS = 20
 
 
 @dataclass(frozen=True)
@@ -94,23 +98,36 @@ def _heartbeat(thing: str, document: dict[str, Any]) -> Heartbeat | None:
     if not isinstance(reported, dict) or not reported:
         return None
     error = reported.get("last_error")
+    model = reported.get("model")
+    model = model if isinstance(model, dict) else {}
     stamps = document.get("metadata", {}).get("reported", {}).get("heartbeat_at", {})
     return Heartbeat(
         thing=thing,
         received_at=float(stamps.get("timestamp") or 0.0),
         version=int(document.get("version", 0)),
-        status=str(reported.get("status", "unknown")),
-        model_digest=(reported.get("model") or {}).get("digest"),
-        function_arn=reported.get("function"),
-        frames=int(reported.get("frames") or 0),
-        detections=int(reported.get("detections") or 0),
-        frames_per_second=float(reported.get("frames_per_second") or 0.0),
-        last_error=error.get("message") if isinstance(error, dict) else None,
-        interval_seconds=float(reported.get("heartbeat_interval_seconds") or 60),
+        status=_text(reported.get("status")) or "unknown",
+        model_digest=_text(model.get("digest")),
+        function_arn=_text(reported.get("function")),
+        frames=int(_number(reported.get("frames"))),
+        detections=int(_number(reported.get("detections"))),
+        frames_per_second=_number(reported.get("frames_per_second")),
+        last_error=_text(error.get("message")) if isinstance(error, dict) else None,
+        interval_seconds=_number(reported.get("heartbeat_interval_seconds")) or 60,
         uptime_seconds=_span(reported.get("started_at"), reported.get("heartbeat_at")),
-        model_version=(reported.get("model") or {}).get("version"),
-        last_frame_at=reported.get("last_frame_at"),
+        model_version=_text(model.get("version")),
+        last_frame_at=_text(reported.get("last_frame_at")),
     )
+
+
+def _text(value: Any) -> str | None:
+    """Return a device's text as it can be printed; None for anything else."""
+    return printable(value, longest=_LONGEST_TEXT) if isinstance(value, str) else None
+
+
+def _number(value: Any) -> float:
+    """Return a device's number; 0 for anything that is not a finite, positive one."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_number and 0 <= value < _LARGEST_NUMBER else 0.0
 
 
 def _execution(thing: str, item: dict[str, Any]) -> Execution:
@@ -120,8 +137,8 @@ def _execution(thing: str, item: dict[str, Any]) -> Execution:
         deployment_id=item["deploymentId"],
         status=item["coreDeviceExecutionStatus"],
         at=_seconds(item.get("modifiedTimestamp")),
-        reason=item.get("reason", ""),
-        error_stack=tuple(details.get("errorStack", [])),
+        reason=_text(item.get("reason")) or "",
+        error_stack=tuple(_text(one) or "" for one in details.get("errorStack", [])[:_MOST_ERRORS]),
     )
 
 
@@ -132,7 +149,7 @@ def _installed(thing: str, item: dict[str, Any]) -> Installed:
         version=item["componentVersion"],
         state=item["lifecycleState"],
         reported_at=_seconds(item.get("lastReportedTimestamp")),
-        detail=item.get("lifecycleStateDetails", ""),
+        detail=_text(item.get("lifecycleStateDetails")) or "",
     )
 
 

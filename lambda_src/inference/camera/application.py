@@ -23,6 +23,7 @@ from camera.greengrass_sdk import GreengrassSdkPublisher
 from camera.heartbeat import Heartbeat
 from camera.inference import InferenceLoop, LoadedModel, Models
 from camera.live_settings import CurrentSettings
+from camera.log_format import PrintableFormatter
 from camera.measures import temperature_celsius
 from camera.messages import ErrorReport
 from camera.models import DeployedModel
@@ -214,9 +215,9 @@ def start(environment: Mapping[str, str]) -> bool:
 
     With a wrong setting no loop starts; the log says why, and on a core device the heartbeat.
     """
-    logging.basicConfig(
-        stream=sys.stdout, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
-    )
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(PrintableFormatter("%(asctime)s %(levelname)s %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     try:
         settings = Settings.from_environment(environment)
         camera = camera_from(settings.camera, settings.state_directory, settings.image_limit)

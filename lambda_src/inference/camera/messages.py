@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from camera.frames import Frame
 from vision.detections import Detection
+from vision.printable import printable
 
 LARGEST_MESSAGE_BYTES = 128 << 10  # AWS IoT Core takes no larger one.
 
@@ -36,8 +37,8 @@ class ErrorReport:
 
     @classmethod
     def of(cls, error: Exception, consecutive: int) -> Self:
-        """Describe an error that happened now; a long text is cut."""
-        text = str(error) or "no further description"
+        """Describe an error that happened now; cut if it is long, control characters escaped."""
+        text = printable(str(error), longest=_LONGEST_ERROR_CHARACTERS) or "no further description"
         if len(text) > _LONGEST_ERROR_CHARACTERS:
             text = f"{text[: _LONGEST_ERROR_CHARACTERS - 1]}…"
         return cls(type(error).__name__, text, timestamp(), consecutive)

@@ -6,6 +6,7 @@ Sources: sigstore bundle v0.3; DSSE v1.0, protocol.md; OpenSSF Model Signing v1.
 import base64
 import binascii
 import hashlib
+import re
 from typing import Any
 
 from vision.signatures.attacks import Attack, SignatureRefused
@@ -16,6 +17,7 @@ from vision.strict_json import parse_json
 BUNDLE_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 LARGEST_BUNDLE_BYTES = 64 << 10
+_KEY_ID = re.compile(r"[0-9a-f]{64}")
 
 
 def open_bundle(content: bytes, trusted: TrustedKeys) -> Statement:
@@ -40,8 +42,7 @@ def open_bundle(content: bytes, trusted: TrustedKeys) -> Statement:
     if key is None:
         raise SignatureRefused(
             Attack.ARBITRARY_SOFTWARE,
-            f"signed by key {hint[:12] or 'without an id'}…, which is not trusted; "
-            f"trusted: {_names(trusted)}",
+            f"signed by key {hint[:12]}…, which is not trusted; trusted: {_names(trusted)}",
         )
     digest = hashlib.sha256(pre_authentication_encoding(payload)).digest()
     if not _verifies(load_key(key), digest, signature):
@@ -87,6 +88,8 @@ def _parts(content: bytes) -> tuple[str, bytes, bytes]:
         raise _no_bundle(repr(error)) from None
     if types != (BUNDLE_TYPE, PAYLOAD_TYPE):
         raise _no_bundle(f"its types are {types!r}")
+    if not _KEY_ID.fullmatch(parts[0]):
+        raise _no_bundle(f"its key id is {parts[0][:80]!r}, expected 64 lower-case hex digits")
     return parts
 
 
