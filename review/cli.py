@@ -21,6 +21,7 @@ from review.markdown import as_markdown
 from review.synthesis import assembly_of, synthesize
 from review.terminal import show
 from review.words import page_of
+from vision.printable import printable
 
 _PIPED_WIDTH = 1000
 
@@ -56,7 +57,7 @@ def main(base: str, output: Path, *, as_machine: bool) -> None:
     except WrongBaseError as error:
         raise _WrongInput(str(error)) from None
     except ReviewError as error:
-        raise click.ClickException(str(error)) from None
+        raise click.ClickException(printable(str(error), lines=True)) from None
     except OSError as error:
         where = error.filename or "a file"
         raise click.ClickException(f"{where}: {error.strerror}") from None

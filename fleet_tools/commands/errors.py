@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from cloudformation.printable import printable
 from fleet_tools.errors import FleetError, WrongInputError
 
 
@@ -18,7 +19,8 @@ class ReportingGroup(click.Group):
             raise
         except Exception as error:
             if text := _explain(error):
-                raise _kind(error)(text) from None
+                # It may contain what a file or a service says.
+                raise _kind(error)(printable(text, lines=True)) from None
             raise
 
 

@@ -92,6 +92,7 @@ def serve(
     A new version is loaded while the one before answers, and one that is broken only shows in the
     status, GET /v1/models/NAME. Prints the address when the model answers.
     """
+    from model_tools.pictures import image_limit  # noqa: PLC0415 - as below
     from model_tools.serving.batching import Batching  # noqa: PLC0415 - keeps --help fast
     from model_tools.serving.served import ServeOptions, serve_model  # noqa: PLC0415 - as above
 
@@ -99,6 +100,8 @@ def serve(
         raise click.BadParameter(f"{model_name!r}: no / and no :", param_hint="--model-name")
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     logging.getLogger("model_tools.serving").setLevel(logging.INFO)
+    # A wrong value ends the command, not each request.
+    image_limit()
     batching = Batching(max_batch_size, batch_timeout_micros / 1e6) if enable_batching else None
     serve_model(
         ServeOptions(

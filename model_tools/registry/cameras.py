@@ -9,9 +9,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from vision.printable import printable
+
 _SHADOW = "deeplens"
 # A camera that missed this many heartbeats in a row is silent.
 _MISSED_HEARTBEATS = 3
+_LONGEST_TEXT = 1000
+_LARGEST_NUMBER = 2.0**53
 
 
 @dataclass(frozen=True)
@@ -56,17 +60,30 @@ def _heartbeats(iot_data: Any, things: Iterable[str]) -> Iterator[Camera]:
         except iot_data.exceptions.ResourceNotFoundException:
             continue
         document = json.loads(answer["payload"].read())
-        reported = document.get("state", {}).get("reported") or {}
+        reported = document.get("state", {}).get("reported")
+        reported = reported if isinstance(reported, dict) else {}
+        model = reported.get("model")
         stamps = document.get("metadata", {}).get("reported", {}).get("heartbeat_at", {})
-        interval = max(float(reported.get("heartbeat_interval_seconds") or 60), 1.0)
+        interval = max(_number(reported.get("heartbeat_interval_seconds")) or 60, 1.0)
         silent_for = time.time() - float(stamps.get("timestamp") or 0.0)
-        status = str(reported.get("status", "unknown"))
+        status = _text(reported.get("status")) or "unknown"
         yield Camera(
             thing=thing,
-            digest=(reported.get("model") or {}).get("digest"),
-            function=reported.get("function"),
+            digest=_text(model.get("digest")) if isinstance(model, dict) else None,
+            function=_text(reported.get("function")),
             status=status,
-            frames=int(reported.get("frames") or 0),
+            frames=int(_number(reported.get("frames"))),
             figures=reported,
             is_alive=status != "stopped" and silent_for < _MISSED_HEARTBEATS * interval,
         )
+
+
+def _text(value: Any) -> str | None:
+    """Return a camera's text as it can be printed; None for anything else."""
+    return printable(value, longest=_LONGEST_TEXT) if isinstance(value, str) else None
+
+
+def _number(value: Any) -> float:
+    """Return a camera's number; 0 for anything that is not a finite, positive one."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_number and 0 <= value < _LARGEST_NUMBER else 0.0

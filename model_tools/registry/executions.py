@@ -14,6 +14,7 @@ from typing import Any
 
 from model_tools.errors import RegistryError
 from model_tools.registry.cloud import Cloud, asking
+from model_tools.registry.history import lines_of
 
 STACK = "Delivery"
 RECORD = Path(".local/deliver/executions.jsonl")
@@ -66,7 +67,7 @@ def read_record(file: Path) -> list[Execution]:
         raise RegistryError(f"{file}: nothing was delivered here yet; `make deliver` does")
     found: list[Execution] = []
     previous = _BEGINNING
-    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(lines_of(file), 1):
         try:
             one = json.loads(line)
             content = {name: value for name, value in one.items() if name != "hash"}
@@ -77,7 +78,7 @@ def read_record(file: Path) -> list[Execution]:
                 )
             previous = one["hash"]
             found.append(_recorded(one))
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise RegistryError(f"{file}: line {number}: not an execution: {error}") from None
     return found
 

@@ -64,11 +64,11 @@ def read_history(file: Path) -> list[Move]:
     if not file.is_file():
         return []
     moves: list[Move] = []
-    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(lines_of(file), 1):
         at = f"{file}: line {number}"
         try:
             move = Move(**json.loads(line))
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, RecursionError) as error:
             raise RegistryError(f"{at}: not a move: {error}; {_restore(file)}") from None
         if move.hash != move.digest():
             raise RegistryError(
@@ -81,6 +81,12 @@ def read_history(file: Path) -> list[Move]:
             )
         moves.append(move)
     return moves
+
+
+def lines_of(file: Path) -> list[str]:
+    """Return the lines of a file; str.splitlines() also ends them within a JSON text (U+2028)."""
+    lines = file.read_text(encoding="utf-8").split("\n")
+    return lines[:-1] if lines[-1] == "" else lines
 
 
 def append(file: Path, move: Move) -> Move:

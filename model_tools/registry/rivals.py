@@ -10,6 +10,9 @@ from model_tools.registry.cameras import Camera
 from model_tools.registry.cloud import Cloud
 from model_tools.registry.environments import Environment
 
+# Larger ones, and NaN, are nonsense.
+_LARGEST_NUMBER = 2.0**53
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -81,4 +84,4 @@ def _at(reported: dict[str, Any], path: tuple[str, ...]) -> float | None:
     for key in path:
         value = value.get(key) if isinstance(value, dict) else None
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if is_number else None
+    return float(value) if is_number and abs(value) < _LARGEST_NUMBER else None

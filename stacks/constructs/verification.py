@@ -22,7 +22,12 @@ _ROOT = Path(__file__).resolve().parents[2]
 _LIBRARY = _ROOT / ".lambda-layer"
 _LIBRARY_PARTS = ("awscrt", "_awscrt.abi3.so")
 _SHARED = _ROOT / "lambda_src" / "inference"
-_SHARED_PARTS = ("vision/__init__.py", "vision/errors.py", "vision/signatures/*.py")
+_SHARED_PARTS = (
+    "vision/__init__.py",
+    "vision/errors.py",
+    "vision/strict_json.py",
+    "vision/signatures/*.py",
+)
 _FIRST_TIME_OF_A_ZIP = (1980, 1, 1, 0, 0, 0)
 _READABLE = 0o755
 

@@ -46,6 +46,15 @@ def test_a_whole_trail_is_read_as_it_was_written(trail: Path) -> None:
     assert [move.reason for move in read_history(trail)] == [f"reason {n}" for n in range(4)]
 
 
+@pytest.mark.parametrize("separator", ["\u2028", "\u2029", "\x85", "\x0b", "\x1c", "\r\n"])
+def test_a_reason_with_a_line_separator_is_read_as_it_was_written(
+    trail: Path, separator: str
+) -> None:
+    append(trail, replace(MOVE, reason=f"first{separator}second"))
+    append(trail, MOVE)
+    assert read_history(trail)[-2].reason == f"first{separator}second"
+
+
 @pytest.mark.parametrize("number", range(4))
 def test_a_changed_line_is_found_and_named(trail: Path, number: int) -> None:
     content = lines(trail)

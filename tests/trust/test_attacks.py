@@ -89,6 +89,22 @@ def test_arbitrary_software_in_the_store_is_not_copied(team: Team, store: Store)
     assert not copied(store)
 
 
+@pytest.mark.parametrize(
+    "hint", ["\x1b[2J\u202e" + "0" * 60, "", "A" * 64, "0" * 65, "0" * 64 + "\n"]
+)
+def test_a_key_id_that_is_none_is_refused_and_cannot_write_to_the_log(
+    team: Team, camera: Camera, hint: str
+) -> None:
+    artifact = team.release("one")
+    file = artifact.with_name("model.zip.sig")
+    bundle = json.loads(file.read_bytes())
+    bundle["verificationMaterial"]["publicKey"]["hint"] = hint
+    file.write_text(json.dumps(bundle), encoding="utf-8")
+    with pytest.raises(SignatureRefused, match="expected 64 lower-case hex digits") as refused:
+        camera.run(artifact)
+    assert str(refused.value).isprintable()
+
+
 # Endless data: more than was signed.
 
 
