@@ -47,7 +47,7 @@ class VariantConfig(Section):
     ]
     weight: Annotated[
         float,
-        Field(ge=0, le=1_000_000, strict=False, description="its share, relative to the others'"),
+        Field(ge=0, le=1_000_000, description="its share, relative to the others'"),
     ] = 1.0
     instance_type: Annotated[
         InstanceType, Field(description="in mode `instance`: on what it runs")
@@ -102,7 +102,7 @@ class ScalingConfig(Section):
     maximum_instances: Annotated[int, Field(ge=1, le=100, description="of each variant, at most")]
     invocations_per_minute: Annotated[
         float,
-        Field(gt=0, strict=False, description="requests of one instance in a minute, aimed at"),
+        Field(gt=0, description="requests of one instance in a minute, aimed at"),
     ]
     scale_in_cooldown_seconds: Annotated[
         int, Field(ge=0, le=3600, description="rest before instances are taken away again")
@@ -162,13 +162,12 @@ class HostingConfig(Section):
         Field(
             gt=0,
             le=60_000,
-            strict=False,
             description="alarm: 95 of 100 requests take the model longer",
         ),
     ] = 1000.0
     error_share: Annotated[
         float,
-        Field(gt=0, lt=1, strict=False, description="alarm: more than this share of them fails"),
+        Field(gt=0, lt=1, description="alarm: more than this share of them fails"),
     ] = 0.01
     bake_seconds: Annotated[
         int,

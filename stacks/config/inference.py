@@ -41,7 +41,7 @@ class InferenceConfig(Section):
     ] = "auto"
     threshold: Annotated[
         float,
-        Field(ge=0, le=1, strict=False, description="least score of a detection that is sent"),
+        Field(ge=0, le=1, description="least score of a detection that is sent"),
     ] = 0.5
     topic: Annotated[
         str,
@@ -51,11 +51,11 @@ class InferenceConfig(Section):
         ),
     ] = "deeplens/{thing}/infer"
     frame_interval_seconds: Annotated[
-        float, Field(ge=0.02, le=3600, strict=False, description="least time between two frames")
+        float, Field(ge=0.02, le=3600, description="least time between two frames")
     ] = 1.0
     heartbeat_interval_seconds: Annotated[
         float,
-        Field(ge=1, le=3600, strict=False, description="longest time between two heartbeats"),
+        Field(ge=1, le=3600, description="longest time between two heartbeats"),
     ] = 10.0
     live_view_port: Annotated[
         int | None,

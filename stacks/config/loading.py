@@ -16,6 +16,22 @@ _LONGEST_KEY = 120
 # The message for a region lists all of them.
 _LONGEST_MESSAGE = 1000
 
+# What a value must be, by pydantic's type of the error; {words} are of the error's context.
+_EXPECTED = {
+    "bool_type": "true or false",
+    "float_type": "a number",
+    "greater_than": "more than {gt}",
+    "greater_than_equal": "at least {ge}",
+    "int_type": "an integer",
+    "less_than": "less than {lt}",
+    "less_than_equal": "at most {le}",
+    "literal_error": "{expected}",
+    "string_too_long": "at most {max_length} characters",
+    "string_type": "a string in quotes",
+    "too_long": "at most {max_length} entries",
+    "too_short": "at least {min_length} entries",
+}
+
 
 def load_environments(folder: Path) -> list[EnvironmentConfig]:
     """Read every `*.toml` in `folder`, dev first, then by name.
@@ -73,13 +89,18 @@ def explain(problem: Any, whole: type[BaseModel] = EnvironmentConfig) -> str:
     message = problem["msg"].removeprefix("Value error, ")
     if not key:
         return one_line(message, _LONGEST_MESSAGE)
+    if expected := _EXPECTED.get(problem["type"]):
+        return f"{key}: given {given}, expected {expected.format(**problem.get('ctx', {}))}"
     match problem["type"]:
         case "extra_forbidden":
             text = f"unknown key{_nearest_key(problem['loc'], whole)}"
         case "missing":
-            text = f"is missing; expected {_described(problem['loc'], whole)}"
+            described = _described(problem["loc"], whole)
+            text = f"is missing; expected {described or f'a section [{key}]'}"
         case "string_pattern_mismatch":
-            text = f"given {given}, expected text that matches {problem['ctx']['pattern']}"
+            pattern = problem["ctx"]["pattern"]
+            described = _described(problem["loc"], whole)
+            text = f"given {given}, expected {described or 'a string'} (pattern: {pattern})"
         case "model_type":
             text = f"given {given}, expected a section [{key}] with keys of its own"
         case _:
@@ -96,7 +117,7 @@ def _described(location: tuple[str | int, ...], whole: type[BaseModel]) -> str:
     *sections, key = location
     section = _section(tuple(sections), whole)
     field = section.model_fields.get(str(key)) if section else None
-    return (field.description if field else None) or f"a section [{key}]"
+    return (field.description if field else None) or ""
 
 
 def _nearest_key(location: tuple[str | int, ...], whole: type[BaseModel]) -> str:

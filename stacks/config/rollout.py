@@ -29,7 +29,7 @@ class WaveConfig(Section):
     ] = None
     percent: Annotated[
         float | None,
-        Field(gt=0, lt=100, strict=False, description="or the share of the fleet that has it then"),
+        Field(gt=0, lt=100, description="or the share of the fleet that has it then"),
     ] = None
     wait_seconds: Annotated[
         int, Field(ge=10, le=LONGEST_WAIT_SECONDS, description="how long the wave has to prove it")
@@ -65,7 +65,7 @@ class RateConfig(Section):
         int | None, Field(ge=1, le=1000, description="devices told in the first minute")
     ] = None
     increment_factor: Annotated[
-        float, Field(ge=1.1, le=5, strict=False, description="by which the rate grows")
+        float, Field(ge=1.1, le=5, description="by which the rate grows")
     ] = 2.0
     increase_after_succeeded: Annotated[
         int, Field(ge=1, description="devices that must have succeeded before it grows")
@@ -98,7 +98,7 @@ class AbortConfig(Section):
     """When the IoT job itself stops telling devices, whoever watches."""
 
     failed_percent: Annotated[
-        float, Field(gt=0, le=100, strict=False, description="share of failures that stops the job")
+        float, Field(gt=0, le=100, description="share of failures that stops the job")
     ]
     minimum_devices: Annotated[
         int, Field(ge=1, description="devices that must have answered before that counts")
@@ -140,7 +140,6 @@ class RolloutConfig(Section):
         Field(
             ge=0,
             le=100,
-            strict=False,
             description="share of the reachable devices that must run the release",
         ),
     ] = 100.0
@@ -149,7 +148,6 @@ class RolloutConfig(Section):
         Field(
             ge=0,
             le=100,
-            strict=False,
             description="share of the reachable devices that may fail before it is stopped",
         ),
     ] = 0.0
@@ -160,7 +158,7 @@ class RolloutConfig(Section):
         int, Field(ge=1, le=600, description="silence after which a device counts as offline")
     ] = 20
     minimum_frames_per_second: Annotated[
-        float, Field(ge=0, strict=False, description="a device that is slower fails the release")
+        float, Field(ge=0, description="a device that is slower fails the release")
     ] = 0.0
     minimum_detections: Annotated[
         int,

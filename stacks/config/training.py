@@ -67,14 +67,13 @@ class TrainingConfig(Section):
     ] = 28_800
     minimum_accuracy: Annotated[
         float,
-        Field(gt=0, le=1, strict=False, description="on unseen pictures, below which it fails"),
+        Field(gt=0, le=1, description="on unseen pictures, below which it fails"),
     ] = 0.9
     maximum_difference: Annotated[
         float,
         Field(
             gt=0,
             le=1,
-            strict=False,
             description="of the frozen model from its source, relative, above which it fails",
         ),
     ] = 0.0001
