@@ -162,11 +162,12 @@ synth: setup ## [Develop] Synthesize the CloudFormation of every environment int
 
 .PHONY: local-up
 local-up: setup ## [Try] Start the emulator in the background
-	.venv-local-aws/bin/python -m local_aws up
+	@.venv-local-aws/bin/python -m local_aws up
+	@echo "next: make deploy ENV=$(ENV)"
 
 .PHONY: local-down
 local-down: setup ## [Try] Stop the emulator
-	.venv-local-aws/bin/python -m local_aws down
+	@.venv-local-aws/bin/python -m local_aws down
 
 .PHONY: deploy
 deploy: setup $(if $(PLAN),.venv/.development) ## [Try] Deploy ENV (default dev) to the running emulator; PLAN=file holds it to a plan

@@ -82,7 +82,8 @@ def ask(iris: EnvironmentConfig, endpoint: Endpoint) -> str:
     return run(
         [_TOOL, "invoke", "--endpoint-name", "deeplens-iris", "--endpoint-url", endpoint.url,
          "--region", iris.region, "--data-file", _BUILD / "request.json",
-         "--expected", _BUILD / "expected.json", "--tolerance", "1e-6", "--rounds", "5"],
+         "--expected", _BUILD / "expected.json", "--tolerance", "1e-6", "--rounds", "5",
+         "--labels", _BUILD / "labels.txt"],
         LOGS / "invoke.log",
         shell(iris, endpoint),
     )  # fmt: skip

@@ -1,7 +1,6 @@
 """`model-tools bench`."""
 
 import json
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +12,24 @@ from model_tools.commands.options import check_exists, examples, json_option
 from model_tools.output_paths import OutputPath
 
 if TYPE_CHECKING:
-    from model_tools.benchmark.bench import Benchmark
+    from collections.abc import Callable
+
+    from model_tools.benchmark.bench import Benchmark, Measured
+
+_METRICS: tuple[tuple[str, "Callable[[Measured], str]"], ...] = (
+    (
+        "compile, s",
+        lambda one: "-" if one.compile_seconds is None else f"{one.compile_seconds:.2f}",
+    ),
+    ("load, s", lambda one: f"{one.load_seconds:.2f}"),
+    ("first inference, ms", lambda one: f"{one.first_ms:.1f}"),
+    ("median, ms", lambda one: f"{one.median_ms:.2f}"),
+    ("95th percentile, ms", lambda one: f"{one.p95_ms:.2f}"),
+    ("inferences per second", lambda one: f"{one.frames_per_second:.1f}"),
+    ("memory (RSS), MiB", lambda one: f"{one.rss_mib:.0f}"),
+    ("speed-up", lambda one: f"{one.speed_up:.2f}"),
+    ("share of the peak", lambda one: f"{one.share_of_peak:.0%}" if one.share_of_peak else "?"),
+)
 
 
 @click.command(
@@ -84,33 +100,25 @@ def bench(
     if as_json:
         echo(json.dumps(found.as_dict()))
         return
-    _print(found)
+    for line in report(found):
+        click.echo(line)
     if plot is not None:
         echo(f"plot: {plot}")
 
 
-def _print(found: "Benchmark") -> None:
-    from rich.console import Console  # noqa: PLC0415 - keeps --help fast
-    from rich.table import Table  # noqa: PLC0415 - as above
-
+def report(found: "Benchmark") -> list[str]:
+    """Return the results as lines: one per metric, one column per contender."""
     work = f"{found.gflop:.2f} GFLOP, " if found.gflop else ""
-    table = Table(
-        title=f"{found.name}: {work}{found.threads} threads, "
-        f"matrix products reach {found.peak_gflops_per_second:.0f} GFLOP/s"
-    )
-    table.add_column("")
-    for title in (
-        "compile s", "load s", "first ms", "median ms", "p95 ms", "per s", "RSS MiB", "speed-up",
-        "of peak",
-    ):  # fmt: skip
-        table.add_column(title, justify="right")
-    for one in found.contenders:
-        share = f"{one.share_of_peak:.0%}" if one.share_of_peak else "?"
-        table.add_row(
-            one.title, "-" if one.compile_seconds is None else f"{one.compile_seconds:.2f}",
-            f"{one.load_seconds:.2f}", f"{one.first_ms:.1f}", f"{one.median_ms:.2f}",
-            f"{one.p95_ms:.2f}", f"{one.frames_per_second:.1f}", f"{one.rss_mib:.0f}",
-            f"{one.speed_up:.2f}", share,
-        )  # fmt: skip
-    # A pipe has no width of its own: a table is not cut there.
-    Console(width=None if sys.stdout.isatty() else 120).print(table)
+    rows = [["", *(one.title for one in found.contenders)]]
+    for title, cell in _METRICS:
+        rows.append([title, *(cell(one) for one in found.contenders)])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        "  ".join(
+            f"{value:{width}}" if number == 0 else f"{value:>{width}}"
+            for number, (value, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+    peak = f"matrix products reach {found.peak_gflops_per_second:.0f} GFLOP/s"
+    return [f"{found.name}: {work}{found.threads} threads, {peak}", *lines]

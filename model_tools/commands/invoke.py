@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from model_tools.hosting.invoking import Answer, Endpoint
 
 _LONGEST_LINE = 400
-
+_MOST_LINES = 10
 _LARGEST_SIDE = 4096
 
 
@@ -77,6 +78,11 @@ _LARGEST_SIDE = 4096
     show_default=True,
     help="Largest difference of a number from --expected.",
 )
+@click.option(
+    "--labels",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="File with the names of a classifier's classes, to print names and not numbers.",
+)
 @json_option
 def invoke(
     endpoint_name: str | None,
@@ -96,6 +102,7 @@ def invoke(
     rounds: int,
     expected: Path | None,
     tolerance: float,
+    labels: Path | None,
     *,
     as_json: bool,
 ) -> None:
@@ -113,14 +120,17 @@ def invoke(
         Request(name, body, content_type or kind, accept, custom_attributes, target_variant)
         for name, body, kind in bodies
     ]
+    names = _names(labels)
     wanted = None if expected is None else _document(expected)
     answers = invoke(_endpoint(endpoint_name, endpoint_url, region, url), asked, rounds)
-    _print(answers, rounds, as_json=as_json)
+    _print(answers, rounds, names, as_json=as_json)
     if expected is not None:
         _compare(expected, wanted, answers[-1].document(), tolerance)
 
 
-def _print(answers: "list[Answer]", rounds: int, *, as_json: bool) -> None:
+def _print(
+    answers: "list[Answer]", rounds: int, names: Mapping[int, str], *, as_json: bool
+) -> None:
     if as_json:
         documents: list[dict[str, Any]] = [
             {
@@ -136,12 +146,51 @@ def _print(answers: "list[Answer]", rounds: int, *, as_json: bool) -> None:
         click.echo(json.dumps(documents))
         return
     for answer in answers:
-        said = json.dumps(answer.document())
-        shown = said if len(said) <= _LONGEST_LINE else f"{said[:_LONGEST_LINE]}…"
         variant = f" from {answer.reply.variant}" if answer.reply.variant else ""
-        click.echo(f"{answer.name}{variant}: {shown}")
+        named = named_classes(answer.document(), names)
+        if named:
+            click.echo(f"{answer.name}{variant}:")
+            for line in named[:_MOST_LINES]:
+                click.echo(f"  {line}")
+            if len(named) > _MOST_LINES:
+                click.echo(f"  … and {len(named) - _MOST_LINES} more; --json prints all")
+        else:
+            said = json.dumps(answer.document())
+            shown = said if len(said) <= _LONGEST_LINE else f"{said[:_LONGEST_LINE]}…"
+            click.echo(f"{answer.name}{variant}: {shown}")
         times = f"median of {rounds}" if rounds > 1 else "once"
         click.echo(f"  {answer.median_ms:.1f} ms ({times})")
+
+
+def named_classes(answer: Any, names: Mapping[int, str]) -> list[str]:
+    """Return a line for each prediction of a classifier; empty if it is not one with these names.
+
+    Args:
+        answer: TensorFlow Serving's answer, with `classes` and `probabilities` per prediction.
+        names: by class, from 0.
+    """
+    predictions = answer.get("predictions") if isinstance(answer, dict) else None
+    if not names or not isinstance(predictions, list):
+        return []
+    lines = []
+    for number, one in enumerate(predictions, start=1):
+        chosen = one.get("classes") if isinstance(one, dict) else None
+        if not isinstance(chosen, int) or chosen not in names:
+            return []
+        scores = one.get("probabilities")
+        score = f"  {max(scores):.3f}" if isinstance(scores, list) and scores else ""
+        lines.append(f"{number}  {names[chosen]}{score}")
+    return lines
+
+
+def _names(labels: Path | None) -> dict[int, str]:
+    from model_tools.labels import read_labels  # noqa: PLC0415 - keeps --help fast
+
+    if labels is None:
+        return {}
+    # A file of labels may count from 1, a network's classes count from 0.
+    by_id = read_labels(labels)
+    return {id_ - min(by_id): name for id_, name in by_id.items()}
 
 
 def _compare(file: Path, wanted: Any, answer: Any, tolerance: float) -> None:

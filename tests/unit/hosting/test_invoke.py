@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from model_tools.cli import main
+from model_tools.commands.invoke import named_classes
 from model_tools.errors import VerifyError
 from model_tools.hosting.comparing import largest_difference
 
@@ -231,3 +232,23 @@ def test_numbers_that_are_none_are_the_same_and_no_others_are() -> None:
         assert largest_difference(one, other) == infinity
     with pytest.raises(VerifyError):
         largest_difference(1, True)  # noqa: FBT003 - JSON has both
+
+
+def test_classes_are_printed_by_the_names_of_a_file(server: Server, tmp_path: Path) -> None:
+    labels = tmp_path / "labels.txt"
+    labels.write_text("setosa\nversicolor\n", encoding="utf-8")
+    predictions = [
+        {"classes": 1, "probabilities": [0.1, 0.9]},
+        {"classes": 0, "probabilities": [0.75, 0.25]},
+    ] * 6
+    server.answer = (200, {}, json.dumps({"predictions": predictions}).encode())
+    result = run("--url", server.url, "--data", "{}", "--labels", labels)
+    assert result.exit_code == 0, result.output
+    lines = result.output.splitlines()
+    assert lines[1:3] == ["  1  versicolor  0.900", "  2  setosa  0.750"]
+    assert lines[11] == "  … and 2 more; --json prints all"
+
+
+@pytest.mark.parametrize("answer", [{}, [], {"predictions": [{"classes": 7}]}, {"predictions": 1}])
+def test_what_is_no_answer_of_a_classifier_has_no_names(answer: Any) -> None:
+    assert named_classes(answer, {0: "setosa"}) == []
