@@ -79,6 +79,14 @@ _LARGEST_SIDE = 4096
     help="Largest difference of a number from --expected.",
 )
 @click.option(
+    "--wait",
+    "wait_seconds",
+    type=click.FloatRange(0, 3600),
+    default=0.0,
+    show_default=True,
+    help="Longest time in seconds to wait until the server at --url accepts connections.",
+)
+@click.option(
     "--labels",
     type=click.Path(path_type=Path, dir_okay=False),
     help="File with the names of a classifier's classes, to print names and not numbers.",
@@ -102,12 +110,13 @@ def invoke(
     rounds: int,
     expected: Path | None,
     tolerance: float,
+    wait_seconds: float,
     labels: Path | None,
     *,
     as_json: bool,
 ) -> None:
     """Ask an endpoint of SageMaker, or a server of this machine; show answers and latency."""
-    from model_tools.hosting.invoking import Request, invoke  # noqa: PLC0415 - keeps --help fast
+    from model_tools.hosting.invoking import Request, invoke, wait_for  # noqa: PLC0415 - keeps --help fast
 
     bodies = [
         *_data(data),
@@ -122,6 +131,8 @@ def invoke(
     ]
     names = _names(labels)
     wanted = None if expected is None else _document(expected)
+    if wait_seconds and url is not None:
+        wait_for(url, wait_seconds)
     answers = invoke(_endpoint(endpoint_name, endpoint_url, region, url), asked, rounds)
     _print(answers, rounds, names, as_json=as_json)
     if expected is not None:

@@ -3,12 +3,14 @@
 import io
 import json
 import os
+import socket
 import statistics
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, cast
+from urllib.parse import urlsplit
 
 import numpy as np
 import requests
@@ -21,6 +23,8 @@ JSON = "application/json"
 _PICTURE_TYPES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png"}
 _LONGEST_MESSAGE = 600
 _OK = 200
+_CONNECT_SECONDS = 5.0
+_POLL_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,30 @@ class Endpoint(Protocol):
         Raises:
             ServingError: there is no answer; the text says why.
         """
+
+
+def wait_for(url: str, seconds: float) -> None:
+    """Wait until a server accepts connections; it does so when its model is loaded.
+
+    Raises:
+        ServingError: none does within `seconds`, or the URL has no host.
+    """
+    parts = urlsplit(url)
+    if parts.hostname is None:
+        raise ServingError(f"{url!r} is not the URL of a server: expected http://HOST:PORT")
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    give_up_at = time.monotonic() + seconds
+    while True:
+        try:
+            with socket.create_connection((parts.hostname, port), timeout=_CONNECT_SECONDS):
+                return
+        except OSError:
+            if time.monotonic() > give_up_at:
+                raise ServingError(
+                    f"nothing answered at {parts.hostname}:{port} within {seconds:g} s; is the "
+                    "server started?"
+                ) from None
+            time.sleep(_POLL_SECONDS)
 
 
 def invoke(

@@ -1,6 +1,7 @@
 """`model-tools invoke` against servers that answer, refuse, and are not there."""
 
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,6 +17,7 @@ from model_tools.cli import main
 from model_tools.commands.invoke import named_classes
 from model_tools.errors import VerifyError
 from model_tools.hosting.comparing import largest_difference
+from model_tools.hosting.invoking import wait_for
 
 
 class Server:
@@ -252,3 +254,27 @@ def test_classes_are_printed_by_the_names_of_a_file(server: Server, tmp_path: Pa
 @pytest.mark.parametrize("answer", [{}, [], {"predictions": [{"classes": 7}]}, {"predictions": 1}])
 def test_what_is_no_answer_of_a_classifier_has_no_names(answer: Any) -> None:
     assert named_classes(answer, {0: "setosa"}) == []
+
+
+def test_it_waits_for_a_server_that_starts_later() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as later:
+        port = later.getsockname()[1]
+    address = f"http://127.0.0.1:{port}"
+
+    def start() -> None:
+        with socket.create_server(("127.0.0.1", port)) as listening:
+            connection, _ = listening.accept()
+            connection.close()
+
+    timer = threading.Timer(0.5, start)
+    timer.start()
+    wait_for(address, 60)
+    timer.join()
+
+
+def test_a_server_that_never_answers_is_one_error() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    result = run("--url", f"http://127.0.0.1:{port}", "--data", "[1]", "--wait", "0.1")
+    assert result.exit_code == 1
+    assert f"nothing answered at 127.0.0.1:{port} within 0.1 s" in result.output
