@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from model_tools.commands.errors import echo
+from model_tools.commands.manifest_types import MODEL_NAME, MODEL_VERSION
 from model_tools.commands.options import json_option
 from model_tools.output_paths import OutputPath
 
@@ -56,10 +57,14 @@ class _Size(click.ParamType[tuple[int, int]]):
     help="Label map (.pbtxt), .json, or .txt with one name per line.",
 )
 @click.option(
-    "--name", required=True, help="Name of the model: lower-case letters, digits, dashes."
+    "--name",
+    type=MODEL_NAME,
+    required=True,
+    help="Name of the model: lower-case letters, digits, dashes.",
 )
 @click.option(
     "--version",
+    type=MODEL_VERSION,
     default="1.0.0",
     show_default=True,
     help="Version of the model, as MAJOR.MINOR.PATCH.",

@@ -8,6 +8,7 @@ import click
 
 from model_tools.commands.headpose import train_headpose
 from model_tools.commands.iris import train_iris
+from model_tools.commands.manifest_types import MODEL_VERSION
 from model_tools.commands.options import json_option
 from model_tools.output_paths import OutputPath, why_unwritable
 
@@ -37,7 +38,13 @@ train.add_command(train_iris)
     default=None,
     help="Batches of 16 images.  [default: what reaches the stated quality]",
 )
-@click.option("--version", default="1.0.0", show_default=True, help="Version in the manifest.")
+@click.option(
+    "--version",
+    type=MODEL_VERSION,
+    default="1.0.0",
+    show_default=True,
+    help="Version in the manifest.",
+)
 @click.option(
     "--models",
     type=OutputPath(free_mib=50),

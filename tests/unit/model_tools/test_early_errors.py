@@ -8,7 +8,9 @@ import pytest
 from botocore.exceptions import NoCredentialsError
 from click.testing import CliRunner
 
+import vision
 from model_tools.cli import main
+from model_tools.commands.manifest_types import NAME, VERSION
 from model_tools.commands.moving import differences
 from model_tools.errors import RegistryError
 from model_tools.registry.cloud import asking
@@ -83,3 +85,27 @@ def test_a_promotion_shows_what_matters_first_and_the_rest_on_request() -> None:
         "values that also differ: 1; --verbose shows them",
     ]
     assert differences(found, verbose=True)[-1] == "baseline.scores: [1] → [2]"
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        (["train", "shapes", "--version", "1.x"], "'1.x' is not valid: expected three numbers"),
+        (["train", "shapes", "--version", "1.0.0\n"], "is not valid: expected three numbers"),
+        (["package", "frozen", "--labels", "l.txt", "--name", "No Good"], "lower-case letter"),
+        (["package", "frozen", "--labels", "l", "--name", "m", "--version", "1"], "three numbers"),
+    ],
+)
+def test_what_no_manifest_accepts_is_an_error_before_the_training(
+    command: list[str], expected: str
+) -> None:
+    result = CliRunner().invoke(main, command)
+    assert result.exit_code == 2
+    assert expected in result.output
+
+
+def test_the_patterns_are_those_of_the_manifests_schema() -> None:
+    schema = Path(vision.__file__).with_name("manifest.schema.json")
+    properties = json.loads(schema.read_text(encoding="utf-8"))["properties"]
+    for key, pattern in (("version", VERSION), ("name", NAME)):
+        assert properties[key]["pattern"].removesuffix("(?!\n)") == f"^{pattern}$"
