@@ -8,6 +8,7 @@ ModelToolsError
 ├── VerifyError      two graphs, or two engines, do not agree
 ├── ServingError     a model, or its inference.py, cannot be served; an endpoint does not answer
 ├── SigningError     a key cannot sign, or a release cannot be signed so
+│   └── WrongKeyError  what was given is not a usable key
 ├── RegistryError    a release may not move, or the trail of moves is not whole
 │   └── NoCameraError  no connected camera can verify a release
 └── IsolationError   the limited process that ran TensorFlow was ended or crashed
@@ -52,6 +53,10 @@ class ServingError(ModelToolsError):
 
 class SigningError(ModelToolsError):
     """A key cannot sign, or a release cannot be signed like this."""
+
+
+class WrongKeyError(SigningError):
+    """What was given as a key is not a key that can be used."""
 
 
 class RegistryError(ModelToolsError):

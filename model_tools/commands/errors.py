@@ -4,7 +4,13 @@ from typing import Any
 
 import click
 
-from model_tools.errors import AmbiguousError, ModelToolsError, RefusedError, SourceError
+from model_tools.errors import (
+    AmbiguousError,
+    ModelToolsError,
+    RefusedError,
+    SourceError,
+    WrongKeyError,
+)
 from vision.errors import VisionError
 from vision.printable import printable
 
@@ -26,7 +32,7 @@ class ReportingGroup(click.Group):
         try:
             return super().invoke(ctx)
         except ModelToolsError as error:
-            given = isinstance(error, SourceError | AmbiguousError | RefusedError)
+            given = isinstance(error, SourceError | AmbiguousError | RefusedError | WrongKeyError)
             raise (_WrongInput if given else _Failed)(_shown(error)) from None
         except VisionError as error:
             raise _WrongInput(_shown(error)) from None

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from model_tools.commands.options import json_option
+from model_tools.commands.options import check_exists, json_option
 from model_tools.headpose.variants import VARIANTS
 from model_tools.output_paths import OutputPath
 
@@ -91,7 +91,11 @@ def train_headpose(
 
     options = TrainingOptions(variant, epochs, batch_size, learning_rate, seed)
     with reporting() as progress:
-        progress.phase("drawing heads", pictures + pictures // 5, "image")
+        if source is None:
+            progress.phase("drawing heads", pictures + pictures // 5, "image")
+        else:
+            check_exists(source)
+            progress.phase("reading images")
         data = read_or_draw(source, output, seed, pictures, progress.step)
         progress.phase("loading TensorFlow")
         load_tensorflow()

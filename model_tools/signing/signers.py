@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from model_tools.errors import SigningError
+from model_tools.errors import SigningError, WrongKeyError
 from vision.signatures import key_id
 
 _LARGEST_KEY_FILE_BYTES = 64 << 10
@@ -55,21 +55,23 @@ class FileSigner:
             with file.open("rb") as opened:
                 content = opened.read(_LARGEST_KEY_FILE_BYTES)
         except OSError as error:
-            raise SigningError(
+            raise WrongKeyError(
                 f"{file}: the key cannot be read: {error.strerror}; `model-tools keys new {file}` "
                 "makes one; a key of AWS KMS is given as alias/NAME or ARN"
             ) from None
         if readable:
-            raise SigningError(f"{file}: others may read this key; `chmod 600 {file}`")
+            raise WrongKeyError(f"{file}: others may read this key; `chmod 600 {file}`")
         try:
             private = serialization.load_pem_private_key(content, password=None)
         except (ValueError, TypeError) as error:
-            raise SigningError(f"{file}: is no private key without a password: {error}") from None
+            raise WrongKeyError(f"{file}: is no private key without a password: {error}") from None
         if not (
             isinstance(private, ec.EllipticCurvePrivateKey)
             and isinstance(private.curve, ec.SECP256R1)
         ):
-            raise SigningError(f"{file}: expected an ECDSA key on P-256, as `model-tools keys new`")
+            raise WrongKeyError(
+                f"{file}: expected an ECDSA key on P-256, as `model-tools keys new`"
+            )
         public = private.public_key().public_bytes(
             serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
         )

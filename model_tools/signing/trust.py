@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from model_tools.errors import SigningError, SourceError
+from model_tools.errors import SourceError, WrongKeyError
 from model_tools.package import ARTIFACT_NAME
 from model_tools.signing.releases import STATEMENT_NAME, read_statement
 from vision.errors import VisionError
@@ -75,7 +75,7 @@ def read_public_keys(given: Iterable[str], revoked: Iterable[str] = ()) -> Trust
     """Read PEM files, or keys as environment files have them.
 
     Raises:
-        SigningError: one is no public key that can be used.
+        WrongKeyError: one is not a public key that can be used.
     """
     keys: list[bytes] = []
     for one in given:
@@ -88,7 +88,7 @@ def read_public_keys(given: Iterable[str], revoked: Iterable[str] = ()) -> Trust
             )
             TrustedKeys.of(keys)
         except (OSError, UnicodeDecodeError, binascii.Error, ValueError, VisionError) as error:
-            raise SigningError(f"{one[:80]}: no public key: {error}") from None
+            raise WrongKeyError(f"{one[:80]}: no public key: {error}") from None
     return TrustedKeys.of(keys, revoked)
 
 

@@ -55,7 +55,7 @@ def test_a_key_is_never_overwritten_nor_read_when_others_can(team: Team) -> None
     assert key.read_bytes() == before
     key.chmod(0o644)
     failed = run("sign", team.artifact("one"), "--key", key)
-    assert (failed.exit_code, "chmod 600" in failed.output) == (1, True)
+    assert (failed.exit_code, "chmod 600" in failed.output) == (2, True)
 
 
 @pytest.mark.parametrize("content", ["", "no key", "-----BEGIN PRIVATE KEY-----\nAAAA\n"])

@@ -26,6 +26,7 @@ DIGEST = "ab" * 32
         ["predict", "nothere", "."],
         ["verify", "nothere"],
         ["bench", "nothere"],
+        ["train", "headpose", "--data", "nothere"],
     ],
 )
 @pytest.mark.process
@@ -109,3 +110,20 @@ def test_the_patterns_are_those_of_the_manifests_schema() -> None:
     properties = json.loads(schema.read_text(encoding="utf-8"))["properties"]
     for key, pattern in (("version", VERSION), ("name", NAME)):
         assert properties[key]["pattern"].removesuffix("(?!\n)") == f"^{pattern}$"
+
+
+@pytest.mark.parametrize("command", [["keys", "public"], ["sign", "model.zip", "--key"]])
+def test_what_is_no_key_is_wrong_input(tmp_path: Path, command: list[str]) -> None:
+    result = CliRunner().invoke(main, [*command, str(tmp_path / "nothere.pem")])
+    assert result.exit_code == 2
+    assert "the key cannot be read: No such file or directory" in result.output
+
+
+def test_what_is_no_public_key_is_wrong_input(models: Path, tmp_path: Path) -> None:
+    artifact = models / "shapes" / DIGEST / "model.zip"
+    key = tmp_path / "key.pub"
+    key.write_text("no key", encoding="utf-8")
+    command = ["verify-signature", str(artifact), "--public-key", str(key)]
+    result = CliRunner().invoke(main, command)
+    assert result.exit_code == 2
+    assert "no public key" in result.output
