@@ -256,25 +256,23 @@ def test_what_is_no_answer_of_a_classifier_has_no_names(answer: Any) -> None:
     assert named_classes(answer, {0: "setosa"}) == []
 
 
-def test_it_waits_for_a_server_that_starts_later() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as later:
-        port = later.getsockname()[1]
-    address = f"http://127.0.0.1:{port}"
+@pytest.fixture
+def silent() -> Iterator[socket.socket]:
+    """A port that is taken and refuses connections until somebody listens."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        yield found
 
-    def start() -> None:
-        with socket.create_server(("127.0.0.1", port)) as listening:
-            connection, _ = listening.accept()
-            connection.close()
 
-    timer = threading.Timer(0.5, start)
+def test_it_waits_for_a_server_that_starts_later(silent: socket.socket) -> None:
+    timer = threading.Timer(0.5, silent.listen)
     timer.start()
-    wait_for(address, 60)
+    wait_for(f"http://127.0.0.1:{silent.getsockname()[1]}", 60)
     timer.join()
 
 
-def test_a_server_that_never_answers_is_one_error() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
+def test_a_server_that_never_answers_is_one_error(silent: socket.socket) -> None:
+    port = silent.getsockname()[1]
     result = run("--url", f"http://127.0.0.1:{port}", "--data", "[1]", "--wait", "0.1")
     assert result.exit_code == 1
     assert f"nothing answered at 127.0.0.1:{port} within 0.1 s" in result.output
