@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cloudformation.printable import printable
 from fleet_tools.commands.listing import ago, coloured, columns, count, echo, seconds_of, stamp
 from fleet_tools.commands.options import (
     environment_argument,
@@ -65,7 +66,7 @@ def status(environment: str, environments: Path, *, wide: bool, local: bool, as_
     else:
         if stopped:
             echo(
-                f"the release is stopped: {stopped}; `fleet resume {environment}"
+                f"the release is stopped: {printable(stopped)}; `fleet resume {environment}"
                 f"{' --local' if local else ''}` allows its deployment again"
             )
         for line in report(site.thing_group, rows, now, wide=wide):
@@ -95,7 +96,7 @@ def report(thing_group: str, rows: list["Row"], now: float, *, wide: bool) -> It
     drifted = [row for row in rows if row.drift]
     if drifted:
         yield "not as planned:"
-        yield from (f"  {row.thing}: {row.drift}" for row in drifted)
+        yield from (f"  {row.thing}: {printable(row.drift)}" for row in drifted)
 
 
 def _cells(row: "Row", now: float, *, wide: bool) -> list[str]:

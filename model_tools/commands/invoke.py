@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from model_tools.commands.errors import echo
 from model_tools.commands.options import json_option
 from vision.strict_json import parse_json
 
@@ -162,7 +163,7 @@ def _print(
         if named:
             click.echo(f"{answer.name}{variant}:")
             for line in named[:_MOST_LINES]:
-                click.echo(f"  {line}")
+                echo(f"  {line}")
             if len(named) > _MOST_LINES:
                 click.echo(f"  … and {len(named) - _MOST_LINES} more; --json prints all")
         else:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from model_tools.commands.errors import echo
 from model_tools.commands.options import examples
 from model_tools.commands.registry_options import registry_options
 
@@ -137,7 +138,7 @@ def _carry_out(registry: "Registry", plan: "Plan", *, dry_run: bool, verbose: bo
     for line in plan.diff:
         click.echo(line)
     for line in _what_differs(registry, plan, verbose=verbose):
-        click.echo(line)
+        echo(line)
     click.echo(f"proof of {plan.move.source}: {plan.move.evidence}")
     if dry_run:
         click.echo("dry run: nothing was changed")

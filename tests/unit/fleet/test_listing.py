@@ -1,5 +1,7 @@
 """`fleet status` and `fleet project` list each device and release on one line."""
 
+from dataclasses import replace
+
 import click
 import pytest
 
@@ -52,6 +54,12 @@ def test_devices_that_are_not_as_planned_are_named_with_the_reason() -> None:
     shown = lines(row("a"), row("b", "failed", "runs another model, which it reports itself"))
     assert shown[0] == "cameras: 2 devices, 1 good, 1 failed"
     assert shown[-2:] == ["not as planned:", "  b: runs another model, which it reports itself"]
+
+
+def test_control_characters_of_a_device_do_not_reach_the_terminal() -> None:
+    shown = lines(replace(row("a"), model_version="1\x1b[2J", drift="no\x07\nb: good"))
+    assert not any(character in "".join(shown) for character in "\x1b\x07\n")
+    assert "1\\x1b[2J" in shown[2]
 
 
 def test_a_device_that_never_reported_has_dashes_in_its_cells() -> None:
