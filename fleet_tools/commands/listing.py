@@ -7,8 +7,6 @@ from datetime import datetime
 
 import click
 
-from cloudformation.printable import printable
-
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 # Clocks of machines differ by this much without being wrong.
 _CLOCK_SECONDS = 5
@@ -17,12 +15,19 @@ _COLOURS = {"good": "green", "waiting": "yellow", "failed": "red", "offline": "b
 
 def columns(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """Return the headings and rows as lines; no line is wrapped, so that grep finds each value."""
-    clean = [[printable(value) for value in row] for row in (headings, *rows)]
+    clean = [[clean(value) for value in row] for row in (headings, *rows)]
     widths = [max(map(len, values)) for values in zip(*clean, strict=True)]
     return [
         "  ".join(f"{value:{width}}" for value, width in zip(row, widths, strict=True)).rstrip()
         for row in clean
     ]
+
+
+def clean(text: str) -> str:
+    """Return text that devices or people wrote, with control characters escaped."""
+    from cloudformation.printable import printable
+
+    return printable(text)
 
 
 def coloured(line: str, state: str) -> str:

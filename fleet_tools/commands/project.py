@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cloudformation.printable import printable
-from fleet_tools.commands.listing import ago, columns, count, echo, seconds_of
+from fleet_tools.commands.listing import ago, clean, columns, count, echo, seconds_of
 from fleet_tools.commands.options import (
     environment_argument,
     environments_option,
@@ -87,4 +86,4 @@ def _known(one: "Release") -> str:
     stopped = f"stopped: {one.stopped}" if one.stopped else None
     rolled_back = f"rolled back to: {one.rolled_back}" if one.rolled_back else None
     known = "; ".join(text for text in (stopped, one.by_hand, one.proven, rolled_back) if text)
-    return printable(known) or "not verified by a device"
+    return clean(known) or "not verified by a device"

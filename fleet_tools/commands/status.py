@@ -10,8 +10,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cloudformation.printable import printable
-from fleet_tools.commands.listing import ago, coloured, columns, count, echo, seconds_of, stamp
+from fleet_tools.commands.listing import (
+    ago,
+    clean,
+    coloured,
+    columns,
+    count,
+    echo,
+    seconds_of,
+    stamp,
+)
 from fleet_tools.commands.options import (
     environment_argument,
     environments_option,
@@ -66,7 +74,7 @@ def status(environment: str, environments: Path, *, wide: bool, local: bool, as_
     else:
         if stopped:
             echo(
-                f"the release is stopped: {printable(stopped)}; `fleet resume {environment}"
+                f"the release is stopped: {clean(stopped)}; `fleet resume {environment}"
                 f"{' --local' if local else ''}` allows its deployment again"
             )
         for line in report(site.thing_group, rows, now, wide=wide):
@@ -96,7 +104,7 @@ def report(thing_group: str, rows: list["Row"], now: float, *, wide: bool) -> It
     drifted = [row for row in rows if row.drift]
     if drifted:
         yield "not as planned:"
-        yield from (f"  {row.thing}: {printable(row.drift)}" for row in drifted)
+        yield from (f"  {row.thing}: {clean(row.drift)}" for row in drifted)
 
 
 def _cells(row: "Row", now: float, *, wide: bool) -> list[str]:
