@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -26,6 +27,7 @@ logger = logging.getLogger(__name__)
 _LAMBDA = "aws.greengrass.lambda"
 _PYTHON = "python3.12"
 _MOST_RESTARTS = 3
+_ERROR_RESET_SECONDS = 3600.0
 GGC_VERSION = "2.16.1"
 
 
@@ -130,25 +132,34 @@ async def stop(component: Component) -> None:
 
 async def _keep_running(component: Component, host: Host) -> None:
     """Start what ended again, a few times, then call it BROKEN; a script may end with 0."""
-    for attempt in range(1, _MOST_RESTARTS + 2):
+    failures: tuple[float, ...] = ()
+    while component.process is not None:
         process = component.process
-        if process is None:
-            return
         code = await process.wait()
         if code == 0 and not component.is_lambda:
             component.status = "FINISHED"
             host.status_changed()
             return
+        failures = with_failure(failures, time.monotonic())
         component.reason = f"ended with {code}; last lines: {process.last_lines()}"
-        component.status = "ERRORED" if attempt <= _MOST_RESTARTS else "BROKEN"
+        component.status = "ERRORED" if len(failures) <= _MOST_RESTARTS else "BROKEN"
         logger.error("%s is %s: %s", component.name, component.status, component.reason)
         host.status_changed()
         if component.status == "BROKEN":
             return
-        await asyncio.sleep(host.restart_seconds * attempt)
+        await asyncio.sleep(host.restart_seconds * len(failures))
         if await process.start() is None:
             component.status = "RUNNING"
             host.status_changed()
+
+
+def with_failure(failures: tuple[float, ...], now: float) -> tuple[float, ...]:
+    """Add a failure; earlier ones no longer count if the last of them is an hour ago.
+
+    Source: aws-greengrass-nucleus, Lifecycle, `errorResetTime`.
+    """
+    recent = failures and now - failures[-1] < _ERROR_RESET_SECONDS
+    return (*failures, now) if recent else (now,)
 
 
 async def _run_step(

@@ -105,3 +105,11 @@ def test_a_component_that_is_being_restarted_is_left_alone(fake: Fake) -> None:
 
     asyncio.run(run())
     assert fake.steps == []
+
+
+def test_failures_of_an_hour_ago_no_longer_count() -> None:
+    failures: tuple[float, ...] = ()
+    for now in (0.0, 10.0, 3_609.0, 7_209.0):
+        failures = components.with_failure(failures, now)
+    assert failures == (7_209.0,)
+    assert components.with_failure((0.0, 10.0), 3_609.0) == (0.0, 10.0, 3_609.0)
