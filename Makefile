@@ -40,7 +40,7 @@ lock: .venv/.ready ## [Develop] Resolve requirements/*.in again, newest compatib
 
 # Two makes of one checkout install one after the other. The second one finds that nothing is left to do:
 # the recipes below are those of a make that holds the lock, all others start such a make.
-IN_TURN = @base="$$(tools/find_python.sh BASE_PYTHON)" && "$$base" tools/checkout_lock.py set-up -- env -u MAKEFLAGS \
+IN_TURN = @base="$$(tools/find_python.sh BASE_PYTHON)" && "$$base" demo/checkout_lock.py set-up -- env -u MAKEFLAGS \
     -u MAKELEVEL $(MAKE) --silent ALONE=1 $(if $(filter-out test-fast,$(MAKECMDGOALS)),setup) $@
 
 # Runs one step with a title: make's own lines and the installers' output would hide what matters.
@@ -158,7 +158,7 @@ runtime: setup ## [Day to day] Build the camera's Python environment for [runtim
 
 .PHONY: synth
 synth: setup ## [Develop] Synthesize the CloudFormation of every environment into cdk.out
-	@$(PYTHON) tools/checkout_lock.py cdk.out -- cdk synth --quiet
+	@$(PYTHON) demo/checkout_lock.py cdk.out -- cdk synth --quiet
 
 .PHONY: local-up
 local-up: setup ## [Try] Start the emulator in the background
@@ -179,7 +179,7 @@ diff: setup ## [Day to day] Compare ENV (default dev) with what is deployed on t
 
 .PHONY: plan
 plan: setup .venv/.development ## [Day to day] Write the plan of ENV's deploy (default dev): templates, settings, rollout, cost
-	@$(PYTHON) tools/checkout_lock.py cdk.out -- $(PYTHON) -m tools.plan $(ENV) --synthesize
+	@$(PYTHON) demo/checkout_lock.py cdk.out -- $(PYTHON) -m tools.plan $(ENV) --synthesize
 
 .PHONY: deliver
 deliver: setup $(if $(BASE),.venv/.development) ## [Day to day] Run the pipeline on the running emulator (BASE=main reviews first; APPROVE=production=CODE)

@@ -23,6 +23,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from demo import cores, deployment, embedded, iris, signing
 from demo.approvals import RECORD, check_answers
+from demo.checkout_lock import checkout_lock
 from demo.cores import EMULATOR_ENDED, RunningCore
 from demo.detections import PATIENCE_SECONDS, Message, detections_of, subscribed
 from demo.embedded import LOCAL, LOGS, ROOT, Endpoint
@@ -33,7 +34,6 @@ from demo.processes import WRONG_INPUT, CommandFailed
 from demo.steps import Steps
 from model_tools.output_paths import why_unwritable
 from stacks.config import ConfigError, EnvironmentConfig, load_environment, load_environments
-from tools.checkout_lock import checkout_lock
 from tools.device_environment import runtime_problem
 from vision.printable import printable
 

@@ -61,15 +61,20 @@ def main() -> int:
     parser.add_argument("name", help="the lock, as it is printed")
     parser.add_argument("command", nargs="+", help="the command, after --")
     options = parser.parse_args()
+
+    def report(line: str) -> None:
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
+
     try:
-        with checkout_lock(options.name, lambda line: print(line, flush=True)) as descriptor:
+        with checkout_lock(options.name, report) as descriptor:
             os.set_inheritable(descriptor, True)  # noqa: FBT003 - takes no keyword
             os.execvp(options.command[0], options.command)  # noqa: S606 - the Makefile's own command
     except KeyboardInterrupt:
         return 130
     except OSError as error:
         where = error.filename or options.command[0]
-        print(f"{options.name}: {where}: {error.strerror}", file=sys.stderr)
+        sys.stderr.write(f"{options.name}: {where}: {error.strerror}\n")
         return 1
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tools import checkout_lock as module
-from tools.checkout_lock import checkout_lock
+from demo import checkout_lock as module
+from demo.checkout_lock import checkout_lock
 
 pytestmark = pytest.mark.process
 
@@ -17,7 +17,7 @@ SCRIPT = Path(module.__file__)
 
 def started(folder: Path, program: str) -> "subprocess.Popen[str]":
     """Start the script of a checkout in `folder`."""
-    copy = folder / "tools/checkout_lock.py"
+    copy = folder / "demo/checkout_lock.py"
     copy.parent.mkdir(exist_ok=True)
     copy.write_text(SCRIPT.read_text(encoding="utf-8"), encoding="utf-8")
     words = [sys.executable, str(copy), "set-up", "--", sys.executable, "-c", program]
