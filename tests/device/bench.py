@@ -160,6 +160,7 @@ class ScriptedEngine:
     takes_seconds: float = 0.0
     script: list[list[Detection] | Exception] = field(default_factory=list)
     name: str = "scripted"
+    fallback: str | None = None
 
     def infer(self, _picture: Any) -> list[Detection]:
         self.clock.now_seconds += self.takes_seconds

@@ -67,6 +67,7 @@ HEARTBEAT = _object(
             model=_nullable(_MODEL),
             function=_nullable(_TEXT),
             engine=_TEXT,
+            engine_fallback=_nullable(_TEXT),
             frames=_COUNT,
             detections=_COUNT,
             frames_per_second={"type": "number", "minimum": 0},

@@ -73,7 +73,7 @@ def test_every_report_has_the_shape_that_the_cloud_reads() -> None:
     beating = heartbeat(sent, sections=SECTIONS)
     with running(beating):
         eventually(lambda: len(sent.messages) == 1)
-        beating.loaded(MODEL, "openvino-gpu")
+        beating.loaded(MODEL, "openvino-gpu", "gpu does not compute what the CPU computes")
         beating.frame_done(0.02)
         eventually(lambda: len(sent.messages) == 2)
         beating.failed(ErrorReport.of(CameraError("dark"), 1))
@@ -83,6 +83,8 @@ def test_every_report_has_the_shape_that_the_cloud_reads() -> None:
     starting, works, failing, stopped = reported(sent)
     assert starting["model"] is None
     assert [starting["engine"], works["engine"]] == ["tensorflow", "openvino-gpu"]
+    assert starting["engine_fallback"] is None
+    assert works["engine_fallback"] == "gpu does not compute what the CPU computes"
     assert starting["function"] == FUNCTION
     assert works["status"] == "running"
     assert works["model"] == {"name": "shapes", "version": "1.0.0", "digest": "ab" * 32}

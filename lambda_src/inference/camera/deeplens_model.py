@@ -43,6 +43,7 @@ class DeepLensEngine:
                 "engine 'awscam': only an AWS DeepLens has it; take 'openvino' or 'tensorflow'"
             )
         self.name = AWSCAM
+        self.fallback: str | None = None
         manifest = artifact.manifest
         self._spec = manifest.input
         self._labels = artifact.labels

@@ -41,6 +41,7 @@ class Heartbeat:
         self._topic = f"$aws/things/{thing}/shadow/name/deeplens/update"
         self._function_arn = function_arn
         self._engine = engine
+        self._fallback: str | None = None
         self._interval_seconds = interval_seconds
         self._publisher = publisher
         self._sections = dict(sections or {})
@@ -59,10 +60,13 @@ class Heartbeat:
         self._last_error: ErrorReport | None = None
         self._errors = 0
 
-    def loaded(self, model: ModelIdentity, engine: str | None = None) -> None:
-        """Note the model that runs from now on, and on which engine."""
+    def loaded(
+        self, model: ModelIdentity, engine: str | None = None, fallback: str | None = None
+    ) -> None:
+        """Note the model that runs from now on, on which engine, and why not on the GPU."""
         with self._news:
             self._engine = engine or self._engine
+            self._fallback = fallback
             self._model = model
             self._measures.restart()
 
@@ -129,6 +133,7 @@ class Heartbeat:
                 "model": asdict(self._model) if self._model else None,
                 "function": self._function_arn,
                 "engine": self._engine,
+                "engine_fallback": self._fallback,
                 "frames": self._frames,
                 "detections": self._detections,
                 "frames_per_second": self._measures.frames_per_second(),

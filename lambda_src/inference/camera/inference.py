@@ -142,7 +142,8 @@ class InferenceLoop:
         finally:
             self.is_loading = False
         self._reports.model = loaded.identity
-        self._heartbeat.loaded(loaded.identity, loaded.engine.name)
+        engine = loaded.engine
+        self._heartbeat.loaded(loaded.identity, engine.name, engine.fallback)
         logger.info("runs %s on %s", loaded.identity, loaded.engine.name)
         if loaded.instead:
             self._reports.slowed_by(loaded.instead)

@@ -13,6 +13,7 @@ from vision.errors import ArtifactError
 from vision.manifest import IMAGE_CLASSIFICATION, CutSpec, InputSpec
 from vision.preprocessing import prepare
 from vision.runtimes import OPENVINO, RUNTIMES, Arrays, Runtime, open_runtime
+from vision.self_test import self_test
 from vision.single_shot import detections_of
 
 DEFAULT_ENGINE = OPENVINO
@@ -25,6 +26,8 @@ class InferenceEngine(Protocol):
     """Runs one model."""
 
     name: str
+    # Why it does not run on the device that `auto` prefers; None if it does.
+    fallback: str | None
 
     def infer(self, picture: npt.NDArray[np.uint8]) -> list[Detection]:
         """Return what is on the picture (uint8 [height, width, 3], RGB), best first."""
@@ -51,7 +54,8 @@ def open_engine(  # noqa: PLR0913 - each is a choice of the caller's
         threads: None leaves the choice to the runtime.
         precision: f32, or bf16 (OpenVINO only), which changes the numbers.
         cache: a folder for OpenVINO's compiled models.
-        device: cpu, gpu or auto; an engine on a GPU has a name that says so.
+        device: cpu, gpu or auto; an engine on a GPU has a name that says so. With `auto`, a GPU
+            is used only if it computes what the CPU computes (`vision.self_test`).
 
     Raises:
         EngineError: there is no such device.
@@ -63,19 +67,29 @@ def open_engine(  # noqa: PLR0913 - each is a choice of the caller's
     spec = cut.input if cut else manifest.input
     graph = artifact.directory / (cut.graph if cut else manifest.graph)
     outputs = (cut.box_encodings, cut.class_predictions) if cut else manifest.outputs.values()
-    runtime = open_runtime(
-        name,
-        graph,
-        tuple(output.name for output in outputs),
-        shapes=_known_shapes(spec),
-        threads=threads,
-        precision=precision,
-        cache=cache,
-        device=device,
-    )
+    names = tuple(output.name for output in outputs)
+
+    def open_on(chosen: str) -> Runtime:
+        return open_runtime(
+            name,
+            graph,
+            names,
+            shapes=_known_shapes(spec),
+            threads=threads,
+            precision=precision,
+            cache=cache,
+            device=chosen,
+        )
+
+    runtime, fallback = open_on(device), None
+    if device == "auto" and runtime.device != "cpu":
+        # A detector sorts by score: its boxes and classes may swap where scores are equal.
+        role = "scores" if manifest.task == IMAGE_CLASSIFICATION else "detection_scores"
+        compared = names if cut else (manifest.outputs[role].name,)
+        runtime, fallback = self_test(runtime, lambda: open_on("cpu"), spec, compared)
     shown = name if runtime.device == "cpu" else f"{name}-{runtime.device}"
     kind = CutEngine if cut else ModelEngine
-    engine: InferenceEngine = kind(shown, artifact, runtime)
+    engine: InferenceEngine = kind(shown, artifact, runtime, fallback)
     side_px = _WARM_UP_SIDE_PX
     engine.infer(np.zeros((spec.height_px or side_px, spec.width_px or side_px, 3), np.uint8))
     return engine
@@ -84,8 +98,10 @@ def open_engine(  # noqa: PLR0913 - each is a choice of the caller's
 class ModelEngine:
     """Runs a whole graph: a detector with the Object Detection API's outputs, or a classifier."""
 
-    def __init__(self, name: str, artifact: Artifact, runtime: Runtime) -> None:
-        self.name = name
+    def __init__(
+        self, name: str, artifact: Artifact, runtime: Runtime, fallback: str | None = None
+    ) -> None:
+        self.name, self.fallback = name, fallback
         self._manifest = artifact.manifest
         self._labels = artifact.labels
         self._runtime = runtime
@@ -105,11 +121,13 @@ class ModelEngine:
 class CutEngine:
     """Runs the convolutions of a single-shot detector; the rest is NumPy."""
 
-    def __init__(self, name: str, artifact: Artifact, runtime: Runtime) -> None:
+    def __init__(
+        self, name: str, artifact: Artifact, runtime: Runtime, fallback: str | None = None
+    ) -> None:
         cut = artifact.manifest.cut
         if cut is None:
             raise ArtifactError(f"{artifact.manifest.name} was not cut")
-        self.name = name
+        self.name, self.fallback = name, fallback
         self._labels = artifact.labels
         self._detector = CutDetector(cut, artifact.directory / cut.anchors, runtime)
 

@@ -167,6 +167,7 @@ class NumberEngine:
     """Finds the number; pictures after the last one show nothing."""
 
     name = "numbers"
+    fallback: str | None = None
 
     def __init__(self, plan: dict[str, Any], on_end: Callable[[], None]) -> None:
         self._frames = plan["frames"]

@@ -1,6 +1,8 @@
 """Which device OpenVINO computes on: an Intel GPU where there is one, and never by surprise."""
 
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -93,8 +95,10 @@ def test_a_gpu_is_used_and_named(
 ) -> None:
     engine = open_engine("openvino", shapes, device=device, threads=1, cache=tmp_path)
     assert engine.name == "openvino-gpu"
-    [(used, settings)] = machine.compiled_for
+    (used, settings), *others = machine.compiled_for
     assert used == "GPU.0"
+    # `auto` compares it with the CPU.
+    assert [other for other, _ in others] == (["CPU"] if device == "auto" else [])
     # The GPU's plugin knows no threads of the CPU, and refuses what it does not know.
     assert "INFERENCE_NUM_THREADS" not in settings
     assert engine.infer(np.zeros((96, 128, 3), np.uint8)) is not None
@@ -109,6 +113,80 @@ def test_auto_falls_back_to_the_cpu_when_the_gpu_does_not_take_the_model(
     assert [used for used, _ in machine.compiled_for] == ["GPU.0", "CPU"]
     assert machine.compiled_for[1][1]["INFERENCE_NUM_THREADS"] == 1
     assert "GPU.0 does not take the model: [GPU] out of memory" in caplog.text
+
+
+class Wrong:
+    """A compiled model whose results are not those that were computed."""
+
+    def __init__(self, compiled: Any, wrong: Callable[[Any], Any]) -> None:
+        self._compiled, self._wrong = compiled, wrong
+
+    def output(self, name: str) -> Any:
+        return self._compiled.output(name)
+
+    def create_infer_request(self) -> Any:
+        request, wrong = self._compiled.create_infer_request(), self._wrong
+
+        class Request:
+            def infer(self, feed: Any) -> None:
+                request.infer(feed)
+
+            def get_tensor(self, port: Any) -> Any:
+                return SimpleNamespace(data=wrong(np.array(request.get_tensor(port).data)))
+
+        return Request()
+
+
+class MachineWithWrongGpu(MachineWithGpu):
+    """Its GPU compiles every model and returns something else."""
+
+    wrong: Callable[[Any], Any]
+
+    def compile_model(self, model: Any, device: str, settings: dict[str, Any]) -> Any:
+        compiled = super().compile_model(model, device, settings)
+        return compiled if device == "CPU" else Wrong(compiled, type(self).wrong)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "expected"),
+    [
+        (lambda values: values * 0, "differs by up to"),
+        (lambda values: values + 0.5, "differs by up to 0.5"),
+        (lambda values: values * np.nan, "differs by up to nan"),
+        (lambda values: values[..., :1], "has the shape"),
+    ],
+    ids=["zeros", "shifted", "not a number", "shape"],
+)
+def test_auto_uses_the_cpu_when_the_gpu_computes_something_else(
+    monkeypatch: pytest.MonkeyPatch,
+    shapes: Artifact,
+    caplog: pytest.LogCaptureFixture,
+    wrong: Callable[[Any], Any],
+    expected: str,
+) -> None:
+    picture = np.full((96, 128, 3), 200, np.uint8)
+    on_cpu = open_engine("openvino", shapes).infer(picture)
+    machine = type("M", (MachineWithWrongGpu,), {"compiled_for": [], "wrong": staticmethod(wrong)})
+    monkeypatch.setattr("openvino.Core", machine)
+    engine = open_engine("openvino", shapes, device="auto")
+    assert engine.name == "openvino"
+    assert engine.fallback
+    assert engine.fallback.startswith("gpu does not compute what the CPU computes: ")
+    assert expected in engine.fallback
+    assert [one.message for one in caplog.records if one.name == "vision.self_test"] == [
+        f"runs on the CPU: {engine.fallback}"
+    ]
+    assert engine.infer(picture) == on_cpu
+
+
+def test_auto_uses_a_gpu_that_differs_in_the_last_digits(
+    monkeypatch: pytest.MonkeyPatch, shapes: Artifact
+) -> None:
+    nearly = staticmethod(lambda values: values * 1.001 + 0.001)
+    machine = type("M", (MachineWithWrongGpu,), {"compiled_for": [], "wrong": nearly})
+    monkeypatch.setattr("openvino.Core", machine)
+    engine = open_engine("openvino", shapes, device="auto")
+    assert (engine.name, engine.fallback) == ("openvino-gpu", None)
 
 
 def test_gpu_is_held_to_when_it_does_not_take_the_model(
