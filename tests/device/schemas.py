@@ -68,6 +68,7 @@ HEARTBEAT = _object(
             function=_nullable(_TEXT),
             engine=_TEXT,
             engine_fallback=_nullable(_TEXT),
+            omitted=_nullable({"type": "array", "items": _TEXT}),
             frames=_COUNT,
             detections=_COUNT,
             frames_per_second={"type": "number", "minimum": 0},

@@ -195,3 +195,18 @@ def test_the_first_frame_is_not_a_thousand_per_second() -> None:
     beating.loaded(MODEL)
     beating.frame_done(0.02)
     assert rate(beating) == 1
+
+
+def test_a_heartbeat_always_fits_into_a_shadow() -> None:
+    """AWS IoT rejects a larger one as a whole, and the camera would appear silent."""
+    labels = [f"{number:03d} " + "é" * 196 for number in range(200)]
+    sections = {**SECTIONS, "settings": lambda: {"labels": labels}, "crops": lambda: {"files": 7}}
+    beating = heartbeat(Sent(), sections=sections)
+    beating.noted(ErrorReport("Error", "\x00" * 500, "2026-11-30T00:00:00.000Z", 1))
+    state = beating.document()["state"]["reported"]
+    assert len(json.dumps(state, ensure_ascii=False).encode()) < 8 << 10
+    assert (state["settings"], state["omitted"]) == (None, ["settings"])
+    assert state["crops"] == {"files": 7}
+    small = heartbeat(Sent(), sections=SECTIONS).document()["state"]["reported"]
+    assert small["omitted"] is None
+    assert small["settings"] == SECTIONS["settings"]()

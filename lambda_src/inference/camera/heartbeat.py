@@ -9,7 +9,13 @@ from typing import Any, Literal
 
 from camera.failures import Backoff, Repeats, is_worth_a_line
 from camera.measures import FrameMeasures
-from camera.messages import ErrorReport, ModelIdentity, encode, timestamp
+from camera.messages import (
+    LARGEST_HEARTBEAT_BYTES,
+    ErrorReport,
+    ModelIdentity,
+    encode,
+    timestamp,
+)
 from camera.publishing import ResultPublisher
 
 logger = logging.getLogger(__name__)
@@ -147,7 +153,25 @@ class Heartbeat:
                 "heartbeat_at": timestamp(),
                 "heartbeat_interval_seconds": self._interval_seconds,
             }
-        return {"state": {"reported": reported}}
+        return {"state": {"reported": self._within_limit(reported)}}
+
+    def _within_limit(self, reported: dict[str, Any]) -> dict[str, Any]:
+        """Leave the largest sections out, and name them, until the shadow has room.
+
+        AWS IoT rejects a shadow of more than 8 KiB as a whole: the camera would appear silent.
+        """
+        fitting, omitted = {**reported, "omitted": None}, []
+        while len(encode(fitting)) > LARGEST_HEARTBEAT_BYTES:
+            sizes = {
+                name: len(encode({name: fitting[name]}))
+                for name in self._sections
+                if fitting[name] is not None
+            }
+            if not sizes:
+                break
+            omitted.append(max(sizes, key=sizes.__getitem__))
+            fitting |= {omitted[-1]: None, "omitted": sorted(omitted)}
+        return fitting
 
     def _has_news(self) -> bool:
         return self._changed or self._stopping.is_set()

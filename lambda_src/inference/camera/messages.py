@@ -13,6 +13,9 @@ from vision.printable import printable
 
 LARGEST_MESSAGE_BYTES = 128 << 10  # AWS IoT Core takes no larger one.
 
+# A named shadow has at most 8 KiB; settings that it desires need room, too.
+LARGEST_HEARTBEAT_BYTES = 6 << 10
+
 # A named shadow holds 8 KiB; an error's text must leave room for the rest.
 _LONGEST_ERROR_CHARACTERS = 500
 

@@ -23,6 +23,7 @@ import openvino  # noqa: E402 - after the line above
 logger = logging.getLogger(__name__)
 
 _CPU, _GPU = "CPU", "GPU"
+_CHANNELS = 3
 
 
 class OpenVinoRuntime:
@@ -50,6 +51,7 @@ class OpenVinoRuntime:
         with _refusals_of(graph):
             model = core.read_model(graph)
             if shapes:
+                _check_channels(graph, model, shapes)
                 model.reshape({name: list(shape) for name, shape in shapes.items()})
             self.device, self._compiled = _compiled(core, model, devices, settings, threads)
             self._ports = {name: self._compiled.output(name) for name in outputs}
@@ -75,6 +77,23 @@ def convert(graph: Path) -> None:
     """
     with _refusals_of(graph):
         openvino.Core().read_model(graph)
+
+
+def _check_channels(graph: Path, model: Any, shapes: dict[str, tuple[int, ...]]) -> None:
+    """Reject a graph for other than three channels: some graphs could be reshaped silently."""
+    for name, shape in shapes.items():
+        own = model.input(name).partial_shape
+        if _CHANNELS not in shape[1:] or own.rank.is_dynamic or len(own) != len(shape):
+            continue
+        axis = len(shape) - 1 if shape[-1] == _CHANNELS else shape.index(_CHANNELS, 1)
+        if own[axis].is_dynamic:
+            continue
+        if (channels := own[axis].get_length()) != _CHANNELS:
+            kind = "grayscale images" if channels == 1 else f"images with {channels} channels"
+            raise ArtifactError(
+                f"{graph}: the model takes {kind} ({name} has the shape {own}), cameras give three "
+                "channels: put a layer in front that takes them, and package the model again"
+            )
 
 
 @contextmanager

@@ -22,6 +22,8 @@ RELATIVE_TOLERANCE = 0.01
 ABSOLUTE_TOLERANCE = 0.01
 
 _SIDE_PX = 300
+# It is part of each heartbeat.
+_LONGEST_REASON = 300
 
 
 def self_test(
@@ -44,7 +46,9 @@ def self_test(
         reason = str(error)
     if reason is None:
         return runtime, None
-    fallback = f"{runtime.device} does not compute what the CPU computes: {reason}"
+    fallback = f"{runtime.device} does not compute what the CPU computes: {reason}"[
+        :_LONGEST_REASON
+    ]
     logger.warning("runs on the CPU: %s", fallback)
     return reference, fallback
 

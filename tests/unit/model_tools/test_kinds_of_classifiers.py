@@ -15,6 +15,8 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from model_tools.cli import main
+from vision.errors import ArtifactError
+from vision.runtimes import open_runtime
 
 pytestmark = [pytest.mark.process, pytest.mark.filterwarnings("ignore")]
 
@@ -291,6 +293,27 @@ def test_a_graph_that_openvino_cannot_load_names_the_op_and_the_engine(tmp_path:
     alone = run("verify", artifact, "--engine", "tensorflow")
     assert alone.exit_code == 2
     assert "compares with --against or --expected" in alone.output
+
+
+@pytest.mark.parametrize("channels", [1, 4])
+def test_a_graph_for_other_than_three_channels_is_refused_where_it_runs(
+    channels: int, tmp_path: Path
+) -> None:
+    """As in an artifact of an older version: a mean takes any number of channels."""
+    import tensorflow as tf  # noqa: PLC0415 - takes seconds
+
+    graph = tf.Graph()
+    with graph.as_default():
+        image = tf.compat.v1.placeholder(tf.float32, [None, SIDE_PX, SIDE_PX, channels], "image")
+        tf.nn.softmax(tf.reduce_mean(image, [1, 2]), name="scores")
+    file = tmp_path / "grey.pb"
+    file.write_bytes(graph.as_graph_def().SerializeToString())
+    shapes = {"image:0": (1, SIDE_PX, SIDE_PX, 3)}
+    expected = "takes grayscale images" if channels == 1 else "takes images with 4 channels"
+    with pytest.raises(ArtifactError, match=expected) as refused:
+        open_runtime("openvino", file, ("scores:0",), shapes=shapes)
+    assert "package the model again" in str(refused.value)
+    assert "\n" not in str(refused.value)
 
 
 def test_a_grey_model_is_packaged_behind_a_layer_that_takes_colours(
