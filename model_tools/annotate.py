@@ -35,7 +35,7 @@ def draw_detections(
         outer = (left - _OUTLINE_PX, top - _OUTLINE_PX, right + _OUTLINE_PX, bottom + _OUTLINE_PX)
         canvas.rectangle(outer, outline="black", width=_LINE_PX + 2 * _OUTLINE_PX)
         canvas.rectangle((left, top, right, bottom), outline=color, width=_LINE_PX)
-        _write(canvas, (left, max(top - 16, 0)), detection, color)
+        _write(canvas, (left, max(top - 18, 0)), detection, color)
     return annotated
 
 
