@@ -19,10 +19,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from camera.application import Application, Parts, open_live_view
 from camera.frames import Frame
 from camera.inference import LoadedModel
+from camera.live_settings import LiveSettings
 from camera.live_view import LiveView
 from camera.messages import ModelIdentity
+from camera.settings import Settings
+from camera.spool import Spool
 from tests.waiting import HANG_SECONDS, eventually
 from vision.detections import Box, Detection
 
@@ -47,8 +51,36 @@ class Engine:
 
     name = "openvino"
 
-    def infer(self, image: Any) -> list[Detection]:
-        raise NotImplementedError
+    def infer(self, image: Any) -> list[Detection]:  # noqa: ARG002 - its name in the protocol
+        return [CAT]
+
+
+class OneScene:
+    """A camera in front of one scene."""
+
+    is_live = is_stream = False
+
+    def capture(self) -> Frame:
+        return scene()
+
+    def close(self) -> None: ...
+
+
+class OneModel:
+    """Always the same model."""
+
+    def load(self) -> LoadedModel:
+        return loaded(labels=("bird", "cat"))
+
+    def frame_done(self) -> None: ...
+
+    def withdraw(self) -> None: ...
+
+
+class Nobody:
+    """Takes every message."""
+
+    def publish(self, topic: str, payload: bytes) -> None: ...
 
 
 def loaded(**properties: Any) -> LoadedModel:
@@ -154,6 +186,51 @@ def test_a_forwarded_port_has_another_number(view: LiveView, host: str) -> None:
 @pytest.mark.parametrize("host", ["127.0.0.1.evil.example", "localhost:x", ""])
 def test_what_only_looks_like_the_loopback_is_refused(view: LiveView, host: str) -> None:
     assert get(view.address, Host=host)[0] == 403
+
+
+def test_the_camera_tells_its_view_the_model_and_the_limit_that_is_set(tmp_path: Path) -> None:
+    settings = Settings(
+        thing="front-door",
+        function_arn=None,
+        artifact=tmp_path / "model.zip",
+        model_directory=tmp_path / "model",
+        model_digest="cd" * 32,
+        camera="folder:images",
+        engine="openvino",
+        topic="detections",
+        heartbeat_interval_seconds=60.0,
+        live=LiveSettings(threshold=0.5, frame_interval_seconds=0.25),
+        state_directory=tmp_path / "state",
+        live_view_port=0,
+    )
+    live_view = open_live_view(settings)
+    assert live_view is not None
+    application = Application(
+        settings,
+        Parts(
+            camera=OneScene(),
+            models=OneModel(),
+            publisher=Nobody(),
+            subscriber=None,
+            spool=Spool.in_memory(),
+            live_view=live_view,
+        ),
+    )
+    application.start()
+    try:
+        status, _, content = eventually(
+            lambda: (answer := get(f"{live_view.address}frame"))[0] == 200 and answer
+        )
+    finally:
+        application.stop(HANG_SECONDS)
+    frame = json.loads(content)
+    assert (status, frame["model"]["version"], frame["model"]["engine"]) == (
+        200,
+        "1.0.0",
+        "openvino",
+    )
+    assert frame["limit_frames_per_second"] == 4.0
+    assert frame["label_indexes"] == {"cat": 1}
 
 
 def test_labels_have_the_indexes_of_their_classes(view: LiveView) -> None:
