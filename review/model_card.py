@@ -1,6 +1,5 @@
 """What is different about the model: its manifest and labels, read from the artifact itself."""
 
-import json
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -9,8 +8,11 @@ from typing import Any
 
 from review.assembly import Environment
 from review.devices import human
-from vision.errors import LabelMapError
+from vision.artifact import packed_manifest
+from vision.errors import LabelMapError, VisionError
 from vision.labels import parse_label_map
+from vision.strict_json import parse_json
+from vision.zips import BROKEN_ZIP
 
 _ARTIFACT_NAME = "model.zip"
 
@@ -62,9 +64,9 @@ def _card(digest: str, path: Path | None) -> Iterator[tuple[str, str]]:
     yield "size", f"{human(path.stat().st_size)} ({path.stat().st_size} bytes)"
     try:
         with zipfile.ZipFile(path) as archive:
-            manifest = json.loads(archive.read("manifest.json"))
+            manifest = parse_json(packed_manifest(path))
             labels = archive.read(manifest.get("labels", "label_map.pbtxt")).decode()
-    except (zipfile.BadZipFile, KeyError, ValueError, AttributeError) as error:
+    except (*BROKEN_ZIP, KeyError, AttributeError, VisionError) as error:
         yield "manifest", f"cannot be read: {error}"
         return
     yield from _described(manifest)

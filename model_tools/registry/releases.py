@@ -1,7 +1,6 @@
 """Artifacts below the models folder, by digest: their bytes checked, and what they say."""
 
 import json
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,9 +8,9 @@ from typing import Any
 import semantic_version
 
 from model_tools.errors import RegistryError, SourceError
-from vision.artifact import sha256_of
+from vision.artifact import packed_manifest, sha256_of
 from vision.errors import VisionError
-from vision.manifest import MANIFEST_NAME, Manifest
+from vision.manifest import Manifest
 
 _SHORTEST_DIGEST = 6
 
@@ -78,8 +77,7 @@ def open_release(path: Path) -> Release:
             "was packaged; package it again, or take it from the model store"
         )
     try:
-        with zipfile.ZipFile(path) as archive:
-            text = archive.read(MANIFEST_NAME)
+        text = packed_manifest(path)
         return Release(path, digest, Manifest.from_json(text), json.loads(text))
-    except (zipfile.BadZipFile, KeyError, VisionError) as error:
+    except VisionError as error:
         raise RegistryError(f"{path}: not a model artifact: {error}") from None

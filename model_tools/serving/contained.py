@@ -17,7 +17,7 @@ from model_tools.serving.engines import TENSORFLOW
 from model_tools.serving.http import LOOPBACK, Site, end_process, serve
 from model_tools.serving.loading import load_version
 from model_tools.serving.rest import RestApi
-from model_tools.serving.signatures import Servable, read_servable
+from model_tools.serving.signatures import Servable, read_in_limits
 from model_tools.serving.user_code import INFERENCE, UserCode
 from model_tools.serving.versions import ServedModel, versions_below
 
@@ -51,7 +51,9 @@ def serve_archive(options: ContainerOptions) -> None:
         # Everything that can be told at once is, before TensorFlow takes its seconds.
         batching = Batching.from_environment(os.environ)
         servables = {
-            name: {number: read_servable(folder) for number, folder in versions_below(base).items()}
+            name: {
+                number: read_in_limits(folder) for number, folder in versions_below(base).items()
+            }
             for name, base in paths.items()
         }
         code = UserCode(folder) if (folder / INFERENCE).is_file() else None

@@ -103,7 +103,7 @@ def serving_json(text: str) -> str:
     if _SERVING_KEY.search(text):
         return text
     if _LINES.search(text) and not _LIST_OF_LISTS.match(text):
-        lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
+        lines = [line.strip() for line in text.strip().split("\n") if line.strip()]
         return f'{{"instances":[{",".join(lines)}]}}'
     if not _LIST_OF_LISTS.match(text):
         text = f"[{text}]"

@@ -12,7 +12,7 @@ from model_tools.serving.batching import Batching
 from model_tools.serving.http import Site, end_process, serve
 from model_tools.serving.loading import load_version
 from model_tools.serving.rest import RestApi
-from model_tools.serving.signatures import read_servable
+from model_tools.serving.signatures import read_in_limits
 from model_tools.serving.versions import INVALID_ARGUMENT, ServedModel, Version, versions_below
 from model_tools.sources.exporting import KERAS_SUFFIXES, keras_export
 
@@ -43,7 +43,7 @@ def serve_model(options: ServeOptions) -> None:
     """
 
     def load(number: int, folder: Path) -> Version:
-        return load_version(number, read_servable(folder), options.engine, options.batching)
+        return load_version(number, read_in_limits(folder), options.engine, options.batching)
 
     found = versions_below(options.base_path)
     _check_versions(options, found)

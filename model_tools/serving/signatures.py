@@ -7,6 +7,7 @@ from typing import Any
 from google.protobuf.json_format import MessageToDict
 
 from model_tools.errors import SourceError
+from model_tools.isolation import Limits, isolated
 from model_tools.sources.checks import check_every_signature
 from model_tools.sources.exporting import KERAS_SUFFIXES, keras_export
 from model_tools.sources.files import SAVED_MODEL_NAME, Kind, find_model
@@ -78,6 +79,16 @@ def read_servable(folder: Path) -> Servable:
             for key in sorted(meta.signature_def)
         },
     )
+
+
+def read_in_limits(folder: Path) -> Servable:
+    """Do as `read_servable`, in a limited process: a server must outlive the model.
+
+    Raises:
+        SourceError, RefusedError: as `read_servable`.
+        IsolationError: the process met a limit.
+    """
+    return isolated(read_servable, folder, limits=Limits.for_files(folder))
 
 
 def default_key(servable: Servable) -> str:

@@ -3,16 +3,15 @@
 import base64
 import hashlib
 import json
-import zipfile
 from datetime import datetime
 from pathlib import Path
 
 from model_tools.errors import SigningError, SourceError
 from model_tools.package import ARTIFACT_NAME
 from model_tools.signing.signers import Signer
-from vision.artifact import sha256_of
+from vision.artifact import packed_manifest, sha256_of
 from vision.errors import VisionError
-from vision.manifest import MANIFEST_NAME, Manifest
+from vision.manifest import Manifest
 from vision.signatures import (
     Attack,
     Expected,
@@ -31,7 +30,6 @@ from vision.signatures.bundle import (
     pre_authentication_encoding,
 )
 from vision.signatures.statement import RELEASE_FILES
-from vision.zips import BROKEN_ZIP
 
 STATEMENT_NAME = "model.zip.sig"
 
@@ -157,7 +155,7 @@ def _release_of(file: Path) -> int:
         bundle = json.loads(file.read_bytes())
         payload = json.loads(base64.b64decode(bundle["dsseEnvelope"]["payload"]))
         return int(payload["predicate"]["deeplens"]["release"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise SigningError(
             f"{file}: is no statement, so the next release cannot be counted; "
             "`git restore` it, or remove it"
@@ -166,7 +164,6 @@ def _release_of(file: Path) -> int:
 
 def _manifest(artifact: Path) -> Manifest:
     try:
-        with zipfile.ZipFile(artifact) as packed:
-            return Manifest.from_json(packed.read(MANIFEST_NAME))
-    except (*BROKEN_ZIP, KeyError, VisionError) as error:
+        return Manifest.from_json(packed_manifest(artifact))
+    except VisionError as error:
         raise SourceError(f"{artifact}: not a model artifact: {error}") from None

@@ -39,7 +39,7 @@ def open_artifact(archive: Path, directory: Path, expected_digest: str) -> Artif
     digest = sha256_of(archive)
     if digest != expected_digest:
         raise ArtifactError(f"{archive}: SHA-256 is {digest}, expected {expected_digest}")
-    packed = _packed_manifest(archive)
+    packed = packed_manifest(archive)
     unpacked = directory / MANIFEST_NAME
     if not unpacked.is_file() or unpacked.read_bytes() != packed:
         raise ArtifactError(f"{unpacked}: is not the manifest of {archive}; unpack it again")
@@ -84,7 +84,8 @@ def _labels(file: Path) -> dict[int, str]:
         raise LabelMapError(f"{file}: is not UTF-8: {error.reason}") from None
 
 
-def _packed_manifest(archive: Path) -> bytes:
+def packed_manifest(archive: Path) -> bytes:
+    """Return the bytes of an artifact's manifest; raise `ArtifactError` if there is none."""
     try:
         with zipfile.ZipFile(archive) as packed:
             if len(packed.infolist()) > _MOST_MEMBERS:

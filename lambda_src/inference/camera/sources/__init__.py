@@ -89,7 +89,8 @@ def _with_password(kind: str, where: str, state_directory: Path) -> str:
         return where
     file = state_directory / _PASSWORD_FILE
     try:
-        password = file.read_text(encoding="utf-8-sig").splitlines()[0].strip()
+        lines = file.read_text(encoding="utf-8-sig").split("\n")[:1]
+        password = [line.strip() for line in lines if line.strip()][0]  # noqa: RUF015 - no line is an IndexError, as no file is an error
     except (OSError, ValueError, IndexError):
         raise SettingsError(
             f"DEEPLENS_CAMERA: {parts.hostname} asks {parts.username} for a password; "
