@@ -5,6 +5,7 @@ import ssl
 
 from aiohttp import web
 
+from local_aws.connection_log import CONNECTIONS
 from local_aws.errors import ServiceError
 from local_aws.greengrass.service import Greengrass
 from local_aws.ministack_hooks.broker import LOOPBACK
@@ -36,7 +37,9 @@ class DeviceEndpoint:
         """Listen on a loopback port (0: a free one), and give it."""
         application = web.Application(client_max_size=_LARGEST_REQUEST_BYTES)
         application.router.add_route("*", "/{path:.*}", self._answer)
-        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
+        self._runner = web.AppRunner(
+            application, access_log=None, shutdown_timeout=1, logger=CONNECTIONS
+        )
         await self._runner.setup()
         site = web.TCPSite(self._runner, LOOPBACK, port, ssl_context=context)
         await site.start()

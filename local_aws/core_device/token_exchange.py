@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from aiohttp import web
 
+from local_aws.connection_log import CONNECTIONS
 from local_aws.core_device.cloud import DeviceCloud
 from local_aws.core_device.errors import DeploymentFailed
 
@@ -28,7 +29,9 @@ class TokenExchangeService:
         """Listen on a free loopback port; return the address for components."""
         application = web.Application()
         application.router.add_get(_PATH, self._answer)
-        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
+        self._runner = web.AppRunner(
+            application, access_log=None, shutdown_timeout=1, logger=CONNECTIONS
+        )
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", 0).start()
         port = self._runner.addresses[0][1]

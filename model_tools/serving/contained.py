@@ -73,6 +73,7 @@ def serve_archive(options: ContainerOptions) -> None:
                     port=options.port,
                     most_bytes=options.most_bytes,
                     seconds=options.seconds,
+                    any_host=True,
                 ),
             ],
             ready,

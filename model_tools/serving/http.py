@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 
 from aiohttp import web
 
@@ -16,6 +17,7 @@ from model_tools.errors import ServingError
 from model_tools.serving.answers import Answer, RequestError
 
 LOG = logging.getLogger(__name__)
+CONNECTIONS = logging.getLogger(f"{__name__}.connections")
 
 LOOPBACK = "127.0.0.1"
 # What a request may hold where nothing smaller is asked for.
@@ -35,9 +37,23 @@ class Site:
     port: int
     host: str = LOOPBACK
     most_bytes: int = LARGEST_BYTES
+    # SageMaker names its containers as it likes, and never is a web page.
+    any_host: bool = False
     # Whoever waits longer is told so; None: no limit.
     seconds: float | None = None
     pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(_THREADS))
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only this machine reaches the server."""
+        return self.host == "localhost" or _is_loopback(self.host)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def serve(sites: list[Site], ready: Callable[[list[int]], None]) -> None:
@@ -64,7 +80,7 @@ async def _serve(sites: list[Site], ready: Callable[[list[int]], None]) -> None:
     async with AsyncExitStack() as stack:
         ports = []
         for site in sites:
-            runner = web.AppRunner(_application(site), access_log=None, shutdown_timeout=1)
+            runner = _runner(site)
             stack.push_async_callback(runner.cleanup)
             await runner.setup()
             try:
@@ -80,12 +96,23 @@ async def _serve(sites: list[Site], ready: Callable[[list[int]], None]) -> None:
         await ended.wait()
 
 
+def _runner(site: Site) -> web.AppRunner:
+    return web.AppRunner(
+        _application(site), access_log=None, shutdown_timeout=1, logger=CONNECTIONS
+    )
+
+
 def _application(site: Site) -> web.Application:
     async def answer(request: web.Request) -> web.Response:
+        if refused := _refusal(site, request):
+            return _response(refused.as_answer())
         try:
             body = await request.read()
         except web.HTTPRequestEntityTooLarge:
             return _response(too_large(site.most_bytes).as_answer())
+        except (ConnectionError, web.RequestPayloadError) as error:
+            # The client left in the middle of its body, or the body is not what its headers say.
+            return _response(RequestError(400, f"unreadable body: {error}").as_answer())
         headers = {name.lower(): value for name, value in request.headers.items()}
         work = asyncio.get_running_loop().run_in_executor(
             site.pool, site.handle, request.method, request.path, headers, body
@@ -103,6 +130,35 @@ def _application(site: Site) -> web.Application:
     application = web.Application(client_max_size=site.most_bytes)
     application.router.add_route("*", "/{path:.*}", answer)
     return application
+
+
+def _refusal(site: Site, request: web.Request) -> RequestError | None:
+    """Return why a web page may not send this request; None if no page did, or the server's own.
+
+    A page of another origin has another `Origin`. A page whose name was rebound to loopback has
+    its own name in `Host`.
+    """
+    host, origin = request.headers.get("Host", ""), request.headers.get("Origin")
+    port = request.transport.get_extra_info("sockname")[1] if request.transport else site.port
+    own = {f"{name}:{port}" for name in (LOOPBACK, "localhost", site.host)}
+    if site.is_local and not site.any_host and host not in own:
+        return RequestError(
+            403, f"{host!r} is not a name of this server: expected {LOOPBACK}:{port}"
+        )
+    if origin is not None and (site.any_host or origin != f"http://{host}"):
+        return RequestError(403, f"pages of {origin!r} may not use this server")
+    return None
+
+
+def _one_line(record: logging.LogRecord) -> bool:
+    """Shorten what aiohttp reports of a client's faults: a traceback shows only aiohttp's code."""
+    if record.exc_info and record.exc_info[1]:
+        record.msg = f"{record.getMessage()}: {type(record.exc_info[1]).__name__}"
+        record.args, record.exc_info = (), None
+    return True
+
+
+CONNECTIONS.addFilter(_one_line)
 
 
 def too_large(most_bytes: int) -> RequestError:
