@@ -33,6 +33,7 @@ from deeplens_project.deployments import FUNCTION_TAG, MODEL_TAG, Wanted
 from deeplens_project.fleet import Fleet
 from deeplens_project.rollout import Plan, Rollout, Wave
 from deeplens_project.verdict import Rule, judge
+from local_aws.credentials import secret_access_key
 from local_aws.fleet.cores import Clients, Release, SimulatedFleet
 from local_aws.fleet.hazards import Hazards, fate
 from tests.unit.custom_resources import gate_streams
@@ -204,13 +205,14 @@ def embedded_aws() -> Iterator[Callable[[str], Any]]:
         python = str(ROOT / ".venv-local-aws/bin/python")
         command = [python, "-m", "local_aws", "--state", folder]
         subprocess.run([*command, "up"], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-        url = json.loads((Path(folder) / "endpoint.json").read_text(encoding="utf-8"))
+        endpoint = json.loads((Path(folder) / "endpoint.json").read_text(encoding="utf-8"))
 
         def client(service: str) -> Any:
             connect: Any = boto3.client  # its stub wants a literal name
             return connect(
-                service, endpoint_url=url["endpoint_url"], region_name=REGION,
-                aws_access_key_id=ACCOUNT, aws_secret_access_key="local",  # noqa: S106 - checked by nobody
+                service, endpoint_url=endpoint["endpoint_url"], region_name=REGION,
+                aws_access_key_id=ACCOUNT,
+                aws_secret_access_key=secret_access_key(endpoint["root_key"], ACCOUNT),
                 config=Config(max_pool_connections=16),
             )  # fmt: skip
 

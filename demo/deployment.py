@@ -44,7 +44,7 @@ def bootstrap(
     environment: EnvironmentConfig, endpoint: Endpoint, assembly: Path = ASSEMBLY
 ) -> bool:
     """Run `cdk bootstrap` unless the account has it; return whether it ran."""
-    client = session(environment).client("cloudformation", endpoint_url=endpoint.url)
+    client = session(environment, endpoint).client("cloudformation", endpoint_url=endpoint.url)
     try:
         client.describe_stacks(StackName="DeepLensToolkit")
     except ClientError:

@@ -35,7 +35,9 @@ def subscribed(
     from local_aws.watch import Broker, Subscription, ensure_identity  # noqa: PLC0415 - an MQTT client
 
     identity = ensure_identity(
-        LOCAL / "cores" / f"watch-{environment.name}", embedded.session(environment), endpoint.url
+        LOCAL / "cores" / f"watch-{environment.name}",
+        embedded.session(environment, endpoint),
+        endpoint.url,
     )
     messages: queue.Queue[Message] = queue.Queue()
     subscription = Subscription(

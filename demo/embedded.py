@@ -5,7 +5,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import boto3
@@ -16,6 +16,7 @@ import local_aws.endpoint
 from demo.processes import CommandFailed, run, running
 from demo.status import status_line
 from local_aws.core_device.layout import Layout
+from local_aws.credentials import secret_access_key
 from local_aws.paths import StatePaths
 from stacks.config import EnvironmentConfig
 
@@ -36,6 +37,7 @@ class Endpoint:
     mqtt_host: str
     mqtt_port: int
     ca_file: Path
+    root_key: str = field(repr=False)
 
     @property
     def address(self) -> tuple[str, str, int]:
@@ -49,7 +51,12 @@ def read_endpoint() -> Endpoint | None:
     if found is None:
         return None
     return Endpoint(
-        found.pid, found.endpoint_url, found.mqtt_host, found.mqtt_port, Path(found.ca_file)
+        found.pid,
+        found.endpoint_url,
+        found.mqtt_host,
+        found.mqtt_port,
+        Path(found.ca_file),
+        found.root_key,
     )
 
 
@@ -72,12 +79,11 @@ def embedded_aws() -> Iterator[Endpoint]:
         yield endpoint
 
 
-def session(environment: EnvironmentConfig) -> boto3.Session:
+def session(environment: EnvironmentConfig, endpoint: Endpoint) -> boto3.Session:
     """Return credentials that the emulator accepts for this environment's account."""
     return boto3.Session(
         aws_access_key_id=environment.account,
-        # The emulator checks no signature.
-        aws_secret_access_key="local",  # noqa: S106
+        aws_secret_access_key=secret_access_key(endpoint.root_key, environment.account),
         region_name=environment.region,
     )
 
@@ -99,7 +105,7 @@ def shell(environment: EnvironmentConfig, endpoint: Endpoint) -> dict[str, str]:
         **tools(),
         "AWS_ENDPOINT_URL": endpoint.url,
         "AWS_ACCESS_KEY_ID": environment.account,
-        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_SECRET_ACCESS_KEY": secret_access_key(endpoint.root_key, environment.account),
         "AWS_REGION": environment.region,
         "AWS_EC2_METADATA_DISABLED": "true",
         # The command line is one file of 20 MB: compiled once.
@@ -113,7 +119,7 @@ def outputs(environment: EnvironmentConfig, endpoint: Endpoint, stack: str) -> d
     Raises:
         CommandFailed: it is not deployed.
     """
-    client = session(environment).client("cloudformation", endpoint_url=endpoint.url)
+    client = session(environment, endpoint).client("cloudformation", endpoint_url=endpoint.url)
     name = f"{environment.name}-{stack}"
     try:
         (found,) = client.describe_stacks(StackName=name)["Stacks"]

@@ -93,7 +93,7 @@ def destroy(iris: EnvironmentConfig, endpoint: Endpoint) -> list[str]:
     """Destroy both stacks; return the endpoints that are left, which are none."""
     _cdk(iris, endpoint, "destroy", "iris/Hosting", "iris/Monitoring", "--app", _assembly(),
          "--force")  # fmt: skip
-    connect = session(iris).client
+    connect = session(iris, endpoint).client
     listed = connect("sagemaker", endpoint_url=endpoint.url).list_endpoints()["Endpoints"]
     return [one["EndpointName"] for one in listed]
 

@@ -128,13 +128,14 @@ def down(paths: StatePaths) -> None:
 
 
 @main.command()
-@click.option("--json", "as_json", is_flag=True, help="Print endpoint.json.")
+@click.option("--json", "as_json", is_flag=True, help="Print endpoint.json without its secret.")
 @click.pass_obj
 def status(paths: StatePaths, *, as_json: bool) -> None:
     """Say whether the embedded AWS runs, and where."""
     endpoint = _running_or_exit(paths)
     if as_json:
-        click.echo(json.dumps(asdict(endpoint), indent=2))
+        public = {name: value for name, value in asdict(endpoint).items() if name != "root_key"}
+        click.echo(json.dumps(public, indent=2))
         return
     click.echo(f"local-aws: runs at {endpoint.endpoint_url} (process {endpoint.pid})")
     click.echo(f"  MQTT broker      {endpoint.mqtt_host}:{endpoint.mqtt_port}")
@@ -156,7 +157,7 @@ def env(paths: StatePaths, account: str, region: str) -> None:
         "AWS_REGION": region,
         "AWS_DEFAULT_REGION": region,
         "AWS_ACCESS_KEY_ID": account,
-        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_SECRET_ACCESS_KEY": endpoint.secret_access_key(account),
         "AWS_EC2_METADATA_DISABLED": "true",
         "CDK_DISABLE_CLI_TELEMETRY": "true",
         "CDK_HOME": str(paths.root.parent / "cdk"),

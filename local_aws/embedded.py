@@ -10,8 +10,10 @@ from hypercorn.config import Config  # type: ignore[import-not-found]  # as abov
 
 from local_aws.auto_scaling import AutoScaling
 from local_aws.device_endpoint import DeviceEndpoint
+from local_aws.gate import Gate
 from local_aws.greengrass.service import Greengrass
 from local_aws.ministack_hooks import (
+    access_keys,
     auto_scaling,
     broker,
     monitoring,
@@ -21,6 +23,7 @@ from local_aws.ministack_hooks import (
     sagemaker,
     services,
     stacks,
+    templates,
     topic_rules,
 )
 from local_aws.ministack_hooks.cloud import MinistackCloud
@@ -36,7 +39,7 @@ _GRACE_SECONDS = 2
 class EmbeddedAws:
     """ministack with Greengrass V2 and role aliases, and the endpoint for devices."""
 
-    def __init__(self, endpoint_url: str, paths: StatePaths) -> None:
+    def __init__(self, endpoint_url: str, paths: StatePaths, root_key: str) -> None:
         self.endpoint_url = endpoint_url
         self._errors = _SaveErrors()
         self._recorder = Recorder(paths)
@@ -49,12 +52,16 @@ class EmbeddedAws:
         self._sagemaker = SageMaker(sagemaker.SageMakerCloud(endpoint_url), paths.containers)
         sagemaker.register_sagemaker(self._sagemaker)
         auto_scaling.register_auto_scaling(AutoScaling())
+        access_keys.leave_signatures_to_the_gate()
+        access_keys.give_functions_sessions_of_their_roles()
+        self._directory = access_keys.directory(root_key)
         broker.listen_to_broker(greengrass.devices.hear)
         broker.bind_broker_to_loopback()
         broker.enforce_certificate_policies()
         s3_copies.complete_copies()
         self._writes = s3_writes.refuse_unsaved_objects(paths.objects)
         stacks.answer_at_the_end()
+        templates.limit_templates()
         properties.apply_dropped_properties()
         topic_rules.complete_rule_actions()
         monitoring.extract_embedded_metrics()
@@ -69,7 +76,8 @@ class EmbeddedAws:
         config.graceful_timeout = _GRACE_SECONDS
         config.accesslog = None
         watching = asyncio.create_task(monitoring.watch_alarms())
-        await serve(services.asgi_app, config, shutdown_trigger=stop.wait)
+        gate = Gate(services.asgi_app, gateway.getsockname()[1], self._directory)
+        await serve(gate, config, shutdown_trigger=stop.wait)
         watching.cancel()
 
     async def start_device_endpoint(self, paths: StatePaths, port: int) -> int:

@@ -1,9 +1,11 @@
 """endpoint.json: where the running embedded AWS is."""
 
 import json
-from dataclasses import asdict, dataclass
+import os
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from local_aws.credentials import secret_access_key
 from local_aws.paths import StatePaths
 
 
@@ -17,11 +19,18 @@ class Endpoint:
     mqtt_port: int
     device_port: int
     ca_file: str
+    root_key: str = field(repr=False)
+
+    def secret_access_key(self, account: str) -> str:
+        """Return the secret access key of an account; the access key id is its number."""
+        return secret_access_key(self.root_key, account)
 
     def write(self, path: Path) -> None:
         """Write the file at once, so that no reader sees half of it."""
         partial = path.with_suffix(".tmp")
-        partial.write_text(json.dumps(asdict(self), indent=2) + "\n")
+        partial.unlink(missing_ok=True)
+        with os.fdopen(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+            file.write(json.dumps(asdict(self), indent=2) + "\n")
         partial.replace(path)
 
 

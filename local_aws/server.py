@@ -13,10 +13,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from local_aws.credentials import new_root_key
 from local_aws.endpoint import Endpoint
 from local_aws.lock import hold
 from local_aws.paths import StatePaths
 from local_aws.ports import LOOPBACK, Ports, free, listen, moved
+from local_aws.private_files import make_private
 from local_aws.processes import descendants, kill_all, start_time, with_variable
 from local_aws.saved_state import prepare
 
@@ -40,7 +42,7 @@ def run(paths: StatePaths, *, ends_with: int | None) -> None:
 
     Does not return: the process ends here, after the state is saved, whatever still waits.
     """
-    paths.root.mkdir(parents=True, exist_ok=True)
+    make_private(paths.root)
     if not hold(paths, _PATIENCE_SECONDS):
         sys.exit(f"local-aws: another server uses {paths.root}")
     is_log = stat.S_ISREG(os.fstat(sys.stdout.fileno()).st_mode)
@@ -99,7 +101,8 @@ async def _serve(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     watch = asyncio.create_task(_watch(ends_with, stop)) if ends_with is not None else None
-    aws = EmbeddedAws(f"http://{LOOPBACK}:{ports.gateway}", paths)
+    root_key = new_root_key()
+    aws = EmbeddedAws(f"http://{LOOPBACK}:{ports.gateway}", paths, root_key)
     serving = asyncio.create_task(aws.serve(gateway, stop))
     starting = asyncio.create_task(aws.start_device_endpoint(paths, ports.device))
     await asyncio.wait({serving, starting}, return_when=asyncio.FIRST_COMPLETED,
@@ -114,6 +117,7 @@ async def _serve(
             mqtt_port=ports.mqtt,
             device_port=starting.result(),
             ca_file=str(paths.ca),
+            root_key=root_key,
         ).write(paths.endpoint)
     snapshots = asyncio.create_task(_take_snapshots(aws))
     await stop.wait()

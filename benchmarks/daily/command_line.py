@@ -7,6 +7,7 @@ from pathlib import Path
 
 from benchmarks.daily.apps import CDK, NODE
 from benchmarks.daily.timing import ROOT, Command
+from local_aws.credentials import secret_access_key
 from stacks.config import load_environment
 from tests.local.checkout import Checkout
 
@@ -26,7 +27,7 @@ def cdk(checkout: Checkout, *words: str, within: Path | None = None) -> Command:
             "CDK_HOME": str(checkout.root / ".local" / "cdk"),
             "AWS_ENDPOINT_URL": endpoint["endpoint_url"],
             "AWS_ACCESS_KEY_ID": dev.account,
-            "AWS_SECRET_ACCESS_KEY": "local",
+            "AWS_SECRET_ACCESS_KEY": secret_access_key(endpoint["root_key"], dev.account),
             "AWS_REGION": dev.region,
             "AWS_EC2_METADATA_DISABLED": "true",
         },

@@ -10,6 +10,7 @@ from benchmarks.daily.apps import copies_of_dev
 from benchmarks.daily.command_line import prebuilt, synthesized
 from benchmarks.daily.figures import Figure, Part
 from benchmarks.daily.large import LARGE_MIB, enlarge
+from local_aws.credentials import secret_access_key
 from stacks.config import load_environment
 from tests.local.checkout import Checkout, fresh_checkout
 
@@ -80,7 +81,7 @@ def _uploads(checkout: Checkout, digest: str) -> int:
         endpoint_url=endpoint["endpoint_url"],
         region_name=dev.region,
         aws_access_key_id=dev.account,
-        aws_secret_access_key="local",  # noqa: S106 - the embedded AWS takes any
+        aws_secret_access_key=secret_access_key(endpoint["root_key"], dev.account),
     )
     bucket = f"cdk-deeplens-assets-{dev.account}-{dev.region}"
     return len(s3.list_object_versions(Bucket=bucket, Prefix=digest)["Versions"])

@@ -79,8 +79,7 @@ def provision(  # noqa: PLR0913, PLR0917 - one parameter per option
         endpoint_url=endpoint.endpoint_url,
         region_name=region,
         aws_access_key_id=account,
-        # The embedded AWS checks no signature.
-        aws_secret_access_key="local",  # noqa: S106
+        aws_secret_access_key=endpoint.secret_access_key(account),
     )
     wanted = Identity(thing, thing_group, account, region, role_alias, "")
     try:

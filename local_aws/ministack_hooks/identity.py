@@ -12,6 +12,8 @@ from local_aws.errors import ServiceError
 from local_aws.ministack_hooks.services import within
 from local_aws.scope import Scope
 
+# 9999-12-31, the last day that ISO 8601 writes in four digits of a year.
+_FAR_FUTURE = 253402214400.0
 CREDENTIALS_PROVIDER = "credentials.iot.amazonaws.com"
 
 
@@ -67,10 +69,14 @@ def assume_role(role_arn: str, session_name: str, seconds: int) -> dict[str, str
 
 
 def issue_credentials(
-    account: str, role_name: str, session_name: str, seconds: int
+    account: str, role_name: str, session_name: str, seconds: int | None
 ) -> dict[str, str]:
-    """Issue temporary credentials of a role, as STS gives them; ``expiration`` is ISO 8601."""
-    access_key, expires = sts._gen_session_access_key(), time.time() + seconds
+    """Issue temporary credentials of a role, as STS gives them; ``expiration`` is ISO 8601.
+
+    Without ``seconds`` they are valid until the emulator ends.
+    """
+    access_key = sts._gen_session_access_key()
+    expires = _FAR_FUTURE if seconds is None else time.time() + seconds
     secret, token = sts._gen_secret(), sts._gen_session_token()
     sts.register_session(
         access_key,

@@ -60,10 +60,12 @@ def deliver(
     trail = paths.root.parent / "deliver" / "executions.jsonl"
     try:
         with record.alone(trail):
+            pipeline = read_pipeline(assembly.resolve())
             execution = Execution(
-                read_pipeline(assembly.resolve()),
+                pipeline,
                 Path.cwd(),
                 endpoint.endpoint_url,
+                endpoint.secret_access_key(pipeline.account),
                 _answer(codes, person, trail),
                 click.echo,
                 run_synth=synth,

@@ -60,7 +60,8 @@ class Execution:
 
     Attributes:
         root: the checkout, which is the source and where build commands run.
-        endpoint_url: of the embedded AWS.
+        endpoint_url: of the emulator.
+        secret_access_key: of the pipeline's account.
         approve: asks a person; returns who approved, and by which request, or None.
         say: takes lines for a terminal.
         run_synth: whether the commands of the synthesis run, too; else its assembly is taken as
@@ -70,6 +71,7 @@ class Execution:
     pipeline: Pipeline
     root: Path
     endpoint_url: str
+    secret_access_key: str = field(repr=False)
     approve: Callable[[Request], tuple[str, Request] | None]
     say: Callable[[str], None]
     run_synth: bool = False
@@ -236,7 +238,7 @@ class Execution:
                 },
                 "AWS_ENDPOINT_URL": self.endpoint_url,
                 "AWS_ACCESS_KEY_ID": self.pipeline.account,
-                "AWS_SECRET_ACCESS_KEY": "local",
+                "AWS_SECRET_ACCESS_KEY": self.secret_access_key,
                 "AWS_REGION": self.pipeline.region,
                 "AWS_DEFAULT_REGION": self.pipeline.region,
                 "AWS_EC2_METADATA_DISABLED": "true",
@@ -267,8 +269,7 @@ class Execution:
             "sts",
             **here,
             aws_access_key_id=self.pipeline.account,
-            # The embedded AWS checks no signature.
-            aws_secret_access_key="local",  # noqa: S106
+            aws_secret_access_key=self.secret_access_key,
         )
         try:
             given = sts.assume_role(RoleArn=role_arn, RoleSessionName="deliver")["Credentials"]

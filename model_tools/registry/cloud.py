@@ -4,6 +4,8 @@ A project's verdict is on its deployments: `Custom::DeepLensProject` tags what p
 `deeplens:proven`, and what somebody stopped with `deeplens:stopped`.
 """
 
+import hashlib
+import hmac
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -172,12 +174,12 @@ class Cloud:
         connect: Any  # its stubs want a literal name
         if self.embedded:
             connect = boto3.client
+            url, root_key = _endpoint(self.embedded)
             return connect(
                 service,
-                endpoint_url=_endpoint(self.embedded),
+                endpoint_url=url,
                 aws_access_key_id=place.account,
-                # The embedded AWS checks no signature.
-                aws_secret_access_key="local",  # noqa: S106
+                aws_secret_access_key=_secret(root_key, place.account),
                 region_name=place.region,
             )
         connect = self._session(place).client
@@ -238,14 +240,20 @@ def asking(name: str) -> Iterator[None]:
         raise RegistryError(f"{name}: AWS did not answer: {error}") from None
 
 
-def _endpoint(embedded: Path) -> str:
-    """Return where the embedded AWS of an `endpoint.json` listens."""
+def _endpoint(embedded: Path) -> tuple[str, str]:
+    """Return the URL and the root key of the emulator that an `endpoint.json` describes."""
     try:
-        return str(json.loads(embedded.read_text(encoding="utf-8"))["endpoint_url"])
+        endpoint = json.loads(embedded.read_text(encoding="utf-8"))
+        return str(endpoint["endpoint_url"]), str(endpoint["root_key"])
     except (OSError, ValueError, KeyError):
         raise RegistryError(
             f"{embedded}: the embedded AWS does not run; start it with `make local-up`"
         ) from None
+
+
+def _secret(root_key: str, account: str) -> str:
+    """Return an account's secret access key, as docs/embedded-aws.md defines it."""
+    return hmac.new(root_key.encode(), account.encode(), hashlib.sha256).hexdigest()
 
 
 def _deployments(greengrass: Any, environment: Environment) -> Iterator[Deployed]:

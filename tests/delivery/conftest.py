@@ -14,6 +14,7 @@ import boto3
 import pytest
 
 from stacks.config import EnvironmentConfig, load_environments
+from tests.account_keys import secret
 
 ROOT = Path(__file__).parents[2]
 _SOURCES = (
@@ -61,14 +62,15 @@ class Site:
         return next(one for one in found if one.name == name)
 
     def client(self, name: str, service: str) -> Any:
-        endpoint = json.loads((self.root / ".local/aws/endpoint.json").read_text())
+        file = self.root / ".local/aws/endpoint.json"
+        endpoint, account = json.loads(file.read_text()), self.environment(name).account
         connect: Any = boto3.client
         return connect(
             service,
             endpoint_url=endpoint["endpoint_url"],
             region_name="eu-central-1",
-            aws_access_key_id=self.environment(name).account,
-            aws_secret_access_key="local",
+            aws_access_key_id=account,
+            aws_secret_access_key=secret(file, account),
         )
 
     def stacks(self, name: str) -> dict[str, str]:

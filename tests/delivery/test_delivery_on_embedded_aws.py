@@ -14,6 +14,7 @@ import pytest
 
 from local_aws.pipeline.definition import read_pipeline
 from local_aws.pipeline.execution import Execution
+from tests.account_keys import secret
 from tests.delivery.cameras import bright_room, cameras, dark_room, heartbeat, wait_until_running
 from tests.delivery.conftest import Site
 from tests.local.releases import blind_model, good_model
@@ -58,9 +59,11 @@ def deploy_everything(site: Site) -> None:
         for stage in pipeline.stages
         if stage.name in ALL
     )
-    endpoint = json.loads((site.root / ".local/aws/endpoint.json").read_text())["endpoint_url"]
+    file = site.root / ".local/aws/endpoint.json"
+    endpoint = json.loads(file.read_text())["endpoint_url"]
+    key = secret(file, pipeline.account)
     bare = replace(pipeline, stages=deploys)
-    Execution(bare, site.root, endpoint, lambda _: None, lambda _: None).run()
+    Execution(bare, site.root, endpoint, key, lambda _: None, lambda _: None).run()
 
 
 def refused_while_it_rolls_out(site: Site, name: str, delivery: "Future[str]") -> str:

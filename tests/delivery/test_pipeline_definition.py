@@ -60,6 +60,7 @@ def execution(
         read_pipeline(assembly),
         root,
         "http://127.0.0.1:9",
+        "secret",
         lambda request: (approver, request) if approver else None,
         said.append,
     )

@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import boto3
 
+from local_aws.credentials import secret_access_key
 from tests.waiting import HANG_SECONDS, eventually
 
 ACCOUNT = "111111111111"
@@ -50,6 +51,9 @@ class EmbeddedAws:
     command: Command
     endpoint: dict[str, Any]
 
+    def secret(self, account: str = ACCOUNT) -> str:
+        return secret_access_key(self.endpoint["root_key"], account)
+
     def client(self, service: str, account: str = ACCOUNT, region: str = REGION) -> Any:
         connect: Any = boto3.client  # its stub wants a literal name
         return connect(
@@ -57,7 +61,7 @@ class EmbeddedAws:
             endpoint_url=self.endpoint["endpoint_url"],
             region_name=region,
             aws_access_key_id=account,
-            aws_secret_access_key="local",
+            aws_secret_access_key=self.secret(account),
         )
 
 

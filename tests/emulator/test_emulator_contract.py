@@ -17,11 +17,12 @@ PRIVATE_NAMES = {
     ],
     "ministack.core.persistence": ["_json_default", "_state_format_version"],
     "ministack.services.cloudformation": ["_stacks"],
-    "ministack.core.lambda_runtime": ["reset"],
+    "ministack.core.lambda_runtime": ["execution_credentials", "reset"],
     "ministack.core.responses": [
         "_WIRE_CT_SUCCESS_OVERRIDE", "get_account_id", "get_region", "request_scope",
     ],
     "ministack.core.router": ["SERVICE_PATTERNS"],
+    "ministack.services.cloudformation.engine": ["CfnLoader"],
     "ministack.services.cloudformation.provisioners": [
         "_RESOURCE_HANDLERS", "_S3_BUCKET_CONFIGURATIONS", "_physical_name",
     ],
@@ -47,21 +48,23 @@ PRIVATE_NAMES = {
     ],
     "ministack.services.lambda_svc": [
         "_emit_lambda_metrics", "_execute_function_with_config_scope",
+        "execution_credentials",
         "_execution_record_for_config", "_get_func_record_for_qualifier",
         "_get_func_record_for_ref",
     ],
     "ministack.services.s3": [
-        "_atomic_write", "_error", "_multipart_uploads",
-        "_check_put_preconditions", "_copy_object", "_create_bucket", "_delete_bucket_encryption",
+        "_atomic_write", "_buckets", "_check_put_preconditions", "_copy_object", "_create_bucket",
+        "_delete_bucket_encryption", "_error", "_multipart_uploads",
         "_delete_bucket_lifecycle", "_delete_bucket_ownership_controls", "_delete_bucket_tagging",
         "_ensure_bucket", "_get_object_data", "_put_bucket_encryption", "_put_bucket_lifecycle",
         "_put_bucket_logging", "_put_bucket_ownership_controls", "_put_bucket_tagging",
         "_put_object", "_put_object_lock_configuration", "_resolve_sse_write_headers",
-        "bucket_region",
+        "_verify_presigned_sigv4", "bucket_region",
     ],
     "ministack.services.sns": ["_topics"],
     "ministack.services.sts": [
-        "_gen_secret", "_gen_session_access_key", "_gen_session_token", "register_session",
+        "_gen_secret", "_gen_session_access_key", "_gen_session_token", "_sessions",
+        "register_session",
     ],
 }  # fmt: skip
 SIGNATURES = {
@@ -95,7 +98,11 @@ SIGNATURES = {
     ],
     "ministack.services.s3._atomic_write": ["fpath", "data", "text"],
     "ministack.services.s3._copy_object": ["bucket_name", "dest_key", "headers"],
+    "ministack.services.s3._verify_presigned_sigv4": [
+        "method", "path", "headers", "query_params",
+    ],
     "ministack.services.s3._put_object": ["bucket_name", "key", "body", "headers"],
+    "ministack.core.lambda_runtime.execution_credentials": ["config"],
     "ministack.services.lambda_svc._get_func_record_for_qualifier": ["name", "qualifier"],
 }  # fmt: skip
 

@@ -68,6 +68,6 @@ def _command_line(aws: EmbeddedAws) -> Any:
         endpoint_url=aws.endpoint["endpoint_url"],
         region_name=REGION,
         aws_access_key_id=ACCOUNT,
-        aws_secret_access_key="local",
+        aws_secret_access_key=aws.secret(),
         config=Config(user_agent_extra="aws-cdk/2"),
     )

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 
+from tests.account_keys import secret
+
 if TYPE_CHECKING:
     from mypy_boto3_iot_data import IoTDataPlaneClient
 
@@ -100,13 +102,14 @@ def desire(checkout: Checkout, settings: dict[str, Any]) -> None:
 
 
 def _iot_data(checkout: Checkout) -> "IoTDataPlaneClient":
-    endpoint = json.loads((checkout.root / ".local/aws/endpoint.json").read_text(encoding="utf-8"))
+    file = checkout.root / ".local/aws/endpoint.json"
+    endpoint = json.loads(file.read_text(encoding="utf-8"))
     return boto3.client(
         "iot-data",
         endpoint_url=endpoint["endpoint_url"],
         region_name="eu-central-1",
         aws_access_key_id="111111111111",
-        aws_secret_access_key="local",
+        aws_secret_access_key=secret(file, "111111111111"),
     )
 
 
@@ -125,7 +128,8 @@ def first_of(checkout: Checkout, digest: str) -> dict[str, Any]:
 
 
 def destroy(checkout: Checkout) -> str:
-    endpoint = json.loads((checkout.root / ".local/aws/endpoint.json").read_text(encoding="utf-8"))
+    file = checkout.root / ".local/aws/endpoint.json"
+    endpoint = json.loads(file.read_text(encoding="utf-8"))
     result = subprocess.run(
         [
             ROOT / ".venv/bin/node",
@@ -141,7 +145,7 @@ def destroy(checkout: Checkout) -> str:
             **os.environ,
             "AWS_ENDPOINT_URL": endpoint["endpoint_url"],
             "AWS_ACCESS_KEY_ID": "111111111111",
-            "AWS_SECRET_ACCESS_KEY": "local",
+            "AWS_SECRET_ACCESS_KEY": secret(file, "111111111111"),
             "AWS_REGION": "eu-central-1",
             "CDK_HOME": str(checkout.root / ".local/cdk"),
         },

@@ -14,6 +14,7 @@ import boto3
 
 from local_aws.core_device.layout import Identity, Layout
 from local_aws.core_device.provisioning import provision
+from tests.account_keys import secret
 from tests.local.checkout import ROOT, Checkout
 from tests.waiting import eventually
 
@@ -35,7 +36,7 @@ class Cores:
             endpoint_url=json.loads(file.read_text(encoding="utf-8"))["endpoint_url"],
             region_name=REGION,
             aws_access_key_id=ACCOUNT,
-            aws_secret_access_key="local",
+            aws_secret_access_key=secret(file, ACCOUNT),
         )
 
     def heartbeats(self) -> dict[str, dict[str, Any]]:

@@ -15,6 +15,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from stacks.config import load_environment
+from tests.account_keys import secret
 from tests.local.checkout import ROOT, Checkout
 from tests.synth.synthesis import EVERYTHING
 from tests.waiting import eventually
@@ -37,6 +38,7 @@ class Site:
         self._folder.mkdir()
         file = checkout.root / ".local/aws/endpoint.json"
         self._url = json.loads(file.read_text(encoding="utf-8"))["endpoint_url"]
+        self._secret = secret(file, ACCOUNT)
         self._digest = load_environment(ROOT / "environments/dev.toml").model.digest
         self.change()
 
@@ -61,7 +63,7 @@ class Site:
                 "PATH": f"{ROOT / '.venv/bin'}:{os.environ['PATH']}",
                 "AWS_ENDPOINT_URL": self._url,
                 "AWS_ACCESS_KEY_ID": ACCOUNT,
-                "AWS_SECRET_ACCESS_KEY": "local",
+                "AWS_SECRET_ACCESS_KEY": self._secret,
                 "AWS_REGION": REGION,
                 "AWS_EC2_METADATA_DISABLED": "true",
                 "CDK_HOME": str(self._root / ".local/cdk"),
@@ -84,7 +86,7 @@ class Site:
             endpoint_url=self._url,
             region_name=REGION,
             aws_access_key_id=ACCOUNT,
-            aws_secret_access_key="local",
+            aws_secret_access_key=self._secret,
         )
 
     def statuses(self) -> dict[str, str]:

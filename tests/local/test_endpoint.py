@@ -18,6 +18,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from stacks.config import load_environment
+from tests.account_keys import secret
 from tests.local.checkout import ROOT, Checkout
 from tests.waiting import eventually
 
@@ -59,6 +60,7 @@ class Site:
     root: Path
     folder: Path
     url: str
+    secret: str
 
     def cdk(self, *arguments: str) -> str:
         result = subprocess.run(
@@ -70,7 +72,7 @@ class Site:
                 "PATH": f"{ROOT / '.venv/bin'}:{os.environ['PATH']}",
                 "AWS_ENDPOINT_URL": self.url,
                 "AWS_ACCESS_KEY_ID": ACCOUNT,
-                "AWS_SECRET_ACCESS_KEY": "local",
+                "AWS_SECRET_ACCESS_KEY": self.secret,
                 "AWS_REGION": REGION,
                 "AWS_EC2_METADATA_DISABLED": "true",
                 "CDK_HOME": str(self.root / ".local/cdk"),
@@ -92,7 +94,7 @@ class Site:
             endpoint_url=self.url,
             region_name=REGION,
             aws_access_key_id=ACCOUNT,
-            aws_secret_access_key="local",
+            aws_secret_access_key=self.secret,
         )
 
 
@@ -140,7 +142,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def site(checkout: Checkout, model: Path) -> Site:
     file = checkout.root / ".local/aws/endpoint.json"
     url = json.loads(file.read_text(encoding="utf-8"))["endpoint_url"]
-    made = Site(checkout.root, checkout.root / "iris-site", url)
+    made = Site(checkout.root, checkout.root / "iris-site", url, secret(file, ACCOUNT))
     made.folder.mkdir()
     digest = load_environment(ROOT / "environments/dev.toml").model.digest
     text = SITE.format(

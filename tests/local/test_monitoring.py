@@ -12,6 +12,7 @@ import pytest
 
 from model_tools.shapes.scenes import write_scenes
 from stacks.config import load_environment
+from tests.account_keys import secret
 from tests.local.checkout import ROOT, Checkout, heartbeat, virtual_camera, watch
 from tests.waiting import eventually
 
@@ -26,6 +27,7 @@ class Cloud:
     def __init__(self, checkout: Checkout) -> None:
         file = checkout.root / ".local/aws/endpoint.json"
         self._url = json.loads(file.read_text(encoding="utf-8"))["endpoint_url"]
+        self._secret = secret(file, "111111111111")
 
     def client(self, service: str) -> Any:
         connect: Any = boto3.client  # its stub wants a literal name
@@ -34,7 +36,7 @@ class Cloud:
             endpoint_url=self._url,
             region_name="eu-central-1",
             aws_access_key_id="111111111111",
-            aws_secret_access_key="local",
+            aws_secret_access_key=self._secret,
         )
 
     def outputs(self, stack: str) -> dict[str, str]:

@@ -18,6 +18,7 @@ import pytest
 from model_tools.registry.cloud import Cloud
 from model_tools.registry.environments import Environment, read_environments
 from model_tools.registry.moves import Registry
+from tests.account_keys import secret
 from tests.pinned import pinned_artifact
 
 ROOT = Path(__file__).parents[2]
@@ -67,12 +68,13 @@ class World:
 
     def client(self, name: str, service: str) -> Any:
         connect: Any = boto3.client
+        account = self.environment(name).account
         return connect(
             service,
             endpoint_url=json.loads(self.endpoint.read_text())["endpoint_url"],
             region_name=REGION,
-            aws_access_key_id=self.environment(name).account,
-            aws_secret_access_key="local",
+            aws_access_key_id=account,
+            aws_secret_access_key=secret(self.endpoint, account),
         )
 
     def build(self, version: str, name: str = "shapes", labels: str = "") -> str:

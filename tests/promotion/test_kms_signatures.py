@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from model_tools.cli import main
+from tests.account_keys import secret
 from tests.pinned import pinned_artifact
 
 pytestmark = pytest.mark.emulator
@@ -22,7 +23,7 @@ def kms(endpoint: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     for name, value in {
         "AWS_ENDPOINT_URL": json.loads(endpoint.read_text(encoding="utf-8"))["endpoint_url"],
         "AWS_ACCESS_KEY_ID": "555555555555",
-        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_SECRET_ACCESS_KEY": secret(endpoint, "555555555555"),
         "AWS_DEFAULT_REGION": "eu-central-1",
     }.items():
         monkeypatch.setenv(name, value)

@@ -205,7 +205,7 @@ class CloudFormation:
 def cloudformation(aws: EmbeddedAws, monkeypatch: pytest.MonkeyPatch) -> Iterator[CloudFormation]:
     monkeypatch.setenv("AWS_ENDPOINT_URL", aws.endpoint["endpoint_url"])
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCOUNT)
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "local")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", aws.secret())
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
     from deeplens_project import handler  # noqa: PLC0415 - the handler's own path, not installed
 

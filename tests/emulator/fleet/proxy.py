@@ -1,12 +1,19 @@
 """A proxy before the embedded AWS that may throttle, lose answers, or keep what was said."""
 
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+from tests.emulator.embedded_aws import EmbeddedAws
 
 _HOP_BY_HOP = {"content-length", "transfer-encoding", "connection"}
 
@@ -40,14 +47,30 @@ def refusal(status: int, code: str, message: str) -> Answer:
     return Answer(status, headers, json.dumps({"message": message}).encode())
 
 
+def signed_for(upstream: str, request: Request, secret: str) -> dict[str, str]:
+    """Sign a request again: the client signed it for the host and port of the proxy."""
+    given = {name.lower(): value for name, value in request.headers.items()}
+    scope = re.search(r"Credential=(\d+)/\d+/([^/]+)/([^/]+)/", given.pop("authorization"))
+    assert scope
+    account, region, service = scope.groups()
+    made = AWSRequest(
+        request.method, upstream + request.path, {**given, "host": upstream.rpartition("/")[2]},
+        request.body,
+    )  # fmt: skip
+    SigV4Auth(Credentials(account, secret), service, region).add_auth(made)
+    return dict(made.headers.items())
+
+
 @contextmanager
-def proxy(upstream: str, meddle: Meddle) -> Iterator[str]:
+def proxy(aws: EmbeddedAws, meddle: Meddle) -> Iterator[str]:
     """Give the URL of a proxy; `meddle` answers, or gives None to lose the answer."""
+    upstream: str = aws.endpoint["endpoint_url"]
     host, _, port = upstream.rpartition("/")[2].partition(":")
 
     def pass_on(request: Request) -> Answer:
         connection = HTTPConnection(host, int(port), timeout=300)
-        connection.request(request.method, request.path, request.body, request.headers)
+        headers = signed_for(upstream, request, aws.secret())
+        connection.request(request.method, request.path, request.body, headers)
         answer = connection.getresponse()
         headers = {k: v for k, v in answer.getheaders() if k.lower() not in _HOP_BY_HOP}
         body = answer.read()

@@ -28,7 +28,7 @@ class Fleet:
             **os.environ,
             "AWS_ENDPOINT_URL": site.aws.endpoint["endpoint_url"],
             "AWS_ACCESS_KEY_ID": ACCOUNT,
-            "AWS_SECRET_ACCESS_KEY": "local",
+            "AWS_SECRET_ACCESS_KEY": site.aws.secret(),
         }
         (folder / "site.toml").write_text(
             f'account = "{ACCOUNT}"\nregion = "{REGION}"\n'

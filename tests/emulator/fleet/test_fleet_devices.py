@@ -93,7 +93,7 @@ def make_cli(aws: EmbeddedAws, folder: Path) -> Cli:
         **os.environ,
         "AWS_ENDPOINT_URL": aws.endpoint["endpoint_url"],
         "AWS_ACCESS_KEY_ID": ACCOUNT,
-        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_SECRET_ACCESS_KEY": aws.secret(),
     }
     return Cli(folder, environment)
 
@@ -140,7 +140,7 @@ def test_the_private_key_never_leaves_the_machine(aws: EmbeddedAws, cli: Cli, un
         sent.append(request.text)
         return pass_on()
 
-    with proxy(aws.endpoint["endpoint_url"], keep) as url:
+    with proxy(aws, keep) as url:
         cli.environment["AWS_ENDPOINT_URL"] = url
         cli("provision", "dev", unique)
     pem = (cli.files(unique) / "private.pem.key").read_bytes()

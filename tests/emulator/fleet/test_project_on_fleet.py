@@ -378,7 +378,7 @@ def test_an_unkind_network_makes_no_second_deployment(
     meddle: Callable[[], Meddle],
 ) -> None:
     site = make_site(2)
-    with site.on(), proxy(aws.endpoint["endpoint_url"], meddle()) as url:
+    with site.on(), proxy(aws, meddle()) as url:
         monkeypatch.setenv("AWS_ENDPOINT_URL", url)
         made = create(cloudformation, site)
         assert made["Data"]["Status"] == "2 of 2 reachable devices run the release"

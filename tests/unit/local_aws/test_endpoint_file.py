@@ -5,12 +5,15 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from local_aws.credentials import secret_access_key
 from local_aws.endpoint import Endpoint, running
 from local_aws.paths import StatePaths
 from local_aws.processes import descendants, is_alive, stop
+from model_tools.registry.cloud import Cloud
 from tests.waiting import eventually
 
 
@@ -21,7 +24,7 @@ def paths(tmp_path: Path) -> StatePaths:
 
 
 def _endpoint(pid: int) -> Endpoint:
-    return Endpoint(pid, "http://127.0.0.1:1", "127.0.0.1", 2, 3, "/ca.pem")
+    return Endpoint(pid, "http://127.0.0.1:1", "127.0.0.1", 2, 3, "/ca.pem", "0" * 64)
 
 
 def _process(source: str) -> "subprocess.Popen[str]":
@@ -45,6 +48,7 @@ def test_a_running_server_is_found_and_written_as_everyone_reads_it(paths: State
         "mqtt_port",
         "device_port",
         "ca_file",
+        "root_key",
     ]
 
 
@@ -52,6 +56,26 @@ def test_a_running_server_is_found_and_written_as_everyone_reads_it(paths: State
 def test_a_file_that_is_no_endpoint_is_no_server(paths: StatePaths, content: str) -> None:
     paths.endpoint.write_text(content)
     assert running(paths) is None
+
+
+def test_only_its_owner_reads_the_secret_and_no_message_contains_it(paths: StatePaths) -> None:
+    paths.endpoint.with_suffix(".tmp").touch(0o644)
+    _endpoint(1).write(paths.endpoint)
+    assert paths.endpoint.stat().st_mode & 0o777 == 0o600
+    assert "0" * 64 not in repr(_endpoint(1))
+
+
+def test_an_account_has_the_secret_that_the_documentation_defines(tmp_path: Path) -> None:
+    """The clients in model_tools derive it themselves; OpenSSL computes the expected value."""
+    account, root_key = "111111111111", "0f" * 32
+    expected = "90f97ce468feaa61295baa93bbeded2a6268b19e085cf49283f1758193c386f5"
+    assert secret_access_key(root_key, account) == expected
+    file = tmp_path / "endpoint.json"
+    file.write_text(json.dumps({"endpoint_url": "http://127.0.0.1:1", "root_key": root_key}))
+    dev = SimpleNamespace(name="dev", account=account, region="eu-central-1")
+    credentials = Cloud(file).client(dev, "sts")._get_credentials()  # noqa: SLF001 - no public way
+    assert (credentials.access_key, credentials.secret_key) == (account, expected)
+    assert secret_access_key(root_key, "222222222222") != expected
 
 
 @pytest.mark.process

@@ -1,0 +1,73 @@
+"""The access keys that the emulator issued: of accounts, of sessions, of Lambda functions."""
+# ruff: noqa: SLF001 - ministack has no public extension points; the contract test guards these
+
+import re
+from typing import Any
+
+from ministack.core import lambda_runtime
+from ministack.services import lambda_svc, s3, sts
+
+from local_aws.credentials import secret_access_key
+from local_aws.gate import Directory
+from local_aws.ministack_hooks.identity import issue_credentials
+from local_aws.signatures import AccessKey
+
+_ACCOUNT = re.compile(r"[0-9]{12}")
+_LONGEST_SESSION_NAME = 64
+
+
+def directory(root_key: str) -> Directory:
+    """Look keys and buckets up in the services."""
+
+    def access_key(access_key_id: str) -> AccessKey | None:
+        if _ACCOUNT.fullmatch(access_key_id):
+            arn = f"arn:aws:iam::{access_key_id}:root"
+            return AccessKey(access_key_id, arn, secret_access_key(root_key, access_key_id))
+        return _session(access_key_id)
+
+    return Directory(access_key, _bucket_exists)
+
+
+def give_functions_sessions_of_their_roles() -> None:
+    """Give each Lambda function a session of its execution role instead of its account's key."""
+    issued: dict[tuple[str, str], dict[str, str]] = {}
+
+    def execution_credentials(config: dict[str, Any]) -> dict[str, str]:
+        function, role = config["FunctionArn"], config.get("Role", "")
+        if (function, role) not in issued:
+            account, name = function.split(":")[4], config["FunctionName"]
+            made = issue_credentials(
+                account, role.rsplit("/", 1)[-1], name[:_LONGEST_SESSION_NAME], None
+            )
+            issued[function, role] = {
+                "AWS_ACCESS_KEY_ID": made["accessKeyId"],
+                "AWS_SECRET_ACCESS_KEY": made["secretAccessKey"],
+                "AWS_SESSION_TOKEN": made["sessionToken"],
+            }
+        return issued[function, role]
+
+    lambda_runtime.execution_credentials = execution_credentials
+    lambda_svc.execution_credentials = execution_credentials
+
+
+def _bucket_exists(name: str) -> bool:
+    """Tell whether a bucket exists in any account: their names are global."""
+    return any(bucket == name for _account, bucket in s3._buckets._data)
+
+
+def leave_signatures_to_the_gate() -> None:
+    """Turn off ministack's own check of presigned URLs, which does not know the accounts' keys."""
+    s3._verify_presigned_sigv4 = lambda *_: None
+
+
+def _session(access_key_id: str) -> AccessKey | None:
+    session = sts._sessions.get(access_key_id)
+    if session is None:
+        return None
+    return AccessKey(
+        account=session["Arn"].split(":")[4],
+        arn=session["Arn"],
+        secret=session["SecretAccessKey"],
+        session_token=session["SessionToken"],
+        expires=session.get("Expiration"),
+    )
