@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
-from local_aws import rejections
+from local_aws import json_text, rejections
 from local_aws.caller import Caller, set_caller
 from local_aws.signatures import (
     S3,
@@ -40,13 +40,11 @@ LARGEST_REQUEST_BYTES = 70 << 20
 # S3 allows 5 GiB; here a body is held in memory, and AWS SDKs upload larger objects in parts.
 LARGEST_OBJECT_BYTES = 1 << 30
 LARGEST_CALLBACK_BYTES = 1 << 20
-DEEPEST_JSON = 200
 _LARGE_BODY_BYTES = 1 << 20
 _LOGGED_CHARACTERS = 200
 # CloudFormation gives these addresses, each with an unguessable token, to functions.
 _CALLBACK = re.compile(r"/_ministack/(cfn-response|cfn-signal)/[A-Za-z0-9._-]+")
 _OWN_ROUTES = ("/_ministack", "/_localstack", "/health")
-_JSON_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\Z)|[\[{]|[\]}]', re.DOTALL)
 
 logger = logging.getLogger(__name__)
 
@@ -156,30 +154,15 @@ class _Disconnected(Exception):  # noqa: N818 - not an error
     """The client left before its request was complete."""
 
 
-def json_depth(body: bytes) -> int:
-    """Return how deeply the arrays and objects of a JSON text are nested."""
-    if body.count(b"[") + body.count(b"{") <= DEEPEST_JSON:
-        return 0
-    depth = deepest = 0
-    for token in _JSON_TOKEN.finditer(body):
-        match token[0]:
-            case b"[" | b"{":
-                depth += 1
-                deepest = max(deepest, depth)
-            case b"]" | b"}":
-                depth -= 1
-    return deepest
-
-
 async def _check_body(
     request: HttpRequest, body: bytes, signature: Signature, key: AccessKey
 ) -> None:
     def check() -> None:
         check_signature(request, body, signature, key)
-        if signature.service != S3 and json_depth(body) > DEEPEST_JSON:
+        if signature.service != S3 and json_text.depth(body) > json_text.DEEPEST:
             raise RequestRejected(
                 Fault.TOO_DEEP,
-                f"The request's JSON is nested more than {DEEPEST_JSON} levels deep.",
+                f"The request's JSON is nested more than {json_text.DEEPEST} levels deep.",
             )
 
     if len(body) < _LARGE_BODY_BYTES:

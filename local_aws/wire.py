@@ -15,6 +15,7 @@ from typing import Any
 import botocore.session
 from botocore.model import OperationModel, ServiceModel
 
+from local_aws import json_text
 from local_aws.constraints import Shape, violations
 from local_aws.errors import ServiceError, ValidationError
 
@@ -160,7 +161,9 @@ def _read_members(shape: Shape, request: Request, labels: Mapping[str, str]) -> 
 
 def _json_object(body: bytes) -> dict[str, Any]:
     try:
-        value = json.loads(body)
+        value = json_text.parse(body)
+    except json_text.TooDeepError as error:
+        raise ServiceError("SerializationException", f"The request's body is {error}") from None
     except ValueError as error:
         raise ValidationError(
             f"The request's body is not JSON: {error}", reason="CANNOT_PARSE"

@@ -4,10 +4,11 @@ Source: Amazon CloudWatch User Guide, "Specification: Embedded metric format". A
 breaks the format stays a plain log event, and makes no metric.
 """
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+
+from local_aws import json_text
 
 _MOST_DIMENSIONS = 30
 _MOST_VALUES = 100
@@ -30,7 +31,7 @@ def embedded_metrics(message: str) -> list[Datum]:
     if '"_aws"' not in message:
         return []
     try:
-        document = json.loads(message)
+        document = json_text.parse(message)
         return list(_metrics(document))
     except (ValueError, KeyError, TypeError, AttributeError):
         return []

@@ -15,6 +15,8 @@ from typing import Any
 
 from botocore.eventstream import EventStreamBuffer
 
+from local_aws import json_text
+
 _PRELUDE_BYTES = 12
 _LARGEST_MESSAGE_BYTES = 16 << 20
 _TYPE_STRING, _TYPE_INT32 = 7, 4
@@ -106,7 +108,7 @@ class IpcServer:
                 headers, payload = await _read(reader)
                 kind = headers[":message-type"]
                 if kind == _CONNECT:
-                    component = self._components.get(json.loads(payload).get("authToken", ""))
+                    component = self._components.get(json_text.parse(payload).get("authToken", ""))
                     accepted = _CONNECTION_ACCEPTED if component else 0
                     await _send(writer, _CONNECT_ACK, accepted, 0, {}, b"")
                     if component is None:
@@ -149,7 +151,7 @@ class IpcServer:
 
         cancel: Cancel | None = None
         try:
-            request = json.loads(payload)
+            request = json_text.parse(payload)
             if operation == _PUBLISH:
                 content = base64.b64decode(request.get("payload", ""))
                 await self._publish(component, request["topicName"], content, int(request["qos"]))

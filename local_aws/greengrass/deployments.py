@@ -4,6 +4,7 @@ import json
 import uuid
 from typing import Any
 
+from local_aws import json_text
 from local_aws.errors import ConflictError, NotFoundError, ValidationError
 from local_aws.greengrass.arns import Target, configuration_arn, parse_target
 from local_aws.greengrass.cloud import Cloud
@@ -221,7 +222,7 @@ def _merge_object(name: str, specification: Params) -> dict[str, Any] | None:
     if merge is None:
         return None
     try:
-        value = json.loads(merge)
+        value = json_text.parse(merge)
     except ValueError as error:
         raise ValidationError(f"configurationUpdate.merge of {name} is not JSON: {error}") from None
     if not isinstance(value, dict):

@@ -1,9 +1,9 @@
 """Core devices, as their health messages and job executions tell about them."""
 
-import json
 import re
 from typing import Any
 
+from local_aws import json_text
 from local_aws.errors import ConflictError, NotFoundError
 from local_aws.greengrass.arns import parse_target
 from local_aws.greengrass.cloud import Cloud
@@ -31,7 +31,7 @@ class Devices:
         if match is None:
             return
         try:
-            message = json.loads(payload)
+            message = json_text.parse(payload)
         except ValueError:
             return
         if not isinstance(message, dict):

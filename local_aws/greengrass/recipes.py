@@ -6,12 +6,15 @@ from typing import Any, cast
 
 import yaml  # type: ignore[import-untyped]  # no stubs are installed
 
+from local_aws import json_text
 from local_aws.errors import ValidationError
 from local_aws.greengrass.versions import parse_requirement, parse_version
 
 Recipe = dict[str, Any]
 
 MAX_RECIPE_BYTES = 16 * 1024
+# A recipe of 16 kB has some thousands; YAML aliases can make it gigabytes.
+_MOST_VALUES = 20_000
 MAX_NAME_CHARACTERS = 128
 MAX_VERSION_CHARACTERS = 64
 FORMAT_VERSION = "2020-01-25"
@@ -78,14 +81,31 @@ def platforms(recipe: Recipe) -> list[dict[str, Any]]:
 
 def _parse(content: bytes) -> Any:
     try:
-        return json.loads(content)
+        return json_text.parse(content)
     except ValueError:
         pass
     try:
-        return yaml.safe_load(content)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        value = yaml.safe_load(content)
+        if _is_small(value):
+            return value
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         detail = " ".join(str(error).split())
         raise ValidationError(f"The recipe is neither JSON nor YAML: {detail}") from None
+
+    raise ValidationError(f"The recipe has too many values: at most {_MOST_VALUES}.")
+
+
+def _is_small(value: Any) -> bool:
+    """Tell whether a value stays small when its YAML aliases are written out."""
+    waiting, count = [value], 0
+    while waiting and count <= _MOST_VALUES:
+        item = waiting.pop()
+        count += 1
+        if isinstance(item, dict):
+            waiting += item.values()
+        elif isinstance(item, list):
+            waiting += item
+    return not waiting
 
 
 def _canonical(value: Any, known: tuple[str, ...], where: str) -> Recipe:

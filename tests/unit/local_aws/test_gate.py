@@ -9,7 +9,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from local_aws.caller import Caller, current_caller
-from local_aws.gate import DEEPEST_JSON, Directory, Gate, json_depth
+from local_aws.gate import Directory, Gate
 from local_aws.signatures import AccessKey
 
 ACCOUNT = "111111111111"
@@ -159,19 +159,3 @@ def test_json_that_is_nested_too_deeply_is_no_request() -> None:
     status, _, body = call(services, signed(deep), deep)
     assert (status, b"SerializationException" in body) == (400, True)
     assert services.bodies == []
-
-
-@pytest.mark.parametrize(
-    ("text", "depth"),
-    [
-        (b"[" * 300, 300),
-        (b'{"a":' * 300 + b"1" + b"}" * 300, 300),
-        (b"[]" * 300, 1),
-        (b'["' + b"[" * 300 + b'"]', 1),
-        (b'["\\"' + b"[" * 300 + b'"]', 1),
-        (b'"' + b"[" * 300, 0),
-        (b"[" * DEEPEST_JSON, 0),
-    ],
-)
-def test_depth_counts_what_is_not_in_a_string(text: bytes, depth: int) -> None:
-    assert json_depth(text) == depth

@@ -1,0 +1,39 @@
+"""JSON from clients, whose nesting is limited: Python's parser and writer recurse."""
+
+import json
+import re
+from typing import Any
+
+DEEPEST = 200
+_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\Z)|[\[{]|[\]}]', re.DOTALL)
+
+
+class TooDeepError(ValueError):
+    """The text is nested too deeply to be parsed."""
+
+
+def depth(text: bytes) -> int:
+    """Return how deeply arrays and objects are nested; 0 if they cannot exceed the limit."""
+    if text.count(b"[") + text.count(b"{") <= DEEPEST:
+        return 0
+    current = deepest = 0
+    for token in _TOKEN.finditer(text):
+        match token[0]:
+            case b"[" | b"{":
+                current += 1
+                deepest = max(deepest, current)
+            case b"]" | b"}":
+                current -= 1
+    return deepest
+
+
+def parse(text: bytes | str) -> Any:
+    """Parse a JSON text.
+
+    Raises:
+        TooDeepError: it is nested more than ``DEEPEST`` levels deep.
+        ValueError: it is not JSON.
+    """
+    if depth(text.encode() if isinstance(text, str) else text) > DEEPEST:
+        raise TooDeepError(f"nested more than {DEEPEST} levels deep")
+    return json.loads(text)
