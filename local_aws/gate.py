@@ -44,7 +44,8 @@ _LARGE_BODY_BYTES = 1 << 20
 _LOGGED_CHARACTERS = 200
 # CloudFormation gives these addresses, each with an unguessable token, to functions.
 _CALLBACK = re.compile(r"/_ministack/(cfn-response|cfn-signal)/[A-Za-z0-9._-]+")
-_OWN_ROUTES = ("/_ministack", "/_localstack", "/health")
+# No name of a bucket has an underscore.
+_OWN_ROUTES = re.compile(r"/_(ministack|localstack)(/.*)?|/health", re.DOTALL)
 
 logger = logging.getLogger(__name__)
 
@@ -130,7 +131,8 @@ class Gate:
                 f"{host!r} is not a name of the emulator: expected"
                 f" {' or '.join(sorted(self._names))}.",
             )
-        if unquote(request.path).startswith(_OWN_ROUTES) and not _CALLBACK.fullmatch(request.path):
+        own_route = _OWN_ROUTES.fullmatch(unquote(request.path))
+        if own_route and not _CALLBACK.fullmatch(request.path):
             raise RequestRejected(
                 Fault.ROUTE, f"{request.path[:_LOGGED_CHARACTERS]!r} is not an AWS API."
             )

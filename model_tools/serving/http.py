@@ -25,6 +25,8 @@ LARGEST_BYTES = 256 << 20
 # Requests that are worked on at once; the others wait.
 _THREADS = 64
 
+_HTTP_PORT = 80
+
 # Header names are in lower case.
 Handle = Callable[[str, str, Mapping[str, str], bytes], Answer]
 
@@ -140,7 +142,9 @@ def _refusal(site: Site, request: web.Request) -> RequestError | None:
     """
     host, origin = request.headers.get("Host", ""), request.headers.get("Origin")
     port = request.transport.get_extra_info("sockname")[1] if request.transport else site.port
-    own = {f"{name}:{port}" for name in (LOOPBACK, "localhost", site.host)}
+    names = (LOOPBACK, "localhost", site.host, f"[{site.host}]")
+    # HTTP's own port is left out of `Host`.
+    own = {name if port == _HTTP_PORT else f"{name}:{port}" for name in names}
     if site.is_local and not site.any_host and host not in own:
         return RequestError(
             403, f"{host!r} is not a name of this server: expected {LOOPBACK}:{port}"

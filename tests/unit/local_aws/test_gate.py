@@ -115,6 +115,11 @@ def test_administrative_routes_do_not_exist(path: str) -> None:
     assert services.bodies == []
 
 
+def test_a_bucket_may_be_called_like_a_part_of_a_route() -> None:
+    for path in ("/healthy/key", "/health/key", "/ministack"):
+        assert call(Services(), signed(path=path), b"{}", path=path)[0] == 200
+
+
 def test_only_cloudformations_callback_passes_unsigned() -> None:
     services, path = Services(), "/_ministack/cfn-response/0f3c"
     assert call(services, {"host": HOST}, b"{}", method="PUT", path=path)[0] == 200

@@ -16,6 +16,7 @@ GZIP = (
     "POST / HTTP/1.1\r\nHost: localhost:PORT\r\nContent-Encoding: gzip\r\n"
     "Content-Length: 2\r\n\r\nab"
 )
+OTHER_LOOPBACK = Site(lambda *_: json_answer({"predictions": [1]}), 0, host="::1")
 EVERYWHERE = Site(lambda *_: json_answer({"predictions": [1]}), 0, host="0.0.0.0")  # noqa: S104 - not listened on
 
 
@@ -53,6 +54,8 @@ def status(site: Site, headers: Mapping[str, str]) -> int:
         (MODEL, {"Host": "evil.example:PORT"}, 403),
         (MODEL, {"Host": "evil.example:PORT", "Origin": "http://evil.example:PORT"}, 403),
         (MODEL, {"Host": "127.0.0.1"}, 403),
+        (OTHER_LOOPBACK, {"Host": "[::1]:PORT"}, 200),
+        (OTHER_LOOPBACK, {"Host": "evil.example:PORT"}, 403),
         (MODEL, {"Origin": "https://evil.example", "Content-Type": "text/plain"}, 403),
         (MODEL, {"Origin": "null"}, 403),
         (CONTAINER, {"Host": "model.aws.local"}, 200),
