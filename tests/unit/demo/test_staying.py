@@ -45,7 +45,7 @@ def emulator(
     (tmp_path / "aws/endpoint.json").write_text(
         json.dumps(
             {"pid": process.pid, "endpoint_url": "http://127.0.0.1:1", "mqtt_host": "127.0.0.1",
-             "mqtt_port": 1, "device_port": 1, "ca_file": "ca.pem"}
+             "mqtt_port": 1, "device_port": 1, "ca_file": "ca.pem", "root_key": "0"}
         )
     )  # fmt: skip
     yield process
