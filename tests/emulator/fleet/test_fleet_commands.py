@@ -130,8 +130,12 @@ def test_a_roll_back_is_judged_by_the_whole_rule_of_the_environment(
 
 
 def test_the_wrong_account_is_refused(make_site: MakeSite, tmp_path: Path) -> None:
-    fleet = Fleet(tmp_path, make_site(0))
-    fleet.environment["AWS_ACCESS_KEY_ID"] = "222222222222"
+    site = make_site(0)
+    fleet = Fleet(tmp_path, site)
+    fleet.environment |= {
+        "AWS_ACCESS_KEY_ID": "222222222222",
+        "AWS_SECRET_ACCESS_KEY": site.aws.secret("222222222222"),
+    }
     assert "the credentials are of account 222222222222" in fleet("status", code=1)
 
 
