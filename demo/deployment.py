@@ -83,7 +83,7 @@ def stacks_under_way(environment: EnvironmentConfig, endpoint: Endpoint) -> list
 
     An emulator that does not answer has none.
     """
-    client = session(environment).client("cloudformation", endpoint_url=endpoint.url)
+    client = session(environment, endpoint).client("cloudformation", endpoint_url=endpoint.url)
     try:
         stacks = client.describe_stacks()["Stacks"]
     except (BotoCoreError, ClientError):
