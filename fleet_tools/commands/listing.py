@@ -15,11 +15,11 @@ _COLOURS = {"good": "green", "waiting": "yellow", "failed": "red", "offline": "b
 
 def columns(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """Return the headings and rows as lines; no line is wrapped, so that grep finds each value."""
-    clean = [[clean(value) for value in row] for row in (headings, *rows)]
-    widths = [max(map(len, values)) for values in zip(*clean, strict=True)]
+    shown = [[clean(value) for value in row] for row in (headings, *rows)]
+    widths = [max(map(len, values)) for values in zip(*shown, strict=True)]
     return [
         "  ".join(f"{value:{width}}" for value, width in zip(row, widths, strict=True)).rstrip()
-        for row in clean
+        for row in shown
     ]
 
 

@@ -50,6 +50,7 @@ class Engine:
     """Stands for the engine of a loaded model."""
 
     name = "openvino"
+    fallback = None
 
     def infer(self, image: Any) -> list[Detection]:  # noqa: ARG002 - its name in the protocol
         return [CAT]

@@ -87,6 +87,6 @@ def test_only_operations_of_the_environments_own_stacks_count(
                 ]
             }
 
-    monkeypatch.setattr(deployment, "session", lambda _environment: Session())
+    monkeypatch.setattr(deployment, "session", lambda _environment, _endpoint: Session())
     endpoint: Any = type("Endpoint", (), {"url": "http://127.0.0.1:1"})()
     assert stacks_under_way(DEV, endpoint) == ["dev-Inference (UPDATE_IN_PROGRESS)"]
