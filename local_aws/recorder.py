@@ -34,12 +34,13 @@ class Recorder:
         except RuntimeError:
             # A thread of a service was changing a table: the next snapshot has it.
             return
-        except OSError as error:
+        except Exception as error:  # noqa: BLE001 - the server goes on, whatever a service contains
             if not self._failed:
                 logger.error(  # noqa: TRY400 - one line, not a traceback
-                    "the state cannot be saved (%s): after a kill, the emulator continues from the "
-                    "last state that was saved",
-                    error.strerror or error,
+                    "the state cannot be saved (%s: %s): after a kill, the emulator continues from "
+                    "the last state that was saved",
+                    type(error).__name__,
+                    error,
                 )
             self._failed = True
             return
