@@ -1,6 +1,7 @@
 """Custom::DeepLensProject, asked as CloudFormation asks, on fleets of simulated cores."""
 
 import itertools
+import json
 import time
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from local_aws.fleet.hazards import Hazards
 from tests.emulator.embedded_aws import EmbeddedAws
-from tests.emulator.fleet.conftest import CloudFormation, Site, digest
+from tests.emulator.fleet.conftest import CloudFormation, Site, digest, function_arn
 from tests.emulator.fleet.proxy import Answer, Meddle, Request, proxy, refusal
 from tests.waiting import eventually
 
@@ -474,3 +475,27 @@ def test_the_stack_completes_after_the_last_heartbeat_and_does_not_wait_for_its_
         last = max(core.started_at for core in fleet.cores.values())
         assert time.time() > last
         assert set(site.runs().values()) == {digest(1)}
+
+
+def test_the_stacks_own_status_says_whether_it_is_rolled_back(
+    aws: EmbeddedAws, cloudformation: CloudFormation
+) -> None:
+    del cloudformation  # Its fixture sets where the handler's clients connect.
+    from cloudformation import Request, rolls_back  # noqa: PLC0415 - the handler's own path
+
+    client = aws.client("cloudformation")
+    topic = {"Topic": {"Type": "AWS::SNS::Topic"}}
+    bad = {"Bad": {"Type": "Custom::Bad", "Properties": {"ServiceToken": f"{function_arn(1)}-no"}}}
+    stack = client.create_stack(
+        StackName="rolled-back", TemplateBody=json.dumps({"Resources": topic})
+    )["StackId"]
+    request = Request("Update", {}, None, lambda: 0.0, owner=f"{stack}/Project")
+
+    def status() -> str:
+        return str(client.describe_stacks(StackName=stack)["Stacks"][0]["StackStatus"])
+
+    eventually(lambda: status() == "CREATE_COMPLETE", status)
+    assert not rolls_back(request)
+    client.update_stack(StackName=stack, TemplateBody=json.dumps({"Resources": {**topic, **bad}}))
+    eventually(lambda: status().startswith("UPDATE_ROLLBACK"), status)
+    assert rolls_back(request)
