@@ -612,12 +612,12 @@ def _reported() -> Iterator[None]:
     try:
         yield
     except ConfigError as error:
-        raise WrongInput(str(error)) from None
+        raise WrongInput(printable(str(error), lines=True)) from None
     except CommandFailed as error:
         kind = WrongInput if error.exit_code == WRONG_INPUT else click.ClickException
-        raise kind(str(error)) from None
+        raise kind(printable(str(error), lines=True)) from None
     except ConnectionError as error:
-        raise click.ClickException(str(error)) from None
+        raise click.ClickException(printable(str(error), lines=True)) from None
     except (BotoCoreError, ClientError) as error:
         raise click.ClickException(f"the emulator: {error}; see the logs in {LOGS}") from None
     except OSError as error:

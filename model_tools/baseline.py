@@ -46,6 +46,7 @@ def with_baseline(
     whole = replace(description, cut=None, baseline=None)
     with tempfile.TemporaryDirectory(prefix="model-tools-") as workspace:
         packaged = package(Path(workspace), whole, graph, labels)
+        limits = limits or Limits.for_files(packaged.path, *pictures)
         measured = isolated(_measure, packaged.path, pictures, limits=limits)
     return replace(description, baseline=measured)
 

@@ -187,7 +187,8 @@ def flops_of(graph: Path, tensor: str, dtype: str, shape: tuple[int, ...]) -> in
         dtype: NumPy's name of the input's type.
         shape: of the input.
     """
-    return isolated(_flops_of_file, graph, {tensor: (dtype, shape)})
+    limits = Limits.for_files(graph)
+    return isolated(_flops_of_file, graph, {tensor: (dtype, shape)}, limits=limits)
 
 
 def _flops_of_file(graph: Path, shapes: dict[str, tuple[str, tuple[int, ...]]]) -> int | None:

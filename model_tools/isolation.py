@@ -33,7 +33,7 @@ _MEMORY_VARIABLE = "MODEL_TOOLS_MEMORY_MIB"
 # TensorFlow alone takes about 1 GiB, and converts the smallest model in a minute of a slow machine.
 _LEAST_MEMORY_MIB = 3 * 1024
 _COPIES = 18
-_LEAST_SECONDS = 600
+_LEAST_SECONDS = 900
 _NUMBER = re.compile(r"[1-9][0-9]{0,8}")
 _CRASHES = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGTRAP}
 # A crash with so much of the memory in use is for lack of memory.
@@ -69,7 +69,7 @@ class Limits:
         """Return limits for a model in these files and folders, by their size.
 
         A model takes up to 18 times its size: its graph, its weights, and copies of both while
-        they are converted.
+        they are converted. Images take less, decoded.
         """
         mib = sum(map(_size_bytes, paths)) // _MIB
         memory_mib = _LEAST_MEMORY_MIB + _COPIES * mib

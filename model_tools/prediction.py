@@ -52,6 +52,7 @@ def predict(  # noqa: PLR0913 - each is a choice of the caller's
     Raises:
         ModelToolsError, vision.errors.VisionError: a file is not what it should be.
     """
+    limits = limits or Limits.for_files(artifact, *pictures)
     return isolated(_predict, artifact, pictures, engine, precision, threshold, limits=limits)
 
 

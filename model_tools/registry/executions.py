@@ -15,6 +15,7 @@ from typing import Any
 from model_tools.errors import RegistryError
 from model_tools.registry.cloud import Cloud, asking
 from model_tools.registry.history import lines_of
+from vision.printable import printable
 
 STACK = "Delivery"
 RECORD = Path(".local/deliver/executions.jsonl")
@@ -121,7 +122,7 @@ def executions_of(codepipeline: Any, pipeline: str) -> list[Execution]:
             pipelineName=pipeline,
             filter={"pipelineExecutionId": summary["pipelineExecutionId"]},
         )["actionExecutionDetails"]
-        reason = summary.get("statusSummary", "")
+        reason = printable(summary.get("statusSummary", ""))
         found.append(
             Execution(
                 ended_at=_stamp(summary["lastUpdateTime"]),
@@ -147,7 +148,7 @@ def _place(delivery: Path) -> _Place:
 def _recorded(one: dict[str, Any]) -> Execution:
     return Execution(
         ended_at=one["ended_at"],
-        outcome=one["outcome"],
+        outcome=printable(one["outcome"], lines=True),
         approvals=tuple(
             Approval(
                 stage=given["stage"],

@@ -90,7 +90,7 @@ def _require_content(keras: Any, file: Path) -> None:
     try:
         # Variables are declared there, but have no memory.
         with keras.StatelessScope(initialize_variables=False):
-            model = keras.saving.deserialize_keras_object(config, safe_mode=True)
+            model = _built(keras, config)
         declared = sum(
             prod(weight.shape) * np.dtype(weight.dtype).itemsize for weight in model.weights
         )
@@ -107,6 +107,15 @@ def _require_content(keras: Any, file: Path) -> None:
             f"the layers of {file.name} declare {declared} bytes of weights, and it contains "
             f"{contained} bytes",
         )
+
+
+def _built(keras: Any, config: Any) -> Any:
+    """Return the model of a configuration that was checked."""
+    if "module" in config:
+        return keras.saving.deserialize_keras_object(config, safe_mode=True)
+    # An .h5 file's configuration names classes without their modules.
+    kind = keras.Sequential if config["class_name"] == "Sequential" else keras.Model
+    return kind.from_config(config["config"])
 
 
 def from_keras(model: Any, choice: Choice | None = None) -> LoadedModel:

@@ -27,6 +27,7 @@ def openvino_refusal(
     Raises:
         ScoresError: it runs, and its scores contradict the manifest.
     """
+    limits = limits or Limits.for_files(folder)
     try:
         return isolated(_refusal, Artifact("", manifest, labels, folder), limits=limits)
     except IsolationError as error:

@@ -82,6 +82,8 @@ def verify(request: VerifyRequest, limits: Limits | None = None) -> Verification
     Raises:
         ModelToolsError, vision.errors.VisionError: a file is not what it should be.
     """
+    models = [path for path in (request.artifact, request.against) if path is not None]
+    limits = limits or Limits.for_files(*models, *request.pictures)
     return isolated(_verify, request, limits=limits)
 
 

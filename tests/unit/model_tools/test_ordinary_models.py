@@ -1,9 +1,11 @@
 """Models as users save them are frozen, and answer as their framework does."""
 
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 
@@ -106,6 +108,30 @@ def test_keras_3_cannot_read_arithmetic_from_h5_and_the_error_names_the_alternat
     saved = ordinary.saved(ordinary.arithmetic(), tmp_path / "model.h5")
     with pytest.raises(SourceError, match=r"model\.save\('model\.keras'\)"):
         load_model(find_model(saved.path, tmp_path), Choice())
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_layers_that_declare_more_weights_than_the_file_has_are_never_built(
+    ordinary: Any, tmp_path: Path, suffix: str
+) -> None:
+    keras = ordinary.keras
+    model = keras.Sequential([keras.Input((6400,)), keras.layers.Dense(4)])
+    file = tmp_path / f"model{suffix}"
+    model.save(file)
+    if suffix == ".h5":
+        with h5py.File(file, "r+") as opened:
+            config = opened.attrs["model_config"].replace('"units": 4', '"units": 25600')
+            opened.attrs["model_config"] = config
+    else:
+        with zipfile.ZipFile(file) as packed:
+            members = {name: packed.read(name) for name in packed.namelist()}
+        config = members["config.json"].replace(b'"units": 4', b'"units": 25600')
+        with zipfile.ZipFile(file, "w") as packed:
+            for name, content in (members | {"config.json": config}).items():
+                packed.writestr(name, content)
+    # A kernel of 6,400 x 25,600 and its bias, of four bytes each.
+    with pytest.raises(RefusedError, match=r"keras-weights: .* declare 655462400 bytes"):
+        load_model(find_model(file, tmp_path), Choice())
 
 
 def test_a_model_without_an_input_shape_is_rejected_with_the_fix(
