@@ -4,7 +4,6 @@ from typing import Any
 
 import click
 
-from cloudformation.printable import printable
 from fleet_tools.errors import FleetError, WrongInputError
 
 
@@ -19,6 +18,8 @@ class ReportingGroup(click.Group):
             raise
         except Exception as error:
             if text := _explain(error):
+                from cloudformation.printable import printable
+
                 # It may contain what a file or a service says.
                 raise _kind(error)(printable(text, lines=True)) from None
             raise
