@@ -125,7 +125,7 @@ def test_a_roll_back_is_judged_by_the_whole_rule_of_the_environment(
         bring(cloudformation, site, 1)
         bring(cloudformation, site, 2)
         # These cores' heartbeats count no detections.
-        assert "the rule asks for 1" in fleet("roll-back", "--reason", "dark", code=1)
+        assert "the rule asks for 1" in fleet("rollback", "--reason", "dark", code=1)
         assert "the rule asks for 1" in fleet("status", code=4)
 
 
