@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -165,7 +166,9 @@ def _print(
             for line in named[:_MOST_LINES]:
                 echo(f"  {line}")
             if len(named) > _MOST_LINES:
-                click.echo(f"  … and {len(named) - _MOST_LINES} more; --json prints all")
+                counts = Counter(line.split("  ")[1] for line in named)
+                summary = ", ".join(f"{number} {name}" for name, number in counts.items())
+                echo(f"  … and {len(named) - _MOST_LINES} more; in all: {summary}")
         else:
             said = json.dumps(answer.document())
             shown = said if len(said) <= _LONGEST_LINE else f"{said[:_LONGEST_LINE]}…"

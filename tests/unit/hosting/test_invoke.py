@@ -248,7 +248,7 @@ def test_classes_are_printed_by_the_names_of_a_file(server: Server, tmp_path: Pa
     assert result.exit_code == 0, result.output
     lines = result.output.splitlines()
     assert lines[1:3] == ["  1  versicolor  0.900", "  2  setosa  0.750"]
-    assert lines[11] == "  … and 2 more; --json prints all"
+    assert lines[11] == "  … and 2 more; in all: 6 versicolor, 6 setosa"
 
 
 @pytest.mark.parametrize("answer", [{}, [], {"predictions": [{"classes": 7}]}, {"predictions": 1}])
