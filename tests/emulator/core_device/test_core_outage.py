@@ -37,6 +37,8 @@ def test_a_running_core_reconnects_and_takes_deployments(
         assert "state kept" in aws.command("down").stdout
 
     assert aws.command("up").returncode == 0
+    # Only the test's own clients need what has changed: the core finds the emulator again.
+    core.aws = EmbeddedAws(aws.command, aws.command.endpoint())
 
     ended = core.outcome(core.deploy({name: pinned("2.0.0")}))
     assert ended["coreDeviceExecutionStatus"] == "SUCCEEDED"
