@@ -106,7 +106,7 @@ class GreengrassComponents(Construct):
             {
                 "Recipe": json.dumps({**recipe, "ComponentVersion": version}, sort_keys=True),
                 "ContentSha256": content,
-                "ArtifactSha256": _digests(artifact, published),
+                "ArtifactSha256": _digests(published),
             },
             needs=[published.resource],
         )
@@ -131,9 +131,7 @@ class GreengrassComponents(Construct):
             {
                 "Recipe": json.dumps({**recipe, "ComponentVersion": version}, sort_keys=True),
                 "ContentSha256": content,
-                "ArtifactSha256": {
-                    published[architecture].uri: digest for architecture, digest in digests.items()
-                },
+                "ArtifactSha256": _digests(*published.values()),
             },
             needs=[one.resource for one in published.values()],
         )
@@ -228,7 +226,11 @@ class GreengrassComponents(Construct):
             "Inference",
             name,
             version,
-            {"Recipe": Stack.of(self).to_json_string(recipe), "ContentSha256": content},
+            {
+                "Recipe": Stack.of(self).to_json_string(recipe),
+                "ContentSha256": content,
+                "ArtifactSha256": _digests(published_model, published_function),
+            },
             needs=[
                 *(one.resource for one in _needed(model, runtime)),
                 published_model.resource,
@@ -285,12 +287,11 @@ def _needed(model: Component, runtime: CameraRuntime | None) -> list[Component]:
     return [model, runtime.component] if runtime else [model]
 
 
-def _digests(artifact: ModelArtifact, published: PublishedArtifact) -> dict[str, str]:
-    """The SHA-256 of each file of the model's component, by its URI."""
-    digests = {published.uri: artifact.digest}
-    if published.statement:
-        digests[published.statement.uri] = published.statement.digest
-    return digests
+def _digests(*published: PublishedArtifact) -> dict[str, str]:
+    """Return the SHA-256 of each file of a component, by its URI."""
+    digests = {one.uri: one.digest for one in published}
+    statements = [one.statement for one in published if one.statement]
+    return digests | {one.uri: one.digest for one in statements}
 
 
 def _digest(content: dict[str, Any]) -> str:

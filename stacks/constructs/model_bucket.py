@@ -45,9 +45,10 @@ _NAMED_BY_DIGEST = (
 
 @dataclass(frozen=True)
 class PublishedArtifact:
-    """Where cameras download an artifact from, and the resource that put it there."""
+    """Where cameras download an artifact from, its SHA-256, and the resource that put it there."""
 
     uri: str
+    digest: str
     resource: CustomResource
     # None where no signature is asked for.
     statement: PublishedStatement | None = None
@@ -161,7 +162,7 @@ class ModelBucket(Construct):
                 **(expected or {}),
             },
         )
-        return PublishedArtifact(f"s3://{self.bucket_name}/{key}", resource)
+        return PublishedArtifact(f"s3://{self.bucket_name}/{key}", file.digest, resource)
 
     def grant_download(self, role: aws_iam.Role) -> None:
         """Let a role read `components/`, and nothing else, of this bucket."""
