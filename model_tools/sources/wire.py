@@ -12,10 +12,12 @@ from typing import Any
 
 from model_tools.errors import RefusedError, SourceError
 
-# A node has about 25. Each takes up to 150 bytes, so parsing takes up to 300 MiB.
-MOST_PARTS = 2_000_000
+# As many as 200,000 nodes have (graphs.rules), with about 25 each.
+MOST_PARTS = 5_000_000
 _DEEPEST = 100
 _LONGEST_VARINT = 10
+# The bit of a byte after which a number goes on.
+_CONTINUED = 128
 _VARINT, _LENGTH = 0, 2
 _FIXED_BYTES = {1: 8, 5: 4}
 
@@ -62,7 +64,7 @@ class _TooMany(Exception):  # noqa: N818 - ends the walk
 
 def _scan(content: Any, size: int, descriptor: Any, most_parts: int) -> frozenset[str]:
     tables: dict[str, _Fields] = {}
-    found: set[str] = set()
+    found: set[tuple[str, str]] = set()
     parts = 0
     at, end, fields, name = 0, size, _fields(descriptor, tables), ""
     # Messages that are not read to their end: where they end, their fields, and their own name.
@@ -71,12 +73,20 @@ def _scan(content: Any, size: int, descriptor: Any, most_parts: int) -> frozense
         if at == end:
             end, fields, name = outer.pop()
             continue
-        tag, at = _varint(content, at, end)
+        # Nearly all tags and lengths of small parts have one byte: the fast way, without a call.
+        tag = content[at]
+        at += 1
+        if tag >= _CONTINUED:
+            tag, at = _varint(content, at - 1, end)
         kind = tag & 7
-        at, length = _value(content, kind, at, end)
+        if kind == _LENGTH and at < end and content[at] < _CONTINUED and content[at] < end - at:
+            length = content[at]
+            at += 1
+        else:
+            at, length = _value(content, kind, at, end)
         field, inner = fields.get(tag >> 3, ("", None))
-        if len(outer) < 2 and field:  # noqa: PLR2004 - the message, and its parts
-            found.add(f"{name}{field}")
+        if len(outer) < 2 and field and (name, field) not in found:  # noqa: PLR2004 - the message, and its parts
+            found.add((name, field))
         if kind == _LENGTH:
             parts += 1
             if parts > most_parts:
@@ -87,8 +97,9 @@ def _scan(content: Any, size: int, descriptor: Any, most_parts: int) -> frozense
         if len(outer) == _DEEPEST:
             raise ValueError("nested too deeply")
         outer.append((end, fields, name))
-        end, fields, name = at + length, _fields(inner, tables), f"{name}{field}."
-    return frozenset(found)
+        end, fields = at + length, _fields(inner, tables)
+        name = f"{field}." if len(outer) == 1 else ""
+    return frozenset(name + field for name, field in found)
 
 
 def _value(content: Any, kind: int, at: int, end: int) -> tuple[int, int]:
@@ -118,7 +129,7 @@ def _varint(content: Any, at: int, end: int) -> tuple[int, int]:
     for place in range(at, min(end, at + _LONGEST_VARINT)):
         byte = content[place]
         value |= (byte & 127) << shift
-        if byte < 128:  # noqa: PLR2004 - the last byte has no continuation bit
+        if byte < _CONTINUED:
             return value, place + 1
         shift += 7
     raise ValueError("a number is not complete")
