@@ -24,7 +24,7 @@ def emulator_session(environment: EnvironmentConfig, endpoint: Path = ENDPOINT) 
     """
     try:
         document = json.loads(endpoint.read_text(encoding="utf-8"))
-        url, root_key = str(document["endpoint_url"]), str(document.get("root_key", ""))
+        url, root_key = str(document["endpoint_url"]), str(document["root_key"])
     except (OSError, ValueError, KeyError):
         raise FleetError(
             f"{endpoint}: the emulator is not running; `make local-up` starts it"
