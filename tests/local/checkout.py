@@ -58,7 +58,16 @@ def fresh_checkout(root: Path) -> Iterator[Checkout]:
     """Make a checkout below `root`, and run an embedded AWS of its own there."""
     for name in (".venv", ".venv-local-aws", ".venv-device", ".lambda-layer", "node_modules"):
         (root / name).symlink_to(ROOT / name)
-    for name in ("demo", "stacks", "local_aws", "lambda_src", "environments", "models"):
+    for name in (
+        "demo",
+        "environments",
+        "lambda_src",
+        "local_aws",
+        "models",
+        "review",
+        "stacks",
+        "tools",
+    ):
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("app.py", "cdk.json"):
         shutil.copy(ROOT / name, root / name)

@@ -119,7 +119,7 @@ def processes_in(folder: Path, *words: str) -> list[str]:
 
 
 def test_a_step_without_the_embedded_aws_says_how_to_start_it(tmp_path: Path) -> None:
-    for name in ("demo", "stacks"):
+    for name in ("demo", "review", "stacks", "tools"):
         (tmp_path / name).symlink_to(ROOT / name)
     result = subprocess.run(
         [ROOT / ".venv/bin/python", "-m", "demo", "watch", "nowhere"],

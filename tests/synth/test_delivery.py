@@ -223,11 +223,15 @@ def test_nag_the_projects_rules_and_cfn_lint_find_nothing(delivered: Path) -> No
         ('["production"]', '["qa"]', "approve: given 'qa', expected an environment"),
         ('["dev", "staging"', '["staging", "dev"', "releases go the way that promotions go"),
         ('"dev", ', "", "staging comes after nothing, its file says promoted_from = 'dev'"),
-        ('"999999999999"\n', '"99"\n', "account: given '99', expected text that matches"),
+        (
+            '"999999999999"\n',
+            '"99"\n',
+            "given '99', expected the AWS account's twelve digits",
+        ),
         ('repository = "team/cameras"\n', "", "repository: is missing; expected for example"),
         ("connection/0", "connection/x", "connection_arn: given"),
         ("= [", "= ", "not valid TOML"),
-        ("hours = 6", "hours = 200", "approval_hours: given 200: input should be less than"),
+        ("hours = 6", "hours = 200", "approval_hours: given 200, expected at most 168"),
         ("deeplens-shapes", "deeplens shapes", "model_package_group: given 'deeplens shapes'"),
     ],
 )

@@ -210,7 +210,7 @@ def test_a_definition_that_sagemaker_would_refuse_is_seen() -> None:
         ('framework_version = "1.4"', "'1.4', but .* 2.19"),
         ('instance_type = "ml.trn1.2xlarge"', "other containers"),
         ("spot = true\nmaximum_wait_seconds = 60", "is less than maximum_run_seconds"),
-        ("minimum_accuracy = 95", "less than or equal to 1"),
+        ("minimum_accuracy = 95", "expected at most 1"),
         ("[training.notebook]", "training.notebook.subnet: is missing"),
     ],
 )

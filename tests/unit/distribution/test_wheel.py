@@ -42,7 +42,7 @@ NO_EXTRA = ("stacks/__init__.py", "stacks/config/")
 OF_DEVICES = {"greengrasssdk", "awscam"}
 # `local_aws deliver` runs in a checkout, whose assembly and review page it compares.
 OF_A_CHECKOUT = {"tools"}
-NOT_INSTALLED_HERE = {"ministack": "ministack", "hypercorn": "hypercorn"}
+NOT_INSTALLED_HERE = {name: name for name in ("hypercorn", "matplotlib", "ministack")}
 LOCKS = ("project", "development", "device", "local-aws")
 
 

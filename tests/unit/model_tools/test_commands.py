@@ -174,7 +174,7 @@ def test_what_a_model_sees_when_all_is_well_goes_into_the_artifact(
         (["--labels", "{tmp}/two.txt", "--name", "m", "--mean", "0", "--scale", "1"],
          "gives 5 scores, the labels have 2 ids"),
         (["--labels", "{poses}", "--name", "m"], "say how pictures are normalised"),
-        (["--labels", "{poses}", "--name", "M!", "--mean", "0", "--scale", "1"], "name: 'M!'"),
+        (["--labels", "{poses}", "--name", "M!", "--mean", "0", "--scale", "1"], "'M!' is not"),
         (["--labels", "{poses}", "--name", "m", "--mean", "1,2", "--scale", "1"],
          "expected one number"),
         (["--labels", "{poses}", "--name", "m", "--mean", "0", "--scale", "0"], "scale"),

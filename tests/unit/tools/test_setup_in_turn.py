@@ -1,5 +1,6 @@
 """Two makes of one checkout at once: each step of the set-up runs once."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -36,9 +37,17 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def test_each_step_runs_once_and_alone(checkout: Path) -> None:
+    # As in a terminal, also if make runs this test.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
     words = ["make", "setup-development"]
     makes = [
-        subprocess.Popen(words, cwd=checkout, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        subprocess.Popen(
+            words,
+            cwd=checkout,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
         for _ in range(2)
     ]
     printed = [make.communicate()[0].decode() for make in makes]
@@ -58,7 +67,9 @@ def test_each_step_runs_once_and_alone(checkout: Path) -> None:
             "checkov",
         )
     )
-    again = subprocess.run(words, cwd=checkout, capture_output=True, text=True, check=True)
+    again = subprocess.run(
+        words, cwd=checkout, env=environment, capture_output=True, text=True, check=True
+    )
     assert "make: Nothing to be done" in again.stdout
 
 
