@@ -284,19 +284,19 @@ test test-fast test-busy test-project test-emulator: export OMP_NUM_THREADS = 1
 # The longest files first, each file in one process.
 SIDE_BY_SIDE = -q --dist=loadfile --no-loadscope-reorder
 
-# The unit tests first: a mistake shows within a minute. Then both environments at once, because the
-# emulator's tests wait most of their time.
+# The unit tests first: a mistake shows within a minute. Then both environments at once. There are more
+# processes than processors, because many tests wait: for a broker, a wave, a camera.
 .PHONY: test
 test: test-fast ## [Develop] Every test: units, synthesis, emulator, a deploy from end to end
 	@$(MAKE) --no-print-directory --jobs=2 --keep-going test-project test-emulator
 
 .PHONY: test-fast
 test-fast: .venv/.development ## [Develop] The unit tests: no process, no TensorFlow, no emulator (under a minute)
-	$(PYTHON) -m pytest -q -m unit --numprocesses=2 --dist=worksteal
+	$(PYTHON) -m pytest -q -m unit --numprocesses=4 --dist=worksteal
 
 .PHONY: test-project
 test-project: setup-development
-	$(PYTHON) -m pytest $(SIDE_BY_SIDE) -m "not unit" --numprocesses=4
+	$(PYTHON) -m pytest $(SIDE_BY_SIDE) -m "not unit" --numprocesses=6
 
 .PHONY: test-emulator
 test-emulator: setup-development

@@ -56,12 +56,12 @@ def test_a_wrong_value_names_file_key_what_was_given_and_what_would_work(
 
 
 def test_the_first_of_many_problems_are_reported(tmp_path: Path) -> None:
-    unknown = "".join(f"key{number} = 1\n" for number in range(50_000))
+    unknown = "".join(f"key{number} = 1\n" for number in range(20_000))
     with pytest.raises(ConfigError) as error:
         load_environment(write(tmp_path, unknown + VALID))
     lines = str(error.value).splitlines()
     assert len(lines) == 21
-    assert "and 49980 more problems" in lines[-1]
+    assert "and 19980 more problems" in lines[-1]
     assert len(str(error.value)) < 40_000
 
 
