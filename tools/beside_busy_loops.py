@@ -51,9 +51,11 @@ def main(loops: int, command: tuple[str, ...]) -> None:
 @contextmanager
 def busy_loop() -> Iterator[None]:
     """Keep one processor busy for the length of a `with` block."""
-    # In a session of its own, Ctrl-C reaches the command and leaves the load until that has ended.
+    # In a process group of its own, Ctrl-C reaches the command and leaves the load until that has
+    # ended. In the same session, it competes as one process: Linux divides processors among
+    # sessions first (sched(7), autogroups).
     loop = subprocess.Popen(  # noqa: S603 - this interpreter, fixed words
-        [sys.executable, "-c", _BUSY_LOOP], stdin=subprocess.PIPE, start_new_session=True
+        [sys.executable, "-c", _BUSY_LOOP], stdin=subprocess.PIPE, process_group=0
     )
     with loop:
         yield

@@ -11,7 +11,7 @@ from model_tools.hosting.archive import pack
 from model_tools.hosting.mxnet import FILES, read_mxnet
 from model_tools.hosting.user_code import code_files
 from model_tools.protos import message_class
-from model_tools.serving.signatures import read_servable
+from model_tools.serving.signatures import read_in_limits
 from model_tools.sources.archives import unpack_tar
 from model_tools.sources.exporting import KERAS_SUFFIXES, keras_export
 from model_tools.sources.wire import scan_file
@@ -52,6 +52,7 @@ def host_package(
         SourceError: it is no complete model; the text says what to do.
         AmbiguousError: there are several.
         RefusedError: a file breaks a rule for files from outside.
+        IsolationError: the process that reads a SavedModel met a limit.
     """
     if not archive.name.endswith(".tar.gz"):
         raise SourceError(f"{archive}: SageMaker takes a .tar.gz")
@@ -92,7 +93,7 @@ def _tensorflow(folder: Path, version: int | None) -> tuple[dict[str, Path], str
     _check_saved_model(chosen / _SAVED_MODEL)
     why_not = None
     try:
-        servable = read_servable(chosen)
+        servable = read_in_limits(chosen)
     except RefusedError as error:
         if error.rule != _OP_RULE:
             raise

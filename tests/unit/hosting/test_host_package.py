@@ -63,6 +63,22 @@ def test_the_same_files_give_the_same_bytes(saved_model: Path, tmp_path: Path) -
     assert first.read_bytes() == second.read_bytes() == third.read_bytes()
 
 
+def test_a_model_is_read_within_the_limits(
+    saved_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MODEL_TOOLS_MEMORY_MIB", "32")
+    large = shutil.copytree(saved_model, tmp_path / "large")
+    content = 64 << 20
+    with (large / "saved_model.pb").open("ab") as file:
+        # A field that no reader knows (number 1000) is kept in memory.
+        file.write(b"\xc2\x3e" + bytes([128, 128, 128, 32]) + bytes(content))
+    archive = tmp_path / "model.tar.gz"
+    result = pack(large, archive)
+    assert result.exit_code == 1
+    assert "it needs over 32 MiB of memory" in result.output
+    assert not archive.exists()
+
+
 def test_the_highest_version_is_packed_or_the_one_that_is_named(
     saved_model: Path, tmp_path: Path
 ) -> None:
