@@ -1,6 +1,5 @@
 """What is different about the model: its manifest and labels, read from the artifact itself."""
 
-import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,11 +7,9 @@ from typing import Any
 
 from review.assembly import Environment
 from review.devices import human
-from vision.artifact import packed_manifest
-from vision.errors import LabelMapError, VisionError
-from vision.labels import parse_label_map
+from vision.artifact import packed_labels, packed_manifest
+from vision.errors import VisionError
 from vision.strict_json import parse_json
-from vision.zips import BROKEN_ZIP
 
 _ARTIFACT_NAME = "model.zip"
 
@@ -63,16 +60,18 @@ def _card(digest: str, path: Path | None) -> Iterator[tuple[str, str]]:
         return
     yield "size", f"{human(path.stat().st_size)} ({path.stat().st_size} bytes)"
     try:
-        with zipfile.ZipFile(path) as archive:
-            manifest = parse_json(packed_manifest(path))
-            labels = archive.read(manifest.get("labels", "label_map.pbtxt")).decode()
-    except (*BROKEN_ZIP, KeyError, AttributeError, VisionError) as error:
+        manifest = parse_json(packed_manifest(path))
+    except (ValueError, VisionError) as error:
         yield "manifest", f"cannot be read: {error}"
+        return
+    if not isinstance(manifest, dict):
+        yield "manifest", "cannot be read: it is not a JSON object"
         return
     yield from _described(manifest)
     try:
-        yield "labels", ", ".join(name for _, name in sorted(parse_label_map(labels).items()))
-    except LabelMapError as error:
+        labels = packed_labels(path, str(manifest.get("labels", "label_map.pbtxt")))
+        yield "labels", ", ".join(name for _, name in sorted(labels.items()))
+    except VisionError as error:
         yield "labels", f"cannot be read: {error}"
 
 

@@ -11,6 +11,7 @@ from vision.manifest import MANIFEST_NAME, Manifest
 from vision.zips import BROKEN_ZIP
 
 _LARGEST_MANIFEST_BYTES = 1 << 20
+_LARGEST_LABELS_BYTES = 16 << 20
 _MOST_MEMBERS = 16
 
 
@@ -86,13 +87,32 @@ def _labels(file: Path) -> dict[int, str]:
 
 def packed_manifest(archive: Path) -> bytes:
     """Return the bytes of an artifact's manifest; raise `ArtifactError` if there is none."""
+    return _packed(archive, MANIFEST_NAME, _LARGEST_MANIFEST_BYTES)
+
+
+def packed_labels(archive: Path, name: str) -> dict[int, str]:
+    """Return the labels by id of an artifact whose manifest names its label map `name`.
+
+    Raises:
+        ArtifactError: there is no such file in it, or it is too large.
+        LabelMapError: the file is not a label map.
+    """
+    content = _packed(archive, name, _LARGEST_LABELS_BYTES)
+    try:
+        return parse_label_map(content.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise LabelMapError(f"{archive}: {name} is not UTF-8: {error.reason}") from None
+
+
+def _packed(archive: Path, name: str, largest_bytes: int) -> bytes:
+    """Return one file of an artifact, which may be anybody's, within a bound."""
     try:
         with zipfile.ZipFile(archive) as packed:
             if len(packed.infolist()) > _MOST_MEMBERS:
                 raise ArtifactError(f"{archive}: more than {_MOST_MEMBERS} members")
-            info = packed.getinfo(MANIFEST_NAME)
-            if info.file_size > _LARGEST_MANIFEST_BYTES:
-                raise ArtifactError(f"{archive}: its manifest is over {_LARGEST_MANIFEST_BYTES} B")
+            info = packed.getinfo(name)
+            if info.file_size > largest_bytes:
+                raise ArtifactError(f"{archive}: {name} is over {largest_bytes} B")
             return packed.read(info)
     except (*BROKEN_ZIP, KeyError) as error:
         raise ArtifactError(f"{archive}: not a model artifact: {error}") from None

@@ -61,6 +61,18 @@ def test_only_the_model_has_a_card_and_one_model_has_no_number(old: Any, new: An
     assert ("name", "shapes", "shapes") in {(one.name, one.before, one.after) for one in lines}
 
 
+def test_a_label_map_that_unpacks_to_gigabytes_is_not_read(
+    old: Any, environment: Any, tmp_path: Path
+) -> None:
+    bomb = tmp_path / "c.zip"
+    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("manifest.json", json.dumps({"name": "shapes", "version": "1.0.0"}))
+        archive.writestr("label_map.pbtxt", bytes(17 << 20))
+    new = environment(assets={"c" * 64: bomb}, Store={"Artifact": artifact("model.zip", "c" * 64)})
+    (labels,) = (line for line in compare_models(old, new) if line.name == "labels")
+    assert "label_map.pbtxt is over 16777216 B" in labels.after
+
+
 def page(before: Any, after: Any) -> Page:
     return page_of(Review((compare_environment(before, after),), Findings((), (), ())), base="main")
 
