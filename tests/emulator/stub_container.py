@@ -9,6 +9,7 @@ import os
 import tarfile
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
 
@@ -49,6 +50,9 @@ options = parser.parse_args()
 with tarfile.open(options.model_data) as archive:
     if "broken" in archive.getnames():
         raise SystemExit("Error: the archive has no SavedModel")
+for name, _, value in (one.partition("=") for one in options.environment):
+    while name == "START_WHEN_EXISTS" and not Path(value).exists():
+        time.sleep(0.05)
 server = ThreadingHTTPServer(("127.0.0.1", options.port), Handler)
 print(json.dumps({"url": f"http://127.0.0.1:{server.server_port}"}), flush=True)  # noqa: T201 - the contract
 server.serve_forever()

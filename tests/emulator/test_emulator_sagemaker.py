@@ -131,10 +131,12 @@ def answer(response: Any) -> dict[str, Any]:
 
 
 def test_an_endpoint_comes_into_service_answers_and_ends_with_its_process(
-    site: Site, runtime: Any
+    site: Site, runtime: Any, tmp_path: Path
 ) -> None:
-    name = site.endpoint(site.config(only=site.model(SAGEMAKER_TFS_ENABLE_BATCHING="true")))
+    ready = tmp_path / "ready"
+    name = site.endpoint(site.config(only=site.model(START_WHEN_EXISTS=str(ready))))
     assert site.api.describe_endpoint(EndpointName=name)["EndpointStatus"] == "Creating"
+    ready.touch()
     found = site.settled(name)
     assert (found["EndpointStatus"], found.get("FailureReason")) == ("InService", None)
     response = invoke(runtime, name, {"instances": []}, Accept="text/csv", CustomAttributes="id=7")
@@ -143,7 +145,7 @@ def test_an_endpoint_comes_into_service_answers_and_ends_with_its_process(
     assert response["CustomAttributes"] == "id=7 seen"
     assert response["ContentType"] == "application/json"
     assert (said["path"], said["accept"]) == ("/invocations", "text/csv")
-    assert said["environment"] == ["SAGEMAKER_TFS_ENABLE_BATCHING=true"]
+    assert said["environment"] == [f"START_WHEN_EXISTS={ready}"]
 
     site.api.delete_endpoint(EndpointName=name)
     assert not is_alive(said["pid"])
