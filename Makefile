@@ -170,7 +170,7 @@ local-down: setup ## [Try] Stop the emulator
 	@.venv-local-aws/bin/python -m local_aws down
 
 .PHONY: deploy
-deploy: setup $(if $(PLAN),.venv/.development) ## [Try] Deploy ENV (default dev) to the running emulator; PLAN=file holds it to a plan
+deploy: setup $(if $(PLAN),.venv/.development) ## [Try] Deploy ENV (default dev) to the running emulator; PLAN=file requires that it matches a plan
 	@$(PYTHON) -m demo deploy $(ENV) $(if $(PLAN),--plan "$(PLAN)")
 
 .PHONY: diff

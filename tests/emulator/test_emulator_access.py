@@ -370,7 +370,7 @@ def test_a_web_page_reaches_nothing(aws: EmbeddedAws, bucket: str, tmp_path: Pat
                 return dict(await _results(tab))
 
     results = asyncio.run(visit())
-    # "opaque": sent, and the page cannot read the answer; what it was, the state below shows.
+    # "opaque": sent, but the page cannot read the response. The state below shows its effect.
     assert results == {
         "function": "opaque", "readable": "blocked", "reset": "opaque", "read": "blocked",
         "object": "opaque", "write": "opaque", "preflight": "blocked", "cookies": "opaque",

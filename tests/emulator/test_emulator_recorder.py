@@ -1,4 +1,4 @@
-"""When the running emulator takes a snapshot, in this process."""
+"""Tests that the recorder takes a snapshot after each change, in this process."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.emulator
 
 
 class Services:
-    """Stands for what ministack's services contain."""
+    """Stands for the state of ministack's services."""
 
     def __init__(self) -> None:
         self.states: dict[str, str] = {"iot": "1"}

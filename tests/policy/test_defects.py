@@ -115,7 +115,7 @@ def half_tls(template: Template) -> None:
 
 
 DEFECTS: list[tuple[str, str, Defect]] = [
-    # What the environment's file asks for.
+    # Settings of the environment's file.
     ("object-lock", STORE, lambda t: of(t, BUCKET, "ModelsBucket").pop("ObjectLockConfiguration")),
     ("object-lock", STORE, lambda t: of(t, BUCKET, "ModelsBucket").pop("ObjectLockEnabled")),
     ("object-lock", STORE, lambda t: of(t, BUCKET, "ModelsBucket")["ObjectLockConfiguration"][
@@ -126,7 +126,7 @@ DEFECTS: list[tuple[str, str, Defect]] = [
     ("bounded-roles", MONITORING, lambda t: of(t, ROLE).update(PermissionsBoundary={
         "Fn::Sub": "arn:aws:iam::444444444444:policy/Another"})),
     ("approvals-stay", DELIVERY, lambda t: without(t, "production", "Manual")),
-    # Who may do what.
+    # Permissions.
     ("no-inverted-allow", INFERENCE, lambda t: said(t, POLICY).append(
         {"Effect": "Allow", "NotAction": "iam:*", "Resource": "arn:aws:s3:::x"})),
     ("no-inverted-allow", STORE, lambda t: said(t, POLICY).append(
@@ -155,7 +155,7 @@ DEFECTS: list[tuple[str, str, Defect]] = [
         "StringEqualsIfExists": {"aws:SourceAccount": "444444444444"}})),
     ("callers-named", MONITORING, lambda t: of(t, "AWS::Lambda::Permission").update(
         SourceArn="*")),
-    # Where artifacts are.
+    # Storage.
     ("tls-only", STORE, narrow_tls),
     ("tls-only", STORE, half_tls),
     ("tls-only", DELIVERY, lambda t: said(t, BUCKET_POLICY, "Artifacts")[0].update(
@@ -176,7 +176,7 @@ DEFECTS: list[tuple[str, str, Defect]] = [
     ("logged-access", DELIVERY, lambda t: of(t, BUCKET, "Artifacts").pop("LoggingConfiguration")),
     ("artifacts-expire", DELIVERY, lambda t: of(t, BUCKET, "Artifacts").pop(
         "LifecycleConfiguration")),
-    # What runs on cameras, and in the cloud.
+    # Components and functions.
     ("artifact-digests", INFERENCE, lambda t: of(t, "Custom::GreengrassComponent", "Model").update(
         ArtifactSha256={})),
     ("artifact-digests", INFERENCE, lambda t: of(t, "Custom::GreengrassComponent", "Model").pop(
@@ -191,7 +191,7 @@ DEFECTS: list[tuple[str, str, Defect]] = [
         EnvironmentVariables=[{"Name": "API_KEY", "Type": "PLAINTEXT", "Value": "0123"}])),
     ("no-privileged-builds", DELIVERY, lambda t: of(t, "AWS::CodeBuild::Project")[
         "Environment"].update(PrivilegedMode=True)),
-    # What is heard.
+    # Monitoring.
     ("encrypted-topic", MONITORING, lambda t: said(t, "AWS::SNS::TopicPolicy")[1].update(
         Action="*")),
     ("encrypted-topic", MONITORING, lambda t: said(t, "AWS::SNS::TopicPolicy")[0].update(
@@ -203,7 +203,7 @@ DEFECTS: list[tuple[str, str, Defect]] = [
     ("undelivered-events", DELIVERY, lambda t: said(t, "AWS::SQS::QueuePolicy")[1].pop(
         "Condition")),
     ("undelivered-events", DELIVERY, lambda t: said(t, "AWS::SQS::QueuePolicy").pop(0)),
-    # How releases travel.
+    # Releases.
     ("gates-follow-deploys", DELIVERY, lambda t: without(t, "staging", "CodeBuild", "Gate")),
     ("gates-follow-deploys", DELIVERY, lambda t: order(t, "staging", "CodeBuild", 1)),
     ("approvals-come-first", DELIVERY, lambda t: order(t, "production", "Manual", 3)),

@@ -1,4 +1,4 @@
-"""`fleet`: what runs where, stop, resume and rollback, on a fleet of simulated cores."""
+"""`fleet`: status, stop, resume and rollback, on a fleet of simulated cores."""
 
 import json
 import os

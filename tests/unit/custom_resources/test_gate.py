@@ -154,7 +154,7 @@ def test_at_the_deadline_the_cameras_report_outweighs_a_job_that_never_finished(
 @pytest.mark.parametrize(
     "beat",
     [
-        # It started before the deployment, or nobody knows when: the digest may be the old one's.
+        # It started before the deployment or at an unknown time: its digest may be the old one.
         replace(VERIFIED, uptime_seconds=310.0),
         replace(VERIFIED, uptime_seconds=0.0),
         replace(VERIFIED, model_digest=OLD),

@@ -1,4 +1,4 @@
-"""A device that reports nonsense is one device with nonsense, not a failed release."""
+"""A device that reports invalid values does not fail the release of the others."""
 
 import io
 import json

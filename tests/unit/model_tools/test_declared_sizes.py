@@ -1,4 +1,4 @@
-"""What a small file declares is bounded before anything is built from it."""
+"""Sizes that a small file declares are bounded before anything is built from it."""
 
 from math import prod
 from pathlib import Path

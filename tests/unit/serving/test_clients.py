@@ -90,7 +90,7 @@ def test_a_client_that_breaks_off_or_writes_nonsense_leaves_one_line_at_most(
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(text.replace("PORT", str(port)).encode())
         await writer.drain()
-        # What is unfinished gets no response: the client leaves, as one that is killed.
+        # An unfinished request gets no response: the client disconnects, like one that is killed.
         with_response = "Content-Length: 100" not in text and not text.endswith("HT")
         if with_response:
             await reader.read()
