@@ -1,4 +1,4 @@
-"""A plan of one environment's deploy, and whether what was synthesized still is that plan."""
+"""Write the plan of an environment's deploy, or compare an assembly with a plan."""
 
 import json
 import subprocess

@@ -1,7 +1,7 @@
-"""What environment files and delivery.toml ask for is in the templates.
+"""Rules that compare templates with environment files and delivery.toml.
 
-The other rules hold in every environment. These compare with the file: without Object Lock, a
-boundary, code signing or an approval a template is valid, unless its environment asks for them.
+The other rules hold in every environment. A template without Object Lock, a boundary, code signing
+or an approval is valid unless its environment's file sets them.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""How a release goes from environment to environment: builds, gates, approvals, artifacts."""
+"""Rules about pipelines: builds, gates, approvals, artifacts."""
 
 import json
 from collections.abc import Iterator

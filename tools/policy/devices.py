@@ -148,7 +148,7 @@ def _pairs(value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _is_secret(name: str, value: Any) -> bool:
-    """Whether a name promises a secret, and its value is neither empty nor a reference."""
+    """Return whether a name is that of a secret and its value neither empty nor a reference."""
     if not isinstance(value, str) or not value or value.startswith(("{{resolve:", "arn:")):
         return False
     return bool(_SECRET_NAME.search(name)) and not _NO_SECRET_NAME.search(name)

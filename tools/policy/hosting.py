@@ -1,4 +1,4 @@
-"""What an endpoint stores."""
+"""Rules about the data that an endpoint stores."""
 
 from collections.abc import Iterator
 

@@ -108,7 +108,7 @@ def callers_named(stacks: list[Stack]) -> Iterator[Finding]:
 
 
 def undelivered_events(stacks: list[Stack]) -> Iterator[Finding]:
-    """What EventBridge cannot deliver goes to an encrypted queue that takes it from that rule only.
+    """Undelivered events go to an encrypted queue that accepts them from their rule only.
 
     Source: EventBridge User Guide, "Using dead-letter queues to process undelivered events".
     """

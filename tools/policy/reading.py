@@ -111,7 +111,7 @@ def documents(stack: Stack) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def names_own(arn: str, account: str) -> bool:
-    """Whether an ARN, perhaps with wildcards, is of one service and of one account: the own."""
+    """Return whether an ARN, perhaps with wildcards, names one service and this account."""
     if arn.startswith("${"):
         return True
     parts = arn.split(":", 5)
@@ -119,21 +119,21 @@ def names_own(arn: str, account: str) -> bool:
 
 
 def is_everybody(principal: Any) -> bool:
-    """Whether a statement's principal is anybody."""
+    """Return whether a statement's principal is anybody."""
     if not isinstance(principal, dict):
         return text(principal) == "*"
     return any("*" in [text(one) for one in listed(value)] for value in principal.values())
 
 
 def denies_without_tls(statement: dict[str, Any], actions: set[str], resources: set[str]) -> bool:
-    """Whether a statement rejects every unencrypted request of `actions` to `resources`."""
+    """Return whether a statement denies `actions` on `resources` in all requests without TLS."""
     return denies_everybody(statement, actions, resources) and statement.get("Condition") == {
         "Bool": {"aws:SecureTransport": "false"}
     }
 
 
 def denies_everybody(statement: dict[str, Any], actions: set[str], resources: set[str]) -> bool:
-    """Whether a statement denies `actions` on `resources`, whoever asks; conditions aside."""
+    """Return whether a statement, without its condition, denies `actions` to everybody."""
     return (
         statement["Effect"] == "Deny"
         and is_everybody(statement.get("Principal"))

@@ -117,7 +117,7 @@ def artifact_digests(stacks: list[Stack]) -> Iterator[Finding]:
 
 
 def gate_asks_devices(stacks: list[Stack]) -> Iterator[Finding]:
-    """A release that no device must run, or that all may fail, passes whatever it does."""
+    """A rollout needs at least one device, and fails if every device fails."""
     for stack in stacks:
         for logical_id, project in stack.resources(_PROJECT):
             rule = json.loads(text(project["Properties"]["Rollout"]))["rule"]

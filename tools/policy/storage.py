@@ -174,7 +174,7 @@ def protected_state(stacks: list[Stack]) -> Iterator[Finding]:
 
 
 def _but_for_one(statement: dict[str, Any]) -> bool:
-    """Whether the only exception is one role, without a wildcard."""
+    """Return whether the only exception is one role, without a wildcard."""
     conditions = statement.get("Condition", {})
     exempt = listed(conditions.get("ArnNotEquals", {}).get("aws:PrincipalArn", []))
     return (
