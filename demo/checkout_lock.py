@@ -17,7 +17,7 @@ from pathlib import Path
 
 LOCKS = Path(__file__).resolve().parent.parent / ".local" / "locks"
 _POLL_SECONDS = 0.1
-# What ends at once is not worth a line.
+# A command that waits for less time prints nothing.
 _SILENT_SECONDS = 1.0
 
 

@@ -57,13 +57,13 @@ _CONTEXT = {"help_option_names": ["-h", "--help"]}
 
 
 class WrongInput(click.ClickException):
-    """Something that a user gave cannot work."""
+    """An argument or an option with a value that cannot work."""
 
     exit_code = WRONG_INPUT
 
 
 class Interrupted(Exception):  # noqa: N818 - names an event
-    """SIGTERM or Ctrl-C: end everything that was started, in order; the text is what remains."""
+    """An interrupt by SIGTERM or Ctrl-C, with a text about what continues."""
 
 
 def examples(*lines: str) -> str:
@@ -301,7 +301,7 @@ def roll_back(name: str, reason: str, digest: str | None) -> None:
         stack.enter_context(checkout_lock(_ASSEMBLY, click.echo))
         with steps.step("pin", f"pin the release that {name} ran before"):
             for line in deployment.roll_back(environment, reason, digest).splitlines():
-                # What the command advises next is the rest of this one.
+                # The rest of this command does what the line "next: …" recommends.
                 if not line.startswith("next: "):
                     click.echo(line)
         with steps.step("synthesize", "synthesize the CloudFormation of every environment"):
@@ -349,7 +349,7 @@ def host_iris(*, keep: bool, only_destroy: bool) -> None:
 def run_camera(name: str, folder: Path | None, thing: str | None) -> None:
     """Run a virtual core device of the fleet of NAME until Ctrl-C.
 
-    It outlives the emulator: a lost connection is reported after 10 s, and when it is back.
+    The device outlives the emulator. It reports a connection that is lost for 10 s, and its return.
 
     Exit codes: 1 the device ended, or the emulator runs on other ports, 2 wrong usage or input,
     3 the emulator is not running, 130 interrupted.
@@ -478,7 +478,7 @@ def _deploy(
 def _truthful_interrupt(
     environment: EnvironmentConfig, endpoint: Endpoint, *, emulator_ends: bool
 ) -> Iterator[None]:
-    """Let an interrupt name the update that goes on, or let it end before its emulator does."""
+    """After an interrupt, report the update that continues, or wait for it if the emulator ends."""
     try:
         yield
     except Interrupted:

@@ -176,8 +176,8 @@ def stay(
             raise CommandFailed(EMULATOR_ENDED)
         if found is not None and found.address != endpoint.address:
             raise CommandFailed(
-                "the emulator runs on other ports now, which a running camera does not know: start "
-                "the camera again"
+                "the emulator runs on other ports now, and a running camera keeps the old ones: "
+                "start the camera again"
             )
         address = core.live_view()
         if address is not None and address != announced:

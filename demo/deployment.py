@@ -136,7 +136,7 @@ def review(base: str) -> str:
 
 @dataclass(frozen=True)
 class FleetStatus:
-    """What the cameras of a fleet report now.
+    """The current reports of a fleet's cameras.
 
     Attributes:
         deployed_at: when its current deployment was created, ISO 8601 in UTC.

@@ -41,7 +41,7 @@ class Endpoint:
 
     @property
     def address(self) -> tuple[str, str, int]:
-        """What clients connect to."""
+        """The URL, host and port that clients connect to."""
         return self.url, self.mqtt_host, self.mqtt_port
 
 

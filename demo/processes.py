@@ -19,12 +19,12 @@ _PROGRESS_VARIABLE = "MODEL_TOOLS_PROGRESS"
 _CDK_EVENT = re.compile(r"^(\S+) \|\s*([0-9]+)(?:/[0-9]+)? \|", re.MULTILINE)
 
 
-# What click, and so every command of this project, puts before an error of its own.
+# The prefix of an error in click, and so in every command of this project.
 _ERROR = "Error: "
 
 
 class CommandFailed(Exception):  # noqa: N818 - says what happened
-    """A command of the demo ended with an error; the text is that error, or its last output."""
+    """The failure of a command of the demo; the text is its error, or its last output."""
 
     def __init__(self, text: str, exit_code: int = 1) -> None:
         super().__init__(text)

@@ -6,4 +6,4 @@ class FleetError(Exception):
 
 
 class WrongInputError(FleetError):
-    """An argument has a value that cannot work."""
+    """An argument with a value that cannot work."""

@@ -78,7 +78,7 @@ def provision_device(site: Site, thing: str, folder: DeviceFolder, given: Overri
 
 
 def require_thing_name(thing: str) -> None:
-    """Raise `WrongInputError` for what AWS IoT would not take as a thing's name."""
+    """Raise `WrongInputError` for a name that AWS IoT does not accept for a thing."""
     if not re.fullmatch(r"[A-Za-z0-9:_-]{1,128}", thing):
         raise WrongInputError(
             f"{thing!r} is not a valid name of a thing: expected 1 to 128 letters, digits, ':', "

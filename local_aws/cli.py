@@ -35,9 +35,9 @@ _LAZY = {"core": "local_aws.core_device.cli", "deliver": "local_aws.pipeline.cli
 
 
 class _LazyGroup(click.Group):
-    """A group some of whose commands are imported when they are asked for.
+    """A group that imports some of its commands when they run.
 
-    What the system refuses, such as a file on a read-only disk, is one sentence and exit code 1.
+    An error of the system, such as a read-only disk, is one sentence and exit code 1.
     """
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -103,7 +103,7 @@ def down(paths: StatePaths) -> None:
     """Stop the embedded AWS and keep its state."""
     endpoint = running(paths)
     if endpoint is None:
-        # A file that a killed server left misleads nobody: it names the process.
+        # The file of a killed server does no harm: its process is not running.
         with suppress(OSError):
             paths.endpoint.unlink()
         click.echo("local-aws: does not run")

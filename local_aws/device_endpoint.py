@@ -34,7 +34,7 @@ class DeviceEndpoint:
         self._runner: web.AppRunner | None = None
 
     async def start(self, context: ssl.SSLContext, port: int) -> int:
-        """Listen on a loopback port (0: a free one), and give it."""
+        """Listen on a loopback port (0: a free one), and return it."""
         application = web.Application(client_max_size=_LARGEST_REQUEST_BYTES)
         application.router.add_route("*", "/{path:.*}", self._answer)
         self._runner = web.AppRunner(

@@ -1,4 +1,4 @@
-"""Decides which requests reach the emulator's services: the one door of its HTTP endpoint.
+"""Decides which requests to the HTTP endpoint reach the emulator's services.
 
 A web page that a developer opens can send requests to loopback. So a request passes only without
 an `Origin`, for the endpoint's own `Host`, and signed with a key that the emulator issued.
@@ -115,7 +115,7 @@ class Gate:
         return {**scope, "headers": [*others, (b"host", host.encode())]}
 
     def _check_address(self, request: HttpRequest) -> None:
-        """Check what browsers reveal of a page: its origin, and the host name in its address."""
+        """Check the headers in which a browser names a page: `Origin` and `Host`."""
         if "origin" in request.headers:
             raise RequestRejected(
                 Fault.CROSS_ORIGIN,

@@ -20,7 +20,7 @@ def is_alive(pid: int) -> bool:
 
 
 def start_time(pid: int) -> str | None:
-    """Return what tells a process from an earlier one with its id; None if it has ended."""
+    """Return when a process started, in clock ticks after the boot; None if it has ended."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:

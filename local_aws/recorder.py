@@ -1,4 +1,4 @@
-"""Snapshots while the server runs: each change that the stacks are at rest after."""
+"""Snapshots while the server runs, of changes after which no stack operation is in progress."""
 
 import logging
 

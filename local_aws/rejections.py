@@ -73,7 +73,7 @@ def response(request: HttpRequest, service: str | None, rejected: RequestRejecte
     if _is_json(request) or not _is_query(request):
         code, status = codes.json
         if "x-amz-target" in request.headers and status == 403:  # noqa: PLR2004 - HTTP's Forbidden
-            status = 400  # the JSON protocols know no other status of a client's error
+            status = 400  # the JSON protocols have no other status for a client's error
         body = json.dumps({"__type": code, "message": message})
         return _response(request, status, "application/json", code, body)
     code, status = codes.query

@@ -74,7 +74,7 @@ def _why_unusable(paths: StatePaths) -> str | None:
     if not any(map(_has_files, (paths.services, paths.objects, paths.snapshots))):
         return None
     if not paths.clean_marker.exists():
-        return "the last embedded AWS was killed, or could not save its state"
+        return "the last emulator was killed, or could not save its state"
     unfinished = sorted(set(_unfinished_stacks(paths)))
     if unfinished:
         return f"the last embedded AWS stopped in the middle of {', '.join(unfinished)}"

@@ -56,7 +56,7 @@ def run(paths: StatePaths, *, ends_with: int | None) -> None:
     ports = Ports(gateway.getsockname()[1], free(before.mqtt), free(before.device))
     for note in (*notes, moved(before, ports)):
         if note is not None:
-            print(note, flush=True)  # noqa: T201 - the log or the terminal is where a server speaks
+            print(note, flush=True)  # noqa: T201 - for the log or the terminal
     ports.write(paths.ports)
     _set_environment(paths, ports)
     asyncio.run(_serve(paths, gateway, ports, ends_with))
@@ -144,7 +144,7 @@ async def _take_snapshots(aws: "EmbeddedAws") -> None:
 async def _watch(pid: int, stop: asyncio.Event) -> None:
     """Set `stop` when a process has ended; its id may be given to another one afterwards."""
     started = start_time(pid)
-    while started is not None and start_time(pid) == started:  # noqa: ASYNC110 - no event tells it
+    while started is not None and start_time(pid) == started:  # noqa: ASYNC110 - there is no event
         await asyncio.sleep(_STARTER_CHECK_SECONDS)
     stop.set()
 

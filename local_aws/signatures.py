@@ -253,7 +253,7 @@ def _expected(request: HttpRequest, payload: str, signature: Signature, secret: 
 
 
 def _payload_hash(request: HttpRequest, body: bytes, signature: Signature) -> str:
-    """Return what the signature has to say of the body; S3 alone accepts an unsigned one."""
+    """Return the body's hash as the signature covers it; only S3 accepts an unsigned body."""
     declared = request.headers.get("x-amz-content-sha256")
     if signature.service == S3:
         if declared is None and signature.presigned_seconds is not None:

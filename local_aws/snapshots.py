@@ -18,7 +18,7 @@ _STATE, _OBJECTS = "state", "s3"
 # A file that is being written, of ministack.
 _UNFINISHED = shutil.ignore_patterns("*.tmp")
 
-# By relative path: what tells two versions of a file apart.
+# By relative path: numbers that differ between two versions of a file.
 Signature = frozenset[tuple[str, int, int]]
 
 

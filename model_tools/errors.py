@@ -8,7 +8,7 @@ ModelToolsError
 ├── VerifyError      two graphs, or two engines, do not agree
 ├── ServingError     a model, or its inference.py, cannot be served; an endpoint does not answer
 ├── SigningError     a key cannot sign, or a release cannot be signed so
-│   └── WrongKeyError  what was given is not a usable key
+│   └── WrongKeyError  a key cannot be used
 ├── RegistryError    a release may not move, or the trail of moves is not whole
 │   └── NoCameraError  no connected camera can verify a release
 └── IsolationError   the limited process that ran TensorFlow was ended or crashed
@@ -56,7 +56,7 @@ class SigningError(ModelToolsError):
 
 
 class WrongKeyError(SigningError):
-    """What was given as a key is not a key that can be used."""
+    """A key that cannot be used."""
 
 
 class RegistryError(ModelToolsError):

@@ -86,7 +86,7 @@ class Limits:
 def _size_bytes(path: Path) -> int:
     if path.is_dir():
         return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
-    # Of a checkpoint, a prefix is given.
+    # A checkpoint is given by its prefix.
     files = [path] if path.is_file() else path.parent.glob(f"{path.name}*")
     return sum(file.stat().st_size for file in files if file.is_file())
 

@@ -13,4 +13,4 @@ class ReviewError(Exception):
 
 
 class WrongBaseError(ReviewError):
-    """What was given as BASE names no commit."""
+    """A BASE that does not name a commit."""

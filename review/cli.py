@@ -1,6 +1,6 @@
 """`python -m review BASE`: what the working tree changes, compared with a commit.
 
-Exit codes: 0 the review is written (whatever it says), 1 it cannot be made, 2 wrong input,
+Exit codes: 0 the review is written (with any content), 1 it cannot be made, 2 wrong input,
 130 interrupted.
 """
 

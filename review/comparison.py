@@ -85,7 +85,7 @@ class Findings:
 
 @dataclass(frozen=True)
 class Review:
-    """What the change does, environment by environment; without time, machine or path.
+    """The effect of the change on each environment; without time, machine or path.
 
     Attributes:
         assembly_id: `environments_id` of the working side, empty if there is no assembly.

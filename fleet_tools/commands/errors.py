@@ -8,7 +8,7 @@ from fleet_tools.errors import FleetError, WrongInputError
 
 
 class ReportingGroup(click.Group):
-    """Turns what a user can cause into a message and an exit code: no traceback."""
+    """Reports errors that a user can cause as a message and an exit code, without a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
@@ -20,7 +20,7 @@ class ReportingGroup(click.Group):
             if text := _explain(error):
                 from cloudformation.printable import printable
 
-                # It may contain what a file or a service says.
+                # The text may come from a file or a service.
                 raise _kind(error)(printable(text, lines=True)) from None
             raise
 

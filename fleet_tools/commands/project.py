@@ -53,9 +53,9 @@ def project(
 
 
 def report(thing_group: str, releases: list["Release"], now: float, *, wide: bool) -> Iterator[str]:
-    """Yield a heading, one line per release, and what is known of it on a line of its own.
+    """Yield a heading, and for each release a line and a second one with its verification.
 
-    With `wide`, what is known follows on the same line.
+    With `wide`, both are one line.
     """
     yield f"{thing_group}: {count(len(releases), 'deployment')}, newest first"
     if not releases:

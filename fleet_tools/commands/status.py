@@ -1,4 +1,4 @@
-"""`fleet status`: a list of what runs where."""
+"""`fleet status`: list the release that each device runs."""
 
 import json
 import time

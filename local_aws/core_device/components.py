@@ -47,7 +47,7 @@ class Component:
 
     @property
     def works(self) -> bool:
-        """Whether it runs, has finished, or is being restarted."""
+        """True if the component runs, has finished, or is being restarted."""
         restarts = self.status == "ERRORED" and self.watch is not None and not self.watch.done()
         return restarts or self.status in {"RUNNING", "FINISHED"}
 

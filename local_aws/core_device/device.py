@@ -119,7 +119,7 @@ class CoreDevice:
         return self._connection.publish(topic, b"{}")
 
     def _reconnected(self) -> None:
-        """Take what was missed; the cloud may have lost what this device reported last."""
+        """Report the health again, which the cloud may have lost, and get a missed deployment."""
         self._outage.end()
         self._done = None
         self._report_health()

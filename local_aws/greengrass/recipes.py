@@ -96,7 +96,7 @@ def _parse(content: bytes) -> Any:
 
 
 def _is_small(value: Any) -> bool:
-    """Tell whether a value stays small when its YAML aliases are written out."""
+    """Return whether a value stays small when its YAML aliases are written out."""
     waiting, count = [value], 0
     while waiting and count <= _MOST_VALUES:
         item = waiting.pop()

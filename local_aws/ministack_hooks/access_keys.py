@@ -51,12 +51,12 @@ def give_functions_sessions_of_their_roles() -> None:
 
 
 def _bucket_exists(name: str) -> bool:
-    """Tell whether a bucket exists in any account: their names are global."""
+    """Return whether a bucket exists in any account: their names are global."""
     return any(bucket == name for _account, bucket in s3._buckets._data)
 
 
 def leave_signatures_to_the_gate() -> None:
-    """Turn off ministack's own check of presigned URLs, which does not know the accounts' keys."""
+    """Turn off ministack's check of presigned URLs, which does not use the accounts' keys."""
     s3._verify_presigned_sigv4 = lambda *_: None
 
 

@@ -1,4 +1,4 @@
-"""The services' state, as ministack writes it when it ends, at any moment."""
+"""The state of the services at any time, in the form that ministack writes when it ends."""
 # ruff: noqa: SLF001 - ministack has no public extension points; the contract test guards these
 
 import json

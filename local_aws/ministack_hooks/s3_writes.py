@@ -1,4 +1,4 @@
-"""S3 requests that cannot be stored fail; ministack only logs that its disk is full."""
+"""Reject S3 requests that cannot be stored; ministack only logs that its disk is full."""
 # ruff: noqa: SLF001 - ministack has no public extension points; the contract test guards these
 
 import logging
@@ -23,7 +23,7 @@ _failure: ContextVar[list[OSError]] = ContextVar("failure")
 
 
 class Writes:
-    """What happened to the writes of S3 objects."""
+    """The result of the writes of S3 objects: `failed` is true after the first failure."""
 
     def __init__(self) -> None:
         self.failed = False

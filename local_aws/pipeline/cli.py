@@ -42,8 +42,8 @@ def deliver(
 ) -> None:
     """Carry out the pipeline of ASSEMBLY here, stage by stage, and stop where it should.
 
-    An approval is of what was asked: without an answer the execution prints a code, and --approve
-    with that code holds for the same digest, assembly and review page, once, until it expires.
+    Without an answer the execution prints a code. --approve with that code is valid for the same
+    digest, assembly and review page, once, until it expires.
     A review page that was made from another assembly stops the execution.
 
     Exit codes: 0 delivered, 1 an action stopped it, 2 wrong usage, 3 the embedded AWS does not

@@ -18,9 +18,9 @@ from local_aws.pipeline.definition import Action, Pipeline, Stage, fingerprint
 from tools.assembly import environments_id
 
 _SHOWN_LINES = 12
-# What make prints about itself, such as "make: Nothing to be done for 'setup'."
+# Lines that make prints about itself, such as "make: Nothing to be done for 'setup'."
 _OF_MAKE = re.compile(r"make(\[\d+\])?: ")
-# What every command of this project puts before its error.
+# The prefix of an error in every command of this project.
 _ERROR = "Error: "
 # A command of a build that runs make is not part of the make that started this process.
 _OF_AN_OUTER_MAKE = frozenset({"MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS"})

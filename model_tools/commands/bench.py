@@ -59,7 +59,7 @@ _METRICS: tuple[tuple[str, "Callable[[Measured], str]"], ...] = (
     help="Number of threads per engine.",
 )
 @click.option("--bf16", is_flag=True, help="Measure OpenVINO in bfloat16, too.")
-@click.option("--plot", type=OutputPath(), help="Draw the figures: .png or .svg.")
+@click.option("--plot", type=OutputPath(), help="Draw the metrics: .png or .svg.")
 @json_option
 def bench(
     artifact: Path,

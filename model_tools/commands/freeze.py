@@ -110,7 +110,7 @@ def freeze(
         f"on {frozen.details.parity['samples']} samples"
     )
     if frozen.details.cut:
-        echo("  cut for fast engines: exact on the pictures that were compared")
+        echo("  cut for fast engines: exact on the images that were compared")
     elif "not_cut" in frozen.details.parity:
         echo(f"  not cut: {frozen.details.parity['not_cut']}")
 

@@ -188,7 +188,7 @@ def package(
     names = fitting_labels(description, given_labels)
     if pictures:
         files = tuple(picture_files(pictures))
-        echo(f"baseline: {len(files)} pictures …", err=True)
+        echo(f"baseline: {len(files)} images …", err=True)
         description = with_baseline(description, graph, names, files)
     extra = found.extra_files()
     manifest = artifact.checked_manifest(description, graph, names, extra)

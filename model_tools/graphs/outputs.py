@@ -1,7 +1,7 @@
 """Bound the outputs whose size is known before a graph runs.
 
 A node of a few bytes can declare gigabytes: `Fill` with constant dimensions is one. The rule
-looks at operations that make more of what they are given, where constants decide how much.
+covers operations with outputs larger than their inputs, if constants determine the size.
 """
 
 import math

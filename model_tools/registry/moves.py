@@ -160,7 +160,7 @@ def check_pins(trail: Path, environments: dict[str, Environment]) -> None:
 
 
 def _reconcile(file: Path, trail: Path, move: Move) -> str:
-    """Return what makes a pin and its last recorded move agree again."""
+    """Return the commands after which a pin is that of its last recorded move again."""
     pin = f"`model-tools pin {file} {move.after}` pins what was recorded"
     if is_recorded_in_git(trail, move):
         return f"the file was edited manually: {pin}, and so does `git restore {file}`"

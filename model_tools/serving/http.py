@@ -39,7 +39,7 @@ class Site:
     port: int
     host: str = LOOPBACK
     most_bytes: int = LARGEST_BYTES
-    # SageMaker names its containers as it likes, and never is a web page.
+    # The names of SageMaker's containers are not known in advance.
     any_host: bool = False
     # Whoever waits longer is told so; None: no limit.
     seconds: float | None = None
@@ -47,7 +47,7 @@ class Site:
 
     @property
     def is_local(self) -> bool:
-        """Whether only this machine reaches the server."""
+        """True if only this machine reaches the server."""
         return self.host == "localhost" or _is_loopback(self.host)
 
 

@@ -58,7 +58,7 @@ def serve_model(options: ServeOptions) -> None:
         highest = next(state for state in states if state.error_message)
         error = SourceError if highest.error_code == INVALID_ARGUMENT else ServingError
         raise error(f"no version of {options.name} can be served: {highest.error_message}")
-    # Only now: a problem that ends the command is its error.
+    # After the check above, so that a problem which ends the command is not printed twice.
     for problem in problems:
         report(problem)
     model.report = report

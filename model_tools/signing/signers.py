@@ -64,7 +64,7 @@ class FileSigner:
         try:
             private = serialization.load_pem_private_key(content, password=None)
         except (ValueError, TypeError) as error:
-            raise WrongKeyError(f"{file}: is no private key without a password: {error}") from None
+            raise WrongKeyError(f"{file}: not a private key without a password: {error}") from None
         if not (
             isinstance(private, ec.EllipticCurvePrivateKey)
             and isinstance(private.curve, ec.SECP256R1)

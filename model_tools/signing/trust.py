@@ -88,7 +88,7 @@ def read_public_keys(given: Iterable[str], revoked: Iterable[str] = ()) -> Trust
             )
             TrustedKeys.of(keys)
         except (OSError, UnicodeDecodeError, binascii.Error, ValueError, VisionError) as error:
-            raise WrongKeyError(f"{one[:80]}: no public key: {error}") from None
+            raise WrongKeyError(f"{one[:80]}: not a public key: {error}") from None
     return TrustedKeys.of(keys, revoked)
 
 

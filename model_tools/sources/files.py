@@ -56,7 +56,7 @@ class ModelFiles:
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        """Everything that belongs to the model."""
+        """The files and folders of the model."""
         return (self.path,) if self.graph is None else (self.path, self.graph)
 
 

@@ -98,7 +98,7 @@ def _require_content(keras: Any, file: Path) -> None:
         # Keras reports a configuration that it cannot build when it loads the file.
         return
     finally:
-        # Names of layers are numbered; those of the next model begin anew.
+        # Names of layers are numbered; those of the next model start at 0.
         keras.utils.clear_session()
     contained = content_bytes(file)
     if declared > _LEAST_DECLARED_BYTES + _MOST_DECLARED * contained:

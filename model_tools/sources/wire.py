@@ -12,7 +12,7 @@ from typing import Any
 
 from model_tools.errors import RefusedError, SourceError
 
-# As many as 200,000 nodes have (graphs.rules), with about 25 each.
+# About 25 for each of the 200,000 nodes that graphs.rules accepts.
 MOST_PARTS = 5_000_000
 _DEEPEST = 100
 _LONGEST_VARINT = 10
@@ -47,7 +47,7 @@ def scan_file(file: Path, message: Any, most_parts: int = MOST_PARTS) -> frozens
                 raise RefusedError(*too_many(file, most_parts)) from None
             except (ValueError, KeyError):
                 name = message.DESCRIPTOR.name
-                raise SourceError(f"{file} is no {name}: Error parsing message") from None
+                raise SourceError(f"{file} is not a {name}: Error parsing message") from None
 
 
 def too_many(file: Path, most_parts: int = MOST_PARTS) -> tuple[str, str]:

@@ -45,7 +45,7 @@ _NAMED_BY_DIGEST = (
 
 @dataclass(frozen=True)
 class PublishedArtifact:
-    """Where cameras download an artifact from, its SHA-256, and the resource that put it there."""
+    """The URI from which cameras download an artifact, its SHA-256, and its custom resource."""
 
     uri: str
     digest: str

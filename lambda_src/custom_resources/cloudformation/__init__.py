@@ -71,7 +71,7 @@ class Result:
 
 
 def rolls_back(request: Request) -> bool:
-    """Whether CloudFormation is rolling the request's stack back."""
+    """Return whether CloudFormation is rolling the request's stack back."""
     stack = request.owner.rpartition("/")[0]
     (found,) = boto3.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
     return "ROLLBACK" in found["StackStatus"]
@@ -112,7 +112,7 @@ def answering(handle: Callable[[Request], Result]) -> Callable[[dict[str, Any], 
 
 
 def _answer(event: dict[str, Any], status: str, result: Result, reason: str = "") -> None:
-    # It may contain what a device reported, and is printed by whoever deploys.
+    # The reason may contain a device's text, and CDK prints it to a terminal.
     reason = printable(reason, lines=True)
     if reason:
         logger.error("%s", reason)

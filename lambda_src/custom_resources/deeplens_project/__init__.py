@@ -70,7 +70,7 @@ def _is_rollback(request: Request) -> bool:
 
 
 def _return_to(rollout: Rollout, wanted: deployments.Wanted, plan: Plan) -> str:
-    """Deploy a set and wait for the devices; return how far it came, also if that is not far."""
+    """Deploy a set and wait for the devices; return their status, also if they do not run it."""
     try:
         return explain(rollout.run(wanted, plan.at_once()))
     except GateClosed as closed:

@@ -61,7 +61,7 @@ class Plan:
 
 
 class GateClosed(Exception):  # noqa: N818 - what happened, in the words of the design
-    """The devices did not get there; the text is what a person reads in the stack.
+    """A release that the devices did not verify; the text is the stack's reason.
 
     Attributes:
         deployment: the deployment that they did not verify.

@@ -132,10 +132,10 @@ def _standing(goal: Goal, rule: Rule, device: Known, now: float) -> Finding:
 
 
 def _runs_without_finishing(goal: Goal, rule: Rule, device: Known, now: float) -> bool:
-    """Whether the device reports the release although its job never left IN_PROGRESS.
+    """Return whether the device reports the release although its job never left IN_PROGRESS.
 
-    A core can lose the job's last update. Only a process that started after the deployment counts:
-    with the same digest and function, one from before proves nothing.
+    A core can lose the job's last update. Only a process that started after the deployment counts,
+    because the release before it may have the same digest and function.
     """
     execution, heartbeat = device.execution, device.heartbeat
     if not execution or execution.status != "IN_PROGRESS" or not heartbeat:

@@ -54,7 +54,7 @@ class Watch:
     _things: list[str] = field(default_factory=list)
     # Whether every question was answered at least once: before, nothing is known of anybody.
     _has_news: bool = False
-    # When the last look began; a verdict on what it saw must not be a later one.
+    # When the last query began: the verdict on its answers is for this time, not a later one.
     _looked_at: float = 0.0
 
     def wait(self, goal: Goal, rule: Rule, bake_seconds: float = 0.0) -> Outcome:
@@ -95,11 +95,11 @@ class Watch:
         return judge(goal, rule, self._things, everything, self._looked_at)
 
     def _observe(self, *, is_last: bool) -> str:
-        """Ask for news; return why the deployment was ended, if it was.
+        """Query the status again; return why the deployment was ended, if it was.
 
-        An answer that does not come, because of throttling for example, leaves the last one. The
-        last look asks every device that is not good: its job may not have finished, and yet it
-        runs the release.
+        If a query fails, because of throttling for example, its last answer stays. The last call
+        queries every device that is not good: a device can run the release although its job has
+        not finished.
         """
         try:
             deployment = self.refreshed()
@@ -154,7 +154,7 @@ class Watch:
         }
 
     def _ask_why(self, verdict: Verdict) -> None:
-        """Ask for reasons; the verdict stands without them."""
+        """Query the reasons of failures; the verdict does not need them."""
         try:
             self._ask([one.thing for one in (*verdict.of("failed"), *verdict.of("waiting"))])
         except (ClientError, BotoCoreError) as error:

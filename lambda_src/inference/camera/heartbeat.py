@@ -156,7 +156,7 @@ class Heartbeat:
         return {"state": {"reported": self._within_limit(reported)}}
 
     def _within_limit(self, reported: dict[str, Any]) -> dict[str, Any]:
-        """Leave the largest sections out, and name them, until the shadow has room.
+        """Omit the largest sections, and list them, until the heartbeat fits into a shadow.
 
         AWS IoT rejects a shadow of more than 8 KiB as a whole: the camera would appear silent.
         """

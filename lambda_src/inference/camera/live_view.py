@@ -262,7 +262,7 @@ class _Handler(BaseHTTPRequestHandler):
     server_version, sys_version = "camera", ""
 
     def do_GET(self) -> None:
-        # Another name for this address is a page of another site's that reaches for it. The port
+        # A request with another host name comes from a page of another site. The port
         # is not compared: a forwarded one has another number.
         if not _LOOPBACK_HOST.fullmatch(self.headers.get("Host", "")):
             self._send(HTTPStatus.FORBIDDEN, _TEXT, b"ask for 127.0.0.1\n", "")

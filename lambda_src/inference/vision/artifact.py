@@ -105,7 +105,7 @@ def packed_labels(archive: Path, name: str) -> dict[int, str]:
 
 
 def _packed(archive: Path, name: str, largest_bytes: int) -> bytes:
-    """Return one file of an artifact, which may be anybody's, within a bound."""
+    """Return one file of an artifact that is not trusted, if it is not above a size."""
     try:
         with zipfile.ZipFile(archive) as packed:
             if len(packed.infolist()) > _MOST_MEMBERS:

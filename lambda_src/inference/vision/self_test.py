@@ -54,7 +54,7 @@ def self_test(
 
 
 def _difference(found: Arrays, expected: Arrays, compared: Sequence[str]) -> str | None:
-    """Say where results differ by more than the tolerances; NaN differs from everything."""
+    """Return the first difference above the tolerances; NaN differs from everything."""
     for name in compared:
         one, other = found[name], expected[name]
         if one.shape != other.shape:

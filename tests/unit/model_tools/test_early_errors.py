@@ -1,4 +1,4 @@
-"""What is wrong with the arguments is one error before anything slow begins."""
+"""A wrong argument is one error before anything slow begins."""
 
 import json
 import zipfile
@@ -126,4 +126,4 @@ def test_what_is_no_public_key_is_wrong_input(models: Path, tmp_path: Path) -> N
     command = ["verify-signature", str(artifact), "--public-key", str(key)]
     result = CliRunner().invoke(main, command)
     assert result.exit_code == 2
-    assert "no public key" in result.output
+    assert "not a public key" in result.output

@@ -19,8 +19,8 @@ _MOST_NAMED = 3
 class PictureFolderCamera:
     """Gives a folder's pictures in the order of their names, over and over.
 
-    The folder is listed anew in each round, so pictures may come and go. What is not a regular file
-    (a FIFO, a device, a folder) is skipped, and logged once.
+    The folder is listed again in each round, so images may be added and removed. An entry that is
+    not a regular file (a FIFO, a device, a folder) is skipped, and logged once.
     """
 
     is_live = False

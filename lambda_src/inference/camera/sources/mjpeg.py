@@ -37,13 +37,13 @@ class MjpegCamera:
         self._response: HTTPResponse | None = None
 
     def capture(self) -> Frame:
-        """Return the next picture.
+        """Return the next frame.
 
-        The connection and each picture have a deadline, however slowly bytes arrive.
+        The connection and each frame have a deadline, however slowly bytes arrive.
 
         Raises:
-            CameraError: no connection, no picture in time, or one that is broken; after a broken
-                one the next call goes on, otherwise it connects anew.
+            CameraError: no connection, no frame in time, or a damaged frame. After a damaged frame
+                the next call continues; otherwise it connects again.
         """
         try:
             if self._response is None:

@@ -90,7 +90,7 @@ def load_key(key: bytes) -> Any:
     try:
         loaded = EC.new_key_from_der_data(key)
         width = len(loaded.get_public_coords().x)
-    except Exception:  # noqa: BLE001 - the library raises what AWS-LC says, as a number
+    except Exception:  # noqa: BLE001 - the library raises AWS-LC's error number
         raise KeyUnusable(f"{len(key)} bytes that are not such a key: {expected}") from None
     if width != _P256_COORDINATE_BYTES:
         raise KeyUnusable(f"a curve of {8 * width} bits: {expected}")
