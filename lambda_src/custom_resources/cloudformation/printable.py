@@ -1,8 +1,7 @@
 r"""Escape text from files, devices and servers for terminals, logs and messages.
 
-Control characters move a terminal's cursor or begin new lines in a log, and format characters
-change the order or the visibility of what a person reads. They are shown as Python writes them:
-`\x1b`, `\u202e`.
+Control characters move a terminal's cursor or begin new lines in a log. Format characters change
+the order or the visibility of text. Both are shown as Python writes them: `\x1b`, `\u202e`.
 """
 
 LONGEST_LINE = 2000

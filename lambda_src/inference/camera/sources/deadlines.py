@@ -1,6 +1,6 @@
 """HTTP connections with one deadline for all that is received, in addition to that of each call.
 
-A socket's timeout starts again with each byte, so a server that sends one byte a second, or
+A socket's timeout starts again with each byte. A server that sends one byte a second, or
 `100 Continue` without end, would never reach it.
 """
 
