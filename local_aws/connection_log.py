@@ -1,4 +1,4 @@
-"""The log of the aiohttp servers' connections: one line for each client that breaks off."""
+"""The log of the aiohttp servers' connections: one line for each client that disconnects early."""
 
 import logging
 

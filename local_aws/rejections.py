@@ -49,7 +49,7 @@ _CODES = {
     Fault.EXPIRED_TOKEN: _Codes(
         ("ExpiredToken", 400), ("ExpiredToken", 403), ("ExpiredTokenException", 403)
     ),
-    # Most services report a skewed clock as a wrong signature; SDKs know both.
+    # Most services report a skewed clock as a wrong signature; SDKs handle both.
     Fault.SKEWED: _Codes(("RequestTimeTooSkewed", 403), _MISMATCH, _INVALID_SIGNATURE),
     Fault.EXPIRED_URL: _Codes(
         ("AccessDenied", 403), ("RequestExpired", 400), ("RequestExpired", 400)

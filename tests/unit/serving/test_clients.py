@@ -1,4 +1,4 @@
-"""Clients that a server on loopback does not trust, or that break off."""
+"""Clients that a server on loopback does not trust, or that disconnect early."""
 
 import asyncio
 import logging
