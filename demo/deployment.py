@@ -12,7 +12,6 @@ from demo.embedded import LOGS, ROOT, Endpoint, session, shell, tools
 from demo.processes import WRONG_INPUT, CommandFailed, run
 from demo.status import status_line
 from review import ReviewError
-from review.plan import read_plan
 from stacks.config import EnvironmentConfig
 
 CDK = ROOT / "node_modules" / "aws-cdk" / "bin" / "cdk"
@@ -188,6 +187,8 @@ def check_plan_file(plan: Path) -> None:
     Raises:
         CommandFailed: it cannot; the exit code is that of wrong input.
     """
+    from review.plan import read_plan  # noqa: PLC0415 - imports what only development installs
+
     try:
         read_plan(plan)
     except ReviewError as error:
