@@ -12,6 +12,7 @@ from model_tools.errors import SourceError
 from model_tools.sources.tensors import Arrays, TensorSpec
 from vision.errors import ImageError
 from vision.images import ImageLimit, open_image
+from vision.printable import printable
 
 _LIMIT_VARIABLE = "MODEL_TOOLS_MEGAPIXELS"
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
@@ -58,7 +59,7 @@ def opened_picture(file: Path) -> Image.Image:
     try:
         return open_image(file, image_limit())
     except ImageError as error:
-        raise SourceError(f"{file} is not a readable image: {error}") from None
+        raise SourceError(f"{printable(str(file))} is not a readable image: {error}") from None
 
 
 def read_picture(file: Path) -> npt.NDArray[np.uint8]:

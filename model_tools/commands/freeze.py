@@ -8,6 +8,7 @@ import click
 
 from model_tools.commands.errors import echo
 from model_tools.commands.options import (
+    FiniteRange,
     check_exists,
     choice_of,
     choice_options,
@@ -54,7 +55,7 @@ CONSUMERS = ("tensorflow", "openvino", "tensorflow-1.4", "tensorflow-1.5")
 )
 @click.option(
     "--tolerance",
-    type=click.FloatRange(0, 1),
+    type=FiniteRange(0, 1),
     default=1e-4,
     show_default=True,
     help="Largest relative difference from SOURCE that is accepted.",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from model_tools.commands.options import check_exists, json_option
+from model_tools.commands.options import FiniteRange, check_exists, json_option
 from model_tools.headpose.variants import VARIANTS
 from model_tools.output_paths import OutputPath
 
@@ -48,7 +48,7 @@ from model_tools.output_paths import OutputPath
 )
 @click.option(
     "--learning-rate",
-    type=click.FloatRange(0, 10, min_open=True),
+    type=FiniteRange(0, 10, min_open=True),
     default=3e-3,
     show_default=True,
     help="The highest; it rises to it and falls again.",

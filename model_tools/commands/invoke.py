@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from model_tools.commands.errors import echo
-from model_tools.commands.options import json_option
+from model_tools.commands.options import FiniteRange, json_option
 from vision.strict_json import parse_json
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ _LARGEST_SIDE = 4096
 )
 @click.option(
     "--tolerance",
-    type=click.FloatRange(0),
+    type=FiniteRange(0),
     default=1e-6,
     show_default=True,
     help="Largest difference of a number from --expected.",
@@ -83,7 +83,7 @@ _LARGEST_SIDE = 4096
 @click.option(
     "--wait",
     "wait_seconds",
-    type=click.FloatRange(0, 3600),
+    type=FiniteRange(0, 3600),
     default=0.0,
     show_default=True,
     help="Longest time in seconds to wait until the server at --url accepts connections.",

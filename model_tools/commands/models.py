@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from model_tools.commands.moving import crown, promote, rollback
-from model_tools.commands.options import json_option
+from model_tools.commands.options import FiniteRange, json_option
 from model_tools.commands.registry_options import registry_options
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def compare(registry: "Registry", champion: str, *, as_json: bool) -> None:
 @click.option("--digest", help="The release that was delivered.  [default: what is pinned]")
 @click.option(
     "--bake-minutes",
-    type=click.FloatRange(0, 360),
+    type=FiniteRange(0, 360),
     default=0.0,
     show_default=True,
     help="How long the release must stay verified.",

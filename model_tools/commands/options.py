@@ -1,6 +1,7 @@
 """Options that several commands share."""
 
 import glob
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,19 @@ def examples(*lines: str) -> str:
     """Return the epilog of a command's help that shows how it is called."""
     # The first line is click's mark for text that is not wrapped.
     return "\b\nExamples:\n" + "\n".join(f"  model-tools {line}" for line in lines)
+
+
+class FiniteRange(click.FloatRange):
+    """A number within bounds; NaN, which passes every comparison with a bound, is not one."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return the number."""
+        number: float = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a finite number", param, ctx)
+        return number
 
 
 def source_argument(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,6 +1,7 @@
 """`model-tools package`."""
 
 import json
+import math
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ import click
 
 from model_tools.commands.errors import echo
 from model_tools.commands.manifest_types import MODEL_NAME, MODEL_VERSION
-from model_tools.commands.options import json_option
+from model_tools.commands.options import FiniteRange, json_option
 from model_tools.output_paths import OutputPath
 
 if TYPE_CHECKING:
@@ -28,7 +29,10 @@ class _Triple(click.ParamType["Triple"]):
         try:
             numbers = [float(part) for part in value.split(",")]
             first, second, third = numbers * 3 if len(numbers) == 1 else numbers
+            is_finite = all(map(math.isfinite, numbers))
         except ValueError:
+            is_finite = False
+        if not is_finite:
             self.fail(f"{value!r}: expected one number, or three with commas", param, ctx)
         return first, second, third
 
@@ -71,7 +75,7 @@ class _Size(click.ParamType[tuple[int, int]]):
 )
 @click.option(
     "--threshold",
-    type=click.FloatRange(0, 1),
+    type=FiniteRange(0, 1),
     default=0.5,
     show_default=True,
     help="Lowest score that is reported.",

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from model_tools.commands.errors import echo
-from model_tools.commands.options import check_exists, examples, json_option
+from model_tools.commands.options import FiniteRange, check_exists, examples, json_option
 from model_tools.output_paths import OutputPath
+from vision.printable import printable
 
 if TYPE_CHECKING:
     from model_tools.prediction import Prediction
@@ -38,7 +39,7 @@ _WITHOUT_LABELS, _FEWEST_LABELS = 1000, 2
     show_default=True,
     help="Precision of OpenVINO.",
 )
-@click.option("--threshold", type=click.FloatRange(0, 1), help="[default: the model's own]")
+@click.option("--threshold", type=FiniteRange(0, 1), help="[default: the model's own]")
 @click.option(
     "--top",
     type=click.IntRange(1, 1000),
@@ -83,7 +84,7 @@ def predict(
         echo(json.dumps([one.as_dict() for one in found]))
         return
     for one in found:
-        echo(f"{one.picture}  {one.milliseconds:.1f} ms")
+        echo(f"{printable(str(one.picture))}  {one.milliseconds:.1f} ms")
         for detection in one.detections[:top]:
             box = detection.box
             where = (

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from model_tools.commands.options import json_option
+from model_tools.commands.options import FiniteRange, json_option
 
 # As `model_tools.serving.engines.ENGINES`, which a test compares: this list keeps --help fast.
 ENGINES = ("tensorflow", "openvino")
@@ -51,7 +51,7 @@ ENGINES = ("tensorflow", "openvino")
 )
 @click.option(
     "--poll-seconds",
-    type=click.FloatRange(0.05, 3600),
+    type=FiniteRange(0.05, 3600),
     default=1,
     show_default=True,
     help="How often new versions are looked for.",

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from model_tools.commands.options import FiniteRange
+
 
 @click.command("serve-container", short_help="Serve as SageMaker's container does.")
 @click.option(
@@ -25,7 +27,7 @@ import click
 )
 @click.option(
     "--max-payload-mib",
-    type=click.FloatRange(0, 1024, min_open=True),
+    type=FiniteRange(0, 1024, min_open=True),
     default=6,
     show_default=True,
     envvar="MODEL_TOOLS_MAX_PAYLOAD_MIB",
@@ -34,7 +36,7 @@ import click
 )
 @click.option(
     "--timeout-seconds",
-    type=click.FloatRange(0, 3600, min_open=True),
+    type=FiniteRange(0, 3600, min_open=True),
     default=60,
     show_default=True,
     help="Longest duration of one invocation.",

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from model_tools.commands.errors import FAILED, echo
-from model_tools.commands.options import check_exists, choice_of, examples, json_option
+from model_tools.commands.options import FiniteRange, check_exists, choice_of, examples, json_option
 from model_tools.output_paths import OutputPath
 
 
@@ -46,7 +46,7 @@ from model_tools.output_paths import OutputPath
 @click.option("--bf16", is_flag=True, help="Compare OpenVINO in bfloat16, too.")
 @click.option(
     "--max-drop",
-    type=click.FloatRange(0, 1),
+    type=FiniteRange(0, 1),
     default=0.01,
     show_default=True,
     help="Largest share of answers that may differ.",

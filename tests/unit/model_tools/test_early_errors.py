@@ -127,3 +127,26 @@ def test_what_is_no_public_key_is_wrong_input(models: Path, tmp_path: Path) -> N
     result = CliRunner().invoke(main, command)
     assert result.exit_code == 2
     assert "not a public key" in result.output
+
+
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [
+        (["freeze", ".", "frozen"], "--tolerance"),
+        (["verify", "."], "--max-drop"),
+        (["predict", ".", "."], "--threshold"),
+        (["package", ".", "--labels", "l.txt", "--name", "x"], "--threshold"),
+        (["package", ".", "--labels", "l.txt", "--name", "x"], "--mean"),
+        (["package", ".", "--labels", "l.txt", "--name", "x"], "--scale"),
+        (["invoke", "--data", "{}"], "--tolerance"),
+        (["invoke", "--data", "{}"], "--wait"),
+        (["serve", "--model-name", "x"], "--poll-seconds"),
+    ],
+)
+@pytest.mark.parametrize("value", ["nan", "inf"])
+def test_a_number_that_passes_every_comparison_is_not_a_bound(
+    command: list[str], option: str, value: str
+) -> None:
+    result = CliRunner().invoke(main, [*command, option, value])
+    assert result.exit_code == 2
+    assert f"Invalid value for '{option}'" in result.output

@@ -1,13 +1,16 @@
 """Names from a file cannot control the terminal of the person who reads the output."""
 
+from pathlib import Path
+
 import click
 import pytest
 from click.testing import CliRunner
 
 from local_aws.watch import describe
 from model_tools.commands.errors import ReportingGroup, echo
-from model_tools.errors import RefusedError, ServingError
+from model_tools.errors import RefusedError, ServingError, SourceError
 from model_tools.graphs.rules import refuse_ops
+from model_tools.pictures import opened_picture
 from model_tools.protos import new_graph
 from vision.errors import ManifestError
 
@@ -65,3 +68,13 @@ def test_a_message_that_is_none_is_shown_as_such(payload: bytes) -> None:
     assert shown.startswith("not a message of a camera: b")
     assert shown.isprintable()
     assert len(shown) < 1000
+
+
+def test_the_name_of_an_image_does_not_begin_a_line(tmp_path: Path) -> None:
+    file = tmp_path / "a\nError: forged.png"
+    file.write_bytes(b"no image")
+    with pytest.raises(SourceError) as refused:
+        opened_picture(file)
+    _, output = run(refused.value)
+    assert output.count("\n") == 1
+    assert r"a\nError: forged.png is not a readable image" in output
