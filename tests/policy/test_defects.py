@@ -97,6 +97,27 @@ def without_boundary(template: Template) -> None:
     of(template, ROLE).pop("PermissionsBoundary")
 
 
+def attach(template: Template, action: str) -> None:
+    """Give every role a policy of its own, as a resource."""
+    roles = [name for name, one in template["Resources"].items() if one["Type"] == ROLE]
+    statement = {"Effect": "Allow", "Action": action, "Resource": "*"}
+    for role in roles:
+        template["Resources"][f"{role}Added"] = {
+            "Type": "AWS::IAM::RolePolicy",
+            "Properties": {
+                "PolicyName": "added",
+                "RoleName": {"Ref": role},
+                "PolicyDocument": {"Statement": [statement]},
+            },
+        }
+
+
+def exempt(template: Template, arn: str) -> None:
+    for one in said(template, BUCKET_POLICY, "ModelsBucket"):
+        if "ArnNotEquals" in one.get("Condition", {}):
+            one["Condition"] = {"ArnNotEquals": {"aws:PrincipalArn": arn}}
+
+
 def warn(template: Template) -> None:
     config = of(template, "AWS::Lambda::CodeSigningConfig")
     config["CodeSigningPolicies"]["UntrustedArtifactOnDeployment"] = "Warn"
@@ -187,6 +208,10 @@ DEFECTS: list[tuple[str, str, Defect]] = [
     ("no-secrets", MONITORING, lambda t: variables(t, DB_PASSWORD="hunter2")),
     ("no-secrets", INFERENCE, lambda t: variables(t, MQTT_AUTH_TOKEN="0123456789")),
     ("no-secrets", MONITORING, lambda t: variables(t, HOOK="xoxb-123456789012-abcdefghij")),
+    ("no-secrets", MONITORING, lambda t: variables(t, CAMERA_PWD="hunter2")),
+    ("no-secrets", MONITORING, lambda t: variables(
+        t, CAMERA="http://192.0.2.7/video.cgi?user=admin&pwd=888888")),
+    ("no-secrets", MONITORING, lambda t: variables(t, CAMERA="rtsp://admin:888888@192.0.2.7/1")),
     ("no-secrets", DELIVERY, lambda t: of(t, "AWS::CodeBuild::Project")["Environment"].update(
         EnvironmentVariables=[{"Name": "API_KEY", "Type": "PLAINTEXT", "Value": "0123"}])),
     ("no-privileged-builds", DELIVERY, lambda t: of(t, "AWS::CodeBuild::Project")[
@@ -207,6 +232,14 @@ DEFECTS: list[tuple[str, str, Defect]] = [
     ("gates-follow-deploys", DELIVERY, lambda t: without(t, "staging", "CodeBuild", "Gate")),
     ("gates-follow-deploys", DELIVERY, lambda t: order(t, "staging", "CodeBuild", 1)),
     ("approvals-come-first", DELIVERY, lambda t: order(t, "production", "Manual", 3)),
+    # The same, in other forms that IAM accepts.
+    ("no-action-wildcard", MONITORING, lambda t: attach(t, "s3:Get?bject")),
+    ("no-action-wildcard", MONITORING, lambda t: attach(t, "s3:*")),
+    ("no-resource-star", MONITORING, lambda t: attach(t, "s3:GetObject")),
+    ("camera-role-reads", DEVICES, lambda t: attach(t, "s3:PutObject")),
+    ("only-own-account", STORE, lambda t: said(t, BUCKET_POLICY, "ModelsBucket").append(
+        {**PUBLIC, "Principal": {"AWS": "222222222222"}})),
+    ("written-once", STORE, lambda t: exempt(t, "arn:aws:iam::111111111111:role/pub?isher")),
 ]  # fmt: skip
 
 

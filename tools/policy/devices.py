@@ -5,7 +5,16 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from tools.policy.reading import Finding, Rule, Stack, allowed, model_bucket, statements, text
+from tools.policy.reading import (
+    POLICY_TYPES,
+    Finding,
+    Rule,
+    Stack,
+    allowed,
+    model_bucket,
+    statements,
+    text,
+)
 
 _OWN_NAME = "${iot:Connection.Thing.ThingName}"
 _OWN = ("iot:Connect", "iot:Publish", "iot:Receive", "iot:Subscribe")
@@ -33,7 +42,12 @@ _TOKEN = re.compile(
     r"|eyJ[0-9A-Za-z_-]{10,}\.eyJ[0-9A-Za-z_-]{10}"
 )
 _SECRET_NAME = re.compile(
-    r"passw(or)?d|passphrase|secret|token|credential|api_?key|access_?key|private_?key",
+    r"passw(or)?d|passphrase|passcode|pwd|secret|token|credential|(api|access|private)[_-]?key",
+    re.IGNORECASE,
+)
+# Of cameras: `http://user:password@host`, `http://host/stream?user=admin&pwd=…`.
+_URL_WITH_PASSWORD = re.compile(
+    r"[a-z]://[^/@\s\"'$]*:[^/@\s\"'$]+@|[?&](pass|pwd|passw(or)?d|token|api_?key)=[^&\s\"'$]",
     re.IGNORECASE,
 )
 # Of a custom resource's provider, and of the type that names a secret.
@@ -123,6 +137,8 @@ def no_secrets(stacks: list[Stack]) -> Iterator[Finding]:
             names = [name for name, value in _pairs(resource) if _is_secret(name, value)]
             if any(word in content for word in _SECRETS) or _TOKEN.search(content):
                 yield stack.finding("no-secrets", logical_id, "provision devices outside templates")
+            if _URL_WITH_PASSWORD.search(content):
+                yield stack.finding("no-secrets", logical_id, "take the password out of the URL")
             for name in names:
                 advice = f"{name} has a literal value: refer to Secrets Manager or SSM instead"
                 yield stack.finding("no-secrets", logical_id, advice)
@@ -170,8 +186,12 @@ def _camera_policies(stacks: list[Stack]) -> Iterator[tuple[Stack, str, dict[str
             for role in roles.values()
             for arn in role["Properties"].get("ManagedPolicyArns", [])
         }
-        for logical_id, policy in stack.resources("AWS::IAM::ManagedPolicy", "AWS::IAM::Policy"):
-            named = {text(role) for role in policy["Properties"].get("Roles", [])}
+        for logical_id, policy in stack.resources(*POLICY_TYPES):
+            properties = policy["Properties"]
+            # A RolePolicy names one role.
+            named = {
+                text(role) for role in [*properties.get("Roles", []), properties.get("RoleName")]
+            }
             if f"${{{logical_id}}}" in attached or named & {f"${{{role}}}" for role in roles}:
                 yield stack, logical_id, policy["Properties"]["PolicyDocument"]
         for logical_id, role in roles.items():

@@ -11,6 +11,7 @@ from tools.policy.reading import (
     Stack,
     allowed,
     documents,
+    documents_of,
     identity_policies,
     is_everybody,
     listed,
@@ -56,7 +57,8 @@ def no_action_wildcard(stacks: list[Stack]) -> Iterator[Finding]:
     for stack in stacks:
         for logical_id, document in identity_policies(stack):
             for action, _, _ in allowed(document):
-                if "*" in action:
+                # IAM has two wildcards.
+                if "*" in action or "?" in action:
                     yield stack.finding(
                         "no-action-wildcard",
                         logical_id,
@@ -172,11 +174,21 @@ def only_own_account(stacks: list[Stack]) -> Iterator[Finding]:
             continue
         for logical_id, resource in stack.resources():
             content = _REGISTRY.sub("", text(resource))
-            for account in re.findall(r"(?<=:)[0-9]{12}(?=:)", content):
+            # In ARNs, and alone as a principal.
+            for account in (*re.findall(r"(?<=:)[0-9]{12}(?=:)", content), *_principals(resource)):
                 if account != stack.account:
                     yield stack.finding(
                         "only-own-account", logical_id, f"{account} is not {stack.account}"
                     )
+
+
+def _principals(resource: dict[str, Any]) -> Iterator[str]:
+    """Yield the accounts that a resource's policies name by their numbers alone."""
+    for document in documents_of(resource):
+        for statement in statements(document):
+            principal = statement.get("Principal", {})
+            named = principal.get("AWS", []) if isinstance(principal, dict) else []
+            yield from (one for one in map(text, listed(named)) if re.fullmatch("[0-9]{12}", one))
 
 
 RULES: tuple[Rule, ...] = (

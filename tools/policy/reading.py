@@ -44,6 +44,8 @@ class Stack:
 
 Rule = Callable[[list[Stack]], Iterator[Finding]]
 
+POLICY_TYPES = ("AWS::IAM::ManagedPolicy", "AWS::IAM::Policy", "AWS::IAM::RolePolicy")
+
 
 def by_environment(stacks: Iterable[SynthesizedStack]) -> dict[str, list[Stack]]:
     """Return the stacks of a cloud assembly by environment."""
@@ -92,7 +94,7 @@ def allowed(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]
 
 def identity_policies(stack: Stack) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the policy documents of roles, managed and inline, by logical id."""
-    for logical_id, resource in stack.resources("AWS::IAM::ManagedPolicy", "AWS::IAM::Policy"):
+    for logical_id, resource in stack.resources(*POLICY_TYPES):
         yield logical_id, resource["Properties"]["PolicyDocument"]
     for logical_id, resource in stack.resources("AWS::IAM::Role"):
         for inline in resource["Properties"].get("Policies", []):
@@ -102,12 +104,18 @@ def identity_policies(stack: Stack) -> Iterator[tuple[str, dict[str, Any]]]:
 def documents(stack: Stack) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield every policy document of a stack: of identities, of resources, and of trust."""
     for logical_id, resource in stack.resources():
-        properties = resource.get("Properties", {})
-        for name in ("PolicyDocument", "AssumeRolePolicyDocument", "KeyPolicy"):
-            if isinstance(properties.get(name), dict):
-                yield logical_id, properties[name]
-        for inline in properties.get("Policies", []) if "IAM" in resource["Type"] else ():
-            yield logical_id, inline["PolicyDocument"]
+        for document in documents_of(resource):
+            yield logical_id, document
+
+
+def documents_of(resource: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield every policy document of a resource."""
+    properties = resource.get("Properties", {})
+    for name in ("PolicyDocument", "AssumeRolePolicyDocument", "KeyPolicy"):
+        if isinstance(properties.get(name), dict):
+            yield properties[name]
+    for inline in properties.get("Policies", []) if "IAM" in resource["Type"] else ():
+        yield inline["PolicyDocument"]
 
 
 def names_own(arn: str, account: str) -> bool:

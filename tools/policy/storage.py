@@ -181,7 +181,7 @@ def _but_for_one(statement: dict[str, Any]) -> bool:
         list(conditions) == ["ArnNotEquals"]
         and list(conditions["ArnNotEquals"]) == ["aws:PrincipalArn"]
         and len(exempt) == 1
-        and "*" not in text(exempt[0])
+        and not {"*", "?"} & set(text(exempt[0]))
     )
 
 
