@@ -13,6 +13,7 @@ from review import ReviewError
 from review.plan import make_plan, read_plan, unlike
 from stacks.config import ConfigError, load_environment
 from tools.assembly import ROOT
+from vision.printable import printable
 
 PLANS = ROOT / "build" / "plans"
 
@@ -76,18 +77,20 @@ def main(  # noqa: PLR0913 - one parameter per option
         _check_environment(environments, environment, whole=synthesize)
         before = None if planned is None else read_plan(planned)
     except (ConfigError, ReviewError) as error:
-        raise _WrongInput(str(error)) from None
+        raise _WrongInput(printable(str(error), lines=True)) from None
     if synthesize:
         _synthesize(assembly)
     try:
         now = make_plan(assembly, environments, environment)
     except ReviewError as error:
-        raise click.ClickException(str(error)) from None
+        raise click.ClickException(printable(str(error), lines=True)) from None
     if before is not None:
         lines = unlike(before, now)
         if lines:
             shown = "\n  ".join(lines)
-            raise click.ClickException(f"not what was planned:\n  {shown}\nnothing was deployed")
+            raise click.ClickException(
+                printable(f"not what was planned:\n  {shown}\nnothing was deployed", lines=True)
+            )
         click.echo(f"as planned: {now['id'][:12]}…")
         return
     file = output or PLANS / f"{environment}.json"

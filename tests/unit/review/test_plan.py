@@ -166,6 +166,11 @@ def test_a_plan_of_another_schema_and_one_that_is_not_there(site: Path, plan: Pa
     assert "no such environment; there are: dev" in run(site, "qa").output
 
 
+def test_the_name_of_an_environment_is_escaped(site: Path) -> None:
+    output = run(site, "d\u202e\x07ev").output
+    assert r"d\u202e\x07ev.toml: no such environment" in output
+
+
 def test_two_plans_of_one_assembly_do_not_differ(site: Path) -> None:
     made = [make_plan(site / "cdk.out", site / "environments", "dev") for _ in range(2)]
     assert unlike(*made) == []
