@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from model_tools.errors import SourceError
+from model_tools.regular_files import read_at_most
 from vision.errors import LabelMapError
 from vision.labels import checked_labels, parse_label_map
 from vision.manifest import OBJECT_DETECTION
@@ -52,10 +53,8 @@ def read_labels(file: Path) -> dict[int, str]:
     if suffix not in _LINE_SUFFIXES | {".pbtxt", ".json"}:
         raise SourceError(f"{file}: {suffix} is not a format of labels: expected {_FORMATS}")
     try:
-        if file.stat().st_size > _LARGEST_BYTES:
-            raise SourceError(f"{file} is larger than {_LARGEST_BYTES} bytes")
         # Not `read_text`, for which a lone "\r" ends a line.
-        text = file.read_bytes().decode("utf-8-sig")
+        text = read_at_most(file, _LARGEST_BYTES).decode("utf-8-sig")
     except OSError as error:
         raise SourceError(f"{file}: {error.strerror}") from None
     except UnicodeDecodeError as error:

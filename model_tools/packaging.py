@@ -8,6 +8,7 @@ from model_tools.describe import ModelDescription
 from model_tools.errors import AmbiguousError, SourceError
 from model_tools.freezing.folder import FrozenDetails
 from model_tools.labels import numbered_from_one
+from model_tools.regular_files import read_at_most
 from model_tools.sources.tensors import TensorSpec
 from vision.manifest import (
     DETECTION_OUTPUTS,
@@ -54,9 +55,7 @@ def read_training(file: Path) -> dict[str, Any]:
         SourceError: the file cannot be read, or is something else.
     """
     try:
-        if file.stat().st_size > _LARGEST_TRAINING_BYTES:
-            raise SourceError(f"{file} is larger than {_LARGEST_TRAINING_BYTES} bytes")
-        document = parse_json(file.read_bytes())
+        document = parse_json(read_at_most(file, _LARGEST_TRAINING_BYTES))
     except OSError as error:
         raise SourceError(f"{file}: {error.strerror}") from None
     except ValueError as error:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from model_tools.errors import SourceError
+from model_tools.regular_files import check_regular, read_at_most
 from model_tools.sources.files import ModelFiles
 from model_tools.sources.tensors import TensorSpec
 from model_tools.tool_versions import tool_versions
@@ -20,6 +21,7 @@ from vision.strict_json import parse_json
 
 GRAPH_NAME = "frozen_model.pb"
 DETAILS_NAME = "frozen_model.json"
+_LARGEST_DETAILS_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -79,8 +81,9 @@ def read_frozen(path: Path) -> FrozenFolder:
     """
     folder = path if path.is_dir() else path.parent
     file = folder / DETAILS_NAME
+    check_regular(file)
     try:
-        document = parse_json(file.read_bytes())
+        document = parse_json(read_at_most(file, _LARGEST_DETAILS_BYTES))
         details = FrozenDetails(
             sha256=document["sha256"],
             inputs=_specs(document["inputs"]),
@@ -118,6 +121,7 @@ def provenance_of(files: ModelFiles) -> dict[str, Any]:
 
 def sha256_of(file: Path) -> str:
     """SHA-256 of a file, lower-case hex; `SourceError` if it cannot be read."""
+    check_regular(file)
     try:
         with file.open("rb") as content:
             return hashlib.file_digest(content, "sha256").hexdigest()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from model_tools.errors import RefusedError, SourceError
+from model_tools.regular_files import check_regular
 from vision.strict_json import parse_json
 
 MOST_NODES = 100_000
@@ -93,6 +94,7 @@ def read_shapes(file: Path) -> dict[str, tuple[int, ...]]:
 
 
 def _read(file: Path) -> Any:
+    check_regular(file)
     size = file.stat().st_size
     if size > MOST_BYTES:
         raise RefusedError("symbol-size", f"{file.name} has {size} bytes; at most {MOST_BYTES}")

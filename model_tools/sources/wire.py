@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from model_tools.errors import RefusedError, SourceError
+from model_tools.regular_files import check_regular
 
 # About 25 for each of the 200,000 nodes that graphs.rules accepts.
 MOST_PARTS = 5_000_000
@@ -37,6 +38,7 @@ def scan_file(file: Path, message: Any, most_parts: int = MOST_PARTS) -> frozens
         SourceError: it is not such a message.
         RefusedError: it has more parts.
     """
+    check_regular(file)
     with file.open("rb") as opened:
         if not file.stat().st_size:
             return frozenset()

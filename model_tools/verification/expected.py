@@ -4,11 +4,13 @@ from pathlib import Path
 from typing import Any
 
 from model_tools.errors import SourceError
+from model_tools.regular_files import read_at_most
 from vision.detections import Box, Detection
 from vision.strict_json import parse_json
 
 Expected = dict[str, list[Detection]]
 
+_LARGEST_BYTES = 64 << 20
 _FORMS = '{"kitten.jpg": "cat"}, or what `model-tools predict --json` prints'
 
 
@@ -19,7 +21,7 @@ def read_expected(file: Path) -> Expected:
         SourceError: the file cannot be read, or has another form.
     """
     try:
-        document = parse_json(file.read_bytes())
+        document = parse_json(read_at_most(file, _LARGEST_BYTES))
         if isinstance(document, dict):
             return {name: [Detection(_text(label), 1.0)] for name, label in document.items()}
         return {

@@ -71,6 +71,9 @@ def open_unpacked(directory: Path) -> Artifact:
 
 def sha256_of(file: Path) -> str:
     """SHA-256 of a file's bytes, lower-case hex; raise `ArtifactError` if it cannot be read."""
+    # A FIFO would block for ever, and a device never ends.
+    if file.exists() and not file.is_file():
+        raise ArtifactError(f"{file}: is not a regular file")
     try:
         with file.open("rb") as content:
             return hashlib.file_digest(content, "sha256").hexdigest()

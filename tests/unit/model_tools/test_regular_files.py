@@ -1,0 +1,67 @@
+"""A FIFO or a device instead of a file is an error: reading it would never end."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from model_tools.errors import SourceError
+from model_tools.freezing.folder import DETAILS_NAME, read_frozen, sha256_of
+from model_tools.hosting.symbols import read_symbol
+from model_tools.labels import read_labels
+from model_tools.packaging import read_training
+from model_tools.protos import message_class
+from model_tools.registry.releases import sha256_of as artifact_digest
+from model_tools.sources.wire import scan_file
+from model_tools.verification.expected import read_expected
+from vision.errors import ArtifactError
+
+
+@pytest.fixture
+def fifo(tmp_path: Path) -> Path:
+    file = tmp_path / DETAILS_NAME
+    os.mkfifo(file)
+    return file
+
+
+def test_a_fifo_in_a_models_folder_is_not_opened(fifo: Path) -> None:
+    with pytest.raises(SourceError, match="is not a regular file"):
+        read_frozen(fifo.parent)
+    with pytest.raises(SourceError, match="is not a regular file"):
+        sha256_of(fifo)
+    with pytest.raises(SourceError, match="is not a regular file"):
+        scan_file(fifo, message_class("GraphDef"))
+    with pytest.raises(SourceError, match="is not a regular file"):
+        read_symbol(fifo)
+
+
+def test_a_fifo_is_not_an_artifact(fifo: Path) -> None:
+    with pytest.raises(ArtifactError, match="is not a regular file"):
+        artifact_digest(fifo)
+
+
+@pytest.mark.parametrize("name", ["labels.txt", "labels.json", "labels.pbtxt"])
+def test_labels_are_read_up_to_their_limit_whatever_size_a_file_claims(
+    tmp_path: Path, name: str
+) -> None:
+    # A device has the size 0, and never ends.
+    (tmp_path / name).symlink_to("/dev/zero")
+    with pytest.raises(SourceError, match="is larger than 4194304 bytes"):
+        read_labels(tmp_path / name)
+
+
+def test_training_and_expectations_have_a_limit_as_well() -> None:
+    with pytest.raises(SourceError, match="is larger than 65536 bytes"):
+        read_training(Path("/dev/zero"))
+    with pytest.raises(SourceError, match="is larger than 67108864 bytes"):
+        read_expected(Path("/dev/zero"))
+
+
+def test_a_pipe_is_read_as_a_file() -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b"cat\ndog\n")
+    os.close(writing)
+    try:
+        assert read_labels(Path(f"/dev/fd/{reading}")) == {1: "cat", 2: "dog"}
+    finally:
+        os.close(reading)
