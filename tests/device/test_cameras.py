@@ -151,6 +151,17 @@ def test_a_camera_that_sends_byte_by_byte_meets_a_deadline(
             camera.capture()
 
 
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_the_content_of_a_redirect_is_not_read(status: int) -> None:
+    with serving_mjpeg(Mjpeg([picture(50)])) as target:
+        begin = f"HTTP/1.1 {status} Found\r\nLocation: {target}\r\n\r\n"
+        # It never ends.
+        with serving_bytes(begin.encode(), b"x" * 1000, pause_seconds=0.01) as address:
+            camera = MjpegCamera(address)
+            assert red(camera) == pytest.approx(50, abs=4)
+            camera.close()
+
+
 def test_a_redirect_to_a_file_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"content")
     for target in (f"file://{tmp_path}/file", "ftp://127.0.0.1/file"):

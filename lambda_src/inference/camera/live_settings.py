@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 from camera.errors import SettingsError
+from vision.printable import printable
 
 _MOST_LABELS = 200
 _LONGEST_LABEL = 200
@@ -157,7 +158,8 @@ def _is_label(value: Any) -> bool:
         isinstance(value, str)
         and value == value.strip()
         and 0 < len(value) <= _LONGEST_LABEL
-        and value.isprintable()
+        # The characters that a label map may have: its labels are these.
+        and printable(value) == value
     )
 
 

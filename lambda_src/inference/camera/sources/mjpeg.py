@@ -1,6 +1,7 @@
 """Network cameras that send JPEG after JPEG over HTTP: `multipart/x-mixed-replace`."""
 
 import contextlib
+import io
 import urllib.request
 from datetime import UTC, datetime
 from http.client import HTTPException, HTTPResponse
@@ -85,7 +86,7 @@ class MjpegCamera:
             *handlers(self._deadline),
             urllib.request.HTTPDefaultErrorHandler(),
             urllib.request.HTTPErrorProcessor(),
-            urllib.request.HTTPRedirectHandler(),
+            _Redirect(),
             urllib.request.UnknownHandler(),
             _Basic(passwords),
             _Digest(passwords),
@@ -114,6 +115,17 @@ class _Digest(urllib.request.HTTPDigestAuthHandler):
     def http_error_401(self, req: Any, fp: Any, code: int, msg: str, headers: Any) -> Any:
         with contextlib.closing(fp):
             return super().http_error_401(req, fp, code, msg, headers)
+
+
+class _Redirect(urllib.request.HTTPRedirectHandler):
+    """Does not read the content of a redirect, which may have no end; urllib reads it whole."""
+
+    def http_error_302(self, req: Any, fp: Any, code: int, msg: str, headers: Any) -> Any:
+        fp.close()
+        return super().http_error_302(req, io.BytesIO(), code, msg, headers)
+
+    # As in urllib, where each of them is the same function.
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
 
 
 def _next_part(response: HTTPResponse) -> bytes:
