@@ -15,6 +15,7 @@ from camera.shadow import ShadowSettings
 from tests.device.bench import THING, live_settings
 from tests.device.greengrass_ipc import Core, serving
 from tests.waiting import HANG_SECONDS, eventually
+from vision.labels import checked_labels
 
 SHADOW = f"$aws/things/{THING}/shadow/name/deeplens"
 ACCEPTED, DELTA = f"{SHADOW}/get/accepted", f"{SHADOW}/update/delta"
@@ -172,3 +173,12 @@ def test_what_is_reported_is_what_a_shadow_compares_with_what_it_desires() -> No
     assert json.loads(json.dumps(settings.reported())) == settings.reported()
     assert settings.reported()["labels"] == ["cat"]
     assert settings.desire(settings.reported()) is None
+
+
+def test_a_label_of_a_label_map_may_be_a_label_of_interest() -> None:
+    # With the zero-width non-joiner of Persian.
+    label = "\u0645\u06cc\u200c\u0631\u0648\u062f"
+    settings = CurrentSettings(live_settings())
+    assert checked_labels({1: label}) == {1: label}
+    assert settings.desire({"labels": [label]}) is None
+    assert settings.now.labels == (label,)

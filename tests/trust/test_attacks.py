@@ -125,6 +125,27 @@ def test_endless_data_is_not_read_to_its_end(team: Team, store: Store) -> None:
     assert not copied(store)
 
 
+def test_endless_data_of_a_redirect_is_not_read(team: Team, store: Store) -> None:
+    artifact = team.release("one")
+    blocks = 4096
+    sent: list[int] = []
+
+    def redirect(request: http.server.BaseHTTPRequestHandler) -> None:
+        request.send_response(307)
+        request.send_header("Location", "/elsewhere")
+        request.end_headers()
+        with contextlib.suppress(OSError):
+            for number in range(blocks):
+                request.wfile.write(bytes(1 << 16))
+                sent.append(number)
+
+    store.answers[f"{ASSETS}/{artifact.parent.name}.zip"] = redirect
+    with stopped(Attack.MALICIOUS_MIRROR, ResourceFailed):
+        deploy(properties(artifact, [team.person().text]))
+    assert len(sent) < blocks
+    assert not copied(store)
+
+
 def test_endless_data_on_a_camera_is_seen_before_it_is_hashed(team: Team, camera: Camera) -> None:
     arrived = camera.receive(team.release("one"))
     with (arrived / "model.zip").open("ab") as opened:

@@ -6,6 +6,7 @@ environment trusts keys: it is imported when there is something to verify.
 
 import base64
 import contextlib
+import io
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -21,6 +22,20 @@ if TYPE_CHECKING:
 
 _CHUNK_BYTES = 64 << 10
 _ABSENT = 404
+
+
+class _Redirect(urllib.request.HTTPRedirectHandler):
+    """Does not read the content of a redirect, which may have no end; urllib reads it whole."""
+
+    def http_error_302(self, req: Any, fp: Any, code: int, msg: str, headers: Any) -> Any:
+        fp.close()
+        return super().http_error_302(req, io.BytesIO(), code, msg, headers)
+
+    # As in urllib, where each of them is the same function.
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
+
+
+_OPENER = urllib.request.build_opener(_Redirect)
 
 
 @dataclass(frozen=True)
@@ -67,7 +82,7 @@ class SignedRelease:
         address = s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": key})
         try:
             # boto3's own reader waits until a chunk is full, however slowly it fills.
-            with urllib.request.urlopen(address, timeout=limits.begin_seconds) as found:  # noqa: S310 - S3's
+            with _OPENER.open(address, timeout=limits.begin_seconds) as found:
                 chunks = iter(lambda: found.read1(_CHUNK_BYTES), b"")
                 return read_digest(chunks, limits, uri), found.headers["ETag"]
         except urllib.error.HTTPError as error:
