@@ -23,15 +23,17 @@ def pin_model(file: Path, name: str, digest: str) -> bool:
     Raises:
         PinError: the file is absent, is not TOML, or has no [model].
     """
+    if file.exists() and not file.is_file():
+        raise PinError(f"{file}: is not a regular file")
     try:
         text = read_exactly(file)
         changed = pinned(text, name, digest)
     except FileNotFoundError:
         raise PinError(f"{file}: no such environment file") from None
-    except (tomlkit.exceptions.ParseError, UnicodeDecodeError) as error:
-        raise PinError(f"{file}: not valid TOML: {error}") from None
     except KeyError:
         raise PinError(f"{file}: has no [model] to pin") from None
+    except (tomlkit.exceptions.TOMLKitError, UnicodeDecodeError) as error:
+        raise PinError(f"{file}: not valid TOML: {error}") from None
     if changed != text:
         _replace(file, changed)
     return changed != text
@@ -46,7 +48,7 @@ def pinned(text: str, name: str, digest: str) -> str:
     """Return the text of an environment file with another pin, and everything else as it was.
 
     Raises:
-        tomlkit.exceptions.ParseError: the text is not TOML.
+        tomlkit.exceptions.TOMLKitError: the text is not TOML.
         KeyError: it has no [model].
     """
     body = text.removeprefix(_BYTE_ORDER_MARK)

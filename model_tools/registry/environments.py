@@ -8,6 +8,7 @@ import tomlkit
 import tomlkit.exceptions
 
 from model_tools.errors import SourceError
+from model_tools.regular_files import check_regular
 from model_tools.signing.trust import Signing
 
 
@@ -60,9 +61,10 @@ def challenger_of(environments: dict[str, Environment], champion: str) -> Enviro
 
 
 def _read(file: Path) -> Environment:
+    check_regular(file)
     try:
         content: dict[str, Any] = tomlkit.parse(file.read_text(encoding="utf-8-sig")).unwrap()
-    except (tomlkit.exceptions.ParseError, UnicodeDecodeError) as error:
+    except (tomlkit.exceptions.TOMLKitError, UnicodeDecodeError) as error:
         raise SourceError(f"{file}: not valid TOML: {error}") from None
     name = file.stem
     try:

@@ -101,11 +101,13 @@ def _pin(file: Path, built: list[Built]) -> None:
 
 def _read(file: Path) -> tuple[str, str, tomlkit.TOMLDocument]:
     """Return the text of a TOML file, that without a byte order mark, and its content."""
+    if file.exists() and not file.is_file():
+        raise RuntimeBuildError(f"{file}: is not a regular file")
     try:
         text = file.read_bytes().decode()
         body = text.removeprefix("\ufeff")
         return text, body, tomlkit.parse(body)
-    except (tomlkit.exceptions.ParseError, UnicodeDecodeError) as error:
+    except (tomlkit.exceptions.TOMLKitError, UnicodeDecodeError) as error:
         raise RuntimeBuildError(f"{file}: not valid TOML: {error}") from None
 
 

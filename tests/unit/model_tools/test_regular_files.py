@@ -10,7 +10,9 @@ from model_tools.freezing.folder import DETAILS_NAME, read_frozen, sha256_of
 from model_tools.hosting.symbols import read_symbol
 from model_tools.labels import read_labels
 from model_tools.packaging import read_training
+from model_tools.pin import PinError, pin_model
 from model_tools.protos import message_class
+from model_tools.registry.environments import read_environments
 from model_tools.registry.releases import sha256_of as artifact_digest
 from model_tools.sources.wire import scan_file
 from model_tools.verification.expected import read_expected
@@ -65,3 +67,19 @@ def test_a_pipe_is_read_as_a_file() -> None:
         assert read_labels(Path(f"/dev/fd/{reading}")) == {1: "cat", 2: "dog"}
     finally:
         os.close(reading)
+
+
+def test_an_environment_file_that_is_not_regular_is_not_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "dev.toml")
+    with pytest.raises(PinError, match="is not a regular file"):
+        pin_model(tmp_path / "dev.toml", "shapes", "ab" * 32)
+    with pytest.raises(SourceError, match="is not a regular file"):
+        read_environments(tmp_path)
+
+
+def test_a_key_that_an_environment_file_has_twice_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "dev.toml").write_text('[model]\nname = "a"\nname = "b"\n', encoding="utf-8")
+    with pytest.raises(PinError, match='not valid TOML: Key "name" already exists'):
+        pin_model(tmp_path / "dev.toml", "shapes", "ab" * 32)
+    with pytest.raises(SourceError, match='not valid TOML: Key "name" already exists'):
+        read_environments(tmp_path)
