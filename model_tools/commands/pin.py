@@ -1,12 +1,13 @@
 """`model-tools pin`: the artifact that an environment file pins."""
 
-import json
-import zipfile
 from pathlib import Path
 
 import click
 
 from model_tools.commands.options import examples
+
+# Of a manifest that follows its schema: three numbers of up to nine digits.
+_LONGEST_VERSION = 29
 
 
 @click.command(epilog=examples("pin environments/dev.toml DIGEST"))
@@ -53,8 +54,13 @@ def pin(environment_file: Path, digest: str, models: Path) -> None:
 
 def _version(artifact: Path) -> str:
     """Return the version in an artifact's manifest with a space, empty if it cannot be read."""
+    from vision.artifact import packed_manifest  # noqa: PLC0415 - keeps --help fast
+    from vision.errors import VisionError  # noqa: PLC0415 - as above
+    from vision.printable import printable  # noqa: PLC0415 - as above
+    from vision.strict_json import parse_json  # noqa: PLC0415 - as above
+
     try:
-        with zipfile.ZipFile(artifact) as archive:
-            return f"{json.loads(archive.read('manifest.json'))['version']} "
-    except (OSError, zipfile.BadZipFile, KeyError, ValueError, TypeError):
+        version = parse_json(packed_manifest(artifact))["version"]
+    except (OSError, VisionError, KeyError, ValueError, TypeError):
         return ""
+    return f"{printable(str(version), longest=_LONGEST_VERSION)} "

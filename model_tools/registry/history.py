@@ -85,7 +85,10 @@ def read_history(file: Path) -> list[Move]:
 
 def lines_of(file: Path) -> list[str]:
     """Return the lines of a file; str.splitlines() also ends them within a JSON text (U+2028)."""
-    lines = file.read_text(encoding="utf-8").split("\n")
+    try:
+        lines = file.read_text(encoding="utf-8").split("\n")
+    except UnicodeDecodeError as error:
+        raise RegistryError(f"{file}: is not UTF-8: {error.reason}; {_restore(file)}") from None
     return lines[:-1] if lines[-1] == "" else lines
 
 

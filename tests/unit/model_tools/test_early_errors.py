@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from model_tools.commands.manifest_types import NAME, VERSION
 from model_tools.commands.moving import differences
 from model_tools.errors import RegistryError
 from model_tools.registry.cloud import asking
+from model_tools.registry.history import read_history
 
 DIGEST = "ab" * 32
 
@@ -150,3 +152,35 @@ def test_a_number_that_passes_every_comparison_is_not_a_bound(
     result = CliRunner().invoke(main, [*command, option, value])
     assert result.exit_code == 2
     assert f"Invalid value for '{option}'" in result.output
+
+
+def _nested(file: Path) -> None:
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("manifest.json", "[" * 100_000)
+
+
+def _encrypted(file: Path) -> None:
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("manifest.json", "{}")
+    content = bytearray(file.read_bytes())
+    for header, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        content[content.index(header) + flags] |= 1
+    file.write_bytes(content)
+
+
+@pytest.mark.parametrize("spoil", [_nested, _encrypted])
+def test_pin_reads_the_version_of_a_broken_artifact_without_a_traceback(
+    models: Path, tmp_path: Path, spoil: Callable[[Path], None]
+) -> None:
+    spoil(models / "shapes" / DIGEST / "model.zip")
+    file = tmp_path / "dev.toml"
+    file.write_text('[model]\nname = "shapes"\ndigest = "00"\n', encoding="utf-8")
+    result = CliRunner().invoke(main, ["pin", str(file), DIGEST[:8], "--models", str(models)])
+    assert (result.exit_code, result.exception) == (0, None)
+    assert f"pins shapes ({DIGEST[:12]}…)" in result.output
+
+
+def test_an_audit_log_that_is_not_utf_8_names_what_restores_it(tmp_path: Path) -> None:
+    (tmp_path / "promotions.jsonl").write_bytes(b"\xff\n")
+    with pytest.raises(RegistryError, match=r"is not UTF-8: invalid start byte; .*git restore"):
+        read_history(tmp_path / "promotions.jsonl")
