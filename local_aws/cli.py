@@ -3,6 +3,7 @@
 import importlib
 import json
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -163,7 +164,7 @@ def env(paths: StatePaths, account: str, region: str) -> None:
         "CDK_HOME": str(paths.root.parent / "cdk"),
     }
     for name, value in variables.items():
-        click.echo(f"export {name}='{value}'")
+        click.echo(f"export {name}={shlex.quote(value)}")
 
 
 @main.command()
