@@ -336,7 +336,7 @@ BUSY_EMULATOR = \
 	tests/emulator/fleet/test_project_on_fleet.py::test_waves_end_with_the_whole_fleet
 BESIDE = $(PYTHON) -m tools.beside_busy_loops --loops 8
 .PHONY: test-busy
-test-busy: setup-development ## [Develop] Run tests of every kind while eight busy processes run (about 8 min)
+test-busy: setup-development ## [Develop] Run tests of every kind while eight busy processes run (about 10 min)
 	@printf 'beside eight busy processes:\n'; printf '  %s\n' $(BUSY_EMULATOR) $(BUSY)
-	@$(BESIDE) .venv-local-aws/bin/python -m pytest $(SIDE_BY_SIDE) --numprocesses=2 --timeout=900 $(BUSY_EMULATOR)
-	@$(BESIDE) $(PYTHON) -m pytest $(SIDE_BY_SIDE) --numprocesses=2 --timeout=900 $(BUSY)
+	@$(BESIDE) .venv-local-aws/bin/python -m pytest $(SIDE_BY_SIDE) --numprocesses=4 --timeout=900 $(BUSY_EMULATOR)
+	@$(BESIDE) $(PYTHON) -m pytest $(SIDE_BY_SIDE) --numprocesses=4 --timeout=900 $(BUSY)
