@@ -123,7 +123,7 @@ def down(paths: StatePaths) -> None:
     consequence = (
         f"`up` continues from the state of {taken_at(snapshot):%Y-%m-%d %H:%M:%S}"
         if snapshot
-        else "`up` begins anew"
+        else "`up` starts with an empty state"
     )
     raise click.ClickException(f"local-aws: {problem}: {consequence}; see {paths.log}")
 

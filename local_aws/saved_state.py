@@ -77,7 +77,7 @@ def _why_unusable(paths: StatePaths) -> str | None:
         return "the last emulator was killed, or could not save its state"
     unfinished = sorted(set(_unfinished_stacks(paths)))
     if unfinished:
-        return f"the last embedded AWS stopped in the middle of {', '.join(unfinished)}"
+        return f"the last emulator stopped in the middle of {', '.join(unfinished)}"
     return None
 
 

@@ -22,7 +22,7 @@ def resolve(root: Path, ref: str) -> Commit:
     """Return the commit that `ref` names in the checkout at `root`.
 
     Raises:
-        ReviewError: `root` is no git checkout.
+        ReviewError: `root` is not a git checkout.
         WrongBaseError: `ref` names no commit of it.
     """
     if _git(root, "rev-parse", "--git-dir").returncode:

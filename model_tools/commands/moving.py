@@ -12,7 +12,7 @@ from model_tools.commands.registry_options import registry_options
 if TYPE_CHECKING:
     from model_tools.registry.moves import Plan, Registry
 
-# What a person compares first.
+# The fields that a person compares first.
 _FIRST = (
     "version",
     "provenance.training.precision",
