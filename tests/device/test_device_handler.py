@@ -65,18 +65,17 @@ def test_a_wrong_setting_on_a_core_device_is_told_by_the_heartbeat(
     assert core.messages() == []
 
 
-def test_the_function_is_ready_before_its_model_and_says_what_is_wrong_with_it(
-    tmp_path: Path, core: Core, functions: list[Function]
+@pytest.mark.parametrize("kind", ["damaged", "fifo"])
+def test_the_function_is_imported_whatever_its_model_is_and_says_what_is_wrong_with_it(
+    tmp_path: Path, core: Core, functions: list[Function], kind: str
 ) -> None:
-    # Reading this artifact waits until the test writes.
-    os.mkfifo(tmp_path / "model.zip")
+    artifact = tmp_path / "model.zip"
+    # A reader of a FIFO would wait for a writer.
+    os.mkfifo(artifact) if kind == "fifo" else artifact.write_bytes(b"no artifact")
     function = Function(tmp_path, environment() | core.environment)
     functions.append(function)
     assert function.was_imported
-    assert core.messages() == []
-    (tmp_path / "model.zip").write_bytes(b"no artifact")
     eventually(core.messages)
-    (tmp_path / "model.zip").unlink()
     assert function.end() == 0, function.printed()
     error = core.messages()[0]["error"]
     assert error["type"] == "ArtifactError"

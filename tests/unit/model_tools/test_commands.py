@@ -215,7 +215,7 @@ def test_nothing_is_written_where_freezing_fails(tmp_path: Path) -> None:
     broken.write_bytes(b"\0\1\2")
     result = run("freeze", broken, tmp_path / "out")
     assert result.exit_code == 2
-    assert "is no GraphDef" in result.output
+    assert "is not a GraphDef" in result.output
     assert not (tmp_path / "out").exists()
 
 
