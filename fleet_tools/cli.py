@@ -2,6 +2,7 @@
 
 import click
 
+from fleet_tools.commands.doctor import doctor
 from fleet_tools.commands.errors import ReportingGroup
 from fleet_tools.commands.project import project
 from fleet_tools.commands.provision import provision
@@ -21,9 +22,9 @@ def main() -> None:
     uses the emulator of this checkout (`make local-up`) instead.
 
     Exit codes: 0 done, 1 failed, 2 wrong usage or input, 4 `fleet status`: a reachable device does
-    not run what is planned.
+    not run what is planned, `fleet doctor`: something blocks a deploy.
     """
 
 
-for command in (provision, retire, status, project, timeline, stop, resume, roll_back):
+for command in (doctor, provision, retire, status, project, timeline, stop, resume, roll_back):
     main.add_command(command)

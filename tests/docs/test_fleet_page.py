@@ -12,7 +12,7 @@ from stacks.config.rollout import RolloutConfig, timeline
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/fleet.md").read_text(encoding="utf-8")
 COMMANDS = sorted(set(re.findall(r"^(fleet .+?)(?:\s+#.*)?$", PAGE, re.MULTILINE)))
-SUBCOMMANDS = ["project", "provision", "resume", "retire", "rollback", "status", "stop",
+SUBCOMMANDS = ["doctor", "project", "provision", "resume", "retire", "rollback", "status", "stop",
                "timeline"]  # fmt: skip
 
 

@@ -92,7 +92,7 @@ def proxy(aws: EmbeddedAws, meddle: Meddle) -> Iterator[str]:
             self.wfile.write(answer.body)
 
         # http.server looks for these names.
-        do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = handle_any  # noqa: N815
+        do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = do_PATCH = handle_any  # noqa: N815
 
         def log_message(self, *_: object) -> None:
             """Say nothing."""

@@ -1,0 +1,11 @@
+"""`fleet doctor`: checks an account, an environment and a device, and changes nothing.
+
+examine      runs the checks, and returns one finding or more for each
+Finding      what a check found, and the command that repairs it
+Patient      what is examined
+"""
+
+from fleet_tools.doctor.examination import examine
+from fleet_tools.doctor.findings import Finding, Outcome, Patient
+
+__all__ = ["Finding", "Outcome", "Patient", "examine"]
