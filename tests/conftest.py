@@ -1,5 +1,6 @@
 """What holds for every test."""
 
+import gc
 import multiprocessing
 import os
 
@@ -14,7 +15,7 @@ settings.register_profile("project", deadline=None, suppress_health_check=[Healt
 settings.load_profile("project")
 
 # Models are read in processes of their own, dozens of them: TensorFlow is loaded once for all.
-multiprocessing.set_forkserver_preload(["tensorflow"])
+multiprocessing.set_forkserver_preload(["tests.fork_server"])
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -23,3 +24,14 @@ def pytest_configure(config: pytest.Config) -> None:
     # An emulator that a test starts in the background must not outlive a test run that is killed.
     os.environ["LOCAL_AWS_ENDS_WITH"] = str(os.getpid())
     config.pluginmanager.register(CostGuard(), "cost-guard")
+
+
+def pytest_collection() -> None:
+    """Import without garbage collection: modules stay, and each process imports hundreds."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Exclude from later collections what was imported."""
+    gc.freeze()
+    gc.enable()

@@ -69,7 +69,13 @@ class CostGuard:
         """Mark as `unit` what has no cost."""
         for item in items:
             costs = {marker.name for marker in item.iter_markers()}
-            if not costs & _COSTLY:
+            if costs & _COSTLY:
+                if not _names_a_cost(item.path):
+                    raise pytest.UsageError(
+                        f"{item.nodeid}: no selection would find its marker: write "
+                        "pytest.mark.process or pytest.mark.emulator in the file of the test"
+                    )
+            else:
                 if "slow" in costs:
                     raise pytest.UsageError(
                         f"{item.nodeid}: a slow test is `process` or `emulator`"
@@ -77,9 +83,18 @@ class CostGuard:
                 item.add_marker("unit")
 
     def pytest_ignore_collect(self, collection_path: Path, config: pytest.Config) -> bool | None:
-        """Skip the import of modules without a unit test if only unit tests are selected."""
-        only_unit = config.getoption("markexpr") == "unit"
-        return True if only_unit and _cost_of_module(collection_path) else None
+        """Skip the import of modules in which `-m unit` or `-m "not unit"` selects no test.
+
+        Each process of a parallel run imports every module that is collected.
+        """
+        if not _is_test_module(collection_path):
+            return None
+        match config.getoption("markexpr"):
+            case "unit":
+                return True if _cost_of_module(collection_path) else None
+            case "not unit":
+                return None if _names_a_cost(collection_path) else True
+        return None
 
     @pytest.hookimpl(wrapper=True)
     def pytest_make_collect_report(
@@ -113,9 +128,20 @@ class CostGuard:
             return (yield)
 
 
+def _is_test_module(file: Path) -> bool:
+    return file.name.startswith("test_") and file.suffix == ".py"
+
+
+@functools.cache
+def _names_a_cost(file: Path) -> bool:
+    """Return whether a test module has a marker of a cost, for itself or for some of its tests."""
+    costs = "|".join(sorted(_COSTLY))
+    return re.search(rf"\bmark\.({costs})\b", file.read_text(encoding="utf-8")) is not None
+
+
 @functools.cache
 def _cost_of_module(file: Path) -> frozenset[str]:
     """Return the costs that the `pytestmark` of a test module names, without its import."""
-    text = file.read_text(encoding="utf-8") if file.name.startswith("test_") else ""
+    text = file.read_text(encoding="utf-8")
     statement = re.search(r"^pytestmark = (\[\n.*?^\]|[^\n]*)", text, re.MULTILINE | re.DOTALL)
     return _COSTLY & set(re.findall(r"\bmark\.(\w+)", statement[1])) if statement else frozenset()

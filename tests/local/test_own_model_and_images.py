@@ -16,7 +16,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -129,6 +128,8 @@ def test_a_camera_with_wrong_input_is_refused_before_anything_starts(
 
 def two_colors() -> Any:
     """Train a small classifier on red and blue noise for a few steps."""
+    import keras  # noqa: PLC0415 - takes seconds to import
+
     keras.utils.set_random_seed(0)
     pixels = keras.Input((SIDE_PX, SIDE_PX, 3), name="pixels")
     x = keras.layers.Conv2D(4, 3, strides=2, activation="relu")(pixels)

@@ -116,6 +116,21 @@ def test_a_module_without_unit_tests_is_not_imported_for_them(tmp_path: Path) ->
     assert "1 passed" in _pytest(tmp_path, "-m", "unit", test_costly=module, test_cheap=cheap)
 
 
+def test_a_module_of_unit_tests_is_not_imported_for_the_other_tests(tmp_path: Path) -> None:
+    cheap = "raise AssertionError\n\ndef test_cheap(): pass\n"
+    mixed = "import pytest\n\n@pytest.mark.process\ndef test_costly(): pass\n"
+    printed = _pytest(tmp_path, "-m", "not unit", test_cheap=cheap, test_mixed=mixed)
+    assert "1 passed" in printed
+    assert "error" not in printed
+
+
+def test_a_marker_that_another_file_defines_is_rejected(tmp_path: Path) -> None:
+    module = "import pytest\n\n@getattr(pytest.mark, 'process')\ndef test_costly(): pass\n"
+    assert "write pytest.mark.process or pytest.mark.emulator in the file of the test" in _pytest(
+        tmp_path, test_costly=module
+    )
+
+
 def test_a_slow_test_states_what_it_costs(tmp_path: Path) -> None:
     module = "import pytest\n\n@pytest.mark.slow\ndef test_slow(): pass\n"
     assert "test_slow: a slow test is `process` or `emulator`" in _pytest(

@@ -2,12 +2,15 @@
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import botocore.session
 import pytest
-from aws_cdk import App, Environment, Stack
 
 from stacks.config import GREENGRASS_REGIONS, Place
+
+if TYPE_CHECKING:
+    from aws_cdk import App
 
 pytestmark = pytest.mark.process
 
@@ -16,7 +19,9 @@ FLAGS = json.loads((Path(__file__).parents[3] / "cdk.json").read_text(encoding="
 
 
 @pytest.fixture(scope="module")
-def app() -> App:
+def app() -> "App":
+    from aws_cdk import App  # noqa: PLC0415 - starts Node
+
     return App(context=FLAGS)
 
 
@@ -27,7 +32,9 @@ def test_the_partition_is_the_one_that_botocore_knows() -> None:
 
 
 @pytest.mark.parametrize("region", GREENGRASS_REGIONS)
-def test_an_arn_is_the_one_that_cdk_would_write(app: App, region: str) -> None:
+def test_an_arn_is_the_one_that_cdk_would_write(app: "App", region: str) -> None:
+    from aws_cdk import Environment, Stack  # noqa: PLC0415 - starts Node
+
     place = Place(ACCOUNT, region)
     stack = Stack(app, region, env=Environment(account=ACCOUNT, region=region))
     thing = stack.format_arn(service="iot", resource="thing", resource_name="camera-1")
