@@ -26,7 +26,7 @@ def bring_back(site: Site, current: Deployment, chosen: Deployment, reason: str)
     """
     wanted = Wanted(
         target_arn=site.target_arn,
-        name=f"deeplens-{site.environment.name}",
+        name=site.deployment_name,
         components=chosen.components,
         policies=chosen.policies,
         job=chosen.job,

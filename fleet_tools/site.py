@@ -16,7 +16,7 @@ from botocore.exceptions import (
 from deeplens_project import deployments
 from deeplens_project.deployments import Deployment
 from deeplens_project.fleet import Fleet
-from deeplens_project.rollout import Plan
+from deeplens_project.rollout import Plan, wave_group
 from fleet_tools.emulator import emulator_session
 from fleet_tools.errors import FleetError
 from stacks.config import EnvironmentConfig, load_environment
@@ -61,10 +61,15 @@ class Site:
         return self.environment.fleet.thing_group
 
     @property
+    def deployment_name(self) -> str:
+        """The name of each deployment of the project."""
+        return f"deeplens-{self.environment.name}"
+
+    @property
     def waves(self) -> tuple[str, ...]:
         """The thing groups of the rollout's waves, in their order."""
         return tuple(
-            wave.thing_group or f"{self.thing_group}-wave-{number}"
+            wave.thing_group or wave_group(self.deployment_name, number, self.thing_group)
             for number, wave in enumerate(self.environment.rollout.waves, start=1)
         )
 

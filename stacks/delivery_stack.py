@@ -19,6 +19,7 @@ from stacks.config import DeliveryConfig, EnvironmentConfig
 from stacks.constructs.access_logs import access_logs
 from stacks.constructs.pipeline_approvals import limit_approvals
 from stacks.constructs.pipeline_permissions import narrow, qualifier
+from stacks.constructs.retention import KEPT, keep_policy_of
 from stacks.constructs.undelivered_events import UndeliveredEvents
 
 _ROOT = Path(__file__).resolve().parent.parent
@@ -103,7 +104,11 @@ class DeliveryStack(Stack):
 
     def _pipeline(self) -> codepipeline.Pipeline:
         key = kms.Key(
-            self, "ArtifactKey", enable_key_rotation=True, description="Artifacts of the pipeline"
+            self,
+            "ArtifactKey",
+            enable_key_rotation=True,
+            description="Artifacts of the pipeline",
+            removal_policy=KEPT,
         )
         artifacts = s3.Bucket(
             self,
@@ -125,7 +130,9 @@ class DeliveryStack(Stack):
             ],
             server_access_logs_bucket=access_logs(self, retention_days=_ACCESS_LOG_DAYS),
             server_access_logs_prefix="artifacts/",
+            removal_policy=KEPT,
         )
+        keep_policy_of(artifacts)
         return codepipeline.Pipeline(
             self,
             "CodePipeline",

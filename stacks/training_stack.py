@@ -52,7 +52,8 @@ class TrainingStack(Stack):
             "Roles",
             model_bucket=model_bucket,
             place=environment.place,
-            code_arn=environment.place.s3_arn(code.bucket, code.key),
+            code_bucket=code.bucket,
+            code_key=code.key,
             images=[training_image, verification_image],
             model_package_group=group_name,
         )

@@ -1,9 +1,10 @@
 """The bucket that S3 writes another bucket's access log to."""
 
-from aws_cdk import Duration, RemovalPolicy, aws_s3
+from aws_cdk import Duration, aws_s3
 from constructs import Construct
 
 from stacks.constructs.findings import accept_checkov
+from stacks.constructs.retention import KEPT, keep_policy_of
 
 
 def access_logs(scope: Construct, *, retention_days: int) -> aws_s3.Bucket:
@@ -18,8 +19,9 @@ def access_logs(scope: Construct, *, retention_days: int) -> aws_s3.Bucket:
         enforce_ssl=True,
         minimum_tls_version=1.2,
         lifecycle_rules=[aws_s3.LifecycleRule(expiration=Duration.days(retention_days))],
-        removal_policy=RemovalPolicy.RETAIN,
+        removal_policy=KEPT,
     )
+    keep_policy_of(bucket)
     accept_checkov(
         bucket,
         {

@@ -10,8 +10,8 @@ from stacks.config import EnvironmentConfig, RolloutConfig
 from stacks.constructs.custom_resource_handler import CustomResourceHandler
 from stacks.constructs.greengrass_component import Component
 from stacks.constructs.greengrass_releases import RELEASES
+from stacks.constructs.release_stack import release_stack_arn, see_roll_back
 from stacks.constructs.statements import Statement
-from stacks.constructs.verification import see_roll_back
 
 # Lambda's own limit; the wait for the cameras ends before it.
 _HANDLER_TIMEOUT = Duration.seconds(900)
@@ -31,7 +31,7 @@ class DeepLensProject(Construct):
         runtime: Component | None,
     ) -> None:
         super().__init__(scope, id_)
-        self._place = environment.place
+        self._place, self._environment = environment.place, environment.name
         thing_group, rollout = environment.fleet.thing_group, environment.rollout
         handler = CustomResourceHandler(
             self,
@@ -84,28 +84,39 @@ class DeepLensProject(Construct):
         self.status = resource.get_att_string("Status")
 
     def _statements(self, thing_group: str, rollout: RolloutConfig) -> list[Statement]:
-        """Permissions to deploy to one thing group and its waves, and to ask their devices.
+        """Permissions to deploy to one thing group and its waves, and to query their devices.
 
-        Source: the handler permissions of AWS::GreengrassV2::Deployment.
+        Source: Service Authorization Reference, AWS IoT Greengrass V2, with the dependent actions.
         """
         named = [wave.thing_group for wave in rollout.waves if wave.thing_group]
-        groups = [thing_group, *named, *_wave_groups(thing_group, rollout)]
-        targets = [self._place.arn("iot", f"thinggroup/{group}") for group in groups]
+        waves = wave_group_name(self._environment, "*")
+        targets = [self._place.arn("iot", f"thinggroup/{group}") for group in [thing_group, *named]]
+        targets.append(self._place.arn("iot", f"thinggroup/{waves}"))
         return [
+            # IAM evaluates this action on "*", because a deployment has no ARN before it exists.
+            # The tags bind it to this stack, and the right to create a job binds it to the fleet.
             Statement(
-                sid="DeployToFleet",
+                sid="CreateDeployments",
+                actions=["greengrass:CreateDeployment"],
+                resources=["*"],
+                conditions={
+                    "StringLike": {
+                        "aws:RequestTag/deeplens:owner": release_stack_arn(self, self._place)
+                    },
+                    "ForAllValues:StringLike": {"aws:TagKeys": "deeplens:*"},
+                    # Without tags in the request, "ForAllValues" is true.
+                    "Null": {"aws:TagKeys": "false"},
+                },
+            ),
+            Statement(
+                sid="ManageDeployments",
                 actions=[
                     "greengrass:CancelDeployment",
-                    "greengrass:CreateDeployment",
                     "greengrass:DeleteDeployment",
                     "greengrass:GetDeployment",
                     "greengrass:TagResource",
                 ],
-                resources=[
-                    self._place.arn("greengrass", "deployments"),
-                    self._place.arn("greengrass", "deployments:*"),
-                    *targets,
-                ],
+                resources=[self._place.arn("greengrass", "deployments:*")],
             ),
             # These two know no resources.
             Statement(
@@ -114,7 +125,7 @@ class DeepLensProject(Construct):
                 resources=["*"],
             ),
             Statement(
-                sid="AskCoreDevices",
+                sid="QueryCoreDevices",
                 actions=[
                     "greengrass:ListEffectiveDeployments",
                     "greengrass:ListInstalledComponents",
@@ -123,47 +134,63 @@ class DeepLensProject(Construct):
             ),
             Statement(
                 sid="RunJobsOnFleet",
-                actions=[
-                    "iot:CancelJob",
-                    "iot:CreateJob",
-                    "iot:DescribeJob",
-                    "iot:ListJobExecutionsForJob",
-                    "iot:UpdateJob",
-                ],
+                actions=["iot:CreateJob"],
                 resources=[self._place.arn("iot", "job/*"), *targets],
+                without_call=_by_greengrass("CreateDeployment"),
             ),
             Statement(
-                sid="ReadFleet",
-                actions=["iot:DescribeThingGroup", "iot:ListThingsInThingGroup"],
-                resources=targets,
+                sid="ManageJobs",
+                actions=["iot:CancelJob", "iot:DeleteJob", "iot:DescribeJob", "iot:UpdateJob"],
+                resources=[self._place.arn("iot", "job/*")],
+                without_call=_by_greengrass(
+                    "CreateDeployment, CancelDeployment, DeleteDeployment and GetDeployment"
+                ),
             ),
-            *self._wave_statements(thing_group, rollout),
-            see_roll_back(self, self._place),
             Statement(
-                sid="ReadHeartbeats",
-                actions=["iot:DescribeThing", "iot:GetThingShadow"],
-                resources=[self._place.arn("iot", "thing/*")],
+                sid="DescribeJobExecutions",
+                actions=["iot:DescribeJobExecution"],
+                resources=[self._place.arn("iot", "job/*"), self._place.arn("iot", "thing/*")],
+                without_call=_by_greengrass("ListEffectiveDeployments"),
             ),
-        ]
-
-    def _wave_statements(self, thing_group: str, rollout: RolloutConfig) -> list[Statement]:
-        """Permissions to make the thing groups of shares of the fleet, if there are any."""
-        groups = _wave_groups(thing_group, rollout)
-        if not groups:
-            return []
-        return [
+            # Of other groups, too: a device can be a member of several.
+            Statement(
+                sid="DescribeThingsAndGroups",
+                actions=["iot:DescribeThing", "iot:DescribeThingGroup"],
+                resources=[
+                    self._place.arn("iot", "thing/*"),
+                    self._place.arn("iot", "thinggroup/*"),
+                ],
+                without_call=_by_greengrass(
+                    "CreateDeployment, GetDeployment, ListDeployments and ListEffectiveDeployments"
+                ),
+            ),
+            Statement(
+                sid="ReadJobs",
+                actions=["iot:ListJobExecutionsForJob"],
+                resources=[self._place.arn("iot", "job/*")],
+            ),
+            Statement(sid="ReadFleet", actions=["iot:ListThingsInThingGroup"], resources=targets),
             Statement(
                 sid="PutShareIntoWave",
                 actions=[
                     "iot:AddThingToThingGroup",
                     "iot:CreateThingGroup",
+                    "iot:DeleteThingGroup",
                     "iot:RemoveThingFromThingGroup",
                 ],
                 resources=[
-                    *(self._place.arn("iot", f"thinggroup/{group}") for group in groups),
+                    self._place.arn("iot", f"thinggroup/{waves}"),
                     self._place.arn("iot", "thing/*"),
                 ],
-            )
+                # Also without waves: those of an earlier release are deleted with these rights.
+                without_call="only a release with waves by percentage creates and deletes groups",
+            ),
+            see_roll_back(self, self._place),
+            Statement(
+                sid="ReadHeartbeats",
+                actions=["iot:GetThingShadow"],
+                resources=[self._place.arn("iot", "thing/*")],
+            ),
         ]
 
 
@@ -172,13 +199,20 @@ def deployment_name(project_name: str) -> str:
     return f"deeplens-{project_name}"
 
 
-def _wave_groups(thing_group: str, rollout: RolloutConfig) -> list[str]:
-    """Names of the groups that the custom resource makes for waves by percentage."""
-    return [
-        f"{thing_group}-wave-{number}"
-        for number, wave in enumerate(rollout.waves, start=1)
-        if wave.percent is not None
-    ]
+def wave_group_name(environment: str, wave: int | str) -> str:
+    """Return the beginning of the names of the thing groups that the handler creates for a wave.
+
+    The handler appends the fleet's group. The names begin with the environment, so that its
+    rights include the groups of a fleet that was renamed.
+    """
+    return f"{deployment_name(environment)}-wave-{wave}"
+
+
+def _by_greengrass(operations: str) -> str:
+    return (
+        f"AWS IoT Greengrass calls it for {operations}, with the rights of the caller "
+        "(Service Authorization Reference, dependent actions)"
+    )
 
 
 _POLICIES = {

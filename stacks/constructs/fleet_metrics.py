@@ -6,7 +6,6 @@ from aws_cdk import Duration, aws_events, aws_iam, aws_iot, aws_lambda, aws_logs
 from constructs import Construct
 
 from stacks.config import EnvironmentConfig
-from stacks.constructs.deeplens_project import deployment_name
 from stacks.constructs.findings import (
     accept_of_function,
     accept_python_3_12,
@@ -14,6 +13,7 @@ from stacks.constructs.findings import (
 )
 from stacks.constructs.inference_function import function_name
 from stacks.constructs.lambda_python import ARCHITECTURE, NOT_SOURCE, RUNTIME
+from stacks.constructs.release_stack import release_stack_name
 from stacks.constructs.service_role import ServiceLog, lambda_role, service_principal
 from stacks.constructs.statements import Statement, managed_policy
 from stacks.constructs.undelivered_events import UndeliveredEvents
@@ -58,9 +58,10 @@ class FleetMetrics(Construct):
         self.undelivered_events = self._listen_to_deployments()
 
     def _function(self) -> aws_lambda.Function:
+        # GetDeployment would need rights on jobs, things and shadows; tags need no more than this.
         read_deployments = Statement(
-            sid="NameFailedDeployment",
-            actions=["greengrass:GetDeployment"],
+            sid="ReadOwnersOfDeployments",
+            actions=["greengrass:ListTagsForResource"],
             resources=[self._place.arn("greengrass", "deployments:*")],
         )
         role = lambda_role(
@@ -85,7 +86,7 @@ class FleetMetrics(Construct):
             log_group=self.log_group,
             environment={
                 "DEEPLENS_ENVIRONMENT": self._environment,
-                "DEEPLENS_DEPLOYMENT_NAME": deployment_name(self._environment),
+                "DEEPLENS_RELEASE_STACK": release_stack_name(self),
             },
         )
         accept_python_3_12(function)

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from aws_cdk import (
     CustomResource,
     Duration,
-    RemovalPolicy,
     Stack,
     aws_iam,
     aws_kms,
@@ -17,13 +16,14 @@ from stacks.config import ARTIFACT_NAME, EnvironmentConfig, ModelArtifact
 from stacks.constructs.access_logs import access_logs
 from stacks.constructs.custom_resource_handler import CustomResourceHandler
 from stacks.constructs.findings import accept_wildcards
+from stacks.constructs.release_stack import see_roll_back
+from stacks.constructs.retention import KEPT, keep_policy_of
 from stacks.constructs.staged_file import StackFiles, StagedFile
 from stacks.constructs.statements import Statement, managed_policy
 from stacks.constructs.verification import (
     PublishedStatement,
     VerificationLayer,
     expected_of,
-    see_roll_back,
     statement_key,
 )
 
@@ -37,6 +37,7 @@ _PUBLISH_TIMEOUT = Duration.minutes(10)
 _ABANDONED_UPLOAD = Duration.days(7)
 _ANYBODY = aws_iam.AnyPrincipal()
 _NOT_PUBLIC = aws_s3.BlockPublicAccess.BLOCK_ALL
+_ABSENCE = "Amazon S3 evaluates it for GetObject of an object that is absent: 404 or 403"
 _NAMED_BY_DIGEST = (
     "artifacts and assets are named by digests that change with each release: "
     "an open set under one fixed prefix"
@@ -68,7 +69,7 @@ class ModelBucket(Construct):
             "Key",
             description=f"Model artifacts in {settings.bucket_name}",
             enable_key_rotation=True,
-            removal_policy=RemovalPolicy.RETAIN,
+            removal_policy=KEPT,
         )
         self.key_arn = self.key.key_arn
         self.bucket = aws_s3.Bucket(
@@ -94,7 +95,7 @@ class ModelBucket(Construct):
                 self, retention_days=settings.access_log_retention_days
             ),
             server_access_logs_prefix="models/",
-            removal_policy=RemovalPolicy.RETAIN,
+            removal_policy=KEPT,
         )
         # Plain text, so that a reviewer reads whole addresses in the templates.
         self.bucket_arn = self._place.s3_arn(self.bucket_name)
@@ -103,6 +104,7 @@ class ModelBucket(Construct):
         self._bucket_reference = self.bucket.bucket_name
         self._publisher = self._add_publisher()
         self._write_components_once()
+        keep_policy_of(self.bucket)
 
     def publish(self, files: StackFiles, id_: str, artifact: ModelArtifact) -> PublishedArtifact:
         """Upload the artifact with the deploy of the files' stack and copy it to its own key."""
@@ -239,12 +241,20 @@ class ModelBucket(Construct):
                     actions=["s3:GetObject", "s3:PutObject"],
                     resources=[self._components_arn],
                 ),
-                # Without it S3 answers "forbidden" where the object is merely absent.
+                # Without these two S3 answers "forbidden" where the object is merely absent.
                 Statement(
                     sid="SeeAbsence",
                     actions=["s3:ListBucket"],
                     resources=[self.bucket_arn],
                     conditions={"StringLike": {"s3:prefix": f"{COMPONENTS_PREFIX}/*"}},
+                    without_call=_ABSENCE,
+                ),
+                Statement(
+                    sid="SeeAbsenceOfAsset",
+                    actions=["s3:ListBucket"],
+                    resources=[place.s3_arn(assets)],
+                    conditions={"StringLike": {"s3:prefix": "*.zip"}},
+                    without_call=_ABSENCE,
                 ),
                 self._use_key("Encrypt", ["kms:Decrypt", "kms:GenerateDataKey"]),
             ],

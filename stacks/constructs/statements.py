@@ -2,9 +2,13 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
-from aws_cdk import aws_iam
+from aws_cdk import CfnResource, aws_iam
 from constructs import Construct
+
+# Name of the metadata of a policy: reasons for grants without calls, by statement.
+WITHOUT_CALL = "deeplens:GrantsWithoutCall"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,12 +20,15 @@ class Statement:
         actions: IAM's names of them, `service:Action`.
         resources: ARNs; `*` for actions that know no resources.
         conditions: what a request is compared with, by operator and condition key.
+        without_call: the reason for a grant that the project's own code may never use. Templates
+            contain it as metadata of the policy, by `sid`.
     """
 
     sid: str
     actions: Sequence[str]
     resources: Sequence[str]
     conditions: Mapping[str, Mapping[str, str | Sequence[str]]] | None = None
+    without_call: str = ""
 
 
 def managed_policy(
@@ -32,13 +39,17 @@ def managed_policy(
     roles: Sequence[aws_iam.IRole] = (),
 ) -> aws_iam.ManagedPolicy:
     """Make a policy of the statements, and attach it to `roles`."""
+    statements = list(statements)
     document = {"Statement": [_as_json(one) for one in statements]}
-    return aws_iam.ManagedPolicy(
+    policy = aws_iam.ManagedPolicy(
         scope,
         id_,
         roles=list(roles) or None,
         document=aws_iam.PolicyDocument.from_json(document),
     )
+    if reasons := {one.sid: one.without_call for one in statements if one.without_call}:
+        cast("CfnResource", policy.node.default_child).add_metadata(WITHOUT_CALL, reasons)
+    return policy
 
 
 def _as_json(statement: Statement) -> dict[str, object]:

@@ -32,14 +32,27 @@ class TrainingRoles(Construct):
         *,
         model_bucket: ModelBucket,
         place: Place,
-        code_arn: str,
+        code_bucket: str,
+        code_key: str,
         images: Sequence[ContainerImage],
         model_package_group: str,
     ) -> None:
         super().__init__(scope, id_)
         self._account = place.account
         jobs = [
-            Statement(sid="ReadCode", actions=["s3:GetObject"], resources=[code_arn]),
+            Statement(
+                sid="ReadCode",
+                actions=["s3:GetObject"],
+                resources=[place.s3_arn(code_bucket, code_key)],
+            ),
+            # A processing job reads its code by prefix, so SageMaker lists before it downloads.
+            Statement(
+                sid="ListCode",
+                actions=["s3:ListBucket"],
+                resources=[place.s3_arn(code_bucket)],
+                conditions={"StringLike": {"s3:prefix": f"{code_key}*"}},
+                without_call="Amazon SageMaker lists the input of a job with the job's role",
+            ),
             *container_statements(images, metrics=_METRICS),
             Statement(
                 sid="WriteLogs",

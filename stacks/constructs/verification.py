@@ -9,13 +9,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from aws_cdk import Stack, Stage, aws_lambda
+from aws_cdk import aws_lambda
 from constructs import Construct
 
-from stacks.config import ConfigError, ModelArtifact, Place, SigningConfig
+from stacks.config import ConfigError, ModelArtifact, SigningConfig
 from stacks.constructs.lambda_python import ARCHITECTURE, RUNTIME
 from stacks.constructs.made_file import made_file
-from stacks.constructs.statements import Statement
 
 _ROOT = Path(__file__).resolve().parents[2]
 # AWS' own C library with AWS-LC, for Lambda's Python: `make setup` puts the locked wheel there.
@@ -92,17 +91,6 @@ def camera_variables(artifact: ModelArtifact, signing: SigningConfig) -> dict[st
         "DEEPLENS_SIGNATURE_REQUIRED": str(signing.required).lower(),
     }
     return {name: value for name, value in variables.items() if value}
-
-
-def see_roll_back(scope: Construct, place: Place) -> Statement:
-    """Allow a handler to read whether CloudFormation rolls the release's stack back."""
-    stage = Stage.of(scope)
-    name = stage.stage_name if stage else Stack.of(scope).stack_name
-    return Statement(
-        sid="SeeWhetherTheStackRollsBack",
-        actions=["cloudformation:DescribeStacks"],
-        resources=[place.arn("cloudformation", f"stack/{name}-Inference/*")],
-    )
 
 
 @cache

@@ -102,7 +102,7 @@ class Account:
         extra: Document | None = None,
         boundary: Document | None = None,
         tls: bool = True,
-        **context: str,
+        **context: str | list[str],
     ) -> str:
         """Decide about a role of this account, with the policy of the resource where it is ours."""
         policies = [*self.policies(*role), *([extra] if extra else [])]

@@ -190,9 +190,8 @@ def test_only_dev_components_are_made_in_dev(dev: Account) -> None:
 def test_a_release_goes_to_its_own_fleet_only(dev: Account) -> None:
     handler = role(dev, "Inference", "ProjectHandlerRole")
     groups = f"arn:aws:iot:{REGION}:{dev.id}:thinggroup"
-    for action in ("greengrass:CreateDeployment", "iot:CreateJob"):
-        assert dev.may(handler, action, f"{groups}/deeplens-dev") == ALLOW
-        assert dev.may(handler, action, f"{groups}/deeplens-production") != ALLOW
+    assert dev.may(handler, "iot:CreateJob", f"{groups}/deeplens-dev") == ALLOW
+    assert dev.may(handler, "iot:CreateJob", f"{groups}/deeplens-production") != ALLOW
 
 
 CAMERA = "camera-1"
@@ -349,3 +348,93 @@ def test_a_question_about_a_policy_that_is_gone_has_another_answer(
     """The evaluator says yes where a policy does: its noes mean something."""
     assert dev.may(camera, "lambda:UpdateFunctionCode", function(dev), extra=EVERYTHING) == ALLOW
     assert len(dev.policies(*camera)) == 2
+
+
+@pytest.fixture(scope="module")
+def project(dev: Account) -> tuple[str, str]:
+    return role(dev, "Inference", "ProjectHandlerRole")
+
+
+OWNER = "arn:aws:cloudformation:eu-central-1:{}:stack/{}-Inference/uuid/Project"
+
+
+@pytest.mark.parametrize(
+    ("owner", "keys", "decision"),
+    [
+        ("dev", ["deeplens:owner", "deeplens:model-digest"], ALLOW),
+        ("staging", ["deeplens:owner"], NOTHING_SAYS_SO),
+        ("dev", ["deeplens:owner", "cost-center"], NOTHING_SAYS_SO),
+        (None, None, NOTHING_SAYS_SO),
+    ],
+)
+def test_the_project_creates_deployments_with_its_own_tags_only(
+    dev: Account,
+    project: tuple[str, str],
+    owner: str | None,
+    keys: list[str] | None,
+    decision: str,
+) -> None:
+    # IAM evaluates this action on "*": it has no resource type.
+    context = {} if keys is None else {"aws_TagKeys": keys}
+    if owner:
+        context["aws_RequestTag/deeplens:owner"] = OWNER.format(dev.id, owner)
+    assert dev.may(project, "greengrass:CreateDeployment", "*", **context) == decision
+
+
+def dependent_actions(account: Account) -> list[tuple[str, str]]:
+    """Actions on which Greengrass' operations depend, and resources that the service asks for."""
+    arn = f"arn:aws:iot:{REGION}:{account.id}"
+    job, thing, fleet = f"{arn}:job/uuid", f"{arn}:thing/cam-1", f"{arn}:thinggroup/deeplens-dev"
+    other = f"{arn}:thinggroup/of-somebody-else"
+    return [
+        ("iot:CreateJob", job),
+        ("iot:CreateJob", fleet),
+        ("iot:CancelJob", job),
+        ("iot:DeleteJob", job),
+        ("iot:DescribeJob", job),
+        ("iot:UpdateJob", job),
+        ("iot:DescribeJobExecution", job),
+        ("iot:DescribeJobExecution", thing),
+        ("iot:DescribeThing", thing),
+        ("iot:DescribeThingGroup", fleet),
+        ("iot:DescribeThingGroup", other),
+        ("iot:GetThingShadow", thing),
+    ]
+
+
+def test_the_project_has_the_actions_on_which_its_own_calls_depend(
+    dev: Account, project: tuple[str, str]
+) -> None:
+    refused = [one for one in dependent_actions(dev) if dev.may(project, *one) != ALLOW]
+    assert refused == []
+    other = f"arn:aws:iot:{REGION}:{dev.id}:thinggroup/of-somebody-else"
+    assert dev.may(project, "iot:CreateJob", other) != ALLOW
+
+
+def test_the_project_creates_and_deletes_the_groups_of_waves_and_no_others(
+    dev: Account, project: tuple[str, str]
+) -> None:
+    groups = f"arn:aws:iot:{REGION}:{dev.id}:thinggroup"
+    # The fleet of an earlier release can have had another name.
+    for wave in ("deeplens-dev-wave-1-of-deeplens-dev", "deeplens-dev-wave-2-of-shops"):
+        for action in ("CreateThingGroup", "DeleteThingGroup", "ListThingsInThingGroup"):
+            assert dev.may(project, f"iot:{action}", f"{groups}/{wave}") == ALLOW
+    for group in ("deeplens-dev", "shops", "deeplens-staging-wave-1-of-deeplens-staging"):
+        assert dev.may(project, "iot:DeleteThingGroup", f"{groups}/{group}") != ALLOW
+
+
+def test_the_metrics_function_reads_owners_of_deployments_and_no_device(dev: Account) -> None:
+    metrics = role(dev, "Monitoring", "MetricsRole")
+    deployment = f"arn:aws:greengrass:{REGION}:{dev.id}:deployments:uuid"
+    assert dev.may(metrics, "greengrass:ListTagsForResource", deployment) == ALLOW
+    thing = f"arn:aws:iot:{REGION}:{dev.id}:thing/cam-1"
+    assert dev.may(metrics, "iot:GetThingShadow", thing) != ALLOW
+
+
+def test_the_publisher_can_tell_an_absent_asset_from_a_forbidden_one(
+    dev: Account, publisher: tuple[str, str]
+) -> None:
+    assets = f"arn:aws:s3:::cdk-deeplens-assets-{dev.id}-{REGION}"
+    asset = {"s3_prefix": f"{'0' * 64}.zip"}
+    assert dev.may(publisher, "s3:ListBucket", assets, **asset) == ALLOW
+    assert dev.may(publisher, "s3:ListBucket", assets) != ALLOW

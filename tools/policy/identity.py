@@ -32,7 +32,10 @@ _KNOW_NO_RESOURCES = {
     "greengrass:ListDeployments",
 }
 # These neither, but a condition narrows them.
-_NARROWED_BY = {"cloudwatch:PutMetricData": "cloudwatch:namespace"}
+_NARROWED_BY = {
+    "cloudwatch:PutMetricData": "cloudwatch:namespace",
+    "greengrass:CreateDeployment": "aws:RequestTag/",
+}
 # AWS' containers are pulled from accounts of AWS'.
 _REGISTRY = re.compile(rf"(?<=:)({'|'.join(sorted(registry_accounts()))})(?=:repository/)")
 # Condition operators; those with IfExists or a set prefix let requests without the key pass.

@@ -15,6 +15,8 @@ from tools.policy.reading import (
 )
 
 _COMPONENTS = "components/"
+_STATE = ("AWS::S3::Bucket", "AWS::S3::BucketPolicy", "AWS::KMS::Key")
+_KEPT = {"DeletionPolicy": "RetainExceptOnCreate", "UpdateReplacePolicy": "Retain"}
 _OLDEST_TLS = 1.2
 _TRANSITIONS = {
     "Transition",
@@ -52,14 +54,17 @@ def private_bucket(stacks: list[Stack]) -> Iterator[Finding]:
 
 
 def kept_state(stacks: list[Stack]) -> Iterator[Finding]:
-    """Buckets, and the keys beside them, outlive their stack and their replacement."""
+    """Buckets, their policies and keys outlive their stack and their replacement.
+
+    They do not outlive a failed creation: the next one would find their names in use.
+    """
     for stack in stacks:
         if not any(stack.resources("AWS::S3::Bucket")):
             continue
-        for logical_id, resource in stack.resources("AWS::S3::Bucket", "AWS::KMS::Key"):
-            for policy in ("DeletionPolicy", "UpdateReplacePolicy"):
-                if resource.get(policy) != "Retain":
-                    yield stack.finding("kept-state", logical_id, f"set its {policy} to Retain")
+        for logical_id, resource in stack.resources(*_STATE):
+            for policy, expected in _KEPT.items():
+                if resource.get(policy) != expected:
+                    yield stack.finding("kept-state", logical_id, f"set its {policy} to {expected}")
 
 
 def own_key(stacks: list[Stack]) -> Iterator[Finding]:

@@ -109,7 +109,7 @@ class Rollout:
         return outcome.verdict
 
     def _run_wave(self, wanted: Wanted, plan: Plan, wave: Wave, number: int) -> None:
-        group = wave.thing_group or self._group_of(wave, number)
+        group = wave.thing_group or self._group_of(wanted, wave, number)
         target = wanted.target_arn.rpartition("/")[0] + "/" + group
         made = deployments.ensure(self.fleet.greengrass, wanted.to(target), self.token)
         # A wave's number of devices is its own: the fleet's minimum is for the whole.
@@ -123,9 +123,9 @@ class Rollout:
         logger.info("wave %d of %d passed: %s", number, len(plan.waves), explain(outcome.verdict))
         time.sleep(min(wave.pause_seconds, max(self.remaining_seconds(), 0.0)))
 
-    def _group_of(self, wave: Wave, number: int) -> str:
+    def _group_of(self, wanted: Wanted, wave: Wave, number: int) -> str:
         """Make the thing group of a share of the fleet, and put its share into it."""
-        iot, name = self.fleet.iot, f"{self.thing_group}-wave-{number}"
+        iot, name = self.fleet.iot, wave_group(wanted.name, number, self.thing_group)
         iot.create_thing_group(thingGroupName=name)
         chosen = share_of(self.fleet.things(self.thing_group), wave.percent)
         present = set(self.fleet.things(name))
@@ -159,6 +159,15 @@ class Rollout:
             self.fleet, group, made, lambda: deployments.get(self.fleet.greengrass, made.id)
         )
         return watch.wait(goal, rule, bake_seconds)
+
+
+def wave_group(deployment_name: str, number: int, thing_group: str) -> str:
+    """Return the name of the thing group of a wave by percentage.
+
+    It begins with the project and contains the fleet: the handler's rights are by that beginning,
+    and a group never changes the fleet on whose behalf its deployments act.
+    """
+    return f"{deployment_name}-wave-{number}-of-{thing_group}"
 
 
 def share_of(things: Collection[str], percent: float) -> set[str]:

@@ -4,8 +4,8 @@ IoT rules hand over messages and heartbeats with the thing that the topic names;
 over what Greengrass says about deployments. Each line holds what was said, whole, beside the
 metrics that CloudWatch Logs makes of it. Nothing that a camera sends makes the function fail.
 
-Environment variables: `DEEPLENS_ENVIRONMENT`, and `DEEPLENS_DEPLOYMENT_NAME` for the name of the
-environment's own deployments.
+Environment variables: `DEEPLENS_ENVIRONMENT`, and `DEEPLENS_RELEASE_STACK` for the name of the
+stack that owns the environment's deployments.
 """
 
 import os
@@ -29,7 +29,7 @@ def handler(event: dict[str, Any], _context: object) -> None:
 def lines(event: dict[str, Any], now_ms: int) -> Iterator[Line]:
     """Yield what there is to say about an event that arrived at `now_ms` (Unix milliseconds)."""
     if "detail-type" in event:
-        yield from failed_deployment(event, os.environ["DEEPLENS_DEPLOYMENT_NAME"], now_ms)
+        yield from failed_deployment(event, os.environ["DEEPLENS_RELEASE_STACK"], now_ms)
     elif "heartbeat" in event:
         yield from heartbeat_lines(event, now_ms)
     else:

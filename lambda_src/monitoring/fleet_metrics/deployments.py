@@ -9,26 +9,48 @@ from functools import cache
 from typing import Any
 
 import boto3
+from botocore.exceptions import BotoCoreError, ClientError
 
 from fleet_metrics.emf import Line
 from fleet_metrics.reading import word
 
+# Its value begins with the ARN of the stack that owns the deployment.
+_OWNER_TAG = "deeplens:owner"
 
-def failed_deployment(event: dict[str, Any], deployment_name: str, now_ms: int) -> Iterator[Line]:
-    """Yield the line of a failure of this environment's own deployments, and of no other's."""
+
+def failed_deployment(event: dict[str, Any], release_stack: str, now_ms: int) -> Iterator[Line]:
+    """Yield the line of a failed deployment that belongs to a stack.
+
+    The event does not contain the owner, and the deployment's tags do. If they cannot be read, the
+    failure counts: an alarm too many is better than none. A deleted deployment does not count.
+    """
     detail = event["detail"]
-    found = _greengrass().get_deployment(deploymentId=detail["deploymentId"])
-    if found.get("deploymentName") == deployment_name:
-        # arn:aws:greengrass:region:account:coreDevices:thing
-        thing = next((arn.rsplit(":", 1)[-1] for arn in event.get("resources", [])), "unknown")
-        said = {
-            "kind": "failed-deployment",
-            "thing": thing,
-            "deployment": detail["deploymentId"],
-            "status": word(detail, "coreDeviceExecutionStatus"),
-            "reason": word(detail, "reason", "no reason was given"),
-        }
-        yield Line(now_ms, {"FailedDeployments": (1, "Count")}, said)
+    # arn:aws:greengrass:region:account:coreDevices:thing
+    device = next(iter(event.get("resources", [])), "")
+    said = {
+        "kind": "failed-deployment",
+        "thing": device.rsplit(":", 1)[-1] or "unknown",
+        "deployment": detail["deploymentId"],
+        "status": word(detail, "coreDeviceExecutionStatus"),
+        "reason": word(detail, "reason", "no reason was given"),
+    }
+    try:
+        if not _belongs_to(release_stack, device, detail["deploymentId"]):
+            return
+    except (ClientError, BotoCoreError) as error:
+        said["owner"] = f"unknown: {error}"
+    yield Line(now_ms, {"FailedDeployments": (1, "Count")}, said)
+
+
+def _belongs_to(stack: str, device: str, deployment_id: str) -> bool:
+    """Return whether the deployment is there and the stack owns it."""
+    account = device.partition(":coreDevices:")[0]
+    client = _greengrass()
+    try:
+        found = client.list_tags_for_resource(resourceArn=f"{account}:deployments:{deployment_id}")
+    except client.exceptions.ResourceNotFoundException:
+        return False
+    return f":stack/{stack}/" in found["tags"].get(_OWNER_TAG, "")
 
 
 @cache

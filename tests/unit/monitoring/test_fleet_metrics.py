@@ -1,16 +1,19 @@
 """What a camera said becomes metrics that CloudWatch takes, whatever it said."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import boto3
 import pytest
+from botocore.stub import Stubber
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet_metrics import deployments, handler, lines
 from fleet_metrics.emf import Line, value
 
+STACK = "arn:aws:cloudformation:eu-central-1:111111111111:stack"
 NOW_MS = 1_763_700_000_000
 MESSAGE = {
     "id": "run-1",
@@ -38,7 +41,7 @@ JSON = st.recursive(
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DEEPLENS_ENVIRONMENT", "dev")
-    monkeypatch.setenv("DEEPLENS_DEPLOYMENT_NAME", "deeplens-dev")
+    monkeypatch.setenv("DEEPLENS_RELEASE_STACK", "dev-Inference")
 
 
 def rendered(event: dict[str, Any]) -> list[dict[str, Any]]:
@@ -133,30 +136,66 @@ def test_nothing_that_a_camera_sends_makes_it_fail(event: dict[str, Any]) -> Non
                 assert all(isinstance(document[name], str) for name in dimensions)
 
 
-class Greengrass:
-    def __init__(self, name: str) -> None:
-        self._name = name
+DEPLOYMENT = "11111111-2222-3333-4444-555555555555"
+FAILED = {
+    "detail-type": "Greengrass V2 Effective Deployment Status Change",
+    "resources": ["arn:aws:greengrass:eu-central-1:111111111111:coreDevices:camera-1"],
+    "detail": {
+        "deploymentId": DEPLOYMENT, "coreDeviceExecutionStatus": "FAILED", "reason": "why",
+    },
+}  # fmt: skip
 
-    def get_deployment(self, **_asked: str) -> dict[str, str]:
-        return {"deploymentName": self._name}
+
+@pytest.fixture
+def greengrass(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stubber]:
+    """AWS' own client; the stub validates requests and responses with the service's model."""
+    client = boto3.client("greengrassv2", region_name="eu-central-1")
+    monkeypatch.setattr(deployments, "_greengrass", lambda: client)
+    with Stubber(client) as stub:
+        yield stub
+        stub.assert_no_pending_responses()
 
 
-@pytest.mark.parametrize(("name", "counted"), [("deeplens-dev", 1), ("deeplens-staging", 0)])
+def failures(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    handler(FAILED, None)
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("tags", "counted"),
+    [
+        ({"deeplens:owner": f"{STACK}/dev-Inference/uuid/Project"}, 1),
+        ({"deeplens:owner": f"{STACK}/staging-Inference/uuid/Project"}, 0),
+        ({"deeplens:owner": f"{STACK}/other-dev-Inference/uuid/Project"}, 0),
+        ({"owner": "somebody"}, 0),
+        ({}, 0),
+    ],
+)
 def test_only_its_own_environments_failed_deployments_count(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, counted: int
+    greengrass: Stubber, capsys: pytest.CaptureFixture[str], tags: dict[str, str], counted: int
 ) -> None:
-    monkeypatch.setattr(boto3, "client", lambda _: Greengrass(name))
-    deployments._greengrass.cache_clear()  # noqa: SLF001 - a client per test
-    event = {
-        "detail-type": "Greengrass V2 Effective Deployment Status Change",
-        "resources": ["arn:aws:greengrass:eu-central-1:111111111111:coreDevices:camera-1"],
-        "detail": {"deploymentId": "d", "coreDeviceExecutionStatus": "FAILED", "reason": "why"},
-    }
-    handler(event, None)
-    written = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    arn = f"arn:aws:greengrass:eu-central-1:111111111111:deployments:{DEPLOYMENT}"
+    greengrass.add_response("list_tags_for_resource", {"tags": tags}, {"resourceArn": arn})
+    written = failures(capsys)
     assert len(written) == counted
     for line in written:
         assert (line["FailedDeployments"], line["thing"], line["reason"]) == (1, "camera-1", "why")
+
+
+def test_a_failure_counts_although_its_owner_cannot_be_read(
+    greengrass: Stubber, capsys: pytest.CaptureFixture[str]
+) -> None:
+    greengrass.add_client_error("list_tags_for_resource", "AccessDeniedException", "not authorized")
+    (line,) = failures(capsys)
+    assert line["FailedDeployments"] == 1
+    assert "AccessDeniedException" in line["owner"]
+
+
+def test_a_deleted_deployment_does_not_count_and_does_not_fail(
+    greengrass: Stubber, capsys: pytest.CaptureFixture[str]
+) -> None:
+    greengrass.add_client_error("list_tags_for_resource", "ResourceNotFoundException", "deleted")
+    assert failures(capsys) == []
 
 
 def test_a_line_says_nothing_that_hides_its_own_metrics() -> None:
