@@ -170,7 +170,10 @@ def _fleet(client: Callable[[str], Any], devices: int) -> list[str]:
         "ComponentVersion": "1.0.0",
         "Manifests": [{"Platform": {"os": "linux"}, "Lifecycle": {"run": "true"}}],
     }
-    client("greengrassv2").create_component_version(inlineRecipe=json.dumps(recipe).encode())
+    greengrass = client("greengrassv2")
+    greengrass.create_component_version(inlineRecipe=json.dumps(recipe).encode())
+    # A fleet's first deployment has no waves.
+    greengrass.create_deployment(targetArn=_TARGET_ARN)
     return things
 
 
@@ -181,7 +184,7 @@ def _rollout(client: Callable[[str], Any]) -> Rollout:
 
 def _wanted() -> Wanted:
     return Wanted(
-        target_arn=f"arn:aws:iot:{REGION}:{ACCOUNT}:thinggroup/{GROUP}",
+        target_arn=_TARGET_ARN,
         name="benchmark",
         components={"app": {"componentVersion": "1.0.0"}},
         policies={"failureHandlingPolicy": "ROLLBACK"},

@@ -71,6 +71,12 @@ class FleetAlarms(Construct):
             self._metric("FailedDeployments", "Sum"),
         )
         self._once(
+            "UnverifiedRollback",
+            "a rollback is deployed, and devices do not run it; the project's status, its log and "
+            "`fleet project` name them",
+            self._metric("UnverifiedRollbacks", "Sum"),
+        )
+        self._once(
             "MetricsFunction",
             "what cameras say is not counted: the function behind the metrics fails",
             metrics_function.metric_errors(period=_MINUTE, statistic="Sum"),

@@ -128,8 +128,8 @@ def test_a_good_model_rolls_out_in_waves_to_the_whole_fleet(fleet: Fleet) -> Non
     [whole] = greengrass.list_deployments(targetArn=arn, historyFilter="LATEST_ONLY")["deployments"]
     order = sorted([*waves, whole], key=lambda one: one["creationTimestamp"])
     assert [one["targetArn"].rpartition("/")[2] for one in order] == [
-        f"{GROUP}-wave-1",
-        f"{GROUP}-wave-2",
+        f"deeplens-dev-wave-1-of-{GROUP}",
+        f"deeplens-dev-wave-2-of-{GROUP}",
         GROUP,
     ]
 
@@ -208,7 +208,7 @@ def test_a_bad_release_is_stopped_and_the_whole_fleet_ends_on_the_old_model(
     fleet.pin(fleet.digest)
     one_line = " ".join(said.split())
     assert expected in one_line, said
-    assert f"wave 1 of 2 ({GROUP}-wave-1)" in one_line
+    assert f"wave 1 of 2 (deeplens-dev-wave-1-of-{GROUP})" in one_line
     assert "dev-camera-" in one_line
     [stack] = fleet.cores.client("cloudformation").describe_stacks(StackName="dev-Inference")[
         "Stacks"

@@ -19,6 +19,7 @@ from cloudformation import Request, ResourceFailed, Result, answering, rolls_bac
 from deeplens_project import deployments
 from deeplens_project.explanation import explain
 from deeplens_project.fleet import Fleet
+from deeplens_project.metrics import count_unverified_rollback
 from deeplens_project.rollout import GateClosed, Plan, Rollout
 
 logger = logging.getLogger(__name__)
@@ -26,6 +27,13 @@ logger = logging.getLogger(__name__)
 # Throttled calls are repeated; a wait that still gets no answer goes on with what it knows.
 _PATIENT = Config(retries={"mode": "standard", "max_attempts": 8}, max_pool_connections=16)
 _ANSWER_SECONDS = 30.0
+# A thing group that is not there, or on which the role has no rights.
+_OUT_OF_REACH = {
+    "AccessDeniedException",
+    "ForbiddenException",
+    "ResourceNotFoundException",
+    "UnauthorizedException",
+}
 
 
 def bring_about(request: Request) -> Result:
@@ -49,7 +57,7 @@ def bring_about(request: Request) -> Result:
     plan = Plan.from_properties(properties)
     try:
         if request.type == "Update" and _is_rollback(request):
-            status = _return_to(rollout, wanted, plan)
+            status = _return_to(rollout, wanted, plan, properties["ProjectName"])
         else:
             status = explain(rollout.run(wanted, plan))
     except GateClosed as closed:
@@ -69,7 +77,7 @@ def _is_rollback(request: Request) -> bool:
         return False
 
 
-def _return_to(rollout: Rollout, wanted: deployments.Wanted, plan: Plan) -> str:
+def _return_to(rollout: Rollout, wanted: deployments.Wanted, plan: Plan, environment: str) -> str:
     """Deploy a set and wait for the devices; return their status, also if they do not run it."""
     try:
         return explain(rollout.run(wanted, plan.at_once()))
@@ -82,6 +90,7 @@ def _return_to(rollout: Rollout, wanted: deployments.Wanted, plan: Plan) -> str:
     except deployments.ReleaseStopped as stopped:
         status = f"the rollback changes no device: {stopped}"
     logger.error("%s", status)
+    count_unverified_rollback(environment, status)
     return status
 
 
@@ -95,37 +104,67 @@ def _physical_id(request: Request) -> str:
 
 
 def _remove(request: Request, rollout: Rollout, wanted: deployments.Wanted) -> Result:
-    """Bring the fleet where it belongs without this resource."""
-    greengrass = rollout.fleet.greengrass
+    """Bring the fleet where it belongs without this resource; devices never prevent it.
+
+    What could not be removed is in the log.
+    """
     result = Result(_physical_id(request))
+    greengrass = rollout.fleet.greengrass
     current = deployments.latest(greengrass, wanted.target_arn)
     if current is None or current.tags.get(deployments.OWNER_TAG) != request.owner:
         return result
+    try:
+        rollout.fleet.things(rollout.thing_group)
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in _OUT_OF_REACH:
+            raise
+        # The group was renamed: its stack has deleted it, or the role has rights on the new one.
+        logger.warning("nothing can be deployed to %s any more: %s", rollout.thing_group, error)
+        rollout.end_waves(wanted)
+        deployments.retire(greengrass, current.id)
+        return result
+    _take_back(request, rollout, wanted, current)
+    return result
+
+
+def _take_back(
+    request: Request,
+    rollout: Rollout,
+    wanted: deployments.Wanted,
+    current: deployments.Deployment,
+) -> None:
+    """Deploy what ran before this resource, or else nothing."""
+    greengrass = rollout.fleet.greengrass
     plan = Plan.from_properties(request.properties).at_once()
     before = deployments.last_proven(greengrass, wanted.target_arn)
     if deployments.PROVEN_TAG not in current.tags and before and before.id != current.id:
         # This resource never came to be: what ran before it comes back.
         previous = deployments.Wanted(
             wanted.target_arn, wanted.name, before.components, before.policies, before.job,
-            before.tags,
+            {name: before.tags[name] for name in deployments.IDENTITY_TAGS & before.tags.keys()},
         )  # fmt: skip
-        _return_to(rollout, previous, plan)
-        return result
+        try:
+            _return_to(rollout, previous, plan, request.properties["ProjectName"])
+        except ResourceFailed as refusal:
+            # Another stack owns it, for example: then that stack deploys it again.
+            logger.error("what ran before is not deployed again: %s", refusal)  # noqa: TRY400 - the text is the reason
+        return
     if request.properties.get("OnDelete", "remove") == "keep":
-        return result
+        return
     nothing = replace(wanted, components={}, job={}, tags={deployments.OWNER_TAG: request.owner})
     names = frozenset(name for name in current.components if not name.startswith("aws."))
+    is_left = False
     try:
         verdict = rollout.run(nothing, plan, absent=names)
+        is_left = bool(verdict.of("offline"))
     except GateClosed as closed:
-        # The deployment stays: these devices still have to remove their components.
         logger.error("devices still run the project's components: %s", closed)  # noqa: TRY400 - the text is the reason
-        return result
+        is_left = True
+    rollout.end_waves(wanted)
     emptied = deployments.latest(greengrass, wanted.target_arn)
-    # Devices that are offline now still have to learn that nothing is left to run.
-    if emptied and not verdict.of("offline"):
-        deployments.retire(greengrass, emptied)
-    return result
+    # Otherwise the deployment remains: these devices still have to remove their components.
+    if emptied and not is_left:
+        deployments.retire(greengrass, emptied.id)
 
 
 handler = answering(bring_about)

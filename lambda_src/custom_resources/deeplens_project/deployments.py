@@ -6,6 +6,7 @@ replaced, and that somebody stopped it.
 
 import hashlib
 import json
+import logging
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -16,9 +17,13 @@ from botocore.exceptions import ClientError
 
 from cloudformation import ResourceFailed
 
+logger = logging.getLogger(__name__)
+
 OWNER_TAG = "deeplens:owner"
 MODEL_TAG = "deeplens:model-digest"
 FUNCTION_TAG = "deeplens:function"
+# Whose a deployment is and what it contains; the other tags are its own history.
+IDENTITY_TAGS = {OWNER_TAG, MODEL_TAG, FUNCTION_TAG}
 PROVEN_TAG = "deeplens:proven"
 REPLACED_TAG = "deeplens:replaced"
 STOPPED_TAG = "deeplens:stopped"
@@ -103,11 +108,18 @@ class Deployment:
 
 
 def history(greengrass: Any, target_arn: str) -> Iterator[Deployment]:
-    """Yield the newest deployments of a target that were not deleted, newest first."""
+    """Yield the newest deployments of a target that were not deleted.
+
+    The current deployment of the target is first, then the newest. ListDeployments documents no
+    order, so the order is made here.
+    """
     pages = greengrass.get_paginator("list_deployments").paginate(
         targetArn=target_arn, historyFilter="ALL"
     )
-    summaries = (summary for page in pages for summary in page["deployments"])
+    summaries = [summary for page in pages for summary in page["deployments"]]
+    summaries.sort(
+        key=lambda one: (one["isLatestForTarget"], one["creationTimestamp"]), reverse=True
+    )
     for summary in islice(summaries, _MOST_KEPT):
         yield get(greengrass, summary["deploymentId"])
 
@@ -221,23 +233,35 @@ def waves_since(greengrass: Any, current: Deployment) -> list[Deployment]:
 
     Their devices run another set than the target's, also when the waves were cancelled since.
     """
-    listed = greengrass.list_deployments(
-        parentTargetArn=current.target_arn, historyFilter="LATEST_ONLY"
-    )["deployments"]
-    found = [get(greengrass, one["deploymentId"]) for one in listed]
-    return [one for one in found if one.created_at > current.created_at]
+    found = [
+        get(greengrass, one["deploymentId"])
+        for one in waves_of(greengrass, current.target_arn)
+        if one["creationTimestamp"].timestamp() > current.created_at
+    ]
+    return sorted(found, key=lambda one: one.created_at, reverse=True)
 
 
-def retire(greengrass: Any, deployment: Deployment) -> None:
-    """Cancel and delete a deployment; devices that took it keep its result."""
+def waves_of(greengrass: Any, target_arn: str) -> list[dict[str, Any]]:
+    """Return the summaries of the current deployments of waves of a target, in no order."""
+    pages = greengrass.get_paginator("list_deployments").paginate(
+        parentTargetArn=target_arn, historyFilter="LATEST_ONLY"
+    )
+    return [summary for page in pages for summary in page["deployments"]]
+
+
+def retire(greengrass: Any, deployment_id: str) -> None:
+    """Cancel and delete a deployment; devices that took it keep its result.
+
+    A refusal is logged: a deployment that remains changes no device, and must not block a stack.
+    """
     gone = {"ConflictException", "ResourceNotFoundException"}
     for operation in (greengrass.cancel_deployment, greengrass.delete_deployment):
         try:
-            operation(deploymentId=deployment.id)
+            operation(deploymentId=deployment_id)
         except ClientError as error:
             # Cancelled or deleted before: by a request that died after it, for example.
             if error.response["Error"]["Code"] not in gone:
-                raise
+                logger.warning("deployment %s remains: %s", deployment_id, error)
 
 
 def _same(current: Deployment, wanted: Wanted) -> bool:

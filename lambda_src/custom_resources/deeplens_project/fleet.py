@@ -1,14 +1,20 @@
 """What the cloud can be asked about each camera, as observations."""
 
 import json
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
 
 from cloudformation.printable import printable
 from deeplens_project.observations import Execution, Heartbeat, Installed, Joined, Observation
+
+logger = logging.getLogger(__name__)
 
 SHADOW = "deeplens"
 _AT_ONCE = 16
@@ -56,9 +62,13 @@ class Fleet:
         """Return, by thing, the last heartbeat of each camera that ever sent one."""
         return self._each(self.heartbeat, things)
 
-    def details(self, things: Iterable[str], deployment_id: str) -> dict[str, list[Observation]]:
-        """Return, by thing, Greengrass' own word: how far, why, and in which component."""
-        return self._each(lambda thing: self._details(thing, deployment_id), things)
+    def effective(self, things: Iterable[str], deployment_id: str) -> dict[str, list[Observation]]:
+        """Return, by thing, how far Greengrass reports the deployment, and why."""
+        return self._each(lambda thing: self._effective(thing, deployment_id), things)
+
+    def installed(self, things: Iterable[str]) -> dict[str, list[Observation]]:
+        """Return, by thing, the components that its core reported."""
+        return self._each(self._installed, things)
 
     def heartbeat(self, thing: str) -> list[Observation]:
         """Return the camera's last heartbeat, if it ever sent one."""
@@ -69,28 +79,58 @@ class Fleet:
         found = _heartbeat(thing, json.loads(answer["payload"].read()))
         return [found] if found else []
 
-    def _details(self, thing: str, deployment_id: str) -> list[Observation]:
+    def _effective(self, thing: str, deployment_id: str) -> list[Observation]:
         client = self.greengrass
         try:
-            effective = client.list_effective_deployments(coreDeviceThingName=thing)
-            installed = client.list_installed_components(
-                coreDeviceThingName=thing, topologyFilter="ALL"
-            )
+            answer = client.list_effective_deployments(coreDeviceThingName=thing)
         except client.exceptions.ResourceNotFoundException:
             return []
-        executions: list[Observation] = [
+        return [
             _execution(thing, item)
-            for item in effective["effectiveDeployments"]
+            for item in answer["effectiveDeployments"]
             if item["deploymentId"] == deployment_id
         ]
-        return executions + [_installed(thing, item) for item in installed["installedComponents"]]
+
+    def _installed(self, thing: str) -> list[Observation]:
+        client = self.greengrass
+        pages = client.get_paginator("list_installed_components").paginate(
+            coreDeviceThingName=thing, topologyFilter="ALL"
+        )
+        try:
+            items = [item for page in pages for item in page["installedComponents"]]
+        except client.exceptions.ResourceNotFoundException:
+            return []
+        return [_installed(thing, item) for item in items]
 
     def _each(
         self, ask: Callable[[str], list[Observation]], things: Iterable[str]
     ) -> dict[str, list[Observation]]:
+        """Query things in parallel; omit those whose query fails, and raise if all fail."""
         names = list(things)
+        found: dict[str, list[Observation]] = {}
+        failure: Exception | None = None
         with ThreadPoolExecutor(_AT_ONCE) as pool:
-            return dict(zip(names, pool.map(ask, names), strict=True))
+            for name, answer in zip(names, pool.map(partial(_try, ask), names), strict=True):
+                if isinstance(answer, Exception):
+                    failure = answer
+                else:
+                    found[name] = answer
+        if failure and not found:
+            raise failure
+        if failure:
+            logger.warning(
+                "%d of %d queries failed: %s", len(names) - len(found), len(names), failure
+            )
+        return found
+
+
+def _try(
+    ask: Callable[[str], list[Observation]], thing: str
+) -> list[Observation] | ClientError | BotoCoreError:
+    try:
+        return ask(thing)
+    except (ClientError, BotoCoreError) as error:
+        return error
 
 
 def _heartbeat(thing: str, document: dict[str, Any]) -> Heartbeat | None:

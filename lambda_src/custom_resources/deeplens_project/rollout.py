@@ -4,10 +4,13 @@ import hashlib
 import json
 import logging
 import math
+import re
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Any, Self
+
+from botocore.exceptions import ClientError
 
 from deeplens_project import deployments
 from deeplens_project.deployments import Deployment, Wanted
@@ -85,14 +88,18 @@ class Rollout:
         """Deploy `wanted`, wave by wave, and return how it went.
 
         A set that passed the gate here before goes to the whole fleet at once: that is how a
-        roll-back is fast.
+        roll-back is fast. So does the first deployment of a fleet: a wave's deployment acts on
+        behalf of the fleet's, and there is none yet.
 
         Raises:
             GateClosed: too many devices did not get there, or somebody stopped the deployment.
         """
         greengrass = self.fleet.greengrass
         prove_before_it_goes(self.fleet, self.thing_group, wanted.target_arn, plan.rule)
-        if wanted.components and not deployments.is_proven(greengrass, wanted):
+        current = deployments.latest(greengrass, wanted.target_arn)
+        # Inactive: the deployment that replaced it was deleted.
+        is_first = current is None or current.status == "INACTIVE"
+        if wanted.components and not is_first and not deployments.is_proven(greengrass, wanted):
             for number, wave in enumerate(plan.waves, start=1):
                 self._run_wave(wanted, plan, wave, number)
         made = deployments.ensure(greengrass, wanted, self.token)
@@ -106,7 +113,40 @@ class Rollout:
             seen = outcome.verdict.of("good")
             name = deployments.PROVEN_TAG if seen else deployments.UNSEEN_TAG
             deployments.tag(greengrass, made, {name: said})
+            self._end_former_waves(wanted, plan)
         return outcome.verdict
+
+    def end_waves(self, wanted: Wanted, current: Collection[str] = ()) -> None:
+        """Remove the deployments of the fleet's waves, and the groups that were made for them.
+
+        Errors are logged: what remains of a wave changes no device.
+
+        Args:
+            wanted: a deployment of the fleet.
+            current: names of the groups of waves that remain.
+        """
+        for summary in deployments.waves_of(self.fleet.greengrass, wanted.target_arn):
+            group = summary["targetArn"].rpartition("/")[2]
+            if group in current:
+                continue
+            deployments.retire(self.fleet.greengrass, summary["deploymentId"])
+            if not _is_wave_group(group, self.thing_group):
+                continue
+            try:
+                self.fleet.iot.delete_thing_group(thingGroupName=group)
+            except ClientError as error:
+                logger.warning("thing group %s remains: %s", group, error)
+
+    def _end_former_waves(self, wanted: Wanted, plan: Plan) -> None:
+        """Remove waves of earlier releases that the plan does not contain."""
+        groups = {
+            wave.thing_group or wave_group(wanted.name, number, self.thing_group)
+            for number, wave in enumerate(plan.waves, start=1)
+        }
+        try:
+            self.end_waves(wanted, groups)
+        except ClientError as error:
+            logger.warning("waves of earlier releases remain: %s", error)
 
     def _run_wave(self, wanted: Wanted, plan: Plan, wave: Wave, number: int) -> None:
         group = wave.thing_group or self._group_of(wanted, wave, number)
@@ -168,6 +208,11 @@ def wave_group(deployment_name: str, number: int, thing_group: str) -> str:
     and a group never changes the fleet on whose behalf its deployments act.
     """
     return f"{deployment_name}-wave-{number}-of-{thing_group}"
+
+
+def _is_wave_group(name: str, thing_group: str) -> bool:
+    """Return whether `wave_group` made the name for this fleet, for whatever project name."""
+    return re.fullmatch(rf".+-wave-\d+-of-{re.escape(thing_group)}", name) is not None
 
 
 def share_of(things: Collection[str], percent: float) -> set[str]:

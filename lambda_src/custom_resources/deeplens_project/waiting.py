@@ -1,6 +1,7 @@
 """Wait for the devices' own word: observe, judge, say what changed, again."""
 
 import logging
+import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -23,6 +24,11 @@ logger = logging.getLogger(__name__)
 
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 5.0
+# A look at a large fleet is many calls, and the quotas are those of the account.
+_PAUSE_PER_THING_SECONDS = 0.008
+_LONGEST_PAUSE_OF_ALL_SECONDS = 15.0
+# The list of core devices is that of the account, not of the fleet.
+_PAUSE_OF_JOINED_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,8 @@ class Watch:
     _answers: dict[str, list[Observation]] = field(default_factory=dict)
     # When each thing was asked for its heartbeat; seconds since the epoch.
     _asked_at: dict[str, float] = field(default_factory=dict)
+    # When the account was asked for its core devices; seconds since the epoch.
+    _joined_at: float = 0.0
     _settled: frozenset[str] = frozenset()
     _things: list[str] = field(default_factory=list)
     # Whether every question was answered at least once: before, nothing is known of anybody.
@@ -67,7 +75,7 @@ class Watch:
             if reason := self._observe(is_last=self._looked_at >= goal.deadline):
                 return Outcome(self._judge(goal, rule), reason)
             if not self._has_news and self._looked_at < goal.deadline:
-                time.sleep(pause)
+                pause = self._rest(pause, goal.deadline)
                 continue
             verdict = self._judge(goal, rule)
             if not self._has_news:
@@ -87,8 +95,22 @@ class Watch:
                     return Outcome(verdict)
                 # While it bakes, devices that were good may cease to be.
                 self._settled = frozenset()
-            time.sleep(pause)
-            pause = min(pause * 1.5, _LONGEST_PAUSE_SECONDS)
+                pause = self._rest(pause, baked_at)
+                continue
+            pause = self._rest(pause, goal.deadline)
+
+    def _rest(self, pause: float, ends_at: float) -> float:
+        """Sleep until the next look; return the longer pause that follows it.
+
+        Environments of one account that deploy together must not query it at the same moments.
+        """
+        jitter = random.uniform(0.8, 1.2)  # noqa: S311 - it spreads calls, and protects nothing
+        time.sleep(min(pause * jitter, max(ends_at - time.time(), _FIRST_PAUSE_SECONDS)))
+        longest = min(
+            max(_LONGEST_PAUSE_SECONDS, len(self._things) * _PAUSE_PER_THING_SECONDS),
+            _LONGEST_PAUSE_OF_ALL_SECONDS,
+        )
+        return min(pause * 1.5, longest)
 
     def _judge(self, goal: Goal, rule: Rule) -> Verdict:
         everything = [one for answer in self._answers.values() for one in answer]
@@ -107,7 +129,6 @@ class Watch:
                 said = deployment.tags.get(STOPPED_TAG, "another deployment took its place")
                 return f"the deployment is {deployment.status}: {said}"
             self._things = self.fleet.things(self.thing_group)
-            self._answers["joined"] = list(self.fleet.joined())
             executions = self.fleet.job_executions(deployment.job_id, deployment.id)
             self._answers["job"] = list(executions)
             done = self._done()
@@ -119,7 +140,8 @@ class Watch:
             for thing, answer in self.fleet.heartbeats(things).items():
                 self._answers[f"heartbeat/{thing}"] = answer
                 self._asked_at[thing] = now
-            self._ask(self._worth_asking())
+            self._ask_who_joined(now, is_last=is_last)
+            self._ask_devices(self._worth_asking())
             self._has_news = True
         except (ClientError, BotoCoreError) as error:
             logger.warning("no news: %s", error)
@@ -155,11 +177,30 @@ class Watch:
 
     def _ask_why(self, verdict: Verdict) -> None:
         """Query the reasons of failures; the verdict does not need them."""
-        try:
-            self._ask([one.thing for one in (*verdict.of("failed"), *verdict.of("waiting"))])
-        except (ClientError, BotoCoreError) as error:
-            logger.warning("no reasons: %s", error)
+        self._ask_devices([one.thing for one in (*verdict.of("failed"), *verdict.of("waiting"))])
 
-    def _ask(self, things: list[str]) -> None:
-        for thing, answer in self.fleet.details(things, self.deployment.id).items():
-            self._answers[f"details/{thing}"] = answer
+    def _ask_who_joined(self, now: float, *, is_last: bool) -> None:
+        """Query core devices while some member has neither sent a heartbeat nor joined.
+
+        ListCoreDevices with a thing group lists only devices that a deployment to that group
+        succeeded on, so it does not answer which members were ever connected.
+        """
+        known = {one.thing for one in self._answers.get("joined", [])}
+        unheard = {one for one in self._things if not self._answers.get(f"heartbeat/{one}")}
+        if unheard - known and (is_last or now - self._joined_at >= _PAUSE_OF_JOINED_SECONDS):
+            self._answers["joined"] = list(self.fleet.joined())
+            self._joined_at = now
+
+    def _ask_devices(self, things: list[str]) -> None:
+        """Query details of devices; each question by itself, and none is required."""
+        self._ask("effective", lambda: self.fleet.effective(things, self.deployment.id))
+        self._ask("installed", lambda: self.fleet.installed(things))
+
+    def _ask(self, name: str, query: Callable[[], dict[str, list[Observation]]]) -> None:
+        try:
+            answers = query()
+        except (ClientError, BotoCoreError) as error:
+            logger.warning("no details (%s) of devices: %s", name, error)
+            return
+        for thing, answer in answers.items():
+            self._answers[f"{name}/{thing}"] = answer

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -37,6 +38,21 @@ def update(
         OldResourceProperties=site.properties(old),
         PhysicalResourceId=physical_id,
     )
+
+
+def wave_group(site: Site, number: int) -> str:
+    return f"deeplens-test-wave-{number}-of-{site.group}"
+
+
+def waves_of(site: Site) -> set[str]:
+    """Names of the groups of waves that have a deployment."""
+    listed = site.aws.client("greengrassv2").list_deployments(parentTargetArn=site.group_arn)
+    return {one["targetArn"].rpartition("/")[2] for one in listed["deployments"]}
+
+
+def group_names(iot: Any) -> set[str]:
+    pages = iot.get_paginator("list_thing_groups").paginate()
+    return {one["groupName"] for page in pages for one in page["thingGroups"]}
 
 
 def test_a_release_is_done_when_every_camera_names_it(
@@ -108,6 +124,7 @@ def test_a_bad_release_is_refused_and_the_old_one_is_proven_again(
 def test_a_rollback_never_fails_because_of_devices(
     cloudformation: CloudFormation,
     make_site: MakeSite,
+    capsys: pytest.CaptureFixture[str],
     now: Hazards,
     expected: str,
 ) -> None:
@@ -123,6 +140,9 @@ def test_a_rollback_never_fails_because_of_devices(
         )
     assert back["Status"] == "SUCCESS", back["Reason"]
     status = back["Data"]["Status"]
+    counted = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line]
+    assert [(one["UnverifiedRollbacks"], one["Environment"]) for one in counted] == [(1, "test")]
+    assert counted[0]["status"] == status
     assert status.startswith("the rollback is deployed, but devices do not run it yet: 0 of ")
     assert expected in status
     assert all(thing in status for thing in site.things)
@@ -252,7 +272,7 @@ def test_a_percentage_wave_shields_the_rest_of_the_fleet(
         made = create(cloudformation, site)
         bad = update(cloudformation, site, 1, 2, made["PhysicalResourceId"], waves=[wave])
         assert bad["Status"] == "FAILED"
-        assert f"wave 1 of 1 ({site.group}-wave-1): 0 of 2 reachable" in bad["Reason"]
+        assert f"wave 1 of 1 ({wave_group(site, 1)}): 0 of 2 reachable" in bad["Reason"]
         eventually(lambda: list(site.runs().values()).count(digest(2)) == 2, site.runs)
 
         back = update(cloudformation, site, 2, 1, made["PhysicalResourceId"])
@@ -274,9 +294,45 @@ def test_waves_end_with_the_whole_fleet(
          "pause_seconds": 0},
     ]  # fmt: skip
     with site.on():
+        # A wave acts on behalf of the fleet's deployment: the first one has none.
         made = create(cloudformation, site, waves=waves)
         assert made["Data"]["Status"] == "6 of 6 reachable devices run the release"
         assert set(site.runs().values()) == {digest(1)}
+        assert waves_of(site) == set()
+
+        answer = update(cloudformation, site, 1, 2, made["PhysicalResourceId"], waves=waves)
+        assert answer["Data"]["Status"] == "6 of 6 reachable devices run the release"
+        assert set(site.runs().values()) == {digest(2)}
+        assert waves_of(site) == {canaries, wave_group(site, 2)}
+
+        without = update(cloudformation, site, 2, 3, made["PhysicalResourceId"])
+        assert without["Status"] == "SUCCESS", without["Reason"]
+    # A wave that the plan does not contain any more leaves nothing; a named group is not ours.
+    assert waves_of(site) == set()
+    names = group_names(iot)
+    assert canaries in names
+    assert wave_group(site, 2) not in names
+
+
+def test_a_fleet_that_was_renamed_leaves_nothing(
+    cloudformation: CloudFormation, make_site: MakeSite, iot: Any
+) -> None:
+    site = make_site(4)
+    wave = {"thing_group": None, "percent": 50, "wait_seconds": 240, "bake_seconds": 0,
+            "pause_seconds": 0}  # fmt: skip
+    with site.on():
+        made = create(cloudformation, site)
+        update(cloudformation, site, 1, 2, made["PhysicalResourceId"], waves=[wave])
+        assert waves_of(site) == {wave_group(site, 1)}
+    # The stack with the group is updated first, and has deleted it.
+    iot.delete_thing_group(thingGroupName=site.group)
+    gone = cloudformation(
+        "Delete", site.properties(2, waves=[wave]), PhysicalResourceId=made["PhysicalResourceId"]
+    )
+    assert gone["Status"] == "SUCCESS", gone["Reason"]
+    assert waves_of(site) == set()
+    assert wave_group(site, 1) not in group_names(iot)
+    assert "ACTIVE" not in {one["deploymentStatus"] for one in site.deployments()}
 
 
 def test_offline_devices_are_counted_apart(
@@ -368,6 +424,61 @@ def throttled_every_third() -> Meddle:
         return pass_on()
 
     return meddle
+
+
+def denied(path: str) -> Meddle:
+    """AWS refuses every call whose path ends so."""
+
+    def meddle(request: Request, pass_on: Callable[[], Answer]) -> Answer:
+        if re.search(path, request.path):
+            return refusal(403, "AccessDeniedException", "User is not authorized")
+        return pass_on()
+
+    return meddle
+
+
+@pytest.mark.parametrize("question", ["effectiveDeployments", "installedComponents"])
+def test_a_failing_release_names_its_devices_although_their_details_are_denied(
+    aws: EmbeddedAws,
+    cloudformation: CloudFormation,
+    make_site: MakeSite,
+    monkeypatch: pytest.MonkeyPatch,
+    question: str,
+) -> None:
+    site = make_site(2, v2=CRASHES)
+    with site.on(), proxy(aws, denied(question)) as url:
+        made = create(cloudformation, site)
+        monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+        bad = update(cloudformation, site, 1, 2, made["PhysicalResourceId"])
+    assert bad["Status"] == "FAILED"
+    assert bad["Reason"].startswith(
+        f"0 of 2 reachable devices run the release; 2 failed ({site.group}"
+    )
+    # One question does not depend on the other.
+    assert ("install step ended with 1" in bad["Reason"]) == (question == "installedComponents")
+
+
+def test_a_delete_succeeds_although_its_deployment_cannot_be_deleted(
+    aws: EmbeddedAws,
+    cloudformation: CloudFormation,
+    make_site: MakeSite,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    site = make_site(2)
+
+    def meddle(request: Request, pass_on: Callable[[], Answer]) -> Answer:
+        if request.method == "DELETE":
+            return refusal(403, "AccessDeniedException", "User is not authorized: iot:DeleteJob")
+        return pass_on()
+
+    with site.on() as fleet, proxy(aws, meddle) as url:
+        made = create(cloudformation, site)
+        monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+        gone = cloudformation(
+            "Delete", site.properties(1), PhysicalResourceId=made["PhysicalResourceId"]
+        )
+        assert gone["Status"] == "SUCCESS", gone["Reason"]
+        assert all(core.components == {} for core in fleet.cores.values())
 
 
 @pytest.mark.parametrize("meddle", [lost_once, conflict_once, throttled_every_third])

@@ -1,0 +1,32 @@
+"""Metrics of the project's own work, in CloudWatch's Embedded Metric Format.
+
+The alarms of the Monitoring stack watch them. Source: Amazon CloudWatch User Guide,
+"Specification: Embedded metric format".
+"""
+
+import json
+import time
+
+NAMESPACE = "DeepLens"
+
+
+def count_unverified_rollback(environment: str, status: str) -> None:
+    """Write the line of a rollback that not every reachable device verified, to the log.
+
+    Args:
+        environment: the name of the environment, a dimension of the metric.
+        status: the sentence that names the devices.
+    """
+    metric = {
+        "Namespace": NAMESPACE,
+        "Dimensions": [["Environment"]],
+        "Metrics": [{"Name": "UnverifiedRollbacks", "Unit": "Count"}],
+    }
+    line = {
+        "_aws": {"Timestamp": round(time.time() * 1000), "CloudWatchMetrics": [metric]},
+        "UnverifiedRollbacks": 1,
+        "Environment": environment,
+        "kind": "unverified-rollback",
+        "status": status,
+    }
+    print(json.dumps(line), flush=True)  # noqa: T201 - the log

@@ -1,0 +1,80 @@
+"""Deployments as the API of Greengrass lists them, by AWS' own client."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from deeplens_project import deployments
+
+TARGET = "arn:aws:iot:eu-central-1:111111111111:thinggroup/cameras"
+BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def summary(number: int, *, is_latest: bool) -> dict[str, Any]:
+    return {
+        "targetArn": TARGET,
+        "deploymentId": f"d-{number}",
+        "creationTimestamp": BEGIN + timedelta(hours=number),
+        "deploymentStatus": "ACTIVE",
+        "isLatestForTarget": is_latest,
+    }
+
+
+def details(number: int) -> dict[str, Any]:
+    return {
+        "targetArn": TARGET,
+        "deploymentId": f"d-{number}",
+        "deploymentStatus": "ACTIVE",
+        "creationTimestamp": BEGIN + timedelta(hours=number),
+    }
+
+
+@pytest.fixture(scope="module")
+def greengrass() -> Any:
+    return boto3.client(
+        "greengrassv2",
+        region_name="eu-central-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
+
+
+@settings(deadline=None)
+@given(
+    order=st.permutations(range(6)),
+    latest=st.integers(0, 5),
+    page=st.integers(1, 6),
+)
+def test_the_current_deployment_is_the_latest_of_its_target_in_whatever_order(
+    greengrass: Any, order: list[int], latest: int, page: int
+) -> None:
+    pages = [order[at : at + page] for at in range(0, len(order), page)]
+    with Stubber(greengrass) as stub:
+        for index, numbers in enumerate(pages):
+            answer: dict[str, Any] = {
+                "deployments": [summary(one, is_latest=one == latest) for one in numbers]
+            }
+            if index + 1 < len(pages):
+                answer["nextToken"] = str(index)
+            stub.add_response("list_deployments", answer)
+        expected = [latest, *(one for one in range(5, -1, -1) if one != latest)]
+        for number in expected:
+            stub.add_response("get_deployment", details(number), {"deploymentId": f"d-{number}"})
+        found = [one.id for one in deployments.history(greengrass, TARGET)]
+    assert found == [f"d-{number}" for number in expected]
+
+
+@pytest.mark.parametrize(
+    "code", ["AccessDeniedException", "ConflictException", "ResourceNotFoundException"]
+)
+def test_a_deployment_that_cannot_be_deleted_stops_nothing(greengrass: Any, code: str) -> None:
+    with Stubber(greengrass) as stub:
+        stub.add_client_error("cancel_deployment", code, "refused")
+        stub.add_client_error("delete_deployment", code, "refused")
+        deployments.retire(greengrass, "d-1")
+        stub.assert_no_pending_responses()
