@@ -10,6 +10,7 @@ from fleet_tools.commands.retire import retire
 from fleet_tools.commands.roll_back import roll_back
 from fleet_tools.commands.status import status
 from fleet_tools.commands.stop import resume, stop
+from fleet_tools.commands.teardown import teardown
 from fleet_tools.commands.timeline import timeline
 
 
@@ -26,5 +27,16 @@ def main() -> None:
     """
 
 
-for command in (doctor, provision, retire, status, project, timeline, stop, resume, roll_back):
+for command in (
+    doctor,
+    provision,
+    retire,
+    status,
+    project,
+    timeline,
+    stop,
+    resume,
+    roll_back,
+    teardown,
+):
     main.add_command(command)

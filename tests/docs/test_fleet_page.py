@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/fleet.md").read_text(encoding="utf-8")
 COMMANDS = sorted(set(re.findall(r"^(fleet .+?)(?:\s+#.*)?$", PAGE, re.MULTILINE)))
 SUBCOMMANDS = ["doctor", "project", "provision", "resume", "retire", "rollback", "status", "stop",
-               "timeline"]  # fmt: skip
+               "teardown", "timeline"]  # fmt: skip
 
 
 def fleet(*words: str) -> str:

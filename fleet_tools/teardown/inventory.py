@@ -1,0 +1,149 @@
+"""What exists of an environment: in its stacks, and outside of them."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from fleet_tools.site import Site
+from fleet_tools.stacks import Stack, find_stack, resources, stack_names
+
+ENVIRONMENT_TAG = "deeplens:environment"
+_NO_TAGS = {"NoSuchTagSet", "NoSuchBucket", "404"}
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """What exists; everything is empty after a complete teardown.
+
+    Attributes:
+        devices: names of the things in the fleet's thing group.
+        stacks: in the order in which they are deleted.
+        wave_groups: thing groups that rollouts created for waves with a percentage.
+        components: ARNs of the component versions.
+        buckets: names; the model bucket and its access logs survive their stack.
+        keys: ids of the KMS keys that survive their stack.
+        log_groups: names; of functions, and of devices.
+    """
+
+    devices: tuple[str, ...] = ()
+    stacks: tuple[Stack, ...] = ()
+    wave_groups: tuple[str, ...] = ()
+    components: tuple[str, ...] = ()
+    buckets: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
+    log_groups: tuple[str, ...] = field(default=())
+
+    @property
+    def is_empty(self) -> bool:
+        """Nothing exists any more."""
+        return self == Inventory()
+
+
+def take_inventory(site: Site) -> Inventory:
+    """List what exists of an environment; change nothing."""
+    found = [stack for name in stack_names(site.environment) if (stack := find_stack(site, name))]
+    owned = {stack.name: list(resources(site, stack.name)) for stack in found}
+    buckets = _buckets(site, owned)
+    return Inventory(
+        devices=tuple(site.things_of(site.thing_group)),
+        stacks=tuple(reversed(found)),
+        wave_groups=tuple(_wave_groups(site)),
+        components=tuple(_components(site)),
+        buckets=buckets,
+        keys=tuple(sorted({key for bucket in buckets for key in _keys(site, bucket)})),
+        log_groups=tuple(_log_groups(site, owned)),
+    )
+
+
+def _wave_groups(site: Site) -> Iterator[str]:
+    prefix = f"{site.thing_group}-wave-"
+    pages = site.iot.get_paginator("list_thing_groups").paginate(namePrefixFilter=prefix)
+    for page in pages:
+        for group in page["thingGroups"]:
+            if re.fullmatch(rf"{re.escape(prefix)}[0-9]+", group["groupName"]):
+                yield group["groupName"]
+
+
+def _components(site: Site) -> Iterator[str]:
+    client, prefix = site.greengrass, f"deeplens.{site.environment.name}."
+    for page in client.get_paginator("list_components").paginate(scope="PRIVATE"):
+        for component in page["components"]:
+            if component["componentName"].startswith(prefix):
+                versions = client.get_paginator("list_component_versions")
+                for listed in versions.paginate(arn=component["arn"]):
+                    yield from (version["arn"] for version in listed["componentVersions"])
+
+
+def _buckets(site: Site, owned: dict[str, list[tuple[str, str]]]) -> tuple[str, ...]:
+    """Return the environment's buckets, the model bucket first: it writes into the other one."""
+    client: Any = site.session.client("s3")
+    name = site.environment.model_store.bucket_name
+    store = f"{site.environment.name}-ModelStore"
+    of_stack = {id_ for type_, id_ in owned.get(store, []) if type_ == "AWS::S3::Bucket"}
+    # CloudFormation generates the name of the access logs' bucket from the stack's.
+    pages = client.get_paginator("list_buckets").paginate(Prefix=f"{store.lower()}-")
+    listed = {bucket["Name"] for page in pages for bucket in page.get("Buckets", [])}
+    found = {
+        bucket
+        for bucket in {name, *of_stack, *listed}
+        if _is_tagged(client, bucket, site.environment.name)
+    }
+    return tuple(sorted(found, key=lambda bucket: (bucket != name, bucket)))
+
+
+def _is_tagged(client: Any, bucket: str, environment: str) -> bool:
+    """Whether the bucket exists and has the tag that the stacks give it."""
+    try:
+        tags = client.get_bucket_tagging(Bucket=bucket)["TagSet"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] in _NO_TAGS:
+            return False
+        raise
+    return {"Key": ENVIRONMENT_TAG, "Value": environment} in tags
+
+
+def _keys(site: Site, bucket: str) -> Iterator[str]:
+    """Yield the customer managed key of a bucket's encryption, unless it is to be deleted."""
+    s3: Any = site.session.client("s3")
+    kms: Any = site.session.client("kms")
+    try:
+        encryption = s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ServerSideEncryptionConfigurationNotFoundError":
+            return
+        raise
+    for rule in encryption["Rules"]:
+        key = rule["ApplyServerSideEncryptionByDefault"].get("KMSMasterKeyID")
+        if key is None:
+            continue
+        described = kms.describe_key(KeyId=key)["KeyMetadata"]
+        if described["KeyManager"] == "CUSTOMER" and described["KeyState"] == "Enabled":
+            yield described["KeyId"]
+
+
+def _log_groups(site: Site, owned: dict[str, list[tuple[str, str]]]) -> Iterator[str]:
+    client: Any = site.session.client("logs")
+    environment = site.environment
+    names = {
+        id_ if type_ == "AWS::Logs::LogGroup" else f"/aws/lambda/{id_}"
+        for stack in owned.values()
+        for type_, id_ in stack
+        if type_ in {"AWS::Logs::LogGroup", "AWS::Lambda::Function"}
+    }
+    prefixes = [
+        *(f"/aws/lambda/{stack}-" for stack in stack_names(environment)),
+        f"/aws/lambda/deeplens-{environment.name}-",
+        # The log manager names groups after components.
+        f"/aws/greengrass/UserComponent/{environment.region}/deeplens.{environment.name}.",
+    ]
+    pages = client.get_paginator("describe_log_groups")
+    for prefix in prefixes:
+        for page in pages.paginate(logGroupNamePrefix=prefix):
+            names |= {group["logGroupName"] for group in page["logGroups"]}
+    for name in sorted(names):
+        page = client.describe_log_groups(logGroupNamePrefix=name, limit=1)
+        if any(group["logGroupName"] == name for group in page["logGroups"]):
+            yield name

@@ -1,0 +1,215 @@
+"""`fleet teardown` on the emulator: nothing is left but what Object Lock protects."""
+
+import io
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.emulator.embedded_aws import ACCOUNT, REGION, ROOT, EmbeddedAws, recipe
+from tests.emulator.fleet.test_fleet_devices import Cli, make_cli
+from tests.waiting import eventually
+
+pytestmark = pytest.mark.emulator
+
+
+class Lab:
+    """A small environment: a protected model store, a device, a component, a wave group."""
+
+    def __init__(self, aws: EmbeddedAws, cli: Cli, unique: str) -> None:
+        self.aws, self.cli, self.name = aws, cli, f"t{unique[:8]}"
+        self.bucket = f"deeplens-{self.name}-{ACCOUNT}-{REGION}"
+        self.group = f"deeplens-{self.name}"
+        text = (ROOT / "environments/dev.toml").read_text(encoding="utf-8")
+        text = text.replace("deeplens-dev", self.group)
+        (cli.folder / f"environments/{self.name}.toml").write_text(text, encoding="utf-8")
+
+    def template(self, *, locked: bool = False) -> dict[str, Any]:
+        tags = [{"Key": "deeplens:environment", "Value": self.name}]
+        rules = [
+            {
+                "ServerSideEncryptionByDefault": {
+                    "SSEAlgorithm": "aws:kms",
+                    "KMSMasterKeyID": {"Fn::GetAtt": ["Key", "Arn"]},
+                }
+            }
+        ]
+        bucket = {
+            "BucketName": self.bucket,
+            "VersioningConfiguration": {"Status": "Enabled"},
+            "BucketEncryption": {"ServerSideEncryptionConfiguration": rules},
+            "Tags": tags,
+        }
+        if locked:
+            bucket["ObjectLockEnabled"] = True
+            bucket["ObjectLockConfiguration"] = {"ObjectLockEnabled": "Enabled"}
+        statement = {
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": ["s3:DeleteObject", "s3:DeleteObjectVersion"],
+            "Resource": f"arn:aws:s3:::{self.bucket}/components/*",
+        }
+        return {
+            "Resources": {
+                "Key": {
+                    "Type": "AWS::KMS::Key",
+                    "DeletionPolicy": "Retain",
+                    "Properties": {"KeyPolicy": {"Version": "2012-10-17", "Statement": []}},
+                },
+                "Bucket": {
+                    "Type": "AWS::S3::Bucket",
+                    "DeletionPolicy": "Retain",
+                    "Properties": bucket,
+                },
+                "Policy": {
+                    "Type": "AWS::S3::BucketPolicy",
+                    "DeletionPolicy": "Retain",
+                    "Properties": {
+                        "Bucket": {"Ref": "Bucket"},
+                        "PolicyDocument": {"Version": "2012-10-17", "Statement": [statement]},
+                    },
+                },
+            }
+        }
+
+    def deploy(self, **options: Any) -> None:
+        client = self.aws.client("cloudformation")
+        name = f"{self.name}-ModelStore"
+        client.create_stack(
+            StackName=name,
+            TemplateBody=json.dumps(self.template(**options)),
+            EnableTerminationProtection=True,
+        )
+        eventually(
+            lambda: (
+                client.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"]
+                == "CREATE_COMPLETE"
+            )
+        )
+
+    def teardown(self, *words: str, code: int = 0) -> str:
+        return self.cli("teardown", self.name, *words, code=code)
+
+
+def groups(iot: Any) -> list[dict[str, Any]]:
+    pages = iot.get_paginator("list_thing_groups").paginate()
+    return [one for page in pages for one in page["thingGroups"]]
+
+
+@pytest.fixture
+def lab(aws: EmbeddedAws, tmp_path: Path, unique: str) -> Lab:
+    return Lab(aws, make_cli(aws, tmp_path), unique)
+
+
+def test_everything_goes_with_all_versions_and_the_key_is_scheduled(
+    lab: Lab, iot: Any, greengrass: Any
+) -> None:
+    lab.deploy()
+    s3, kms = lab.aws.client("s3"), lab.aws.client("kms")
+    for content in (b"one", b"two"):
+        s3.put_object(Bucket=lab.bucket, Key="components/x/model.zip", Body=content)
+    s3.put_object(Bucket=lab.bucket, Key="datasets/x", Body=b"x")
+    s3.delete_object(Bucket=lab.bucket, Key="datasets/x")
+    s3.create_multipart_upload(Bucket=lab.bucket, Key="datasets/unfinished")
+    rules = s3.get_bucket_encryption(Bucket=lab.bucket)["ServerSideEncryptionConfiguration"]
+    key = rules["Rules"][0]["ApplyServerSideEncryptionByDefault"]["KMSMasterKeyID"]
+    for group in (lab.group, f"{lab.group}-wave-1", f"{lab.group}-wave-of-others"):
+        iot.create_thing_group(thingGroupName=group)
+    iot.create_thing(thingName=f"{lab.name}-cam")
+    iot.add_thing_to_thing_group(thingGroupName=lab.group, thingName=f"{lab.name}-cam")
+    for component in (f"deeplens.{lab.name}.x", f"deeplens.{lab.name}2.x"):
+        for version in ("1.0.0", "2.0.0"):
+            greengrass.create_component_version(
+                inlineRecipe=json.dumps(recipe(component, version)).encode()
+            )
+    logs = lab.aws.client("logs")
+    logs.create_log_group(logGroupName=f"/aws/lambda/{lab.name}-Inference-Handler-1")
+    logs.create_log_group(logGroupName=f"/aws/lambda/{lab.name}er-Inference-Handler-1")
+
+    lab.teardown("--yes")
+
+    assert lab.bucket not in {one["Name"] for one in s3.list_buckets()["Buckets"]}
+    assert kms.describe_key(KeyId=key)["KeyMetadata"]["KeyState"] == "PendingDeletion"
+    with pytest.raises(iot.exceptions.ResourceNotFoundException):
+        iot.describe_thing(thingName=f"{lab.name}-cam")
+    # Neither names that only look alike, nor those of other environments.
+    left = {one["groupName"] for one in groups(iot) if "-wave-" in one["groupName"]}
+    assert {name for name in left if name.startswith(lab.group)} == {f"{lab.group}-wave-of-others"}
+    listed = greengrass.list_components(scope="PRIVATE")["components"]
+    names = {one["componentName"] for one in listed if lab.name in one["componentName"]}
+    assert names == {f"deeplens.{lab.name}2.x"}
+    left = logs.describe_log_groups(logGroupNamePrefix=f"/aws/lambda/{lab.name}")["logGroups"]
+    assert [one["logGroupName"] for one in left] == [
+        f"/aws/lambda/{lab.name}er-Inference-Handler-1"
+    ]
+    assert f"nothing of {lab.name} exists" in lab.teardown()
+
+
+def test_nothing_is_deleted_without_the_name(lab: Lab) -> None:
+    lab.deploy()
+    s3 = lab.aws.client("s3")
+    s3.put_object(Bucket=lab.bucket, Key="components/x/model.zip", Body=b"x")
+    assert lab.bucket in lab.teardown("--dry-run")
+    done = subprocess.run(
+        [ROOT / ".venv/bin/fleet", "teardown", lab.name],
+        cwd=lab.cli.folder,
+        env=lab.cli.environment,
+        input="yes\n",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert f"Type {lab.name} to delete" in done.stderr
+    assert s3.list_object_versions(Bucket=lab.bucket)["Versions"]
+    lab.teardown("--yes")
+
+
+def test_what_object_lock_protects_remains_with_its_bucket_and_key(lab: Lab) -> None:
+    lab.deploy(locked=True)
+    s3, kms = lab.aws.client("s3"), lab.aws.client("kms")
+    s3.put_object(Bucket=lab.bucket, Key="free", Body=b"x")
+    s3.put_object(
+        Bucket=lab.bucket,
+        Key="components/locked",
+        Body=io.BytesIO(b"x"),
+        ObjectLockMode="GOVERNANCE",
+        ObjectLockRetainUntilDate="2100-01-01T00:00:00Z",
+        ChecksumAlgorithm="SHA256",
+    )
+    printed = lab.teardown("--yes", code=4)
+    assert f"remains: the bucket {lab.bucket} with 1 version(s)" in printed
+    left = s3.list_object_versions(Bucket=lab.bucket)["Versions"]
+    assert [one["Key"] for one in left] == ["components/locked"]
+    rules = s3.get_bucket_encryption(Bucket=lab.bucket)["ServerSideEncryptionConfiguration"]
+    key = rules["Rules"][0]["ApplyServerSideEncryptionByDefault"]["KMSMasterKeyID"]
+    assert kms.describe_key(KeyId=key)["KeyMetadata"]["KeyState"] == "Enabled"
+
+
+def test_a_stack_that_cannot_be_deleted_is_one_error_and_the_command_continues_later(
+    lab: Lab, iot: Any
+) -> None:
+    client = lab.aws.client("cloudformation")
+    fleet = {"Type": "AWS::IoT::ThingGroup", "Properties": {"ThingGroupName": lab.group}}
+    client.create_stack(
+        StackName=f"{lab.name}-Devices", TemplateBody=json.dumps({"Resources": {"Fleet": fleet}})
+    )
+    eventually(lambda: lab.group in {one["groupName"] for one in groups(iot)})
+    # Somebody created a group inside the fleet's.
+    iot.create_thing_group(thingGroupName=f"{lab.group}-east", parentGroupName=lab.group)
+
+    printed = lab.teardown("--yes", code=1)
+    assert f"the stack {lab.name}-Devices is in DELETE_FAILED: Fleet: " in printed
+    assert "run the same command again" in printed
+    iot.delete_thing_group(thingGroupName=f"{lab.group}-east")
+    lab.teardown("--yes")
+    assert f"nothing of {lab.name} exists" in lab.teardown()
+
+
+def test_a_bucket_of_that_name_without_the_tag_is_left_alone(lab: Lab) -> None:
+    s3 = lab.aws.client("s3")
+    s3.create_bucket(Bucket=lab.bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+    assert f"nothing of {lab.name} exists" in lab.teardown("--yes")
+    assert lab.bucket in {one["Name"] for one in s3.list_buckets()["Buckets"]}
