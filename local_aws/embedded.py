@@ -14,6 +14,7 @@ from local_aws.gate import Gate
 from local_aws.greengrass.service import Greengrass
 from local_aws.ministack_hooks import (
     access_keys,
+    authorization,
     auto_scaling,
     broker,
     monitoring,
@@ -52,12 +53,12 @@ class EmbeddedAws:
         self._sagemaker = SageMaker(sagemaker.SageMakerCloud(endpoint_url), paths.containers)
         sagemaker.register_sagemaker(self._sagemaker)
         auto_scaling.register_auto_scaling(AutoScaling())
+        authorization.authorize_every_caller()
         access_keys.leave_signatures_to_the_gate()
         access_keys.give_functions_sessions_of_their_roles()
         self._directory = access_keys.directory(root_key)
         broker.listen_to_broker(greengrass.devices.hear)
         broker.bind_broker_to_loopback()
-        broker.enforce_certificate_policies()
         s3_copies.complete_copies()
         self._writes = s3_writes.refuse_unsaved_objects(paths.objects)
         stacks.answer_at_the_end()

@@ -74,6 +74,7 @@ def _set_environment(paths: StatePaths, ports: Ports) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     interpreter = str(Path(sys.executable).parent)
     os.environ.update(
+        AUTH="true",
         AWS_EC2_METADATA_DISABLED="true",
         BIND_HOST=LOOPBACK,
         MINISTACK_HOST=LOOPBACK,

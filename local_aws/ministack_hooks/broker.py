@@ -51,14 +51,6 @@ def bind_broker_to_loopback() -> None:
     iot._mtls_start_locked = start_on_loopback
 
 
-def enforce_certificate_policies() -> None:
-    """Hold MQTT sessions to the policies on their certificate, as AWS does.
-
-    ministack does so only together with enforcing IAM everywhere.
-    """
-    iot._WSSession._evaluates_policies = lambda session: session.certificate_id is not None
-
-
 def broker_is_listening() -> bool:
     """Tell whether the MQTT listener is up."""
     return bool(iot.mtls_is_listening())

@@ -10,7 +10,7 @@ from ministack.services import eventbridge, iot, lambda_svc, s3
 
 from local_aws.errors import ServiceError
 from local_aws.greengrass.cloud import FunctionVersion, Job
-from local_aws.ministack_hooks.identity import issue_credentials
+from local_aws.ministack_hooks.identity import issue_service_credentials
 from local_aws.ministack_hooks.services import within
 from local_aws.scope import Scope
 
@@ -57,8 +57,14 @@ class MinistackCloud:
 
     def artifact_url(self, scope: Scope, key: str) -> str:
         """Sign a URL that reads a kept artifact for an hour."""
-        credentials = issue_credentials(
-            GREENGRASS_ACCOUNT, "greengrass", "artifacts", ARTIFACT_URL_SECONDS
+        bucket = _artifact_bucket(scope)
+        only_this_object = {
+            "Effect": "Allow",
+            "Action": "s3:GetObject",
+            "Resource": f"arn:aws:s3:::{bucket}/{key}",
+        }
+        credentials = issue_service_credentials(
+            GREENGRASS_ACCOUNT, "greengrass", only_this_object, ARTIFACT_URL_SECONDS
         )
         client = boto3.client(
             "s3",
@@ -72,7 +78,7 @@ class MinistackCloud:
         return str(
             client.generate_presigned_url(
                 "get_object",
-                Params={"Bucket": _artifact_bucket(scope), "Key": key},
+                Params={"Bucket": bucket, "Key": key},
                 ExpiresIn=ARTIFACT_URL_SECONDS,
             )
         )

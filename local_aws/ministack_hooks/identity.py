@@ -4,6 +4,7 @@
 import hashlib
 import json
 import time
+from typing import Any
 
 from ministack.core.responses import get_region
 from ministack.services import iam, iot, sts
@@ -75,19 +76,46 @@ def issue_credentials(
 
     Without ``seconds`` they are valid until the emulator ends.
     """
+    return _issue(
+        account,
+        f"assumed-role/{role_name}/{session_name}",
+        seconds,
+        {"PrincipalType": "AssumedRole", "UserId": f"{role_name}:{session_name}"},
+    )
+
+
+def issue_service_credentials(
+    account: str, name: str, statement: dict[str, str], seconds: int
+) -> dict[str, str]:
+    """Issue temporary credentials of a service in its own account, for one statement only."""
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    return _issue(
+        account,
+        f"federated-user/{name}",
+        seconds,
+        {
+            "PrincipalType": "FederatedUser",
+            "UserId": f"{account}:{name}",
+            "SessionPolicies": {"Policy": policy},
+        },
+    )
+
+
+def _issue(
+    account: str, resource: str, seconds: int | None, session: dict[str, Any]
+) -> dict[str, str]:
     access_key = sts._gen_session_access_key()
     expires = _FAR_FUTURE if seconds is None else time.time() + seconds
     secret, token = sts._gen_secret(), sts._gen_session_token()
     sts.register_session(
         access_key,
         {
-            "Arn": f"arn:aws:sts::{account}:assumed-role/{role_name}/{session_name}",
-            "UserId": f"{role_name}:{session_name}",
+            **session,
+            "Arn": f"arn:aws:sts::{account}:{resource}",
             "SecretAccessKey": secret,
             "SessionToken": token,
             "Expiration": expires,
             "AccountId": account,
-            "PrincipalType": "AssumedRole",
         },
     )
     return {

@@ -82,6 +82,40 @@ def after_a_snapshot(command: Command) -> None:
         eventually(lambda before=before: taken() > before)
 
 
+FUNCTIONS_ROLE = "functions"
+
+
+def create_role(
+    aws: EmbeddedAws, name: str, *statements: dict[str, Any], service: str = "", **options: Any
+) -> str:
+    """Create a role for a service or, without one, for its account; return its ARN."""
+    trusted = {"Service": service} if service else {"AWS": ACCOUNT}
+    iam = aws.client("iam")
+    role: str = iam.create_role(
+        RoleName=name,
+        AssumeRolePolicyDocument=policy(
+            {"Effect": "Allow", "Principal": trusted, "Action": "sts:AssumeRole"}
+        ),
+        **options,
+    )["Role"]["Arn"]
+    if statements:
+        iam.put_role_policy(RoleName=name, PolicyName="own", PolicyDocument=policy(*statements))
+    return role
+
+
+def functions_role(aws: EmbeddedAws) -> str:
+    """Return the ARN of the role of all functions that write logs only."""
+    with suppress(aws.client("iam").exceptions.EntityAlreadyExistsException):
+        create_role(aws, FUNCTIONS_ROLE, service="lambda.amazonaws.com")
+        managed = "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"
+        aws.client("iam").attach_role_policy(RoleName=FUNCTIONS_ROLE, PolicyArn=managed)
+    return f"arn:aws:iam::{ACCOUNT}:role/{FUNCTIONS_ROLE}"
+
+
+def policy(*statements: dict[str, Any]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+
+
 def publish_function(aws: EmbeddedAws, source: str, name: str = "") -> str:
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
@@ -90,7 +124,7 @@ def publish_function(aws: EmbeddedAws, source: str, name: str = "") -> str:
     name = name or f"deeplens-{uuid4().hex[:12]}"
     client.create_function(
         FunctionName=name, Runtime="python3.12", Handler="handler.handle", Timeout=900,
-        Role=f"arn:aws:iam::{ACCOUNT}:role/any", Code={"ZipFile": content.getvalue()},
+        Role=functions_role(aws), Code={"ZipFile": content.getvalue()},
     )  # fmt: skip
     return str(client.publish_version(FunctionName=name)["FunctionArn"])
 

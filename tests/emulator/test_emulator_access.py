@@ -27,11 +27,18 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 from tests.device.browser import CHROMIUM, browsing
-from tests.emulator.embedded_aws import ACCOUNT, REGION, Command, EmbeddedAws, publish_function
+from tests.emulator.embedded_aws import (
+    ACCOUNT,
+    FUNCTIONS_ROLE,
+    REGION,
+    Command,
+    EmbeddedAws,
+    create_role,
+    publish_function,
+)
 
 pytestmark = pytest.mark.emulator
 
-ASSUMED = "arn:aws:iam::111111111111:role/any"
 SERVICES = ["sts", "s3", "lambda", "logs", "greengrassv2"]
 
 
@@ -121,8 +128,9 @@ def test_a_clock_that_is_an_hour_late_is_reported(
     assert errors(aws) == expected
 
 
-def test_sessions_work_with_their_token_alone(aws: EmbeddedAws) -> None:
-    role = {"RoleArn": ASSUMED, "RoleSessionName": "test"}
+def test_sessions_work_with_their_token_alone(aws: EmbeddedAws, unique: str) -> None:
+    everything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    role = {"RoleArn": create_role(aws, unique, everything), "RoleSessionName": "test"}
     given = connect(aws, "sts").assume_role(**role)["Credentials"]
     keys = {
         "aws_access_key_id": given["AccessKeyId"],
@@ -147,7 +155,7 @@ def test_a_function_calls_as_a_session_of_its_execution_role(aws: EmbeddedAws) -
     answer = connect(aws, "lambda").invoke(FunctionName=arn)
     name = arn.split(":")[6]
     assert json.loads(answer["Payload"].read()) == [
-        f"arn:aws:sts::{ACCOUNT}:assumed-role/any/{name}", "ASIA",
+        f"arn:aws:sts::{ACCOUNT}:assumed-role/{FUNCTIONS_ROLE}/{name}", "ASIA",
     ]  # fmt: skip
 
 
@@ -355,7 +363,7 @@ def test_a_web_page_reaches_nothing(aws: EmbeddedAws, bucket: str, tmp_path: Pat
         file.writestr("handler.py", "def handle(event, context): ...")
     function = {
         "FunctionName": "page", "Runtime": "python3.12", "Handler": "handler.handle",
-        "Role": ASSUMED,
+        "Role": f"arn:aws:iam::{ACCOUNT}:role/any",
         "Code": {"ZipFile": base64.b64encode(archive.getvalue()).decode()},
     }  # fmt: skip
     content = PAGE % {

@@ -17,7 +17,7 @@ from awscrt.exceptions import AwsCrtError
 from awscrt.mqtt import QoS
 from awsiot import mqtt_connection_builder
 
-from tests.emulator.embedded_aws import ACCOUNT, REGION, EmbeddedAws
+from tests.emulator.embedded_aws import ACCOUNT, REGION, EmbeddedAws, policy
 from tests.waiting import HANG_SECONDS
 
 pytestmark = pytest.mark.emulator
@@ -123,6 +123,10 @@ def role_alias(aws: EmbeddedAws, iot: Any, unique: str) -> str:
     role = aws.client("iam").create_role(
         RoleName=unique, AssumeRolePolicyDocument=json.dumps(TRUST)
     )["Role"]["Arn"]
+    reads = {"Effect": "Allow", "Action": "s3:ListAllMyBuckets", "Resource": "*"}
+    aws.client("iam").put_role_policy(
+        RoleName=unique, PolicyName="own", PolicyDocument=policy(reads)
+    )
     iot.create_role_alias(roleAlias=unique, roleArn=role, credentialDurationSeconds=900)
     return unique
 

@@ -5,7 +5,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.emulator.embedded_aws import ACCOUNT, REGION, EmbeddedAws, publish_function
+from tests.emulator.embedded_aws import (
+    ACCOUNT,
+    REGION,
+    EmbeddedAws,
+    create_role,
+    policy,
+    publish_function,
+)
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.emulator
@@ -35,7 +42,7 @@ def rule(aws: EmbeddedAws, unique: str, log_group: str) -> tuple[str, str]:
     publish_function(aws, COUNTS, function)
     name = f"rule_{unique}"
     action = {"functionArn": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{function}"}
-    role = f"arn:aws:iam::{ACCOUNT}:role/any"
+    role = create_role(aws, f"rule-{unique}", service="iot.amazonaws.com")
     aws.client("iot").create_topic_rule(
         ruleName=name,
         topicRulePayload={
@@ -104,6 +111,12 @@ def test_silence_sets_an_alarm_off_and_the_topic_hears_both_ends(
     queue = sqs.create_queue(QueueName=unique)["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn["QueueArn"])
+    from_topic = {
+        "Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"},
+        "Action": "sqs:SendMessage", "Resource": arn["QueueArn"],
+        "Condition": {"ArnEquals": {"aws:SourceArn": topic}},
+    }  # fmt: skip
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy(from_topic)})
     metric = {"Namespace": "Test", "MetricName": f"Heartbeats-{unique}"}
 
     def beat(thing: str, ago_seconds: float) -> None:

@@ -1,0 +1,87 @@
+"""ministack's authorization of every request, with the repairs that it needs here.
+
+ministack evaluates identity policies, permissions boundaries, session policies and the policies of
+buckets, keys, topics, queues and functions when it is imported with ``AUTH=true``, which the server
+sets.
+"""
+# ruff: noqa: SLF001 - ministack has no public extension points; the contract test guards these
+
+from typing import Any
+
+from ministack import app
+from ministack.core import iam_evaluator
+from ministack.services import iam
+
+from local_aws.caller import current_caller
+
+_ALLOW_EVERYTHING = iam_evaluator.parse_policy_document(
+    {"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}
+)
+
+
+def authorize_every_caller() -> None:
+    """Repair ministack's authorization where AWS differs, or where the gate has done its part."""
+    _leave_signatures_to_the_gate()
+    _trust_loopback_as_secure()
+    _name_the_role_of_a_session()
+    _hold_root_to_resource_policies()
+
+
+def _leave_signatures_to_the_gate() -> None:
+    """Take the caller from the gate: ministack would verify signatures with other secrets."""
+
+    def take_the_gates_caller(*_args: object, **_options: object) -> None:
+        caller = current_caller()
+        iam_evaluator._verified_key.set(caller.access_key_id if caller else "")
+
+    app.pin_signed_request = take_the_gates_caller
+
+
+def _trust_loopback_as_secure() -> None:
+    """Set ``aws:SecureTransport``: the emulator serves plain HTTP, which no other machine reads."""
+
+    def pin(source_ip: str, _secure_transport: bool) -> None:  # noqa: FBT001 - ministack's signature
+        iam_evaluator.pin_request_origin(source_ip, True)  # noqa: FBT003 - as above
+
+    app.pin_request_origin = pin
+
+
+def _name_the_role_of_a_session() -> None:
+    """Set ``aws:PrincipalArn`` of a role's session to the role's ARN.
+
+    Source: IAM User Guide, "AWS global condition context keys": for assumed-role sessions the key
+    contains the ARN of the role. ministack gives the session's.
+    """
+    resolve = iam_evaluator._resolve_condition_key
+
+    def resolve_key(key: str, context: Any) -> Any:
+        if key.lower() == "aws:principalarn" and context.principal_type == "AssumedRole":
+            return _role_arn(context.principal_arn)
+        return resolve(key, context)
+
+    iam_evaluator._resolve_condition_key = resolve_key
+
+
+def _hold_root_to_resource_policies() -> None:
+    """Evaluate resource policies for an account's root, which ministack allows everything.
+
+    On AWS, a Deny in the policy of a bucket, key or topic applies to root as well, and root of
+    another account needs an Allow in it.
+    """
+    resolve = iam_evaluator.resolve_principal
+
+    def resolve_principal(*args: Any, **options: Any) -> Any:
+        principal = resolve(*args, **options)
+        if getattr(principal, "policies", ()) is None:
+            principal.policies = [_ALLOW_EVERYTHING]
+        return principal
+
+    iam_evaluator.resolve_principal = resolve_principal
+
+
+def _role_arn(session_arn: str) -> str:
+    """Return the ARN of a session's role, with the role's path."""
+    _, _, _, _, account, resource = session_arn.split(":", 5)
+    name = resource.split("/")[1]
+    role = iam._roles.get_scoped(account, None, name) or {}
+    return str(role.get("Arn", f"arn:aws:iam::{account}:role/{name}"))
