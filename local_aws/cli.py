@@ -85,8 +85,23 @@ def main(context: click.Context, state: Path) -> None:
     envvar="LOCAL_AWS_ENDS_WITH",
     help="End when this process has ended, as tests need it.",
 )
+@click.option(
+    "--trace-authorization",
+    "trace_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    envvar="LOCAL_AWS_TRACE_AUTHORIZATION",
+    help="Append every authorization decision to FILE, one JSON object a line.",
+)
 @click.pass_obj
-def up(paths: StatePaths, *, foreground: bool, daemon: bool, ends_with: int | None) -> None:
+def up(
+    paths: StatePaths,
+    *,
+    foreground: bool,
+    daemon: bool,
+    ends_with: int | None,
+    trace_file: Path | None,
+) -> None:
     """Start the embedded AWS and wait until it is ready."""
     endpoint = running(paths)
     if endpoint is not None:
@@ -94,8 +109,12 @@ def up(paths: StatePaths, *, foreground: bool, daemon: bool, ends_with: int | No
         return
     if foreground or daemon:
         server: Any = importlib.import_module("local_aws.server")
-        server.run(paths, ends_with=os.getppid() if foreground else ends_with)
-    _start(paths, [] if ends_with is None else [f"--ends-with={ends_with}"])
+        ends_with = os.getppid() if foreground else ends_with
+        server.run(paths, ends_with=ends_with, trace_file=trace_file)
+    options = [] if ends_with is None else [f"--ends-with={ends_with}"]
+    if trace_file is not None:
+        options.append(f"--trace-authorization={trace_file.resolve()}")
+    _start(paths, options)
 
 
 @main.command()

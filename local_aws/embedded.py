@@ -4,10 +4,12 @@ import asyncio
 import logging
 import os
 import socket
+from pathlib import Path
 
 from hypercorn.asyncio import serve  # type: ignore[import-not-found]  # not in this environment
 from hypercorn.config import Config  # type: ignore[import-not-found]  # as above
 
+from local_aws.authorization.trace import Trace
 from local_aws.auto_scaling import AutoScaling
 from local_aws.device_endpoint import DeviceEndpoint
 from local_aws.gate import Gate
@@ -68,6 +70,10 @@ class EmbeddedAws:
         monitoring.extract_embedded_metrics()
         monitoring.evaluate_alarms_as_aws()
         self._devices = DeviceEndpoint(greengrass, aliases, cloud)
+
+    def trace_authorization(self, file: Path) -> None:
+        """Append every authorization decision to a JSON-lines file."""
+        authorization.trace_decisions(Trace(file))
 
     async def serve(self, gateway: socket.socket, stop: asyncio.Event) -> None:
         """Serve the AWS APIs on a bound socket until ``stop``, then save the state."""

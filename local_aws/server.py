@@ -37,8 +37,10 @@ _READY_SECONDS = 300
 _PATIENCE_SECONDS = 120
 
 
-def run(paths: StatePaths, *, ends_with: int | None) -> None:
+def run(paths: StatePaths, *, ends_with: int | None, trace_file: Path | None) -> None:
     """Run until SIGTERM or SIGINT, or until the process `ends_with` ends.
+
+    With `trace_file`, it records every authorization decision there.
 
     Does not return: the process ends here, after the state is saved, whatever still waits.
     """
@@ -59,7 +61,7 @@ def run(paths: StatePaths, *, ends_with: int | None) -> None:
             print(note, flush=True)  # noqa: T201 - for the log or the terminal
     ports.write(paths.ports)
     _set_environment(paths, ports)
-    asyncio.run(_serve(paths, gateway, ports, ends_with))
+    asyncio.run(_serve(paths, gateway, ports, ends_with, trace_file))
 
 
 def _inode(file: Path) -> int | None:
@@ -93,7 +95,11 @@ def _set_environment(paths: StatePaths, ports: Ports) -> None:
 
 
 async def _serve(
-    paths: StatePaths, gateway: socket.socket, ports: Ports, ends_with: int | None
+    paths: StatePaths,
+    gateway: socket.socket,
+    ports: Ports,
+    ends_with: int | None,
+    trace_file: Path | None,
 ) -> None:
     from local_aws.embedded import EmbeddedAws  # noqa: PLC0415 - reads the environment set above
 
@@ -104,6 +110,8 @@ async def _serve(
     watch = asyncio.create_task(_watch(ends_with, stop)) if ends_with is not None else None
     root_key = new_root_key()
     aws = EmbeddedAws(f"http://{LOOPBACK}:{ports.gateway}", paths, root_key)
+    if trace_file is not None:
+        aws.trace_authorization(trace_file)
     serving = asyncio.create_task(aws.serve(gateway, stop))
     starting = asyncio.create_task(aws.start_device_endpoint(paths, ports.device))
     await asyncio.wait({serving, starting}, return_when=asyncio.FIRST_COMPLETED,

@@ -6,14 +6,20 @@ sets.
 """
 # ruff: noqa: SLF001 - ministack has no public extension points; the contract test guards these
 
+from contextvars import ContextVar
 from typing import Any
 
 from ministack import app
 from ministack.core import iam_evaluator
 from ministack.services import iam
 
+from local_aws.authorization.trace import Decision, Trace
 from local_aws.caller import current_caller
 
+# The evaluations of the decision under way, if decisions are traced: context and result of each.
+_evaluations: ContextVar[list[tuple[Any, Any]] | None] = ContextVar("evaluations", default=None)
+# Source: Amazon S3 API Reference, DeleteBucketPolicy: the owner's root can do this despite a Deny.
+_OF_THE_OWNERS_ROOT = {"s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy"}
 _ALLOW_EVERYTHING = iam_evaluator.parse_policy_document(
     {"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}
 )
@@ -25,6 +31,53 @@ def authorize_every_caller() -> None:
     _trust_loopback_as_secure()
     _name_the_role_of_a_session()
     _hold_root_to_resource_policies()
+
+
+def trace_decisions(trace: Trace) -> None:
+    """Record every decision about a signed request."""
+    evaluate, enforce = iam_evaluator.evaluate, iam_evaluator.enforce
+
+    def evaluate_and_remember(context: Any, *policies: Any) -> Any:
+        result = evaluate(context, *policies)
+        under_way = _evaluations.get()
+        if under_way is not None:
+            under_way.append((context, result))
+        return result
+
+    def enforce_and_record(*args: Any, **options: Any) -> Any:
+        token = _evaluations.set([])
+        try:
+            denial = enforce(*args, **options)
+            evaluations = _evaluations.get()
+        finally:
+            _evaluations.reset(token)
+        if evaluations:
+            trace.record(_decision(evaluations, denial))
+        return denial
+
+    iam_evaluator.evaluate, iam_evaluator.enforce = evaluate_and_remember, enforce_and_record
+
+
+def _decision(evaluations: list[tuple[Any, Any]], denial: Any) -> Decision:
+    """Describe the decision of one request from the evaluations that led to it."""
+    context, _ = evaluations[0]
+    outcome = "Allow" if denial is None else denial.decision
+    matched = [result.matched_sid for _, result in evaluations if result.decision == outcome]
+    return Decision(
+        principal=_principal(context),
+        session=context.principal_arn,
+        action=context.action,
+        resource=context.resource_arn,
+        decision=outcome,
+        statement=next(iter(matched), ""),
+        context={key: value for key, value in context.service_context.items() if value is not None},
+    )
+
+
+def _principal(context: Any) -> str:
+    """Return the ARN that policies name: a session's role, or the caller itself."""
+    is_session = context.principal_type == "AssumedRole"
+    return _role_arn(context.principal_arn) if is_session else str(context.principal_arn)
 
 
 def _leave_signatures_to_the_gate() -> None:
@@ -55,9 +108,7 @@ def _name_the_role_of_a_session() -> None:
     resolve = iam_evaluator._resolve_condition_key
 
     def resolve_key(key: str, context: Any) -> Any:
-        if key.lower() == "aws:principalarn" and context.principal_type == "AssumedRole":
-            return _role_arn(context.principal_arn)
-        return resolve(key, context)
+        return _principal(context) if key.lower() == "aws:principalarn" else resolve(key, context)
 
     iam_evaluator._resolve_condition_key = resolve_key
 
@@ -76,7 +127,18 @@ def _hold_root_to_resource_policies() -> None:
             principal.policies = [_ALLOW_EVERYTHING]
         return principal
 
+    combine = iam_evaluator.combine_resource_policy
+
+    def combine_with_resource_policy(
+        identity: Any, context: Any, document: Any, owner: str | None, *args: Any, **options: Any
+    ) -> Any:
+        is_owner = context.principal_type == "Root" and owner == context.principal_account
+        if is_owner and context.action in _OF_THE_OWNERS_ROOT:
+            return identity
+        return combine(identity, context, document, owner, *args, **options)
+
     iam_evaluator.resolve_principal = resolve_principal
+    iam_evaluator.combine_resource_policy = combine_with_resource_policy
 
 
 def _role_arn(session_arn: str) -> str:

@@ -16,8 +16,8 @@ PRIVATE_NAMES = {
         "_loaded_modules", "_state_map", "AUTH", "pin_request_origin", "pin_signed_request",
     ],
     "ministack.core.iam_evaluator": [
-        "_resolve_condition_key", "_verified_key", "enforce", "parse_policy_document",
-        "pin_request_origin", "resolve_principal",
+        "_resolve_condition_key", "_verified_key", "combine_resource_policy", "enforce",
+        "evaluate", "parse_policy_document", "pin_request_origin", "resolve_principal",
     ],
     "ministack.core.persistence": ["_json_default", "_state_format_version"],
     "ministack.services.cloudformation": ["_stacks"],
@@ -108,6 +108,13 @@ SIGNATURES = {
     "ministack.services.s3._put_object": ["bucket_name", "key", "body", "headers"],
     "ministack.core.lambda_runtime.execution_credentials": ["config"],
     "ministack.core.iam_evaluator._resolve_condition_key": ["key", "ctx"],
+    "ministack.core.iam_evaluator.combine_resource_policy": [
+        "identity", "ctx", "policy", "owner_account", "required", "limits",
+    ],
+    "ministack.core.iam_evaluator.enforce": [
+        "access_key_id", "iam_action", "service", "region", "resource_arn", "service_context",
+    ],
+    "ministack.core.iam_evaluator.evaluate": ["ctx", "policies", "limits"],
     "ministack.core.iam_evaluator.pin_request_origin": ["source_ip", "secure_transport"],
     "ministack.services.lambda_svc._get_func_record_for_qualifier": ["name", "qualifier"],
 }  # fmt: skip

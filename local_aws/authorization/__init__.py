@@ -1,0 +1,1 @@
+"""The authorization of calls: the checks that an operation needs, and a trace of decisions."""

@@ -1,0 +1,49 @@
+"""A record of authorization decisions, one JSON object a line."""
+
+import json
+import os
+import threading
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One decision: a principal, an action on a resource, and the reason.
+
+    ``principal`` is the ARN of a role, or of an account's root; ``session`` that of the caller.
+    ``statement`` is the ``Sid`` of the matched statement, empty if it has none or none matched.
+    ``context`` contains the condition keys of the request, in lower case.
+    """
+
+    principal: str
+    session: str
+    action: str
+    resource: str
+    decision: str
+    statement: str
+    context: dict[str, Any] = field(default_factory=dict)
+
+
+class Trace:
+    """A JSON-lines file that only its owner can read; decisions are appended."""
+
+    def __init__(self, file: Path) -> None:
+        """Open the file, and create it with its folder if it is missing.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        file.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        self._lines = os.fdopen(descriptor, "a", buffering=1, encoding="utf-8")
+        self._lock = threading.Lock()
+
+    def record(self, decision: Decision) -> None:
+        """Append a decision with the time at which it was made."""
+        entry = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), **asdict(decision)}
+        line = json.dumps(entry, default=str)
+        with self._lock:
+            self._lines.write(line + "\n")

@@ -1,0 +1,211 @@
+"""Authorization by IAM: identity, boundary, session and resource policies, and their trace."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.emulator.embedded_aws import (
+    ACCOUNT,
+    REGION,
+    Command,
+    EmbeddedAws,
+    create_role,
+    policy,
+)
+
+pytestmark = pytest.mark.emulator
+
+EVERYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+OTHER_ACCOUNT = "222222222222"
+
+
+def session_of(aws: EmbeddedAws, role: str, **options: Any) -> Any:
+    """Return a function that connects to a service as a session of a role."""
+    keys = aws.client("sts").assume_role(RoleArn=role, RoleSessionName="test", **options)
+    return connector(aws, keys["Credentials"])
+
+
+def connector(aws: EmbeddedAws, credentials: dict[str, Any]) -> Any:
+    session = boto3.Session(
+        credentials["AccessKeyId"], credentials["SecretAccessKey"],
+        credentials["SessionToken"], REGION,
+    )  # fmt: skip
+    connect: Any = session.client
+    return lambda service: connect(service, endpoint_url=aws.endpoint["endpoint_url"])
+
+
+def denial(call: Any, **params: Any) -> str:
+    """Return the message of a denied call."""
+    with pytest.raises(ClientError) as caught:
+        call(**params)
+    response = caught.value.response
+    assert response["ResponseMetadata"]["HTTPStatusCode"] == 403, response
+    assert response["Error"]["Code"].startswith("AccessDenied"), response
+    return str(response["Error"]["Message"])
+
+
+def test_a_session_has_the_rights_of_its_roles_identity_policies(
+    aws: EmbeddedAws, bucket: str, unique: str
+) -> None:
+    reads = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{bucket}/a*"}
+    s3 = session_of(aws, create_role(aws, unique, reads))("s3")
+    for key in ("allowed", "other"):
+        aws.client("s3").put_object(Bucket=bucket, Key=key, Body=b"x")
+    assert s3.get_object(Bucket=bucket, Key="allowed")["Body"].read() == b"x"
+    assert denial(s3.get_object, Bucket=bucket, Key="other") == (
+        f"User: arn:aws:sts::{ACCOUNT}:assumed-role/{unique}/test is not authorized to perform:"
+        " s3:GetObject because no identity-based policy allows the s3:GetObject action"
+    )
+
+
+def test_a_boundary_limits_what_policies_allow(aws: EmbeddedAws, bucket: str, unique: str) -> None:
+    lists = {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "*"}
+    boundary = aws.client("iam").create_policy(PolicyName=unique, PolicyDocument=policy(lists))
+    role = create_role(aws, unique, EVERYTHING, PermissionsBoundary=boundary["Policy"]["Arn"])
+    s3 = session_of(aws, role)("s3")
+    s3.list_objects_v2(Bucket=bucket)
+    assert "s3:PutObject" in denial(s3.put_object, Bucket=bucket, Key="a", Body=b"")
+
+
+def test_a_session_policy_limits_one_session(aws: EmbeddedAws, bucket: str, unique: str) -> None:
+    lists = {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "*"}
+    role = create_role(aws, unique, EVERYTHING)
+    limited = session_of(aws, role, Policy=policy(lists))("s3")
+    limited.list_objects_v2(Bucket=bucket)
+    assert "s3:PutObject" in denial(limited.put_object, Bucket=bucket, Key="a", Body=b"")
+    session_of(aws, role)("s3").put_object(Bucket=bucket, Key="a", Body=b"")
+
+
+def test_a_buckets_deny_applies_to_root_and_spares_the_role_that_it_names(
+    aws: EmbeddedAws, bucket: str, unique: str
+) -> None:
+    publisher = create_role(aws, unique, EVERYTHING, Path="/deeplens/")
+    write_once = {
+        "Effect": "Deny", "Principal": "*", "Action": "s3:PutObject",
+        "Resource": f"arn:aws:s3:::{bucket}/components/*",
+        "Condition": {"ArnNotEquals": {"aws:PrincipalArn": publisher}},
+    }  # fmt: skip
+    root = aws.client("s3")
+    root.put_bucket_policy(Bucket=bucket, Policy=policy(write_once))
+    key = "components/model.zip"
+    assert denial(root.put_object, Bucket=bucket, Key=key, Body=b"") == (
+        f"User: arn:aws:iam::{ACCOUNT}:root is not authorized to perform: s3:PutObject on resource:"
+        f' "arn:aws:s3:::{bucket}/{key}" with an explicit deny in a resource-based policy'
+    )
+    session_of(aws, publisher)("s3").put_object(Bucket=bucket, Key=key, Body=b"")
+
+
+def test_root_of_another_account_needs_the_buckets_permission(
+    aws: EmbeddedAws, bucket: str
+) -> None:
+    aws.client("s3").put_object(Bucket=bucket, Key="a", Body=b"x")
+    stranger = aws.client("s3", OTHER_ACCOUNT)
+    denial(stranger.get_object, Bucket=bucket, Key="a")
+    shared = {
+        "Effect": "Allow", "Principal": {"AWS": OTHER_ACCOUNT}, "Action": "s3:GetObject",
+        "Resource": f"arn:aws:s3:::{bucket}/*",
+    }  # fmt: skip
+    aws.client("s3").put_bucket_policy(Bucket=bucket, Policy=policy(shared))
+    assert stranger.get_object(Bucket=bucket, Key="a")["Body"].read() == b"x"
+
+
+def test_root_of_the_owner_can_always_replace_a_buckets_policy(
+    aws: EmbeddedAws, bucket: str
+) -> None:
+    s3 = aws.client("s3")
+    nobody = {
+        "Effect": "Deny", "Principal": "*", "Action": "s3:*",
+        "Resource": [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"],
+    }  # fmt: skip
+    s3.put_bucket_policy(Bucket=bucket, Policy=policy(nobody))
+    denial(s3.list_objects_v2, Bucket=bucket)
+    s3.get_bucket_policy(Bucket=bucket)
+    s3.put_bucket_policy(Bucket=bucket, Policy=policy(nobody))
+    s3.delete_bucket_policy(Bucket=bucket)
+    s3.list_objects_v2(Bucket=bucket)
+
+
+def test_a_bucket_that_requires_tls_is_used_over_loopback(aws: EmbeddedAws, bucket: str) -> None:
+    tls_only = {
+        "Effect": "Deny", "Principal": "*", "Action": "s3:*",
+        "Resource": f"arn:aws:s3:::{bucket}/*",
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }  # fmt: skip
+    aws.client("s3").put_bucket_policy(Bucket=bucket, Policy=policy(tls_only))
+    aws.client("s3").put_object(Bucket=bucket, Key="a", Body=b"")
+
+
+def test_a_key_needs_its_key_policy_too(aws: EmbeddedAws, unique: str) -> None:
+    role = create_role(aws, unique, EVERYTHING)
+    account = {"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "kms:*", "Resource": "*"}
+    not_this_role = {
+        "Effect": "Deny", "Principal": "*", "Action": "kms:Encrypt", "Resource": "*",
+        "Condition": {"ArnEquals": {"aws:PrincipalArn": role}},
+    }  # fmt: skip
+    kms = aws.client("kms")
+    key = kms.create_key(Policy=policy(account, not_this_role))["KeyMetadata"]["KeyId"]
+    kms.encrypt(KeyId=key, Plaintext=b"x")
+    with pytest.raises(ClientError, match="explicit deny in a resource-based policy"):
+        session_of(aws, role)("kms").encrypt(KeyId=key, Plaintext=b"x")
+
+
+def test_a_topic_denies_by_its_policy(aws: EmbeddedAws, unique: str) -> None:
+    sns = aws.client("sns")
+    topic = sns.create_topic(Name=unique)["TopicArn"]
+    role = create_role(aws, unique, EVERYTHING)
+    nobody = {"Effect": "Deny", "Principal": "*", "Action": "sns:Publish", "Resource": topic}
+    session = session_of(aws, role)("sns")
+    session.publish(TopicArn=topic, Message="before")
+    sns.set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue=policy(nobody))
+    with pytest.raises(ClientError, match="is not authorized to perform: SNS:Publish") as caught:
+        session.publish(TopicArn=topic, Message="after")
+    assert caught.value.response["Error"]["Code"] == "AuthorizationError"
+
+
+def test_conditions_on_the_tags_of_a_request_hold(aws: EmbeddedAws, unique: str) -> None:
+    owned = {
+        "Effect": "Allow", "Action": ["iot:CreateThingGroup", "iot:TagResource"], "Resource": "*",
+        "Condition": {"StringEquals": {"aws:RequestTag/owner": "deeplens"}},
+    }  # fmt: skip
+    iot = session_of(aws, create_role(aws, unique, owned))("iot")
+    tags = [{"Key": "owner", "Value": "deeplens"}]
+    iot.create_thing_group(thingGroupName=unique, tags=tags)
+    with pytest.raises(ClientError, match="not authorized to perform: iot:CreateThingGroup"):
+        iot.create_thing_group(thingGroupName=f"{unique}-2")
+
+
+@pytest.fixture
+def traced(tmp_path: Path) -> Iterator[tuple[EmbeddedAws, Path]]:
+    """An emulator that records its decisions, and the file of them."""
+    command, file = Command(tmp_path / ".local" / "aws"), tmp_path / "trace" / "decisions.jsonl"
+    started = command("up", "--trace-authorization", str(file))
+    assert started.returncode == 0, started.stdout + started.stderr
+    yield EmbeddedAws(command, command.endpoint()), file
+    command("down")
+
+
+def test_every_decision_is_recorded_with_its_reason(traced: tuple[EmbeddedAws, Path]) -> None:
+    aws, file = traced
+    assert file.stat().st_mode & 0o077 == 0
+    lists = {"Sid": "Lists", "Effect": "Allow", "Action": "iot:ListThings", "Resource": "*"}
+    role = create_role(aws, "reader", lists)
+    iot = session_of(aws, role)("iot")
+    iot.list_things()
+    denial(iot.delete_thing, thingName="cam-1")
+    decisions = [json.loads(line) for line in file.read_text().splitlines()]
+    session = f"arn:aws:sts::{ACCOUNT}:assumed-role/reader/test"
+    expected = [
+        ("iot:ListThings", "*", "Allow", "Lists"),
+        ("iot:DeleteThing", f"arn:aws:iot:{REGION}:{ACCOUNT}:thing/cam-1", "ImplicitDeny", ""),
+    ]
+    assert [
+        tuple(one[key] for key in ("action", "resource", "decision", "statement"))
+        for one in decisions
+        if (one["principal"], one["session"]) == (role, session)
+    ] == expected
+    assert {one["principal"] for one in decisions} == {role, f"arn:aws:iam::{ACCOUNT}:root"}
