@@ -40,6 +40,7 @@ from tests.unit.custom_resources import gate_streams
 
 ROOT = Path(__file__).resolve().parent.parent
 REGION, ACCOUNT, GROUP = "eu-central-1", "111111111111", "deeplens-benchmark"
+_TARGET_ARN = f"arn:aws:iot:{REGION}:{ACCOUNT}:thinggroup/{GROUP}"
 FLEETS, STREAMS, DEVICES = 1_000, 100_000, 1_000
 ROLLOUT_SECONDS, LAST_HEARTBEAT_SECONDS = 60.0, 15.0
 _CORES = 2

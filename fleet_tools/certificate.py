@@ -1,6 +1,7 @@
 """A device's certificate; its private key is made here and goes nowhere else."""
 
 import contextlib
+from collections.abc import Callable
 from typing import Any
 
 from cryptography import x509
@@ -8,6 +9,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from fleet_tools.detaching import delete_once_detached
 from fleet_tools.device_folder import DeviceFolder
 from fleet_tools.errors import FleetError
 
@@ -64,7 +66,12 @@ def issue(iot: Any, thing: str, folder: DeviceFolder, *, thing_group: str, polic
             iot.create_thing(thingName=thing)
         iot.add_thing_to_thing_group(thingGroupName=thing_group, thingName=thing)
         iot.attach_policy(policyName=policy, target=issued["certificateArn"])
-        iot.attach_thing_principal(thingName=thing, principal=issued["certificateArn"])
+        iot.attach_thing_principal(
+            thingName=thing,
+            principal=issued["certificateArn"],
+            # The policy names the thing, also when the core connects as `thing#2`.
+            thingPrincipalType="EXCLUSIVE_THING",
+        )
     except BaseException as error:
         folder.private_key.unlink(missing_ok=True)
         revoke(iot, issued["certificateArn"])
@@ -78,12 +85,22 @@ def issue(iot: Any, thing: str, folder: DeviceFolder, *, thing_group: str, polic
     return str(issued["certificateId"])
 
 
-def revoke(iot: Any, certificate_arn: str) -> None:
-    """Detach a certificate from whatever it is attached to, and delete it."""
+def revoke(
+    iot: Any, certificate_arn: str, *, report: Callable[[str], None] = lambda _: None
+) -> None:
+    """End a certificate at once, detach it from whatever it is attached to, and delete it.
+
+    Raises:
+        FleetError: AWS IoT does not delete it within about a minute; it is inactive all the same.
+    """
+    certificate_id = certificate_id_of(certificate_arn)
+    iot.update_certificate(certificateId=certificate_id, newStatus="INACTIVE")
     for policy in iot.list_attached_policies(target=certificate_arn)["policies"]:
         iot.detach_policy(policyName=policy["policyName"], target=certificate_arn)
     for thing in iot.list_principal_things(principal=certificate_arn)["things"]:
         iot.detach_thing_principal(thingName=thing, principal=certificate_arn)
-    certificate_id = certificate_id_of(certificate_arn)
-    iot.update_certificate(certificateId=certificate_id, newStatus="INACTIVE")
-    iot.delete_certificate(certificateId=certificate_id)
+    delete_once_detached(
+        lambda: iot.delete_certificate(certificateId=certificate_id),
+        f"certificate {certificate_id}",
+        report=report,
+    )

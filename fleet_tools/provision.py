@@ -78,11 +78,10 @@ def provision_device(site: Site, thing: str, folder: DeviceFolder, given: Overri
 
 
 def require_thing_name(thing: str) -> None:
-    """Raise `WrongInputError` for a name that AWS IoT does not accept for a thing."""
-    if not re.fullmatch(r"[A-Za-z0-9:_-]{1,128}", thing):
+    """Raise `WrongInputError` for a name that Greengrass does not accept for a core device."""
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,128}", thing):
         raise WrongInputError(
-            f"{thing!r} is not a valid name of a thing: expected 1 to 128 letters, digits, ':', "
-            "'_', '-'"
+            f"{thing!r} is not a valid name of a thing: expected 1 to 128 letters, digits, '_', '-'"
         )
 
 

@@ -1,9 +1,11 @@
 """A device that leaves the fleet."""
 
 import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from fleet_tools.certificate import certificate_id_of, is_active, revoke
+from fleet_tools.detaching import delete_once_detached
 from fleet_tools.device_folder import DeviceFolder
 from fleet_tools.errors import FleetError
 from fleet_tools.site import Site
@@ -54,15 +56,25 @@ def plan_retirement(site: Site, thing: str, folder: DeviceFolder) -> Retirement:
     )
 
 
-def retire_device(site: Site, planned: Retirement, folder: DeviceFolder) -> None:
-    """Carry a retirement out: the certificates end first."""
+def retire_device(
+    site: Site, planned: Retirement, folder: DeviceFolder, *, report: Callable[[str], None]
+) -> None:
+    """Carry a retirement out: the certificates end first.
+
+    `report` is called with one line before each wait for AWS IoT.
+
+    Raises:
+        FleetError: AWS IoT has not detached a certificate or the thing within about a minute.
+    """
     iot, thing = site.iot, planned.thing
     for arn in planned.certificates:
-        revoke(iot, arn)
+        revoke(iot, arn, report=report)
     for group in planned.thing_groups:
         iot.remove_thing_from_thing_group(thingGroupName=group, thingName=thing)
     with contextlib.suppress(site.greengrass.exceptions.ResourceNotFoundException):
         site.greengrass.delete_core_device(coreDeviceThingName=thing)
     if planned.deletes_thing:
-        iot.delete_thing(thingName=thing)
+        delete_once_detached(
+            lambda: iot.delete_thing(thingName=thing), f"thing {thing}", report=report
+        )
     folder.remove()

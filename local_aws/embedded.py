@@ -19,6 +19,7 @@ from local_aws.ministack_hooks import (
     authorization,
     auto_scaling,
     broker,
+    exclusive_things,
     monitoring,
     properties,
     s3_copies,
@@ -61,6 +62,7 @@ class EmbeddedAws:
         self._directory = access_keys.directory(root_key)
         broker.listen_to_broker(greengrass.devices.hear)
         broker.bind_broker_to_loopback()
+        exclusive_things.support_exclusive_things()
         s3_copies.complete_copies()
         self._writes = s3_writes.refuse_unsaved_objects(paths.objects)
         stacks.answer_at_the_end()

@@ -1,6 +1,7 @@
 """`fleet retire`: a device that leaves the fleet."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import click
@@ -67,7 +68,7 @@ def retire(
         return
     if not yes:
         click.confirm(f"{ends}; it cannot connect any more. Go on?", abort=True, err=True)
-    retire_device(site, planned, folder)
+    retire_device(site, planned, folder, report=partial(click.echo, err=True))
     if as_json:
         result = {
             "thing": thing,

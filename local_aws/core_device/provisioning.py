@@ -35,7 +35,12 @@ def provision(iot: Any, layout: Layout, wanted: Identity, policy: str) -> bool:
             f"{wanted.thing} cannot join: {error.response['Error']['Message']}; "
             "deploy the environment's Devices stack first"
         ) from None
-    iot.attach_thing_principal(thingName=wanted.thing, principal=issued["certificateArn"])
+    iot.attach_thing_principal(
+        thingName=wanted.thing,
+        principal=issued["certificateArn"],
+        # The core connects with more client ids than the thing's name, and its policy names it.
+        thingPrincipalType="EXCLUSIVE_THING",
+    )
     layout.private_key.parent.mkdir(parents=True, exist_ok=True)
     layout.private_key.touch(mode=0o600)
     layout.private_key.write_text(issued["keyPair"]["PrivateKey"], encoding="utf-8")

@@ -6,8 +6,9 @@ from pydantic import Field, field_validator
 
 from stacks.config.section import Section
 
-ThingGroupName = Annotated[str, Field(pattern=r"^[A-Za-z0-9:_-]{1,128}$")]
-ThingName = Annotated[str, Field(pattern=r"^[A-Za-z0-9:_-]{1,128}$")]
+# AWS IoT accepts a colon in these names, and Greengrass does not (installer arguments).
+ThingGroupName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,128}$")]
+ThingName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,128}$")]
 
 
 class FleetConfig(Section):

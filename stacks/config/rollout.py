@@ -5,15 +5,31 @@
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from stacks.config.fleet import ThingGroupName
 from stacks.config.section import Section
 
 # A deploy waits inside a Lambda function, which has 15 minutes; the rest is left for its answer.
 LONGEST_WAIT_SECONDS = 780
+
+
+def _with_decimals(value: float, *, digits: int) -> float:
+    """Return a number that AWS IoT accepts: it rejects more digits after the decimal point."""
+    rounded = round(value, digits)
+    if rounded != value:
+        raise ValueError(
+            f"AWS IoT accepts at most {digits} digit{'s' * (digits > 1)} after the decimal point, "
+            f"for example {rounded:g}"
+        )
+    return value
+
+
+_one_decimal = AfterValidator(partial(_with_decimals, digits=1))
+_two_decimals = AfterValidator(partial(_with_decimals, digits=2))
 
 
 class WaveConfig(Section):
@@ -65,7 +81,9 @@ class RateConfig(Section):
         int | None, Field(ge=1, le=1000, description="devices told in the first minute")
     ] = None
     increment_factor: Annotated[
-        float, Field(ge=1.1, le=5, description="by which the rate grows")
+        float,
+        Field(ge=1.1, le=5, description="by which the rate grows; one digit after the point"),
+        _one_decimal,
     ] = 2.0
     increase_after_succeeded: Annotated[
         int, Field(ge=1, description="devices that must have succeeded before it grows")
@@ -77,6 +95,16 @@ class RateConfig(Section):
             raise ValueError(
                 "a rate has 'maximum_per_minute' (constant), 'base_per_minute' (exponential), "
                 "or both"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _growing(self) -> Self:
+        first, most = self.base_per_minute, self.maximum_per_minute
+        if first is not None and most is not None and most < first:
+            raise ValueError(
+                f"'maximum_per_minute' ({most}) is below 'base_per_minute' ({first}), with which "
+                f"the job begins: expected at least {first}"
             )
         return self
 
@@ -98,7 +126,13 @@ class AbortConfig(Section):
     """When the IoT job itself stops telling devices, whoever watches."""
 
     failed_percent: Annotated[
-        float, Field(gt=0, le=100, description="share of failures that stops the job")
+        float,
+        Field(
+            gt=0,
+            le=100,
+            description="share of failures that stops the job; two digits after the point",
+        ),
+        _two_decimals,
     ]
     minimum_devices: Annotated[
         int, Field(ge=1, description="devices that must have answered before that counts")

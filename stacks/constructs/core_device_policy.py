@@ -12,7 +12,8 @@ class CoreDevicePolicy(Construct):
     """The IoT policy for the certificates of an environment's core devices.
 
     Source: AWS IoT Greengrass V2 Developer Guide, "Device authentication and authorization",
-    minimal policy, narrowed to the connected thing where thing policy variables are supported.
+    minimal policy, narrowed to the thing of the certificate. Certificates are attached to their
+    thing exclusively (`fleet provision`), so the variable has a value whatever the client id is.
     """
 
     def __init__(
@@ -29,7 +30,11 @@ class CoreDevicePolicy(Construct):
         document = {
             "Version": "2012-10-17",
             "Statement": [
-                self._allow("iot:Connect", [place.arn("iot", f"client/{_THING}*")]),
+                # Beyond 50 subscriptions the core software connects again as `thing#2`, `thing#3`.
+                self._allow(
+                    "iot:Connect",
+                    [place.arn("iot", f"client/{_THING}"), place.arn("iot", f"client/{_THING}#*")],
+                ),
                 self._allow(
                     ["iot:Publish", "iot:Receive"],
                     [place.arn("iot", f"topic/{name}") for name in reserved],

@@ -4,16 +4,14 @@ from aws_cdk import aws_iam, aws_iot
 from constructs import Construct
 
 from stacks.config import EnvironmentConfig
-from stacks.constructs.findings import accept_wildcards
 from stacks.constructs.service_role import service_principal
-from stacks.constructs.statements import Statement, managed_policy
 
 # The longest that AWS lets a role alias' credentials live without a longer role session.
 _CREDENTIALS_LIFETIME_SECONDS = 3600
 
 
 class TokenExchange(Construct):
-    """The token exchange role and its alias."""
+    """The token exchange role and its alias; what the role may do is granted where it is used."""
 
     def __init__(self, scope: Construct, id_: str, *, environment: EnvironmentConfig) -> None:
         super().__init__(scope, id_)
@@ -21,16 +19,6 @@ class TokenExchange(Construct):
         # Named, because the role trusts exactly this alias and the alias names the role.
         self.alias_name = f"deeplens-{environment.name}-token-exchange"
         self.alias_arn = place.arn("iot", f"rolealias/{self.alias_name}")
-        write_logs = Statement(
-            sid="WriteGreengrassLogs",
-            actions=[
-                "logs:CreateLogGroup",
-                "logs:CreateLogStream",
-                "logs:DescribeLogStreams",
-                "logs:PutLogEvents",
-            ],
-            resources=[place.arn("logs", "log-group:/aws/greengrass/*")],
-        )
         self.role = aws_iam.Role(
             self,
             "Role",
@@ -38,12 +26,6 @@ class TokenExchange(Construct):
             assumed_by=service_principal(
                 "credentials.iot.amazonaws.com", account=place.account, source_arn=self.alias_arn
             ),
-            managed_policies=[managed_policy(self, "WriteLogs", [write_logs])],
-        )
-        accept_wildcards(
-            self,
-            [write_logs],
-            "Greengrass names log groups after components, which come with each release",
         )
         aws_iot.CfnRoleAlias(
             self,

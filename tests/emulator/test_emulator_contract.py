@@ -42,8 +42,8 @@ PRIVATE_NAMES = {
     "ministack.services.eventbridge": ["_put_events"],
     "ministack.services.iam": ["_roles"],
     "ministack.services.iot": [
-        "_cancel_job", "_create_job", "_dispatch_rule_action",
-        "_job_target_resolve", "_jobs",
+        "_certificates", "_cancel_job", "_create_job", "_dispatch_rule_action",
+        "_handle_thing_principals", "_job_target_resolve", "_jobs",
         "_mqtt_policy_allows", "_mqtt_policy_context", "_mtls_active_registrations",
         "_mtls_build_ssl_context", "_mtls_ensure_server_cert", "_mtls_handle_conn", "_mtls_loop",
         "_mtls_port", "_mtls_refusal_reason",

@@ -16,6 +16,7 @@ import pytest
 from awscrt.exceptions import AwsCrtError
 from awscrt.mqtt import QoS
 from awsiot import mqtt_connection_builder
+from botocore.exceptions import ClientError
 
 from tests.emulator.embedded_aws import ACCOUNT, REGION, EmbeddedAws, policy
 from tests.waiting import HANG_SECONDS
@@ -352,3 +353,85 @@ def test_the_broker_holds_a_device_to_the_policy_on_its_certificate(
     iot.detach_policy(policyName=unique, target=device.certificate_arn)
     with pytest.raises(AwsCrtError):
         mqtt.connect().result(HANG_SECONDS)
+
+
+def own_policy() -> str:
+    """The document of the project's policy for certificates, as the templates have it."""
+    file = Path(__file__).parents[1] / "synth/golden/dev-Devices.json"
+    resources = json.loads(file.read_text(encoding="utf-8"))["Resources"].values()
+    (policy,) = (one for one in resources if one["Type"] == "AWS::IoT::Policy")
+    return json.dumps(policy["Properties"]["PolicyDocument"])
+
+
+def own_connection(device: Device, folder: Path, kind: str, client: str) -> Any:
+    """An MQTT connection with the project's policy, and a client id of the test's choice."""
+    iot, policy, certificate = (
+        device.aws.client("iot"),
+        f"{device.thing}-own",
+        device.certificate_arn,
+    )
+    iot.create_policy(policyName=policy, policyDocument=own_policy())
+    iot.attach_policy(policyName=policy, target=certificate)
+    iot.detach_policy(policyName=device.thing, target=certificate)
+    iot.attach_thing_principal(
+        thingName=device.thing, principal=certificate, thingPrincipalType=kind
+    )
+    return mqtt_connection_builder.mtls_from_path(
+        cert_filepath=str(folder / "certificate.pem"),
+        pri_key_filepath=str(folder / "key.pem"),
+        ca_filepath=device.aws.endpoint["ca_file"],
+        endpoint=device.aws.endpoint["mqtt_host"],
+        port=device.aws.endpoint["mqtt_port"],
+        client_id=client.format(thing=device.thing),
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "client"),
+    [
+        ("EXCLUSIVE_THING", "{thing}"),
+        ("EXCLUSIVE_THING", "{thing}#2"),
+        ("NON_EXCLUSIVE_THING", "{thing}"),
+    ],
+)
+def test_a_certificate_connects_as_its_thing_and_with_its_further_connections(
+    device: Device, tmp_path: Path, kind: str, client: str
+) -> None:
+    connection = own_connection(device, tmp_path, kind, client)
+    connection.connect().result(HANG_SECONDS)
+    own = f"$aws/things/{device.thing}/shadow/name/deeplens/update"
+    connection.publish(own, "{}", QoS.AT_LEAST_ONCE)[0].result(HANG_SECONDS)
+    connection.disconnect().result(HANG_SECONDS)
+
+
+@pytest.mark.parametrize(
+    ("kind", "client"),
+    [
+        # Another thing can have a longer name.
+        ("EXCLUSIVE_THING", "{thing}1"),
+        ("EXCLUSIVE_THING", "another"),
+        # Without the exclusive relation, the policy's variable has no value for this client id.
+        ("NON_EXCLUSIVE_THING", "{thing}#2"),
+    ],
+)
+def test_a_certificate_connects_as_nothing_else(
+    device: Device, tmp_path: Path, kind: str, client: str
+) -> None:
+    connection = own_connection(device, tmp_path, kind, client)
+    with pytest.raises(AwsCrtError):
+        connection.connect().result(HANG_SECONDS)
+
+
+def test_a_certificate_of_an_exclusive_thing_is_attached_to_no_other(
+    device: Device, iot: Any, unique: str
+) -> None:
+    other = f"{unique}-other"
+    iot.create_thing(thingName=other)
+    principal = {"principal": device.certificate_arn}
+    with pytest.raises(ClientError, match="exclusively"):
+        iot.attach_thing_principal(
+            thingName=other, thingPrincipalType="EXCLUSIVE_THING", **principal
+        )
+    iot.attach_thing_principal(thingName=unique, thingPrincipalType="EXCLUSIVE_THING", **principal)
+    with pytest.raises(ClientError, match="exclusively"):
+        iot.attach_thing_principal(thingName=other, **principal)

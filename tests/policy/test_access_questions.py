@@ -202,6 +202,7 @@ SHADOW = f"$aws/things/{CAMERA}/shadow/name/deeplens"
     ("action", "resource"),
     [
         ("iot:Connect", f"client/{CAMERA}"),
+        ("iot:Connect", f"client/{CAMERA}#2"),
         ("iot:Publish", f"topic/deeplens/{CAMERA}/infer"),
         ("iot:Publish", f"topic/{SHADOW}/update"),
         ("iot:Receive", f"topic/{SHADOW}/update/delta"),
@@ -220,6 +221,8 @@ def test_a_certificate_is_its_own_thing(dev: Account, action: str, resource: str
 @pytest.mark.parametrize(
     ("action", "resource"),
     [
+        # Another thing can have a longer name: this client would end its connection.
+        ("iot:Connect", f"client/{CAMERA}1"),
         ("iot:Publish", "topic/anything"),
         ("iot:Publish", f"topic/deeplens/{CAMERA}/other"),
         ("iot:Subscribe", "topicfilter/#"),

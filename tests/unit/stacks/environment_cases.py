@@ -45,6 +45,7 @@ WRONG_VALUES = [
         "'openvino', 'tensorflow' or 'awscam'",
     ),
     ("[fleet]", "[inference]\nlog_retention_days = 2\n[fleet]", "given 2, expected 1, 3"),
+    ('= "deeplens-dev"', '= "deeplens:dev"', "fleet.thing_group: given 'deeplens:dev'"),
     ('thing_group = "deeplens-dev"', "things = ['a b']", "fleet.things.0: given 'a b'"),
     ('thing_group = "deeplens-dev"', "things = ['a', 'a']", "listed once; twice: a"),
     ('thing_group = "deeplens-dev"', "core_runtime = 'v1'", "'classic' or 'lite'"),
@@ -69,6 +70,21 @@ WRONG_VALUES = [
 
 # As above; a schema does not describe them.
 HOSTILE_VALUES = [
+    (
+        "[fleet]",
+        "[rollout.rate]\nbase_per_minute = 5\nincrement_factor = 1.55\n[fleet]",
+        "rollout.rate.increment_factor: given 1.55: AWS IoT accepts at most 1 digit after",
+    ),
+    (
+        "[fleet]",
+        "[rollout.rate]\nbase_per_minute = 5\nmaximum_per_minute = 4\n[fleet]",
+        "'maximum_per_minute' (4) is below 'base_per_minute' (5), with which the job begins",
+    ),
+    (
+        "[fleet]",
+        "[rollout.abort]\nfailed_percent = 10.999\n[fleet]",
+        "rollout.abort.failed_percent: given 10.999: AWS IoT accepts at most 2 digits after",
+    ),
     ('"111111111111"', '"111111111111\\n"', "account: contains the character U+000A"),
     ("[fleet]", '[inference]\ncamera = "folder:\\u001b[2J"\n[fleet]', "character U+001B"),
     ("[fleet]", '[inference]\ntopic = "a/\\u202eb"\n[fleet]', "inference.topic: contains the"),

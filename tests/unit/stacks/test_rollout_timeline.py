@@ -5,7 +5,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stacks.config.rollout import RateConfig, RolloutConfig, WaveConfig, timeline
+from stacks.config.rollout import AbortConfig, RateConfig, RolloutConfig, WaveConfig, timeline
 
 rates = st.one_of(
     st.none(),
@@ -56,3 +56,14 @@ def test_named_groups_may_be_anybody_and_count_whole_when_their_size_is_unknown(
     rollout = RolloutConfig(wait_seconds=300, waves=waves)
     assert [one.exposed_devices for one in timeline(rollout, 100, {"canaries": 5})] == [5, 15, 100]
     assert timeline(rollout, 100, {})[0].exposed_devices == 100
+
+
+@given(st.integers(11, 50))
+def test_every_increment_with_one_digit_is_accepted(tenths: int) -> None:
+    rate = RateConfig(base_per_minute=1, increment_factor=tenths / 10)
+    assert f"{rate.increment_factor}" == f"{tenths / 10:.1f}"
+
+
+@given(st.integers(1, 10_000))
+def test_every_percentage_with_two_digits_is_accepted(hundredths: int) -> None:
+    assert AbortConfig(failed_percent=hundredths / 100).failed_percent == hundredths / 100

@@ -1,0 +1,73 @@
+"""Certificates that are attached to one thing exclusively.
+
+ministack ignores the type of the relation between a thing and its principal, and fills thing policy
+variables only if the client id is the thing's name. For an exclusive thing AWS IoT fills them
+whatever the client id is.
+
+Source: AWS IoT Developer Guide, "Thing policy variables" and "Associate an AWS IoT thing to an MQTT
+client connection"; botocore's model of `AttachThingPrincipal`.
+"""
+# ruff: noqa: SLF001 - ministack has no public extension points; the contract test guards these
+
+from typing import Any
+
+from ministack.core.responses import error_response_json, request_scope
+from ministack.services import iot
+
+_EXCLUSIVE = "EXCLUSIVE_THING"
+# In ministack's record of a certificate.
+_KEY = "exclusiveThing"
+
+
+def support_exclusive_things() -> None:
+    """Record exclusive relations, reject a second one, and fill policy variables from them."""
+    handle, context = iot._handle_thing_principals, iot._mqtt_policy_context
+
+    def handle_principals(
+        method: str, path: str, headers: dict[str, str], body: bytes, query: dict[str, str]
+    ) -> Any:
+        thing = path.split("/")[2]
+        certificate = _certificate(headers)
+        if method == "PUT" and certificate is not None:
+            kind = query.get("thingPrincipalType", "NON_EXCLUSIVE_THING")
+            others = set(_things(certificate)) - {thing}
+            # AWS documents the exclusion, not the error's text.
+            if others and (kind == _EXCLUSIVE or certificate.get(_KEY)):
+                return error_response_json(
+                    "InvalidRequestException",
+                    f"The principal is attached to {', '.join(sorted(others))}; it cannot be "
+                    f"attached to {thing} exclusively.",
+                    400,
+                )
+        response = handle(method, path, headers, body, query)
+        if certificate is not None:
+            if method == "PUT" and query.get("thingPrincipalType") == _EXCLUSIVE:
+                certificate[_KEY] = thing
+            elif method == "DELETE" and certificate.get(_KEY) == thing:
+                del certificate[_KEY]
+        return response
+
+    def policy_context(
+        account: str, region: str, certificate_id: str, client_id: str
+    ) -> dict[str, str]:
+        found: dict[str, str] = context(account, region, certificate_id, client_id)
+        with request_scope(account, region):
+            certificate = iot._certificates.get(certificate_id) or {}
+            thing = certificate.get(_KEY)
+            if thing in _things(certificate):
+                found["iot:connection.thing.thingname"] = thing
+                found["iot:connection.thing.isattached"] = "true"
+        return found
+
+    iot._handle_thing_principals = handle_principals
+    iot._mqtt_policy_context = policy_context
+
+
+def _certificate(headers: dict[str, str]) -> dict[str, Any] | None:
+    principal = headers.get("x-amzn-principal", "")
+    record: dict[str, Any] | None = iot._certificates.get(principal.rpartition("/")[2])
+    return record
+
+
+def _things(certificate: dict[str, Any]) -> list[str]:
+    return [arn.rpartition("/")[2] for arn in certificate.get("attachedThings", [])]
