@@ -201,6 +201,18 @@ def test_what_is_deployed_breaks_no_rule(environments: dict[str, list[Stack]]) -
         assert [str(finding) for finding in findings(stacks)] == [], name
 
 
+def with_mistake(stacks: list[Stack], name: str, mistake: Mistake) -> list[Stack]:
+    """Return the stacks with a mistake in the template of those whose name ends with `name`."""
+    changed = []
+    for stack in stacks:
+        template = stack.template
+        if stack.name.endswith(name):
+            template = copy.deepcopy(template)
+            mistake(template)
+        changed.append(replace(stack, template=template))
+    return changed
+
+
 @pytest.mark.parametrize(
     ("rule", "stack", "mistake"),
     MISTAKES,
@@ -209,12 +221,7 @@ def test_what_is_deployed_breaks_no_rule(environments: dict[str, list[Stack]]) -
 def test_a_mistake_is_found_and_says_what_to_do(
     environments: dict[str, list[Stack]], rule: str, stack: str, mistake: Mistake
 ) -> None:
-    changed = []
-    for one in environments["dev"]:
-        template = copy.deepcopy(one.template)
-        if one.name.endswith(stack):
-            mistake(template)
-        changed.append(replace(one, template=template))
+    changed = with_mistake(environments["dev"], stack, mistake)
     found = [finding for finding in findings(changed) if finding.rule == rule]
     assert found
     assert all(finding.stack.endswith(stack) for finding in found)
@@ -229,19 +236,10 @@ def test_production_without_termination_protection_is_found(
 
 
 def test_each_rule_has_a_mistake_that_it_finds(environments: dict[str, list[Stack]]) -> None:
-    silent = []
-    for rule in RULES:
-        for _, stack, mistake in MISTAKES:
-            changed = []
-            for one in environments["dev"]:
-                template = copy.deepcopy(one.template)
-                if one.name.endswith(stack):
-                    mistake(template)
-                changed.append(replace(one, template=template))
-            if list(rule(changed)):
-                break
-        else:
-            silent.append(rule.__name__)
+    mistaken = [with_mistake(environments["dev"], stack, mistake) for _, stack, mistake in MISTAKES]
+    silent = [
+        rule.__name__ for rule in RULES if not any(list(rule(changed)) for changed in mistaken)
+    ]
     # Production alone has the first; tests/policy/test_defects.py has the others.
     elsewhere = {rule.replace("-", "_") for rule, _, _ in DEFECTS}
     assert [name for name in silent if name not in elsewhere] == ["protected_state"]

@@ -3,15 +3,16 @@
 import csv
 import json
 import os
-import subprocess
-import sys
+import signal
 import tarfile
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from model_tools.cli import main
 from model_tools.headpose import build, data, network
 from model_tools.headpose.data import HeadPoses
 from model_tools.headpose.drawing import draw_heads
@@ -19,6 +20,7 @@ from model_tools.headpose.poses import LABELS
 from model_tools.headpose.training import TrainingOptions
 from model_tools.isolation import isolated
 from model_tools.progress import Progress
+from tests.forked import ForkedCommand, run_forked
 
 pytestmark = [
     pytest.mark.process,
@@ -27,7 +29,6 @@ pytestmark = [
     pytest.mark.timeout(900),
 ]
 
-TOOL = Path(sys.executable).with_name("model-tools")
 # Far less than an epoch takes.
 _LOOK_SECONDS = 0.01
 
@@ -97,19 +98,20 @@ def test_the_export_is_frozen_packaged_and_gives_the_same_poses(
 def test_a_training_that_was_ended_goes_on_where_it_was(tmp_path: Path, heads: HeadPoses) -> None:
     data.write_npz(heads, tmp_path / "heads.npz")
     command = [
-        TOOL, "train", "headpose", "--data", tmp_path / "heads.npz", "--epochs", "4",
+        "model_tools", "train", "headpose", "--data", tmp_path / "heads.npz", "--epochs", "4",
         "--output", tmp_path / "out", "--json",
     ]  # fmt: skip
     history = tmp_path / "out" / "history.csv"
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while process.poll() is None:
-        if history.is_file() and len(history.read_text().splitlines()) >= 2:
-            process.kill()
-            break
-        time.sleep(_LOOK_SECONDS)
-    process.wait()
+    with ForkedCommand(*command, stderr=tmp_path / "stderr.txt") as process:
+        while process.poll() is None:
+            if history.is_file() and len(history.read_text().splitlines()) >= 2:
+                process.send_signal(signal.SIGKILL)
+                break
+            time.sleep(_LOOK_SECONDS)
+        process.wait()
     before = len(history.read_text().splitlines()) - 1
-    subprocess.run(command, check=True, capture_output=True)
+    ended = run_forked(*command, folder=tmp_path)
+    assert ended.returncode == 0, ended.stderr
     with history.open(newline="") as file:
         epochs = [int(row["epoch"]) for row in csv.DictReader(file) if row["epoch"].isdigit()]
     assert before < 4
@@ -131,22 +133,23 @@ def test_the_sagemaker_entry_point_reads_and_writes_as_its_container_does(
         "SM_OUTPUT_DATA_DIR": str(tmp_path / "output" / "data"),
     }
     entry = [
-        sys.executable, "-m", "model_tools.headpose.sagemaker", "--variant", "small",
-        "--epochs", "1", "--checkpoints", tmp_path / "checkpoints",
+        "model_tools.headpose.sagemaker", "--variant", "small", "--epochs", "1",
+        "--checkpoints", tmp_path / "checkpoints",
     ]  # fmt: skip
-    done = subprocess.run(entry, env=environment, capture_output=True, text=True, check=True)
+    done = run_forked(*entry, folder=tmp_path, environment=environment)
+    assert done.returncode == 0, done.stderr
     assert "accuracy=" in done.stdout
     (saved,) = (tmp_path / "model" / "export" / "Servo").iterdir()
     assert (saved / "saved_model.pb").is_file()
     assert (tmp_path / "output" / "data" / "training.json").is_file()
     np.savez(channel / "heads.npz", wrong=1)
-    failed = subprocess.run(entry, env=environment, capture_output=True, text=True, check=False)
+    failed = run_forked(*entry, folder=tmp_path, environment=environment)
     assert failed.returncode == 1
     assert "Traceback" not in failed.stderr
     assert "lacks train_pictures" in (tmp_path / "output" / "failure").read_text()
 
 
 def run(*arguments: object) -> str:
-    done = subprocess.run([TOOL, *map(str, arguments)], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    result = CliRunner().invoke(main, [str(one) for one in arguments])
+    assert result.exit_code == 0, result.output
+    return result.stdout

@@ -1,11 +1,8 @@
-"""The public example models, written once per run; and servers, started as a user does."""
+"""The public example models, written once per run; and servers as processes of their own."""
 
 import contextlib
 import json
-import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -13,12 +10,14 @@ from typing import NamedTuple
 import pytest
 import requests
 
+from tests.forked import ForkedCommand
+
 ROOT = Path(__file__).parents[3]
 
 
 class Server(NamedTuple):
     url: str
-    process: subprocess.Popen[str]
+    process: ForkedCommand
 
     def end(self) -> int:
         self.process.send_signal(signal.SIGTERM)
@@ -50,17 +49,7 @@ def start() -> Iterator[Start]:
     with contextlib.ExitStack() as stack:
 
         def start(*arguments: object) -> Server:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "model_tools", *map(str, arguments)],
-                cwd=ROOT,
-                env={**os.environ, "PYTHONUNBUFFERED": "1"},
-                stdout=subprocess.PIPE,
-                text=True,
-            )
-            stack.callback(process.wait, 60)
-            stack.callback(process.kill)
-            assert process.stdout is not None
-            stack.callback(process.stdout.close)
+            process = stack.enter_context(ForkedCommand("model_tools", *arguments))
             return Server(json.loads(process.stdout.readline())["url"], process)
 
         yield start

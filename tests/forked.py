@@ -1,0 +1,132 @@
+"""Commands of `model-tools` in processes of their own, in which TensorFlow is loaded already.
+
+A command that reads or trains a model takes seconds to load TensorFlow. The fork server of
+tests/conftest.py has done so. Its processes have their own memory, signals and exit code, as the
+command's own process has; only the start of Python is not part of the test.
+"""
+
+import multiprocessing
+import os
+import runpy
+import sys
+from collections.abc import Mapping
+from multiprocessing.connection import Connection
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple, Self
+
+_CONTEXT = multiprocessing.get_context("forkserver")
+
+
+class Ended(NamedTuple):
+    """The exit code and the output of a command."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+class ForkedCommand:
+    """`python -m MODULE …`, as a context: the process ends with it.
+
+    Its `stdout` can be read while it runs.
+
+    Args:
+        module: name of the module.
+        arguments: the words of the command.
+        stderr: the file of its errors; default: the errors of the fork server.
+        environment: variables; default: those of this process.
+    """
+
+    def __init__(
+        self,
+        module: str,
+        *arguments: object,
+        stderr: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        readable, writable = _CONTEXT.Pipe(duplex=False)
+        words = [module, *map(str, arguments)]
+        self._process = _CONTEXT.Process(
+            target=_run, args=(words, dict(environment or os.environ), writable, stderr)
+        )
+        self._process.start()
+        writable.close()
+        self.stdout = os.fdopen(os.dup(readable.fileno()), encoding="utf-8")
+        readable.close()
+
+    @property
+    def pid(self) -> int:
+        assert self._process.pid is not None
+        return self._process.pid
+
+    def poll(self) -> int | None:
+        """Return the exit code, or None while the process runs."""
+        return self._process.exitcode
+
+    def send_signal(self, number: int) -> None:
+        os.kill(self.pid, number)
+
+    def wait(self, timeout_seconds: float | None = None) -> int:
+        """Return the exit code, negative after a signal.
+
+        Raises:
+            TimeoutError: the process still runs.
+        """
+        self._process.join(timeout_seconds)
+        if self._process.exitcode is None:
+            raise TimeoutError(f"process {self.pid} still runs after {timeout_seconds} s")
+        return self._process.exitcode
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._process.kill()
+        self._process.join()
+        self._process.close()
+        self.stdout.close()
+
+
+def run_forked(
+    module: str, *arguments: object, folder: Path, environment: Mapping[str, str] | None = None
+) -> Ended:
+    """Run `python -m MODULE …` to its end.
+
+    Args:
+        module: name of the module.
+        arguments: the words of the command.
+        folder: an existing folder for the file of its errors.
+        environment: variables; default: those of this process.
+    """
+    errors = folder / "stderr.txt"
+    with ForkedCommand(module, *arguments, stderr=errors, environment=environment) as command:
+        printed = command.stdout.read()
+        code = command.wait()
+    return Ended(code, printed, errors.read_text(encoding="utf-8"))
+
+
+def _run(
+    words: list[str],
+    environment: dict[str, str],
+    writable: Connection,
+    stderr: Path | None,
+) -> None:
+    """Become `python -m`: its output, variables, arguments and exit code."""
+    os.dup2(writable.fileno(), 1)
+    writable.close()
+    if stderr is not None:
+        with stderr.open("wb") as file:
+            os.dup2(file.fileno(), 2)
+    sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
+    sys.stderr = os.fdopen(2, "w", encoding="utf-8", closefd=False, buffering=1)
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.argv = list(words)
+    # The end of a multiprocessing process flushes both, and takes its exit code from SystemExit.
+    runpy.run_module(words[0], run_name="__main__", alter_sys=True)
