@@ -15,7 +15,9 @@ class Decision:
 
     ``principal`` is the ARN of a role, or of an account's root; ``session`` that of the caller.
     ``statement`` is the ``Sid`` of the matched statement, empty if it has none or none matched.
-    ``context`` contains the condition keys of the request, in lower case.
+    ``context`` contains the condition keys of the request, in lower case. ``principal_resource`` is
+    the role's `stack/logical id`, empty if no stack created it, and ``resource_names`` those of
+    the resources whose physical ids ``resource`` contains.
     """
 
     principal: str
@@ -25,6 +27,8 @@ class Decision:
     decision: str
     statement: str
     context: dict[str, Any] = field(default_factory=dict)
+    principal_resource: str = ""
+    resource_names: dict[str, str] = field(default_factory=dict)
 
 
 class Trace:

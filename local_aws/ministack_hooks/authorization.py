@@ -6,6 +6,7 @@ sets.
 """
 # ruff: noqa: SLF001 - ministack has no public extension points; the contract test guards these
 
+import re
 from contextvars import ContextVar
 from typing import Any
 
@@ -15,6 +16,7 @@ from ministack.services import iam
 
 from local_aws.authorization.trace import Decision, Trace
 from local_aws.caller import current_caller
+from local_aws.ministack_hooks import stacks
 
 # The evaluations of the decision under way, if decisions are traced: context and result of each.
 _evaluations: ContextVar[list[tuple[Any, Any]] | None] = ContextVar("evaluations", default=None)
@@ -63,14 +65,19 @@ def _decision(evaluations: list[tuple[Any, Any]], denial: Any) -> Decision:
     context, _ = evaluations[0]
     outcome = "Allow" if denial is None else denial.decision
     matched = [result.matched_sid for _, result in evaluations if result.decision == outcome]
+    principal, names = _principal(context), stacks.logical_ids(context.principal_account)
     return Decision(
-        principal=_principal(context),
+        principal=principal,
         session=context.principal_arn,
         action=context.action,
         resource=context.resource_arn,
         decision=outcome,
         statement=next(iter(matched), ""),
         context={key: value for key, value in context.service_context.items() if value is not None},
+        principal_resource=names.get(principal.rpartition("/")[2], ""),
+        resource_names={
+            part: names[part] for part in re.split("[:/]", context.resource_arn) if part in names
+        },
     )
 
 
