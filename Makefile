@@ -277,26 +277,31 @@ test-debian: setup ## [Develop] Run `make demo` on a new Debian, the other one o
 	@$(PYTHON) -m tools.debian_root -- make demo
 
 # Where processes share processors, TensorFlow's own threads are in each other's way.
-test test-fast test-busy test-project test-emulator: export TF_NUM_INTRAOP_THREADS = 1
-test test-fast test-busy test-project test-emulator: export TF_NUM_INTEROP_THREADS = 1
-test test-fast test-busy test-project test-emulator: export OMP_NUM_THREADS = 1
+test test-fast test-busy test-deployments test-project test-emulator: export TF_NUM_INTRAOP_THREADS = 1
+test test-fast test-busy test-deployments test-project test-emulator: export TF_NUM_INTEROP_THREADS = 1
+test test-fast test-busy test-deployments test-project test-emulator: export OMP_NUM_THREADS = 1
 
 # The longest files first, each file in one process.
 SIDE_BY_SIDE = -q --dist=loadfile --no-loadscope-reorder
 
-# The unit tests first: a mistake shows within a minute. Then both environments at once. There are more
-# processes than processors, because many tests wait: for a broker, a wave, a camera.
+# The unit tests first: a mistake shows within a minute. Then everything else at once. The tests that
+# deploy wait, for a wave, a gate or a camera, so they have the most processes. Those that load
+# TensorFlow compute, and each of their processes loads it twice.
 .PHONY: test
 test: test-fast ## [Develop] Every test: units, synthesis, emulator, a deploy from end to end
-	@$(MAKE) --no-print-directory --jobs=2 --keep-going test-project test-emulator
+	@$(MAKE) --no-print-directory --jobs=3 --keep-going test-deployments test-project test-emulator
 
 .PHONY: test-fast
 test-fast: .venv/.development ## [Develop] The unit tests: no process, no TensorFlow, no emulator (under a minute)
 	$(PYTHON) -m pytest -q -m unit --numprocesses=4 --dist=worksteal
 
+.PHONY: test-deployments
+test-deployments: setup-development
+	$(PYTHON) -m pytest $(SIDE_BY_SIDE) -m emulator --numprocesses=5
+
 .PHONY: test-project
 test-project: setup-development
-	$(PYTHON) -m pytest $(SIDE_BY_SIDE) -m "not unit" --numprocesses=6
+	$(PYTHON) -m pytest $(SIDE_BY_SIDE) -m "process and not emulator" --numprocesses=3
 
 .PHONY: test-emulator
 test-emulator: setup-development

@@ -70,7 +70,7 @@ class CostGuard:
         for item in items:
             costs = {marker.name for marker in item.iter_markers()}
             if costs & _COSTLY:
-                if not _names_a_cost(item.path):
+                if not costs & _COSTLY <= _named_costs(item.path):
                     raise pytest.UsageError(
                         f"{item.nodeid}: no selection would find its marker: write "
                         "pytest.mark.process or pytest.mark.emulator in the file of the test"
@@ -83,18 +83,13 @@ class CostGuard:
                 item.add_marker("unit")
 
     def pytest_ignore_collect(self, collection_path: Path, config: pytest.Config) -> bool | None:
-        """Skip the import of modules in which `-m unit` or `-m "not unit"` selects no test.
+        """Skip the import of modules in which a selection of the Makefile finds no test.
 
         Each process of a parallel run imports every module that is collected.
         """
         if not _is_test_module(collection_path):
             return None
-        match config.getoption("markexpr"):
-            case "unit":
-                return True if _cost_of_module(collection_path) else None
-            case "not unit":
-                return None if _names_a_cost(collection_path) else True
-        return None
+        return True if _selects_nothing(config.getoption("markexpr"), collection_path) else None
 
     @pytest.hookimpl(wrapper=True)
     def pytest_make_collect_report(
@@ -132,11 +127,24 @@ def _is_test_module(file: Path) -> bool:
     return file.name.startswith("test_") and file.suffix == ".py"
 
 
+def _selects_nothing(expression: str, file: Path) -> bool:
+    """Return whether one of the selections that `make test` runs finds no test in a module."""
+    match expression:
+        case "unit":
+            return bool(_cost_of_module(file))
+        case "emulator":
+            return "emulator" not in _named_costs(file)
+        case "process and not emulator":
+            return "process" not in _named_costs(file) or "emulator" in _cost_of_module(file)
+        case "not unit":
+            return not _named_costs(file)
+    return False
+
+
 @functools.cache
-def _names_a_cost(file: Path) -> bool:
-    """Return whether a test module has a marker of a cost, for itself or for some of its tests."""
-    costs = "|".join(sorted(_COSTLY))
-    return re.search(rf"\bmark\.({costs})\b", file.read_text(encoding="utf-8")) is not None
+def _named_costs(file: Path) -> frozenset[str]:
+    """Return the costs that a test module names, for itself or for some of its tests."""
+    return _COSTLY & set(re.findall(r"\bmark\.(\w+)", file.read_text(encoding="utf-8")))
 
 
 @functools.cache

@@ -124,6 +124,27 @@ def test_a_module_of_unit_tests_is_not_imported_for_the_other_tests(tmp_path: Pa
     assert "error" not in printed
 
 
+@pytest.mark.parametrize(
+    ("selection", "selected"), [("emulator", "emulator"), ("process and not emulator", "process")]
+)
+def test_the_tests_of_one_cost_import_no_module_of_the_other(
+    tmp_path: Path, selection: str, selected: str
+) -> None:
+    """A module that has both is imported for both."""
+    files = {
+        f"test_{cost}": "import pytest\n\n"
+        f"pytestmark = pytest.mark.{cost}\n{'' if cost == selected else 'raise AssertionError'}\n"
+        "def test_it(): pass\n"
+        for cost in ("process", "emulator")
+    }
+    both = "import pytest\n" + "".join(
+        f"\n@pytest.mark.{cost}\ndef test_{cost}(): pass\n" for cost in ("process", "emulator")
+    )
+    printed = _pytest(tmp_path, "-m", selection, test_both=both, **files)
+    assert "2 passed, 1 deselected" in printed
+    assert "error" not in printed
+
+
 def test_a_marker_that_another_file_defines_is_rejected(tmp_path: Path) -> None:
     module = "import pytest\n\n@getattr(pytest.mark, 'process')\ndef test_costly(): pass\n"
     assert "write pytest.mark.process or pytest.mark.emulator in the file of the test" in _pytest(
