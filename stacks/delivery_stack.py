@@ -24,6 +24,16 @@ from stacks.constructs.undelivered_events import UndeliveredEvents
 
 _ROOT = Path(__file__).resolve().parent.parent
 _SETUP = ["make setup"]
+# The image has several versions, and the functions and devices run this one.
+_WITH_PYTHON = {
+    "version": "0.2",
+    "phases": {"install": {"runtime-versions": {"python": "3.12"}}},
+}
+# Checks and tests start several processes with TensorFlow and OpenVINO: 8 vCPUs and 15 GiB.
+_CHECKS_SIZE = codebuild.ComputeType.LARGE
+_CHECKS_TIMEOUT = Duration.hours(2)
+# Downloads of `make setup`, about 800 MB; kept on the build host, so no further rights are needed.
+_DOWNLOADS = {"paths": ["/root/.cache/uv/**/*", "/root/.npm/**/*"]}
 # Without a version each execution would take the newest: other code than was reviewed.
 _CDK_ASSETS_VERSION = "4.7.3"
 # The longest execution waits a week for each approval; a stage is rolled back to an earlier
@@ -76,6 +86,12 @@ class DeliveryStack(Stack):
                 "make review BASE=HEAD~1",
             ],
             primary_output_directory="cdk.out",
+            build_environment=codebuild.BuildEnvironment(compute_type=_CHECKS_SIZE),
+            timeout=_CHECKS_TIMEOUT,
+            cache=codebuild.Cache.local(codebuild.LocalCacheMode.CUSTOM),
+            partial_build_spec=codebuild.BuildSpec.from_object(
+                {**_WITH_PYTHON, "cache": _DOWNLOADS}
+            ),
         )
         # The page that who approves reads, as an artifact of the execution.
         synth.add_output_directory("build/review")
@@ -207,6 +223,7 @@ class DeliveryStack(Stack):
                 )
             ],
             timeout=Duration.minutes(delivery.bake_minutes + 30),
+            partial_build_spec=codebuild.BuildSpec.from_object(_WITH_PYTHON),
         )
         pipeline.add_stage(stage.application, pre=before, post=[gate])
 

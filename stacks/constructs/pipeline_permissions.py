@@ -28,6 +28,17 @@ _ACTIONS = {
     ],
 }
 
+# Builds are started by the role of the pipeline's actions, with the ARN of each project. No build
+# writes test reports.
+_NEVER_USED = {
+    "codebuild:BatchPutCodeCoverages",
+    "codebuild:BatchPutTestCases",
+    "codebuild:CreateReport",
+    "codebuild:CreateReportGroup",
+    "codebuild:UpdateReport",
+}
+_STARTS_BUILDS = {"codebuild:BatchGetBuilds", "codebuild:StartBuild", "codebuild:StopBuild"}
+
 _REASON = (
     "objects of one bucket, streams of one log, or the bootstrap roles of one account by their "
     "tag: their names are made at run time"
@@ -47,7 +58,9 @@ def narrow(stack: Stack) -> None:
             one.assume_role_policy_document = _for_this_account(document, stack.account)
         elif isinstance(one, aws_iam.CfnPolicy):
             document = stack.resolve(one.policy_document)
-            statements = [_narrowed(each, stack) for each in document["Statement"]]
+            statements = [
+                _narrowed(each, stack) for each in document["Statement"] if not _is_unused(each)
+            ]
             one.policy_document = {**document, "Statement": statements}
             _accept(one, statements)
         elif isinstance(one, aws_codepipeline.CfnPipeline):
@@ -65,6 +78,12 @@ def _for_this_account(document: dict[str, Any], account: str) -> dict[str, Any]:
     return {**document, "Statement": statements}
 
 
+def _is_unused(statement: dict[str, Any]) -> bool:
+    """Return whether the library grants something that this pipeline never does."""
+    actions = set(_listed(statement["Action"]))
+    return actions <= _NEVER_USED or (actions <= _STARTS_BUILDS and statement["Resource"] == "*")
+
+
 def _narrowed(statement: dict[str, Any], stack: Stack) -> dict[str, Any]:
     actions = [
         named for action in _listed(statement["Action"]) for named in _ACTIONS.get(action, [action])
@@ -76,11 +95,9 @@ def _narrowed(statement: dict[str, Any], stack: Stack) -> dict[str, Any]:
 
 
 def _known_resource(action: str, stack: Stack) -> str:
-    """Return what CDK Pipelines means by `*`: its own builds, or what `cdk bootstrap` made."""
+    """Return what CDK Pipelines means by `*`: what `cdk bootstrap` made."""
     account, region = stack.account, stack.region
     match action.partition(":")[0]:
-        case "codebuild":
-            return f"arn:aws:codebuild:{region}:{account}:project/*"
         case "cloudformation":
             return f"arn:aws:cloudformation:{region}:{account}:stack/{_TOOLKIT}/*"
         case "s3":

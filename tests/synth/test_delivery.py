@@ -98,6 +98,21 @@ def test_it_is_synthesized_once_after_checks_tests_and_review(
     assert len(synth["OutputArtifacts"]) == 2  # the assembly and the review page
 
 
+def test_the_checks_have_a_large_build_with_python_3_12_time_and_a_cache(
+    template: Template, stages: Stages
+) -> None:
+    project = template["Resources"][stages["Build"][0]["Configuration"]["ProjectName"]["Ref"]]
+    properties = project["Properties"]
+    assert properties["Environment"]["ComputeType"] == "BUILD_GENERAL1_LARGE"
+    # The other settings of the pipeline's builds remain.
+    assert properties["Environment"]["Image"] == "aws/codebuild/standard:7.0"
+    assert properties["TimeoutInMinutes"] == 120
+    assert properties["Cache"] == {"Type": "LOCAL", "Modes": ["LOCAL_CUSTOM_CACHE"]}
+    build = json.loads(properties["Source"]["BuildSpec"])
+    assert build["phases"]["install"]["runtime-versions"] == {"python": "3.12"}
+    assert "/root/.cache/uv/**/*" in build["cache"]["paths"]
+
+
 @pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda one: one.name)
 def test_each_stage_deploys_what_that_synthesis_made_into_its_own_account(
     delivered: Path, stages: Stages, environment: Any
@@ -197,6 +212,24 @@ def test_no_role_trusts_a_service_for_a_stranger_and_no_action_is_a_wildcard(
         for statement in policy["Properties"]["PolicyDocument"]["Statement"]:
             assert not any("*" in action for action in statement["Action"]), statement
             assert statement["Resource"] != "*"
+
+
+def test_one_role_starts_builds_of_named_projects_and_no_role_writes_reports(
+    template: Template,
+) -> None:
+    granted = [
+        statement
+        for policy in of_type(template, "AWS::IAM::Policy")
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+        if "codebuild:" in json.dumps(statement["Action"])
+    ]
+    (starts,) = granted
+    assert "codebuild:StartBuild" in starts["Action"]
+    projects = {one["Fn::GetAtt"][0] for one in starts["Resource"]}
+    assert projects <= {
+        name for name, one in template["Resources"].items()
+        if one["Type"] == "AWS::CodeBuild::Project"
+    }  # fmt: skip
 
 
 def test_nag_the_projects_rules_and_cfn_lint_find_nothing(delivered: Path) -> None:

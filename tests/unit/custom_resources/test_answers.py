@@ -9,6 +9,8 @@ from typing import Any
 from urllib.error import HTTPError
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import cloudformation
 
@@ -66,3 +68,30 @@ def test_a_response_is_never_longer_than_cloudformation_accepts(
     assert answer["Data"]["DeploymentId"] == "d-1"
     kept = answer["Reason"] if where == "reason" else answer["Data"]["Status"]
     assert text.startswith(kept)
+
+
+@settings(deadline=None)
+@given(
+    reason=st.text(max_size=40),
+    status=st.text(st.characters(exclude_categories=()), max_size=40),
+    times=st.tuples(st.integers(0, 400), st.integers(0, 400)),
+)
+def test_any_text_is_cut_at_a_character_to_the_longest_response(
+    reason: str, status: str, times: tuple[int, int]
+) -> None:
+    body = {
+        "Status": "FAILED",
+        "Reason": reason * times[0],
+        "PhysicalResourceId": "deeplens-project/cameras",
+        "Data": {"DeploymentId": "d-1", "Status": status * times[1]},
+    }
+    content = cloudformation._within_limit(body)  # noqa: SLF001 - as above
+    assert len(content) <= 4096
+    cut = json.loads(content)
+    whole = len(json.dumps(body).encode()) <= 4096
+    assert (cut == body) == whole
+    assert body["Reason"].startswith(cut["Reason"])
+    assert body["Data"]["Status"].startswith(cut["Data"]["Status"])
+    assert cut["Data"]["DeploymentId"] == "d-1"
+    # No more than one character of twelve bytes is cut too much for each text.
+    assert whole or len(content) > 4096 - 24
