@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from local_aws.errors import ServiceError
 from local_aws.scope import Scope
-from local_aws.wire import Request, Response, Wire
+from local_aws.wire import Call, Request, Response, Wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,6 +39,15 @@ class AutoScaling:
         except ServiceError as error:
             return self._wire.write_error(error)
         return self._wire.write(call.operation, result)
+
+    def call(self, scope: Scope, operation: str, params: Params) -> Params:
+        """Do an operation for CloudFormation.
+
+        Raises:
+            ServiceError: the API rejects these parameters.
+        """
+        self._wire.check(Call(operation, params))
+        return self._operations[operation](scope, params)
 
     def register(self, scope: Scope, params: Params) -> Params:
         """RegisterScalableTarget: new, or changed."""

@@ -1,8 +1,16 @@
-"""What a botocore model says about an input: required members, types, lengths, patterns, enums."""
+"""The constraints of a botocore model on an input: required members, types, sizes, patterns, enums.
 
-import re
+Every service of the emulator checks its inputs with them: its own ones in `wire`, ministack's in
+`ministack_hooks.inputs`.
+"""
+
+import datetime as dt
+import math
 from collections.abc import Iterator
 from typing import Any
+
+from local_aws.errors import ValidationError
+from local_aws.patterns import matches
 
 # botocore's shape classes have no common type with every attribute that is read here.
 Shape = Any
@@ -18,27 +26,46 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "map": (dict,),
     "list": (list,),
     "blob": (bytes,),
+    "timestamp": (int, float, str, dt.datetime),
 }
 _NUMBERS = frozenset({"integer", "long", "float", "double"})
 
 
+def check(shape: Shape, value: Any) -> None:
+    """Reject a value that breaks its shape.
+
+    Raises:
+        ValidationError: it does; the message names each violation as AWS does.
+    """
+    reject(violations(shape, value))
+
+
+def reject(problems: list[str]) -> None:
+    """Reject an input for its violations, if it has any.
+
+    Raises:
+        ValidationError: there are some.
+    """
+    if problems:
+        count = f"{len(problems)} validation error{'s'[: len(problems) != 1]} detected: "
+        raise ValidationError(count + "; ".join(problems), reason="FIELD_VALIDATION_FAILED")
+
+
 def violations(shape: Shape, value: Any, path: str = "") -> list[str]:
-    """Say, in AWS's words, everything about ``value`` that breaks ``shape``."""
+    """Return a sentence of AWS for each constraint of ``shape`` that ``value`` breaks."""
     return list(_violations(shape, value, path))
 
 
 def _violations(shape: Shape, value: Any, path: str) -> Iterator[str]:
+    if getattr(shape, "is_document_type", False):
+        return
     if not _has_type(shape, value):
         yield _sentence(value, path, f"Member must be a {shape.type_name}")
         return
     yield from _own(shape, value, path)
     match shape.type_name:
         case "structure":
-            for name in shape.required_members:
-                if name not in value:
-                    yield _sentence(None, _join(path, name), "Member must not be null")
-            for name, item in value.items():
-                yield from _violations(shape.members[name], item, _join(path, name))
+            yield from _of_members(shape, value, path)
         case "map":
             for key, item in value.items():
                 yield from _violations(shape.key, key, _join(path, key))
@@ -48,11 +75,23 @@ def _violations(shape: Shape, value: Any, path: str) -> Iterator[str]:
                 yield from _violations(shape.member, item, f"{path}.{position}.member")
 
 
+def _of_members(shape: Shape, value: dict[str, Any], path: str) -> Iterator[str]:
+    for name in shape.required_members:
+        if name not in value:
+            yield _sentence(None, _join(path, name), "Member must not be null")
+    for name, item in value.items():
+        # AWS ignores members that it does not know.
+        if name in shape.members:
+            yield from _violations(shape.members[name], item, _join(path, name))
+
+
 def _has_type(shape: Shape, value: Any) -> bool:
     types = _TYPES.get(shape.type_name)
     if types is None:
         return True
-    if isinstance(value, bool) and shape.type_name in _NUMBERS:
+    if isinstance(value, bool) and shape.type_name != "boolean":
+        return False
+    if isinstance(value, float) and not math.isfinite(value):
         return False
     return isinstance(value, types)
 
@@ -74,15 +113,8 @@ def _own(shape: Shape, value: Any, path: str) -> Iterator[str]:
     if allowed and value not in allowed:
         yield _sentence(value, path, f"Member must satisfy enum value set: {sorted(allowed)}")
     pattern = rules.get("pattern")
-    if pattern and not _matches(pattern, value):
+    if pattern and not matches(pattern, value):
         yield _sentence(value, path, f"Member must satisfy regular expression pattern: {pattern}")
-
-
-def _matches(pattern: str, value: str) -> bool:
-    """Whether text matches; Unicode classes, which Python's `re` lacks, match what is printable."""
-    if r"\p{" in pattern:
-        return value.isprintable() or not value
-    return re.fullmatch(pattern, value) is not None
 
 
 def _join(path: str, name: str) -> str:

@@ -20,12 +20,14 @@ from local_aws.ministack_hooks import (
     auto_scaling,
     broker,
     exclusive_things,
+    inputs,
     monitoring,
     properties,
     s3_copies,
     s3_writes,
     sagemaker,
     services,
+    shadows,
     stacks,
     templates,
     topic_rules,
@@ -69,8 +71,11 @@ class EmbeddedAws:
         templates.limit_templates()
         properties.apply_dropped_properties()
         topic_rules.complete_rule_actions()
+        shadows.limit_shadows()
         monitoring.extract_embedded_metrics()
         monitoring.evaluate_alarms_as_aws()
+        # The outermost handlers: no other hook receives an invalid request.
+        inputs.check_inputs()
         self._devices = DeviceEndpoint(greengrass, aliases, cloud)
 
     def trace_authorization(self, file: Path) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from local_aws.errors import ServiceError
 from local_aws.scope import Scope
-from local_aws.wire import Request, Response, Wire
+from local_aws.wire import Call, Request, Response, Wire
 
 Params = dict[str, Any]
 PATH = "/role-aliases"
@@ -43,6 +43,15 @@ class RoleAliases:
                 error = ServiceError("InvalidRequestException", error.message)
             return self._wire.write_error(error)
         return self._wire.write(call.operation, result)
+
+    def call(self, scope: Scope, operation: str, params: Params) -> Params:
+        """Do an operation for CloudFormation.
+
+        Raises:
+            ServiceError: the API rejects these parameters.
+        """
+        self._wire.check(Call(operation, params))
+        return self._operations[operation](scope, params)
 
     def find(self, scope: Scope, name: str) -> Params | None:
         """Find an alias: ``roleAlias``, ``roleArn``, ``credentialDurationSeconds``."""

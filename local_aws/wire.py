@@ -16,7 +16,7 @@ import botocore.session
 from botocore.model import OperationModel, ServiceModel
 
 from local_aws import json_text
-from local_aws.constraints import Shape, violations
+from local_aws.constraints import Shape, check
 from local_aws.errors import ServiceError, ValidationError
 
 _URI_LABEL = re.compile(r"\{(?P<name>\w+)(?P<greedy>\+?)\}")
@@ -80,8 +80,28 @@ class Wire:
         Raises:
             ServiceError: no operation has this route, or the input breaks the model.
         """
+        call = self.parse(request)
+        self.check(call)
+        return call
+
+    def check(self, call: Call) -> None:
+        """Reject a call whose input breaks the model.
+
+        Raises:
+            ValidationError: it does.
+        """
+        shape = self.model.operation_model(call.operation).input_shape
+        if shape is not None:
+            check(shape, call.params)
+
+    def parse(self, request: Request) -> Call:
+        """Parse a request without validating its input.
+
+        Raises:
+            ServiceError: no operation has this route, or the body cannot be parsed.
+        """
         target = request.headers.get("x-amz-target", "")
-        by_target = self.model.metadata["protocol"] == "json"
+        by_target = self.model.resolved_protocol == "json"
         found = self._named(target) if by_target else self.route(request.method, request.path)
         if found is None:
             asked = target if by_target else f"{request.method} {request.path}"
@@ -92,10 +112,6 @@ class Wire:
         operation, labels = found
         shape = operation.input_shape
         params = {} if shape is None else _read_members(shape, request, labels)
-        problems = [] if shape is None else violations(shape, params)
-        if problems:
-            count = f"{len(problems)} validation error{'s'[: len(problems) != 1]} detected: "
-            raise ValidationError(count + "; ".join(problems), reason="FIELD_VALIDATION_FAILED")
         return Call(operation.name, params)
 
     def write(self, operation: str, result: Mapping[str, Any]) -> Response:
@@ -116,7 +132,7 @@ class Wire:
             members.update(_shaped(shape, given))
         elif error.code == "UnknownOperationException":
             status = 404
-        if self.model.metadata["protocol"] == "json":
+        if self.model.resolved_protocol == "json":
             members["__type"] = error.code
         return _json_response(status, members, {"x-amzn-ErrorType": error.code})
 
@@ -137,7 +153,11 @@ def _uri_pattern(uri: str) -> re.Pattern[str]:
 
 
 def _read_members(shape: Shape, request: Request, labels: Mapping[str, str]) -> dict[str, Any]:
-    body = _json_object(request.body) if request.body.strip() else {}
+    payload = shape.serialization.get("payload")
+    if payload is not None and shape.members[payload].type_name != "structure":
+        body = {}
+    else:
+        body = _json_object(request.body) if request.body.strip() else {}
     params: dict[str, Any] = {}
     for name, member in shape.members.items():
         wire_name = member.serialization.get("name", name)
@@ -152,11 +172,24 @@ def _read_members(shape: Shape, request: Request, labels: Mapping[str, str]) -> 
                 value = _from_text(member, value or None)
             case "header":
                 value = _from_text(member, request.headers.get(wire_name.lower()))
+            case "headers":
+                value = None
+            case _ if name == payload:
+                value = _from_payload(member, request.body, body)
             case _:
                 value = _from_json(member, body.get(wire_name), name)
         if value is not None:
             params[name] = value
     return params
+
+
+def _from_payload(shape: Shape, content: bytes, body: dict[str, Any]) -> Any:
+    """Read the member that is the whole body of its request."""
+    if shape.type_name == "structure":
+        return _from_json(shape, body or None, "payload")
+    if not content:
+        return None
+    return content if shape.type_name == "blob" else content.decode(errors="replace")
 
 
 def _json_object(body: bytes) -> dict[str, Any]:

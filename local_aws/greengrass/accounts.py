@@ -10,6 +10,7 @@ from local_aws.greengrass.deployments import Deployments
 from local_aws.greengrass.devices import Devices
 from local_aws.greengrass.paging import page
 from local_aws.greengrass.store import Store, now
+from local_aws.greengrass.tagging import check_tags
 from local_aws.scope import Scope
 
 Params = dict[str, Any]
@@ -32,6 +33,7 @@ class Tags:
 
     def tag(self, scope: Scope, params: Params) -> Params:
         """TagResource."""
+        check_tags(params["tags"])
         self._tags(scope, params["resourceArn"]).update(params["tags"])
         return {}
 

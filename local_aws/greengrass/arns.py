@@ -81,4 +81,7 @@ def parse_target(scope: Scope, arn: str) -> Target:
         raise ValidationError(
             f"Target {arn} is no thing or thing group of account {scope.account}, {scope.region}."
         )
+    if match["kind"] == "thinggroup" and ":" in match["name"]:
+        # Source: Greengrass developer guide, "Install AWS IoT Greengrass Core software".
+        raise ValidationError(f"Target {arn}: the thing group's name can't contain colons.")
     return Target(match["kind"], match["name"])

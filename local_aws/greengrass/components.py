@@ -20,6 +20,7 @@ from local_aws.greengrass.public_components import public_names, public_recipe, 
 from local_aws.greengrass.recipes import (
     Recipe,
     artifacts,
+    check_dependencies,
     check_name,
     check_version,
     platforms,
@@ -27,6 +28,7 @@ from local_aws.greengrass.recipes import (
     write_recipe,
 )
 from local_aws.greengrass.store import Store, now
+from local_aws.greengrass.tagging import check_tags
 from local_aws.greengrass.versions import satisfying
 from local_aws.scope import Scope
 
@@ -43,6 +45,7 @@ class Components:
 
     async def create(self, scope: Scope, params: Params) -> Params:
         """CreateComponentVersion."""
+        check_tags(params.get("tags", {}))
         recipe_given, function_given = "inlineRecipe" in params, "lambdaFunction" in params
         if recipe_given == function_given:
             raise ValidationError("Give either inlineRecipe or lambdaFunction, one of the two.")
@@ -217,6 +220,7 @@ class Components:
         check_version(source.get("componentVersion", f"{function.version}.0.0"))
         digest = await asyncio.to_thread(_digest, function.code)
         recipe = lambda_recipe(function, source, digest)
+        check_dependencies(recipe)
         key = _artifact_key(recipe)
         await asyncio.to_thread(self._cloud.keep_artifact, scope, str(key), function.code)
         return recipe

@@ -11,6 +11,8 @@ from local_aws.greengrass.cloud import Cloud
 from local_aws.greengrass.components import Components
 from local_aws.greengrass.paging import page
 from local_aws.greengrass.store import Store, now
+from local_aws.greengrass.tagging import check_tags
+from local_aws.input_rules.rollouts import rollout_fault
 from local_aws.scope import Scope
 
 Params = dict[str, Any]
@@ -41,6 +43,8 @@ class Deployments:
     async def create(self, scope: Scope, params: Params) -> Params:
         """CreateDeployment: a new revision for the target; the old one becomes inactive."""
         target = parse_target(scope, params["targetArn"])
+        check_tags(params.get("tags", {}))
+        _check_rollout(params)
         if not self._cloud.target_exists(scope, params["targetArn"]):
             raise NotFoundError("TARGET", params["targetArn"])
         if repeated := self._by_token(scope, params.get("clientToken")):
@@ -215,6 +219,14 @@ class Deployments:
                     f" {scope.region}; known versions: {known or 'none'}.",
                 )
             _merge_object(name, specification)
+
+
+def _check_rollout(params: Params) -> None:
+    """Reject a rollout rate that the deployment's job cannot have."""
+    job = params.get("iotJobConfiguration", {})
+    fault = rollout_fault(job.get("jobExecutionsRolloutConfig", {}))
+    if fault is not None:
+        raise ValidationError(fault)
 
 
 def _merge_object(name: str, specification: Params) -> dict[str, Any] | None:

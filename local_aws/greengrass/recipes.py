@@ -44,7 +44,7 @@ def read_recipe(content: bytes) -> Recipe:
         )
     recipe = _canonical(_parse(content), _TOP_LEVEL, "recipe")
     _check_identity(recipe)
-    _check_dependencies(recipe)
+    check_dependencies(recipe)
     manifests = recipe.get("Manifests")
     if not isinstance(manifests, list) or not manifests:
         raise ValidationError("The recipe's Manifests must be a list with at least one manifest.")
@@ -159,13 +159,20 @@ def _check_identity(recipe: Recipe) -> None:
     check_version(recipe.get("ComponentVersion"))
 
 
-def _check_dependencies(recipe: Recipe) -> None:
+def check_dependencies(recipe: Recipe) -> None:
+    """Check a recipe's dependencies, and write their types in capital letters.
+
+    Raises:
+        ValidationError: one is malformed, or is the component itself.
+    """
     dependencies = recipe.get("ComponentDependencies") or {}
     if not isinstance(dependencies, dict):
         raise ValidationError("ComponentDependencies must map component names to requirements.")
     for name, dependency in dependencies.items():
         if not isinstance(dependency, dict):
             raise ValidationError(f"ComponentDependencies of {name} must be a mapping.")
+        if name == recipe["ComponentName"]:
+            raise ValidationError(f"Component {name} cannot depend on itself.")
         parse_requirement(str(dependency.get("VersionRequirement", "")))
         kind = str(dependency.setdefault("DependencyType", "HARD")).upper()
         if kind not in DEPENDENCY_TYPES:

@@ -32,7 +32,7 @@ def _target(scaling: AutoScaling) -> dict[str, Any]:
         for key in ("MinCapacity", "MaxCapacity"):
             params[key] = int(params[key])
         try:
-            scaling.register(current_scope(), params)
+            scaling.call(current_scope(), "RegisterScalableTarget", params)
         except ServiceError as error:
             raise ValueError(error.message) from error
         return target_key(params), {}
@@ -56,9 +56,11 @@ def _policy(scaling: AutoScaling) -> dict[str, Any]:
 
     def create(_logical_id: str, props: dict[str, Any], _stack: str) -> _Made:
         configuration = "TargetTrackingScalingPolicyConfiguration"
-        params = {**given(props), configuration: props.get(configuration)}
+        params = given(props)
+        if configuration in props:
+            params[configuration] = props[configuration]
         try:
-            made = scaling.put_policy(current_scope(), params)
+            made = scaling.call(current_scope(), "PutScalingPolicy", params)
         except ServiceError as error:
             raise ValueError(error.message) from error
         return made["PolicyARN"], {"Arn": made["PolicyARN"]}

@@ -120,7 +120,7 @@ def _role_alias_provisioner(aliases: RoleAliases) -> dict[str, Any]:
 
     def create(logical_id: str, props: dict[str, Any], stack: str) -> tuple[str, dict[str, Any]]:
         try:
-            made = aliases.create(current_scope(), given(logical_id, props, stack))
+            made = aliases.call(current_scope(), "CreateRoleAlias", given(logical_id, props, stack))
         except ServiceError as error:
             raise ValueError(error.message) from error
         return made["roleAlias"], {"RoleAliasArn": made["roleAliasArn"]}
@@ -131,7 +131,10 @@ def _role_alias_provisioner(aliases: RoleAliases) -> dict[str, Any]:
         params = given(logical_id, props, stack)
         if params["roleAlias"] != physical_id:
             return create(logical_id, props, stack)
-        made = aliases.update(current_scope(), params)
+        try:
+            made = aliases.call(current_scope(), "UpdateRoleAlias", params)
+        except ServiceError as error:
+            raise ValueError(error.message) from error
         return physical_id, {"RoleAliasArn": made["roleAliasArn"]}
 
     def delete(physical_id: str, _props: dict[str, Any]) -> None:

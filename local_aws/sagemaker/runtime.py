@@ -12,6 +12,7 @@ from secrets import SystemRandom
 from typing import Any
 from urllib.parse import urlsplit
 
+from local_aws.errors import ServiceError
 from local_aws.sagemaker.cloud import Cloud
 from local_aws.sagemaker.containers import ContainerFailed
 from local_aws.sagemaker.endpoints import Endpoints
@@ -19,7 +20,7 @@ from local_aws.sagemaker.fleet import NotRunHere
 from local_aws.sagemaker.images import UnusableModel
 from local_aws.sagemaker.store import Params, Store
 from local_aws.scope import Scope
-from local_aws.wire import Request, Response
+from local_aws.wire import Request, Response, Wire
 
 INVOCATION_SECONDS = 60.0
 # Quotas of InvokeEndpoint: real-time endpoints 6 MB, serverless ones 4 MB.
@@ -27,7 +28,6 @@ LARGEST_BODY = 6 * 1024 * 1024
 LARGEST_SERVERLESS_BODY = 4 * 1024 * 1024
 _PATH = re.compile(r"/endpoints/(?P<name>[^/]+)/invocations")
 _ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
-_LONGEST_ATTRIBUTES = 1024
 _CONCURRENT = 32
 _SERVER_ERROR, _NOT_IMPLEMENTED = 500, 501
 _TIMED_OUT = (
@@ -72,6 +72,7 @@ class Runtime:
         self._cloud = cloud
         self._seconds = invocation_seconds
         self._chance = SystemRandom()
+        self._wire = Wire("sagemaker-runtime", ["InvokeEndpoint"])
         self._calls = ThreadPoolExecutor(_CONCURRENT, thread_name_prefix="invoke-endpoint")
 
     async def answer(self, scope: Scope, request: Request) -> Response:
@@ -120,13 +121,10 @@ class Runtime:
                 f"Request body of {len(request.body)} bytes is larger than {largest} bytes, the "
                 f"most that a {'serverless' if serverless else 'real-time'} endpoint takes.",
             )
-        attributes = request.headers.get(_ATTRIBUTES.lower(), "")
-        if len(attributes) > _LONGEST_ATTRIBUTES or not attributes.isascii():
-            raise _Refused(
-                400,
-                "ValidationError",
-                f"CustomAttributes are up to {_LONGEST_ATTRIBUTES} characters of US-ASCII.",
-            )
+        try:
+            self._wire.read(request)
+        except ServiceError as error:
+            raise _Refused(400, "ValidationError", error.message) from None
 
     def _variant(self, record: Params, request: Request) -> str:
         weights = {one["VariantName"]: one["CurrentWeight"] for one in record["ProductionVariants"]}

@@ -6,7 +6,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from local_aws.constraints import violations
 from local_aws.errors import ServiceError, ValidationError
 from local_aws.sagemaker.cloud import Cloud
 from local_aws.sagemaker.endpoints import Endpoints
@@ -14,7 +13,7 @@ from local_aws.sagemaker.images import UnusableModel, framework_of, location_of
 from local_aws.sagemaker.runtime import Runtime
 from local_aws.sagemaker.store import Params, Store
 from local_aws.scope import Scope
-from local_aws.wire import Request, Response, Wire
+from local_aws.wire import Call, Request, Response, Wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,10 +59,7 @@ class SageMaker:
 
     def call(self, scope: Scope, operation: str, params: Params) -> Params:
         """Do an operation for CloudFormation; raise `ServiceError`."""
-        shape = self._wire.model.operation_model(operation).input_shape
-        problems = violations(shape, params)
-        if problems:
-            raise ValidationError("; ".join(problems))
+        self._wire.check(Call(operation, params))
         return self.operations[operation](scope, params)
 
     def to_json(self) -> Params:

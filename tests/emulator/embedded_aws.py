@@ -12,6 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 import boto3
+from botocore.config import Config
 
 from local_aws.credentials import secret_access_key
 from tests.waiting import HANG_SECONDS, eventually
@@ -55,6 +56,13 @@ class EmbeddedAws:
         return secret_access_key(self.endpoint["root_key"], account)
 
     def client(self, service: str, account: str = ACCOUNT, region: str = REGION) -> Any:
+        return self._connect(service, account, region, Config())
+
+    def unchecked_client(self, service: str) -> Any:
+        """A client that sends inputs which the SDK would reject."""
+        return self._connect(service, ACCOUNT, REGION, Config(parameter_validation=False))
+
+    def _connect(self, service: str, account: str, region: str, config: Config) -> Any:
         connect: Any = boto3.client  # its stub wants a literal name
         return connect(
             service,
@@ -62,6 +70,7 @@ class EmbeddedAws:
             region_name=region,
             aws_access_key_id=account,
             aws_secret_access_key=self.secret(account),
+            config=config,
         )
 
 

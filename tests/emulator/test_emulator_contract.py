@@ -13,7 +13,8 @@ pytestmark = pytest.mark.emulator
 PRIVATE_NAMES = {
     "ministack.app": [
         "app", "SERVICE_HANDLERS", "SERVICE_REGISTRY", "_build_persistence_save_dict",
-        "_loaded_modules", "_state_map", "AUTH", "pin_request_origin", "pin_signed_request",
+        "_handle_post_body_shortcuts", "_loaded_modules", "_state_map", "AUTH",
+        "pin_request_origin", "pin_signed_request",
     ],
     "ministack.core.iam_evaluator": [
         "_resolve_condition_key", "_verified_key", "combine_resource_policy", "enforce",
@@ -26,11 +27,19 @@ PRIVATE_NAMES = {
         "_WIRE_CT_SUCCESS_OVERRIDE", "get_account_id", "get_region", "request_scope",
     ],
     "ministack.core.router": ["SERVICE_PATTERNS"],
+    "ministack.services.cloudformation.custom_resource": [
+        "_pending", "deliver_response", "invoke_custom_resource",
+    ],
+    "ministack.services.cloudformation.handlers": ["_delete_stack_async", "_roll_back_operation"],
     "ministack.services.cloudformation.engine": ["CfnLoader"],
     "ministack.services.cloudformation.provisioners": [
         "_RESOURCE_HANDLERS", "_S3_BUCKET_CONFIGURATIONS", "_physical_name",
     ],
-    "ministack.services.cloudformation.stacks": ["_runs_on_worker_thread"],
+    "ministack.services.cloudformation.stacks": [
+        "_add_event", "_delete_resource", "_delete_stack_async", "_evaluate_conditions",
+        "_provision_resource", "_resolve_refs", "_roll_back_operation", "_runs_on_worker_thread",
+        "_update_resource", "_with_dependencies", "now_iso",
+    ],
     "ministack.services.cloudwatch": [
         "_alarms", "_calc_stats", "_dims_from_list", "_dims_key", "_dispatch_alarm_actions",
         "_evaluate_alarm", "_evaluate_all_alarms", "_evaluate_parent_alarms", "_metrics",
@@ -40,16 +49,18 @@ PRIVATE_NAMES = {
         "_append_log_events", "_create_log_stream", "_log_groups", "_put_log_events",
     ],
     "ministack.services.eventbridge": ["_put_events"],
-    "ministack.services.iam": ["_roles"],
+    "ministack.services.iam": ["_group_inline_policies", "_roles", "_user_inline_policies"],
     "ministack.services.iot": [
-        "_certificates", "_cancel_job", "_create_job", "_dispatch_rule_action",
-        "_handle_thing_principals", "_job_target_resolve", "_jobs",
+        "_certificates", "_cancel_job", "_create_job", "_deep_merge", "_dispatch_rule_action",
+        "_handle_thing_principals", "_job_target_resolve", "_jobs", "_shadow_error", "_shadows",
+        "update_thing_shadow",
         "_mqtt_policy_allows", "_mqtt_policy_context", "_mtls_active_registrations",
         "_mtls_build_ssl_context", "_mtls_ensure_server_cert", "_mtls_handle_conn", "_mtls_loop",
         "_mtls_port", "_mtls_refusal_reason",
         "_mtls_server", "_mtls_start_locked", "_thing_group_arn", "_thing_groups", "_things",
         "broker_publish", "get_ca_cert_pem", "jobs_describe_execution", "mtls_is_listening",
     ],
+    "ministack.services.iot_data": ["error_response_json"],
     "ministack.services.lambda_svc": [
         "_emit_lambda_metrics", "_execute_function_with_config_scope",
         "execution_credentials",
@@ -72,6 +83,45 @@ PRIVATE_NAMES = {
     ],
 }  # fmt: skip
 SIGNATURES = {
+    "ministack.app._handle_post_body_shortcuts": [
+        "method", "path", "headers", "body", "query_params", "request_id",
+    ],
+    "ministack.services.cloudformation.custom_resource.deliver_response": ["token", "response"],
+    "ministack.services.cloudformation.custom_resource.invoke_custom_resource": [
+        "request_type", "logical_id", "props", "stack_name", "stack_id", "resource_type",
+        "physical_id", "old_props",
+    ],
+    "ministack.services.cloudformation.stacks._add_event": [
+        "stack_id", "stack_name", "logical_id", "resource_type", "status", "reason", "physical_id",
+        "detailed_status",
+    ],
+    "ministack.services.cloudformation.stacks._delete_resource": [
+        "resource_type", "physical_id", "props", "stack_name", "logical_id",
+    ],
+    "ministack.services.cloudformation.stacks._delete_stack_async": [
+        "stack_name", "stack_id", "retain_resources", "force",
+    ],
+    "ministack.services.cloudformation.stacks._provision_resource": [
+        "resource_type", "logical_id", "props", "stack_name",
+    ],
+    "ministack.services.cloudformation.stacks._resolve_refs": [
+        "value", "resources", "params", "conditions", "mappings", "stack_name", "stack_id",
+    ],
+    "ministack.services.cloudformation.stacks._roll_back_operation": [
+        "stack_name", "stack_id", "stack", "operation", "reason_override",
+    ],
+    "ministack.services.cloudformation.stacks._update_resource": [
+        "resource_type", "physical_id", "old_props", "new_props", "stack_name", "logical_id",
+        "old_attrs",
+    ],
+    "ministack.services.cloudformation.stacks._with_dependencies": [
+        "logical_ids", "res_defs", "remaining",
+    ],
+    "ministack.services.iot.update_thing_shadow": ["thing_name", "shadow_name", "request"],
+    "ministack.services.iot_data.error_response_json": [
+        "code", "message", "status", "extra", "message_key", "content_type",
+    ],
+    "ministack.services.lambda_svc._execute_function_with_config_scope": ["func", "event"],
     "ministack.services.cloudformation.stacks._runs_on_worker_thread": ["resource_type"],
     "ministack.services.cloudwatch._dispatch_alarm_actions": [
         "alarm", "old_state", "new_state", "reason",
