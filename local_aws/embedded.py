@@ -19,6 +19,8 @@ from local_aws.ministack_hooks import (
     authorization,
     auto_scaling,
     broker,
+    custom_resources,
+    deletions,
     exclusive_things,
     inputs,
     monitoring,
@@ -72,6 +74,8 @@ class EmbeddedAws:
         properties.apply_dropped_properties()
         topic_rules.complete_rule_actions()
         shadows.limit_shadows()
+        deletions.keep_what_failed_resources_need()
+        custom_resources.complete_custom_resources()
         monitoring.extract_embedded_metrics()
         monitoring.evaluate_alarms_as_aws()
         # The outermost handlers: no other hook receives an invalid request.

@@ -9,6 +9,7 @@ from typing import Any
 
 from ministack.services import cloudwatch_logs, iot, lambda_svc
 
+from local_aws.asynchronous_calls import call_with_retries
 from local_aws.ministack_hooks.services import within
 from local_aws.scope import Scope
 
@@ -52,15 +53,19 @@ def _call(scope: Scope, function_arn: str, rule: str, event: Any) -> None:
 
 
 def _run(scope: Scope, name: str, record: dict[str, Any], event: Any) -> None:
-    began = time.monotonic()
-    result = lambda_svc._execute_function_with_config_scope(record, event)
-    with within(scope):
-        lambda_svc._emit_lambda_metrics(
-            name,
-            duration_ms=(time.monotonic() - began) * 1000,
-            error=bool(result.get("error")),
-            throttle=bool(result.get("throttle")),
-        )
+    def call() -> dict[str, Any]:
+        began = time.monotonic()
+        result: dict[str, Any] = lambda_svc._execute_function_with_config_scope(record, event)
+        with within(scope):
+            lambda_svc._emit_lambda_metrics(
+                name,
+                duration_ms=(time.monotonic() - began) * 1000,
+                error=bool(result.get("error")),
+                throttle=bool(result.get("throttle")),
+            )
+        return result
+
+    call_with_retries(call)
 
 
 def _allows(statement: dict[str, Any], rule_arn: str) -> bool:

@@ -1,0 +1,151 @@
+"""Custom resources as CloudFormation treats them: limited answers, retries, failed creations."""
+# ruff: noqa: SLF001 - ministack has no public extension points; the contract test guards these
+
+import json
+import uuid
+from contextvars import ContextVar
+from typing import Any
+
+from ministack import app
+from ministack.services import lambda_svc
+from ministack.services.cloudformation import custom_resource, handlers, stacks
+
+from local_aws.asynchronous_calls import call_with_retries
+from local_aws.ministack_hooks.services import Handled
+
+# Source: CloudFormation user guide, "Custom resource response objects".
+LARGEST_ANSWER_BYTES = 4_096
+_ANSWERS = "/_ministack/cfn-response/"
+_SUFFIX_CHARACTERS = 12
+_FAILURES = (RuntimeError, TimeoutError)
+
+_is_invoking: ContextVar[bool] = ContextVar("is_invoking", default=False)
+# By stack and logical id: the physical ids of resources whose creation failed.
+_failed: dict[tuple[str, str], str] = {}
+
+
+def complete_custom_resources() -> None:
+    """Limit answers, retry functions that fail, and delete what could not be created."""
+    _limit_answers()
+    _retry_functions()
+    _remember_failed_creations()
+    _delete_failed_creations()
+
+
+def _limit_answers() -> None:
+    """Fail a resource whose answer is too large.
+
+    Only the request has the answer's size; ministack's callback receives it parsed.
+    """
+    answer = app._handle_post_body_shortcuts
+
+    async def limited(
+        method: str, path: str, headers: dict[str, str], body: bytes, *more: Any
+    ) -> Handled | None:
+        if path.startswith(_ANSWERS) and len(body) > LARGEST_ANSWER_BYTES:
+            body = json.dumps(
+                {**_identity(body), "Status": "FAILED", "Reason": "Response object is too long."}
+            ).encode()
+        handled: Handled | None = await answer(method, path, headers, body, *more)
+        return handled
+
+    app._handle_post_body_shortcuts = limited
+
+
+def _identity(body: bytes) -> dict[str, Any]:
+    try:
+        given = json.loads(body)
+    except ValueError:
+        return {}
+    members = ("PhysicalResourceId", "StackId", "LogicalResourceId", "RequestId")
+    return {name: given[name] for name in members if name in given}
+
+
+def _retry_functions() -> None:
+    """Call a function again that failed without an answer: CloudFormation calls asynchronously."""
+    execute = lambda_svc._execute_function_with_config_scope
+
+    def execute_and_retry(record: dict[str, Any], event: Any) -> dict[str, Any]:
+        def call() -> dict[str, Any]:
+            result: dict[str, Any] = execute(record, event)
+            return result
+
+        if not _is_invoking.get():
+            return call()
+        token = event["ResponseURL"].rpartition("/")[2]
+        pending = custom_resource._pending
+        return call_with_retries(
+            call, is_done=lambda: token not in pending or pending[token]["event"].is_set()
+        )
+
+    lambda_svc._execute_function_with_config_scope = execute_and_retry
+
+
+def _remember_failed_creations() -> None:
+    invoke, deliver = custom_resource.invoke_custom_resource, custom_resource.deliver_response
+
+    def deliver_and_remember(token: str, response: Any) -> bool:
+        if isinstance(response, dict) and response.get("Status") == "FAILED":
+            key = (response.get("StackId", ""), response.get("LogicalResourceId", ""))
+            _failed[key] = response.get("PhysicalResourceId") or _new_id(key[1])
+        delivered: bool = deliver(token, response)
+        return delivered
+
+    def invoke_and_remember(
+        request: str, logical_id: str, props: Any, stack: str, stack_id: str, *more: Any,
+        **named: Any,
+    ) -> Any:  # fmt: skip
+        _failed.pop((stack_id, logical_id), None)
+        token = _is_invoking.set(True)
+        try:
+            return invoke(request, logical_id, props, stack, stack_id, *more, **named)
+        except _FAILURES:
+            if request == "Create":
+                _failed.setdefault((stack_id, logical_id), _new_id(logical_id))
+            raise
+        finally:
+            _is_invoking.reset(token)
+
+    custom_resource.invoke_custom_resource = invoke_and_remember
+    custom_resource.deliver_response = deliver_and_remember
+
+
+def _new_id(logical_id: str) -> str:
+    """Identify a resource as CloudFormation does whose function gives it no identifier."""
+    return f"{logical_id}-{uuid.uuid4().hex[:_SUFFIX_CHARACTERS].upper()}"
+
+
+def _delete_failed_creations() -> None:
+    """Let a rollback delete the custom resource whose creation failed, too.
+
+    Its function may have created something before it failed. ministack deletes only what was
+    created.
+    """
+    roll_back = stacks._roll_back_operation
+
+    async def roll_back_all(
+        name: str, stack_id: str, stack: dict[str, Any], operation: dict[str, Any], *more: Any
+    ) -> None:
+        logical_id = operation.get("failed_logical_id")
+        physical_id = _failed.pop((stack_id, str(logical_id)), None)
+        if physical_id is not None and operation.get("failed_update") is None:
+            resource = operation["template"]["Resources"][logical_id]
+            props = stacks._resolve_refs(
+                json.loads(json.dumps(resource.get("Properties", {}))), stack["_resources"],
+                operation["param_values"], stacks._evaluate_conditions(
+                    operation["template"], operation["param_values"]
+                ), operation["template"].get("Mappings", {}), name, stack_id,
+            )  # fmt: skip
+            stack["_resources"][logical_id] = {
+                "PhysicalResourceId": physical_id,
+                "ResourceType": resource["Type"],
+                "ResourceStatus": "CREATE_FAILED",
+                "LogicalResourceId": logical_id,
+                "Properties": props,
+                "Attributes": {},
+                "Timestamp": stacks.now_iso(),
+            }
+            operation = {**operation, "created": [*operation["created"], logical_id]}
+        await roll_back(name, stack_id, stack, operation, *more)
+
+    stacks._roll_back_operation = handlers._roll_back_operation = roll_back_all
