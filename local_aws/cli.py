@@ -29,6 +29,8 @@ _STOP_SECONDS = 120
 _PROGRESS_SECONDS = 2
 _POLL_SECONDS = 0.1
 _LOG_LINES = 20
+# On AWS, a detached policy can be deleted after up to five minutes.
+_LONGEST_DELAY_SECONDS = 600.0
 
 
 # Commands that are imported when they are asked for.
@@ -93,14 +95,24 @@ def main(context: click.Context, state: Path) -> None:
     envvar="LOCAL_AWS_TRACE_AUTHORIZATION",
     help="Append every authorization decision to FILE, one JSON object a line.",
 )
+@click.option(
+    "--delays",
+    type=click.FloatRange(0, _LONGEST_DELAY_SECONDS),
+    default=0.0,
+    show_default=True,
+    metavar="SECONDS",
+    envvar="LOCAL_AWS_DELAYS",
+    help="Let asynchronous operations take effect this long after their response.",
+)
 @click.pass_obj
-def up(
+def up(  # noqa: PLR0913 - one parameter per option
     paths: StatePaths,
     *,
     foreground: bool,
     daemon: bool,
     ends_with: int | None,
     trace_file: Path | None,
+    delays: float,
 ) -> None:
     """Start the embedded AWS and wait until it is ready."""
     endpoint = running(paths)
@@ -110,8 +122,10 @@ def up(
     if foreground or daemon:
         server: Any = importlib.import_module("local_aws.server")
         ends_with = os.getppid() if foreground else ends_with
-        server.run(paths, ends_with=ends_with, trace_file=trace_file)
-    options = [] if ends_with is None else [f"--ends-with={ends_with}"]
+        server.run(paths, server.Options(ends_with, trace_file, delays))
+    options = [f"--delays={delays}"]
+    if ends_with is not None:
+        options.append(f"--ends-with={ends_with}")
     if trace_file is not None:
         options.append(f"--trace-authorization={trace_file.resolve()}")
     _start(paths, options)

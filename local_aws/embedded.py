@@ -20,6 +20,7 @@ from local_aws.ministack_hooks import (
     auto_scaling,
     broker,
     custom_resources,
+    delays,
     deletions,
     exclusive_things,
     inputs,
@@ -47,14 +48,16 @@ _GRACE_SECONDS = 2
 class EmbeddedAws:
     """ministack with Greengrass V2 and role aliases, and the endpoint for devices."""
 
-    def __init__(self, endpoint_url: str, paths: StatePaths, root_key: str) -> None:
+    def __init__(
+        self, endpoint_url: str, paths: StatePaths, root_key: str, delay_seconds: float
+    ) -> None:
         self.endpoint_url = endpoint_url
         self._errors = _SaveErrors()
         self._recorder = Recorder(paths)
         logging.getLogger("persistence").addHandler(self._errors)
         cloud = MinistackCloud(endpoint_url)
         aliases = RoleAliases()
-        greengrass = Greengrass(cloud)
+        greengrass = Greengrass(cloud, delay_seconds)
         services.register_service("greengrass", greengrass.store, greengrass.answer)
         services.register_role_aliases(aliases)
         self._sagemaker = SageMaker(sagemaker.SageMakerCloud(endpoint_url), paths.containers)
@@ -78,6 +81,8 @@ class EmbeddedAws:
         custom_resources.complete_custom_resources()
         monitoring.extract_embedded_metrics()
         monitoring.evaluate_alarms_as_aws()
+        if delay_seconds:
+            delays.delay_operations(delay_seconds)
         # The outermost handlers: no other hook receives an invalid request.
         inputs.check_inputs()
         self._devices = DeviceEndpoint(greengrass, aliases, cloud)

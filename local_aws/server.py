@@ -10,6 +10,7 @@ import socket
 import stat
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,10 +38,21 @@ _READY_SECONDS = 300
 _PATIENCE_SECONDS = 120
 
 
-def run(paths: StatePaths, *, ends_with: int | None, trace_file: Path | None) -> None:
-    """Run until SIGTERM or SIGINT, or until the process `ends_with` ends.
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Options of a server.
 
-    With `trace_file`, it records every authorization decision there.
+    It ends with the process ``ends_with``, appends every authorization decision to ``trace_file``,
+    and lets operations that are asynchronous on AWS take effect after ``delay_seconds``.
+    """
+
+    ends_with: int | None = None
+    trace_file: Path | None = None
+    delay_seconds: float = 0.0
+
+
+def run(paths: StatePaths, options: Options) -> None:
+    """Run until SIGTERM or SIGINT, or until the process `ends_with` ends.
 
     Does not return: the process ends here, after the state is saved, whatever still waits.
     """
@@ -61,7 +73,9 @@ def run(paths: StatePaths, *, ends_with: int | None, trace_file: Path | None) ->
             print(note, flush=True)  # noqa: T201 - for the log or the terminal
     ports.write(paths.ports)
     _set_environment(paths, ports)
-    asyncio.run(_serve(paths, gateway, ports, ends_with, trace_file))
+    if options.delay_seconds:
+        print(f"local-aws: delays {options.delay_seconds:g} s", flush=True)  # noqa: T201 - as above
+    asyncio.run(_serve(paths, gateway, ports, options))
 
 
 def _inode(file: Path) -> int | None:
@@ -98,8 +112,7 @@ async def _serve(
     paths: StatePaths,
     gateway: socket.socket,
     ports: Ports,
-    ends_with: int | None,
-    trace_file: Path | None,
+    options: Options,
 ) -> None:
     from local_aws.embedded import EmbeddedAws  # noqa: PLC0415 - reads the environment set above
 
@@ -107,11 +120,13 @@ async def _serve(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    ends_with = options.ends_with
     watch = asyncio.create_task(_watch(ends_with, stop)) if ends_with is not None else None
     root_key = new_root_key()
-    aws = EmbeddedAws(f"http://{LOOPBACK}:{ports.gateway}", paths, root_key)
-    if trace_file is not None:
-        aws.trace_authorization(trace_file)
+    endpoint_url = f"http://{LOOPBACK}:{ports.gateway}"
+    aws = EmbeddedAws(endpoint_url, paths, root_key, options.delay_seconds)
+    if options.trace_file is not None:
+        aws.trace_authorization(options.trace_file)
     serving = asyncio.create_task(aws.serve(gateway, stop))
     starting = asyncio.create_task(aws.start_device_endpoint(paths, ports.device))
     await asyncio.wait({serving, starting}, return_when=asyncio.FIRST_COMPLETED,

@@ -39,9 +39,11 @@ _LAMBDA_ARN = re.compile(r"arn:aws:lambda:[^:]+:[0-9]{12}:function:[^:]+:(?P<ver
 class Components:
     """The component operations of one store."""
 
-    def __init__(self, store: Store, cloud: Cloud) -> None:
+    def __init__(self, store: Store, cloud: Cloud, creation_seconds: float = 0.0) -> None:
+        """Make new versions deployable some seconds after their creation."""
         self._store = store
         self._cloud = cloud
+        self._creation_seconds = creation_seconds
 
     async def create(self, scope: Scope, params: Params) -> Params:
         """CreateComponentVersion."""
@@ -79,7 +81,7 @@ class Components:
             "publisher": recipe.get("ComponentPublisher", ""),
             "description": recipe.get("ComponentDescription", ""),
             "status": {
-                "componentState": "DEPLOYABLE",
+                "componentState": self.state(record),
                 "message": "NONE",
                 "errors": {},
                 "vendorGuidance": "ACTIVE",
@@ -159,6 +161,11 @@ class Components:
         if version in public_versions(name):
             return {"recipe": public_recipe(name, version), "created": 0.0, "tags": {}}
         return self._store.region(scope).components.get(name, {}).get(version)
+
+    def state(self, record: dict[str, Any]) -> str:
+        """Return the state of a component version: ``REQUESTED`` or ``DEPLOYABLE``."""
+        is_new = now() - record["created"] < self._creation_seconds
+        return "REQUESTED" if is_new else "DEPLOYABLE"
 
     def versions(self, scope: Scope, name: str) -> list[str]:
         """List the versions of a component, private or public."""

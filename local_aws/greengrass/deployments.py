@@ -210,7 +210,8 @@ class Deployments:
     def _check_components(self, scope: Scope, components: Params) -> None:
         for name, specification in components.items():
             version = specification["componentVersion"]
-            if self._components.find(scope, name, version) is None:
+            component = self._components.find(scope, name, version)
+            if component is None:
                 known = self._components.versions(scope, name)
                 raise NotFoundError(
                     "COMPONENT",
@@ -218,6 +219,9 @@ class Deployments:
                     f"Component {name} has no version {version} in account {scope.account},"
                     f" {scope.region}; known versions: {known or 'none'}.",
                 )
+            state = self._components.state(component)
+            if state != "DEPLOYABLE":
+                raise ValidationError(f"Component {name} {version} is {state}, not DEPLOYABLE.")
             _merge_object(name, specification)
 
 

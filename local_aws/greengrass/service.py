@@ -22,9 +22,10 @@ Operation = Callable[[Scope, Params], Params | Awaitable[Params]]
 class Greengrass:
     """The control plane and data plane of Greengrass V2."""
 
-    def __init__(self, cloud: Cloud) -> None:
+    def __init__(self, cloud: Cloud, creation_seconds: float = 0.0) -> None:
+        """Make component versions deployable some seconds after their creation."""
         self.store = Store()
-        components = Components(self.store, cloud)
+        components = Components(self.store, cloud, creation_seconds)
         deployments = Deployments(self.store, cloud, components)
         self.devices = Devices(self.store, cloud, deployments)
         tags = Tags(components, deployments, self.devices)
