@@ -4,11 +4,12 @@
 
 from pathlib import Path
 
-from aws_cdk import Environment, PermissionsBoundary, Stage, Tags
+from aws_cdk import Environment, Stage, Tags
 from constructs import Construct
 
 from stacks.config import EnvironmentConfig, load_artifact, load_runtime
 from stacks.constructs.code_signing import enforce_code_signing
+from stacks.constructs.permissions_boundary import permissions_boundary
 from stacks.deeplens_roles_stack import DeepLensRolesStack
 from stacks.devices_stack import DevicesStack
 from stacks.inference_stack import InferenceStack
@@ -37,7 +38,7 @@ class DeepLensApplication(Stage):
             scope,
             id_,
             env=Environment(account=environment.account, region=environment.region),
-            permissions_boundary=_boundary(environment.permissions_boundary),
+            permissions_boundary=permissions_boundary(environment.permissions_boundary),
         )
         artifact = load_artifact(models, environment.model, environment.signing)
 
@@ -81,11 +82,3 @@ class DeepLensApplication(Stage):
         for key, value in environment.tags.items():
             tags.add(key, value)
         tags.add("deeplens:environment", environment.name)
-
-
-def _boundary(policy: str | None) -> PermissionsBoundary | None:
-    if policy is None:
-        return None
-    if policy.startswith("arn:"):
-        return PermissionsBoundary.from_arn(policy)
-    return PermissionsBoundary.from_name(policy)

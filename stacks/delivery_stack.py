@@ -17,6 +17,7 @@ from constructs import Construct
 from stacks.application import DeepLensApplication
 from stacks.config import DeliveryConfig, EnvironmentConfig
 from stacks.constructs.access_logs import access_logs
+from stacks.constructs.permissions_boundary import permissions_boundary
 from stacks.constructs.pipeline_approvals import limit_approvals
 from stacks.constructs.pipeline_permissions import narrow, qualifier
 from stacks.constructs.retention import KEPT, keep_policy_of
@@ -67,6 +68,7 @@ class DeliveryStack(Stack):
             id_,
             description="DeepLens: releases go from environment to environment",
             env=Environment(account=delivery.account, region=delivery.region),
+            permissions_boundary=permissions_boundary(delivery.permissions_boundary),
         )
         source = pipelines.CodePipelineSource.connection(
             delivery.repository,

@@ -29,8 +29,8 @@ ENVIRONMENTS = ROOT / "environments"
 def main(name: str, account: str | None, region: str | None, folder: Path) -> None:
     """Create the environment file NAME.toml, which is valid at once.
 
-    Account, Region and model are those of dev unless they are given. Every other key is a comment,
-    with its default and its meaning. Nothing is written if the file would not be valid.
+    Account, Region, model and boundary are those of dev unless they are given. Every other key is a
+    comment, with its default and its meaning. Nothing is written if the file would not be valid.
 
     Exit codes: 0 written, 1 a file cannot be read or written, 2 wrong usage or input.
     """
@@ -71,6 +71,7 @@ def environment_file(name: str, account: str, region: str, like: EnvironmentConf
     said = {
         "account": account,
         "region": region,
+        **({"permissions_boundary": bound} if (bound := like.permissions_boundary) else {}),
         "model.name": like.model.name,
         "model.digest": like.model.digest,
         "model_store.bucket_name": f"deeplens-{name}-{account}-{region}",

@@ -10,7 +10,7 @@ from typing import Annotated
 
 from pydantic import Field, ValidationError
 
-from stacks.config.environment import EnvironmentConfig
+from stacks.config.environment import POLICY, EnvironmentConfig
 from stacks.config.errors import ConfigError
 from stacks.config.loading import explain
 from stacks.config.section import Section
@@ -69,6 +69,14 @@ class DeliveryConfig(Section):
             "week",
         ),
     ] = 24
+    permissions_boundary: Annotated[
+        str | None,
+        Field(
+            pattern=POLICY,
+            description="name or ARN of the managed policy that bounds every role of the pipeline; "
+            "policies/pipeline-account.yaml creates `DeepLensPipelineBoundary`",
+        ),
+    ] = None
     model_package_group: Annotated[
         str | None,
         Field(

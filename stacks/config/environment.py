@@ -20,6 +20,11 @@ from stacks.config.section import Section
 from stacks.config.signing import SigningConfig
 from stacks.config.training import TrainingConfig
 
+LONGEST_NAME = 13
+"""Most characters of a name: generated names contain 24 of a stack's, here `<name>-ModelStore`."""
+POLICY = r"^(arn:aws[a-z-]*:iam::[0-9]{12}:policy/)?[A-Za-z0-9_+=,.@/-]{1,128}$"
+"""A managed policy's name or ARN."""
+
 _LEAST_HEARTBEATS = 3
 _MOST_TAGS = 40
 _TAG_KEY = r"(?!aws:|deeplens:)[\w .:/=+@-]{1,128}"
@@ -29,7 +34,7 @@ _TAG_TEXT = r"[\w .:/=+@-]{0,256}"
 class EnvironmentConfig(Section):
     """One environment, whole; `name` is the name of its file."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,19}$", exclude=True)]
+    name: Annotated[str, Field(pattern=rf"^[a-z][a-z0-9-]{{0,{LONGEST_NAME - 1}}}$", exclude=True)]
     account: Annotated[
         str, Field(pattern=r"^[0-9]{12}$", description="the AWS account's twelve digits, as text")
     ]
@@ -54,8 +59,10 @@ class EnvironmentConfig(Section):
     permissions_boundary: Annotated[
         str | None,
         Field(
-            pattern=r"^(arn:aws[a-z-]*:iam::[0-9]{12}:policy/)?[A-Za-z0-9_+=,.@/-]{1,128}$",
-            description="name or ARN of the managed policy that bounds every role",
+            pattern=POLICY,
+            description="name or ARN of the managed policy that bounds every role; "
+            "policies/environment-account.yaml creates `DeepLensBoundary`, and CloudFormation's "
+            "role may create no role without it",
         ),
     ] = None
     deeplens_roles: Annotated[

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from stacks.config.cross_checks import conflicts
-from stacks.config.environment import EnvironmentConfig
+from stacks.config.environment import LONGEST_NAME, EnvironmentConfig
 from stacks.config.errors import ConfigError
 from stacks.config.toml_files import listed, one_line, read_toml, shown
 
@@ -83,8 +83,8 @@ def explain(problem: Any, whole: type[BaseModel] = EnvironmentConfig) -> str:
     given = shown(problem["input"])
     if key == "name":
         return (
-            f"the file's name is the environment's: given {given}, expected up to 20 "
-            "lower-case letters, digits and hyphens, for example 'qa.toml'"
+            f"the file's name is the environment's: given {given}, expected up to "
+            f"{LONGEST_NAME} lower-case letters, digits and hyphens, for example 'qa.toml'"
         )
     message = problem["msg"].removeprefix("Value error, ")
     if not key:

@@ -20,6 +20,7 @@ ENVIRONMENTS = load_environments(ROOT / "environments")
 DELIVERY = """
 account = "999999999999"
 region = "eu-central-1"
+permissions_boundary = "DeepLensPipelineBoundary"
 connection_arn = "arn:aws:codeconnections:eu-central-1:999999999999:connection/{uuid}"
 repository = "team/cameras"
 environments = ["dev", "staging", "production"]
