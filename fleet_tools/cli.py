@@ -4,6 +4,7 @@ import click
 
 from fleet_tools.commands.doctor import doctor
 from fleet_tools.commands.errors import ReportingGroup
+from fleet_tools.commands.prepare_device import prepare_device
 from fleet_tools.commands.project import project
 from fleet_tools.commands.provision import provision
 from fleet_tools.commands.retire import retire
@@ -30,6 +31,7 @@ def main() -> None:
 for command in (
     doctor,
     provision,
+    prepare_device,
     retire,
     status,
     project,

@@ -16,6 +16,9 @@ CORE_ROOT = {
     "lite": PurePosixPath("/var/lib/greengrass"),
 }
 
+# User and group that components run as; neither can read the device's private key.
+COMPONENT_USER = {"classic": "ggc_user:ggc_group", "lite": "gg_component:gg_component"}
+
 
 @dataclass(frozen=True, kw_only=True)
 class CoreConfiguration:
@@ -48,6 +51,8 @@ class CoreConfiguration:
             "iotCredEndpoint": self.credentials_endpoint,
             "greengrassDataPlanePort": _DATA_PLANE_PORT,
         }
+        # Lite deploys nothing without it; classic's installer sets the same.
+        user = COMPONENT_USER[self.runtime]
         nucleus = ["  aws.greengrass.Nucleus:" if classic else "  aws.greengrass.NucleusLite:"]
         nucleus.append('    componentType: "NUCLEUS"')
         if classic:
@@ -61,6 +66,8 @@ class CoreConfiguration:
                 *nucleus,
                 "    configuration:",
                 *(f"      {key}: {json.dumps(value)}" for key, value in configuration.items()),
+                "      runWithDefault:",
+                f"        posixUser: {json.dumps(user)}",
                 "",
             ]
         )

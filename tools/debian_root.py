@@ -119,28 +119,37 @@ def create(root: Path, release: str) -> None:
     Raises:
         RootError: it is not possible; the message has the tool's last lines.
     """
-    if os.geteuid() != 0:
-        raise RootError("only root can create one; run it with sudo")
-    if shutil.which("debootstrap") is None:
-        raise RootError("debootstrap is not installed; `apt-get install debootstrap` installs it")
-    print(f"debian_root: {release} with {', '.join(PACKAGES)} into {root}", flush=True)
-    _run(
-        "debootstrap",
-        "--variant=minbase",
-        f"--include={','.join(PACKAGES)}",
-        release,
-        str(root),
-        mirror(),
-    )
+    bootstrap(root, release, PACKAGES)
     _run("chroot", str(root), "useradd", "--create-home", "--shell", "/bin/bash", USER)
-    for name in _FILES:
-        _copy(Path("/", name), root / name)
     for name in _HOME_FILES:
         _copy(Path.home() / name, root / HOME / name)
     bundle = root / HOME / "checkout.bundle"
     _run("git", "-C", str(CHECKOUT), "bundle", "create", "--quiet", str(bundle), "HEAD")
     _run("chroot", str(root), "chown", "--recursive", USER, f"/{HOME}")
     _run(*_as_user(root, f"git clone --quiet ~/checkout.bundle {shlex.quote(CLONE)}"))
+
+
+def bootstrap(root: Path, release: str, packages: tuple[str, ...]) -> None:
+    """Install `release` and `packages` into `root`, with this machine's configuration of apt.
+
+    Raises:
+        RootError: it is not possible; the message has the tool's last lines.
+    """
+    if os.geteuid() != 0:
+        raise RootError("only root can create one; run it with sudo")
+    if shutil.which("debootstrap") is None:
+        raise RootError("debootstrap is not installed; `apt-get install debootstrap` installs it")
+    print(f"debian_root: {release} with {', '.join(packages)} into {root}", flush=True)
+    _run(
+        "debootstrap",
+        "--variant=minbase",
+        f"--include={','.join(packages)}",
+        release,
+        str(root),
+        mirror(),
+    )
+    for name in _FILES:
+        _copy(Path("/", name), root / name)
 
 
 def run(root: Path, command: list[str]) -> int:

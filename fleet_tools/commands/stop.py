@@ -14,7 +14,10 @@ from fleet_tools.commands.options import (
 )
 
 
-@click.command(epilog=examples('fleet stop production --reason "sees ghosts"'))
+@click.command(
+    epilog=examples('fleet stop production --reason "sees ghosts"'),
+    short_help="Stop the current release.",
+)
 @environment_argument
 @environments_option
 @local_option

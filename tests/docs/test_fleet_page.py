@@ -12,7 +12,7 @@ from stacks.config.rollout import RolloutConfig, timeline
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/fleet.md").read_text(encoding="utf-8")
 COMMANDS = sorted(set(re.findall(r"^(fleet .+?)(?:\s+#.*)?$", PAGE, re.MULTILINE)))
-SUBCOMMANDS = ["doctor", "project", "provision", "resume", "retire", "rollback", "status", "stop",
+SUBCOMMANDS = ["doctor", "prepare-device", "project", "provision", "resume", "retire", "rollback", "status", "stop",
                "teardown", "timeline"]  # fmt: skip
 
 
