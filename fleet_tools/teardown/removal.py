@@ -63,7 +63,7 @@ def tear_down(
     """
     for thing in inventory.devices:
         folder = DeviceFolder(devices / thing)
-        retire_device(site, plan_retirement(site, thing, folder), folder)
+        retire_device(site, plan_retirement(site, thing, folder), folder, report=say)
         say(f"retired {thing}")
     deletion = StackDeletion(site, say, sleep)
     identity = {f"{site.environment.name}-{part}" for part in _IDENTITY}

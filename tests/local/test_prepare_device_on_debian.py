@@ -394,17 +394,3 @@ def test_wrong_usage_is_one_line(device: Device) -> None:
     said = device.shell(f"cp -r {FILES} /tmp/c && chmod 755 /tmp/c && "
                         "runuser -u nobody -- sh /tmp/c/prepare-device.sh", code=1)  # fmt: skip
     assert "run this script as root" in said
-
-
-@pytest.mark.parametrize("core", ["classic"], indirect=True)
-def test_java_that_debian_installs_is_new_enough(device: Device) -> None:
-    """The one test with a real Java, installed by the script from Debian's archive."""
-    subprocess.run(
-        ["chroot", device.root, "sh", f"{FILES}/prepare-device.sh", "--nucleus",
-         device.core_zip()], capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    shown = subprocess.run(
-        ["chroot", device.root, "java", "-version"], capture_output=True, text=True, check=True
-    )
-    assert 'version "1' in shown.stderr
-    assert device.check(code=4)["java"] == "ok 17"
