@@ -12,8 +12,10 @@ from stacks.config.rollout import RolloutConfig, timeline
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/fleet.md").read_text(encoding="utf-8")
 COMMANDS = sorted(set(re.findall(r"^(fleet .+?)(?:\s+#.*)?$", PAGE, re.MULTILINE)))
-SUBCOMMANDS = ["doctor", "prepare-device", "project", "provision", "resume", "retire", "rollback", "status", "stop",
-               "teardown", "timeline"]  # fmt: skip
+SUBCOMMANDS = [
+    "doctor", "prepare-device", "project", "provision", "resume", "retire", "rollback", "status",
+    "stop", "teardown", "timeline",
+]  # fmt: skip
 
 
 def fleet(*words: str) -> str:
