@@ -1,10 +1,13 @@
 """Application Auto Scaling: targets and policies are kept and shown; nothing is scaled here."""
 
+import hashlib
 import re
 import time
 import uuid
 from typing import TYPE_CHECKING, Any
 
+from local_aws.authorization.checks import Authorize, Subjects, checks
+from local_aws.authorization.reference import arn
 from local_aws.errors import ServiceError
 from local_aws.scope import Scope
 from local_aws.wire import Call, Request, Response, Wire
@@ -14,6 +17,8 @@ if TYPE_CHECKING:
 
 Params = dict[str, Any]
 _TARGETS, _POLICIES = "targets", "policies"
+_TARGET_TYPE = "application-autoscaling:ScalableTarget"
+_ID_CHARACTERS = 32
 
 
 class AutoScaling:
@@ -21,7 +26,7 @@ class AutoScaling:
 
     def __init__(self) -> None:
         self._records: dict[str, dict[str, dict[str, Params]]] = {}
-        self._operations: dict[str, Callable[[Scope, Params], Params]] = {
+        self.operations: dict[str, Callable[[Scope, Params], Params]] = {
             "DeleteScalingPolicy": self.delete_policy,
             "DeregisterScalableTarget": self.deregister,
             "DescribeScalableTargets": self.describe_targets,
@@ -29,13 +34,16 @@ class AutoScaling:
             "PutScalingPolicy": self.put_policy,
             "RegisterScalableTarget": self.register,
         }
-        self._wire = Wire("application-autoscaling", self._operations)
+        self._wire = Wire("application-autoscaling", self.operations)
 
-    async def answer(self, scope: Scope, request: Request) -> Response:
-        """Answer one HTTP request of an account and region."""
+    async def answer(self, scope: Scope, request: Request, authorize: Authorize) -> Response:
+        """Answer one HTTP request of an account and region, if its caller may do that."""
         try:
             call = self._wire.read(request)
-            result = self._operations[call.operation](scope, call.params)
+            action = f"application-autoscaling:{call.operation}"
+            for check in checks(action, _subjects(scope, call.params)):
+                authorize(check)
+            result = self.operations[call.operation](scope, call.params)
         except ServiceError as error:
             return self._wire.write_error(error)
         return self._wire.write(call.operation, result)
@@ -47,7 +55,7 @@ class AutoScaling:
             ServiceError: the API rejects these parameters.
         """
         self._wire.check(Call(operation, params))
-        return self._operations[operation](scope, params)
+        return self.operations[operation](scope, params)
 
     def register(self, scope: Scope, params: Params) -> Params:
         """RegisterScalableTarget: new, or changed."""
@@ -119,6 +127,20 @@ class AutoScaling:
 
     def _of(self, scope: Scope, kind: str) -> dict[str, Params]:
         return self._records.setdefault(str(scope), {}).setdefault(kind, {})
+
+
+def _subjects(scope: Scope, params: Params) -> Subjects:
+    """Return the target that a call names; its id on AWS is random, here it is a digest."""
+    keys = {
+        "application-autoscaling:service-namespace": params.get("ServiceNamespace"),
+        "application-autoscaling:scalable-dimension": params.get("ScalableDimension"),
+    }
+    tags: dict[str, str] = params.get("Tags", {})
+    if not {"ResourceId", "ScalableDimension", "ServiceNamespace"} <= params.keys():
+        return Subjects(tags=tags, keys=keys)
+    identifier = hashlib.sha256(target_key(params).encode()).hexdigest()[:_ID_CHARACTERS]
+    target = arn(_TARGET_TYPE, scope, identifier)
+    return Subjects({_TARGET_TYPE: [target]}, tags=tags, keys=keys)
 
 
 def target_key(params: Params) -> str:

@@ -2,9 +2,11 @@
 
 import re
 import ssl
+from functools import partial
 
 from aiohttp import web
 
+from local_aws.authorization.checks import Check
 from local_aws.connection_log import CONNECTIONS
 from local_aws.errors import ServiceError
 from local_aws.greengrass.service import Greengrass
@@ -17,10 +19,7 @@ from local_aws.wire import Request
 _THING_HEADER = "x-amzn-iot-thingname"
 _CREDENTIALS = re.compile(r"/role-aliases/(?P<alias>[^/]+)/credentials")
 _GROUPS = re.compile(r"/greengrass/v2/coreDevices/(?P<thing>[^/]+)/thingGroups")
-_DATA_PLANE = {
-    "ResolveComponentCandidates": "greengrass:ResolveComponentCandidates",
-    "GetComponentVersionArtifact": "greengrass:GetComponentVersionArtifact",
-}
+_DATA_PLANE = frozenset({"ResolveComponentCandidates", "GetComponentVersionArtifact"})
 _LARGEST_REQUEST_BYTES = 10 * 1024 * 1024
 
 
@@ -102,7 +101,6 @@ class DeviceEndpoint:
                 "UnknownOperationException",
                 f"{request.method} {request.path} is not for devices.",
             )
-        _check(device, _DATA_PLANE[found[0].name])
         response = await self._greengrass.answer(
             device.scope,
             Request(
@@ -112,6 +110,7 @@ class DeviceEndpoint:
                 await request.read(),
                 {name: request.query.getall(name) for name in request.query},
             ),
+            partial(_authorize, device),
         )
         return web.Response(status=response.status, headers=response.headers, body=response.body)
 
@@ -129,6 +128,11 @@ def _check(device: Device, action: str) -> None:
     thing = device.things[0] if device.things else ""
     if not device.allows(action, "*", thing):
         raise _denied(f"No policy on the certificate allows {action}.")
+
+
+def _authorize(device: Device, check: Check) -> None:
+    """Check the policies on a certificate, which allow data plane operations on ``*`` only."""
+    _check(device, check.action)
 
 
 def _denied(message: str) -> ServiceError:

@@ -3,12 +3,14 @@
 import time
 from typing import Any
 
+from local_aws.authorization.checks import Authorize, Subjects, checks
 from local_aws.errors import ServiceError
 from local_aws.scope import Scope
 from local_aws.wire import Call, Request, Response, Wire
 
 Params = dict[str, Any]
 PATH = "/role-aliases"
+CREDENTIALS_PROVIDER = "credentials.iot.amazonaws.com"
 DEFAULT_DURATION_SECONDS = 3600
 _OPERATIONS = (
     "CreateRoleAlias",
@@ -25,7 +27,7 @@ class RoleAliases:
     def __init__(self) -> None:
         self._aliases: dict[str, dict[str, Params]] = {}
         self._wire = Wire("iot", _OPERATIONS)
-        self._operations = {
+        self.operations = {
             "CreateRoleAlias": self.create,
             "DeleteRoleAlias": self.delete,
             "DescribeRoleAlias": self.describe,
@@ -33,11 +35,13 @@ class RoleAliases:
             "UpdateRoleAlias": self.update,
         }
 
-    def answer(self, scope: Scope, request: Request) -> Response:
-        """Answer one HTTP request of an account and region."""
+    def answer(self, scope: Scope, request: Request, authorize: Authorize) -> Response:
+        """Answer one HTTP request of an account and region, if its caller may do that."""
         try:
             call = self._wire.read(request)
-            result = self._operations[call.operation](scope, call.params)
+            for check in checks(f"iot:{call.operation}", self._subjects(scope, call.params)):
+                authorize(check)
+            result = self.operations[call.operation](scope, call.params)
         except ServiceError as error:
             if error.code == "ValidationException":
                 error = ServiceError("InvalidRequestException", error.message)
@@ -51,7 +55,7 @@ class RoleAliases:
             ServiceError: the API rejects these parameters.
         """
         self._wire.check(Call(operation, params))
-        return self._operations[operation](scope, params)
+        return self.operations[operation](scope, params)
 
     def find(self, scope: Scope, name: str) -> Params | None:
         """Find an alias: ``roleAlias``, ``roleArn``, ``credentialDurationSeconds``."""
@@ -115,6 +119,14 @@ class RoleAliases:
     def clear(self) -> None:
         """Forget everything."""
         self._aliases = {}
+
+    def _subjects(self, scope: Scope, params: Params) -> Subjects:
+        name = params.get("roleAlias")
+        resources = {} if name is None else {"iot:rolealias": [_arn(scope, name)]}
+        if "roleArn" in params:
+            resources["iam:role"] = [params["roleArn"]]
+        tags = {tag["Key"]: tag.get("Value", "") for tag in params.get("tags", [])}
+        return Subjects(resources, tags=tags, passed_to=CREDENTIALS_PROVIDER)
 
     def _existing(self, scope: Scope, name: str) -> Params:
         record = self.find(scope, name)

@@ -132,6 +132,8 @@ class Wire:
             members.update(_shaped(shape, given))
         elif error.code == "UnknownOperationException":
             status = 404
+        elif error.code == "AccessDeniedException" and self.model.resolved_protocol != "json":
+            status = 403
         if self.model.resolved_protocol == "json":
             members["__type"] = error.code
         return _json_response(status, members, {"x-amzn-ErrorType": error.code})

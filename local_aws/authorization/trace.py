@@ -1,7 +1,6 @@
 """A record of authorization decisions, one JSON object a line."""
 
 import json
-import os
 import threading
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -41,13 +40,13 @@ class Trace:
             OSError: it cannot be written.
         """
         file.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        self._lines = os.fdopen(descriptor, "a", buffering=1, encoding="utf-8")
+        file.touch(mode=0o600)
+        self._file = file
         self._lock = threading.Lock()
 
     def record(self, decision: Decision) -> None:
         """Append a decision with the time at which it was made."""
         entry = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), **asdict(decision)}
         line = json.dumps(entry, default=str)
-        with self._lock:
-            self._lines.write(line + "\n")
+        with self._lock, self._file.open("a", encoding="utf-8") as lines:
+            lines.write(line + "\n")

@@ -29,22 +29,27 @@ class Tags:
 
     def list_tags(self, scope: Scope, params: Params) -> Params:
         """ListTagsForResource."""
-        return {"tags": self._tags(scope, params["resourceArn"])}
+        return {"tags": self.of(scope, params["resourceArn"])}
 
     def tag(self, scope: Scope, params: Params) -> Params:
         """TagResource."""
         check_tags(params["tags"])
-        self._tags(scope, params["resourceArn"]).update(params["tags"])
+        self.of(scope, params["resourceArn"]).update(params["tags"])
         return {}
 
     def untag(self, scope: Scope, params: Params) -> Params:
         """UntagResource."""
-        tags = self._tags(scope, params["resourceArn"])
+        tags = self.of(scope, params["resourceArn"])
         for key in params["tagKeys"]:
             tags.pop(key, None)
         return {}
 
-    def _tags(self, scope: Scope, arn: str) -> dict[str, str]:
+    def of(self, scope: Scope, arn: str) -> dict[str, str]:
+        """Return the tags of a resource, which the caller may change.
+
+        Raises:
+            NotFoundError: it does not exist.
+        """
         match = _TAGGED.fullmatch(arn)
         record: dict[str, Any] | None = None
         if match and match["kind"] == "components":

@@ -202,10 +202,7 @@ class Components:
             bucket, _, key = artifact["Uri"].removeprefix("s3://").partition("/")
             digest = await asyncio.to_thread(self._object_digest, scope, bucket, key)
             if digest is None:
-                raise ValidationError(
-                    "The following artifacts of the recipe cannot be used:"
-                    f" [{artifact['Uri']}: Specified artifact resource cannot be accessed]"
-                )
+                raise unusable_artifact(artifact["Uri"])
             artifact.update(Digest=digest, Algorithm="SHA-256")
 
     def _object_digest(self, scope: Scope, bucket: str, key: str) -> str | None:
@@ -231,6 +228,14 @@ class Components:
         key = _artifact_key(recipe)
         await asyncio.to_thread(self._cloud.keep_artifact, scope, str(key), function.code)
         return recipe
+
+
+def unusable_artifact(uri: str) -> ValidationError:
+    """Return the error for an artifact that does not exist or that the caller cannot read."""
+    return ValidationError(
+        "The following artifacts of the recipe cannot be used:"
+        f" [{uri}: Specified artifact resource cannot be accessed]"
+    )
 
 
 def _digest(content: bytes) -> str:

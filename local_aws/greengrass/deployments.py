@@ -71,7 +71,7 @@ class Deployments:
             "state": "ACTIVE",
             "clientToken": params.get("clientToken"),
         }
-        previous = self._active(scope, params["targetArn"])
+        previous = self.superseded(scope, params["targetArn"])
         await self._cloud.create_job(scope, record["iotJobId"], _job_request(record, target))
         region.revisions[params["targetArn"]] = revision
         region.deployments[record["deploymentId"]] = record
@@ -92,14 +92,7 @@ class Deployments:
 
     def list_deployments(self, scope: Scope, params: Params) -> Params:
         """ListDeployments, newest first."""
-        listed = [
-            self._summary(scope, record)
-            for record in self.records(scope)
-            if params.get("targetArn") in (None, record["targetArn"])
-            and params.get("parentTargetArn") in (None, record["parentTargetArn"])
-        ]
-        if params.get("historyFilter", "LATEST_ONLY") == "LATEST_ONLY":
-            listed = [summary for summary in listed if summary["isLatestForTarget"]]
+        listed = [self._summary(scope, record) for record in self.listed(scope, params)]
         return page("deployments", listed, params)
 
     async def cancel(self, scope: Scope, params: Params) -> Params:
@@ -139,6 +132,22 @@ class Deployments:
             raise NotFoundError("DEPLOYMENT", deployment_id)
         return record
 
+    def find(self, scope: Scope, params: Params) -> list[Record]:
+        """Return the deployment that a call names by its id, if it exists."""
+        found = self._store.region(scope).deployments.get(params.get("deploymentId", ""))
+        return [] if found is None else [found]
+
+    def listed(self, scope: Scope, params: Params) -> list[Record]:
+        """Return the deployments that ListDeployments selects, newest first."""
+        latest_only = params.get("historyFilter", "LATEST_ONLY") == "LATEST_ONLY"
+        return [
+            record
+            for record in self.records(scope)
+            if params.get("targetArn") in (None, record["targetArn"])
+            and params.get("parentTargetArn") in (None, record["parentTargetArn"])
+            and (self.is_latest(scope, record) or not latest_only)
+        ]
+
     def records(self, scope: Scope) -> list[Record]:
         """List every deployment, newest first."""
         records = self._store.region(scope).deployments.values()
@@ -159,7 +168,7 @@ class Deployments:
         latest = self._store.region(scope).revisions.get(record["targetArn"])
         return bool(record["revision"] == latest)
 
-    def _active(self, scope: Scope, target_arn: str) -> list[Record]:
+    def superseded(self, scope: Scope, target_arn: str) -> list[Record]:
         """List what a new revision for the target supersedes: its own, and its subdeployments."""
         return [
             record

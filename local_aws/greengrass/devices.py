@@ -104,6 +104,10 @@ class Devices:
         ]  # fmt: skip
         return page("effectiveDeployments", listed, params)
 
+    def effective_deployments(self, scope: Scope, thing: str) -> list[Record]:
+        """Return the latest deployments that concern a thing, whether or not it is a device."""
+        return [deployment for deployment, _, _ in self._effective(scope, thing)]
+
     def record(self, scope: Scope, thing: str) -> Record | None:
         """Find a core device; None for a thing that never reported its health."""
         return self._store.region(scope).core_devices.get(thing)

@@ -4,14 +4,16 @@ import inspect
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from local_aws.authorization.checks import Authorize, Check, checks
 from local_aws.errors import ServiceError
 from local_aws.greengrass.accounts import Account, Tags
 from local_aws.greengrass.cloud import Cloud
-from local_aws.greengrass.components import Components
+from local_aws.greengrass.components import Components, unusable_artifact
 from local_aws.greengrass.deployments import Deployments
 from local_aws.greengrass.devices import Devices
 from local_aws.greengrass.resolution import Resolution
 from local_aws.greengrass.store import Store
+from local_aws.greengrass.subjects import CallSubjects
 from local_aws.scope import Scope
 from local_aws.wire import Request, Response, Wire
 
@@ -62,14 +64,27 @@ class Greengrass:
             "UpdateConnectivityInfo": account.update_connectivity,
         }
         self.wire = Wire("greengrassv2", self.operations)
+        self._subjects = CallSubjects(cloud, deployments, self.devices, tags)
 
-    async def answer(self, scope: Scope, request: Request) -> Response:
-        """Answer one HTTP request of an account and region."""
+    async def answer(self, scope: Scope, request: Request, authorize: Authorize) -> Response:
+        """Answer one HTTP request of an account and region, if its caller may do that."""
         try:
             call = self.wire.read(request)
+            for check in checks(f"greengrass:{call.operation}", self._subjects.of(scope, call)):
+                _authorize(authorize, check)
             result = self.operations[call.operation](scope, call.params)
             if inspect.isawaitable(result):
                 result = await result
         except ServiceError as error:
             return self.wire.write_error(error)
         return self.wire.write(call.operation, result)
+
+
+def _authorize(authorize: Authorize, check: Check) -> None:
+    """Ask for one right; an object that the caller cannot read is an unusable artifact."""
+    try:
+        authorize(check)
+    except ServiceError as error:
+        if check.action != "s3:GetObject":
+            raise
+        raise unusable_artifact(check.resource.replace("arn:aws:s3:::", "s3://")) from error

@@ -7,17 +7,23 @@ sets.
 # ruff: noqa: SLF001 - ministack has no public extension points; the contract test guards these
 
 import re
+from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
 
 from ministack import app
-from ministack.core import iam_evaluator
+from ministack.core import iam_actions, iam_evaluator
+from ministack.core.responses import get_region
 from ministack.services import iam
 
+from local_aws.authorization.checks import Check
 from local_aws.authorization.trace import Decision, Trace
 from local_aws.caller import current_caller
+from local_aws.errors import ServiceError
 from local_aws.ministack_hooks import stacks
 
+_NOT_IN_THE_TABLE = "OperationWithoutAction"
+_self_authorizing: list[Callable[[str, str], bool]] = []
 # The evaluations of the decision under way, if decisions are traced: context and result of each.
 _evaluations: ContextVar[list[tuple[Any, Any]] | None] = ContextVar("evaluations", default=None)
 # Source: Amazon S3 API Reference, DeleteBucketPolicy: the owner's root can do this despite a Deny.
@@ -33,6 +39,44 @@ def authorize_every_caller() -> None:
     _trust_loopback_as_secure()
     _name_the_role_of_a_session()
     _hold_root_to_resource_policies()
+    _deny_what_is_not_in_the_table()
+
+
+def leave_to_the_service(is_its_own: Callable[[str, str], bool]) -> None:
+    """Let a service authorize the requests of which a function of service and path is true."""
+    _self_authorizing.append(is_its_own)
+
+
+def authorize_caller(check: Check) -> None:
+    """Check the caller of the current request (``authorization.checks.Authorize``).
+
+    Raises:
+        ServiceError: the caller may not do this, or there is none.
+    """
+    caller = current_caller()
+    if caller is None:
+        raise ServiceError("AccessDeniedException", f"{check.action} needs a signed request.")
+    denial = iam_evaluator.enforce(
+        caller.access_key_id,
+        check.action,
+        check.action.partition(":")[0],
+        get_region(),
+        check.resource,
+        dict(check.context),
+    )
+    if denial is None:
+        return
+    if isinstance(denial, iam_evaluator.AuthError):
+        raise ServiceError(denial.code, denial.message)
+    if denial.resource_policy_arn:
+        message = iam_actions._resource_policy_denial(
+            check.action.partition(":")[0], check.action, denial.principal_arn, check.resource
+        )
+    else:
+        message = iam_actions.identity_denial_message(
+            check.action, denial.principal_arn, check.resource, denial.decision == "Deny"
+        )
+    raise ServiceError("AccessDeniedException", message)
 
 
 def trace_decisions(trace: Trace) -> None:
@@ -146,6 +190,24 @@ def _hold_root_to_resource_policies() -> None:
 
     iam_evaluator.resolve_principal = resolve_principal
     iam_evaluator.combine_resource_policy = combine_with_resource_policy
+
+
+def _deny_what_is_not_in_the_table() -> None:
+    """Give requests for which ministack finds no IAM action one that no policy names.
+
+    ministack serves such requests to every caller. Here, only policies that allow everything of
+    the service do.
+    """
+    extract = iam_actions.extract_iam_action
+
+    def extract_iam_action(service: str, method: str, path: str, *more: Any) -> str | None:
+        if any(is_its_own(service, path) for is_its_own in _self_authorizing):
+            return None
+        found: str | None = extract(service, method, path, *more)
+        namespace = iam_actions.SERVICE_TO_IAM_NAMESPACE.get(service, service)
+        return found or f"{namespace}:{_NOT_IN_THE_TABLE}"
+
+    iam_actions.extract_iam_action = extract_iam_action
 
 
 def _role_arn(session_arn: str) -> str:

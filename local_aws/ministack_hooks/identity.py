@@ -11,11 +11,11 @@ from ministack.services import iam, iot, sts
 
 from local_aws.errors import ServiceError
 from local_aws.ministack_hooks.services import within
+from local_aws.role_aliases import CREDENTIALS_PROVIDER
 from local_aws.scope import Scope
 
 # 9999-12-31, the last day that ISO 8601 writes in four digits of a year.
 _FAR_FUTURE = 253402214400.0
-CREDENTIALS_PROVIDER = "credentials.iot.amazonaws.com"
 
 
 class Device:

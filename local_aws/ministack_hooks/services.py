@@ -10,7 +10,9 @@ from ministack.core import lambda_runtime, router
 from ministack.core.responses import get_account_id, get_region, request_scope
 from ministack.services.cloudformation import provisioners
 
+from local_aws.authorization.checks import Authorize
 from local_aws.errors import ServiceError
+from local_aws.ministack_hooks.authorization import authorize_caller, leave_to_the_service
 from local_aws.role_aliases import PATH as ROLE_ALIASES_PATH
 from local_aws.role_aliases import RoleAliases
 from local_aws.scope import Scope
@@ -34,12 +36,13 @@ class Stateful(Protocol):
         """Forget everything."""
 
 
+Answer = Callable[[Scope, Request, Authorize], Awaitable[Response]]
+
+
 class _Module:
     """A service as ministack expects one: a module with these functions."""
 
-    def __init__(
-        self, state: Stateful, answer: Callable[[Scope, Request], Awaitable[Response]]
-    ) -> None:
+    def __init__(self, state: Stateful, answer: Answer) -> None:
         self._state = state
         self._answer = answer
 
@@ -52,7 +55,7 @@ class _Module:
         query_params: dict[str, list[str]],
     ) -> Handled:
         request = Request(method, path, headers, body, query_params)
-        response = await self._answer(current_scope(), request)
+        response = await self._answer(current_scope(), request, authorize_caller)
         return response.status, response.headers, response.body
 
     def get_state(self) -> dict[str, Any]:
@@ -76,10 +79,12 @@ def within(scope: Scope) -> contextlib.AbstractContextManager[None]:
     return manager
 
 
-def register_service(
-    name: str, state: Stateful, answer: Callable[[Scope, Request], Awaitable[Response]]
-) -> None:
-    """Serve a service under its SigV4 name and save its state with the others'."""
+def register_service(name: str, state: Stateful, answer: Answer) -> None:
+    """Serve a service under its SigV4 name and save its state with the others'.
+
+    It authorizes its callers itself.
+    """
+    leave_to_the_service(lambda service, _path: service == name)
     module = _Module(state, answer)
     app._loaded_modules[name] = module
     app.SERVICE_REGISTRY[name] = {"module": name}
@@ -92,12 +97,17 @@ def register_service(
 def register_role_aliases(aliases: RoleAliases) -> None:
     """Add role aliases to IoT's API and ``AWS::IoT::RoleAlias`` to CloudFormation."""
 
-    async def answer(scope: Scope, request: Request) -> Response:
-        return aliases.answer(scope, request)
+    async def answer(scope: Scope, request: Request, authorize: Authorize) -> Response:
+        return aliases.answer(scope, request, authorize)
 
     register_service("iot_role_aliases", aliases, answer)
     iot_handler = app.SERVICE_HANDLERS["iot"]
     module = app._loaded_modules["iot_role_aliases"]
+
+    def is_for_aliases(service: str, path: str) -> bool:
+        return service == "iot" and path.startswith(ROLE_ALIASES_PATH)
+
+    leave_to_the_service(is_for_aliases)
 
     async def handle(method: str, path: str, headers: Any, body: bytes, query: Any) -> Handled:
         chosen = module.handle_request if path.startswith(ROLE_ALIASES_PATH) else iot_handler

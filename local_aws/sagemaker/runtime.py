@@ -12,6 +12,7 @@ from secrets import SystemRandom
 from typing import Any
 from urllib.parse import urlsplit
 
+from local_aws.authorization.checks import Authorize, checks
 from local_aws.errors import ServiceError
 from local_aws.sagemaker.cloud import Cloud
 from local_aws.sagemaker.containers import ContainerFailed
@@ -19,9 +20,11 @@ from local_aws.sagemaker.endpoints import Endpoints
 from local_aws.sagemaker.fleet import NotRunHere
 from local_aws.sagemaker.images import UnusableModel
 from local_aws.sagemaker.store import Params, Store
+from local_aws.sagemaker.subjects import invoked
 from local_aws.scope import Scope
 from local_aws.wire import Request, Response, Wire
 
+ACTION = "sagemaker:InvokeEndpoint"
 INVOCATION_SECONDS = 60.0
 # Quotas of InvokeEndpoint: real-time endpoints 6 MB, serverless ones 4 MB.
 LARGEST_BODY = 6 * 1024 * 1024
@@ -29,7 +32,7 @@ LARGEST_SERVERLESS_BODY = 4 * 1024 * 1024
 _PATH = re.compile(r"/endpoints/(?P<name>[^/]+)/invocations")
 _ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
 _CONCURRENT = 32
-_SERVER_ERROR, _NOT_IMPLEMENTED = 500, 501
+_FORBIDDEN, _SERVER_ERROR, _NOT_IMPLEMENTED = 403, 500, 501
 _TIMED_OUT = (
     "Your invocation timed out while waiting for a response from container {container}. Review the "
     "latency metrics for each container in Amazon CloudWatch, resolve the issue, and try again."
@@ -57,6 +60,17 @@ class _Refused(Exception):  # noqa: N818 - says what happened
         self.response = _error(status, code, {"Message": message})
 
 
+def _check_caller(scope: Scope, request: Request, authorize: Authorize) -> None:
+    match = _PATH.fullmatch(request.path)
+    name = match["name"] if match else "*"
+    target_model = request.headers.get("x-amzn-sagemaker-target-model")
+    try:
+        for check in checks(ACTION, invoked(scope, name, target_model)):
+            authorize(check)
+    except ServiceError as error:
+        raise _Refused(_FORBIDDEN, error.code, error.message) from None
+
+
 class Runtime:
     """The runtime's one operation that is emulated."""
 
@@ -75,10 +89,11 @@ class Runtime:
         self._wire = Wire("sagemaker-runtime", ["InvokeEndpoint"])
         self._calls = ThreadPoolExecutor(_CONCURRENT, thread_name_prefix="invoke-endpoint")
 
-    async def answer(self, scope: Scope, request: Request) -> Response:
-        """Answer a request to `/endpoints/NAME/…`."""
+    async def answer(self, scope: Scope, request: Request, authorize: Authorize) -> Response:
+        """Answer a request to `/endpoints/NAME/…`, if its caller may do that."""
         loop = asyncio.get_running_loop()
         try:
+            _check_caller(scope, request, authorize)
             return await loop.run_in_executor(self._calls, self._invoke, scope, request)
         except _Refused as refused:
             return refused.response

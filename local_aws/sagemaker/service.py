@@ -6,12 +6,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from local_aws.authorization.checks import Authorize, checks
 from local_aws.errors import ServiceError, ValidationError
 from local_aws.sagemaker.cloud import Cloud
 from local_aws.sagemaker.endpoints import Endpoints
 from local_aws.sagemaker.images import UnusableModel, framework_of, location_of
 from local_aws.sagemaker.runtime import Runtime
 from local_aws.sagemaker.store import Params, Store
+from local_aws.sagemaker.subjects import subjects
 from local_aws.scope import Scope
 from local_aws.wire import Call, Request, Response, Wire
 
@@ -51,11 +53,11 @@ class SageMaker:
         # The model is large: only who uses SageMaker waits for it.
         return Wire("sagemaker", self.operations)
 
-    async def answer(self, scope: Scope, request: Request) -> Response:
-        """Answer one HTTP request of an account and region."""
+    async def answer(self, scope: Scope, request: Request, authorize: Authorize) -> Response:
+        """Answer one HTTP request of an account and region, if its caller may do that."""
         if request.path.startswith(_RUNTIME_PATH):
-            return await self._runtime.answer(scope, request)
-        return await asyncio.to_thread(self._control, scope, request)
+            return await self._runtime.answer(scope, request, authorize)
+        return await asyncio.to_thread(self._control, scope, request, authorize)
 
     def call(self, scope: Scope, operation: str, params: Params) -> Params:
         """Do an operation for CloudFormation; raise `ServiceError`."""
@@ -76,9 +78,11 @@ class SageMaker:
         self._store.clear()
         self.endpoints.clear()
 
-    def _control(self, scope: Scope, request: Request) -> Response:
+    def _control(self, scope: Scope, request: Request, authorize: Authorize) -> Response:
         try:
             call = self._wire.read(request)
+            for check in checks(f"sagemaker:{call.operation}", subjects(scope, call.params)):
+                authorize(check)
             result = self.operations[call.operation](scope, call.params)
         except ServiceError as error:
             return self._wire.write_error(error)

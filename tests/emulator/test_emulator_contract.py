@@ -16,6 +16,10 @@ PRIVATE_NAMES = {
         "_handle_post_body_shortcuts", "_loaded_modules", "_state_map", "AUTH",
         "pin_request_origin", "pin_signed_request",
     ],
+    "ministack.core.iam_actions": [
+        "SERVICE_TO_IAM_NAMESPACE", "_resource_policy_denial", "identity_denial_message",
+        "extract_iam_action",
+    ],
     "ministack.core.iam_evaluator": [
         "_resolve_condition_key", "_verified_key", "combine_resource_policy", "enforce",
         "evaluate", "parse_policy_document", "pin_request_origin", "resolve_principal",
@@ -157,6 +161,15 @@ SIGNATURES = {
     ],
     "ministack.services.s3._put_object": ["bucket_name", "key", "body", "headers"],
     "ministack.core.lambda_runtime.execution_credentials": ["config"],
+    "ministack.core.iam_actions._resource_policy_denial": [
+        "service", "action", "principal_arn", "resource_arn",
+    ],
+    "ministack.core.iam_actions.extract_iam_action": [
+        "service", "method", "path", "headers", "body", "query_params",
+    ],
+    "ministack.core.iam_actions.identity_denial_message": [
+        "action", "principal_arn", "resource", "explicit_deny",
+    ],
     "ministack.core.iam_evaluator._resolve_condition_key": ["key", "ctx"],
     "ministack.core.iam_evaluator.combine_resource_policy": [
         "identity", "ctx", "policy", "owner_account", "required", "limits",

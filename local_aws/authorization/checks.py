@@ -1,0 +1,86 @@
+"""The checks that one call needs: its own action and the actions on which that depends."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from local_aws.authorization import reference
+
+# Actions that a call depends on only if it sets tags.
+_TAGGING = frozenset({"sagemaker:AddTags", "application-autoscaling:TagResource"})
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A question to the evaluator: may the caller do this action on this resource?
+
+    ``context`` contains condition keys of the request with their values.
+    """
+
+    action: str
+    resource: str
+    context: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Subjects:
+    """The resources of one call, and what its conditions can compare.
+
+    ``resources`` maps resource types (``service:type``) to ARNs. ``tags`` are those that the call
+    sets, and ``tag_keys`` the keys that it removes; ``own_tags`` those of its own resource.
+    ``keys`` contains further condition keys, such as a service's own. ``passed_to`` is the service
+    to which the call passes a role.
+    """
+
+    resources: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+    tag_keys: Sequence[str] = ()
+    own_tags: Mapping[str, str] = field(default_factory=dict)
+    keys: Mapping[str, Any] = field(default_factory=dict)
+    passed_to: str = ""
+
+
+# Asks the evaluator; raises ServiceError (AccessDeniedException) for a denial.
+Authorize = Callable[[Check], None]
+
+
+def checks(action: str, subjects: Subjects) -> Iterator[Check]:
+    """Return the checks of a call, its own action first.
+
+    An action without resource types is checked on ``*``, as the Service Authorization Reference
+    demands. A dependent action is checked on those resources of the call that have one of its
+    types; on a call without such a resource, the service has no reason to ask.
+    """
+    own = reference.action(action)
+    context = _request_context(subjects)
+    arns = _arns(own, subjects) or ["*"]
+    yield from (Check(action, arn, context) for arn in arns)
+    for name in own.dependent_actions:
+        if name in _TAGGING and not subjects.tags:
+            continue
+        dependent = reference.action(name)
+        own_context = _dependent_context(name, subjects)
+        arns = _arns(dependent, subjects) if dependent.resource_types else ["*"]
+        yield from (Check(name, arn, own_context) for arn in arns)
+
+
+def _arns(action: reference.Action, subjects: Subjects) -> list[str]:
+    found = (subjects.resources.get(kind, ()) for kind in action.resource_types)
+    return list(dict.fromkeys(arn for arns in found for arn in arns))
+
+
+def _request_context(subjects: Subjects) -> dict[str, Any]:
+    context = {
+        **{f"aws:RequestTag/{key}": value for key, value in subjects.tags.items()},
+        **{f"aws:ResourceTag/{key}": value for key, value in subjects.own_tags.items()},
+        **subjects.keys,
+    }
+    if subjects.tags or subjects.tag_keys:
+        context["aws:TagKeys"] = [*subjects.tags, *subjects.tag_keys]
+    return context
+
+
+def _dependent_context(name: str, subjects: Subjects) -> dict[str, Any]:
+    if name == "iam:PassRole":
+        return {"iam:PassedToService": subjects.passed_to}
+    return _request_context(Subjects(tags=subjects.tags)) if name in _TAGGING else {}

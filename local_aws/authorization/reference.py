@@ -1,0 +1,82 @@
+"""The Service Authorization Reference's entries for the operations that the emulator serves.
+
+`make service-authorization` writes the data.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from local_aws.authorization.documented import DOCUMENTED_DEPENDENT_ACTIONS
+from local_aws.scope import Scope
+
+_DATA = "service_authorization.json"
+_VARIABLE = re.compile(r"\$\{(?P<name>\w+)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """An IAM action such as ``greengrass:CreateDeployment``.
+
+    ``resource_types`` are the types on which a policy can allow it, as ``service:type``; without
+    any, a policy has to allow it on ``*``. ``dependent_actions`` need to be allowed as well.
+    """
+
+    name: str
+    access_level: str
+    resource_types: tuple[str, ...]
+    dependent_actions: tuple[str, ...]
+
+
+@cache
+def action(name: str) -> Action:
+    """Return an action.
+
+    Raises:
+        KeyError: the emulator serves no operation that needs it.
+    """
+    entry = _data()["actions"][name]
+    service = name.partition(":")[0]
+    return Action(
+        name,
+        entry["access_level"],
+        tuple(f"{service}:{kind}" for kind in entry["on"]),
+        (*entry["dependent_actions"], *DOCUMENTED_DEPENDENT_ACTIONS.get(name, ())),
+    )
+
+
+def actions() -> list[str]:
+    """Return the names of all actions, sorted."""
+    return sorted(_data()["actions"])
+
+
+def arn(kind: str, scope: Scope, *names: str) -> str:
+    """Return the ARN of a resource of a type (``service:type``), from its names in their order."""
+    values = iter(names)
+    known = {"Partition": "aws", "Region": scope.region, "Account": scope.account}
+    return _VARIABLE.sub(
+        lambda match: known.get(match["name"]) or next(values), _data()["resources"][kind]
+    )
+
+
+def resource_types(arn: str) -> list[str]:
+    """Return the types, as ``service:type``, whose ARNs have the form of this one."""
+    return [name for name, pattern in _patterns().items() if pattern.fullmatch(arn)]
+
+
+@cache
+def _patterns() -> dict[str, re.Pattern[str]]:
+    return {
+        name: re.compile("[^:]*".join(map(re.escape, _VARIABLE.split(form)[::2])))
+        for name, form in _data()["resources"].items()
+    }
+
+
+@cache
+def _data() -> dict[str, Any]:
+    content = files("local_aws.authorization").joinpath(_DATA).read_text(encoding="utf-8")
+    data: dict[str, Any] = json.loads(content)
+    return data

@@ -1,0 +1,44 @@
+"""The resources that a call of SageMaker concerns, for its authorization."""
+
+from typing import Any
+
+from local_aws.authorization.checks import Subjects
+from local_aws.sagemaker.store import Params, Store
+from local_aws.scope import Scope
+
+_SERVICE_PRINCIPAL = "sagemaker.amazonaws.com"
+_NAMES = {
+    "EndpointConfigName": "endpoint-config",
+    "EndpointName": "endpoint",
+    "ModelName": "model",
+}
+
+
+def subjects(scope: Scope, params: Params) -> Subjects:
+    """Return the subjects of a call of the control plane, whether or not its resources exist."""
+    resources = {
+        f"sagemaker:{kind}": [Store.arn(scope, kind, params[name])]
+        for name, kind in _NAMES.items()
+        if name in params
+    }
+    if "ExecutionRoleArn" in params:
+        resources["iam:role"] = [params["ExecutionRoleArn"]]
+    variants = params.get("ProductionVariants", [])
+    models = [one["ModelName"] for one in variants if "ModelName" in one]
+    keys: dict[str, Any] = {
+        "sagemaker:ModelArn": [Store.arn(scope, "model", name) for name in models] or None,
+        "sagemaker:InstanceTypes": [
+            one["InstanceType"] for one in variants if "InstanceType" in one
+        ]
+        or None,
+    }
+    tags = {tag["Key"]: tag["Value"] for tag in params.get("Tags", [])}
+    return Subjects(resources, tags=tags, keys=keys, passed_to=_SERVICE_PRINCIPAL)
+
+
+def invoked(scope: Scope, name: str, target_model: str | None) -> Subjects:
+    """Return the subjects of an InvokeEndpoint."""
+    endpoint = Store.arn(scope, "endpoint", name)
+    return Subjects(
+        {"sagemaker:endpoint": [endpoint]}, keys={"sagemaker:TargetModel": target_model}
+    )
