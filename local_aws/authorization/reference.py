@@ -1,6 +1,6 @@
 """The Service Authorization Reference's entries for the operations that the emulator serves.
 
-`make service-authorization` writes the data.
+`make authorization-data` writes the data.
 """
 
 import json
