@@ -37,6 +37,8 @@ class Provisioned:
     # Other active certificates of the thing, from a folder that was lost, for example.
     other_certificates: int
     core_root: str
+    # Of the classic core software; None for lite, which is not part of the deployments.
+    nucleus_version: str | None
 
 
 def provision_device(site: Site, thing: str, folder: DeviceFolder, given: Overrides) -> Provisioned:
@@ -74,6 +76,7 @@ def provision_device(site: Site, thing: str, folder: DeviceFolder, given: Overri
         expected=thing in site.environment.fleet.things,
         other_certificates=len(active_certificates(site.iot, thing) - {certificate_id}),
         core_root=str(root),
+        nucleus_version=names.nucleus_version if runtime == "classic" else None,
     )
 
 

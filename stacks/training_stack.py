@@ -1,5 +1,9 @@
 """The head-pose classifier from data to a registered model: roles, pipeline, group, notebook."""
 
+import json
+from collections.abc import Mapping
+from typing import Any
+
 from aws_cdk import CfnOutput, Stack, aws_sagemaker
 from constructs import Construct
 
@@ -84,9 +88,7 @@ class TrainingStack(Stack):
             "Pipeline",
             pipeline_name=f"{JOB_PREFIX}{environment.name}-headpose",
             pipeline_description="Train, freeze and verify, register",
-            pipeline_definition={
-                "PipelineDefinitionBody": self.to_json_string(definition.to_json())
-            },
+            pipeline_definition={"PipelineDefinitionBody": _json_text(self, definition.to_json())},
             role_arn=roles.pipeline.role_arn,
         )
         pipeline.node.add_dependency(roles)
@@ -102,3 +104,12 @@ class TrainingStack(Stack):
 
         CfnOutput(self, "PipelineName", value=pipeline.pipeline_name)
         CfnOutput(self, "ModelPackageGroupName", value=group_name)
+
+
+def _json_text(stack: Stack, document: Mapping[str, Any]) -> str:
+    """Return the JSON of an object; CDK's own function leaves out members that are null."""
+    members = (
+        f"{json.dumps(name)}:{'null' if value is None else stack.to_json_string(value)}"
+        for name, value in document.items()
+    )
+    return f"{{{','.join(members)}}}"

@@ -90,6 +90,11 @@ def _report(made: "Provisioned", environment: str) -> str:
         f"on the device: copy them to {made.core_root}, start the core software with config.yaml,",
         "then remove the key here",
     ]
+    if made.nucleus_version:
+        lines.append(
+            f"install exactly Greengrass nucleus {made.nucleus_version} (greengrass-"
+            f"{made.nucleus_version}.zip): a release replaces any other version and restarts it"
+        )
     if made.other_certificates:
         lines.append(
             f"{made.thing} has {made.other_certificates} more active certificate(s); if they are "

@@ -160,7 +160,7 @@ class RolloutConfig(Section):
         Field(
             ge=10, le=LONGEST_WAIT_SECONDS, description="how long a deploy waits for the cameras"
         ),
-    ] = 300
+    ] = 600
     bake_seconds: Annotated[
         int,
         Field(

@@ -13,7 +13,8 @@ from typing import Any
 from stacks.config import RUNTIME_PYTHON
 
 _NAME_CHARACTERS = 16
-# An Atom with an SD card takes minutes.
+# An Atom with an SD card takes minutes. Longer than a deploy waits: a device that installs slowly
+# finishes after the deploy, and must not fail by then.
 _INSTALL_TIMEOUT_SECONDS = 1800
 _SITE_PACKAGES = f"lib/python{RUNTIME_PYTHON}/site-packages"
 

@@ -7,6 +7,7 @@ Source: AWS DeepLens Developer Guide, "IAM roles required by AWS DeepLens".
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from aws_cdk import aws_iam
 from constructs import Construct
@@ -19,6 +20,7 @@ from stacks.constructs.statements import Statement, managed_policy
 
 # DeepLens looks for its roles below this path.
 _PATH = "/service-role/"
+_BY_OTHERS = "software of the account that still uses these roles; the project assumes none of them"
 
 
 class DeepLensRoles(Construct):
@@ -54,7 +56,8 @@ class DeepLensRoles(Construct):
         )
         service = self._role(
             "AWSDeepLensServiceRole",
-            ["deeplens"],
+            # The service ended, and IAM rejects the principal of a service that it does not know.
+            [],
             [read_functions, self._pass_to_greengrass([greengrass, group])],
         )
         training = self._role("AWSDeepLensSageMakerRole", ["sagemaker"], [write_training_logs])
@@ -66,16 +69,23 @@ class DeepLensRoles(Construct):
     def _role(
         self, name: str, services: Sequence[str], statements: Sequence[Statement]
     ) -> aws_iam.Role:
-        principals = [
+        """Make a role that services assume; without any, principals of the account that may."""
+        principals: list[aws_iam.IPrincipal] = [
             service_principal(f"{one}.amazonaws.com", account=self._account) for one in services
-        ]
+        ] or [aws_iam.AccountPrincipal(self._account)]
         role = aws_iam.Role(
             self,
             name,
             role_name=name,
             path=_PATH,
             assumed_by=aws_iam.CompositePrincipal(*principals),
-            managed_policies=[managed_policy(self, f"{name}Policy", statements)],
+            managed_policies=[
+                managed_policy(
+                    self,
+                    f"{name}Policy",
+                    [replace(one, without_call=_BY_OTHERS) for one in statements],
+                )
+            ],
         )
         accept_wildcards(
             self, statements, "functions and log groups of DeepLens are an open set by prefix"

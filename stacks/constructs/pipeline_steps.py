@@ -112,10 +112,9 @@ class PipelineDefinition:
             "Version": SCHEMA_VERSION,
             "Metadata": dict(self.metadata),
             "Parameters": [one.to_json() for one in self.parameters],
-            "PipelineExperimentConfig": {
-                "ExperimentName": get("Execution.PipelineName"),
-                "TrialName": get("Execution.PipelineExecutionId"),
-            },
+            # Null turns experiments off. Without this member, each execution creates an experiment
+            # and a trial, for which the pipeline's role would need further rights.
+            "PipelineExperimentConfig": None,
             "Steps": [one.to_json() for one in self.steps],
         }
 

@@ -1,5 +1,6 @@
 """Who can do what, asked of all policies together by an IAM evaluator."""
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -264,6 +265,9 @@ def test_each_role_is_assumed_for_its_own_account_only(accounts: dict[str, Accou
             trust = account.one(stack, "AWS::IAM::Role", logical_id)["AssumeRolePolicyDocument"]
             arn = account.role_arn(stack, logical_id)
             for statement in trust["Statement"]:
+                if "AWS" in statement["Principal"]:
+                    assert statement["Principal"] == {"AWS": f"arn:aws:iam::{account.id}:root"}
+                    continue
                 service = listed(statement["Principal"]["Service"])[0]
                 services.add(service)
                 said = statement["Condition"]
@@ -336,6 +340,18 @@ def test_the_deeplens_service_passes_its_greengrass_roles_to_greengrass_only(
     )
 
 
+def test_no_role_trusts_the_service_that_ended(accounts: dict[str, Account]) -> None:
+    full = accounts["full"]
+    trusts = {
+        logical_id: json.dumps(properties["AssumeRolePolicyDocument"])
+        for logical_id, properties in full.resources("DeepLensRoles", "AWS::IAM::Role")
+    }
+    assert len(trusts) == 5
+    assert not any("deeplens.amazonaws.com" in trust for trust in trusts.values())
+    (service,) = (trust for name, trust in trusts.items() if "ServiceRole" in name)
+    assert f"arn:aws:iam::{full.id}:root" in service
+
+
 def test_a_boundary_narrows_whatever_a_role_has(dev: Account, camera: tuple[str, str]) -> None:
     boundary = {
         "Version": "2012-10-17",
@@ -350,7 +366,7 @@ def test_a_question_about_a_policy_that_is_gone_has_another_answer(
 ) -> None:
     """The evaluator says yes where a policy does: its noes mean something."""
     assert dev.may(camera, "lambda:UpdateFunctionCode", function(dev), extra=EVERYTHING) == ALLOW
-    assert len(dev.policies(*camera)) == 2
+    assert len(dev.policies(*camera)) == 1
 
 
 @pytest.fixture(scope="module")

@@ -92,12 +92,37 @@ def test_no_scanner_and_no_rule_finds_anything(
     assert lint.returncode == 0, lint.stdout
 
 
+def test_jobs_may_list_the_code_that_they_read_by_prefix(
+    stack: SynthesizedStack, definition: dict[str, Any]
+) -> None:
+    (code,) = (
+        one["S3Input"]
+        for one in step(definition, "FreezeAndVerify")["Arguments"]["ProcessingInputs"]
+        if one["InputName"] == "code"
+    )
+    assert code["S3DataType"] == "S3Prefix"
+    bucket, _, key = code["S3Uri"].removeprefix("s3://").partition("/")
+    granted = [
+        statement
+        for policy in of_type(stack.template, "AWS::IAM::ManagedPolicy")
+        for statement in policy["PolicyDocument"]["Statement"]
+        if statement["Sid"] in {"ListCode", "ReadCode"}
+    ]
+    listing, reading = sorted(granted, key=lambda one: str(one["Sid"]))
+    assert (listing["Action"], reading["Action"]) == ("s3:ListBucket", "s3:GetObject")
+    assert text(listing["Resource"]) == f"arn:aws:s3:::{bucket}"
+    assert listing["Condition"] == {"StringLike": {"s3:prefix": f"{key}*"}}
+    assert text(reading["Resource"]) == f"arn:aws:s3:::{bucket}/{key}"
+
+
 def test_the_definition_has_the_schemas_form(definition: dict[str, Any]) -> None:
     """The schema's required members, and its types of parameters and steps."""
     assert definition["Version"] == "2020-12-01"
     assert set(definition) == {
         "Version", "Metadata", "Parameters", "PipelineExperimentConfig", "Steps",
     }  # fmt: skip
+    # Null: no experiment and no trial, which the pipeline's role may not create.
+    assert definition["PipelineExperimentConfig"] is None
     for parameter in definition["Parameters"]:
         assert set(parameter) == {"Name", "Type", "DefaultValue"}
         kind = {"String": str, "Float": float, "Integer": int}[parameter["Type"]]

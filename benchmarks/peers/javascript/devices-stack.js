@@ -33,22 +33,9 @@ class DevicesStack extends Stack {
   }
 
   addTokenExchange(aliasName, aliasArn) {
-    const writeLogs = new iam.PolicyStatement({
-      sid: 'WriteGreengrassLogs',
-      actions: [
-        'logs:CreateLogGroup',
-        'logs:CreateLogStream',
-        'logs:DescribeLogStreams',
-        'logs:PutLogEvents',
-      ],
-      resources: [this.formatArn({ service: 'logs', resource: 'log-group:/aws/greengrass/*' })],
-    });
     const role = new iam.Role(this, 'TokenExchangeRole', {
       description: 'What a core device may do in AWS, by its certificate',
       assumedBy: servicePrincipal(this, 'credentials.iot.amazonaws.com', aliasArn),
-      managedPolicies: [
-        new iam.ManagedPolicy(this, 'TokenExchangeWriteLogs', { statements: [writeLogs] }),
-      ],
     });
     new iot.CfnRoleAlias(this, 'TokenExchangeAlias', {
       roleAlias: aliasName,
@@ -71,7 +58,7 @@ class DevicesStack extends Stack {
     return {
       Version: '2012-10-17',
       Statement: [
-        allow('iot:Connect', [arn('client', `${THING}*`)]),
+        allow('iot:Connect', [arn('client', THING), arn('client', `${THING}#*`)]),
         allow(
           ['iot:Publish', 'iot:Receive'],
           reserved.map((name) => arn('topic', `${own}/${name}`)),

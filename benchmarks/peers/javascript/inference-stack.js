@@ -185,26 +185,30 @@ class InferenceStack extends Stack {
   }
 
   addProjectHandler(thingGroup) {
-    const target = this.arn('iot', `thinggroup/${thingGroup}`);
-    const allow = (sid, actions, resources) => new iam.PolicyStatement({ sid, actions, resources });
+    const iot = (resource) => this.arn('iot', resource);
+    const waves = iot(`thinggroup/deeplens-${this.environmentName}-wave-*`);
+    const targets = [iot(`thinggroup/${thingGroup}`), waves];
+    const stack = this.arn('cloudformation', `stack/${this.stackName}/*`);
+    const allow = (sid, actions, resources, conditions) =>
+      new iam.PolicyStatement({ sid, actions, resources, conditions });
     return new lambda.CustomResourceHandler(this, 'ProjectHandler', {
       packageName: 'deeplens_project',
       timeoutSeconds: 900,
       statements: [
+        allow('CreateDeployments', ['greengrass:CreateDeployment'], ['*'], {
+          StringLike: { 'aws:RequestTag/deeplens:owner': stack },
+          'ForAllValues:StringLike': { 'aws:TagKeys': 'deeplens:*' },
+          Null: { 'aws:TagKeys': 'false' },
+        }),
         allow(
-          'DeployToFleet',
+          'ManageDeployments',
           [
             'greengrass:CancelDeployment',
-            'greengrass:CreateDeployment',
             'greengrass:DeleteDeployment',
             'greengrass:GetDeployment',
             'greengrass:TagResource',
           ],
-          [
-            this.arn('greengrass', 'deployments'),
-            this.arn('greengrass', 'deployments:*'),
-            target,
-          ],
+          [this.arn('greengrass', 'deployments:*')],
         ),
         allow(
           'ListDeploymentsAndCoreDevices',
@@ -212,32 +216,40 @@ class InferenceStack extends Stack {
           ['*'],
         ),
         allow(
-          'AskCoreDevices',
+          'QueryCoreDevices',
           ['greengrass:ListEffectiveDeployments', 'greengrass:ListInstalledComponents'],
           [this.arn('greengrass', 'coreDevices:*')],
         ),
+        allow('RunJobsOnFleet', ['iot:CreateJob'], [iot('job/*'), ...targets]),
         allow(
-          'RunJobsOnFleet',
+          'ManageJobs',
+          ['iot:CancelJob', 'iot:DeleteJob', 'iot:DescribeJob', 'iot:UpdateJob'],
+          [iot('job/*')],
+        ),
+        allow(
+          'DescribeJobExecutions',
+          ['iot:DescribeJobExecution'],
+          [iot('job/*'), iot('thing/*')],
+        ),
+        allow(
+          'DescribeThingsAndGroups',
+          ['iot:DescribeThing', 'iot:DescribeThingGroup'],
+          [iot('thing/*'), iot('thinggroup/*')],
+        ),
+        allow('ReadJobs', ['iot:ListJobExecutionsForJob'], [iot('job/*')]),
+        allow('ReadFleet', ['iot:ListThingsInThingGroup'], targets),
+        allow(
+          'PutShareIntoWave',
           [
-            'iot:CancelJob',
-            'iot:CreateJob',
-            'iot:DescribeJob',
-            'iot:ListJobExecutionsForJob',
-            'iot:UpdateJob',
+            'iot:AddThingToThingGroup',
+            'iot:CreateThingGroup',
+            'iot:DeleteThingGroup',
+            'iot:RemoveThingFromThingGroup',
           ],
-          [this.arn('iot', 'job/*'), target],
+          [iot('thing/*'), waves],
         ),
-        allow('ReadFleet', ['iot:DescribeThingGroup', 'iot:ListThingsInThingGroup'], [target]),
-        allow(
-          'SeeWhetherTheStackRollsBack',
-          ['cloudformation:DescribeStacks'],
-          [this.arn('cloudformation', `stack/${this.stackName}/*`)],
-        ),
-        allow(
-          'ReadHeartbeats',
-          ['iot:DescribeThing', 'iot:GetThingShadow'],
-          [this.arn('iot', 'thing/*')],
-        ),
+        allow('SeeWhetherTheStackRollsBack', ['cloudformation:DescribeStacks'], [stack]),
+        allow('ReadHeartbeats', ['iot:GetThingShadow'], [iot('thing/*')]),
       ],
     });
   }

@@ -6,6 +6,8 @@ const kms = require('aws-cdk-lib/aws-kms');
 const s3 = require('aws-cdk-lib/aws-s3');
 const { CustomResourceHandler } = require('./lambda');
 
+// A failed creation leaves nothing.
+const KEPT = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE;
 const HEADPOSE_PREFIXES = ['TFartifacts', 'customTFcodes', 'datasets', 'testIMs'];
 
 class ModelStoreStack extends Stack {
@@ -22,11 +24,15 @@ class ModelStoreStack extends Stack {
     this.key = new kms.Key(this, 'ModelsKey', {
       description: `Model artifacts in ${this.bucketName}`,
       enableKeyRotation: true,
-      removalPolicy: RemovalPolicy.RETAIN,
+      removalPolicy: KEPT,
     });
-    this.bucket = this.modelsBucket(settings);
+    const accessLogs = this.accessLogs(settings);
+    this.bucket = this.modelsBucket(settings, accessLogs);
     this.publisher = this.addPublisher();
     this.writeComponentsOnce();
+    for (const bucket of [accessLogs, this.bucket]) {
+      bucket.policy.applyRemovalPolicy(KEPT);
+    }
 
     const uri = `s3://${this.bucketName}`;
     new CfnOutput(this, 'BucketName', { value: this.bucketName });
@@ -57,16 +63,19 @@ class ModelStoreStack extends Stack {
     });
   }
 
-  modelsBucket(settings) {
-    const accessLogs = new s3.Bucket(this, 'ModelsAccessLogs', {
+  accessLogs(settings) {
+    return new s3.Bucket(this, 'ModelsAccessLogs', {
       blockPublicAccess: s3.BlockPublicAccess.BLOCK_ALL,
       objectOwnership: s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
       encryption: s3.BucketEncryption.S3_MANAGED,
       enforceSSL: true,
       minimumTLSVersion: 1.2,
       lifecycleRules: [{ expiration: Duration.days(settings.access_log_retention_days) }],
-      removalPolicy: RemovalPolicy.RETAIN,
+      removalPolicy: KEPT,
     });
+  }
+
+  modelsBucket(settings, accessLogs) {
     return new s3.Bucket(this, 'ModelsBucket', {
       bucketName: this.bucketName,
       blockPublicAccess: s3.BlockPublicAccess.BLOCK_ALL,
@@ -87,14 +96,14 @@ class ModelStoreStack extends Stack {
       ],
       serverAccessLogsBucket: accessLogs,
       serverAccessLogsPrefix: 'models/',
-      removalPolicy: RemovalPolicy.RETAIN,
+      removalPolicy: KEPT,
     });
   }
 
   addPublisher() {
     const assets =
       `arn:${this.partition}:s3:::cdk-${this.synthesizer.bootstrapQualifier}` +
-      `-assets-${this.account}-${this.region}/*.zip`;
+      `-assets-${this.account}-${this.region}`;
     return new CustomResourceHandler(this, 'ModelsPublisher', {
       packageName: 'model_artifact',
       timeoutSeconds: 600,
@@ -102,7 +111,7 @@ class ModelStoreStack extends Stack {
         new iam.PolicyStatement({
           sid: 'ReadAsset',
           actions: ['s3:GetObject'],
-          resources: [assets],
+          resources: [`${assets}/*.zip`],
         }),
         new iam.PolicyStatement({
           sid: 'WriteComponents',
@@ -114,6 +123,12 @@ class ModelStoreStack extends Stack {
           actions: ['s3:ListBucket'],
           resources: [this.bucketArn],
           conditions: { StringLike: { 's3:prefix': 'components/*' } },
+        }),
+        new iam.PolicyStatement({
+          sid: 'SeeAbsenceOfAsset',
+          actions: ['s3:ListBucket'],
+          resources: [assets],
+          conditions: { StringLike: { 's3:prefix': '*.zip' } },
         }),
         this.useKey('Encrypt', ['kms:Decrypt', 'kms:GenerateDataKey']),
       ],

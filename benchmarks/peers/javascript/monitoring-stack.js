@@ -38,8 +38,8 @@ class MonitoringStack extends Stack {
 
   addFunction() {
     const readDeployments = new iam.PolicyStatement({
-      sid: 'NameFailedDeployment',
-      actions: ['greengrass:GetDeployment'],
+      sid: 'ReadOwnersOfDeployments',
+      actions: ['greengrass:ListTagsForResource'],
       resources: [this.formatArn({ service: 'greengrass', resource: 'deployments:*' })],
     });
     return lambda.pythonFunction(this, 'MetricsFunction', {
@@ -55,7 +55,7 @@ class MonitoringStack extends Stack {
       logGroup: this.logGroup,
       environment: {
         DEEPLENS_ENVIRONMENT: this.environmentName,
-        DEEPLENS_DEPLOYMENT_NAME: `deeplens-${this.environmentName}`,
+        DEEPLENS_RELEASE_STACK: `${this.environmentName}-Inference`,
       },
     });
   }
@@ -242,6 +242,12 @@ class MonitoringStack extends Stack {
       'FleetFailedDeployment',
       'a deployment failed on some camera',
       this.metric('FailedDeployments', 'Sum'),
+    );
+    this.once(
+      'FleetUnverifiedRollback',
+      "a rollback is deployed, and devices do not run it; the project's status, its log and " +
+        '`fleet project` name them',
+      this.metric('UnverifiedRollbacks', 'Sum'),
     );
     this.once(
       'FleetMetricsFunction',

@@ -79,6 +79,13 @@ def add_alarms(stack: Stack, topic: Any, metrics_function: Any, undelivered: Any
         **_ONCE,
     )
     alarm(
+        "FleetUnverifiedRollback",
+        "a rollback is deployed, and devices do not run it; the project's status, its log and "
+        "`fleet project` name them",
+        _metric(environment, "UnverifiedRollbacks", "Sum"),
+        **_ONCE,
+    )
+    alarm(
         "FleetMetricsFunction",
         "what cameras say is not counted: the function behind the metrics fails",
         {

@@ -43,26 +43,11 @@ def devices(environment: Environment, assets: Assets) -> Stack:
 
 def _add_token_exchange(stack: Stack, alias: str) -> None:
     environment = stack.environment
-    write_logs = add_policy(
-        stack,
-        "TokenExchangeWriteLogs",
-        allow(
-            "WriteGreengrassLogs",
-            [
-                "logs:CreateLogGroup",
-                "logs:CreateLogStream",
-                "logs:DescribeLogStreams",
-                "logs:PutLogEvents",
-            ],
-            [environment.arn("logs", "log-group:/aws/greengrass/*")],
-        ),
-    )
     role = add_role(
         stack,
         "TokenExchangeRole",
         service="credentials.iot.amazonaws.com",
         source_arn=environment.arn("iot", f"rolealias/{alias}"),
-        policy=write_logs,
         Description="What a core device may do in AWS, by its certificate",
     )
     add_download(
@@ -91,7 +76,11 @@ def _core_device(environment: Environment, alias: str) -> dict[str, Any]:
     reserved = ("greengrass/health/json", "greengrassv2/health/json", "jobs/*", "shadow/*")
     own_topic = environment.inference["topic"].replace("{thing}", _THING)
     return document(
-        statement("iot:Connect", environment.arn("iot", f"client/{_THING}*")),
+        statement(
+            "iot:Connect",
+            environment.arn("iot", f"client/{_THING}"),
+            environment.arn("iot", f"client/{_THING}#*"),
+        ),
         statement(["iot:Publish", "iot:Receive"], *topics("topic", *reserved)),
         statement("iot:Subscribe", *topics("topicfilter", "jobs/*", "shadow/*")),
         statement("iot:Publish", environment.arn("iot", f"topic/{own_topic}")),

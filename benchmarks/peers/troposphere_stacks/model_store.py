@@ -25,7 +25,7 @@ _PRIVATE = s3.PublicAccessBlockConfiguration(
 _OWNED = s3.OwnershipControls(
     Rules=[s3.OwnershipControlsRule(ObjectOwnership="BucketOwnerEnforced")]
 )
-_RETAINED = {"DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain"}
+_RETAINED = {"DeletionPolicy": "RetainExceptOnCreate", "UpdateReplacePolicy": "Retain"}
 
 
 def from_model_store(environment: Environment, name: str) -> ImportValue:
@@ -62,6 +62,7 @@ def model_store(environment: Environment, assets: Assets) -> Stack:
             PolicyDocument=document(
                 *_tls_only(access_logs), _log_delivery(environment, access_logs, bucket)
             ),
+            **_RETAINED,
         )
     )
     stack.add(
@@ -69,6 +70,7 @@ def model_store(environment: Environment, assets: Assets) -> Stack:
             "ModelsBucketPolicy",
             Bucket=Ref(bucket),
             PolicyDocument=document(*_tls_only(bucket), *_write_once(name, publisher.role)),
+            **_RETAINED,
         )
     )
     for title, value in (
@@ -165,6 +167,12 @@ def _publisher_statements(environment: Environment, key: kms.Key) -> list[Statem
             ["s3:ListBucket"],
             [bucket],
             {"StringLike": {"s3:prefix": "components/*"}},
+        ),
+        allow(
+            "SeeAbsenceOfAsset",
+            ["s3:ListBucket"],
+            [f"arn:aws:s3:::{environment.asset_bucket}"],
+            {"StringLike": {"s3:prefix": "*.zip"}},
         ),
         use_key("Encrypt", ["kms:Decrypt", "kms:GenerateDataKey"], environment, arn_of(key)),
     ]

@@ -68,8 +68,8 @@ def _add_metrics_function(stack: Stack) -> Function:
         retention_days=environment.monitoring["log_retention_days"],
         statements=[
             allow(
-                "NameFailedDeployment",
-                ["greengrass:GetDeployment"],
+                "ReadOwnersOfDeployments",
+                ["greengrass:ListTagsForResource"],
                 [environment.arn("greengrass", "deployments:*")],
             )
         ],
@@ -80,7 +80,7 @@ def _add_metrics_function(stack: Stack) -> Function:
         Environment=awslambda.Environment(
             Variables={
                 "DEEPLENS_ENVIRONMENT": environment.name,
-                "DEEPLENS_DEPLOYMENT_NAME": f"deeplens-{environment.name}",
+                "DEEPLENS_RELEASE_STACK": f"{environment.name}-Inference",
             }
         ),
     )

@@ -38,7 +38,7 @@ def add_role(
     title: str,
     *,
     service: str,
-    policy: Any,
+    policy: Any = None,
     source_arn: str | None = None,
     **properties: Any,
 ) -> Any:
@@ -56,7 +56,7 @@ def add_role(
         iam.Role(
             title,
             AssumeRolePolicyDocument=document(trust),
-            ManagedPolicyArns=[Ref(policy)],
+            **({"ManagedPolicyArns": [Ref(policy)]} if policy else {}),
             **properties,
         )
     )

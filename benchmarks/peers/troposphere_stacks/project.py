@@ -1,6 +1,7 @@
 """The DeepLens project: a release on a fleet."""
 
 import json
+from functools import partial
 from typing import Any
 
 from troposphere import Ref, Sub, awslambda
@@ -85,22 +86,30 @@ def add_project(
 
 
 def _project_statements(environment: Environment) -> list[Statement]:
-    target = environment.arn("iot", f"thinggroup/{environment.fleet['thing_group']}")
+    iot = partial(environment.arn, "iot")
+    waves = iot(f"thinggroup/deeplens-{environment.name}-wave-*")
+    targets = [iot(f"thinggroup/{environment.fleet['thing_group']}"), waves]
+    stack = environment.arn("cloudformation", f"stack/{environment.name}-Inference/*")
     return [
         allow(
-            "DeployToFleet",
+            "CreateDeployments",
+            ["greengrass:CreateDeployment"],
+            ["*"],
+            {
+                "StringLike": {"aws:RequestTag/deeplens:owner": stack},
+                "ForAllValues:StringLike": {"aws:TagKeys": "deeplens:*"},
+                "Null": {"aws:TagKeys": "false"},
+            },
+        ),
+        allow(
+            "ManageDeployments",
             [
                 "greengrass:CancelDeployment",
-                "greengrass:CreateDeployment",
                 "greengrass:DeleteDeployment",
                 "greengrass:GetDeployment",
                 "greengrass:TagResource",
             ],
-            [
-                environment.arn("greengrass", "deployments"),
-                environment.arn("greengrass", "deployments:*"),
-                target,
-            ],
+            [environment.arn("greengrass", "deployments:*")],
         ),
         allow(
             "ListDeploymentsAndCoreDevices",
@@ -108,30 +117,36 @@ def _project_statements(environment: Environment) -> list[Statement]:
             ["*"],
         ),
         allow(
-            "AskCoreDevices",
+            "QueryCoreDevices",
             ["greengrass:ListEffectiveDeployments", "greengrass:ListInstalledComponents"],
             [environment.arn("greengrass", "coreDevices:*")],
         ),
+        allow("RunJobsOnFleet", ["iot:CreateJob"], [iot("job/*"), *targets]),
         allow(
-            "RunJobsOnFleet",
+            "ManageJobs",
+            ["iot:CancelJob", "iot:DeleteJob", "iot:DescribeJob", "iot:UpdateJob"],
+            [iot("job/*")],
+        ),
+        allow(
+            "DescribeJobExecutions", ["iot:DescribeJobExecution"], [iot("job/*"), iot("thing/*")]
+        ),
+        allow(
+            "DescribeThingsAndGroups",
+            ["iot:DescribeThing", "iot:DescribeThingGroup"],
+            [iot("thing/*"), iot("thinggroup/*")],
+        ),
+        allow("ReadJobs", ["iot:ListJobExecutionsForJob"], [iot("job/*")]),
+        allow("ReadFleet", ["iot:ListThingsInThingGroup"], targets),
+        allow(
+            "PutShareIntoWave",
             [
-                "iot:CancelJob",
-                "iot:CreateJob",
-                "iot:DescribeJob",
-                "iot:ListJobExecutionsForJob",
-                "iot:UpdateJob",
+                "iot:AddThingToThingGroup",
+                "iot:CreateThingGroup",
+                "iot:DeleteThingGroup",
+                "iot:RemoveThingFromThingGroup",
             ],
-            [environment.arn("iot", "job/*"), target],
+            [iot("thing/*"), waves],
         ),
-        allow("ReadFleet", ["iot:DescribeThingGroup", "iot:ListThingsInThingGroup"], [target]),
-        allow(
-            "SeeWhetherTheStackRollsBack",
-            ["cloudformation:DescribeStacks"],
-            [environment.arn("cloudformation", f"stack/{environment.name}-Inference/*")],
-        ),
-        allow(
-            "ReadHeartbeats",
-            ["iot:DescribeThing", "iot:GetThingShadow"],
-            [environment.arn("iot", "thing/*")],
-        ),
+        allow("SeeWhetherTheStackRollsBack", ["cloudformation:DescribeStacks"], [stack]),
+        allow("ReadHeartbeats", ["iot:GetThingShadow"], [iot("thing/*")]),
     ]

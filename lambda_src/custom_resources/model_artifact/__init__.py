@@ -54,10 +54,21 @@ def _publish_signed(s3: Any, properties: dict[str, Any], signed: SignedRelease, 
         else:
             signed.check(s3, properties["Bucket"], properties["Key"])
     if "StatementKey" in properties:
-        s3.put_object(
-            Bucket=properties["Bucket"], Key=properties["StatementKey"], Body=signed.content
-        )
+        _put_once(s3, properties["Bucket"], properties["StatementKey"], signed.content)
     return Result(uri, {"Uri": uri})
+
+
+def _put_once(s3: Any, bucket: str, key: str, content: bytes) -> None:
+    """Write an object whose key contains its digest; with Object Lock each version remains."""
+    present = _digest(s3, bucket, key)
+    if present is None:
+        s3.put_object(Bucket=bucket, Key=key, Body=content)
+    elif present[0] != hashlib.sha256(content).hexdigest():
+        raise ResourceFailed(
+            f"s3://{bucket}/{key} exists with SHA-256 {present[0]}, the signed statement has "
+            f"{hashlib.sha256(content).hexdigest()}: this key is written once; find out who wrote "
+            "it before you deploy again"
+        )
 
 
 def _copy(s3: Any, properties: dict[str, Any], expected: str) -> None:
