@@ -25,7 +25,9 @@ from local_aws.ministack_hooks import (
     exclusive_things,
     inputs,
     monitoring,
+    names,
     properties,
+    provisioning,
     s3_copies,
     s3_writes,
     sagemaker,
@@ -73,6 +75,8 @@ class EmbeddedAws:
         s3_copies.complete_copies()
         self._writes = s3_writes.refuse_unsaved_objects(paths.objects)
         stacks.answer_at_the_end()
+        names.name_log_groups_by_their_stacks()
+        provisioning.authorize_each_step()
         templates.limit_templates()
         properties.apply_dropped_properties()
         topic_rules.complete_rule_actions()

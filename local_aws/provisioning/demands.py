@@ -69,17 +69,18 @@ class Change:
         ]
 
     def _actions(self) -> Iterator[str]:
-        type_, after = self.resource.type, self.resource.properties
-        limited, removing = table.with_property(type_), table.removing_property(type_)
+        type_, after, before = self.resource.type, self.resource.properties, self.before
+        having = table.by_property("with", type_)
+        setting = table.by_property("setting", type_)
+        removing = table.by_property("removing", type_)
         for action in table.row(type_)[self.step]:
-            property_ = limited.get(action)
-            if action not in removing and (
-                property_ is None or property_ in after or property_ in self.before
-            ):
+            had = action not in having or having[action] in {**before, **after}
+            is_set = action not in setting or setting[action] in after
+            if had and is_set and action not in removing:
                 yield action
         if self.step == "update":
             for action, property_ in removing.items():
-                if property_ in self.before and property_ not in after:
+                if property_ in before and property_ not in after:
                     yield action
 
     def _arns(self, action: str) -> list[str]:

@@ -168,8 +168,8 @@ class Resource:
 
     def _name(self, type_: _Type) -> str:
         if self.physical_id:
-            # A queue's is its URL.
-            return self.physical_id.rpartition("/")[2]
+            is_url = self.physical_id.startswith(("http://", "https://"))
+            return self.physical_id.rpartition("/")[2] if is_url else self.physical_id
         return str(self.properties.get(type_.name) or self._generated(type_))
 
     def _generated(self, type_: _Type) -> str:

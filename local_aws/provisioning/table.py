@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 Step = Literal["create", "read", "update", "delete"]
+Limit = Literal["with", "setting", "removing"]
+"""An action is for resources that have a property, for steps that set it, or that remove it."""
 STEPS: tuple[Step, ...] = ("create", "read", "update", "delete")
 
 _HERE = Path(__file__).parent
@@ -37,16 +39,10 @@ def row(type_: str) -> dict[Step, list[str]]:
     }
 
 
-def with_property(type_: str) -> dict[str, str]:
-    """Return the actions that only resources with a property need, with the property."""
-    limits = _assumed()["with"].get(type_, {})
-    return {action: name for name, actions in limits.items() for action in actions}
-
-
-def removing_property(type_: str) -> dict[str, str]:
-    """Return the actions that only an update that removes a property needs, with the property."""
-    removing = _assumed()["removing"].get(type_, {})
-    return {action: name for name, actions in removing.items() for action in actions}
+def by_property(limit: Limit, type_: str) -> dict[str, str]:
+    """Return the actions of a type that depend on a property, with that property."""
+    limited = _assumed()[limit].get(type_, {})
+    return {action: name for name, actions in limited.items() for action in actions}
 
 
 def kinds(action: str) -> list[str]:

@@ -12,32 +12,35 @@ pytestmark = pytest.mark.emulator
 
 PRIVATE_NAMES = {
     "ministack.app": [
-        "app", "SERVICE_HANDLERS", "SERVICE_REGISTRY", "_build_persistence_save_dict",
-        "_handle_post_body_shortcuts", "_loaded_modules", "_state_map", "AUTH",
-        "pin_request_origin", "pin_signed_request",
+        "AUTH", "SERVICE_HANDLERS", "SERVICE_REGISTRY", "_build_persistence_save_dict",
+        "_handle_post_body_shortcuts", "_loaded_modules", "_state_map", "app", "pin_request_origin",
+        "pin_signed_request",
     ],
     "ministack.core.iam_actions": [
-        "SERVICE_TO_IAM_NAMESPACE", "_resource_policy_denial", "identity_denial_message",
-        "extract_iam_action",
+        "SERVICE_TO_IAM_NAMESPACE", "_resource_policy_denial", "extract_iam_action",
+        "identity_denial_message",
     ],
     "ministack.core.iam_evaluator": [
-        "_resolve_condition_key", "_verified_key", "combine_resource_policy", "enforce",
-        "evaluate", "parse_policy_document", "pin_request_origin", "resolve_principal",
+        "EvalContext", "_gather_role_policies", "_permissions_boundary", "_resolve_condition_key",
+        "_verified_key", "combine_resource_policy", "enforce", "evaluate", "parse_policy_document",
+        "pin_request_origin", "resolve_principal",
     ],
-    "ministack.core.persistence": ["_json_default", "_state_format_version"],
-    "ministack.services.cloudformation": ["_stacks"],
     "ministack.core.lambda_runtime": ["execution_credentials", "reset"],
+    "ministack.core.persistence": ["_json_default", "_state_format_version"],
     "ministack.core.responses": [
         "_WIRE_CT_SUCCESS_OVERRIDE", "get_account_id", "get_region", "request_scope",
     ],
     "ministack.core.router": ["SERVICE_PATTERNS"],
+    "ministack.services.cloudformation": ["_change_sets", "_stacks"],
     "ministack.services.cloudformation.custom_resource": [
         "_pending", "deliver_response", "invoke_custom_resource",
     ],
-    "ministack.services.cloudformation.handlers": ["_delete_stack_async", "_roll_back_operation"],
     "ministack.services.cloudformation.engine": ["CfnLoader"],
+    "ministack.services.cloudformation.handlers": [
+        "_ACTION_HANDLERS", "_delete_stack_async", "_resolve_stack", "_roll_back_operation",
+    ],
     "ministack.services.cloudformation.provisioners": [
-        "_RESOURCE_HANDLERS", "_S3_BUCKET_CONFIGURATIONS", "_physical_name",
+        "_RESOURCE_HANDLERS", "_S3_BUCKET_CONFIGURATIONS", "_physical_name", "_replacing_change",
     ],
     "ministack.services.cloudformation.stacks": [
         "_add_event", "_delete_resource", "_delete_stack_async", "_evaluate_conditions",
@@ -55,27 +58,25 @@ PRIVATE_NAMES = {
     "ministack.services.eventbridge": ["_put_events"],
     "ministack.services.iam": ["_group_inline_policies", "_roles", "_user_inline_policies"],
     "ministack.services.iot": [
-        "_certificates", "_cancel_job", "_create_job", "_deep_merge", "_dispatch_rule_action",
-        "_handle_thing_principals", "_job_target_resolve", "_jobs", "_shadow_error", "_shadows",
-        "update_thing_shadow",
-        "_mqtt_policy_allows", "_mqtt_policy_context", "_mtls_active_registrations",
-        "_mtls_build_ssl_context", "_mtls_ensure_server_cert", "_mtls_handle_conn", "_mtls_loop",
-        "_mtls_port", "_mtls_refusal_reason",
-        "_mtls_server", "_mtls_start_locked", "_thing_group_arn", "_thing_groups", "_things",
-        "broker_publish", "get_ca_cert_pem", "jobs_describe_execution", "mtls_is_listening",
+        "_cancel_job", "_certificates", "_create_job", "_deep_merge", "_dispatch_rule_action",
+        "_handle_thing_principals", "_job_target_resolve", "_jobs", "_mqtt_policy_allows",
+        "_mqtt_policy_context", "_mtls_active_registrations", "_mtls_build_ssl_context",
+        "_mtls_ensure_server_cert", "_mtls_handle_conn", "_mtls_loop", "_mtls_port",
+        "_mtls_refusal_reason", "_mtls_server", "_mtls_start_locked", "_shadow_error", "_shadows",
+        "_thing_group_arn", "_thing_groups", "_things", "broker_publish", "get_ca_cert_pem",
+        "jobs_describe_execution", "mtls_is_listening", "update_thing_shadow",
     ],
     "ministack.services.iot_data": ["error_response_json"],
     "ministack.services.lambda_svc": [
         "_emit_lambda_metrics", "_execute_function_with_config_scope",
-        "execution_credentials",
         "_execution_record_for_config", "_get_func_record_for_qualifier",
-        "_get_func_record_for_ref",
+        "_get_func_record_for_ref", "execution_credentials",
     ],
     "ministack.services.s3": [
         "_atomic_write", "_buckets", "_check_put_preconditions", "_copy_object", "_create_bucket",
-        "_delete_bucket_encryption", "_error", "_multipart_uploads",
-        "_delete_bucket_lifecycle", "_delete_bucket_ownership_controls", "_delete_bucket_tagging",
-        "_ensure_bucket", "_get_object_data", "_put_bucket_encryption", "_put_bucket_lifecycle",
+        "_delete_bucket_encryption", "_delete_bucket_lifecycle",
+        "_delete_bucket_ownership_controls", "_delete_bucket_tagging", "_ensure_bucket", "_error",
+        "_get_object_data", "_multipart_uploads", "_put_bucket_encryption", "_put_bucket_lifecycle",
         "_put_bucket_logging", "_put_bucket_ownership_controls", "_put_bucket_tagging",
         "_put_object", "_put_object_lock_configuration", "_resolve_sse_write_headers",
         "_verify_presigned_sigv4", "bucket_region",
@@ -90,10 +91,34 @@ SIGNATURES = {
     "ministack.app._handle_post_body_shortcuts": [
         "method", "path", "headers", "body", "query_params", "request_id",
     ],
+    "ministack.core.iam_actions._resource_policy_denial": [
+        "service", "action", "principal_arn", "resource_arn",
+    ],
+    "ministack.core.iam_actions.extract_iam_action": [
+        "service", "method", "path", "headers", "body", "query_params",
+    ],
+    "ministack.core.iam_actions.identity_denial_message": [
+        "action", "principal_arn", "resource", "explicit_deny",
+    ],
+    "ministack.core.iam_evaluator._gather_role_policies": ["role_name", "account_id"],
+    "ministack.core.iam_evaluator._permissions_boundary": ["store", "name", "account_id"],
+    "ministack.core.iam_evaluator._resolve_condition_key": ["key", "ctx"],
+    "ministack.core.iam_evaluator.combine_resource_policy": [
+        "identity", "ctx", "policy", "owner_account", "required", "limits",
+    ],
+    "ministack.core.iam_evaluator.enforce": [
+        "access_key_id", "iam_action", "service", "region", "resource_arn", "service_context",
+    ],
+    "ministack.core.iam_evaluator.evaluate": ["ctx", "policies", "limits"],
+    "ministack.core.iam_evaluator.pin_request_origin": ["source_ip", "secure_transport"],
+    "ministack.core.lambda_runtime.execution_credentials": ["config"],
     "ministack.services.cloudformation.custom_resource.deliver_response": ["token", "response"],
     "ministack.services.cloudformation.custom_resource.invoke_custom_resource": [
         "request_type", "logical_id", "props", "stack_name", "stack_id", "resource_type",
         "physical_id", "old_props",
+    ],
+    "ministack.services.cloudformation.provisioners._replacing_change": [
+        "resource_type", "old_props", "new_props",
     ],
     "ministack.services.cloudformation.stacks._add_event": [
         "stack_id", "stack_name", "logical_id", "resource_type", "status", "reason", "physical_id",
@@ -114,6 +139,7 @@ SIGNATURES = {
     "ministack.services.cloudformation.stacks._roll_back_operation": [
         "stack_name", "stack_id", "stack", "operation", "reason_override",
     ],
+    "ministack.services.cloudformation.stacks._runs_on_worker_thread": ["resource_type"],
     "ministack.services.cloudformation.stacks._update_resource": [
         "resource_type", "physical_id", "old_props", "new_props", "stack_name", "logical_id",
         "old_attrs",
@@ -121,12 +147,6 @@ SIGNATURES = {
     "ministack.services.cloudformation.stacks._with_dependencies": [
         "logical_ids", "res_defs", "remaining",
     ],
-    "ministack.services.iot.update_thing_shadow": ["thing_name", "shadow_name", "request"],
-    "ministack.services.iot_data.error_response_json": [
-        "code", "message", "status", "extra", "message_key", "content_type",
-    ],
-    "ministack.services.lambda_svc._execute_function_with_config_scope": ["func", "event"],
-    "ministack.services.cloudformation.stacks._runs_on_worker_thread": ["resource_type"],
     "ministack.services.cloudwatch._dispatch_alarm_actions": [
         "alarm", "old_state", "new_state", "reason",
     ],
@@ -136,50 +156,34 @@ SIGNATURES = {
     ],
     "ministack.services.cloudwatch_logs._append_log_events": ["stream", "events"],
     "ministack.services.eventbridge._put_events": ["data", "allow_aws_source"],
+    "ministack.services.iot._cancel_job": ["job_id", "payload", "qp"],
+    "ministack.services.iot._create_job": ["job_id", "payload"],
     "ministack.services.iot._dispatch_rule_action": [
         "account_id", "region", "rule_name", "action", "event",
-    ],
-    "ministack.services.lambda_svc._emit_lambda_metrics": [
-        "function_name", "duration_ms", "error", "throttle",
-    ],
-    "ministack.services.iot._mtls_build_ssl_context": [],
-    "ministack.services.iot._mtls_handle_conn": ["reader", "writer"],
-    "ministack.services.iot._create_job": ["job_id", "payload"],
-    "ministack.services.iot._cancel_job": ["job_id", "payload", "qp"],
-    "ministack.services.iot.broker_publish": [
-        "account_id", "region", "topic", "payload", "qos", "retain", "properties", "client_id",
-        "principal",
     ],
     "ministack.services.iot._mqtt_policy_allows": [
         "account_id", "region", "certificate_id", "context", "action", "resource",
         "provisioning_template",
     ],
+    "ministack.services.iot._mtls_build_ssl_context": [],
+    "ministack.services.iot._mtls_handle_conn": ["reader", "writer"],
+    "ministack.services.iot.broker_publish": [
+        "account_id", "region", "topic", "payload", "qos", "retain", "properties", "client_id",
+        "principal",
+    ],
+    "ministack.services.iot.update_thing_shadow": ["thing_name", "shadow_name", "request"],
+    "ministack.services.iot_data.error_response_json": [
+        "code", "message", "status", "extra", "message_key", "content_type",
+    ],
+    "ministack.services.lambda_svc._emit_lambda_metrics": [
+        "function_name", "duration_ms", "error", "throttle",
+    ],
+    "ministack.services.lambda_svc._execute_function_with_config_scope": ["func", "event"],
+    "ministack.services.lambda_svc._get_func_record_for_qualifier": ["name", "qualifier"],
     "ministack.services.s3._atomic_write": ["fpath", "data", "text"],
     "ministack.services.s3._copy_object": ["bucket_name", "dest_key", "headers"],
-    "ministack.services.s3._verify_presigned_sigv4": [
-        "method", "path", "headers", "query_params",
-    ],
     "ministack.services.s3._put_object": ["bucket_name", "key", "body", "headers"],
-    "ministack.core.lambda_runtime.execution_credentials": ["config"],
-    "ministack.core.iam_actions._resource_policy_denial": [
-        "service", "action", "principal_arn", "resource_arn",
-    ],
-    "ministack.core.iam_actions.extract_iam_action": [
-        "service", "method", "path", "headers", "body", "query_params",
-    ],
-    "ministack.core.iam_actions.identity_denial_message": [
-        "action", "principal_arn", "resource", "explicit_deny",
-    ],
-    "ministack.core.iam_evaluator._resolve_condition_key": ["key", "ctx"],
-    "ministack.core.iam_evaluator.combine_resource_policy": [
-        "identity", "ctx", "policy", "owner_account", "required", "limits",
-    ],
-    "ministack.core.iam_evaluator.enforce": [
-        "access_key_id", "iam_action", "service", "region", "resource_arn", "service_context",
-    ],
-    "ministack.core.iam_evaluator.evaluate": ["ctx", "policies", "limits"],
-    "ministack.core.iam_evaluator.pin_request_origin": ["source_ip", "secure_transport"],
-    "ministack.services.lambda_svc._get_func_record_for_qualifier": ["name", "qualifier"],
+    "ministack.services.s3._verify_presigned_sigv4": ["method", "path", "headers", "query_params"],
 }  # fmt: skip
 
 

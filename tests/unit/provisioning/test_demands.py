@@ -45,6 +45,7 @@ def test_an_update_that_removes_the_boundary_is_an_action_of_its_own() -> None:
     after = resource("AWS::IAM::Role", "a-role")
     removed = Change("update", after, {"PermissionsBoundary": BOUNDARY})
     assert "iam:DeleteRolePermissionsBoundary" in demanded(removed)
+    assert "iam:PutRolePermissionsBoundary" not in demanded(removed)
     kept = Change("update", resource("AWS::IAM::Role", "a-role"), {"Description": "before"})
     assert "iam:DeleteRolePermissionsBoundary" not in demanded(kept)
 

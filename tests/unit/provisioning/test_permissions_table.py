@@ -47,7 +47,8 @@ def test_each_action_is_known_with_its_resources() -> None:
 
 
 def test_each_limit_is_about_an_action_of_its_type() -> None:
-    for type_, properties in ASSUMED["with"].items():
+    limits = [*ASSUMED["with"].items(), *ASSUMED["setting"].items()]
+    for type_, properties in limits:
         rows = [TABLE["types"].get(type_, {}), ASSUMED["rows"].get(type_, {})]
         named = {action for row in rows for step in row.values() for action in step}
         for actions in properties.values():

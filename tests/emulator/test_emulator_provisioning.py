@@ -1,0 +1,288 @@
+"""CloudFormation in the emulator does what the policies of the stack's role allow, and no more."""
+
+import copy
+import json
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.emulator.embedded_aws import REGION, EmbeddedAws
+from tests.policy.policy_files import ENVIRONMENT_ACCOUNT, Document, policies
+from tests.waiting import eventually
+
+pytestmark = pytest.mark.emulator
+
+ACCOUNT = "666666666666"
+ROLE = f"cdk-deeplens-cfn-exec-role-{ACCOUNT}-{REGION}"
+BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/DeepLensBoundary"
+SESSION = f"arn:aws:sts::{ACCOUNT}:assumed-role/{ROLE}/AWSCloudFormation"
+ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
+Resources = dict[str, dict[str, Any]]
+
+
+def trusting(service: str) -> Document:
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": service},
+        "Action": "sts:AssumeRole",
+    }
+    return {"Version": "2012-10-17", "Statement": [statement]}
+
+
+def resources(**changes: Any) -> Resources:
+    """A role with its policy, a log, and a queue with its policy."""
+    document = {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": "logs:PutLogEvents", "Resource": "*"}],
+    }
+    role = {
+        "AssumeRolePolicyDocument": trusting("lambda.amazonaws.com"),
+        "PermissionsBoundary": BOUNDARY,
+        "Description": changes.get("description", "before"),
+    }
+    queue_policy = {
+        "Queues": [{"Ref": "Queue"}],
+        "PolicyDocument": {
+            "Version": "2012-10-17",
+            "Statement": [
+                {
+                    "Effect": "Allow",
+                    "Principal": {"Service": "events.amazonaws.com"},
+                    "Action": "sqs:SendMessage",
+                    "Resource": {"Fn::GetAtt": ["Queue", "Arn"]},
+                }
+            ],
+        },
+    }
+    return {
+        "Role": {"Type": "AWS::IAM::Role", "Properties": role},
+        "Policy": {
+            "Type": "AWS::IAM::ManagedPolicy",
+            "Properties": {"PolicyDocument": document, "Roles": [{"Ref": "Role"}]},
+        },
+        "Log": {
+            "Type": "AWS::Logs::LogGroup",
+            "Properties": {"RetentionInDays": changes.get("days", 7)},
+        },
+        "Queue": {
+            "Type": "AWS::SQS::Queue",
+            "Properties": {"MessageRetentionPeriod": changes.get("seconds", 3600)},
+        },
+        "QueuePolicy": {"Type": "AWS::SQS::QueuePolicy", "Properties": queue_policy},
+    }
+
+
+@dataclass
+class Account:
+    """An account with CloudFormation's role, whose policies can be changed."""
+
+    aws: EmbeddedAws
+    name: str
+    role: str = f"arn:aws:iam::{ACCOUNT}:role/{ROLE}"
+    given: dict[str, Document] = field(default_factory=dict)
+
+    def client(self, service: str) -> Any:
+        return self.aws.client(service, ACCOUNT)
+
+    def give(self, documents: dict[str, Document]) -> None:
+        for name, document in documents.items():
+            self.client("iam").put_role_policy(
+                RoleName=ROLE, PolicyName=name, PolicyDocument=json.dumps(document)
+            )
+        self.given = documents
+
+    def without(self, action: str) -> None:
+        """Take one action from the role's policies."""
+        documents = copy.deepcopy(self.given)
+        for document in documents.values():
+            for statement in document["Statement"]:
+                if statement["Effect"] == "Allow" and action in statement["Action"]:
+                    statement["Action"].remove(action)
+        assert documents != self.given
+        self.give(documents)
+
+    def create(self, content: Resources, **more: Any) -> str:
+        self.client("cloudformation").create_stack(
+            **self._stack(content), **{"RoleARN": self.role, **more}
+        )
+        return self.ended()
+
+    def update(self, content: Resources) -> str:
+        self.client("cloudformation").update_stack(**self._stack(content), RoleARN=self.role)
+        return self.ended()
+
+    def delete(self, **more: Any) -> str:
+        client = self.client("cloudformation")
+        stack_id = client.describe_stacks(StackName=self.name)["Stacks"][0]["StackId"]
+        client.delete_stack(StackName=self.name, **more)
+        return self.ended(stack_id)
+
+    def ended(self, name: str = "") -> str:
+        def status() -> str:
+            found = self.client("cloudformation").describe_stacks(StackName=name or self.name)
+            text = str(found["Stacks"][0]["StackStatus"])
+            return "" if text.endswith("_IN_PROGRESS") else text
+
+        return str(eventually(status))
+
+    def reasons(self) -> list[str]:
+        found = self.client("cloudformation").describe_stack_events(StackName=self.name)
+        return [event.get("ResourceStatusReason", "") for event in found["StackEvents"]]
+
+    def _stack(self, content: Resources) -> dict[str, Any]:
+        return {
+            "StackName": self.name,
+            "TemplateBody": json.dumps({"Resources": content}),
+            "Capabilities": ["CAPABILITY_NAMED_IAM"],
+        }
+
+
+@pytest.fixture
+def account(aws: EmbeddedAws) -> Account:
+    """The account with the policies of `policies/`, and a name for a stack of an environment."""
+    iam = aws.client("iam", ACCOUNT)
+    given = policies(ENVIRONMENT_ACCOUNT, ACCOUNT)
+    if BOUNDARY not in [one["Arn"] for one in iam.list_policies(Scope="Local")["Policies"]]:
+        iam.create_role(
+            RoleName=ROLE,
+            AssumeRolePolicyDocument=json.dumps(trusting("cloudformation.amazonaws.com")),
+        )
+        iam.create_policy(PolicyName="DeepLensBoundary", PolicyDocument=json.dumps(given.boundary))
+    made = Account(aws, f"qa{uuid4().hex[:8]}-Monitoring")
+    made.give(given.deploy)
+    return made
+
+
+def denial(action: str) -> str:
+    return f"User: {SESSION} is not authorized to perform: {action} on resource: "
+
+
+def test_a_stack_is_created_updated_and_deleted_with_the_policies(account: Account) -> None:
+    assert account.create(resources()) == "CREATE_COMPLETE", account.reasons()
+    changed = resources(description="after", days=30, seconds=7200)
+    assert account.update(changed) == "UPDATE_COMPLETE", account.reasons()
+    assert account.delete() == "DELETE_COMPLETE"
+
+
+@pytest.mark.parametrize(
+    ("action", "resource"),
+    [
+        ("iam:CreateRole", "Role"),
+        ("iam:CreatePolicy", "Policy"),
+        ("logs:CreateLogGroup", "Log"),
+        ("sqs:CreateQueue", "Queue"),
+    ],
+)
+def test_without_one_action_the_creation_fails_with_awss_text(
+    account: Account, action: str, resource: str
+) -> None:
+    account.without(action)
+    assert account.create(resources()) == "ROLLBACK_COMPLETE"
+    events = account.client("cloudformation").describe_stack_events(StackName=account.name)
+    (failed,) = (
+        event for event in events["StackEvents"] if event["ResourceStatus"] == "CREATE_FAILED"
+    )
+    assert failed["LogicalResourceId"] == resource
+    reason = failed["ResourceStatusReason"]
+    assert denial(action) in reason
+    assert f"because no identity-based policy allows the {action} action" in reason
+    assert reason.startswith('Resource handler returned message: "')
+    assert reason.endswith("(HandlerErrorCode: AccessDenied)")
+
+
+def test_without_one_action_an_update_fails_and_leaves_the_rest_as_it_was(account: Account) -> None:
+    assert account.create(resources()) == "CREATE_COMPLETE"
+    account.without("sqs:SetQueueAttributes")
+    assert account.update(resources(seconds=7200)).startswith("UPDATE_ROLLBACK")
+    assert any(denial("sqs:SetQueueAttributes") in one for one in account.reasons())
+    assert account.client("sqs").list_queues(QueueNamePrefix=account.name)["QueueUrls"]
+
+
+def test_without_one_action_a_deletion_fails_and_can_be_repeated(account: Account) -> None:
+    assert account.create(resources()) == "CREATE_COMPLETE"
+    complete = account.given
+    account.without("iam:DeleteRole")
+    assert account.delete() == "DELETE_FAILED"
+    assert any(denial("iam:DeleteRole") in one for one in account.reasons())
+    account.give(complete)
+    assert account.delete() == "DELETE_COMPLETE"
+
+
+def test_a_failed_update_rolls_back_with_the_policies(account: Account) -> None:
+    assert account.create(resources()) == "CREATE_COMPLETE"
+    content = resources(days=30, seconds=7200)
+    # Not a name of this stack, so it is denied after the other changes were made.
+    content["Other"] = {
+        "Type": "AWS::SQS::Queue",
+        "Properties": {"QueueName": "billing"},
+        "DependsOn": ["Log", "Queue"],
+    }
+    assert account.update(content) == "UPDATE_ROLLBACK_COMPLETE", account.reasons()
+    (group,) = account.client("logs").describe_log_groups(logGroupNamePrefix=account.name)[
+        "logGroups"
+    ]
+    assert group["retentionInDays"] == 7
+
+
+@pytest.mark.parametrize(
+    ("changed", "action"),
+    [
+        ({"PermissionsBoundary": None}, "iam:CreateRole"),
+        ({"PermissionsBoundary": ADMINISTRATOR}, "iam:CreateRole"),
+        ({"ManagedPolicyArns": [ADMINISTRATOR]}, "iam:AttachRolePolicy"),
+        ({"RoleName": "cdk-deeplens-deploy-role-x"}, "iam:CreateRole"),
+    ],
+)
+def test_no_role_is_created_that_leads_out(
+    account: Account, changed: dict[str, Any], action: str
+) -> None:
+    content = resources()
+    properties = {**content["Role"]["Properties"], **changed}
+    content["Role"]["Properties"] = {key: value for key, value in properties.items() if value}
+    assert account.create(content) == "ROLLBACK_COMPLETE"
+    assert any(denial(action) in one for one in account.reasons())
+
+
+def test_no_update_removes_the_boundary(account: Account) -> None:
+    assert account.create(resources()) == "CREATE_COMPLETE"
+    content = resources()
+    del content["Role"]["Properties"]["PermissionsBoundary"]
+    assert account.update(content).startswith("UPDATE_ROLLBACK")
+    assert any(denial("iam:DeleteRolePermissionsBoundary") in one for one in account.reasons())
+    names = [role["RoleName"] for role in account.client("iam").list_roles()["Roles"]]
+    (name,) = (one for one in names if one.startswith(account.name))
+    role = account.client("iam").get_role(RoleName=name)["Role"]
+    assert role["PermissionsBoundary"]["PermissionsBoundaryArn"] == BOUNDARY
+
+
+def test_the_role_of_a_stack_is_used_until_another_one_is_given(account: Account) -> None:
+    assert account.create(resources()) == "CREATE_COMPLETE"
+    account.without("sqs:DeleteQueue")
+    # As on AWS: without RoleARN, the role of the last operation.
+    assert account.delete() == "DELETE_FAILED"
+
+
+def test_an_accounts_root_needs_no_role(account: Account) -> None:
+    content = {
+        "Other": {"Type": "AWS::SSM::Parameter", "Properties": {"Type": "String", "Value": "x"}}
+    }
+    account.client("cloudformation").create_stack(**account._stack(content))  # noqa: SLF001 - a call without the role
+    assert account.ended() == "CREATE_COMPLETE"
+
+
+def test_a_type_without_permissions_is_an_error_that_names_the_table(account: Account) -> None:
+    content = {
+        "Other": {"Type": "AWS::SSM::Parameter", "Properties": {"Type": "String", "Value": "x"}}
+    }
+    assert account.create(content) == "ROLLBACK_COMPLETE"
+    (reason,) = (one for one in account.reasons() if "AWS::SSM::Parameter" in one)
+    assert "local_aws/provisioning/assumptions.json" in reason
+
+
+def test_a_role_that_does_not_exist_cannot_be_assumed(account: Account) -> None:
+    role = f"arn:aws:iam::{ACCOUNT}:role/absent"
+    with pytest.raises(ClientError, match=f"Role {role} is invalid or cannot be assumed"):
+        account.create(resources(), RoleARN=role)
