@@ -5,14 +5,19 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from demo.embedded import LOGS, ROOT, Endpoint, session, shell, tools
+from demo.policies import create_policies
 from demo.processes import WRONG_INPUT, CommandFailed, run
 from demo.status import status_line
 from review import ReviewError
 from stacks.config import EnvironmentConfig
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
 
 CDK = ROOT / "node_modules" / "aws-cdk" / "bin" / "cdk"
 NODE = ROOT / ".venv" / "bin" / "node"
@@ -21,6 +26,7 @@ ENVIRONMENTS = ROOT / "environments"
 # The exit code of `fleet status` if a reachable device does not run what is planned.
 _NOT_AS_PLANNED = 4
 _POLL_SECONDS = 0.5
+_TOOLKIT = "DeepLensToolkit"
 
 
 def synthesize(environment: dict[str, str], environments: Path = ENVIRONMENTS) -> None:
@@ -42,19 +48,40 @@ def synthesize(environment: dict[str, str], environments: Path = ENVIRONMENTS) -
 def bootstrap(
     environment: EnvironmentConfig, endpoint: Endpoint, assembly: Path = ASSEMBLY
 ) -> bool:
-    """Run `cdk bootstrap` unless the account has it; return whether it ran."""
+    """Create the policies and run `cdk bootstrap` with them; return False if both were done."""
     client = session(environment, endpoint).client("cloudformation", endpoint_url=endpoint.url)
+    policies = ",".join(create_policies(client))
+    if _execution_policies(client) == policies:
+        return False
+    target = f"aws://{environment.account}/{environment.region}"
+    run(
+        [
+            NODE,
+            CDK,
+            "bootstrap",
+            target,
+            "--app",
+            assembly,
+            "--cloudformation-execution-policies",
+            policies,
+        ],
+        LOGS / "bootstrap.log",
+        shell(environment, endpoint),
+    )
+    return True
+
+
+def _execution_policies(client: "CloudFormationClient") -> str:
+    """The policies of CloudFormation's role; none before `cdk bootstrap`."""
     try:
-        client.describe_stacks(StackName="DeepLensToolkit")
+        (stack,) = client.describe_stacks(StackName=_TOOLKIT)["Stacks"]
     except ClientError:
-        target = f"aws://{environment.account}/{environment.region}"
-        run(
-            [NODE, CDK, "bootstrap", target, "--app", assembly],
-            LOGS / "bootstrap.log",
-            shell(environment, endpoint),
-        )
-        return True
-    return False
+        return ""
+    parameters = {
+        one.get("ParameterKey", ""): one.get("ParameterValue", "")
+        for one in stack.get("Parameters", [])
+    }
+    return parameters.get("CloudFormationExecutionPolicies", "")
 
 
 def deploy(environment: EnvironmentConfig, endpoint: Endpoint) -> str:

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from demo.deployment import CDK, NODE
+from demo.deployment import CDK, NODE, bootstrap
 from demo.embedded import LOCAL, LOGS, ROOT, Endpoint, session, shell
 from demo.processes import run
 from stacks.config import EnvironmentConfig, load_environment
@@ -17,6 +17,7 @@ _ACCOUNT = "555555555555"
 _TEXT = """\
 account = "{account}"
 region = "{like.region}"
+permissions_boundary = "{like.permissions_boundary}"
 
 [model]
 name = "{like.model.name}"
@@ -68,7 +69,7 @@ def deploy(iris: EnvironmentConfig, endpoint: Endpoint) -> None:
     """Deploy the endpoint, and the Monitoring stack that its alarms need; raise CommandFailed."""
     _cdk(iris, endpoint, "synth", "--quiet", "--no-validation", f"--output={_SITE / 'cdk.out'}",
          f"--context=environments={_SITE / 'environments'}")  # fmt: skip
-    _cdk(iris, endpoint, "bootstrap", f"aws://{iris.account}/{iris.region}", "--app", _assembly())
+    bootstrap(iris, endpoint, _assembly())
     _cdk(iris, endpoint, "deploy", "iris/Hosting", "--app", _assembly(),
          "--require-approval=never", "--progress=events")  # fmt: skip
 

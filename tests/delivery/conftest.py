@@ -24,6 +24,7 @@ _SOURCES = (
     "local_aws",
     "model_tools",
     "models",
+    "policies",
     "review",
     "stacks",
     "tools",

@@ -64,6 +64,7 @@ def fresh_checkout(root: Path) -> Iterator[Checkout]:
         "lambda_src",
         "local_aws",
         "models",
+        "policies",
         "review",
         "stacks",
         "tools",

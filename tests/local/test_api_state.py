@@ -14,6 +14,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from demo.policies import create_policies
 from stacks.config import load_environment
 from tests.account_keys import secret
 from tests.local.checkout import ROOT, Checkout
@@ -134,16 +135,13 @@ class Site:
 @pytest.fixture(scope="module")
 def site(own_checkout: Checkout) -> Site:
     made = Site(own_checkout)
-    made.client("iam").create_policy(
-        PolicyName="DeepLensBoundary",
-        PolicyDocument=json.dumps(
-            {
-                "Version": "2012-10-17",
-                "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
-            }
-        ),
+    policies = ",".join(create_policies(made.client("cloudformation")))
+    bootstrapped = made.cdk(
+        "bootstrap",
+        f"aws://{ACCOUNT}/{REGION}",
+        "--cloudformation-execution-policies",
+        policies,
     )
-    bootstrapped = made.cdk("bootstrap", f"aws://{ACCOUNT}/{REGION}")
     assert bootstrapped.returncode == 0, bootstrapped.stderr
     deployed = made.deploy()
     assert deployed.returncode == 0, deployed.stdout + deployed.stderr

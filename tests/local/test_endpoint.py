@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from botocore.exceptions import ClientError
 
+from demo.policies import create_policies
 from stacks.config import load_environment
 from tests.account_keys import secret
 from tests.local.checkout import ROOT, Checkout
@@ -28,6 +29,7 @@ ACCOUNT, REGION, NAME = "555555555555", "eu-central-1", "deeplens-iris"
 SITE = """
 account = "{account}"
 region = "{region}"
+permissions_boundary = "DeepLensBoundary"
 
 [model]
 name = "shapes"
@@ -149,7 +151,13 @@ def site(checkout: Checkout, model: Path) -> Site:
         account=ACCOUNT, region=REGION, digest=digest, archive=model / "model.tar.gz"
     )
     (made.folder / "iris.toml").write_text(text, encoding="utf-8")
-    made.cdk("bootstrap", f"aws://{ACCOUNT}/{REGION}")
+    policies = ",".join(create_policies(made.client("cloudformation")))
+    made.cdk(
+        "bootstrap",
+        f"aws://{ACCOUNT}/{REGION}",
+        "--cloudformation-execution-policies",
+        policies,
+    )
     made.cdk("deploy", "iris/Hosting", "--require-approval=never", "--progress=events")
     return made
 
