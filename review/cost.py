@@ -1,7 +1,7 @@
 """What an environment costs a month, by the size of its fleet: an estimate at list prices.
 
-The prices are data, `prices.toml`, dated and with their source. Usage is the most that the
-templates allow: every camera connected all month, and a detection in every frame.
+The prices are data, one file of `prices/` per Region, dated and with their source. Usage is the
+most that the templates allow: every camera connected all month, and a detection in every frame.
 """
 
 import datetime as dt
@@ -19,7 +19,9 @@ from review.template_values import opened
 
 FLEET_SIZES = (1, 10, 100, 1000)
 
-_TABLE = Path(__file__).with_name("prices.toml")
+_TABLES = Path(__file__).with_name("prices")
+# For Regions without a table of their own.
+_OTHER_REGIONS = "us-east-1"
 _MONTH_SECONDS = Decimal(730 * 3600)
 _MILLION = Decimal(1_000_000)
 _GIGABYTE = Decimal(10**9)
@@ -51,6 +53,7 @@ class Prices:
         units: price of each unit by its name, in `currency`.
         resources: price a month of a resource, by its type.
         sources: the pages that the prices are from.
+        unverified: names of the prices for which no second source was found.
     """
 
     as_of: dt.date
@@ -59,6 +62,7 @@ class Prices:
     units: Mapping[str, Decimal]
     resources: Mapping[str, Decimal]
     sources: tuple[str, ...]
+    unverified: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -78,27 +82,34 @@ class Cost:
         lines: each kind of cost, the total last.
         rollout: what this change's download costs once, for each of `FLEET_SIZES`.
         not_counted: resource types of the template that cost and are not in the table.
+        price_region: the Region whose list prices were used.
     """
 
     lines: tuple[CostLine, ...]
     rollout: Amounts
     not_counted: tuple[str, ...]
+    price_region: str
 
 
 @cache
-def read_prices(table: Path = _TABLE) -> Prices:
-    """Read the price table."""
+def read_prices(region: str) -> Prices:
+    """Read the price table of a Region; that of us-east-1 if the Region has none."""
+    known = {table.stem for table in _TABLES.glob("*.toml")}
+    table = _TABLES / f"{region if region in known else _OTHER_REGIONS}.toml"
     content = tomllib.loads(table.read_text(encoding="utf-8"), parse_float=Decimal)
     resources = content.pop("resources")
     units = {name: entry for name, entry in content.items() if isinstance(entry, dict)}
-    entries = [*units.values(), *resources.values()]
+    entries = {**units, **resources}
     return Prices(
         as_of=content["as_of"],
         region=content["region"],
         currency=content["currency"],
         units={name: entry["price"] for name, entry in units.items()},
         resources={type_: entry["price"] for type_, entry in resources.items()},
-        sources=tuple(sorted({entry["source"] for entry in entries})),
+        sources=tuple(sorted({entry["source"] for entry in entries.values()})),
+        unverified=tuple(
+            sorted(name for name, entry in entries.items() if not entry.get("verified", True))
+        ),
     )
 
 
@@ -110,7 +121,7 @@ def compare_cost(before: Environment, after: Environment, download_bytes: int) -
         after: the other side.
         download_bytes: what one camera downloads because of the change.
     """
-    prices = read_prices()
+    prices = read_prices(after.region)
     old, new = dict(_month(before, prices)), dict(_month(after, prices))
     nothing = tuple(Decimal(0) for _ in FLEET_SIZES)
     lines = [
@@ -124,6 +135,7 @@ def compare_cost(before: Environment, after: Environment, download_bytes: int) -
         (*lines, total),
         _cents(tuple(once * size for size in FLEET_SIZES)),
         tuple(sorted(types & set(_UNPRICED))),
+        prices.region,
     )
 
 

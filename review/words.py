@@ -285,7 +285,7 @@ def _model(one: EnvironmentReview) -> Iterator[Block]:
 
 
 def _cost(cost: Cost) -> Block:
-    prices = read_prices()
+    prices = read_prices(cost.price_region)
     total = cost.lines[-1]
     summary = ", ".join(
         f"{size} {'camera' if size == 1 else 'cameras'}: {_from_to(before, after)}"
@@ -320,8 +320,10 @@ def _cost(cost: Cost) -> Block:
         Text(
             f"An estimate at list prices of {prices.region} in {prices.currency}, as of "
             f"{prices.as_of.isoformat()}, from {len(prices.sources)} public price pages named in "
-            "review/prices.toml; other regions differ. Every camera connected all month, a "
-            "detection in every frame; no free tier, no discount, no tax."
+            f"review/prices/{prices.region}.toml; other Regions differ. "
+            f"{len(prices.unverified)} of {len(prices.units) + len(prices.resources)} prices have "
+            "no second source. Every camera connected all month, a detection in every frame; no "
+            "free tier, no discount, no tax."
         )
     )
     return Folded(f"Estimate, {summary}", tuple(blocks))

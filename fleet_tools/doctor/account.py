@@ -98,7 +98,7 @@ def execution_role(patient: Patient) -> Iterator[Finding]:
     ]
     repair = (
         f"{toolkit.bootstrap_command(patient.site.environment.place)} "
-        "--cloudformation-execution-policies ARN"
+        "--cloudformation-execution-policies ARNS, as in docs/policies.md"
     )
     if not attached:
         text = f"{name} has no policy: CloudFormation can create nothing"
@@ -115,8 +115,9 @@ def boundary(patient: Patient) -> Iterator[Finding]:
     """Check that the permissions boundary of the environment file exists."""
     policy, place = patient.site.environment.permissions_boundary, patient.site.environment.place
     if policy is None:
-        text = f"{patient.name}.toml sets no permissions_boundary: roles are bounded by nothing"
-        yield Finding("boundary", Outcome.WARNING, text)
+        text = f"{patient.name}.toml sets no permissions_boundary"
+        repair = f'set permissions_boundary = "DeepLensBoundary" in {patient.name}.toml'
+        yield Finding("boundary", Outcome.WARNING, text, repair)
         return
     arn = (
         policy
@@ -129,8 +130,8 @@ def boundary(patient: Patient) -> Iterator[Finding]:
     except client.exceptions.NoSuchEntityException:
         text = f"permissions_boundary {policy}: the policy {arn} does not exist"
         repair = (
-            f"aws iam create-policy --policy-name {arn.rpartition('/')[2]} "
-            "--policy-document file://FILE"
+            "aws cloudformation deploy --stack-name DeepLensPolicies --capabilities "
+            "CAPABILITY_NAMED_IAM --template-file policies/environment-account.yaml"
         )
         yield Finding("boundary", Outcome.BLOCKED, text, repair)
         return

@@ -77,7 +77,26 @@ def attachment(patient: Patient, name: str) -> Iterator[Finding]:
             )
             return
     if principals:
-        yield Finding("attachment", Outcome.OK, "each certificate is attached to this thing only")
+        yield _exclusive(patient, name)
+
+
+def _exclusive(patient: Patient, name: str) -> Finding:
+    """Compare the type of the attachments, which newer versions of AWS IoT have."""
+    text = "each certificate is attached to this thing only"
+    try:
+        listed = patient.site.iot.list_thing_principals_v2(thingName=name)
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        return Finding("attachment", Outcome.OK, f"{text}; exclusivity is not checked ({code})")
+    kinds = {one.get("thingPrincipalType") for one in listed["thingPrincipalObjects"]}
+    if kinds == {"EXCLUSIVE_THING"}:
+        return Finding("attachment", Outcome.OK, f"{text}, exclusively")
+    return Finding(
+        "attachment",
+        Outcome.WARNING,
+        f"{text}, but not exclusively: beyond 50 subscriptions the policy denies {name}#2",
+        patient.fleet(f"provision {patient.name} {name}"),
+    )
 
 
 def role_alias(patient: Patient, name: str) -> Iterator[Finding]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from fleet_tools.doctor import account, device, names, quotas, releases, stacks
+from fleet_tools.doctor import account, device, names, quotas, releases, simulation, stacks
 from fleet_tools.doctor.findings import Finding, Outcome, Patient
 
 Check = Callable[[Patient], Iterator[Finding]]
@@ -15,6 +15,7 @@ _CHECKS: tuple[tuple[str, Check], ...] = (
     ("bootstrap", account.bootstrap),
     ("deploy role", account.deploy_role),
     ("CloudFormation role", account.execution_role),
+    ("CloudFormation's rights", simulation.rights),
     ("boundary", account.boundary),
     ("stacks", stacks.states),
     ("names", names.in_use),

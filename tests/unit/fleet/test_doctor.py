@@ -12,7 +12,17 @@ from botocore.stub import Stubber
 
 from fleet_tools import toolkit
 from fleet_tools.commands.doctor import report
-from fleet_tools.doctor import Finding, Outcome, Patient, account, device, examine, quotas, stacks
+from fleet_tools.doctor import (
+    Finding,
+    Outcome,
+    Patient,
+    account,
+    device,
+    examine,
+    quotas,
+    simulation,
+    stacks,
+)
 from fleet_tools.site import Site
 from fleet_tools.stacks import Stack
 from stacks.config import EnvironmentConfig, load_environment
@@ -173,6 +183,51 @@ def test_a_nucleus_of_another_version_is_a_warning(tmp_path: Path) -> None:
     assert found.outcome == Outcome.WARNING
     assert "2026-01-02T03:04:05Z" in found.text
     assert "restarts the nucleus" in found.text
+
+
+@pytest.mark.parametrize(
+    ("kind", "outcome"),
+    [("EXCLUSIVE_THING", Outcome.OK), ("NON_EXCLUSIVE_THING", Outcome.WARNING)],
+)
+def test_a_certificate_that_is_not_exclusive_is_a_warning(
+    tmp_path: Path, kind: str, outcome: Outcome
+) -> None:
+    arn = "arn:aws:iot:eu-central-1:111111111111:cert/" + "a" * 64
+    answers: list[tuple[str, dict[str, Any]]] = [
+        ("list_thing_principals", {"principals": [arn]}),
+        ("list_principal_things", {"things": ["cam"]}),
+        (
+            "list_thing_principals_v2",
+            {"thingPrincipalObjects": [{"principal": arn, "thingPrincipalType": kind}]},
+        ),
+    ]
+    [found] = device.attachment(patient(tmp_path, iot=answers), "cam")
+    assert found.outcome == outcome
+
+
+def test_actions_that_iam_denies_are_named(tmp_path: Path) -> None:
+    made = patient(tmp_path)
+    answers: list[tuple[str, dict[str, Any]]] = [
+        (
+            "simulate_principal_policy",
+            {
+                "EvaluationResults": [
+                    {
+                        "EvalActionName": action,
+                        "EvalDecision": (
+                            "implicitDeny" if action == "iam:ListRolePolicies" else "allowed"
+                        ),
+                    }
+                    for action in actions
+                ]
+            },
+        )
+        for _, actions in simulation.needed(made.site.environment)
+    ]
+    [found] = simulation.rights(patient(tmp_path, iam=answers))
+    assert found.outcome == Outcome.BLOCKED
+    assert "1 of " in found.text
+    assert "iam:ListRolePolicies on arn:aws:iam::111111111111:role/dev-Inference-" in found.text
 
 
 def test_the_report_has_one_line_per_finding_and_a_summary() -> None:

@@ -1,9 +1,13 @@
 """The cost is an estimate that can be added up by hand."""
 
 import json
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+import pytest
+
+from review.assembly import Environment
 from review.cost import FLEET_SIZES, compare_cost, read_prices
 
 
@@ -22,11 +26,36 @@ def camera(frame_seconds: float, heartbeat_seconds: float) -> dict[str, Any]:
     }
 
 
-def test_every_price_has_a_source_and_the_table_a_date() -> None:
-    prices = read_prices()
+def in_virginia(environment: Environment) -> Environment:
+    """The same in a Region whose prices are round numbers."""
+    return replace(environment, region="us-east-1")
+
+
+@pytest.mark.parametrize("region", ["us-east-1", "eu-central-1"])
+def test_every_price_has_a_source_and_the_table_a_date(region: str) -> None:
+    prices = read_prices(region)
+    assert prices.region == region
     assert prices.as_of.year >= 2025
     assert all(source.startswith("https://aws.amazon.com/") for source in prices.sources)
     assert all(price > 0 for price in (*prices.units.values(), *prices.resources.values()))
+
+
+def test_both_regions_have_the_same_prices_by_name() -> None:
+    one, other = read_prices("us-east-1"), read_prices("eu-central-1")
+    assert one.units.keys() == other.units.keys()
+    assert one.resources.keys() == other.resources.keys()
+
+
+def test_a_region_without_a_table_has_the_prices_of_another_one_and_names_it() -> None:
+    assert read_prices("ap-south-1").region == "us-east-1"
+
+
+def test_an_environment_costs_what_its_own_region_charges(environment: Any) -> None:
+    one = environment(Inference=camera(frame_seconds=1, heartbeat_seconds=10))
+    here, there = replace(one, region="us-east-1"), replace(one, region="eu-central-1")
+    cheap, dear = compare_cost(here, here, 0), compare_cost(there, there, 0)
+    assert (cheap.price_region, dear.price_region) == ("us-east-1", "eu-central-1")
+    assert dear.lines[-1].after[0] > cheap.lines[-1].after[0]
 
 
 def test_a_key_costs_the_same_for_every_fleet(environment: Any) -> None:
@@ -40,7 +69,7 @@ def test_a_key_costs_the_same_for_every_fleet(environment: Any) -> None:
 
 
 def test_a_camera_costs_what_its_month_of_messages_costs(environment: Any) -> None:
-    one = environment(Inference=camera(frame_seconds=1, heartbeat_seconds=10))
+    one = in_virginia(environment(Inference=camera(frame_seconds=1, heartbeat_seconds=10)))
     lines = {line.name: line.after for line in compare_cost(one, one, 0).lines}
     # 2,628,000 seconds a month: a message each at 1 USD a million, a tenth of it at 1.25.
     assert lines["cameras: detections, at most"][0] == Decimal("2.63")
@@ -67,7 +96,7 @@ def test_a_rule_costs_for_each_message_and_each_action(environment: Any) -> None
         },
     }
     before = environment(Inference=camera(1, 10))
-    after = environment(Inference=camera(1, 10), Monitoring={"Rule": rule})
+    after = in_virginia(environment(Inference=camera(1, 10), Monitoring={"Rule": rule}))
     lines = {line.name: line for line in compare_cost(before, after, 0).lines}
     # 2.628 million messages: 0.15 a million for the rule and for the action, 0.01 a thousand.
     assert lines["rules on messages, at most"].after[0] == Decimal("27.07")

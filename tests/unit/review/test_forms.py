@@ -127,7 +127,7 @@ def test_uncommitted_environments_are_named_first(review: Review) -> None:
 
 def test_the_json_has_a_version_and_money_as_text(review: Review) -> None:
     content = json.loads(as_json(review, base="main"))
-    assert content["schema_version"] == 1
+    assert content["schema_version"] == 2
     assert content["environments"][0]["cost"]["lines"][-1]["after"][0] == "0.00"
     assert content["environments"][0]["changed"] is True
 
