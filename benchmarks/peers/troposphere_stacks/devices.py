@@ -10,9 +10,7 @@ from benchmarks.peers.troposphere_stacks.greengrass import RELEASES
 from benchmarks.peers.troposphere_stacks.model_store import from_model_store
 from benchmarks.peers.troposphere_stacks.policies import (
     add_download,
-    add_policy,
     add_role,
-    allow,
     arn_of,
     document,
 )
