@@ -20,7 +20,7 @@ from local_aws.authorization.checks import Check
 from local_aws.authorization.trace import Decision, Trace
 from local_aws.caller import current_caller
 from local_aws.errors import ServiceError
-from local_aws.ministack_hooks import stacks
+from local_aws.ministack_hooks.stack_resources import logical_ids
 
 _NOT_IN_THE_TABLE = "OperationWithoutAction"
 _self_authorizing: list[Callable[[str, str], bool]] = []
@@ -109,7 +109,7 @@ def _decision(evaluations: list[tuple[Any, Any]], denial: Any) -> Decision:
     context, _ = evaluations[0]
     outcome = "Allow" if denial is None else denial.decision
     matched = [result.matched_sid for _, result in evaluations if result.decision == outcome]
-    principal, names = _principal(context), stacks.logical_ids(context.principal_account)
+    principal, names = _principal(context), logical_ids(context.principal_account)
     return Decision(
         principal=principal,
         session=context.principal_arn,

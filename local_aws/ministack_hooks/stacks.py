@@ -1,11 +1,9 @@
-"""Resources of stacks by physical id; CDK's command line learns when a deploy ends at its end."""
-# ruff: noqa: SLF001 - ministack has no public extension points; the contract test guards these
+"""CDK's command line hears of the end of a stack's deploy when it ends."""
 
 import re
 from typing import Any
 
 from ministack import app
-from ministack.services import cloudformation
 
 from local_aws.held_answers import at_the_end
 from local_aws.ministack_hooks.services import Handled
@@ -14,17 +12,6 @@ _WAIT_SECONDS = 4.0
 _ASKED = b"Action=DescribeStacks"
 # A stack in review waits for somebody, not for its resources.
 _UNDER_WAY = re.compile(rb"<StackStatus>(?!REVIEW_)[A-Z_]+_IN_PROGRESS</StackStatus>")
-
-
-def logical_ids(account: str) -> dict[str, str]:
-    """Return `stack/logical id` by physical id, for every stack of an account."""
-    return {
-        resource["PhysicalResourceId"]: f"{stack['StackName']}/{logical_id}"
-        for (owner, _region, _name), stack in list(cloudformation._stacks._data.items())
-        if owner == account
-        for logical_id, resource in list(stack.get("_resources", {}).items())
-        if resource.get("PhysicalResourceId")
-    }
 
 
 def answer_at_the_end() -> None:
