@@ -11,7 +11,11 @@ from stacks.config import (
 )
 from stacks.constructs.deeplens_project import DeepLensProject
 from stacks.constructs.function_archive import ARCHIVE_NAME, function_archive
-from stacks.constructs.greengrass_component import CameraRuntime, GreengrassComponents
+from stacks.constructs.greengrass_component import (
+    READ_BY_GREENGRASS,
+    CameraRuntime,
+    GreengrassComponents,
+)
 from stacks.constructs.inference_function import InferenceFunction
 from stacks.constructs.model_bucket import ModelBucket
 from stacks.constructs.staged_file import StackFiles, StagedFile
@@ -36,7 +40,7 @@ class InferenceStack(Stack):
         )
         function = InferenceFunction(self, "Function", environment=environment)
         components = GreengrassComponents(self, "Components", environment=environment)
-        model_bucket.grant_download(components.handler_role)
+        model_bucket.grant_download(components.handler_role, without_call=READ_BY_GREENGRASS)
         files = StackFiles(self)
         published = model_bucket.publish(files, "Artifact", artifact)
         model = components.add_model(artifact, published=published)

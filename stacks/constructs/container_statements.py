@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from stacks.config.deep_learning_containers import ContainerImage
 from stacks.constructs.statements import Statement
 
+BY_SAGEMAKER = "Amazon SageMaker calls it with the role of an endpoint, a job or a pipeline"
+
 
 def container_statements(
     images: Sequence[ContainerImage], *, metrics: Sequence[str]
@@ -19,13 +21,20 @@ def container_statements(
                 "ecr:GetDownloadUrlForLayer",
             ],
             resources=sorted({image.repository_arn for image in images}),
+            without_call=BY_SAGEMAKER,
         ),
         # ECR's and CloudWatch's own rule: these two know no resources.
-        Statement(sid="LogInToRegistry", actions=["ecr:GetAuthorizationToken"], resources=["*"]),
+        Statement(
+            sid="LogInToRegistry",
+            actions=["ecr:GetAuthorizationToken"],
+            resources=["*"],
+            without_call=BY_SAGEMAKER,
+        ),
         Statement(
             sid="WriteMetrics",
             actions=["cloudwatch:PutMetricData"],
             resources=["*"],
             conditions={"StringEquals": {"cloudwatch:namespace": list(metrics)}},
+            without_call=BY_SAGEMAKER,
         ),
     ]

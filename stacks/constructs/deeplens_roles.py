@@ -63,7 +63,7 @@ class DeepLensRoles(Construct):
         training = self._role("AWSDeepLensSageMakerRole", ["sagemaker"], [write_training_logs])
 
         for role in (service, greengrass, group):
-            model_bucket.grant_download(role)
+            model_bucket.grant_download(role, without_call=_BY_OTHERS)
         model_bucket.grant_work(training)
 
     def _role(

@@ -140,6 +140,7 @@ class FleetMetrics(Construct):
             sid="WriteUndelivered",
             actions=["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
             resources=[log_group.log_group_arn],
+            without_call="AWS IoT writes messages that a rule could not deliver",
         )
         role = aws_iam.Role(
             self,

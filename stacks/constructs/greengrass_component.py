@@ -23,6 +23,10 @@ from stacks.constructs.model_bucket import PublishedArtifact
 from stacks.constructs.statements import Statement
 from stacks.recipes import check_recipe
 
+READ_BY_GREENGRASS = (
+    "AWS IoT Greengrass reads functions and artifacts for CreateComponentVersion, with the rights "
+    "of the caller"
+)
 _HANDLER_TIMEOUT = Duration.seconds(420)
 _CONTENT_CHARACTERS = 16
 # Stands for the real one, which comes from the content or is known when it is deployed.
@@ -252,11 +256,15 @@ class GreengrassComponents(Construct):
                 ],
                 resources=[self._place.arn("greengrass", f"components:{self._prefix}.*")],
             ),
-            # Greengrass copies the published version with the caller's permissions.
+            # With and without a qualifier: how Greengrass names the version is not documented.
             Statement(
                 sid="ReadPublishedVersions",
                 actions=["lambda:GetFunction"],
-                resources=[self._place.arn("lambda", f"function:{function}:*")],
+                resources=[
+                    self._place.arn("lambda", f"function:{function}"),
+                    self._place.arn("lambda", f"function:{function}:*"),
+                ],
+                without_call=READ_BY_GREENGRASS,
             ),
         ]
 

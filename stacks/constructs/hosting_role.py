@@ -7,7 +7,7 @@ from constructs import Construct
 
 from stacks.config import Place
 from stacks.config.deep_learning_containers import ContainerImage
-from stacks.constructs.container_statements import container_statements
+from stacks.constructs.container_statements import BY_SAGEMAKER, container_statements
 from stacks.constructs.findings import accept_wildcards
 from stacks.constructs.service_role import service_principal
 from stacks.constructs.statements import Statement, managed_policy
@@ -41,6 +41,7 @@ class HostingRole(Construct):
                 sid="WriteOwnLog",
                 actions=["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
                 resources=[place.arn("logs", f"log-group:{log_group_name}:*")],
+                without_call=BY_SAGEMAKER,
             ),
         ]
         if subnets:
@@ -81,6 +82,7 @@ def _network(
                 *(f"{ec2['security-group']}{group}" for group in security_groups),
                 *(f"{ec2['subnet']}{subnet}" for subnet in subnets),
             ],
+            without_call=BY_SAGEMAKER,
         ),
         Statement(
             sid="SeeNetwork",
@@ -92,5 +94,6 @@ def _network(
                 "ec2:DescribeVpcs",
             ],
             resources=["*"],
+            without_call=BY_SAGEMAKER,
         ),
     ]

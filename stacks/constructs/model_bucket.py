@@ -38,6 +38,7 @@ _ABANDONED_UPLOAD = Duration.days(7)
 _ANYBODY = aws_iam.AnyPrincipal()
 _NOT_PUBLIC = aws_s3.BlockPublicAccess.BLOCK_ALL
 _ABSENCE = "Amazon S3 evaluates it for GetObject of an object that is absent: 404 or 403"
+_BY_S3 = "Amazon S3 uses the key for reads and writes, with the rights of the caller"
 _NAMED_BY_DIGEST = (
     "artifacts and assets are named by digests that change with each release: "
     "an open set under one fixed prefix"
@@ -166,20 +167,25 @@ class ModelBucket(Construct):
         )
         return PublishedArtifact(f"s3://{self.bucket_name}/{key}", file.digest, resource)
 
-    def grant_download(self, role: aws_iam.Role) -> None:
-        """Let a role read `components/`, and nothing else, of this bucket."""
+    def grant_download(self, role: aws_iam.Role, *, without_call: str = "") -> None:
+        """Let a role read `components/`, and nothing else, of this bucket.
+
+        `without_call` is the reason if the project's own code never does it with this role.
+        """
         statements = [
             Statement(
                 sid="FindBucket",
                 actions=["s3:GetBucketLocation"],
                 resources=[self.bucket_arn],
+                without_call=without_call or "the core software finds the bucket's Region with it",
             ),
             Statement(
                 sid="DownloadComponents",
                 actions=["s3:GetObject"],
                 resources=[self._components_arn],
+                without_call=without_call,
             ),
-            self._use_key("Decrypt", ["kms:Decrypt"]),
+            replace(self._use_key("Decrypt", ["kms:Decrypt"]), without_call=without_call or _BY_S3),
         ]
         managed_policy(role, "DownloadComponents", statements, roles=[role])
         accept_wildcards(role, statements, _NAMED_BY_DIGEST)
@@ -265,6 +271,7 @@ class ModelBucket(Construct):
             sid=f"{sid}WithBucketKey",
             actions=actions,
             resources=[self.key_arn],
+            without_call=_BY_S3,
             conditions={
                 "StringEquals": {"kms:ViaService": f"s3.{self._place.region}.amazonaws.com"}
             },

@@ -60,6 +60,7 @@ def lambda_role(
         actions=["logs:CreateLogStream", "logs:PutLogEvents"],
         # The group's ARN ends in ":*": its streams, which get their names at run time.
         resources=[log_group.log_group_arn],
+        without_call="AWS Lambda writes the log of a function with the function's role",
     )
     return aws_iam.Role(
         scope,

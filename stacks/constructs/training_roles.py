@@ -7,7 +7,7 @@ from constructs import Construct
 
 from stacks.config import Place
 from stacks.config.deep_learning_containers import ContainerImage
-from stacks.constructs.container_statements import container_statements
+from stacks.constructs.container_statements import BY_SAGEMAKER, container_statements
 from stacks.constructs.findings import accept_wildcards
 from stacks.constructs.model_bucket import ModelBucket
 from stacks.constructs.service_role import service_principal
@@ -63,6 +63,7 @@ class TrainingRoles(Construct):
                     "logs:PutLogEvents",
                 ],
                 resources=[place.arn("logs", f"log-group:{name}:*") for name in _METRICS],
+                without_call=BY_SAGEMAKER,
             ),
         ]
         self.jobs = self._role("Jobs", jobs)
@@ -84,6 +85,7 @@ class TrainingRoles(Construct):
                     place.arn("sagemaker", f"{kind}/{JOB_PREFIX}*")
                     for kind in ("processing-job", "training-job")
                 ],
+                without_call=BY_SAGEMAKER,
             ),
             Statement(
                 sid="RegisterModels",
@@ -97,12 +99,14 @@ class TrainingRoles(Construct):
                     place.arn("sagemaker", f"model-package-group/{model_package_group}"),
                     place.arn("sagemaker", f"model-package/{model_package_group}/*"),
                 ],
+                without_call=BY_SAGEMAKER,
             ),
             Statement(
                 sid="GiveJobsTheirRole",
                 actions=["iam:PassRole"],
                 resources=[self.jobs.role_arn],
                 conditions={"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}},
+                without_call=BY_SAGEMAKER,
             ),
         ]
         self.pipeline = self._role("Pipeline", pipeline)

@@ -75,7 +75,13 @@ MISTAKES: list[tuple[str, str, Mistake]] = [
     ("certificate-actions", DEVICES, lambda t: statement(t, "AWS::IoT::Policy").update(
         Action="iot:*")),
     ("own-name-only", DEVICES, lambda t: swap(
-        t, "client/${iot:Connection.Thing.ThingName}*", "client/*")),
+        t, "client/${iot:Connection.Thing.ThingName}#*", "client/*")),
+    ("own-name-only", DEVICES, lambda t: swap(
+        t, "client/${iot:Connection.Thing.ThingName}#*",
+        "client/${iot:Connection.Thing.ThingName}*")),
+    ("own-name-only", DEVICES, lambda t: swap(
+        t, "topic/deeplens/${iot:Connection.Thing.ThingName}/infer",
+        "topic/deeplens/${iot:Connection.Thing.ThingName}*")),
     ("own-name-only", DEVICES, lambda t: swap(
         t, "topic/deeplens/${iot:Connection.Thing.ThingName}/infer", "topic/deeplens/*")),
     ("data-plane-only", DEVICES, lambda t: statement(t, "AWS::IoT::Policy", index=4).update(

@@ -217,6 +217,21 @@ def test_no_policy_allows_every_action_or_every_resource(templates: Templates) -
                 assert statement["Action"] in NO_RESOURCES
 
 
+def test_each_reason_for_a_grant_without_a_call_names_a_statement_of_its_policy(
+    templates: Templates,
+) -> None:
+    reasons = 0
+    for template in templates.values():
+        for policy in resources(template, "AWS::IAM::ManagedPolicy"):
+            sids = [one["Sid"] for one in policy["Properties"]["PolicyDocument"]["Statement"]]
+            assert len(sids) == len(set(sids))
+            given = policy.get("Metadata", {}).get("deeplens:GrantsWithoutCall", {})
+            assert set(given) <= set(sids)
+            assert all(given.values())
+            reasons += len(given)
+    assert reasons > 0
+
+
 def test_state_is_protected_where_the_environment_says_so(assembly: Path) -> None:
     protected = {}
     for manifest in assembly.glob("assembly-*/manifest.json"):

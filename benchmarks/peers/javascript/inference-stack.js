@@ -73,7 +73,9 @@ class InferenceStack extends Stack {
         new iam.PolicyStatement({
           sid: 'ReadPublishedVersions',
           actions: ['lambda:GetFunction'],
-          resources: [this.arn('lambda', `function:deeplens-${this.environmentName}-inference:*`)],
+          resources: ['', ':*'].map((qualifier) =>
+            this.arn('lambda', `function:deeplens-${this.environmentName}-inference${qualifier}`),
+          ),
         }),
       ],
     });

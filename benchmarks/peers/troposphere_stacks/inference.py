@@ -86,7 +86,7 @@ def _add_published_function(stack: Stack) -> awslambda.Version:
 
 def _add_component_handler(stack: Stack) -> Function:
     environment = stack.environment
-    function = f"function:deeplens-{environment.name}-inference:*"
+    function = f"function:deeplens-{environment.name}-inference"
     handler = add_handler(
         stack,
         "ComponentsHandler",
@@ -106,7 +106,7 @@ def _add_component_handler(stack: Stack) -> Function:
             allow(
                 "ReadPublishedVersions",
                 ["lambda:GetFunction"],
-                [environment.arn("lambda", function)],
+                [environment.arn("lambda", function), environment.arn("lambda", f"{function}:*")],
             ),
         ],
     )
