@@ -1,0 +1,159 @@
+"""How often a wait queries AWS, and what a failing query changes; by a clock of the test's own."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from deeplens_project import waiting
+from deeplens_project.deployments import Deployment
+from deeplens_project.observations import Execution, Heartbeat, Joined, Observation
+from deeplens_project.verdict import Goal, Rule
+from deeplens_project.waiting import Outcome, Watch
+
+BEGIN = 1_000_000.0
+WAIT_SECONDS = 300.0
+DIGEST, FUNCTION = "0" * 64, "arn:aws:lambda:eu-central-1:111111111111:function:f:1"
+DENIED = ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "List")
+
+
+@dataclass
+class Clock:
+    now: float = BEGIN
+    pauses: list[float] = field(default_factory=list)
+
+    def time(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self.now += seconds
+
+
+@dataclass
+class Cameras:
+    """A fleet whose devices finish the deployment at a time; `silent` ones never report."""
+
+    clock: Clock
+    count: int
+    done_at: float
+    silent: frozenset[str] = frozenset()
+    denied: frozenset[str] = frozenset()
+    status: str = "SUCCEEDED"
+    joined_at: list[float] = field(default_factory=list)
+
+    def things(self, _group: str) -> list[str]:
+        return [f"camera-{number:04d}" for number in range(self.count)]
+
+    def joined(self) -> list[Joined]:
+        self.joined_at.append(self.clock.now)
+        return [Joined(thing) for thing in self.things("") if thing not in self.silent]
+
+    def job_executions(self, _job: str, deployment: str) -> Iterator[Execution]:
+        for thing in self.things(""):
+            yield Execution(
+                thing, deployment, self._status_of(thing), self.clock.now, queued_at=BEGIN
+            )
+
+    def heartbeats(self, things: Iterable[str]) -> dict[str, list[Observation]]:
+        return {thing: self._heartbeat(thing) for thing in things}
+
+    def effective(self, things: Iterable[str], deployment: str) -> dict[str, list[Observation]]:
+        if "effective" in self.denied:
+            raise DENIED
+        return {
+            thing: [
+                Execution(
+                    thing, deployment, self._status_of(thing), self.clock.now, reason="no disk"
+                )
+            ]
+            for thing in things
+        }
+
+    def installed(self, things: Iterable[str]) -> dict[str, list[Observation]]:
+        if "installed" in self.denied:
+            raise DENIED
+        return {thing: [] for thing in things}
+
+    def _status_of(self, thing: str) -> str:
+        is_done = self.clock.now >= self.done_at and thing not in self.silent
+        return self.status if is_done else "QUEUED"
+
+    def _heartbeat(self, thing: str) -> list[Observation]:
+        if thing in self.silent:
+            return []
+        now = self.clock.now
+        return [
+            Heartbeat(
+                thing, now, int(now), "running", DIGEST, FUNCTION, frames=9, interval_seconds=5
+            )
+        ]
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(waiting, "time", made)
+    return made
+
+
+def outcome(cameras: Any) -> Outcome:
+    deployment = Deployment(
+        "d-1", "arn:aws:iot:eu-central-1:111111111111:thinggroup/cameras", "ACTIVE", "job", BEGIN,
+        {}, {}, {}, {},
+    )  # fmt: skip
+    goal = Goal("d-1", BEGIN, BEGIN, BEGIN + WAIT_SECONDS, DIGEST, FUNCTION)
+    return Watch(cameras, "cameras", deployment, lambda: deployment).wait(goal, Rule())
+
+
+def test_the_accounts_core_devices_are_not_listed_when_each_member_has_reported(
+    clock: Clock,
+) -> None:
+    cameras = Cameras(clock, 3, done_at=BEGIN + 100)
+    assert outcome(cameras).passed
+    assert cameras.joined_at == []
+
+
+def test_they_are_listed_at_most_every_ten_seconds_for_a_member_that_never_reported(
+    clock: Clock,
+) -> None:
+    cameras = Cameras(clock, 3, done_at=BEGIN + 100, silent=frozenset({"camera-0001"}))
+    result = outcome(cameras)
+    assert result.passed
+    assert [one.thing for one in result.verdict.of("offline")] == ["camera-0001"]
+    times = cameras.joined_at
+    assert times
+    assert all(later - earlier >= 10 for earlier, later in pairwise(times))
+
+
+@pytest.mark.parametrize(("count", "longest"), [(3, 5.0), (1000, 8.0), (2000, 15.0)])
+def test_a_larger_fleet_is_looked_at_less_often_and_never_at_the_same_moments(
+    clock: Clock, count: int, longest: float
+) -> None:
+    assert outcome(Cameras(clock, count, done_at=BEGIN + 200)).passed
+    assert clock.pauses[0] <= 0.5 * 1.2
+    assert longest * 0.8 <= max(clock.pauses) <= longest * 1.2
+    assert len(set(clock.pauses)) == len(clock.pauses)
+
+
+def test_a_wait_ends_at_its_deadline(clock: Clock) -> None:
+    result = outcome(Cameras(clock, 3, done_at=BEGIN + 1000))
+    assert not result.passed
+    assert clock.now - BEGIN <= WAIT_SECONDS + 1
+
+
+@pytest.mark.parametrize("denied", ["effective", "installed"])
+def test_details_that_are_denied_change_no_verdict(clock: Clock, denied: str) -> None:
+    good = Cameras(clock, 3, done_at=BEGIN + 10, denied=frozenset({denied}))
+    assert outcome(good).passed
+    clock.now = BEGIN
+    bad = Cameras(clock, 3, done_at=BEGIN + 10, denied=frozenset({denied}), status="FAILED")
+    verdict = outcome(bad).verdict
+    assert verdict.state == "failed"
+    reasons = {one.reason for one in verdict.of("failed")}
+    assert reasons == {
+        "deployment FAILED: " + ("no disk" if denied == "installed" else "no reason given")
+    }
