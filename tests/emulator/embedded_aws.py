@@ -6,7 +6,7 @@ import subprocess
 import sys
 import zipfile
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -51,12 +51,17 @@ class EmbeddedAws:
 
     command: Command
     endpoint: dict[str, Any]
+    _clients: dict[tuple[str, str, str], Any] = field(default_factory=dict, repr=False)
 
     def secret(self, account: str = ACCOUNT) -> str:
         return secret_access_key(self.endpoint["root_key"], account)
 
     def client(self, service: str, account: str = ACCOUNT, region: str = REGION) -> Any:
-        return self._connect(service, account, region, Config())
+        """Return a client, made once: botocore reads the service's model for each new one."""
+        key = (service, account, region)
+        if key not in self._clients:
+            self._clients[key] = self._connect(*key, Config())
+        return self._clients[key]
 
     def unchecked_client(self, service: str) -> Any:
         """A client that sends inputs which the SDK would reject."""

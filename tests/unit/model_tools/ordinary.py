@@ -1,11 +1,13 @@
 """Models as people have them: trained for a few steps, compiled, saved with the usual call.
 
-Each function writes one and returns it with what its framework answers to `pictures()`.
+Each function writes one and returns it with what its framework answers to `pictures()`. A network
+is trained once per process: no test changes it.
 """
 
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -62,11 +64,13 @@ def _layers(*, augmented: bool) -> list[Any]:
     ]
 
 
+@cache
 def sequential(*, augmented: bool = False, lazy: bool = False) -> Any:
     start = [] if lazy else [keras.Input((SIDE_PX, SIDE_PX, 3))]
     return trained(keras.Sequential([*start, *_layers(augmented=augmented)]))
 
 
+@cache
 def functional() -> Any:
     start = keras.Input((SIDE_PX, SIDE_PX, 3), name="image")
     value = start
@@ -75,6 +79,7 @@ def functional() -> Any:
     return trained(keras.Model(start, value))
 
 
+@cache
 def nested() -> Any:
     """Return what transfer learning makes: a compiled network in a network."""
     base = keras.Sequential([keras.Input((SIDE_PX, SIDE_PX, 3)), layers.Conv2D(4, 3)])
@@ -86,6 +91,7 @@ def nested() -> Any:
     )
 
 
+@cache
 def arithmetic() -> Any:
     """Return a network with arithmetic on tensors, between its layers."""
     start = keras.Input((SIDE_PX, SIDE_PX, 3), name="image")
@@ -95,6 +101,7 @@ def arithmetic() -> Any:
     return trained(keras.Model(start, layers.Dense(CLASSES, activation="softmax")(value)))
 
 
+@cache
 def grouped() -> Any:
     """A network with the grouped convolutions of ResNeXt and ConvNeXt."""
     image = keras.Input((SIDE_PX, SIDE_PX, 3))
@@ -105,6 +112,7 @@ def grouped() -> Any:
     return trained(keras.Model(image, layers.Dense(CLASSES, activation="softmax")(x)))
 
 
+@cache
 def two_outputs() -> Any:
     """Return a network with two outputs, by name."""
     start = keras.Input((SIDE_PX, SIDE_PX, 3), name="image")
@@ -135,6 +143,7 @@ def answers(model: Any) -> dict[str, npt.NDArray[Any]]:
     return answer if isinstance(answer, dict) else {"": answer}
 
 
+@cache
 def teachable() -> Any:
     """Return the form of a Teachable Machine: networks in a network in a network."""
     start = keras.Input((SIDE_PX, SIDE_PX, 3), name="input_1")

@@ -3,8 +3,6 @@
 import json
 import re
 import shlex
-import subprocess
-import sys
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,10 +14,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from model_tools.cli import main
+from tests.forked import ForkedCommand
 
 pytestmark = [pytest.mark.process, pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
-
-TOOL = (sys.executable, "-m", "model_tools")
 
 
 @dataclass(frozen=True)
@@ -128,17 +125,11 @@ def test_every_command_takes_it_or_names_the_way_to_go_on(
 def test_servers_take_the_saved_models(models: Path, name: str, tmp_path: Path) -> None:
     archive = tmp_path / "model.tar.gz"
     assert_result(run("host-package", models / name, archive), (0, "export/Servo/1/saved_model.pb"))
-    command = (*TOOL, "serve", "--model-name", name, "--model-base-path", str(models / name))
-    with subprocess.Popen(
-        (*command, "--port", "0", "--json"), stdout=subprocess.PIPE, text=True
-    ) as server:
-        try:
-            assert server.stdout is not None
-            url = json.loads(server.stdout.readline())["url"]
-            with urllib.request.urlopen(f"{url}/v1/models/{name}/metadata") as answer:  # noqa: S310 - loopback
-                metadata = json.load(answer)["metadata"]["signature_def"]["signature_def"]
-        finally:
-            server.terminate()
+    command = ("serve", "--model-name", name, "--model-base-path", models / name)
+    with ForkedCommand("model_tools", *command, "--port", 0, "--json") as server:
+        url = json.loads(server.stdout.readline())["url"]
+        with urllib.request.urlopen(f"{url}/v1/models/{name}/metadata") as answer:  # noqa: S310 - loopback
+            metadata = json.load(answer)["metadata"]["signature_def"]["signature_def"]
     assert "serving_default" in metadata
 
 
