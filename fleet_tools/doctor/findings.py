@@ -1,4 +1,4 @@
-"""What a check found."""
+"""The results of checks, and the subject of an examination."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -37,7 +37,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Patient:
-    """What is examined.
+    """The subject of an examination.
 
     Attributes:
         site: the environment, and the clients of its account and Region.

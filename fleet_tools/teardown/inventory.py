@@ -1,4 +1,4 @@
-"""What exists of an environment: in its stacks, and outside of them."""
+"""The resources of an environment: in its stacks, and outside of them."""
 
 import re
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ _NO_TAGS = {"NoSuchTagSet", "NoSuchBucket", "404"}
 
 @dataclass(frozen=True)
 class Inventory:
-    """What exists; everything is empty after a complete teardown.
+    """The existing resources; everything is empty after a complete teardown.
 
     Attributes:
         devices: names of the things in the fleet's thing group.
@@ -38,7 +38,7 @@ class Inventory:
 
     @property
     def is_empty(self) -> bool:
-        """Nothing exists any more."""
+        """True if nothing of the environment exists."""
         return self == Inventory()
 
 
@@ -95,7 +95,7 @@ def _buckets(site: Site, owned: dict[str, list[tuple[str, str]]]) -> tuple[str, 
 
 
 def _is_tagged(client: Any, bucket: str, environment: str) -> bool:
-    """Whether the bucket exists and has the tag that the stacks give it."""
+    """Return whether the bucket exists and has the tag that the stacks give it."""
     try:
         tags = client.get_bucket_tagging(Bucket=bucket)["TagSet"]
     except ClientError as error:

@@ -28,7 +28,7 @@ _LIVE_DEPLOYMENTS = {"ACTIVE", "COMPLETED"}
 
 @dataclass(frozen=True)
 class Remaining:
-    """What a teardown left, one sentence each.
+    """The resources that a teardown left, one sentence each.
 
     Attributes:
         protected: what S3's Object Lock protects.

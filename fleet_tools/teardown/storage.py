@@ -54,7 +54,7 @@ def empty_bucket(site: Site, bucket: str) -> Emptied:
 
 
 def exists(site: Site, bucket: str) -> bool:
-    """Whether a bucket is still there; a stack that does not retain its bucket deletes it."""
+    """Return whether a bucket exists; a stack that does not retain its bucket deletes it."""
     client: Any = site.session.client("s3")
     try:
         client.head_bucket(Bucket=bucket)

@@ -45,6 +45,12 @@ TRUST = {
         }
     ],
 }
+
+
+def arn_of(profile: str) -> str:
+    return f"arn:aws:iam::{ACCOUNT}:role/{profile}"
+
+
 # The targets' own environment is that of this test.
 MAKE = 'make() { command make --assume-old=setup --assume-old=.venv/.development "$@"; }\n'
 
@@ -150,14 +156,23 @@ class Lab:
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> Iterator[Lab]:
+def trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file to which the emulator writes its authorization decisions."""
+    file = tmp_path / "decisions.jsonl"
+    monkeypatch.setenv("LOCAL_AWS_TRACE_AUTHORIZATION", str(file))
+    return file
+
+
+@pytest.fixture
+def lab(tmp_path: Path, trace: Path) -> Iterator[Lab]:
+    del trace  # Set before the emulator starts.
     if shutil.which("aws") is None:
         pytest.skip("the AWS CLI is not installed; `pip install awscli` installs it")
     with fresh_checkout(tmp_path) as checkout:
         yield Lab(checkout)
 
 
-def test_the_page_leads_to_a_detection_and_back_to_nothing(lab: Lab) -> None:
+def test_the_page_leads_to_a_detection_and_back_to_nothing(lab: Lab, trace: Path) -> None:
     blocks = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
     printed = {}
     for block in blocks:
@@ -181,6 +196,15 @@ def test_the_page_leads_to_a_detection_and_back_to_nothing(lab: Lab) -> None:
     assert "100" in printed["make plan ENV=lab\n"]
     stacks = lab.client("cloudformation").describe_stacks()["Stacks"]
     assert {one["StackName"] for one in stacks} == {"DeepLensToolkit", "DeepLensPolicies"}
+    decisions = [json.loads(line) for line in trace.read_text(encoding="utf-8").splitlines()]
+    people = {arn_of(profile): profile for profile in PEOPLE}
+    denied = {
+        (people[one["principal"]], one["action"])
+        for one in decisions
+        if one["principal"] in people and one["decision"] != "Allow"
+    }
+    # `fleet doctor` reports that this person cannot deploy.
+    assert denied == {("lab-fleet", "sts:AssumeRole")}
 
 
 def use_the_pages_settings(lab: Lab) -> None:
