@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from tools.access_table import without_hash
 from tools.policy.reading import Stack
 
 ROOT = Path(__file__).parents[2]
@@ -46,9 +47,9 @@ class Account:
     """Names, roles and policies of an environment, with every reference resolved."""
 
     def __init__(self, stacks: list[Stack], evaluator: Evaluator) -> None:
-        self._stacks = {stack.name.split("-", 1)[1]: stack for stack in stacks}
+        self._stacks = {stack.name.rpartition("-")[2]: stack for stack in stacks}
         self._evaluate = evaluator
-        self.environment = stacks[0].name.split("-")[0]
+        self.environment = stacks[0].name.rpartition("-")[0]
         self.id = stacks[0].account
         self._exports = {
             output["Export"]["Name"]: self.plain(stack, output["Value"])
@@ -82,16 +83,25 @@ class Account:
 
     def policies(self, stack: str, logical_id: str) -> list[Document]:
         """The documents of all policies on a role, from whatever stack."""
-        arn = self.role_arn(stack, logical_id)
-        name = arn.rpartition("/")[2]
-        return [
-            policy["PolicyDocument"]
-            for one in self._stacks
-            for type_ in ("AWS::IAM::ManagedPolicy", "AWS::IAM::Policy")
-            for policy_id, policy in self.resources(one, type_)
-            if name in policy.get("Roles", [])
-            or f"policy/{policy_id}" in json.dumps(self._attached(stack, logical_id))
-        ]
+        return [policy["PolicyDocument"] for _, policy in self._policies(stack, logical_id)]
+
+    def grants_without_call(self, stack: str, logical_id: str) -> dict[str, str]:
+        """The reasons of a role's statements that no code of the project needs, by `Sid`."""
+        return {
+            sid: reason
+            for metadata, _ in self._policies(stack, logical_id)
+            for sid, reason in metadata.get("deeplens:GrantsWithoutCall", {}).items()
+        }
+
+    def _policies(self, stack: str, logical_id: str) -> Iterator[tuple[Document, Document]]:
+        """Yield metadata and properties of all policies on a role."""
+        name = self.role_arn(stack, logical_id).rpartition("/")[2]
+        attached = json.dumps(self._attached(stack, logical_id))
+        for one in self._stacks.values():
+            for policy_id, resource in one.resources("AWS::IAM::ManagedPolicy", "AWS::IAM::Policy"):
+                policy = self.plain(one, resource["Properties"])
+                if name in policy.get("Roles", []) or f"policy/{policy_id}" in attached:
+                    yield resource.get("Metadata", {}), policy
 
     def may(  # noqa: PLR0913 - a request has this many parts
         self,
@@ -121,6 +131,38 @@ class Account:
             resource_policy_must_allow=":kms:" in resource,
             owner=self.id,
         )
+
+    def decide(
+        self,
+        role: tuple[str, str],
+        action: str,
+        resource: str,
+        statements: list[Document],
+        context: dict[str, Any],
+    ) -> str:
+        """Decide as `may` does, with these statements instead of the role's own."""
+        return self._evaluate(
+            principal=self.role_arn(*role),
+            account=self.id,
+            action=action,
+            resource=resource,
+            region=REGION,
+            tls=True,
+            context={"s3:TlsVersion": "1.3", **context},
+            policies=[{"Version": "2012-10-17", "Statement": statements}],
+            boundary=None,
+            service=None,
+            resource_policy=self._policy_of(resource),
+            resource_policy_must_allow=":kms:" in resource,
+            owner=self.id,
+        )
+
+    def generated_name(self, stack: str, logical_id: str) -> str:
+        """Return the name that this account gives to a resource, by its id without CDK's hash."""
+        (found,) = (
+            one for one, _ in self._stacks[stack].resources() if without_hash(one) == logical_id
+        )
+        return self._reference(self._stacks[stack], found).rpartition(":")[2]
 
     def certificate_may(self, thing: str, action: str, resource: str) -> str:
         """Decide about a device's certificate that is connected as a thing."""
@@ -194,7 +236,7 @@ class Account:
             return pseudo[name]
         resource = stack.template["Resources"].get(name)
         assert resource, f"no value for {name}"
-        short = stack.name.split("-", 1)[1]
+        short = stack.name.rpartition("-")[2]
         match resource["Type"]:
             case "AWS::S3::Bucket":
                 return str(resource["Properties"].get("BucketName", name.lower()))
@@ -209,7 +251,7 @@ class Account:
     def _attribute(self, stack: Stack, name: str, attribute: str) -> str:
         resource = stack.template["Resources"][name]
         here = f"{REGION}:{self.id}"
-        short = stack.name.split("-", 1)[1]
+        short = stack.name.rpartition("-")[2]
         named = resource.get("Properties", {})
         match resource["Type"], attribute:
             case "AWS::IAM::Role", "Arn":

@@ -1,0 +1,143 @@
+"""Grants of the templates against the calls that the emulator recorded (the access table)."""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+import pytest
+
+from tests.policy.account import REGION, Account, Evaluator, running_evaluator
+from tests.policy.conftest import Site
+from tools.access_table import SAMPLES, Row, read_table, without_hash
+from tools.policy.reading import listed
+
+pytestmark = pytest.mark.process
+
+# Roles of `cdk bootstrap`: their policies are CDK's, and CloudFormation's are in policies/.
+OF_BOOTSTRAP = "DeepLensToolkit/"
+ALLOW = "Allow"
+
+
+@dataclass(frozen=True)
+class Principal:
+    """A role of a template, in the account that its stack creates."""
+
+    account: Account
+    role: tuple[str, str]
+
+    @property
+    def name(self) -> str:
+        stack, logical_id = self.role
+        return f"{stack}/{without_hash(logical_id)}"
+
+    @property
+    def statements(self) -> list[dict[str, Any]]:
+        documents = self.account.policies(*self.role)
+        return [statement for one in documents for statement in listed(one["Statement"])]
+
+    @property
+    def reasons(self) -> dict[str, str]:
+        return self.account.grants_without_call(*self.role)
+
+    def denied(self, rows: list[Row], statements: list[dict[str, Any]]) -> list[Row]:
+        """Return the calls that these statements do not allow."""
+        return [row for row in rows if not self.may(row, statements)]
+
+    def may(self, row: Row, statements: list[dict[str, Any]]) -> bool:
+        context = {key: _value(self._concrete(text)) for key, text in row.context}
+        decision = self.account.decide(
+            self.role, row.action, self._concrete(row.resource), statements, context
+        )
+        return decision == ALLOW
+
+    def _concrete(self, text: str) -> str:
+        names = {
+            **SAMPLES,
+            "account": self.account.id,
+            "region": REGION,
+            "environment": self.account.environment,
+        }
+
+        def name(placeholder: re.Match[str]) -> str:
+            stack, is_resource, logical_id = placeholder[1].partition("/")
+            return self.account.generated_name(stack, logical_id) if is_resource else names[stack]
+
+        return re.sub(r"\{([A-Za-z0-9/]+)\}", name, text)
+
+
+def _value(text: str) -> str | list[str]:
+    return json.loads(text) if text.startswith("[") else text
+
+
+@pytest.fixture(scope="module")
+def evaluator() -> Iterator[Evaluator]:
+    with running_evaluator() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def principals(site: Site, evaluator: Evaluator) -> dict[str, Principal]:
+    """Every role of an environment that has everything, and of the pipeline, by name."""
+    found = {}
+    for environment in ("full", ""):
+        account = Account(site.stacks[environment], evaluator)
+        for role in account.roles():
+            principal = Principal(account, role)
+            found[principal.name] = principal
+    return found
+
+
+@pytest.fixture(scope="module")
+def calls() -> dict[str, list[Row]]:
+    """The recorded calls by principal, without those of CDK's own roles."""
+    found: dict[str, list[Row]] = {}
+    for row in read_table():
+        if not row.principal.startswith(OF_BOOTSTRAP):
+            found.setdefault(row.principal, []).append(row)
+    return found
+
+
+def test_every_recorded_call_has_a_grant(
+    principals: dict[str, Principal], calls: dict[str, list[Row]]
+) -> None:
+    for name, rows in calls.items():
+        principal = principals[name]
+        assert principal.denied(rows, principal.statements) == []
+
+
+def test_every_grant_has_a_recorded_call_or_a_reason(
+    principals: dict[str, Principal], calls: dict[str, list[Row]]
+) -> None:
+    unexplained = [
+        (name, statement.get("Sid"), action)
+        for name, principal in principals.items()
+        for statement in principal.statements
+        if statement["Effect"] == ALLOW and statement.get("Sid") not in principal.reasons
+        for action in listed(statement["Action"])
+        if not _used(principal, {**statement, "Action": action}, calls.get(name, []))
+    ]
+    assert unexplained == []
+
+
+def _used(principal: Principal, statement: dict[str, Any], rows: list[Row]) -> bool:
+    return any(
+        fnmatchcase(row.action.lower(), statement["Action"].lower())
+        and principal.may(row, [statement])
+        for row in rows
+    )
+
+
+def test_a_missing_statement_denies_its_calls_and_is_named_by_them(
+    principals: dict[str, Principal], calls: dict[str, list[Row]]
+) -> None:
+    for name, principal in principals.items():
+        for position, statement in enumerate(principal.statements):
+            if statement["Effect"] != ALLOW or statement.get("Sid") in principal.reasons:
+                continue
+            others = principal.statements[:position] + principal.statements[position + 1 :]
+            denied = principal.denied(calls.get(name, []), others)
+            assert denied, f"{name}: no recorded call needs {statement.get('Sid', statement)}"
+            assert {principal.may(row, [statement]) for row in denied} == {True}
