@@ -347,6 +347,32 @@ def test_a_device_hears_of_its_job_and_reports_over_mqtt_with_its_certificate(
     assert effective["coreDeviceExecutionStatus"] == "SUCCEEDED"
 
 
+@pytest.mark.parametrize(
+    ("reported", "code"),
+    [
+        ({"k": "x" * 8192}, 413),
+        ({"1": {"2": {"3": {"4": {"5": {"6": {"7": 1}}}}}}}, 400),
+    ],
+)
+def test_a_shadow_that_is_too_large_or_too_deep_is_rejected_over_mqtt(
+    device: Device, mqtt: Any, reported: dict[str, Any], code: int
+) -> None:
+    answers: queue.Queue[tuple[str, bytes]] = queue.Queue()
+
+    def receive(topic: str, payload: bytes, **_: Any) -> None:
+        answers.put((topic, payload))
+
+    update = f"$aws/things/{device.thing}/shadow/update"
+    mqtt.connect().result(HANG_SECONDS)
+    mqtt.subscribe(f"{update}/+", QoS.AT_LEAST_ONCE, receive)[0].result(HANG_SECONDS)
+    payload = json.dumps({"state": {"reported": reported}, "clientToken": "token"})
+    mqtt.publish(update, payload, QoS.AT_LEAST_ONCE)[0].result(HANG_SECONDS)
+    topic, answer = answers.get(timeout=HANG_SECONDS)
+    mqtt.disconnect().result(HANG_SECONDS)
+    assert topic == f"{update}/rejected"
+    assert (json.loads(answer)["code"], json.loads(answer)["clientToken"]) == (code, "token")
+
+
 def test_the_broker_holds_a_device_to_the_policy_on_its_certificate(
     device: Device, iot: Any, unique: str, mqtt: Any
 ) -> None:
