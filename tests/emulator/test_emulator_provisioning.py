@@ -2,6 +2,7 @@
 
 import copy
 import json
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
@@ -20,6 +21,12 @@ ROLE = f"cdk-deeplens-cfn-exec-role-{ACCOUNT}-{REGION}"
 BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/DeepLensBoundary"
 SESSION = f"arn:aws:sts::{ACCOUNT}:assumed-role/{ROLE}/AWSCloudFormation"
 ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
+EMPTY = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Deny", "Action": "iam:CreateUser", "Resource": "*"}],
+    }
+)
 Resources = dict[str, dict[str, Any]]
 
 
@@ -88,10 +95,21 @@ class Account:
         return self.aws.client(service, ACCOUNT)
 
     def give(self, documents: dict[str, Document]) -> None:
+        """Attach managed policies; those that exist get another version."""
+        iam = self.client("iam")
         for name, document in documents.items():
-            self.client("iam").put_role_policy(
-                RoleName=ROLE, PolicyName=name, PolicyDocument=json.dumps(document)
+            arn = f"arn:aws:iam::{ACCOUNT}:policy/{name}"
+            if self.given.get(name) == document:
+                continue
+            with suppress(iam.exceptions.EntityAlreadyExistsException):
+                iam.create_policy(PolicyName=name, PolicyDocument=EMPTY)
+            for version in iam.list_policy_versions(PolicyArn=arn)["Versions"]:
+                if not version["IsDefaultVersion"]:
+                    iam.delete_policy_version(PolicyArn=arn, VersionId=version["VersionId"])
+            iam.create_policy_version(
+                PolicyArn=arn, PolicyDocument=json.dumps(document), SetAsDefault=True
             )
+            iam.attach_role_policy(RoleName=ROLE, PolicyArn=arn)
         self.given = documents
 
     def without(self, action: str) -> None:

@@ -156,6 +156,15 @@ def test_every_stack_is_there(site: Site) -> None:
     assert site.statuses() == dict.fromkeys(STACKS, "CREATE_COMPLETE")
 
 
+def test_cloudformation_has_the_policies_of_the_repository_and_no_others(site: Site) -> None:
+    role = f"cdk-deeplens-cfn-exec-role-{ACCOUNT}-{REGION}"
+    attached = site.client("iam").list_attached_role_policies(RoleName=role)["AttachedPolicies"]
+    assert sorted(one["PolicyArn"] for one in attached) == create_policies(
+        site.client("cloudformation")
+    )
+    assert site.client("iam").list_role_policies(RoleName=role)["PolicyNames"] == []
+
+
 def test_the_bucket_is_what_the_template_says(site: Site) -> None:
     s3 = site.client("s3")
     key = site.physical("ModelStore", "AWS::KMS::Key")
@@ -218,6 +227,8 @@ def test_each_role_has_its_boundary_and_is_trusted_for_this_account(site: Site) 
     for role in roles:
         assert role["PermissionsBoundary"]["PermissionsBoundaryArn"] == BOUNDARY, role["RoleName"]
         for statement in role["AssumeRolePolicyDocument"]["Statement"]:
+            if statement["Principal"] == {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}:
+                continue
             condition = statement["Condition"]["StringEquals"]
             assert condition["aws:SourceAccount"] == ACCOUNT
 
