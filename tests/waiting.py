@@ -9,18 +9,34 @@ T = TypeVar("T")
 # Only stops a hang: pytest's own limit for a test is 300 s.
 HANG_SECONDS = 120.0
 
+# Short waits end at once; in long ones, asking must not take the processor from what computes.
+_FIRST_PAUSE_SECONDS = 0.01
+_LONGEST_PAUSE_SECONDS = 0.25
+_PAUSE_SHARE = 0.05
+
 
 def eventually(
-    holds: Callable[[], T], what: object = "", *, seconds: float = HANG_SECONDS, pause: float = 0.01
+    holds: Callable[[], T],
+    what: object = "",
+    *,
+    seconds: float = HANG_SECONDS,
+    pause: float | None = None,
 ) -> T:
     """Return the first true result of `holds`; fail if there is none until the hang limit.
 
-    `what` is shown on failure; if it can be called, its result is.
+    Args:
+        holds: is called until its result is true.
+        what: is shown on failure; if it can be called, its result is.
+        seconds: the hang limit.
+        pause: seconds between two calls; default: 5 % of the time waited, from 0.01 to 0.25.
     """
-    give_up_at = time.monotonic() + seconds
+    began = time.monotonic()
+    give_up_at = began + seconds
     while not (result := holds()):
         if time.monotonic() > give_up_at:
             shown = what() if callable(what) else what
             raise AssertionError(f"not within {seconds:g} s: {shown or holds}")
-        time.sleep(pause)
+        waited = time.monotonic() - began
+        growing = min(max(_FIRST_PAUSE_SECONDS, _PAUSE_SHARE * waited), _LONGEST_PAUSE_SECONDS)
+        time.sleep(growing if pause is None else pause)
     return result

@@ -1,6 +1,5 @@
 """A checkout with an embedded AWS of its own, in which a pipeline runs."""
 
-import json
 import os
 import re
 import shutil
@@ -10,11 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 
 from stacks.config import EnvironmentConfig, load_environments
-from tests.account_keys import secret
+from tests.account_keys import client
 
 ROOT = Path(__file__).parents[2]
 _SOURCES = (
@@ -64,16 +62,8 @@ class Site:
         return next(one for one in found if one.name == name)
 
     def client(self, name: str, service: str) -> Any:
-        file = self.root / ".local/aws/endpoint.json"
-        endpoint, account = json.loads(file.read_text()), self.environment(name).account
-        connect: Any = boto3.client
-        return connect(
-            service,
-            endpoint_url=endpoint["endpoint_url"],
-            region_name="eu-central-1",
-            aws_access_key_id=account,
-            aws_secret_access_key=secret(file, account),
-        )
+        account = self.environment(name).account
+        return client(service, self.root / ".local/aws/endpoint.json", account)
 
     def stacks(self, name: str) -> dict[str, str]:
         """Status of each stack of an environment's account, but for the bootstrap's."""

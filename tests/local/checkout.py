@@ -8,14 +8,9 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import boto3
-
-from tests.account_keys import secret
-
-if TYPE_CHECKING:
-    from mypy_boto3_iot_data import IoTDataPlaneClient
+from tests.account_keys import client, secret
 
 ROOT = Path(__file__).parents[2]
 
@@ -111,16 +106,8 @@ def desire(checkout: Checkout, settings: dict[str, Any]) -> None:
     )
 
 
-def _iot_data(checkout: Checkout) -> "IoTDataPlaneClient":
-    file = checkout.root / ".local/aws/endpoint.json"
-    endpoint = json.loads(file.read_text(encoding="utf-8"))
-    return boto3.client(
-        "iot-data",
-        endpoint_url=endpoint["endpoint_url"],
-        region_name="eu-central-1",
-        aws_access_key_id="111111111111",
-        aws_secret_access_key=secret(file, "111111111111"),
-    )
+def _iot_data(checkout: Checkout) -> Any:
+    return client("iot-data", checkout.root / ".local/aws/endpoint.json", "111111111111")
 
 
 def watch(checkout: Checkout, count: int) -> list[dict[str, Any]]:

@@ -10,11 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import boto3
-
 from local_aws.core_device.layout import Identity, Layout
 from local_aws.core_device.provisioning import provision
-from tests.account_keys import secret
+from tests.account_keys import client
 from tests.local.checkout import ROOT, Checkout
 from tests.waiting import eventually
 
@@ -29,24 +27,16 @@ class Cores:
     things: list[str]
 
     def client(self, service: str) -> Any:
-        file = self.checkout.root / ".local/aws/endpoint.json"
-        connect: Any = boto3.client  # its stub wants a literal name
-        return connect(
-            service,
-            endpoint_url=json.loads(file.read_text(encoding="utf-8"))["endpoint_url"],
-            region_name=REGION,
-            aws_access_key_id=ACCOUNT,
-            aws_secret_access_key=secret(file, ACCOUNT),
-        )
+        return client(service, self.checkout.root / ".local/aws/endpoint.json", ACCOUNT, REGION)
 
     def heartbeats(self) -> dict[str, dict[str, Any]]:
         """The reported state of each camera that ever sent one."""
-        client = self.client("iot-data")
+        iot_data = self.client("iot-data")
         found = {}
         for thing in self.things:
             try:
-                answer = client.get_thing_shadow(thingName=thing, shadowName="deeplens")
-            except client.exceptions.ResourceNotFoundException:
+                answer = iot_data.get_thing_shadow(thingName=thing, shadowName="deeplens")
+            except iot_data.exceptions.ResourceNotFoundException:
                 continue
             found[thing] = json.loads(answer["payload"].read())["state"]["reported"]
         return found

@@ -10,13 +10,12 @@ import subprocess
 import time
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 
 from demo.policies import create_policies
 from stacks.config import load_environment
-from tests.account_keys import secret
+from tests.account_keys import client, secret
 from tests.local.checkout import ROOT, Checkout
 from tests.synth.synthesis import EVERYTHING
 from tests.waiting import eventually
@@ -81,14 +80,7 @@ class Site:
         )
 
     def client(self, service: str) -> Any:
-        connect: Any = boto3.client  # its stub wants a literal name
-        return connect(
-            service,
-            endpoint_url=self._url,
-            region_name=REGION,
-            aws_access_key_id=ACCOUNT,
-            aws_secret_access_key=self._secret,
-        )
+        return client(service, self._root / ".local/aws/endpoint.json", ACCOUNT, REGION)
 
     def statuses(self) -> dict[str, str]:
         pages = self.client("cloudformation").get_paginator("describe_stacks").paginate()

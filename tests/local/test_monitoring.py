@@ -7,12 +7,11 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import boto3
 import pytest
 
 from model_tools.shapes.scenes import write_scenes
 from stacks.config import load_environment
-from tests.account_keys import secret
+from tests.account_keys import client
 from tests.local.checkout import ROOT, Checkout, heartbeat, virtual_camera, watch
 from tests.waiting import eventually
 
@@ -25,19 +24,10 @@ class Cloud:
     """Clients of the embedded AWS in the account of dev."""
 
     def __init__(self, checkout: Checkout) -> None:
-        file = checkout.root / ".local/aws/endpoint.json"
-        self._url = json.loads(file.read_text(encoding="utf-8"))["endpoint_url"]
-        self._secret = secret(file, "111111111111")
+        self._endpoint = checkout.root / ".local/aws/endpoint.json"
 
     def client(self, service: str) -> Any:
-        connect: Any = boto3.client  # its stub wants a literal name
-        return connect(
-            service,
-            endpoint_url=self._url,
-            region_name="eu-central-1",
-            aws_access_key_id="111111111111",
-            aws_secret_access_key=self._secret,
-        )
+        return client(service, self._endpoint, "111111111111")
 
     def outputs(self, stack: str) -> dict[str, str]:
         (found,) = self.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]

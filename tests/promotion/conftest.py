@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 
 from model_tools.registry.cloud import Cloud
 from model_tools.registry.environments import Environment, read_environments
 from model_tools.registry.moves import Registry
-from tests.account_keys import secret
+from tests.account_keys import client
 from tests.pinned import pinned_artifact
 
 ROOT = Path(__file__).parents[2]
@@ -67,15 +66,7 @@ class World:
         return read_environments(self.environments)[name]
 
     def client(self, name: str, service: str) -> Any:
-        connect: Any = boto3.client
-        account = self.environment(name).account
-        return connect(
-            service,
-            endpoint_url=json.loads(self.endpoint.read_text())["endpoint_url"],
-            region_name=REGION,
-            aws_access_key_id=account,
-            aws_secret_access_key=secret(self.endpoint, account),
-        )
+        return client(service, self.endpoint, self.environment(name).account, REGION)
 
     def build(self, version: str, name: str = "shapes", labels: str = "") -> str:
         """Package a small artifact of that version; return its digest."""
