@@ -112,14 +112,14 @@ def test_every_grant_has_a_recorded_call_or_a_reason(
     principals: dict[str, Principal], calls: dict[str, list[Row]]
 ) -> None:
     unexplained = [
-        (name, statement.get("Sid"), action)
+        f"{name}: {statement.get('Sid')}: {action}"
         for name, principal in principals.items()
         for statement in principal.statements
         if statement["Effect"] == ALLOW and statement.get("Sid") not in principal.reasons
         for action in listed(statement["Action"])
         if not _used(principal, {**statement, "Action": action}, calls.get(name, []))
     ]
-    assert unexplained == []
+    assert not unexplained, "\n".join(unexplained)
 
 
 def _used(principal: Principal, statement: dict[str, Any], rows: list[Row]) -> bool:
