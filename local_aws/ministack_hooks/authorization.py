@@ -17,6 +17,7 @@ from ministack.core.responses import get_region
 from ministack.services import iam
 
 from local_aws.authorization.checks import Check
+from local_aws.authorization.denials import denial_message
 from local_aws.authorization.trace import Decision, Trace
 from local_aws.caller import current_caller
 from local_aws.errors import ServiceError
@@ -40,6 +41,7 @@ def authorize_every_caller() -> None:
     _name_the_role_of_a_session()
     _hold_root_to_resource_policies()
     _deny_what_is_not_in_the_table()
+    _name_the_resource_of_a_denial()
 
 
 def leave_to_the_service(is_its_own: Callable[[str, str], bool]) -> None:
@@ -68,15 +70,16 @@ def authorize_caller(check: Check) -> None:
         return
     if isinstance(denial, iam_evaluator.AuthError):
         raise ServiceError(denial.code, denial.message)
-    if denial.resource_policy_arn:
-        message = iam_actions._resource_policy_denial(
-            check.action.partition(":")[0], check.action, denial.principal_arn, check.resource
-        )
-    else:
-        message = iam_actions.identity_denial_message(
-            check.action, denial.principal_arn, check.resource, denial.decision == "Deny"
-        )
-    raise ServiceError("AccessDeniedException", message)
+    raise ServiceError(
+        "AccessDeniedException",
+        denial_message(
+            check.action,
+            denial.principal_arn,
+            check.resource,
+            explicit=denial.decision == "Deny",
+            of_resource=bool(denial.resource_policy_arn),
+        ),
+    )
 
 
 def trace_decisions(trace: Trace) -> None:
@@ -186,7 +189,11 @@ def _hold_root_to_resource_policies() -> None:
         is_owner = context.principal_type == "Root" and owner == context.principal_account
         if is_owner and context.action in _OF_THE_OWNERS_ROOT:
             return identity
-        return combine(identity, context, document, owner, *args, **options)
+        result = combine(identity, context, document, owner, *args, **options)
+        if identity.decision == "Allow" and result.decision == "ImplicitDeny":
+            # The identity's policies allow it, so the missing Allow is the resource's.
+            result.resource_policy_arn = context.resource_arn
+        return result
 
     iam_evaluator.resolve_principal = resolve_principal
     iam_evaluator.combine_resource_policy = combine_with_resource_policy
@@ -208,6 +215,35 @@ def _deny_what_is_not_in_the_table() -> None:
         return found or f"{namespace}:{_NOT_IN_THE_TABLE}"
 
     iam_actions.extract_iam_action = extract_iam_action
+
+
+def _name_the_resource_of_a_denial() -> None:
+    """Name the resource in each denial, and the kind of policy that decided.
+
+    ministack names it for a few services only, and blames identity policies for a key policy.
+    """
+    respond = iam_actions.access_denied_response
+
+    def access_denied_response(
+        service: str,
+        action: str,
+        principal: str,
+        request_id: str,
+        *,
+        message: str = "",
+        **more: Any,
+    ) -> Any:
+        explicit = more.get("explicit_deny", False)
+        of_resource = bool(more.get("resource_policy_arn"))
+        if not (message or more.get("error_code") or (explicit and of_resource)):
+            resource = more.get("resource_arn", "*")
+            resource = f'"{resource}"' if service == "s3" else resource
+            message = denial_message(
+                action, principal, resource, explicit=explicit, of_resource=of_resource
+            )
+        return respond(service, action, principal, request_id, message=message, **more)
+
+    iam_actions.access_denied_response = access_denied_response
 
 
 def _role_arn(session_arn: str) -> str:

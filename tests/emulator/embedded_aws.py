@@ -130,7 +130,8 @@ def policy(*statements: dict[str, Any]) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
 
 
-def publish_function(aws: EmbeddedAws, source: str, name: str = "") -> str:
+def publish_function(aws: EmbeddedAws, source: str, name: str = "", role: str = "") -> str:
+    """Publish a function with a role, or with the one of functions that write logs only."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
         archive.writestr("handler.py", source)
@@ -138,7 +139,7 @@ def publish_function(aws: EmbeddedAws, source: str, name: str = "") -> str:
     name = name or f"deeplens-{uuid4().hex[:12]}"
     client.create_function(
         FunctionName=name, Runtime="python3.12", Handler="handler.handle", Timeout=900,
-        Role=functions_role(aws), Code={"ZipFile": content.getvalue()},
+        Role=role or functions_role(aws), Code={"ZipFile": content.getvalue()},
     )  # fmt: skip
     return str(client.publish_version(FunctionName=name)["FunctionArn"])
 

@@ -59,7 +59,8 @@ def test_a_session_has_the_rights_of_its_roles_identity_policies(
     assert s3.get_object(Bucket=bucket, Key="allowed")["Body"].read() == b"x"
     assert denial(s3.get_object, Bucket=bucket, Key="other") == (
         f"User: arn:aws:sts::{ACCOUNT}:assumed-role/{unique}/test is not authorized to perform:"
-        " s3:GetObject because no identity-based policy allows the s3:GetObject action"
+        f' s3:GetObject on resource: "arn:aws:s3:::{bucket}/other"'
+        " because no identity-based policy allows the s3:GetObject action"
     )
 
 

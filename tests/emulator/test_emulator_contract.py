@@ -19,6 +19,7 @@ PRIVATE_NAMES = {
     "ministack.core.iam_actions": [
         "SERVICE_TO_IAM_NAMESPACE", "_resource_policy_denial", "extract_iam_action",
         "identity_denial_message",
+        "SERVICE_TO_IAM_NAMESPACE", "access_denied_response", "extract_iam_action",
     ],
     "ministack.core.iam_evaluator": [
         "EvalContext", "_gather_role_policies", "_permissions_boundary", "_resolve_condition_key",
@@ -93,6 +94,40 @@ SIGNATURES = {
     ],
     "ministack.core.iam_actions._resource_policy_denial": [
         "service", "action", "principal_arn", "resource_arn",
+    "ministack.services.cloudwatch._evaluate_alarm": ["alarm"],
+    "ministack.services.cloudwatch._store_datum": [
+        "namespace", "name", "dims", "ts", "unit", "value", "values", "counts", "stat_values",
+    ],
+    "ministack.services.cloudwatch_logs._append_log_events": ["stream", "events"],
+    "ministack.services.eventbridge._put_events": ["data", "allow_aws_source"],
+    "ministack.services.iot._dispatch_rule_action": [
+        "account_id", "region", "rule_name", "action", "event",
+    ],
+    "ministack.services.lambda_svc._emit_lambda_metrics": [
+        "function_name", "duration_ms", "error", "throttle",
+    ],
+    "ministack.services.iot._mtls_build_ssl_context": [],
+    "ministack.services.iot._mtls_handle_conn": ["reader", "writer"],
+    "ministack.services.iot._create_job": ["job_id", "payload"],
+    "ministack.services.iot._cancel_job": ["job_id", "payload", "qp"],
+    "ministack.services.iot.broker_publish": [
+        "account_id", "region", "topic", "payload", "qos", "retain", "properties", "client_id",
+        "principal",
+    ],
+    "ministack.services.iot._mqtt_policy_allows": [
+        "account_id", "region", "certificate_id", "context", "action", "resource",
+        "provisioning_template",
+    ],
+    "ministack.services.s3._atomic_write": ["fpath", "data", "text"],
+    "ministack.services.s3._copy_object": ["bucket_name", "dest_key", "headers"],
+    "ministack.services.s3._verify_presigned_sigv4": [
+        "method", "path", "headers", "query_params",
+    ],
+    "ministack.services.s3._put_object": ["bucket_name", "key", "body", "headers"],
+    "ministack.core.lambda_runtime.execution_credentials": ["config"],
+    "ministack.core.iam_actions.access_denied_response": [
+        "service", "action", "principal_arn", "request_id", "error_code", "message", "headers",
+        "resource_arn", "explicit_deny", "resource_policy_arn",
     ],
     "ministack.core.iam_actions.extract_iam_action": [
         "service", "method", "path", "headers", "body", "query_params",

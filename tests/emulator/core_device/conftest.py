@@ -19,7 +19,7 @@ from local_aws.core_device.device import CoreDevice
 from local_aws.core_device.layout import Identity, Layout
 from local_aws.core_device.provisioning import provision
 from local_aws.endpoint import Endpoint
-from tests.emulator.embedded_aws import ACCOUNT, REGION, EmbeddedAws, recipe
+from tests.emulator.embedded_aws import ACCOUNT, REGION, EmbeddedAws, policy, recipe
 from tests.waiting import HANG_SECONDS, eventually
 
 ANYTHING = {
@@ -135,6 +135,10 @@ def core(aws: EmbeddedAws, iot: Any, unique: str, tmp_path: Path) -> Iterator[Co
     role = aws.client("iam").create_role(
         RoleName=unique, AssumeRolePolicyDocument=json.dumps(TRUST)
     )["Role"]["Arn"]
+    reads = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
+    aws.client("iam").put_role_policy(
+        RoleName=unique, PolicyName="own", PolicyDocument=policy(reads)
+    )
     iot.create_role_alias(roleAlias=unique, roleArn=role)
     layout = Layout.of(unique, tmp_path / "cores")
     identity = Identity(unique, unique, ACCOUNT, REGION, unique, "")

@@ -15,7 +15,7 @@ from uuid import uuid4
 import pytest
 
 from local_aws.fleet.hazards import Hazards
-from tests.emulator.embedded_aws import EmbeddedAws, publish_function
+from tests.emulator.embedded_aws import EmbeddedAws, create_role, publish_function
 from tests.emulator.fleet.conftest import Site, digest
 from tests.waiting import eventually
 
@@ -121,8 +121,11 @@ class Stack:
 @pytest.fixture
 def make_stack(aws: EmbeddedAws) -> Callable[[Site], Stack]:
     def make(site: Site) -> Stack:
-        provider = publish_function(aws, PROVIDER)
-        return Stack(aws.client("cloudformation"), site, provider, f"own-{uuid4().hex[:8]}")
+        name = f"own-{uuid4().hex[:8]}"
+        rights = {"Effect": "Allow", "Action": ["greengrass:*", "iot:*"], "Resource": "*"}
+        role = create_role(aws, name, rights, service="lambda.amazonaws.com")
+        provider = publish_function(aws, PROVIDER, role=role)
+        return Stack(aws.client("cloudformation"), site, provider, name)
 
     return make
 

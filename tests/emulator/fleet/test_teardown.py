@@ -51,12 +51,20 @@ class Lab:
             "Action": ["s3:DeleteObject", "s3:DeleteObjectVersion"],
             "Resource": f"arn:aws:s3:::{self.bucket}/components/*",
         }
+        of_the_account = {
+            "Effect": "Allow",
+            "Principal": {"AWS": ACCOUNT},
+            "Action": "kms:*",
+            "Resource": "*",
+        }
         return {
             "Resources": {
                 "Key": {
                     "Type": "AWS::KMS::Key",
                     "DeletionPolicy": "Retain",
-                    "Properties": {"KeyPolicy": {"Version": "2012-10-17", "Statement": []}},
+                    "Properties": {
+                        "KeyPolicy": {"Version": "2012-10-17", "Statement": [of_the_account]}
+                    },
                 },
                 "Bucket": {
                     "Type": "AWS::S3::Bucket",
