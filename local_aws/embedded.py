@@ -22,6 +22,7 @@ from local_aws.ministack_hooks import (
     custom_resources,
     delays,
     deletions,
+    encrypted_objects,
     exclusive_things,
     inputs,
     monitoring,
@@ -66,6 +67,7 @@ class EmbeddedAws:
         sagemaker.register_sagemaker(self._sagemaker)
         auto_scaling.register_auto_scaling(AutoScaling())
         authorization.authorize_every_caller()
+        encrypted_objects.require_rights_on_keys()
         access_keys.leave_signatures_to_the_gate()
         access_keys.give_functions_sessions_of_their_roles()
         self._directory = access_keys.directory(root_key)

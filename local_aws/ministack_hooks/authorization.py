@@ -6,6 +6,7 @@ sets.
 """
 # ruff: noqa: SLF001 - ministack has no public extension points; the contract test guards these
 
+import inspect
 import re
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -25,6 +26,9 @@ from local_aws.ministack_hooks.stack_resources import logical_ids
 
 _NOT_IN_THE_TABLE = "OperationWithoutAction"
 _self_authorizing: list[Callable[[str, str], bool]] = []
+_ENFORCE = inspect.signature(iam_evaluator.enforce)
+# The resource of the last check that was denied.
+_denied_resource: ContextVar[str] = ContextVar("denied_resource", default="*")
 # The evaluations of the decision under way, if decisions are traced: context and result of each.
 _evaluations: ContextVar[list[tuple[Any, Any]] | None] = ContextVar("evaluations", default=None)
 # Source: Amazon S3 API Reference, DeleteBucketPolicy: the owner's root can do this despite a Deny.
@@ -220,9 +224,17 @@ def _deny_what_is_not_in_the_table() -> None:
 def _name_the_resource_of_a_denial() -> None:
     """Name the resource in each denial, and the kind of policy that decided.
 
-    ministack names it for a few services only, and blames identity policies for a key policy.
+    ministack names it for a few services only, and that of the first of several checks.
     """
-    respond = iam_actions.access_denied_response
+    respond, enforce = iam_actions.access_denied_response, iam_evaluator.enforce
+
+    def enforce_and_remember(*args: Any, **options: Any) -> Any:
+        bound = _ENFORCE.bind(*args, **options)
+        bound.apply_defaults()
+        denial = enforce(*args, **options)
+        if denial is not None:
+            _denied_resource.set(bound.arguments["resource_arn"])
+        return denial
 
     def access_denied_response(
         service: str,
@@ -236,13 +248,14 @@ def _name_the_resource_of_a_denial() -> None:
         explicit = more.get("explicit_deny", False)
         of_resource = bool(more.get("resource_policy_arn"))
         if not (message or more.get("error_code") or (explicit and of_resource)):
-            resource = more.get("resource_arn", "*")
-            resource = f'"{resource}"' if service == "s3" else resource
+            resource = _denied_resource.get()
+            resource = f'"{resource}"' if resource.startswith("arn:aws:s3:") else resource
             message = denial_message(
                 action, principal, resource, explicit=explicit, of_resource=of_resource
             )
         return respond(service, action, principal, request_id, message=message, **more)
 
+    iam_evaluator.enforce = enforce_and_remember
     iam_actions.access_denied_response = access_denied_response
 
 

@@ -155,6 +155,33 @@ def test_a_key_needs_its_key_policy_too(aws: EmbeddedAws, unique: str) -> None:
         session_of(aws, role)("kms").encrypt(KeyId=key, Plaintext=b"x")
 
 
+def test_an_encrypted_object_needs_rights_on_its_key(
+    aws: EmbeddedAws, bucket: str, unique: str
+) -> None:
+    key = aws.client("kms").create_key()["KeyMetadata"]["Arn"]
+    rule = {"ApplyServerSideEncryptionByDefault": {
+        "SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key,
+    }}  # fmt: skip
+    s3 = aws.client("s3")
+    s3.put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration={"Rules": [rule]})
+    s3.put_object(Bucket=bucket, Key="a", Body=b"x")
+    objects = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
+    without = session_of(aws, create_role(aws, unique, objects))("s3")
+    without.head_object(Bucket=bucket, Key="a")
+    assert f"kms:Decrypt on resource: {key}" in denial(without.get_object, Bucket=bucket, Key="a")
+    copies = {"CopySource": f"{bucket}/a", "Bucket": bucket, "Key": "c"}
+    assert "kms:Decrypt" in denial(without.copy_object, **copies)
+    assert "kms:GenerateDataKey" in denial(without.put_object, Bucket=bucket, Key="b", Body=b"x")
+    through_s3 = {
+        "Effect": "Allow", "Action": ["kms:Decrypt", "kms:GenerateDataKey"], "Resource": key,
+        "Condition": {"StringEquals": {"kms:ViaService": f"s3.{REGION}.amazonaws.com"}},
+    }  # fmt: skip
+    allowed = session_of(aws, create_role(aws, f"{unique}-2", objects, through_s3))("s3")
+    assert allowed.get_object(Bucket=bucket, Key="a")["Body"].read() == b"x"
+    allowed.put_object(Bucket=bucket, Key="b", Body=b"x")
+    allowed.copy_object(**copies)
+
+
 def test_a_topic_denies_by_its_policy(aws: EmbeddedAws, unique: str) -> None:
     sns = aws.client("sns")
     topic = sns.create_topic(Name=unique)["TopicArn"]

@@ -17,9 +17,8 @@ PRIVATE_NAMES = {
         "pin_signed_request",
     ],
     "ministack.core.iam_actions": [
-        "SERVICE_TO_IAM_NAMESPACE", "_resource_policy_denial", "extract_iam_action",
-        "identity_denial_message",
-        "SERVICE_TO_IAM_NAMESPACE", "access_denied_response", "extract_iam_action",
+        "SERVICE_TO_IAM_NAMESPACE", "_s3_action", "access_denied_response", "extract_iam_action",
+        "identity_denial_message", "s3_additional_checks",
     ],
     "ministack.core.iam_evaluator": [
         "EvalContext", "_gather_role_policies", "_permissions_boundary", "_resolve_condition_key",
@@ -74,12 +73,13 @@ PRIVATE_NAMES = {
         "_get_func_record_for_ref", "execution_credentials",
     ],
     "ministack.services.s3": [
-        "_atomic_write", "_buckets", "_check_put_preconditions", "_copy_object", "_create_bucket",
-        "_delete_bucket_encryption", "_delete_bucket_lifecycle",
-        "_delete_bucket_ownership_controls", "_delete_bucket_tagging", "_ensure_bucket", "_error",
-        "_get_object_data", "_multipart_uploads", "_put_bucket_encryption", "_put_bucket_lifecycle",
-        "_put_bucket_logging", "_put_bucket_ownership_controls", "_put_bucket_tagging",
-        "_put_object", "_put_object_lock_configuration", "_resolve_sse_write_headers",
+        "_atomic_write", "_bucket_default_sse_headers", "_bucket_owner_account", "_buckets",
+        "_check_put_preconditions", "_copy_object", "_create_bucket", "_delete_bucket_encryption",
+        "_delete_bucket_lifecycle", "_delete_bucket_ownership_controls", "_delete_bucket_tagging",
+        "_ensure_bucket", "_error", "_get_object_data", "_multipart_uploads",
+        "_put_bucket_encryption", "_put_bucket_lifecycle", "_put_bucket_logging",
+        "_put_bucket_ownership_controls", "_put_bucket_tagging", "_put_object",
+        "_put_object_lock_configuration", "_resolve_sse_write_headers", "_stored_sse_headers",
         "_verify_presigned_sigv4", "bucket_region",
     ],
     "ministack.services.sns": ["_topics"],
@@ -92,39 +92,6 @@ SIGNATURES = {
     "ministack.app._handle_post_body_shortcuts": [
         "method", "path", "headers", "body", "query_params", "request_id",
     ],
-    "ministack.core.iam_actions._resource_policy_denial": [
-        "service", "action", "principal_arn", "resource_arn",
-    "ministack.services.cloudwatch._evaluate_alarm": ["alarm"],
-    "ministack.services.cloudwatch._store_datum": [
-        "namespace", "name", "dims", "ts", "unit", "value", "values", "counts", "stat_values",
-    ],
-    "ministack.services.cloudwatch_logs._append_log_events": ["stream", "events"],
-    "ministack.services.eventbridge._put_events": ["data", "allow_aws_source"],
-    "ministack.services.iot._dispatch_rule_action": [
-        "account_id", "region", "rule_name", "action", "event",
-    ],
-    "ministack.services.lambda_svc._emit_lambda_metrics": [
-        "function_name", "duration_ms", "error", "throttle",
-    ],
-    "ministack.services.iot._mtls_build_ssl_context": [],
-    "ministack.services.iot._mtls_handle_conn": ["reader", "writer"],
-    "ministack.services.iot._create_job": ["job_id", "payload"],
-    "ministack.services.iot._cancel_job": ["job_id", "payload", "qp"],
-    "ministack.services.iot.broker_publish": [
-        "account_id", "region", "topic", "payload", "qos", "retain", "properties", "client_id",
-        "principal",
-    ],
-    "ministack.services.iot._mqtt_policy_allows": [
-        "account_id", "region", "certificate_id", "context", "action", "resource",
-        "provisioning_template",
-    ],
-    "ministack.services.s3._atomic_write": ["fpath", "data", "text"],
-    "ministack.services.s3._copy_object": ["bucket_name", "dest_key", "headers"],
-    "ministack.services.s3._verify_presigned_sigv4": [
-        "method", "path", "headers", "query_params",
-    ],
-    "ministack.services.s3._put_object": ["bucket_name", "key", "body", "headers"],
-    "ministack.core.lambda_runtime.execution_credentials": ["config"],
     "ministack.core.iam_actions.access_denied_response": [
         "service", "action", "principal_arn", "request_id", "error_code", "message", "headers",
         "resource_arn", "explicit_deny", "resource_policy_arn",
@@ -134,6 +101,9 @@ SIGNATURES = {
     ],
     "ministack.core.iam_actions.identity_denial_message": [
         "action", "principal_arn", "resource", "explicit_deny",
+    ],
+    "ministack.core.iam_actions.s3_additional_checks": [
+        "method", "path", "headers", "body", "query_params",
     ],
     "ministack.core.iam_evaluator._gather_role_policies": ["role_name", "account_id"],
     "ministack.core.iam_evaluator._permissions_boundary": ["store", "name", "account_id"],
