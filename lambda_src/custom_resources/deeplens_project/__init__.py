@@ -120,8 +120,9 @@ def _remove(request: Request, rollout: Rollout, wanted: deployments.Wanted) -> R
             raise
         # The group was renamed: its stack has deleted it, or the role has rights on the new one.
         logger.warning("nothing can be deployed to %s any more: %s", rollout.thing_group, error)
-        rollout.end_waves(wanted)
-        deployments.retire(greengrass, current.id)
+        if request.properties.get("OnDelete", "remove") == "remove":
+            rollout.end_waves(wanted)
+            deployments.retire(greengrass, current.id)
         return result
     _take_back(request, rollout, wanted, current)
     return result

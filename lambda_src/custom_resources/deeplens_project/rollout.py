@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from deeplens_project import deployments
 from deeplens_project.deployments import Deployment, Wanted
@@ -125,17 +125,23 @@ class Rollout:
             wanted: a deployment of the fleet.
             current: names of the groups of waves that remain.
         """
-        for summary in deployments.waves_of(self.fleet.greengrass, wanted.target_arn):
-            group = summary["targetArn"].rpartition("/")[2]
-            if group in current:
-                continue
-            deployments.retire(self.fleet.greengrass, summary["deploymentId"])
-            if not _is_wave_group(group, self.thing_group):
-                continue
-            try:
-                self.fleet.iot.delete_thing_group(thingGroupName=group)
-            except ClientError as error:
-                logger.warning("thing group %s remains: %s", group, error)
+        try:
+            for summary in deployments.waves_of(self.fleet.greengrass, wanted.target_arn):
+                group = summary["targetArn"].rpartition("/")[2]
+                if group not in current:
+                    deployments.retire(self.fleet.greengrass, summary["deploymentId"])
+                    self._delete_wave_group(group)
+        except (ClientError, BotoCoreError) as error:
+            logger.warning("waves remain: %s", error)
+
+    def _delete_wave_group(self, group: str) -> None:
+        """Delete a group that was made for a wave; one that somebody else named remains."""
+        if not _is_wave_group(group, self.thing_group):
+            return
+        try:
+            self.fleet.iot.delete_thing_group(thingGroupName=group)
+        except ClientError as error:
+            logger.warning("thing group %s remains: %s", group, error)
 
     def _end_former_waves(self, wanted: Wanted, plan: Plan) -> None:
         """Remove waves of earlier releases that the plan does not contain."""
@@ -143,10 +149,7 @@ class Rollout:
             wave.thing_group or wave_group(wanted.name, number, self.thing_group)
             for number, wave in enumerate(plan.waves, start=1)
         }
-        try:
-            self.end_waves(wanted, groups)
-        except ClientError as error:
-            logger.warning("waves of earlier releases remain: %s", error)
+        self.end_waves(wanted, groups)
 
     def _run_wave(self, wanted: Wanted, plan: Plan, wave: Wave, number: int) -> None:
         group = wave.thing_group or self._group_of(wanted, wave, number)
