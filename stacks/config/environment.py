@@ -27,6 +27,7 @@ POLICY = r"^(arn:aws[a-z-]*:iam::[0-9]{12}:policy/)?[A-Za-z0-9_+=,.@/-]{1,128}$"
 
 _LEAST_HEARTBEATS = 3
 _MOST_TAGS = 40
+_LONGEST_GROUP_NAME = 128
 _TAG_KEY = r"(?!aws:|deeplens:)[\w .:/=+@-]{1,128}"
 _TAG_TEXT = r"[\w .:/=+@-]{0,256}"
 
@@ -137,6 +138,20 @@ class EnvironmentConfig(Section):
         if len(value) > _MOST_TAGS:
             raise ValueError(f"at most {_MOST_TAGS} tags; AWS allows 50, some are the project's")
         return value
+
+    @model_validator(mode="after")
+    def _wave_groups_have_names(self) -> "EnvironmentConfig":
+        """Reject a fleet for whose waves by percentage no valid thing group name exists."""
+        longest = f"deeplens-{self.name}-wave-{len(self.rollout.waves)}-of-{self.fleet.thing_group}"
+        has_shares = any(wave.percent is not None for wave in self.rollout.waves)
+        if has_shares and len(longest) > _LONGEST_GROUP_NAME:
+            excess = len(longest) - _LONGEST_GROUP_NAME
+            raise ValueError(
+                f"fleet.thing_group has {len(self.fleet.thing_group)} characters, and with waves "
+                f"by percentage at most {len(self.fleet.thing_group) - excess} work: the project's "
+                f"thing group {longest} has more than {_LONGEST_GROUP_NAME}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _pairs_that_work(self) -> "EnvironmentConfig":

@@ -71,6 +71,11 @@ WRONG_VALUES = [
 # As above; a schema does not describe them.
 HOSTILE_VALUES = [
     (
+        '= "deeplens-dev"',
+        f'= "{"x" * 120}"\n[[rollout.waves]]\npercent = 5',
+        "fleet.thing_group has 120 characters, and with waves by percentage at most 105 work",
+    ),
+    (
         "[fleet]",
         "[rollout.rate]\nbase_per_minute = 5\nincrement_factor = 1.55\n[fleet]",
         "rollout.rate.increment_factor: given 1.55: AWS IoT accepts at most 1 digit after",
