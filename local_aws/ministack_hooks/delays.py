@@ -15,6 +15,7 @@ from ministack import app
 from ministack.core.responses import error_response_json
 from ministack.services import iam, iot
 
+from local_aws.caller import current_caller
 from local_aws.errors import ServiceError
 from local_aws.inputs import Inputs
 from local_aws.ministack_hooks.services import Handled, current_scope
@@ -24,14 +25,6 @@ _DONE_LATER: Handled = (200, {"Content-Type": "application/json"}, b"{}")
 _MEMBERSHIP = frozenset({"AddThingToThingGroup", "RemoveThingFromThingGroup"})
 # The operations that assume a role, with the member that names it.
 _ROLES = {("lambda", "CreateFunction"): "Role", ("sts", "AssumeRole"): "RoleArn"}
-_FAULTS = {
-    "lambda": ServiceError(
-        "InvalidParameterValueException",
-        "The role defined for the function cannot be assumed by Lambda.",
-    ),
-    "sts": ServiceError("AccessDenied", "The role cannot be assumed yet."),
-}
-
 _tasks: set[asyncio.Task[None]] = set()
 
 
@@ -110,12 +103,28 @@ def _delay_roles(service: str, seconds: float) -> None:
         call = inputs.read(request)
         member = None if call is None else _ROLES.get((service, call.operation))
         if call is not None and member is not None and _is_new(call.params.get(member), seconds):
-            response = inputs.write_error(request, _FAULTS[service])
+            fault = _unknown_role(service, call.params[member])
+            response = inputs.write_error(request, fault)
             return response.status, response.headers, response.body
         handled: Handled = await handle(method, path, headers, body, query)
         return handled
 
     app.SERVICE_HANDLERS[service] = handle_known
+
+
+def _unknown_role(service: str, role_arn: str) -> ServiceError:
+    """Return the error of a service that does not find a role yet."""
+    if service == "lambda":
+        return ServiceError(
+            "InvalidParameterValueException",
+            "The role defined for the function cannot be assumed by Lambda.",
+        )
+    caller = current_caller()
+    return ServiceError(
+        "AccessDenied",
+        f"User: {caller.arn if caller else 'anonymous'} is not authorized to perform:"
+        f" sts:AssumeRole on resource: {role_arn}",
+    )
 
 
 def _is_new(role_arn: Any, seconds: float) -> bool:
