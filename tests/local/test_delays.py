@@ -44,4 +44,4 @@ def test_deploy_provision_retire_and_teardown_pass_with_delays(delayed: Checkout
         assert all(message["model"] for message in watch(delayed, 3))
         fleet(delayed, "retire", "dev", "spare", "--yes")
     fleet(delayed, "teardown", "dev", "--yes")
-    assert "0 stacks" in fleet(delayed, "teardown", "dev", "--dry-run")
+    assert "nothing of dev exists" in fleet(delayed, "teardown", "dev", "--dry-run")
