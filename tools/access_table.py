@@ -158,9 +158,10 @@ def _generalized(text: str, environment: str, names: dict[str, str]) -> str:
         text = text.replace(physical, name)
     for name, pattern, _ in _PLACEHOLDERS:
         text = pattern.sub(f"{{{name}}}", text)
-    return re.sub(
-        rf"(?<![A-Za-z0-9]){re.escape(environment)}(?![A-Za-z0-9])", "{environment}", text
-    )
+    if not environment:
+        return _STACK.sub("{environment}", text)
+    own = re.compile(rf"(?<![A-Za-z0-9]){re.escape(environment)}(?![A-Za-z0-9])")
+    return own.sub("{environment}", text)
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
