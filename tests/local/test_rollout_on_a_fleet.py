@@ -27,6 +27,7 @@ COUNT = int(os.environ.get("FLEET_CORES", "3"))
 ENVIRONMENT = """\
 account = "111111111111"
 region = "eu-central-1"
+permissions_boundary = "DeepLensBoundary"
 [model]
 name = "shapes"
 digest = "{digest}"

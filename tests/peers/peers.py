@@ -36,6 +36,7 @@ _RICH = """
 account = "555555555555"
 region = "us-east-1"
 promoted_from = "dev"
+permissions_boundary = "AnotherBoundary"
 
 [tags]
 team = "vision"

@@ -1,7 +1,7 @@
 """What synthesis is measured against makes the same templates: else the ratio says nothing.
 
 `equality.py` says what is compared, and what is not. The peers refuse settings that they do not
-have (roles of DeepLens, permissions boundaries, waves, Object Lock, nucleus lite, no monitoring).
+have (roles of DeepLens, waves, Object Lock, nucleus lite, no monitoring).
 """
 
 import difflib

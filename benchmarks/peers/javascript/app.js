@@ -3,7 +3,7 @@
 // takes the files of another folder.
 
 const path = require('node:path');
-const { App, Stage, Tags } = require('aws-cdk-lib');
+const { App, PermissionsBoundary, Stage, Tags } = require('aws-cdk-lib');
 const { loadArtifact } = require('./artifact');
 const { ROOT, ConfigError, loadEnvironments } = require('./environments');
 const { DevicesStack } = require('./devices-stack');
@@ -14,7 +14,11 @@ const { MonitoringStack } = require('./monitoring-stack');
 class DeepLensApplication extends Stage {
   constructor(scope, environment) {
     const { name, account, region } = environment;
-    super(scope, name, { env: { account, region } });
+    const boundary = environment.permissions_boundary;
+    super(scope, name, {
+      env: { account, region },
+      permissionsBoundary: boundary && PermissionsBoundary.fromName(boundary),
+    });
     const artifact = loadArtifact(environment.model);
 
     const store = new ModelStoreStack(this, 'ModelStore', { environment });

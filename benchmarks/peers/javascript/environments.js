@@ -7,7 +7,14 @@ const { parse } = require('smol-toml');
 const SECTIONS = require('../environment.json');
 
 const ROOT = path.resolve(__dirname, '..', '..', '..');
-const TOP_LEVEL = ['account', 'region', 'promoted_from', 'tags', ...Object.keys(SECTIONS)];
+const TOP_LEVEL = [
+  'account',
+  'region',
+  'promoted_from',
+  'permissions_boundary',
+  'tags',
+  ...Object.keys(SECTIONS),
+];
 
 // What somebody gave that cannot be used: a line without a stack trace.
 class ConfigError extends Error {}

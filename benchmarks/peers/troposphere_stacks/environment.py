@@ -25,6 +25,7 @@ class Environment:
     name: str
     account: str
     region: str
+    permissions_boundary: str | None
     tags: dict[str, str]
     model: Settings
     model_store: Settings
@@ -67,7 +68,7 @@ def _load_environment(file: Path, sections: dict[str, Settings]) -> Environment:
         given = tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file}: not valid TOML: {error}") from None
-    known = {"account", "region", "promoted_from", "tags", *sections}
+    known = {"account", "region", "promoted_from", "permissions_boundary", "tags", *sections}
     unknown = [key for key in given if key not in known] + [
         f"{section}.{key}"
         for section, defaults in sections.items()
@@ -93,6 +94,7 @@ def _load_environment(file: Path, sections: dict[str, Settings]) -> Environment:
         name=file.stem,
         account=str(account),
         region=str(region),
+        permissions_boundary=given.get("permissions_boundary"),
         tags={**given.get("tags", {}), "deeplens:environment": file.stem},
         **{
             section: {**defaults, **named.get(section, {}), **given.get(section, {})}

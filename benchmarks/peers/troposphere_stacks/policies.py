@@ -52,6 +52,10 @@ def add_role(
         "Principal": {"Service": service},
         "Condition": condition,
     }
+    environment = stack.environment
+    if boundary := environment.permissions_boundary:
+        arn = f"arn:aws:iam::{environment.account}:policy/{boundary}"
+        properties = {"PermissionsBoundary": arn, **properties}
     return stack.add(
         iam.Role(
             title,
