@@ -33,7 +33,13 @@ from demo.models import PREPARE
 from demo.processes import WRONG_INPUT, CommandFailed
 from demo.steps import Steps
 from model_tools.output_paths import why_unwritable
-from stacks.config import ConfigError, EnvironmentConfig, load_environment, load_environments
+from stacks.config import (
+    ConfigError,
+    EnvironmentConfig,
+    load_delivery,
+    load_environment,
+    load_environments,
+)
 from tools.device_environment import runtime_problem
 from vision.printable import printable
 
@@ -236,8 +242,10 @@ def deliver(approve: tuple[str, ...], person: str, base: str | None, pipeline: P
             steps.step("bootstrap", "cdk bootstrap"),
             checkout_lock(_ASSEMBLY, click.echo),
         ):
+            delivered = load_delivery(pipeline, environments)
+            account = delivered[0].account if delivered else None
             for environment in environments:
-                deployment.bootstrap(environment, endpoint, assembly)
+                deployment.bootstrap(environment, endpoint, assembly, account)
         try:
             result = subprocess.run(  # noqa: S603 - this project's own command
                 [*embedded.LOCAL_AWS, "deliver", "--assembly", assembly, *answers],

@@ -46,42 +46,42 @@ def synthesize(environment: dict[str, str], environments: Path = ENVIRONMENTS) -
 
 
 def bootstrap(
-    environment: EnvironmentConfig, endpoint: Endpoint, assembly: Path = ASSEMBLY
+    environment: EnvironmentConfig,
+    endpoint: Endpoint,
+    assembly: Path = ASSEMBLY,
+    pipeline_account: str | None = None,
 ) -> bool:
-    """Create the policies and run `cdk bootstrap` with them; return False if both were done."""
+    """Create the policies and run `cdk bootstrap` with them; return False if both were done.
+
+    The account of a pipeline, if one is given, may deploy and look things up.
+    """
     client = session(environment, endpoint).client("cloudformation", endpoint_url=endpoint.url)
-    policies = ",".join(create_policies(client))
-    if _execution_policies(client) == policies:
+    wanted = {"CloudFormationExecutionPolicies": ",".join(create_policies(client))}
+    options = ["--cloudformation-execution-policies", *wanted.values()]
+    if pipeline_account:
+        wanted |= dict.fromkeys(("TrustedAccounts", "TrustedAccountsForLookup"), pipeline_account)
+        options += ["--trust", pipeline_account, "--trust-for-lookup", pipeline_account]
+    if wanted.items() <= _bootstrapped_with(client).items():
         return False
     target = f"aws://{environment.account}/{environment.region}"
     run(
-        [
-            NODE,
-            CDK,
-            "bootstrap",
-            target,
-            "--app",
-            assembly,
-            "--cloudformation-execution-policies",
-            policies,
-        ],
+        [NODE, CDK, "bootstrap", target, "--app", assembly, *options],
         LOGS / "bootstrap.log",
         shell(environment, endpoint),
     )
     return True
 
 
-def _execution_policies(client: "CloudFormationClient") -> str:
-    """The policies of CloudFormation's role; none before `cdk bootstrap`."""
+def _bootstrapped_with(client: "CloudFormationClient") -> dict[str, str]:
+    """Return the parameters of the last `cdk bootstrap`, empty before the first."""
     try:
         (stack,) = client.describe_stacks(StackName=_TOOLKIT)["Stacks"]
     except ClientError:
-        return ""
-    parameters = {
+        return {}
+    return {
         one.get("ParameterKey", ""): one.get("ParameterValue", "")
         for one in stack.get("Parameters", [])
     }
-    return parameters.get("CloudFormationExecutionPolicies", "")
 
 
 def deploy(environment: EnvironmentConfig, endpoint: Endpoint) -> str:

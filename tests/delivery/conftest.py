@@ -66,12 +66,13 @@ class Site:
         return client(service, self.root / ".local/aws/endpoint.json", account)
 
     def stacks(self, name: str) -> dict[str, str]:
-        """Status of each stack of an environment's account, but for the bootstrap's."""
+        """Status of each stack of an environment's account, but for those of the bootstrap."""
         found = self.client(name, "cloudformation").describe_stacks()["Stacks"]
         return {
             one["StackName"]: one["StackStatus"]
             for one in found
-            if one["StackName"] != "DeepLensToolkit" and not one["StackStatus"].startswith("DELETE")
+            if one["StackName"] not in {"DeepLensToolkit", "DeepLensPolicies"}
+            and not one["StackStatus"].startswith("DELETE")
         }
 
     def outputs(self, name: str, stack: str = "Inference") -> dict[str, str]:
