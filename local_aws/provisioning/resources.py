@@ -41,6 +41,7 @@ _TYPES = {
     "AWS::CloudWatch::Dashboard": _Type("cloudwatch:dashboard", "DashboardName", of_stack=False),
     "AWS::CodeBuild::Project": _Type("codebuild:project", "Name", of_stack=False),
     "AWS::CodePipeline::Pipeline": _Type("codepipeline:pipeline", "Name"),
+    "AWS::ECR::Repository": _Type("ecr:repository", "RepositoryName"),
     "AWS::Events::Rule": _Type("events:rule-on-default-event-bus", "Name"),
     "AWS::IAM::ManagedPolicy": _Type("iam:policy", "ManagedPolicyName"),
     "AWS::IAM::Role": _Type("iam:role", "RoleName"),
@@ -56,6 +57,7 @@ _TYPES = {
     "AWS::S3::Bucket": _Type("s3:bucket", "BucketName"),
     "AWS::SNS::Topic": _Type("sns:topic", "TopicName"),
     "AWS::SQS::Queue": _Type("sqs:queue", "QueueName"),
+    "AWS::SSM::Parameter": _Type("ssm:parameter", "Name", of_stack=False),
     "AWS::SageMaker::Endpoint": _Type("sagemaker:endpoint", "EndpointName", of_stack=False),
     "AWS::SageMaker::EndpointConfig": _Type(
         "sagemaker:endpoint-config", "EndpointConfigName", of_stack=False
@@ -131,7 +133,10 @@ class Resource:
         if self.physical_id and self.physical_id.startswith("arn:"):
             return self.physical_id
         path = str(self.properties.get("Path", "/")).removeprefix("/")
-        return self._arn(type_.kind, f"{path}{self._name(type_)}")
+        name = self._name(type_)
+        if type_.kind == "ssm:parameter":
+            name = name.removeprefix("/")
+        return self._arn(type_.kind, f"{path}{name}")
 
     def arns(self) -> list[str]:
         """Return the resource's own ARN and those that its properties refer to."""
