@@ -3,6 +3,7 @@
 import gc
 import multiprocessing
 import os
+from collections.abc import Generator
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -26,12 +27,13 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(CostGuard(), "cost-guard")
 
 
-def pytest_collection() -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
     """Import without garbage collection: modules stay, and each process imports hundreds."""
     gc.disable()
-
-
-def pytest_collection_finish() -> None:
-    """Exclude from later collections what was imported."""
-    gc.freeze()
-    gc.enable()
+    try:
+        return (yield)
+    finally:
+        # No later collection visits what was imported.
+        gc.freeze()
+        gc.enable()
