@@ -13,7 +13,7 @@ from tests.waiting import eventually
 pytestmark = [pytest.mark.emulator, pytest.mark.slow]
 
 # Longer than a busy machine needs for the next call.
-DELAY_SECONDS = 10
+DELAY_SECONDS = 6
 TRUST = {
     "Version": "2012-10-17",
     "Statement": [
