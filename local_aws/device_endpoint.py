@@ -82,7 +82,9 @@ class DeviceEndpoint:
                 f" {record['roleAliasArn']}."
             )
         seconds = int(record["credentialDurationSeconds"])
-        credentials = assume_role(record["roleArn"], device.certificate_id[:32], seconds)
+        credentials = assume_role(
+            record["roleArn"], device.certificate_id[:32], seconds, record["roleAliasArn"]
+        )
         return web.json_response({"credentials": credentials})
 
     def _thing_groups(self, device: Device, thing: str) -> web.Response:

@@ -62,8 +62,17 @@ def authorize_caller(check: Check) -> None:
     caller = current_caller()
     if caller is None:
         raise ServiceError("AccessDeniedException", f"{check.action} needs a signed request.")
+    authorize_key(caller.access_key_id, check)
+
+
+def authorize_key(access_key_id: str, check: Check) -> None:
+    """Check the principal of an access key, in the current account and Region.
+
+    Raises:
+        ServiceError: the principal may not do this.
+    """
     denial = iam_evaluator.enforce(
-        caller.access_key_id,
+        access_key_id,
         check.action,
         check.action.partition(":")[0],
         get_region(),

@@ -6,14 +6,16 @@ import json
 import time
 from typing import Any
 
+from ministack.core import iam_evaluator
 from ministack.core.responses import get_region
 from ministack.services import iam, iot, sts
 
 from local_aws.errors import ServiceError
-from local_aws.ministack_hooks.services import within
 from local_aws.role_aliases import CREDENTIALS_PROVIDER
 from local_aws.scope import Scope
 
+# The access key of each service's session, by role and session name.
+_service_sessions: dict[tuple[str, str], str] = {}
 # 9999-12-31, the last day that ISO 8601 writes in four digits of a year.
 _FAR_FUTURE = 253402214400.0
 
@@ -52,21 +54,55 @@ class Device:
         )  # fmt: skip
 
 
-def assume_role(role_arn: str, session_name: str, seconds: int) -> dict[str, str]:
-    """Issue the credentials of a role to IoT's credentials provider.
+def assume_role(role_arn: str, session_name: str, seconds: int, alias_arn: str) -> dict[str, str]:
+    """Issue the credentials of a role to IoT's credentials provider, for a role alias.
 
     Raises:
-        ServiceError: the role does not exist, or its trust policy does not name the provider.
+        ServiceError: the role does not exist, or its trust policy does not allow it.
     """
-    account = role_arn.split(":")[4]
-    role_name = role_arn.rsplit("/", 1)[-1]
-    with within(Scope(account, get_region())):
-        role = iam._roles.get(role_name)
-    trust = json.dumps((role or {}).get("AssumeRolePolicyDocument", ""))
-    if role is None or CREDENTIALS_PROVIDER not in trust:
-        fault = "does not exist" if role is None else f"does not trust {CREDENTIALS_PROVIDER}"
-        raise ServiceError("AccessDeniedException", f"Role {role_arn} {fault}.")
-    return issue_credentials(account, role_name, session_name, seconds)
+    _check_trust(role_arn, CREDENTIALS_PROVIDER, alias_arn)
+    account, name = _account_and_name(role_arn)
+    return issue_credentials(account, name, session_name, seconds)
+
+
+def service_session(role_arn: str, service: str, source_arn: str, session_name: str) -> str:
+    """Return the access key of a service's session of a role, for one of the service's resources.
+
+    Raises:
+        ServiceError: the role does not exist, or its trust policy does not allow it.
+    """
+    _check_trust(role_arn, service, source_arn)
+    key = _service_sessions.get((role_arn, session_name), "")
+    if key not in sts._sessions:
+        account, name = _account_and_name(role_arn)
+        key = issue_credentials(account, name, session_name, None)["accessKeyId"]
+        _service_sessions[role_arn, session_name] = key
+    return key
+
+
+def _check_trust(role_arn: str, service: str, source_arn: str) -> None:
+    account, name = _account_and_name(role_arn)
+    role = iam._roles.get_scoped(account, None, name)
+    if role is None:
+        raise ServiceError("AccessDeniedException", f"Role {role_arn} does not exist.")
+    context = iam_evaluator.EvalContext(
+        principal_arn="*",
+        principal_type="Service",
+        principal_account=account,
+        action="sts:AssumeRole",
+        resource_arn=role_arn,
+        region=get_region(),
+        service_context={"aws:sourceaccount": account, "aws:sourcearn": source_arn},
+    )
+    trust = role["AssumeRolePolicyDocument"]
+    if iam_evaluator.evaluate_resource_policy(trust, context, service).decision != "Allow":
+        raise ServiceError(
+            "AccessDeniedException", f"Role {role_arn} does not trust {service} for {source_arn}."
+        )
+
+
+def _account_and_name(role_arn: str) -> tuple[str, str]:
+    return role_arn.split(":")[4], role_arn.rsplit("/", 1)[-1]
 
 
 def issue_credentials(

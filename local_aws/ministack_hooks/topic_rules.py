@@ -10,10 +10,14 @@ from typing import Any
 from ministack.services import cloudwatch_logs, iot, lambda_svc
 
 from local_aws.asynchronous_calls import call_with_retries
+from local_aws.authorization.checks import Check
+from local_aws.ministack_hooks.authorization import authorize_key
+from local_aws.ministack_hooks.identity import service_session
 from local_aws.ministack_hooks.services import within
 from local_aws.scope import Scope
 
 _CONCURRENT_CALLS = 2
+_LONGEST_SESSION_NAME = 64
 _calls = ThreadPoolExecutor(_CONCURRENT_CALLS, thread_name_prefix="topic-rule")
 
 
@@ -26,7 +30,7 @@ def complete_rule_actions() -> None:
     ) -> None:
         scope = Scope(account, region)
         if "cloudwatchLogs" in action:
-            _write_log(scope, action["cloudwatchLogs"]["logGroupName"], rule, event)
+            _write_log(scope, action["cloudwatchLogs"], rule, event)
         elif "lambda" in action:
             _call(scope, action["lambda"]["functionArn"], rule, event)
         else:
@@ -79,13 +83,25 @@ def _allows(statement: dict[str, Any], rule_arn: str) -> bool:
     )
 
 
-def _write_log(scope: Scope, group: str, rule: str, event: Any) -> None:
-    """Write one log event to the stream that is named after the rule.
+def _check_writer(scope: Scope, role_arn: str, group: str, rule: str) -> None:
+    """Check a role's rights on the stream (IoT Developer Guide, "CloudWatch Logs" action)."""
+    rule_arn = f"arn:aws:iot:{scope.region}:{scope.account}:rule/{rule}"
+    stream = f"arn:aws:logs:{scope.region}:{scope.account}:log-group:{group}:log-stream:{rule}"
+    key = service_session(role_arn, "iot.amazonaws.com", rule_arn, rule[:_LONGEST_SESSION_NAME])
+    for action in ("CreateLogStream", "DescribeLogStreams", "PutLogEvents"):
+        authorize_key(key, Check(f"logs:{action}", stream))
+
+
+def _write_log(scope: Scope, action: dict[str, Any], rule: str, event: Any) -> None:
+    """Write one log event to the stream that is named after the rule, as the action's role.
 
     Raises:
         RuntimeError: there is no such log group.
+        ServiceError: the role does not trust IoT for this rule, or may not write there.
     """
+    group = action["logGroupName"]
     with within(scope):
+        _check_writer(scope, action["roleArn"], group, rule)
         if group not in cloudwatch_logs._log_groups:
             raise RuntimeError(f"Log group {group} does not exist")
         cloudwatch_logs._create_log_stream({"logGroupName": group, "logStreamName": rule})

@@ -22,7 +22,8 @@ PRIVATE_NAMES = {
     ],
     "ministack.core.iam_evaluator": [
         "EvalContext", "_gather_role_policies", "_permissions_boundary", "_resolve_condition_key",
-        "_verified_key", "combine_resource_policy", "enforce", "evaluate", "parse_policy_document",
+        "_verified_key", "combine_resource_policy", "enforce", "evaluate",
+        "evaluate_resource_policy", "parse_policy_document",
         "pin_request_origin", "resolve_principal",
     ],
     "ministack.core.lambda_runtime": ["execution_credentials", "reset"],

@@ -29,7 +29,7 @@ ANYTHING = {
         {"Effect": "Allow", "Action": ["iot:*", "greengrass:*"], "Resource": "*"},
     ],
 }
-TRUST = {
+TRUST: dict[str, Any] = {
     "Version": "2012-10-17",
     "Statement": [
         {
@@ -167,6 +167,27 @@ def test_credentials_are_refused_with_the_reason(
     certificate_id = device.certificate_arn.rpartition("/")[2]
     iot.update_certificate(certificateId=certificate_id, newStatus="INACTIVE")
     assert "INACTIVE" in refusal(path)
+
+
+OF_ALIAS = f"arn:aws:iot:{REGION}:{ACCOUNT}:rolealias"
+
+
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        ({"StringEquals": {"aws:SourceAccount": ACCOUNT}}, 200),
+        ({"StringEquals": {"aws:SourceAccount": "222222222222"}}, 403),
+        ({"ArnLike": {"aws:SourceArn": f"{OF_ALIAS}/*"}}, 200),
+        ({"ArnEquals": {"aws:SourceArn": f"{OF_ALIAS}/other"}}, 403),
+    ],
+)
+def test_conditions_of_a_roles_trust_hold(
+    aws: EmbeddedAws, device: Device, role_alias: str, condition: dict[str, Any], expected: int
+) -> None:
+    trust = policy({**TRUST["Statement"][0], "Condition": condition})
+    aws.client("iam").update_assume_role_policy(RoleName=role_alias, PolicyDocument=trust)
+    status, answer = device.request("GET", f"/role-aliases/{role_alias}/credentials")
+    assert status == expected, answer
 
 
 def test_no_certificate_no_connection(aws: EmbeddedAws) -> None:

@@ -42,7 +42,12 @@ def rule(aws: EmbeddedAws, unique: str, log_group: str) -> tuple[str, str]:
     publish_function(aws, COUNTS, function)
     name = f"rule_{unique}"
     action = {"functionArn": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{function}"}
-    role = create_role(aws, f"rule-{unique}", service="iot.amazonaws.com")
+    writes = {
+        "Effect": "Allow",
+        "Action": ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
+        "Resource": f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{log_group}:*",
+    }
+    role = create_role(aws, f"rule-{unique}", writes, service="iot.amazonaws.com")
     aws.client("iot").create_topic_rule(
         ruleName=name,
         topicRulePayload={
@@ -101,6 +106,29 @@ def test_a_rule_without_permission_calls_nothing_and_its_error_action_says_so(
     assert told["ruleName"] == name
     assert "not authorized" in told["failures"][0]["errorMessage"]
     assert total(aws, unique) == 0
+
+
+def test_an_error_action_needs_the_rights_of_its_role(
+    aws: EmbeddedAws, unique: str, rule: tuple[str, str], log_group: str
+) -> None:
+    logs = aws.client("logs")
+    aws.client("iam").delete_role_policy(RoleName=f"rule-{unique}", PolicyName="own")
+    publish(aws, unique, 1)
+    aws.client("iam").put_role_policy(
+        RoleName=f"rule-{unique}",
+        PolicyName="own",
+        PolicyDocument=policy({"Effect": "Allow", "Action": "logs:*", "Resource": "*"}),
+    )
+    publish(aws, unique, 2)
+
+    def written() -> list[str]:
+        found = logs.filter_log_events(logGroupName=log_group)["events"]
+        return [event["message"] for event in found]
+
+    eventually(written)
+    # Rules handle messages in their order, so the first one was not written.
+    assert len(written()) == 1
+    assert rule[0] in written()[0]
 
 
 def test_silence_sets_an_alarm_off_and_the_topic_hears_both_ends(
