@@ -205,6 +205,19 @@ def test_a_certificate_that_is_not_exclusive_is_a_warning(
     assert found.outcome == outcome
 
 
+def test_a_certificate_of_two_things_is_a_warning_that_names_the_other_one(
+    tmp_path: Path,
+) -> None:
+    arn = "arn:aws:iot:eu-central-1:111111111111:cert/" + "a" * 64
+    answers: list[tuple[str, dict[str, Any]]] = [
+        ("list_thing_principals", {"principals": [arn]}),
+        ("list_principal_things", {"things": ["cam", "other"]}),
+    ]
+    [found] = device.attachment(patient(tmp_path, iot=answers), "cam")
+    assert found.outcome == Outcome.WARNING
+    assert "--thing-name other" in found.repair
+
+
 def test_actions_that_iam_denies_are_named(tmp_path: Path) -> None:
     made = patient(tmp_path)
     answers: list[tuple[str, dict[str, Any]]] = [
