@@ -6,6 +6,7 @@ sets.
 """
 # ruff: noqa: SLF001 - ministack has no public extension points; the contract test guards these
 
+import functools
 import inspect
 import re
 from collections.abc import Callable
@@ -24,6 +25,7 @@ from local_aws.caller import current_caller
 from local_aws.errors import ServiceError
 from local_aws.ministack_hooks.stack_resources import logical_ids
 
+_PARSED_POLICIES = 1024
 _NOT_IN_THE_TABLE = "OperationWithoutAction"
 _self_authorizing: list[Callable[[str, str], bool]] = []
 _ENFORCE = inspect.signature(iam_evaluator.enforce)
@@ -46,6 +48,7 @@ def authorize_every_caller() -> None:
     _hold_root_to_resource_policies()
     _deny_what_is_not_in_the_table()
     _name_the_resource_of_a_denial()
+    _parse_each_policy_once()
 
 
 def leave_to_the_service(is_its_own: Callable[[str, str], bool]) -> None:
@@ -266,6 +269,17 @@ def _name_the_resource_of_a_denial() -> None:
 
     iam_evaluator.enforce = enforce_and_remember
     iam_actions.access_denied_response = access_denied_response
+
+
+def _parse_each_policy_once() -> None:
+    """Keep parsed policies: ministack parses every policy of the caller for each check."""
+    parse = iam_evaluator.parse_policy_document
+    parse_text = functools.lru_cache(_PARSED_POLICIES)(parse)
+
+    def parse_policy_document(document: Any) -> Any:
+        return parse_text(document) if isinstance(document, str) else parse(document)
+
+    iam_evaluator.parse_policy_document = parse_policy_document
 
 
 def _role_arn(session_arn: str) -> str:
