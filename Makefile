@@ -285,8 +285,9 @@ check-locks: setup ## [Develop] Resolve every lock for x86-64, Linux on Arm and 
 	@$(PYTHON) -m tools.check_locks
 
 .PHONY: test-debian
-test-debian: setup ## [Develop] Run `make demo` on a new Debian, the other one of 12 and 13, as a normal user (needs root and debootstrap)
+test-debian: setup-development ## [Develop] Run `make demo` and a device's script on a new Debian, the other one of 12 and 13 (needs root and debootstrap)
 	@$(PYTHON) -m tools.debian_root -- make demo
+	$(PYTHON) -m pytest -q tests/debian
 
 # Where processes share processors, TensorFlow's own threads are in each other's way.
 test test-fast test-busy test-deployments test-project test-emulator: export TF_NUM_INTRAOP_THREADS = 1
