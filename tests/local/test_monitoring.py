@@ -78,9 +78,17 @@ def inbox(cloud: Cloud) -> Callable[[], list[dict[str, Any]]]:
     queue = sqs.create_queue(QueueName="told")["QueueUrl"]
     attributes = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])
     topic = cloud.outputs("dev-Monitoring")["AlarmTopicArn"]
-    cloud.client("sns").subscribe(
-        TopicArn=topic, Protocol="sqs", Endpoint=attributes["Attributes"]["QueueArn"]
-    )
+    queue_arn = attributes["Attributes"]["QueueArn"]
+    from_topic = {
+        "Effect": "Allow",
+        "Principal": {"Service": "sns.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": queue_arn,
+        "Condition": {"ArnEquals": {"aws:SourceArn": topic}},
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [from_topic]})
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy})
+    cloud.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue_arn)
 
     def told() -> list[dict[str, Any]]:
         messages = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", [])
