@@ -51,6 +51,11 @@ def look(site: Site, current: Deployment, now: float) -> list[Row]:
     )
     waves = _waves(site)
     verdict = judge(goal, site.plan.rule, things, observations, now)
+    if failed := [one.thing for one in verdict.of("failed")]:
+        # A job's executions have no reasons.
+        reasons = site.fleet.effective(failed, current.id)
+        observations += [one for answer in reasons.values() for one in answer]
+        verdict = judge(goal, site.plan.rule, things, observations, now)
     beats = {one.thing: one for one in observations if isinstance(one, Heartbeat)}
     return [_row(one, beats.get(one.thing), waves.get(one.thing)) for one in verdict.devices]
 

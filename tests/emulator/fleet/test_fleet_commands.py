@@ -96,6 +96,18 @@ def test_status_stop_and_roll_back(
         assert "no kept release is" in fleet("rollback", "f" * 8, "--reason", "x", code=1)
 
 
+def test_status_gives_the_reason_of_each_failed_device(
+    cloudformation: CloudFormation, make_site: MakeSite, tmp_path: Path
+) -> None:
+    site = make_site(2, v1=Hazards(fails=1.0))
+    fleet = Fleet(tmp_path, site)
+    with site.on():
+        bring(cloudformation, site, 1)
+        shown = fleet("status", code=4)
+    for thing in site.things:
+        assert f"{thing}: deployment FAILED: simulated: the install step ended with 1" in shown
+
+
 def test_a_stopped_wave_is_rolled_back_to_what_the_fleet_runs(
     cloudformation: CloudFormation, make_site: MakeSite, tmp_path: Path
 ) -> None:
