@@ -233,5 +233,9 @@ def _place(thing: str) -> str:
 
 
 def _reason(where: str, outcome: Outcome) -> str:
-    parts = [where + (outcome.stopped or explain(outcome.verdict)), advise(outcome.verdict)]
+    parts = [
+        where + (outcome.stopped or explain(outcome.verdict)),
+        *(f"AWS did not answer: {error}" for error in outcome.unanswered),
+        advise(outcome.verdict),
+    ]
     return ". ".join(part for part in parts if part)

@@ -33,10 +33,16 @@ _PAUSE_OF_JOINED_SECONDS = 10.0
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a wait ended; `stopped` is why somebody else ended it."""
+    """How a wait ended.
+
+    Attributes:
+        stopped: why somebody else ended it; empty if nobody did.
+        unanswered: the last error of each query about the devices that got no answer.
+    """
 
     verdict: Verdict
     stopped: str = ""
+    unanswered: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -64,6 +70,8 @@ class Watch:
     _has_news: bool = False
     # When the last query began: the verdict on its answers is for this time, not a later one.
     _looked_at: float = 0.0
+    # The last error of each query that has had no answer since.
+    _errors: dict[str, str] = field(default_factory=dict)
 
     def wait(self, goal: Goal, rule: Rule, bake_seconds: float = 0.0) -> Outcome:
         """Look until the verdict stands, and stands `bake_seconds` longer if it is good."""
@@ -79,7 +87,10 @@ class Watch:
                 continue
             verdict = self._judge(goal, rule)
             if not self._has_news:
-                return Outcome(verdict, "AWS answered no question about the fleet in time")
+                reason = (
+                    f"AWS answered no question about the fleet in time: {self._errors['fleet']}"
+                )
+                return Outcome(verdict, reason)
             self._settled = frozenset(one.thing for one in verdict.of("good"))
             sentence = explain(verdict)
             if sentence != said:
@@ -88,7 +99,9 @@ class Watch:
             now = time.time()
             if verdict.state == "failed":
                 self._ask_why(verdict)
-                return Outcome(self._judge(goal, rule))
+                return Outcome(
+                    self._judge(goal, rule), unanswered=tuple(sorted(set(self._errors.values())))
+                )
             if verdict.state == "passed":
                 baked_at = baked_at or now + bake_seconds
                 if now >= baked_at:
@@ -143,7 +156,9 @@ class Watch:
             self._ask_who_joined(now, is_last=is_last)
             self._ask_devices(self._worth_asking())
             self._has_news = True
+            self._errors.pop("fleet", None)
         except (ClientError, BotoCoreError) as error:
+            self._errors["fleet"] = str(error)
             logger.warning("no news: %s", error)
         return ""
 
@@ -200,7 +215,9 @@ class Watch:
         try:
             answers = query()
         except (ClientError, BotoCoreError) as error:
+            self._errors[name] = str(error)
             logger.warning("no details (%s) of devices: %s", name, error)
             return
+        self._errors.pop(name, None)
         for thing, answer in answers.items():
             self._answers[f"{name}/{thing}"] = answer

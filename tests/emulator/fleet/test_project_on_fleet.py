@@ -456,6 +456,7 @@ def test_a_failing_release_names_its_devices_although_their_details_are_denied(
     )
     # One question does not depend on the other.
     assert ("install step ended with 1" in bad["Reason"]) == (question == "installedComponents")
+    assert "AWS did not answer: An error occurred (AccessDeniedException)" in bad["Reason"]
 
 
 def test_a_delete_succeeds_although_its_deployment_cannot_be_deleted(

@@ -59,6 +59,8 @@ class Cameras:
             )
 
     def heartbeats(self, things: Iterable[str]) -> dict[str, list[Observation]]:
+        if "heartbeats" in self.denied:
+            raise DENIED
         return {thing: self._heartbeat(thing) for thing in things}
 
     def effective(self, things: Iterable[str], deployment: str) -> dict[str, list[Observation]]:
@@ -151,9 +153,18 @@ def test_details_that_are_denied_change_no_verdict(clock: Clock, denied: str) ->
     assert outcome(good).passed
     clock.now = BEGIN
     bad = Cameras(clock, 3, done_at=BEGIN + 10, denied=frozenset({denied}), status="FAILED")
-    verdict = outcome(bad).verdict
+    result = outcome(bad)
+    verdict = result.verdict
     assert verdict.state == "failed"
+    assert result.unanswered == (str(DENIED),)
     reasons = {one.reason for one in verdict.of("failed")}
     assert reasons == {
         "deployment FAILED: " + ("no disk" if denied == "installed" else "no reason given")
     }
+
+
+def test_a_fleet_that_may_not_be_read_is_named_at_the_deadline(clock: Clock) -> None:
+    cameras = Cameras(clock, 3, done_at=BEGIN + 10, denied=frozenset({"heartbeats"}))
+    result = outcome(cameras)
+    assert not result.passed
+    assert result.stopped == f"AWS answered no question about the fleet in time: {DENIED}"
