@@ -127,7 +127,8 @@ def run(
     except CoreDeviceError as error:
         raise click.ClickException(str(error)) from None
     except AwsCrtError as error:
-        raise click.ClickException(f"{thing} cannot connect: {error}") from None
+        text = f"{thing} cannot connect: {error}{_usual_cause(error, thing)}"
+        raise click.ClickException(text) from None
 
 
 @core.command()
@@ -153,6 +154,16 @@ async def _run(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     await CoreDevice(endpoint, layout, interpreter, camera_folder).run(stop)
+
+
+def _usual_cause(error: AwsCrtError, thing: str) -> str:
+    """Return why the cloud closes connections: AWS IoT gives its clients no reason."""
+    if error.name != "AWS_ERROR_MQTT_UNEXPECTED_HANGUP":
+        return ""
+    return (
+        f" Usual cause: the certificate's policies do not allow iot:Connect on client/{thing}; "
+        "the emulator's log has the reason"
+    )
 
 
 def _endpoint(state: Path) -> Endpoint:
