@@ -9,6 +9,19 @@ from botocore.exceptions import ClientError
 from fleet_tools.site import Site
 from stacks.config import EnvironmentConfig
 
+# The stacks and their resources have it, with the environment's name.
+ENVIRONMENT_TAG = "deeplens:environment"
+# Each stack follows those that it depends on.
+_PARTS = (
+    "ModelStore",
+    "Devices",
+    "Monitoring",
+    "Inference",
+    "Hosting",
+    "Training",
+    "DeepLensRoles",
+)
+
 
 @dataclass(frozen=True)
 class Stack:
@@ -18,26 +31,29 @@ class Stack:
         name: for example `dev-Inference`.
         status: CloudFormation's status.
         protected: termination protection is enabled.
+        environment: the environment's name in the stack's tags; empty if it has no such tag.
     """
 
     name: str
     status: str
     protected: bool
+    environment: str = ""
 
 
 def stack_names(environment: EnvironmentConfig) -> list[str]:
-    """Return the names of an environment's stacks; each stack follows those that it depends on."""
-    parts = ["ModelStore", "Devices"]
-    if environment.monitoring.enabled:
-        parts.append("Monitoring")
-    parts.append("Inference")
-    if environment.hosting.enabled:
-        parts.append("Hosting")
-    if environment.training.enabled:
-        parts.append("Training")
-    if environment.deeplens_roles:
-        parts.append("DeepLensRoles")
-    return [f"{environment.name}-{part}" for part in parts]
+    """Return the names of the stacks that an environment's file enables, in their order."""
+    optional = {
+        "Monitoring": environment.monitoring.enabled,
+        "Hosting": environment.hosting.enabled,
+        "Training": environment.training.enabled,
+        "DeepLensRoles": environment.deeplens_roles,
+    }
+    return [f"{environment.name}-{part}" for part in _PARTS if optional.get(part, True)]
+
+
+def possible_stack_names(environment: EnvironmentConfig) -> list[str]:
+    """Return the names of all stacks that the environment can have had, in their order."""
+    return [f"{environment.name}-{part}" for part in _PARTS]
 
 
 def find_stack(site: Site, name: str) -> Stack | None:
@@ -51,7 +67,13 @@ def find_stack(site: Site, name: str) -> Stack | None:
         raise
     if found["StackStatus"] == "DELETE_COMPLETE":
         return None
-    return Stack(name, found["StackStatus"], bool(found.get("EnableTerminationProtection")))
+    tags = {tag["Key"]: tag["Value"] for tag in found.get("Tags", [])}
+    return Stack(
+        name,
+        found["StackStatus"],
+        bool(found.get("EnableTerminationProtection")),
+        tags.get(ENVIRONMENT_TAG, ""),
+    )
 
 
 def resources(site: Site, stack: str) -> Iterator[tuple[str, str]]:

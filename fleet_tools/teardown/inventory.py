@@ -7,10 +7,19 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from deeplens_project.rollout import wave_group
+from fleet_tools.errors import FleetError
 from fleet_tools.site import Site
-from fleet_tools.stacks import Stack, find_stack, resources, stack_names
+from fleet_tools.stacks import (
+    ENVIRONMENT_TAG,
+    Stack,
+    find_stack,
+    possible_stack_names,
+    resources,
+)
 
-ENVIRONMENT_TAG = "deeplens:environment"
+# Nothing of it has been created yet, and it has no tags.
+_REVIEW = "REVIEW_IN_PROGRESS"
 _NO_TAGS = {"NoSuchTagSet", "NoSuchBucket", "404"}
 
 
@@ -43,8 +52,12 @@ class Inventory:
 
 
 def take_inventory(site: Site) -> Inventory:
-    """List what exists of an environment; change nothing."""
-    found = [stack for name in stack_names(site.environment) if (stack := find_stack(site, name))]
+    """List what exists of an environment; change nothing.
+
+    Raises:
+        FleetError: a stack has the name of one of the environment's, but is not tagged as such.
+    """
+    found = list(_stacks(site))
     owned = {stack.name: list(resources(site, stack.name)) for stack in found}
     buckets = _buckets(site, owned)
     return Inventory(
@@ -58,13 +71,29 @@ def take_inventory(site: Site) -> Inventory:
     )
 
 
+def _stacks(site: Site) -> Iterator[Stack]:
+    """Yield the existing stacks, also those that the environment's file no longer enables."""
+    environment = site.environment.name
+    for name in possible_stack_names(site.environment):
+        stack = find_stack(site, name)
+        if stack is None:
+            continue
+        if stack.environment != environment and stack.status != _REVIEW:
+            given = repr(stack.environment) if stack.environment else "no such tag"
+            raise FleetError(
+                f"the stack {name} is not of {environment}: expected its tag {ENVIRONMENT_TAG} to "
+                f"be {environment!r}; got {given}; nothing was deleted"
+            )
+        yield stack
+
+
 def _wave_groups(site: Site) -> Iterator[str]:
-    prefix = f"{site.thing_group}-wave-"
+    prefix = f"{site.deployment_name}-wave-"
     pages = site.iot.get_paginator("list_thing_groups").paginate(namePrefixFilter=prefix)
-    for page in pages:
-        for group in page["thingGroups"]:
-            if re.fullmatch(rf"{re.escape(prefix)}[0-9]+", group["groupName"]):
-                yield group["groupName"]
+    for name in (group["groupName"] for page in pages for group in page["thingGroups"]):
+        number = re.match(rf"{re.escape(prefix)}([0-9]+)-of-", name)
+        if number and name == wave_group(site.deployment_name, int(number[1]), site.thing_group):
+            yield name
 
 
 def _components(site: Site) -> Iterator[str]:
@@ -133,16 +162,21 @@ def _log_groups(site: Site, owned: dict[str, list[tuple[str, str]]]) -> Iterator
         for type_, id_ in stack
         if type_ in {"AWS::Logs::LogGroup", "AWS::Lambda::Function"}
     }
-    prefixes = [
-        *(f"/aws/lambda/{stack}-" for stack in stack_names(environment)),
-        f"/aws/lambda/deeplens-{environment.name}-",
-        # The log manager names groups after components.
-        f"/aws/greengrass/UserComponent/{environment.region}/deeplens.{environment.name}.",
-    ]
+    names.add(f"/aws/lambda/deeplens-{environment.name}-inference")
+    # CloudFormation names a function after its stack and its logical id, with a random end; the
+    # rest of a name that belongs to a longer stack name has one part more.
+    own_ends = {
+        f"/aws/lambda/{stack}-": r"[^-]+-[^-]+" for stack in possible_stack_names(environment)
+    }
+    # The log manager names groups after components.
+    components = f"/aws/greengrass/UserComponent/{environment.region}/deeplens.{environment.name}."
+    own_ends[components] = r".+"
     pages = client.get_paginator("describe_log_groups")
-    for prefix in prefixes:
+    for prefix, end in own_ends.items():
+        own = re.compile(re.escape(prefix) + end)
         for page in pages.paginate(logGroupNamePrefix=prefix):
-            names |= {group["logGroupName"] for group in page["logGroups"]}
+            listed = {group["logGroupName"] for group in page["logGroups"]}
+            names |= {name for name in listed if own.fullmatch(name)}
     for name in sorted(names):
         page = client.describe_log_groups(logGroupNamePrefix=name, limit=1)
         if any(group["logGroupName"] == name for group in page["logGroups"]):

@@ -22,12 +22,12 @@ class Lab:
         self.aws, self.cli, self.name = aws, cli, f"t{unique[:8]}"
         self.bucket = f"deeplens-{self.name}-{ACCOUNT}-{REGION}"
         self.group = f"deeplens-{self.name}"
+        self.tag = {"Key": "deeplens:environment", "Value": self.name}
         text = (ROOT / "environments/dev.toml").read_text(encoding="utf-8")
         text = text.replace("deeplens-dev", self.group)
         (cli.folder / f"environments/{self.name}.toml").write_text(text, encoding="utf-8")
 
     def template(self, *, locked: bool = False) -> dict[str, Any]:
-        tags = [{"Key": "deeplens:environment", "Value": self.name}]
         rules = [
             {
                 "ServerSideEncryptionByDefault": {
@@ -40,7 +40,7 @@ class Lab:
             "BucketName": self.bucket,
             "VersioningConfiguration": {"Status": "Enabled"},
             "BucketEncryption": {"ServerSideEncryptionConfiguration": rules},
-            "Tags": tags,
+            "Tags": [self.tag],
         }
         if locked:
             bucket["ObjectLockEnabled"] = True
@@ -88,6 +88,7 @@ class Lab:
         client.create_stack(
             StackName=name,
             TemplateBody=json.dumps(self.template(**options)),
+            Tags=[self.tag],
             EnableTerminationProtection=True,
         )
         eventually(
@@ -123,7 +124,12 @@ def test_everything_goes_with_all_versions_and_the_key_is_scheduled(
     s3.create_multipart_upload(Bucket=lab.bucket, Key="datasets/unfinished")
     rules = s3.get_bucket_encryption(Bucket=lab.bucket)["ServerSideEncryptionConfiguration"]
     key = rules["Rules"][0]["ApplyServerSideEncryptionByDefault"]["KMSMasterKeyID"]
-    for group in (lab.group, f"{lab.group}-wave-1", f"{lab.group}-wave-of-others"):
+    own_wave = f"deeplens-{lab.name}-wave-1-of-{lab.group}"
+    other_waves = {
+        f"deeplens-{lab.name}-wave-1-of-{lab.group}2",
+        f"deeplens-{lab.name}-wave-of-{lab.group}",
+    }
+    for group in (lab.group, own_wave, *other_waves):
         iot.create_thing_group(thingGroupName=group)
     iot.create_thing(thingName=f"{lab.name}-cam")
     iot.add_thing_to_thing_group(thingGroupName=lab.group, thingName=f"{lab.name}-cam")
@@ -133,8 +139,19 @@ def test_everything_goes_with_all_versions_and_the_key_is_scheduled(
                 inlineRecipe=json.dumps(recipe(component, version)).encode()
             )
     logs = lab.aws.client("logs")
-    logs.create_log_group(logGroupName=f"/aws/lambda/{lab.name}-Inference-Handler-1")
-    logs.create_log_group(logGroupName=f"/aws/lambda/{lab.name}er-Inference-Handler-1")
+    own_logs = {
+        f"/aws/lambda/{lab.name}-Inference-Handler-1",
+        # No longer enabled by the environment's file.
+        f"/aws/lambda/{lab.name}-Monitoring-Metrics-1",
+        f"/aws/lambda/deeplens-{lab.name}-inference",
+    }
+    other_logs = {
+        f"/aws/lambda/{lab.name}er-Inference-Handler-1",
+        f"/aws/lambda/{lab.name}-Inference-2-Handler-1",
+        f"/aws/lambda/deeplens-{lab.name}-2-inference",
+    }
+    for group in own_logs | other_logs:
+        logs.create_log_group(logGroupName=group)
 
     lab.teardown("--yes")
 
@@ -144,14 +161,34 @@ def test_everything_goes_with_all_versions_and_the_key_is_scheduled(
         iot.describe_thing(thingName=f"{lab.name}-cam")
     # Neither names that only look alike, nor those of other environments.
     left = {one["groupName"] for one in groups(iot) if "-wave-" in one["groupName"]}
-    assert {name for name in left if name.startswith(lab.group)} == {f"{lab.group}-wave-of-others"}
+    assert {name for name in left if lab.group in name} == other_waves
     listed = greengrass.list_components(scope="PRIVATE")["components"]
     names = {one["componentName"] for one in listed if lab.name in one["componentName"]}
     assert names == {f"deeplens.{lab.name}2.x"}
-    left = logs.describe_log_groups(logGroupNamePrefix=f"/aws/lambda/{lab.name}")["logGroups"]
-    assert [one["logGroupName"] for one in left] == [
-        f"/aws/lambda/{lab.name}er-Inference-Handler-1"
-    ]
+    left = logs.describe_log_groups()["logGroups"]
+    names = {one["logGroupName"] for one in left if lab.name in one["logGroupName"]}
+    assert names == other_logs
+    assert f"nothing of {lab.name} exists" in lab.teardown()
+
+
+@pytest.mark.parametrize("part", ["Devices", "Hosting"])
+def test_nothing_is_deleted_if_a_stack_of_that_name_is_of_others(lab: Lab, part: str) -> None:
+    lab.deploy()
+    client, name = lab.aws.client("cloudformation"), f"{lab.name}-{part}"
+    topic = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}
+    client.create_stack(StackName=name, TemplateBody=json.dumps(topic))
+    error = lab.teardown("--yes", code=1)
+    assert f"the stack {name} is not of {lab.name}: expected its tag deeplens:environment" in error
+    for one in (name, f"{lab.name}-ModelStore"):
+        (found,) = client.describe_stacks(StackName=one)["Stacks"]
+        assert found["StackStatus"].startswith("CREATE")
+
+
+def test_a_stack_that_the_file_no_longer_enables_is_deleted(lab: Lab) -> None:
+    client, name = lab.aws.client("cloudformation"), f"{lab.name}-Hosting"
+    topic = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}
+    client.create_stack(StackName=name, TemplateBody=json.dumps(topic), Tags=[lab.tag])
+    assert f"deleted the stack {name}" in lab.teardown("--yes")
     assert f"nothing of {lab.name} exists" in lab.teardown()
 
 
@@ -202,7 +239,9 @@ def test_a_stack_that_cannot_be_deleted_is_one_error_and_the_command_continues_l
     client = lab.aws.client("cloudformation")
     fleet = {"Type": "AWS::IoT::ThingGroup", "Properties": {"ThingGroupName": lab.group}}
     client.create_stack(
-        StackName=f"{lab.name}-Devices", TemplateBody=json.dumps({"Resources": {"Fleet": fleet}})
+        StackName=f"{lab.name}-Devices",
+        TemplateBody=json.dumps({"Resources": {"Fleet": fleet}}),
+        Tags=[lab.tag],
     )
     eventually(lambda: lab.group in {one["groupName"] for one in groups(iot)})
     # Somebody created a group inside the fleet's.
