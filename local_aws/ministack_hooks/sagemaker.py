@@ -7,19 +7,23 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from ministack.core import responses
+from ministack.core import iam_evaluator, responses
 from ministack.services import cloudwatch
 from ministack.services.cloudformation import provisioners, stacks
 
 from local_aws.errors import ServiceError
+from local_aws.ministack_hooks.broker import LOOPBACK
 from local_aws.ministack_hooks.cloud import MinistackCloud
+from local_aws.ministack_hooks.identity import service_session
 from local_aws.ministack_hooks.services import current_scope, register_service, within
 from local_aws.sagemaker.service import SageMaker
+from local_aws.sagemaker.subjects import SERVICE_PRINCIPAL
 from local_aws.scope import Scope
 
 _ENDPOINT = "AWS::SageMaker::Endpoint"
 _LONGEST_NAME = 63
 _SUFFIX = 12
+_SESSION = "SageMaker"
 _Made = tuple[str, dict[str, Any]]
 # What the API of endpoints calls as CloudFormation does; the rest is CloudFormation's own.
 _UPDATE_KEYS = (
@@ -33,6 +37,25 @@ _UPDATE_KEYS = (
 
 class SageMakerCloud(MinistackCloud):
     """The rest of the cloud, asked in process (``sagemaker.cloud.Cloud``)."""
+
+    def role_may_read(self, scope: Scope, role_arn: str, bucket: str, key: str) -> bool:
+        """Return whether SageMaker, with a role, may read an S3 object."""
+        source_arn = f"arn:aws:sagemaker:{scope.region}:{scope.account}:*"
+        with within(scope):
+            try:
+                session = service_session(role_arn, SERVICE_PRINCIPAL, source_arn, _SESSION)
+            except ServiceError:
+                return False
+            # SageMaker uses TLS; a thread that deploys an endpoint has no request with an origin.
+            iam_evaluator.pin_request_origin(LOOPBACK, True)  # noqa: FBT003 - ministack's signature
+            denial = iam_evaluator.enforce(
+                session,
+                "s3:GetObject",
+                "s3",
+                scope.region,
+                f"arn:aws:s3:::{bucket}/{key}",
+            )
+        return denial is None
 
     def put_metric(
         self, scope: Scope, name: str, dimensions: Mapping[str, str], value: float, unit: str

@@ -12,6 +12,9 @@ class Cloud(Protocol):
     def read_object(self, scope: Scope, bucket: str, key: str) -> bytes | None:
         """Read an S3 object the account owns in the region; None when it cannot be read."""
 
+    def role_may_read(self, scope: Scope, role_arn: str, bucket: str, key: str) -> bool:
+        """Return whether SageMaker, with a role, may read an S3 object."""
+
     def put_metric(
         self, scope: Scope, name: str, dimensions: Mapping[str, str], value: float, unit: str
     ) -> None:

@@ -10,6 +10,7 @@ from local_aws.sagemaker.cloud import Cloud
 from local_aws.sagemaker.containers import Container, ContainerFailed
 from local_aws.sagemaker.images import UnusableModel, check_mxnet, framework_of, location_of
 from local_aws.sagemaker.store import Store
+from local_aws.sagemaker.subjects import SERVICE_PRINCIPAL
 from local_aws.scope import Scope
 
 Params = dict[str, Any]
@@ -92,6 +93,16 @@ class Fleets:
         container = model["PrimaryContainer"]
         framework = framework_of(container)
         bucket, key = location_of(container)
+        role = model["ExecutionRoleArn"]
+        if not self._cloud.role_may_read(scope, role, bucket, key):
+            # AWS rejects CreateModel with this text.
+            raise UnusableModel(
+                f"Could not access model data at s3://{bucket}/{key}. Please ensure that the role "
+                f'"{role}" exists and that its trust relationship policy allows the action '
+                f'"sts:AssumeRole" for the service principal "{SERVICE_PRINCIPAL}". Also ensure '
+                f'that the role has "s3:GetObject" permissions and that the object is located in '
+                f"{scope.region}."
+            )
         content = self._cloud.read_object(scope, bucket, key)
         if content is None:
             raise UnusableModel(

@@ -6,7 +6,7 @@ from local_aws.authorization.checks import Subjects
 from local_aws.sagemaker.store import Params, Store
 from local_aws.scope import Scope
 
-_SERVICE_PRINCIPAL = "sagemaker.amazonaws.com"
+SERVICE_PRINCIPAL = "sagemaker.amazonaws.com"
 _NAMES = {
     "EndpointConfigName": "endpoint-config",
     "EndpointName": "endpoint",
@@ -33,7 +33,7 @@ def subjects(scope: Scope, params: Params) -> Subjects:
         or None,
     }
     tags = {tag["Key"]: tag["Value"] for tag in params.get("Tags", [])}
-    return Subjects(resources, tags=tags, keys=keys, passed_to=_SERVICE_PRINCIPAL)
+    return Subjects(resources, tags=tags, keys=keys, passed_to=SERVICE_PRINCIPAL)
 
 
 def invoked(scope: Scope, name: str, target_model: str | None) -> Subjects:

@@ -19,7 +19,7 @@ from botocore.exceptions import ClientError
 
 from local_aws.processes import is_alive
 from local_aws.sagemaker.containers import COMMAND_VARIABLE
-from tests.emulator.embedded_aws import ACCOUNT, REGION, Command, EmbeddedAws
+from tests.emulator.embedded_aws import ACCOUNT, REGION, Command, EmbeddedAws, create_role, policy
 
 pytestmark = pytest.mark.emulator
 
@@ -28,7 +28,12 @@ REGISTRY = f"763104351884.dkr.ecr.{REGION}.amazonaws.com"
 TENSORFLOW = f"{REGISTRY}/tensorflow-inference:2.19.0-cpu"
 MXNET = f"{REGISTRY}/mxnet-inference:1.9.0-cpu-py38"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/hosting"
+READS = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
 MXNET_FILES = ("model-symbol.json", "model-0000.params", "model-shapes.json")
+
+
+def create_hosting_role(aws: EmbeddedAws) -> None:
+    create_role(aws, "hosting", READS, service="sagemaker.amazonaws.com")
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +44,9 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedAws]:
         patch.setenv(COMMAND_VARIABLE, f"{sys.executable} {STUB}")
         started = command("up")
         assert started.returncode == 0, started.stdout + started.stderr
-        yield EmbeddedAws(command, command.endpoint())
+        started_aws = EmbeddedAws(command, command.endpoint())
+        create_hosting_role(started_aws)
+        yield started_aws
         command("down")
 
 
@@ -69,12 +76,14 @@ class Site:
         self._s3 = s3
         self._bucket = bucket
 
-    def model(self, *files: str, image: str = TENSORFLOW, **environment: str) -> str:
+    def model(
+        self, *files: str, image: str = TENSORFLOW, role: str = ROLE, **environment: str
+    ) -> str:
         name, key = f"model-{uuid4().hex[:8]}", f"{uuid4().hex}.tar.gz"
         self._s3.put_object(Bucket=self._bucket, Key=key, Body=archive(*files))
         self.api.create_model(
             ModelName=name,
-            ExecutionRoleArn=ROLE,
+            ExecutionRoleArn=role,
             PrimaryContainer={
                 "Image": image,
                 "ModelDataUrl": f"s3://{self._bucket}/{key}",
@@ -159,6 +168,33 @@ def test_a_broken_archive_fails_the_endpoint_with_the_containers_own_reason(site
     found = site.settled(site.endpoint(site.config(only=site.model("broken"))))
     assert found["EndpointStatus"] == "Failed"
     assert found["FailureReason"] == "the archive has no SavedModel"
+
+
+@pytest.mark.parametrize("lacks", ["right", "trust", "role"])
+def test_an_endpoints_role_must_be_able_to_read_the_model(
+    aws: EmbeddedAws, site: Site, unique: str, lacks: str
+) -> None:
+    service = "lambda.amazonaws.com" if lacks == "trust" else "sagemaker.amazonaws.com"
+    role = f"arn:aws:iam::{ACCOUNT}:role/{unique}"
+    if lacks != "role":
+        create_role(aws, unique, *([] if lacks == "right" else [READS]), service=service)
+    found = site.settled(site.endpoint(site.config(only=site.model(role=role))))
+    assert found["EndpointStatus"] == "Failed"
+    reason = found["FailureReason"]
+    assert reason.startswith("Could not access model data at s3://"), reason
+    assert f'"{role}"' in reason
+    assert '"s3:GetObject"' in reason
+
+
+def test_a_models_bucket_may_require_tls(aws: EmbeddedAws, site: Site, bucket: str) -> None:
+    tls_only = {
+        "Effect": "Deny", "Principal": "*", "Action": "s3:*",
+        "Resource": f"arn:aws:s3:::{bucket}/*",
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }  # fmt: skip
+    aws.client("s3").put_bucket_policy(Bucket=bucket, Policy=policy(tls_only))
+    found = site.settled(site.endpoint(site.config(only=site.model())))
+    assert found["EndpointStatus"] == "InService", found["FailureReason"]
 
 
 def test_variants_get_their_shares_and_can_be_asked_for(site: Site, runtime: Any) -> None:
@@ -416,6 +452,7 @@ def test_endpoints_outlive_a_restart_and_their_processes_do_not(tmp_path: Path) 
         assert command("up").returncode == 0
         try:
             aws = EmbeddedAws(command, command.endpoint())
+            create_hosting_role(aws)
             s3 = aws.client("s3")
             s3.create_bucket(
                 Bucket="models", CreateBucketConfiguration={"LocationConstraint": REGION}

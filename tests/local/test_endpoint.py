@@ -21,6 +21,7 @@ from demo.policies import create_policies
 from stacks.config import load_environment
 from tests.account_keys import secret
 from tests.local.checkout import ROOT, Checkout
+from tests.local.grants import RoleGrants
 from tests.waiting import eventually
 
 pytestmark = [pytest.mark.emulator, pytest.mark.slow, pytest.mark.timeout(900)]
@@ -185,6 +186,12 @@ def test_the_deployed_endpoint_says_what_tensorflow_says_and_destroy_leaves_noth
     assert caught.value.response["Error"]["Code"] == "ModelError"
     assert caught.value.response["OriginalStatusCode"] == 400
 
+    with RoleGrants(site.client("iam"), "iris-Hosting-Role").without("ReadModels"):
+        reason = _failure_of_second_endpoint(sagemaker, described["EndpointConfigName"])
+    assert f'role "arn:aws:iam::{ACCOUNT}:role/iris-Hosting-Role' in reason
+    assert 'has "s3:GetObject" permissions' in reason
+    assert "s3://cdk-deeplens-assets-" in reason
+
     processes = _containers(site)
     assert processes
     site.cdk("destroy", "iris/Hosting", "--force")
@@ -202,6 +209,20 @@ def test_the_deployed_endpoint_says_what_tensorflow_says_and_destroy_leaves_noth
     alarms = site.client("cloudwatch").describe_alarms()["MetricAlarms"]
     assert not [one for one in alarms if one["Namespace"] == "AWS/SageMaker"]
     eventually(lambda: not _containers(site))
+
+
+def _failure_of_second_endpoint(sagemaker: Any, config: str) -> str:
+    """Create another endpoint, wait until it has failed, and delete it; return the reason."""
+    name = f"{NAME}-second"
+    sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=config)
+
+    def reason() -> str:
+        found = sagemaker.describe_endpoint(EndpointName=name)
+        return str(found.get("FailureReason", "")) if found["EndpointStatus"] == "Failed" else ""
+
+    found = eventually(reason, "the endpoint does not fail")
+    sagemaker.delete_endpoint(EndpointName=name)
+    return found
 
 
 def _containers(site: Site) -> list[str]:
