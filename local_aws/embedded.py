@@ -27,6 +27,8 @@ from local_aws.ministack_hooks import (
     inputs,
     monitoring,
     names,
+    object_names,
+    policy_elements,
     properties,
     provisioning,
     s3_copies,
@@ -66,7 +68,9 @@ class EmbeddedAws:
         self._sagemaker = SageMaker(sagemaker.SageMakerCloud(endpoint_url), paths.containers)
         sagemaker.register_sagemaker(self._sagemaker)
         auto_scaling.register_auto_scaling(AutoScaling())
+        policy_elements.evaluate_all_elements()
         authorization.authorize_every_caller()
+        object_names.authorize_exact_keys()
         encrypted_objects.require_rights_on_keys()
         access_keys.leave_signatures_to_the_gate()
         access_keys.give_functions_sessions_of_their_roles()

@@ -9,7 +9,7 @@ from ministack.services import lambda_svc, s3, sts
 
 from local_aws.credentials import secret_access_key
 from local_aws.gate import Directory
-from local_aws.ministack_hooks.identity import issue_credentials
+from local_aws.ministack_hooks.identity import issue_credentials, role_id
 from local_aws.signatures import AccessKey
 
 _ACCOUNT = re.compile(r"[0-9]{12}")
@@ -34,17 +34,18 @@ def give_functions_sessions_of_their_roles() -> None:
 
     def execution_credentials(config: dict[str, Any]) -> dict[str, str]:
         function, role = config["FunctionArn"], config.get("Role", "")
-        if (function, role) not in issued:
-            account, name = function.split(":")[4], config["FunctionName"]
+        account, name = function.split(":")[4], config["FunctionName"]
+        own = function, role_id(account, role.rsplit("/", 1)[-1])
+        if own not in issued:
             made = issue_credentials(
                 account, role.rsplit("/", 1)[-1], name[:_LONGEST_SESSION_NAME], None
             )
-            issued[function, role] = {
+            issued[own] = {
                 "AWS_ACCESS_KEY_ID": made["accessKeyId"],
                 "AWS_SECRET_ACCESS_KEY": made["secretAccessKey"],
                 "AWS_SESSION_TOKEN": made["sessionToken"],
             }
-        return issued[function, role]
+        return issued[own]
 
     lambda_runtime.execution_credentials = execution_credentials
     lambda_svc.execution_credentials = execution_credentials

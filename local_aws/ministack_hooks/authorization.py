@@ -9,6 +9,7 @@ sets.
 import functools
 import inspect
 import re
+import uuid
 from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
@@ -25,6 +26,7 @@ from local_aws.caller import current_caller
 from local_aws.errors import ServiceError
 from local_aws.ministack_hooks.stack_resources import logical_ids
 
+DENIED = "AccessDeniedException"
 _PARSED_POLICIES = 1024
 _NOT_IN_THE_TABLE = "OperationWithoutAction"
 _self_authorizing: list[Callable[[str, str], bool]] = []
@@ -64,7 +66,7 @@ def authorize_caller(check: Check) -> None:
     """
     caller = current_caller()
     if caller is None:
-        raise ServiceError("AccessDeniedException", f"{check.action} needs a signed request.")
+        raise ServiceError(DENIED, f"{check.action} needs a signed request.")
     authorize_key(caller.access_key_id, check)
 
 
@@ -87,7 +89,7 @@ def authorize_key(access_key_id: str, check: Check) -> None:
     if isinstance(denial, iam_evaluator.AuthError):
         raise ServiceError(denial.code, denial.message)
     raise ServiceError(
-        "AccessDeniedException",
+        DENIED,
         denial_message(
             check.action,
             denial.principal_arn,
@@ -96,6 +98,16 @@ def authorize_key(access_key_id: str, check: Check) -> None:
             of_resource=bool(denial.resource_policy_arn),
         ),
     )
+
+
+def denial(
+    service: str, error: ServiceError, headers: dict[str, str]
+) -> tuple[int, dict[str, str], bytes]:
+    """Return the response to a denied request, in the protocol of a service of ministack's."""
+    response: tuple[int, dict[str, str], bytes] = iam_actions.access_denied_response(
+        service, "", "", str(uuid.uuid4()), message=error.message, headers=headers
+    )
+    return response
 
 
 def trace_decisions(trace: Trace) -> None:

@@ -14,7 +14,7 @@ from local_aws.errors import ServiceError
 from local_aws.role_aliases import CREDENTIALS_PROVIDER
 from local_aws.scope import Scope
 
-# The access key of each service's session, by role and session name.
+# The access key of each service's session, by the role's id and session name.
 _service_sessions: dict[tuple[str, str], str] = {}
 # 9999-12-31, the last day that ISO 8601 writes in four digits of a year.
 _FAR_FUTURE = 253402214400.0
@@ -72,12 +72,18 @@ def service_session(role_arn: str, service: str, source_arn: str, session_name: 
         ServiceError: the role does not exist, or its trust policy does not allow it.
     """
     _check_trust(role_arn, service, source_arn)
-    key = _service_sessions.get((role_arn, session_name), "")
+    account, name = _account_and_name(role_arn)
+    own = role_id(account, name), session_name
+    key = _service_sessions.get(own, "")
     if key not in sts._sessions:
-        account, name = _account_and_name(role_arn)
         key = issue_credentials(account, name, session_name, None)["accessKeyId"]
-        _service_sessions[role_arn, session_name] = key
+        _service_sessions[own] = key
     return key
+
+
+def role_id(account: str, name: str) -> str:
+    """Return the id of a role, which no other role of the same name has; empty if it is absent."""
+    return str((iam._roles.get_scoped(account, None, name) or {}).get("RoleId", ""))
 
 
 def _check_trust(role_arn: str, service: str, source_arn: str) -> None:
@@ -116,7 +122,7 @@ def issue_credentials(
         account,
         f"assumed-role/{role_name}/{session_name}",
         seconds,
-        {"PrincipalType": "AssumedRole", "UserId": f"{role_name}:{session_name}"},
+        {"PrincipalType": "AssumedRole", "UserId": f"{role_id(account, role_name)}:{session_name}"},
     )
 
 

@@ -9,10 +9,13 @@ from ministack import app
 from ministack.services import iam, iot
 from ministack.services.cloudformation import stacks
 
+from local_aws.authorization.passed_roles import checks_of_passed_roles
+from local_aws.caller import current_caller
 from local_aws.errors import ServiceError
 from local_aws.input_rules import RULES
 from local_aws.input_rules import iam as iam_rules
 from local_aws.inputs import Inputs
+from local_aws.ministack_hooks.authorization import DENIED, authorize_caller, denial
 from local_aws.ministack_hooks.services import Handled
 from local_aws.template_inputs import CREATIONS, as_input
 from local_aws.wire import Call, Request
@@ -95,8 +98,11 @@ def _check_requests(service: str, inputs: Inputs) -> None:
             call = inputs.read(request)
             if call is not None:
                 inputs.check(call)
+                _authorize_passed_roles(inputs.service, call)
                 _apply_rule(inputs.service, call)
         except ServiceError as error:
+            if error.code == DENIED:
+                return denial(service, error, headers)
             response = inputs.write_error(request, error)
             return response.status, response.headers, response.body
         handled: Handled = await handle(method, path, headers, body, query)
@@ -142,6 +148,17 @@ def _check_resource(inputs: dict[str, Inputs], type_: str, props: dict[str, Any]
         raise ValueError(
             f'Resource handler returned message: "{error.message}" (Error Code: {error.code})'
         ) from None
+
+
+def _authorize_passed_roles(service: str, call: Call) -> None:
+    """Check iam:PassRole, which ministack does not; the services of AWS call without a caller.
+
+    Raises:
+        ServiceError: the caller may not pass a role.
+    """
+    if current_caller() is not None:
+        for check in checks_of_passed_roles(service, call):
+            authorize_caller(check)
 
 
 def _apply_rule(service: str, call: Call) -> None:

@@ -132,16 +132,21 @@ def policy(*statements: dict[str, Any]) -> str:
 
 def publish_function(aws: EmbeddedAws, source: str, name: str = "", role: str = "") -> str:
     """Publish a function with a role, or with the one of functions that write logs only."""
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w") as archive:
-        archive.writestr("handler.py", source)
     client = aws.client("lambda")
     name = name or f"deeplens-{uuid4().hex[:12]}"
     client.create_function(
         FunctionName=name, Runtime="python3.12", Handler="handler.handle", Timeout=900,
-        Role=role or functions_role(aws), Code={"ZipFile": content.getvalue()},
+        Role=role or functions_role(aws), Code={"ZipFile": archive(source)},
     )  # fmt: skip
     return str(client.publish_version(FunctionName=name)["FunctionArn"])
+
+
+def archive(source: str) -> bytes:
+    """Return a function's code as a zip of one module."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as files:
+        files.writestr("handler.py", source)
+    return content.getvalue()
 
 
 def recipe(name: str, version: str = "1.0.0", **extra: Any) -> dict[str, Any]:

@@ -207,6 +207,84 @@ def test_conditions_on_the_tags_of_a_request_hold(aws: EmbeddedAws, unique: str)
         iot.create_thing_group(thingGroupName=f"{unique}-2")
 
 
+def test_variables_are_replaced_by_the_values_of_the_request(
+    aws: EmbeddedAws, bucket: str, unique: str
+) -> None:
+    objects = f"arn:aws:s3:::{bucket}"
+    reads = {
+        "Effect": "Allow", "Action": "s3:GetObject",
+        "Resource": [
+            f"{objects}/${{aws:PrincipalTag/team}}/*", f"{objects}/${{*}}",
+            f"{objects}/${{aws:PrincipalTag/absent, 'none'}}",
+        ],
+    }  # fmt: skip
+    absent = {**reads, "Resource": f"{objects}/${{aws:PrincipalTag/absent}}*"}
+    denies = {
+        **reads, "Effect": "Deny", "Resource": f"{objects}/*",
+        "Condition": {"StringEquals": {"aws:PrincipalTag/team": "${aws:PrincipalTag/blocked}"}},
+    }  # fmt: skip
+    for key in ("a/x", "ab/x", "*", "other", "none"):
+        aws.client("s3").put_object(Bucket=bucket, Key=key, Body=b"x")
+    tags = [{"Key": "team", "Value": "a"}]
+    s3 = session_of(aws, create_role(aws, unique, reads, absent, Tags=tags))("s3")
+    for key in ("a/x", "*", "none"):
+        s3.get_object(Bucket=bucket, Key=key)
+    # `${*}` is not a wildcard, and a variable without a value matches nothing.
+    for key in ("ab/x", "other"):
+        denial(s3.get_object, Bucket=bucket, Key=key)
+    tags.append({"Key": "blocked", "Value": "a"})
+    s3 = session_of(aws, create_role(aws, f"{unique}-2", reads, denies, Tags=tags))("s3")
+    assert "with an explicit deny" in denial(s3.get_object, Bucket=bucket, Key="a/x")
+
+
+@pytest.mark.parametrize("key", ["a\n/x", "a/", "a//x", "a/\n"])
+def test_objects_are_authorized_by_their_exact_keys(
+    aws: EmbeddedAws, bucket: str, unique: str, key: str
+) -> None:
+    aws.client("s3").put_object(Bucket=bucket, Key=key, Body=b"x")
+    own = f"arn:aws:s3:::{bucket}/{key}"
+    exact = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": own}
+    session_of(aws, create_role(aws, unique, exact))("s3").get_object(Bucket=bucket, Key=key)
+    denies = {"Effect": "Deny", "Action": "s3:*", "Resource": f"arn:aws:s3:::{bucket}/a*/*"}
+    role = create_role(aws, f"{unique}-2", EVERYTHING, denies)
+    denial(session_of(aws, role)("s3").get_object, Bucket=bucket, Key=key)
+    other = {**exact, "Resource": f"arn:aws:s3:::{bucket}/a"}
+    s3 = session_of(aws, create_role(aws, f"{unique}-3", other))("s3")
+    denial(s3.get_object, Bucket=bucket, Key=key)
+    aws.client("s3").delete_object(Bucket=bucket, Key=key)
+
+
+def test_a_deny_with_not_principal_spares_those_that_it_names(
+    aws: EmbeddedAws, bucket: str, unique: str
+) -> None:
+    named, other = (create_role(aws, f"{unique}-{one}", EVERYTHING) for one in "ab")
+    denies = {
+        "Effect": "Deny", "NotPrincipal": {"AWS": [named, f"arn:aws:iam::{ACCOUNT}:root"]},
+        "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{bucket}/*",
+    }  # fmt: skip
+    root = aws.client("s3")
+    root.put_object(Bucket=bucket, Key="x", Body=b"x")
+    root.put_bucket_policy(Bucket=bucket, Policy=policy(denies))
+    for s3 in (session_of(aws, named)("s3"), root):
+        s3.get_object(Bucket=bucket, Key="x")
+    denial(session_of(aws, other)("s3").get_object, Bucket=bucket, Key="x")
+
+
+def test_a_session_ends_with_its_role_also_if_the_name_is_used_again(
+    aws: EmbeddedAws, bucket: str, unique: str
+) -> None:
+    role, iam = create_role(aws, unique, EVERYTHING), aws.client("iam")
+    sessions = session_of(aws, role)
+    aws.client("s3").put_object(Bucket=bucket, Key="x", Body=b"x")
+    sessions("s3").get_object(Bucket=bucket, Key="x")
+    iam.delete_role_policy(RoleName=unique, PolicyName="own")
+    iam.delete_role(RoleName=unique)
+    denial(sessions("s3").get_object, Bucket=bucket, Key="x")
+    create_role(aws, unique, EVERYTHING)
+    denial(sessions("s3").get_object, Bucket=bucket, Key="x")
+    session_of(aws, role)("s3").get_object(Bucket=bucket, Key="x")
+
+
 @pytest.fixture
 def traced(tmp_path: Path) -> Iterator[tuple[EmbeddedAws, Path]]:
     """An emulator that records its decisions, and the file of them."""

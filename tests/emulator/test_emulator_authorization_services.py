@@ -19,6 +19,7 @@ from tests.emulator.embedded_aws import (
     ACCOUNT,
     REGION,
     EmbeddedAws,
+    archive,
     create_role,
     publish_function,
     recipe,
@@ -336,6 +337,45 @@ def test_whoever_gives_a_role_to_a_service_needs_to_pass_it(aws: EmbeddedAws, un
         with pytest.raises(ClientError, match=f"perform: iam:PassRole on resource: {role}") as one:
             call()
         assert one.value.response["Error"]["Code"] == "AccessDeniedException"
+
+
+def test_a_role_of_lambda_cloudformation_and_rules_needs_to_be_passed(
+    aws: EmbeddedAws, unique: str
+) -> None:
+    role = create_role(aws, f"{unique}-passed", service="lambda.amazonaws.com")
+    all_but_pass = {"Effect": "Allow", "NotAction": "iam:PassRole", "Resource": "*"}
+    passes = {
+        "Effect": "Allow", "Action": "iam:PassRole", "Resource": role,
+        "Condition": {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}},
+    }  # fmt: skip
+    sessions = session_of(aws, create_role(aws, unique, all_but_pass, passes))
+    functions = sessions("lambda")
+    function = {
+        "FunctionName": unique, "Runtime": "python3.12", "Handler": "handler.handle",
+        "Code": {"ZipFile": archive("def handle(event, context): pass")},
+    }  # fmt: skip
+    functions.create_function(Role=role, **function)
+    stack = {"StackName": f"s{unique}", "TemplateBody": '{"Resources": {}}', "RoleARN": role}
+    payload = {
+        "sql": "SELECT * FROM 'x'",
+        "actions": [{"cloudwatchLogs": {"roleArn": role, "logGroupName": "x"}}],
+    }
+    calls: list[Callable[[], Any]] = [
+        lambda: functions.update_function_configuration(FunctionName=unique, Role=f"{role}-2"),
+        lambda: sessions("cloudformation").create_stack(**stack),
+        lambda: sessions("cloudformation").create_change_set(
+            **stack, ChangeSetName="new", ChangeSetType="CREATE"
+        ),
+        lambda: sessions("events").put_targets(
+            Rule=unique, Targets=[{"Id": "1", "Arn": role, "RoleArn": role}]
+        ),
+        lambda: sessions("iot").create_topic_rule(ruleName="x", topicRulePayload=payload),
+    ]
+    for call in calls:
+        with pytest.raises(ClientError, match=f"perform: iam:PassRole on resource: {role}") as one:
+            call()
+        assert one.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
+        assert one.value.response["Error"]["Code"] in {"AccessDenied", "AccessDeniedException"}
 
 
 def test_an_endpoint_is_invoked_by_those_who_may(aws: EmbeddedAws, unique: str) -> None:

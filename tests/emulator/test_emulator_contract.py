@@ -18,12 +18,13 @@ PRIVATE_NAMES = {
     ],
     "ministack.core.iam_actions": [
         "SERVICE_TO_IAM_NAMESPACE", "_s3_action", "access_denied_response", "extract_iam_action",
-        "identity_denial_message", "s3_additional_checks",
+        "extract_resource_arn", "identity_denial_message", "s3_additional_checks",
     ],
     "ministack.core.iam_evaluator": [
-        "EvalContext", "_gather_role_policies", "_permissions_boundary", "_resolve_condition_key",
-        "_verified_key", "combine_resource_policy", "enforce", "evaluate",
-        "evaluate_resource_policy", "parse_policy_document",
+        "EvalContext", "_first_match", "_fnmatch_compile", "_gather_role_policies",
+        "_names_caller", "_permissions_boundary", "_principal_matches", "_resolve_condition_key",
+        "_role_name_from_assumed_arn", "_verified_key", "combine_resource_policy", "enforce",
+        "evaluate", "evaluate_resource_policy", "parse_policy_document",
         "pin_request_origin", "resolve_principal",
     ],
     "ministack.core.lambda_runtime": ["execution_credentials", "reset"],
