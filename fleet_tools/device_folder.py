@@ -47,9 +47,13 @@ class DeviceFolder:
         return certificate.fingerprint(hashes.SHA256()).hex()
 
     def make(self) -> None:
-        """Make the folder; nobody but its owner may look into it."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        self.path.chmod(_OWNER_ONLY)
+        """Make the folder if it is absent; nobody but its owner may look into it.
+
+        An existing folder may be anybody's, such as `/tmp`: its mode remains.
+        """
+        if not self.path.is_dir():
+            self.path.mkdir(parents=True)
+            self.path.chmod(_OWNER_ONLY)
 
     def write_private(self, file: Path, content: bytes) -> None:
         """Write a file that nobody else could read, not even while it is written."""

@@ -51,7 +51,7 @@ def prepare_device(
     folder = DeviceFolder(out or DEVICES / environment / thing)
     folder.make()
     file = folder.path / SCRIPT_NAME
-    file.write_text(script, encoding="utf-8")
+    folder.write_private(file, script.encode())
     click.echo(f"{file}: copy the folder to the device, then there: sudo sh {SCRIPT_NAME}")
     if not folder.private_key.is_file():
         click.echo(f"`fleet provision {environment} {thing}` writes the device's other files")

@@ -292,11 +292,9 @@ def test_an_accounts_root_needs_no_role(account: Account) -> None:
 
 
 def test_a_type_without_permissions_is_an_error_that_names_the_table(account: Account) -> None:
-    content = {
-        "Other": {"Type": "AWS::SSM::Parameter", "Properties": {"Type": "String", "Value": "x"}}
-    }
+    content = {"Other": {"Type": "AWS::Kinesis::Stream", "Properties": {"ShardCount": 1}}}
     assert account.create(content) == "ROLLBACK_COMPLETE"
-    (reason,) = (one for one in account.reasons() if "AWS::SSM::Parameter" in one)
+    (reason,) = (one for one in account.reasons() if "AWS::Kinesis::Stream" in one)
     assert "local_aws/provisioning/assumptions.json" in reason
 
 

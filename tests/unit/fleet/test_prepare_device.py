@@ -1,7 +1,9 @@
 """`fleet prepare-device`: the script has the settings of one device, and is valid POSIX shell."""
 
+import os
 import re
 import shutil
+import stat
 import subprocess
 from pathlib import Path
 
@@ -103,3 +105,31 @@ def test_shellcheck_has_no_remark(tmp_path: Path) -> None:
         pytest.skip("shellcheck is not installed; `apt-get install shellcheck` installs it")
     script = device_script(environment(tmp_path), "cam-1")
     subprocess.run(["shellcheck", "--shell=sh", "-"], input=script, text=True, check=True)
+
+
+@pytest.mark.parametrize("kind", ["fifo", "link"])
+def test_a_file_of_another_kind_is_replaced_not_written_to(tmp_path: Path, kind: str) -> None:
+    script, target = tmp_path / "prepare-device.sh", tmp_path / "target"
+    target.write_text("x")
+    if kind == "fifo":
+        os.mkfifo(script)
+    else:
+        script.symlink_to(target)
+    words = ["prepare-device", "dev", "cam-1", "--out", str(tmp_path)]
+    result = CliRunner().invoke(main, [*words, "--environments", str(ROOT / "environments")])
+    assert result.exit_code == 0, result.output
+    assert script.is_file()
+    assert not script.is_symlink()
+    assert target.read_text() == "x"
+
+
+def test_the_mode_of_an_existing_folder_remains(tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o1777)
+    for folder in (shared, tmp_path / "new"):
+        words = ["prepare-device", "dev", "cam-1", "--out", str(folder)]
+        result = CliRunner().invoke(main, [*words, "--environments", str(ROOT / "environments")])
+        assert result.exit_code == 0, result.output
+    assert stat.S_IMODE(shared.stat().st_mode) == 0o1777
+    assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o700
