@@ -9,8 +9,6 @@ from botocore.exceptions import ClientError
 from fleet_tools.site import Site
 from stacks.config import EnvironmentConfig
 
-# The stacks and their resources have it, with the environment's name.
-ENVIRONMENT_TAG = "deeplens:environment"
 # Each stack follows those that it depends on.
 _PARTS = (
     "ModelStore",
@@ -31,13 +29,14 @@ class Stack:
         name: for example `dev-Inference`.
         status: CloudFormation's status.
         protected: termination protection is enabled.
-        environment: the environment's name in the stack's tags; empty if it has no such tag.
+        description: that of its template. CDK writes no tags to stacks (`explicitStackTags` in
+            cdk.json), so this is what identifies a stack as one of the project.
     """
 
     name: str
     status: str
     protected: bool
-    environment: str = ""
+    description: str = ""
 
 
 def stack_names(environment: EnvironmentConfig) -> list[str]:
@@ -67,12 +66,11 @@ def find_stack(site: Site, name: str) -> Stack | None:
         raise
     if found["StackStatus"] == "DELETE_COMPLETE":
         return None
-    tags = {tag["Key"]: tag["Value"] for tag in found.get("Tags", [])}
     return Stack(
         name,
         found["StackStatus"],
         bool(found.get("EnableTerminationProtection")),
-        tags.get(ENVIRONMENT_TAG, ""),
+        found.get("Description", ""),
     )
 
 

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import math
 import os
 import shlex
 import subprocess
@@ -14,6 +15,7 @@ from typing import Any
 
 import click
 
+from local_aws.authorization.trace import Trace
 from local_aws.endpoint import Endpoint, running
 from local_aws.paths import DEFAULT_STATE, StatePaths
 from local_aws.processes import is_alive, stop
@@ -119,6 +121,11 @@ def up(  # noqa: PLR0913 - one parameter per option
     if endpoint is not None:
         click.echo(f"local-aws: runs already at {endpoint.endpoint_url} (process {endpoint.pid})")
         return
+    if not math.isfinite(delays):
+        raise click.BadParameter(f"{delays} is not a number of seconds", param_hint="--delays")
+    if trace_file is not None:
+        # Before the state is touched.
+        Trace(trace_file)
     if foreground or daemon:
         server: Any = importlib.import_module("local_aws.server")
         ends_with = os.getppid() if foreground else ends_with

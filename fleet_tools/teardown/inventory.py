@@ -10,15 +10,10 @@ from botocore.exceptions import ClientError
 from deeplens_project.rollout import wave_group
 from fleet_tools.errors import FleetError
 from fleet_tools.site import Site
-from fleet_tools.stacks import (
-    ENVIRONMENT_TAG,
-    Stack,
-    find_stack,
-    possible_stack_names,
-    resources,
-)
+from fleet_tools.stacks import Stack, find_stack, possible_stack_names, resources
 
-# Nothing of it has been created yet, and it has no tags.
+ENVIRONMENT_TAG = "deeplens:environment"
+# Nothing of it has been created yet, and it has no description.
 _REVIEW = "REVIEW_IN_PROGRESS"
 _NO_TAGS = {"NoSuchTagSet", "NoSuchBucket", "404"}
 
@@ -55,7 +50,7 @@ def take_inventory(site: Site) -> Inventory:
     """List what exists of an environment; change nothing.
 
     Raises:
-        FleetError: a stack has the name of one of the environment's, but is not tagged as such.
+        FleetError: a stack has the name of one of the environment's, but another description.
     """
     found = list(_stacks(site))
     owned = {stack.name: list(resources(site, stack.name)) for stack in found}
@@ -74,15 +69,15 @@ def take_inventory(site: Site) -> Inventory:
 def _stacks(site: Site) -> Iterator[Stack]:
     """Yield the existing stacks, also those that the environment's file no longer enables."""
     environment = site.environment.name
+    expected = f"DeepLens {environment}: "
     for name in possible_stack_names(site.environment):
         stack = find_stack(site, name)
         if stack is None:
             continue
-        if stack.environment != environment and stack.status != _REVIEW:
-            given = repr(stack.environment) if stack.environment else "no such tag"
+        if not stack.description.startswith(expected) and stack.status != _REVIEW:
             raise FleetError(
-                f"the stack {name} is not of {environment}: expected its tag {ENVIRONMENT_TAG} to "
-                f"be {environment!r}; got {given}; nothing was deleted"
+                f"the stack {name} is not of {environment}: expected a description that begins "
+                f"with {expected!r}; got {stack.description!r}; nothing was deleted"
             )
         yield stack
 

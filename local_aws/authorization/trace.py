@@ -1,5 +1,6 @@
 """A record of authorization decisions, one JSON object a line."""
 
+import errno
 import json
 import threading
 from dataclasses import asdict, dataclass, field
@@ -37,10 +38,15 @@ class Trace:
         """Open the file, and create it with its folder if it is missing.
 
         Raises:
-            OSError: it cannot be written.
+            OSError: it cannot be written, or is not a regular file: a FIFO without a reader would
+                stop every request.
         """
         file.parent.mkdir(parents=True, exist_ok=True)
+        if file.exists() and not file.is_file():
+            raise OSError(errno.EINVAL, "is not a regular file", str(file))
         file.touch(mode=0o600)
+        with file.open("a", encoding="utf-8"):
+            pass
         self._file = file
         self._lock = threading.Lock()
 

@@ -22,6 +22,7 @@ class Lab:
         self.aws, self.cli, self.name = aws, cli, f"t{unique[:8]}"
         self.bucket = f"deeplens-{self.name}-{ACCOUNT}-{REGION}"
         self.group = f"deeplens-{self.name}"
+        self.description = f"DeepLens {self.name}: a part"
         self.tag = {"Key": "deeplens:environment", "Value": self.name}
         text = (ROOT / "environments/dev.toml").read_text(encoding="utf-8")
         text = text.replace("deeplens-dev", self.group)
@@ -58,6 +59,7 @@ class Lab:
             "Resource": "*",
         }
         return {
+            "Description": self.description,
             "Resources": {
                 "Key": {
                     "Type": "AWS::KMS::Key",
@@ -79,7 +81,7 @@ class Lab:
                         "PolicyDocument": {"Version": "2012-10-17", "Statement": [statement]},
                     },
                 },
-            }
+            },
         }
 
     def deploy(self, **options: Any) -> None:
@@ -88,7 +90,6 @@ class Lab:
         client.create_stack(
             StackName=name,
             TemplateBody=json.dumps(self.template(**options)),
-            Tags=[self.tag],
             EnableTerminationProtection=True,
         )
         eventually(
@@ -178,7 +179,7 @@ def test_nothing_is_deleted_if_a_stack_of_that_name_is_of_others(lab: Lab, part:
     topic = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}
     client.create_stack(StackName=name, TemplateBody=json.dumps(topic))
     error = lab.teardown("--yes", code=1)
-    assert f"the stack {name} is not of {lab.name}: expected its tag deeplens:environment" in error
+    assert f"the stack {name} is not of {lab.name}: expected a description" in error
     for one in (name, f"{lab.name}-ModelStore"):
         (found,) = client.describe_stacks(StackName=one)["Stacks"]
         assert found["StackStatus"].startswith("CREATE")
@@ -186,8 +187,9 @@ def test_nothing_is_deleted_if_a_stack_of_that_name_is_of_others(lab: Lab, part:
 
 def test_a_stack_that_the_file_no_longer_enables_is_deleted(lab: Lab) -> None:
     client, name = lab.aws.client("cloudformation"), f"{lab.name}-Hosting"
-    topic = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}
-    client.create_stack(StackName=name, TemplateBody=json.dumps(topic), Tags=[lab.tag])
+    topic = {"Type": "AWS::SNS::Topic"}
+    content = {"Description": lab.description, "Resources": {"Topic": topic}}
+    client.create_stack(StackName=name, TemplateBody=json.dumps(content))
     assert f"deleted the stack {name}" in lab.teardown("--yes")
     assert f"nothing of {lab.name} exists" in lab.teardown()
 
@@ -240,8 +242,7 @@ def test_a_stack_that_cannot_be_deleted_is_one_error_and_the_command_continues_l
     fleet = {"Type": "AWS::IoT::ThingGroup", "Properties": {"ThingGroupName": lab.group}}
     client.create_stack(
         StackName=f"{lab.name}-Devices",
-        TemplateBody=json.dumps({"Resources": {"Fleet": fleet}}),
-        Tags=[lab.tag],
+        TemplateBody=json.dumps({"Description": lab.description, "Resources": {"Fleet": fleet}}),
     )
     eventually(lambda: lab.group in {one["groupName"] for one in groups(iot)})
     # Somebody created a group inside the fleet's.

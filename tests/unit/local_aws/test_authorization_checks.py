@@ -1,14 +1,17 @@
 """The checks that a call needs, by their rule and the Service Authorization Reference."""
 
 import json
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from local_aws import cli
 from local_aws.authorization import reference
 from local_aws.authorization.checks import Check, Subjects, checks
 from local_aws.authorization.served import served_actions
@@ -125,3 +128,24 @@ def test_a_trace_is_appended_and_private(tmp_path: Path) -> None:
     assert [line.pop("time")[-6:] for line in lines] == ["+00:00"] * 2
     assert lines == [asdict(decision)] * 2
     assert file.stat().st_mode & 0o077 == 0
+
+
+def test_a_trace_is_a_regular_file(tmp_path: Path) -> None:
+    file = tmp_path / "fifo"
+    os.mkfifo(file)
+    with pytest.raises(OSError, match="is not a regular file"):
+        Trace(file)
+
+
+@pytest.mark.parametrize("option", ["--delays=nan", "--trace-authorization={}/fifo"])
+def test_an_option_that_cannot_work_is_one_error_before_the_state_is_touched(
+    tmp_path: Path, option: str
+) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    state = tmp_path / "state"
+    words = ["--state", str(state), "up", option.format(tmp_path)]
+    result = CliRunner().invoke(cli.main, words)
+    assert result.exit_code in {1, 2}
+    assert "Error: " in result.output
+    assert "is not a " in result.output
+    assert not state.exists()
