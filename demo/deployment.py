@@ -56,12 +56,12 @@ def bootstrap(
     The account of a pipeline, if one is given, may deploy and look things up.
     """
     client = session(environment, endpoint).client("cloudformation", endpoint_url=endpoint.url)
-    wanted = {"CloudFormationExecutionPolicies": ",".join(create_policies(client))}
-    options = ["--cloudformation-execution-policies", *wanted.values()]
+    expected = {"CloudFormationExecutionPolicies": ",".join(create_policies(client))}
+    options = ["--cloudformation-execution-policies", *expected.values()]
     if pipeline_account:
-        wanted |= dict.fromkeys(("TrustedAccounts", "TrustedAccountsForLookup"), pipeline_account)
+        expected |= dict.fromkeys(("TrustedAccounts", "TrustedAccountsForLookup"), pipeline_account)
         options += ["--trust", pipeline_account, "--trust-for-lookup", pipeline_account]
-    if wanted.items() <= _bootstrapped_with(client).items():
+    if expected.items() <= _bootstrapped_with(client).items():
         return False
     target = f"aws://{environment.account}/{environment.region}"
     run(
@@ -79,8 +79,8 @@ def _bootstrapped_with(client: "CloudFormationClient") -> dict[str, str]:
     except ClientError:
         return {}
     return {
-        one.get("ParameterKey", ""): one.get("ParameterValue", "")
-        for one in stack.get("Parameters", [])
+        parameter.get("ParameterKey", ""): parameter.get("ParameterValue", "")
+        for parameter in stack.get("Parameters", [])
     }
 
 

@@ -1,4 +1,4 @@
-"""Deletions that AWS IoT rejects until it has detached what was detached.
+"""Deletions that AWS IoT rejects until a detachment has taken effect.
 
 `DetachThingPrincipal` and `DetachPolicy` return before their effect (botocore's model of AWS IoT:
 several seconds for a thing, up to five minutes for the deletion of a policy).
@@ -13,7 +13,7 @@ from fleet_tools.errors import FleetError
 
 # 63 s together.
 _PAUSES_SECONDS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
-# DeleteCertificate and DeleteThing reject what is still attached with these.
+# Error codes of DeleteCertificate and DeleteThing while something is still attached.
 _ATTACHED = {"DeleteConflictException", "InvalidRequestException"}
 
 

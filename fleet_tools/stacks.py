@@ -1,4 +1,4 @@
-"""An environment's stacks, as its file enables them, and what CloudFormation has of them."""
+"""An environment's stacks, as its file enables them, and their state in CloudFormation."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -59,18 +59,18 @@ def find_stack(site: Site, name: str) -> Stack | None:
     """Return the stack of that name; None if it does not exist."""
     client: Any = site.session.client("cloudformation")
     try:
-        (found,) = client.describe_stacks(StackName=name)["Stacks"]
+        (description,) = client.describe_stacks(StackName=name)["Stacks"]
     except ClientError as error:
         if error.response["Error"]["Code"] == "ValidationError":
             return None
         raise
-    if found["StackStatus"] == "DELETE_COMPLETE":
+    if description["StackStatus"] == "DELETE_COMPLETE":
         return None
     return Stack(
         name,
-        found["StackStatus"],
-        bool(found.get("EnableTerminationProtection")),
-        found.get("Description", ""),
+        description["StackStatus"],
+        bool(description.get("EnableTerminationProtection")),
+        description.get("Description", ""),
     )
 
 
@@ -79,9 +79,12 @@ def resources(site: Site, stack: str) -> Iterator[tuple[str, str]]:
     client: Any = site.session.client("cloudformation")
     try:
         for page in client.get_paginator("list_stack_resources").paginate(StackName=stack):
-            for one in page["StackResourceSummaries"]:
-                if one.get("PhysicalResourceId") and one["ResourceStatus"] != "DELETE_COMPLETE":
-                    yield one["ResourceType"], one["PhysicalResourceId"]
+            for resource in page["StackResourceSummaries"]:
+                if (
+                    resource.get("PhysicalResourceId")
+                    and resource["ResourceStatus"] != "DELETE_COMPLETE"
+                ):
+                    yield resource["ResourceType"], resource["PhysicalResourceId"]
     except ClientError as error:
         if error.response["Error"]["Code"] != "ValidationError":
             raise

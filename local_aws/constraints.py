@@ -80,7 +80,7 @@ def _of_members(shape: Shape, value: dict[str, Any], path: str) -> Iterator[str]
         if name not in value:
             yield _sentence(None, _join(path, name), "Member must not be null")
     for name, item in value.items():
-        # AWS ignores members that it does not know.
+        # AWS ignores unknown members.
         if name in shape.members:
             yield from _violations(shape.members[name], item, _join(path, name))
 

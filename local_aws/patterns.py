@@ -1,6 +1,6 @@
 """Patterns of AWS's service models, which are Java's, as patterns of Python.
 
-Source: java.util.regex.Pattern. AWS applies them to the whole value.
+Source: java.util.regex.Pattern. AWS applies them to the entire value.
 """
 
 import re
@@ -51,7 +51,7 @@ def compiled(pattern: str) -> "re.Pattern[str]":
 
 
 def matches(pattern: str, value: str) -> bool:
-    """Return whether a whole value matches a pattern of a service model."""
+    """Return whether an entire value matches a pattern of a service model."""
     return compiled(pattern).fullmatch(value) is not None
 
 

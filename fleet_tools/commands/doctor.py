@@ -71,25 +71,32 @@ def doctor(
     else:
         findings = list(examine(Patient(site, models, local), thing))
     if as_json:
-        document = {"environment": environment, "findings": [asdict(one) for one in findings]}
+        document = {
+            "environment": environment,
+            "findings": [asdict(finding) for finding in findings],
+        }
         click.echo(json.dumps(document, indent=1))
     else:
         for line in report(findings):
             echo(line)
-    if any(one.outcome == Outcome.BLOCKED for one in findings):
+    if any(finding.outcome == Outcome.BLOCKED for finding in findings):
         raise SystemExit(_BLOCKED)
 
 
 def report(findings: list["Finding"]) -> Iterator[str]:
     """Yield a heading, one line per finding, and a summary."""
     rows = [
-        [one.outcome, one.check, one.text + (f"; repair: {one.repair}" if one.repair else "")]
-        for one in findings
+        [
+            finding.outcome,
+            finding.check,
+            finding.text + (f"; repair: {finding.repair}" if finding.repair else ""),
+        ]
+        for finding in findings
     ]
     heading, *lines = columns(["RESULT", "CHECK", "DETAIL"], rows)
     yield heading
-    for line, one in zip(lines, findings, strict=True):
-        outcome = clean(one.outcome)
-        yield click.style(outcome, fg=_COLOURS[one.outcome]) + line.removeprefix(outcome)
-    numbers = Counter(str(one.outcome) for one in findings)
+    for line, finding in zip(lines, findings, strict=True):
+        outcome = clean(finding.outcome)
+        yield click.style(outcome, fg=_COLOURS[finding.outcome]) + line.removeprefix(outcome)
+    numbers = Counter(str(finding.outcome) for finding in findings)
     yield ", ".join(f"{numbers[outcome]} {outcome}" for outcome in _COLOURS if numbers[outcome])

@@ -32,9 +32,9 @@ def prepare_device(
 ) -> None:
     """Write the script that prepares THING as a core device of ENVIRONMENT, or checks it.
 
-    The script is written beside the files of `fleet provision`. It runs on the device as root:
-    users, groups, owner and mode of the files, tools, and the pinned core software. It may be
-    repeated; with --check it changes nothing. This command needs no access to AWS.
+    The script is written into the folder of the files of `fleet provision`. It runs on the device
+    as root: users, groups, owner and mode of the files, tools, and the pinned core software. It may
+    be repeated; with --check it changes nothing. This command needs no access to AWS.
 
     Exit codes: 0 done, 1 failed, 2 wrong usage or input.
     """

@@ -17,7 +17,7 @@ from fleet_tools.commands.options import (
 @click.command(
     "rollback",
     epilog=examples(
-        'fleet rollback production --reason "sees ghosts"',
+        'fleet rollback production --reason "false detections"',
         'fleet rollback production 63870608 --reason "known good"',
     ),
     short_help="Deploy a stored release again.",

@@ -15,7 +15,7 @@ from fleet_tools.commands.options import (
 
 
 @click.command(
-    epilog=examples('fleet stop production --reason "sees ghosts"'),
+    epilog=examples('fleet stop production --reason "false detections"'),
     short_help="Stop the current release.",
 )
 @environment_argument

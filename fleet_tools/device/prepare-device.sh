@@ -4,7 +4,7 @@
 #   sudo sh prepare-device.sh            install and configure what is missing; may be repeated
 #   sudo sh prepare-device.sh --check    change nothing; print one line per check
 #
-# The files of `fleet provision` are expected beside this script: private.pem.key, device.pem.crt,
+# The files of `fleet provision` are expected in the folder of this script: private.pem.key, device.pem.crt,
 # AmazonRootCA1.pem and config.yaml.
 #
 #   --nucleus FILE    zip of the classic core software; default: AWS' download of the pinned version
@@ -136,7 +136,7 @@ ensure_folder() { # PATH MODE OWNER GROUP
 place() { # NAME TARGET MODE OWNER GROUP
     source=$here/$1
     if [ ! -f "$source" ]; then
-        # The copy beside this script may be removed after the first run.
+        # The copy in this script's folder may be removed after the first run.
         [ -f "$2" ] || fail "$source is absent: \`fleet provision $ENVIRONMENT $THING\` writes it; copy it here"
         source=$2
     fi
@@ -442,7 +442,7 @@ check_core() {
 }
 
 # curl's exit codes 6, 7 and 28: no name, no connection, no response in time. With any other one, the
-# other side has responded, which is all that is asked here.
+# other side has responded, which is all that this check needs.
 check_port() { # HOST PORT
     if [ -z "$1" ]; then
         line blocked "port $2" "$CONFIGURATION names no endpoint"

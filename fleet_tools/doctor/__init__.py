@@ -1,7 +1,7 @@
 """`fleet doctor`: checks an account, an environment and a device, and changes nothing.
 
 examine      runs the checks, and returns one finding or more for each
-Finding      what a check found, and the command that repairs it
+Finding      the result of a check, and the command that repairs it
 Patient      what is examined
 """
 

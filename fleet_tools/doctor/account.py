@@ -40,7 +40,7 @@ def region(patient: Patient) -> Iterator[Finding]:
 
 
 def bootstrap(patient: Patient) -> Iterator[Finding]:
-    """Check that `cdk bootstrap` ran with this project's qualifier, and recently enough."""
+    """Check that `cdk bootstrap` ran with this project's qualifier, in a recent version."""
     client: Any = patient.site.session.client("ssm")
     repair = toolkit.bootstrap_command(patient.site.environment.place)
     name = toolkit.VERSION_PARAMETER
@@ -94,7 +94,10 @@ def execution_role(patient: Patient) -> Iterator[Finding]:
         yield Finding("CloudFormation role", Outcome.BLOCKED, text, repair)
         return
     attached = [
-        one["PolicyName"] for page in pages for one in page["AttachedPolicies"] if one["PolicyName"]
+        policy["PolicyName"]
+        for page in pages
+        for policy in page["AttachedPolicies"]
+        if policy["PolicyName"]
     ]
     repair = (
         f"{toolkit.bootstrap_command(patient.site.environment.place)} "

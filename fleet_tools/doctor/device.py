@@ -1,4 +1,4 @@
-"""Checks of one device: what AWS has of it. The device checks itself with `prepare-device`."""
+"""Checks of one device's resources in AWS. `prepare-device.sh --check` checks the device itself."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -23,10 +23,10 @@ def thing(patient: Patient, name: str) -> Iterator[Finding]:
         iot.describe_thing(thingName=name)
     except iot.exceptions.ResourceNotFoundException:
         repair = patient.fleet(f"provision {patient.name} {name}")
-        yield Finding("thing", Outcome.BLOCKED, f"there is no thing {name}", repair)
+        yield Finding("thing", Outcome.BLOCKED, f"the thing {name} does not exist", repair)
         return
     pages = iot.get_paginator("list_thing_groups_for_thing").paginate(thingName=name)
-    groups = [one["groupName"] for page in pages for one in page["thingGroups"]]
+    groups = [member["groupName"] for page in pages for member in page["thingGroups"]]
     if group not in groups:
         yield Finding(
             "thing",
@@ -51,11 +51,12 @@ def certificates(patient: Patient, name: str) -> Iterator[Finding]:
         yield Finding("certificate", Outcome.BLOCKED, text, repair)
         return
     findings = [_certificate(patient, arn, repair) for arn in principals]
-    works = any(one.outcome in {Outcome.OK, Outcome.WARNING} for one in findings)
-    for one in findings:
+    works = any(finding.outcome in {Outcome.OK, Outcome.WARNING} for finding in findings)
+    for finding in findings:
         # A certificate that does not work is harmless if the device has another one.
-        outcome = Outcome.WARNING if works and one.outcome == Outcome.BLOCKED else one.outcome
-        yield Finding(one.check, outcome, one.text, one.repair)
+        harmless = works and finding.outcome == Outcome.BLOCKED
+        outcome = Outcome.WARNING if harmless else finding.outcome
+        yield Finding(finding.check, outcome, finding.text, finding.repair)
 
 
 def attachment(patient: Patient, name: str) -> Iterator[Finding]:
@@ -88,7 +89,7 @@ def _exclusive(patient: Patient, name: str) -> Finding:
     except ClientError as error:
         code = error.response["Error"]["Code"]
         return Finding("attachment", Outcome.OK, f"{text}; exclusivity is not checked ({code})")
-    kinds = {one.get("thingPrincipalType") for one in listed["thingPrincipalObjects"]}
+    kinds = {principal.get("thingPrincipalType") for principal in listed["thingPrincipalObjects"]}
     if kinds == {"EXCLUSIVE_THING"}:
         return Finding("attachment", Outcome.OK, f"{text}, exclusively")
     return Finding(
@@ -147,8 +148,9 @@ def core_device(patient: Patient, name: str) -> Iterator[Finding]:
 
 
 def heartbeat(patient: Patient, name: str) -> Iterator[Finding]:
-    """Check when the camera last reported, and what."""
-    beats = [one for one in patient.site.fleet.heartbeat(name) if isinstance(one, Heartbeat)]
+    """Check the time and the content of the camera's last heartbeat."""
+    answers = patient.site.fleet.heartbeat(name)
+    beats = [answer for answer in answers if isinstance(answer, Heartbeat)]
     if not beats:
         text = f"{name} has never sent one: no release runs there yet"
         yield Finding("heartbeat", Outcome.WARNING, text, patient.fleet(f"status {patient.name}"))
@@ -197,7 +199,7 @@ def _certificate(patient: Patient, arn: str, repair: str) -> Finding:
     policies = {policy["policyName"] for policy in attached}
     expected = patient.site.device_names().policy
     if expected not in policies:
-        text = f"has not the policy {expected}, but {', '.join(sorted(policies)) or 'none'}"
+        text = f"expected the policy {expected}; attached: {', '.join(sorted(policies)) or 'none'}"
         return Finding(check, Outcome.BLOCKED, text, repair)
     text = f"ACTIVE until {until}, with the policy {expected}"
     if left.days < _EXPIRES_SOON_DAYS:

@@ -1,4 +1,4 @@
-"""The order of the checks, and what a check that cannot be carried out yields."""
+"""The order of the checks, and the findings of checks that cannot be carried out."""
 
 from collections.abc import Callable, Iterator
 

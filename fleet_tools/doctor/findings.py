@@ -8,7 +8,7 @@ from fleet_tools.site import Site
 
 
 class Outcome(StrEnum):
-    """How a check ended."""
+    """The outcome of a check."""
 
     OK = "ok"
     WARNING = "warning"
@@ -25,7 +25,7 @@ class Finding:
     Attributes:
         check: the name of the check.
         outcome: how it ended.
-        text: what was found.
+        text: the result, in words.
         repair: the command that repairs it; empty if there is none, or nothing to repair.
     """
 

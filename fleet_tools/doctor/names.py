@@ -18,7 +18,7 @@ class FixedName:
     """A name that the templates contain.
 
     Attributes:
-        kind: of what, for people.
+        kind: the kind of resource, for messages.
         name: the name.
         stack: the part of the stack's name that follows the environment's.
         look: returns the ids under which a stack may have it; raises a `ClientError` of "not

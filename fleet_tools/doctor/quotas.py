@@ -37,7 +37,7 @@ def sagemaker_instances(patient: Patient) -> Iterator[Finding]:
         return
     client: Any = patient.site.session.client("service-quotas")
     pages = client.get_paginator("list_service_quotas").paginate(ServiceCode="sagemaker")
-    quotas = {one["QuotaName"]: one for page in pages for one in page["Quotas"]}
+    quotas = {quota["QuotaName"]: quota for page in pages for quota in page["Quotas"]}
     for name, number in needed.items():
         quota = quotas.get(name)
         value = quota["Value"] if quota else 0

@@ -1,4 +1,4 @@
-"""Checks of what a deploy delivers: public components, the pinned artifact, signatures."""
+"""Checks of a release: public components, the pinned artifact, signatures."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -25,20 +25,20 @@ _FAILED_CREATE = "ROLLBACK_COMPLETE"
 
 def states(patient: Patient) -> Iterator[Finding]:
     """Yield one finding for each stack of the environment, or one if none exists."""
-    found = [
+    existing = [
         stack
         for name in stack_names(patient.site.environment)
         if (stack := find_stack(patient.site, name))
     ]
-    if not found:
+    if not existing:
         text = f"no stack of {patient.name} exists yet"
         yield Finding("stacks", Outcome.OK, text)
-    for stack in found:
+    for stack in existing:
         yield judge(stack)
 
 
 def judge(stack: Stack) -> Finding:
-    """Return what a stack's status means for the next deploy."""
+    """Return the finding for a stack's status: whether it accepts the next deploy."""
     check, status = f"stack {stack.name}", stack.status
     if status in _HEALTHY:
         return Finding(check, Outcome.OK, status)

@@ -110,12 +110,12 @@ def _buckets(site: Site, owned: dict[str, list[tuple[str, str]]]) -> tuple[str, 
     # CloudFormation generates the name of the access logs' bucket from the stack's.
     pages = client.get_paginator("list_buckets").paginate(Prefix=f"{store.lower()}-")
     listed = {bucket["Name"] for page in pages for bucket in page.get("Buckets", [])}
-    found = {
+    existing = {
         bucket
         for bucket in {name, *of_stack, *listed}
         if _is_tagged(client, bucket, site.environment.name)
     }
-    return tuple(sorted(found, key=lambda bucket: (bucket != name, bucket)))
+    return tuple(sorted(existing, key=lambda bucket: (bucket != name, bucket)))
 
 
 def _is_tagged(client: Any, bucket: str, environment: str) -> bool:

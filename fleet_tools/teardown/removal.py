@@ -31,8 +31,8 @@ class Remaining:
     """The resources that a teardown left, one sentence each.
 
     Attributes:
-        protected: what S3's Object Lock protects.
-        shared: what other environments of the account may use.
+        protected: objects that S3's Object Lock protects, with their buckets and keys.
+        shared: resources that other environments of the account may use.
     """
 
     protected: tuple[str, ...]
@@ -43,51 +43,51 @@ def tear_down(
     site: Site,
     inventory: Inventory,
     devices: Path,
-    say: Callable[[str], None],
+    report: Callable[[str], None],
     sleep: Callable[[float], None] = time.sleep,
 ) -> Remaining:
-    """Delete what an inventory lists, in an order in which nothing refers to what is gone.
+    """Delete what an inventory lists; each resource after those that refer to it.
 
     Args:
         site: the environment, and the clients of its account and Region.
         inventory: what exists.
         devices: folder with the folders of the devices' files.
-        say: prints a line of progress.
+        report: prints a line of progress.
         sleep: waits for a number of seconds.
 
     Returns:
-        What remains.
+        The resources that remain.
 
     Raises:
         FleetError: a stack could not be deleted; the same command continues after the repair.
     """
     for thing in inventory.devices:
         folder = DeviceFolder(devices / thing)
-        retire_device(site, plan_retirement(site, thing, folder), folder, report=say)
-        say(f"retired {thing}")
-    deletion = StackDeletion(site, say, sleep)
+        retire_device(site, plan_retirement(site, thing, folder), folder, report=report)
+        report(f"retired {thing}")
+    deletion = StackDeletion(site, report, sleep)
     identity = {f"{site.environment.name}-{part}" for part in _IDENTITY}
-    for stack in (one for one in inventory.stacks if one.name not in identity):
+    for stack in (stack for stack in inventory.stacks if stack.name not in identity):
         deletion.delete(stack)
-        say(f"deleted the stack {stack.name}")
+        report(f"deleted the stack {stack.name}")
     groups = (*inventory.wave_groups, site.thing_group)
-    _delete_deployments(site, groups, say)
+    _delete_deployments(site, groups, report)
     for group in inventory.wave_groups:
         site.iot.delete_thing_group(thingGroupName=group)
-        say(f"deleted the thing group {group}")
+        report(f"deleted the thing group {group}")
     for arn in inventory.components:
         site.greengrass.delete_component(arn=arn)
     if inventory.components:
-        say(f"deleted {len(inventory.components)} component version(s)")
-    for stack in (one for one in inventory.stacks if one.name in identity):
+        report(f"deleted {len(inventory.components)} component version(s)")
+    for stack in (stack for stack in inventory.stacks if stack.name in identity):
         deletion.delete(stack)
-        say(f"deleted the stack {stack.name}")
-    protected = tuple(_delete_storage(site, inventory, say))
-    _delete_logs(site, inventory.log_groups, say)
+        report(f"deleted the stack {stack.name}")
+    protected = tuple(_delete_storage(site, inventory, report))
+    _delete_logs(site, inventory.log_groups, report)
     return Remaining(protected, (_toolkit(site),))
 
 
-def _delete_deployments(site: Site, groups: tuple[str, ...], say: Callable[[str], None]) -> None:
+def _delete_deployments(site: Site, groups: tuple[str, ...], report: Callable[[str], None]) -> None:
     """Delete the deployments of the fleet and its waves, and jobs that they left."""
     client, number = site.greengrass, 0
     for group in groups:
@@ -95,7 +95,7 @@ def _delete_deployments(site: Site, groups: tuple[str, ...], say: Callable[[str]
         pages = client.get_paginator("list_deployments").paginate(
             targetArn=target, historyFilter="ALL"
         )
-        for deployment in [one for page in pages for one in page["deployments"]]:
+        for deployment in [listed for page in pages for listed in page["deployments"]]:
             id_ = deployment["deploymentId"]
             if deployment["deploymentStatus"] in _LIVE_DEPLOYMENTS:
                 client.cancel_deployment(deploymentId=id_)
@@ -103,45 +103,47 @@ def _delete_deployments(site: Site, groups: tuple[str, ...], say: Callable[[str]
             number += 1
         with contextlib.suppress(site.iot.exceptions.ResourceNotFoundException):
             jobs = site.iot.get_paginator("list_jobs").paginate(thingGroupName=group)
-            for job in [one for page in jobs for one in page["jobs"]]:
+            for job in [listed for page in jobs for listed in page["jobs"]]:
                 with contextlib.suppress(site.iot.exceptions.ResourceNotFoundException):
                     site.iot.delete_job(jobId=job["jobId"], force=True)
     if number:
-        say(f"deleted {number} deployment(s)")
+        report(f"deleted {number} deployment(s)")
 
 
-def _delete_storage(site: Site, inventory: Inventory, say: Callable[[str], None]) -> Iterator[str]:
-    """Delete buckets and their key; yield what Object Lock protects."""
-    kept = False
-    for bucket in (one for one in inventory.buckets if exists(site, one)):
+def _delete_storage(
+    site: Site, inventory: Inventory, report: Callable[[str], None]
+) -> Iterator[str]:
+    """Delete buckets and their key; yield the resources that Object Lock protects."""
+    locked = False
+    for bucket in (name for name in inventory.buckets if exists(site, name)):
         emptied = empty_bucket(site, bucket)
-        if emptied.kept:
-            kept = True
+        if emptied.remaining:
+            locked = True
             yield (
-                f"the bucket {bucket} with {emptied.kept} version(s) that S3 did not delete "
+                f"the bucket {bucket} with {emptied.remaining} version(s) that S3 did not delete "
                 f"({emptied.reason}); run the same command again when their retention has ended"
             )
             continue
-        if not kept:
+        if not locked:
             # While the bucket exists, its encryption names the key.
             for key in inventory.keys:
                 schedule_key_deletion(site, key)
         delete_bucket(site, bucket)
-        say(f"deleted the bucket {bucket} with {emptied.deleted} version(s)")
-    if kept:
+        report(f"deleted the bucket {bucket} with {emptied.deleted} version(s)")
+    if locked:
         yield from (f"the KMS key {key}, which encrypts them" for key in inventory.keys)
         return
     for key in inventory.keys:
-        say(f"scheduled the KMS key {key} for deletion in {KEY_PENDING_DAYS} days")
+        report(f"scheduled the KMS key {key} for deletion in {KEY_PENDING_DAYS} days")
 
 
-def _delete_logs(site: Site, names: tuple[str, ...], say: Callable[[str], None]) -> None:
+def _delete_logs(site: Site, names: tuple[str, ...], report: Callable[[str], None]) -> None:
     client: Any = site.session.client("logs")
     for name in names:
         # Stacks have deleted most of them.
         with contextlib.suppress(client.exceptions.ResourceNotFoundException):
             client.delete_log_group(logGroupName=name)
-            say(f"deleted the log group {name}")
+            report(f"deleted the log group {name}")
 
 
 def _toolkit(site: Site) -> str:

@@ -23,18 +23,18 @@ class StackDeletion:
 
     Attributes:
         site: the environment's account and Region.
-        say: prints a line of progress.
+        report: prints a line of progress.
         sleep: waits for a number of seconds.
     """
 
     site: Site
-    say: Callable[[str], None]
+    report: Callable[[str], None]
     sleep: Callable[[float], None] = time.sleep
 
     def delete(self, stack: Stack) -> None:
         """Delete a stack; a protected one loses its protection first.
 
-        An IoT policy that its certificates have just left is waited for.
+        Waits for an IoT policy whose certificates were detached a moment ago.
 
         Raises:
             FleetError: CloudFormation could not delete it; with the resources and their reasons.
@@ -60,9 +60,9 @@ class StackDeletion:
                     f"the stack {stack.name} is in {status}: {reasons}; remove the cause, and "
                     "run the same command again"
                 )
-            self.say(
+            self.report(
                 f"{stack.name}: AWS IoT releases a policy up to five minutes after its "
-                f"certificates have left it; next attempt in {_RETRY_SECONDS:.0f} s"
+                f"certificates were detached; next attempt in {_RETRY_SECONDS:.0f} s"
             )
             self.sleep(_RETRY_SECONDS)
 

@@ -10,7 +10,7 @@ from fleet_tools.site import Site
 
 # S3's limit of one DeleteObjects request.
 _MOST_AT_ONCE = 1000
-# AWS' default, and the longest: the last moment to change one's mind.
+# AWS' default, and the longest: until then, the deletion can be cancelled.
 KEY_PENDING_DAYS = 30
 
 
@@ -20,12 +20,12 @@ class Emptied:
 
     Attributes:
         deleted: number of versions and delete markers.
-        kept: number of versions that S3 did not delete.
+        remaining: number of versions that S3 did not delete.
         reason: S3's reason for the first of them.
     """
 
     deleted: int
-    kept: int
+    remaining: int
     reason: str = ""
 
 

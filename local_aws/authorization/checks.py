@@ -12,7 +12,7 @@ _TAGGING = frozenset({"sagemaker:AddTags", "application-autoscaling:TagResource"
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A question to the evaluator: may the caller do this action on this resource?
+    """One evaluation: the caller, an action and a resource.
 
     ``context`` contains condition keys of the request with their values.
     """
@@ -65,8 +65,8 @@ def checks(action: str, subjects: Subjects) -> Iterator[Check]:
 
 
 def _arns(action: reference.Action, subjects: Subjects) -> list[str]:
-    found = (subjects.resources.get(kind, ()) for kind in action.resource_types)
-    return list(dict.fromkeys(arn for arns in found for arn in arns))
+    by_type = (subjects.resources.get(kind, ()) for kind in action.resource_types)
+    return list(dict.fromkeys(arn for arns in by_type for arn in arns))
 
 
 def _request_context(subjects: Subjects) -> dict[str, Any]:

@@ -4,7 +4,7 @@
 def denial_message(
     action: str, principal: str, resource: str, *, explicit: bool, of_resource: bool
 ) -> str:
-    """Return why a principal may not do an action on a resource.
+    """Return the message that denies a principal an action on a resource.
 
     ``explicit`` is a matching Deny, else no statement allows it. ``of_resource`` means that the
     resource's own policy decided.

@@ -81,7 +81,7 @@ class Greengrass:
 
 
 def _authorize(authorize: Authorize, check: Check) -> None:
-    """Ask for one right; an object that the caller cannot read is an unusable artifact."""
+    """Check one right; an object that the caller cannot read is an unusable artifact."""
     try:
         authorize(check)
     except ServiceError as error:

@@ -39,25 +39,25 @@ class CallSubjects:
 
     def of(self, scope: Scope, call: Call) -> Subjects:
         """Return the subjects of a call, whether or not its resources exist."""
-        params, found = call.params, _Resources(scope)
-        _add_named(found, params)
+        params, subjects = call.params, _Resources(scope)
+        _add_named(subjects, params)
         if call.operation == "CreateComponentVersion":
-            _add_component(found, params)
+            _add_component(subjects, params)
         elif call.operation == "CreateDeployment":
             # The id of the new job is random, on AWS as here.
-            found.add("iot:job", str(uuid.uuid4()))
+            subjects.add("iot:job", str(uuid.uuid4()))
         elif call.operation in _OF_A_DEVICES_GROUPS:
             groups = self._cloud.thing_groups(scope, params["coreDeviceThingName"])
             for group_arn in groups.values():
-                found.add_arn(group_arn)
+                subjects.add_arn(group_arn)
         for deployment in self._concerned(scope, call):
-            found.add("iot:job", deployment["iotJobId"])
-            found.add_arn(deployment["targetArn"])
+            subjects.add("iot:job", deployment["iotJobId"])
+            subjects.add_arn(deployment["targetArn"])
         return Subjects(
-            found.by_type,
+            subjects.by_type,
             tags=params.get("tags", {}),
             tag_keys=params.get("tagKeys", ()),
-            own_tags=self._own_tags(scope, found),
+            own_tags=self._own_tags(scope, subjects),
             passed_to=SERVICE_PRINCIPAL,
         )
 
@@ -72,8 +72,8 @@ class CallSubjects:
             return self._devices.effective_deployments(scope, thing)
         return self._deployments.find(scope, call.params)
 
-    def _own_tags(self, scope: Scope, found: "_Resources") -> dict[str, str]:
-        own = [one for kind in _TAGGED for one in found.by_type.get(kind, ())]
+    def _own_tags(self, scope: Scope, subjects: "_Resources") -> dict[str, str]:
+        own = [arn for kind in _TAGGED for arn in subjects.by_type.get(kind, ())]
         try:
             return self._tags.of(scope, own[0]) if own else {}
         except ServiceError:
@@ -101,40 +101,40 @@ class _Resources:
             arns.append(value)
 
 
-def _add_named(found: _Resources, params: Params) -> None:
+def _add_named(subjects: _Resources, params: Params) -> None:
     """Add the resources that the input names."""
     for name in _BY_ARN:
-        found.add_arn(params.get(name, ""))
+        subjects.add_arn(params.get(name, ""))
     if "deploymentId" in params:
-        found.add("greengrass:deployment", params["deploymentId"])
+        subjects.add("greengrass:deployment", params["deploymentId"])
     if "thingName" in params:
-        found.add("greengrass:connectivityInfo", params["thingName"])
-        found.add("iot:thing", params["thingName"])
+        subjects.add("greengrass:connectivityInfo", params["thingName"])
+        subjects.add("iot:thing", params["thingName"])
     if "coreDeviceThingName" in params:
-        found.add("greengrass:coreDevice", params["coreDeviceThingName"])
-        found.add("iot:thing", params["coreDeviceThingName"])
+        subjects.add("greengrass:coreDevice", params["coreDeviceThingName"])
+        subjects.add("iot:thing", params["coreDeviceThingName"])
     for candidate in params.get("componentCandidates", []):
-        found.add(
+        subjects.add(
             "greengrass:componentVersion",
             candidate.get("componentName", "*"),
             candidate.get("componentVersion", "*"),
         )
 
 
-def _add_component(found: _Resources, params: Params) -> None:
+def _add_component(subjects: _Resources, params: Params) -> None:
     try:
         if "lambdaFunction" in params:
             source = params["lambdaFunction"]
-            found.add_as("lambda:function", source["lambdaArn"])
+            subjects.add_as("lambda:function", source["lambdaArn"])
             function = source["lambdaArn"].split(":")[6:7]
             for name in [source["componentName"]] if "componentName" in source else function:
-                found.add("greengrass:component", name)
+                subjects.add("greengrass:component", name)
         elif "inlineRecipe" in params:
             recipe = read_recipe(params["inlineRecipe"])
-            found.add("greengrass:component", recipe["ComponentName"])
+            subjects.add("greengrass:component", recipe["ComponentName"])
             for artifact in artifacts(recipe):
                 bucket, _, key = artifact["Uri"].removeprefix("s3://").partition("/")
-                found.add("s3:object", bucket, key)
+                subjects.add("s3:object", bucket, key)
     except ServiceError:
         # The operation rejects the recipe; a caller without rights is denied before that.
         return

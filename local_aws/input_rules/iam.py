@@ -157,7 +157,8 @@ def _statements(document: str) -> list[dict[str, Any]]:
     if isinstance(statements, dict):
         statements = [statements]
     if not isinstance(statements, list) or not all(
-        isinstance(one, dict) and one.get("Effect") in ("Allow", "Deny") for one in statements
+        isinstance(statement, dict) and statement.get("Effect") in ("Allow", "Deny")
+        for statement in statements
     ):
         raise _malformed("Syntax errors in policy.")
     return statements
@@ -167,7 +168,7 @@ def _strings(statement: dict[str, Any], element: str) -> list[str]:
     """Return the values of an element or of its opposite, such as NotAction."""
     value = statement.get(element, statement.get(f"Not{element}", []))
     values = [value] if isinstance(value, str) else value
-    if not isinstance(values, list) or not all(isinstance(one, str) for one in values):
+    if not isinstance(values, list) or not all(isinstance(text, str) for text in values):
         raise _malformed("Syntax errors in policy.")
     return values
 

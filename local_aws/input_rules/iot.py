@@ -91,8 +91,9 @@ def _exists(action: str) -> bool:
     if action == "*":
         return True
     # Service prefixes and actions are case-insensitive; `*` and `?` are wildcards.
-    known = _actions(service.lower()) if colon else frozenset[str]()
-    return any(fnmatchcase(one, name.lower().replace("[", "[[]")) for one in known)
+    actions = _actions(service.lower()) if colon else frozenset[str]()
+    pattern = name.lower().replace("[", "[[]")
+    return any(fnmatchcase(known, pattern) for known in actions)
 
 
 @cache
@@ -116,7 +117,8 @@ def _statements(document: str) -> list[dict[str, Any]]:
     if isinstance(statements, dict):
         statements = [statements]
     if not statements or not all(
-        isinstance(one, dict) and one.get("Effect") in ("Allow", "Deny") for one in statements
+        isinstance(statement, dict) and statement.get("Effect") in ("Allow", "Deny")
+        for statement in statements
     ):
         raise _malformed("a statement needs Effect, Action and Resource")
     return list(statements)

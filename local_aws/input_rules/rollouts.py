@@ -11,7 +11,7 @@ _PRECISION = 1e-9
 
 
 def rollout_fault(configuration: dict[str, Any]) -> str | None:
-    """Return what is wrong with a ``jobExecutionsRolloutConfig``, or None."""
+    """Return the error of a ``jobExecutionsRolloutConfig``, or None."""
     rate = configuration.get("exponentialRate") or {}
     factor, base = rate.get("incrementFactor"), rate.get("baseRatePerMinute")
     maximum = configuration.get("maximumPerMinute")

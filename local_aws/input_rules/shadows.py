@@ -47,9 +47,9 @@ def state_fault(state: dict[str, Any]) -> tuple[int, str] | None:
 def _depth(value: Any) -> int:
     """Return the levels of objects and lists, the outermost included."""
     deepest, level = 0, [value]
-    while level := [one for one in level if isinstance(one, dict | list)]:
+    while level := [node for node in level if isinstance(node, dict | list)]:
         deepest += 1
         level = [
-            inner for one in level for inner in (one.values() if isinstance(one, dict) else one)
+            inner for node in level for inner in (node.values() if isinstance(node, dict) else node)
         ]
     return deepest

@@ -1,4 +1,4 @@
-"""Whether a role's trust policy names a service."""
+"""Checks of roles' trust policies."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What a failed deletion leaves in a stack: the resource, and the ones that it depends on.
+"""The resources that a failed deletion leaves: the failed one, and those that it depends on.
 
 ministack deletes a custom resource's function although the resource's deletion failed, so no later
 deletion can succeed. CloudFormation keeps what a failed resource depends on.

@@ -23,7 +23,7 @@ _READS = frozenset({"s3:GetObject", "s3:GetObjectVersion"})
 
 
 def require_rights_on_keys() -> None:
-    """Check rights on the key of an object that is read or written, besides those on the object."""
+    """Check rights on the key of an object that is read or written, in addition to those on it."""
     additional, enforce = iam_actions.s3_additional_checks, iam_evaluator.enforce
 
     def with_checks_of_keys(
@@ -35,7 +35,7 @@ def require_rights_on_keys() -> None:
         read = [resource for name, resource in checks if name in _READS]
         if method == "GET" and f"s3:{action}" in _READS:
             read.append(f"arn:aws:s3:::{bucket}/{key}")
-        decrypted = [("kms:Decrypt", arn) for one in read for arn in _key_of_object(one)]
+        decrypted = [("kms:Decrypt", arn) for name in read for arn in _key_of_object(name)]
         written = key and action in _WRITES
         encrypted = [("kms:GenerateDataKey", arn) for arn in _key_of_write(bucket, headers)]
         return [*checks, *decrypted, *(encrypted if written else [])]

@@ -50,7 +50,7 @@ class MinistackAccount:
     """The account and region of the current request (``input_rules.account.Account``)."""
 
     def trust_policy(self, role_arn: str) -> dict[str, Any] | None:
-        """Return the trust policy of a role, or None if there is no such role."""
+        """Return the trust policy of a role, or None if the role does not exist."""
         role = iam._roles.get(role_arn.rpartition("/")[2])
         if role is None or role["Arn"] != role_arn:
             return None
@@ -172,7 +172,8 @@ def _check_identities(type_: str, props: dict[str, Any]) -> None:
     account = MinistackAccount()
     if type_ == "AWS::IAM::Role":
         documents = {
-            one["PolicyName"]: _text(one["PolicyDocument"]) for one in props.get("Policies", [])
+            policy["PolicyName"]: _text(policy["PolicyDocument"])
+            for policy in props.get("Policies", [])
         }
         iam_rules.check_inline_policies("role", props.get("RoleName", ""), documents)
         iam_rules.check_number_of_policies(len(set(props.get("ManagedPolicyArns", []))))

@@ -35,7 +35,7 @@ _Handler = Callable[[dict[str, Any]], Any]
 
 
 def authorize_each_step() -> None:
-    """Authorize what CloudFormation does with a resource, by the table of permissions."""
+    """Authorize each step of a resource by the table of permissions."""
     for operation in _OPERATIONS:
         handle = handlers._ACTION_HANDLERS[operation]
         handlers._ACTION_HANDLERS[operation] = _remember_principal(handle)
@@ -106,7 +106,7 @@ class _Principal:
 
 
 def _remember_principal(handle: _Handler) -> _Handler:
-    """Keep the role that an operation names, and its caller, with the stack."""
+    """Record the role that an operation names, and its caller, with the stack."""
 
     def handle_and_remember(params: dict[str, Any]) -> Any:
         role = _text(params, _ROLE)
@@ -125,7 +125,7 @@ def _remember_principal(handle: _Handler) -> _Handler:
 
 
 def _of_change_set(params: dict[str, Any]) -> Any:
-    """The stack of a change set that is named by its ARN alone."""
+    """Return the stack of a change set that is named by its ARN alone."""
     from ministack.services.cloudformation import _change_sets  # noqa: PLC0415 - set up by then
 
     change_set = _change_sets.get(_text(params, "ChangeSetName")) or {}
@@ -133,7 +133,7 @@ def _of_change_set(params: dict[str, Any]) -> Any:
 
 
 def _role(arn: str) -> Any:
-    """The record of a role; None if it does not exist, or the text is not an ARN."""
+    """Return the record of a role; None if it does not exist, or the text is not an ARN."""
     parts = arn.split(":")
     is_arn = len(parts) == _PARTS_OF_AN_ARN
     return iam._roles.get_scoped(parts[4], None, arn.rpartition("/")[2]) if is_arn else None
@@ -145,7 +145,7 @@ def _text(params: dict[str, Any], key: str) -> str:
 
 
 def _principal(stack: dict[str, Any]) -> _Principal | None:
-    """The stack's role, or a role whose session called; None for an account's root.
+    """Return the stack's role, or a role whose session called; None for an account's root.
 
     Raises:
         ValueError: the role does not exist.

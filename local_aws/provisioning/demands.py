@@ -1,4 +1,4 @@
-"""What CloudFormation demands of its caller for a step of a resource's life cycle."""
+"""The actions that CloudFormation's caller needs for a step of a resource's life cycle."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -56,7 +56,7 @@ class Change:
     role_named: Callable[[str], Role | None] = lambda _name: None
 
     def demands(self) -> list[Demand]:
-        """Return what CloudFormation's caller must be allowed.
+        """Return the actions that CloudFormation's caller must be allowed.
 
         Raises:
             KeyError: the table of permissions does not have the resource's type.
@@ -84,7 +84,7 @@ class Change:
                     yield action
 
     def _arns(self, action: str) -> list[str]:
-        """The resources that IAM evaluates an action on; none if the resource refers to none."""
+        """Return the resources that IAM evaluates an action on, if the resource refers to any."""
         kinds = table.kinds(action)
         if kinds == ["*"]:
             return ["*"]
@@ -105,7 +105,7 @@ class Change:
         return self.resource.type in ("AWS::IAM::ManagedPolicy", "AWS::IAM::Policy")
 
     def _contexts(self, action: str, arn: str) -> Iterator[dict[str, str]]:
-        """The condition keys of the requests that an action stands for."""
+        """Yield the condition keys of the requests that an action stands for."""
         match action:
             case "iam:PassRole":
                 yield {"iam:PassedToService": _PASSED_TO[self.resource.type]}
@@ -132,7 +132,7 @@ class Change:
         return list(dict.fromkeys(both))
 
     def _boundary(self, action: str, arn: str) -> dict[str, str]:
-        """The boundary that IAM compares: the request's if it sets one, otherwise the role's."""
+        """Return the boundary that IAM compares: the request's, or the role's without one."""
         if self._is_for_roles():
             role = self.role_named(arn.rpartition("/")[2])
             boundary = role.boundary if role else None

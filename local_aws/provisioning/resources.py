@@ -146,7 +146,7 @@ class Resource:
         return list(dict.fromkeys([*own, *self._given(), *self._referred(), *self._derived()]))
 
     def _given(self) -> Iterator[str]:
-        """ARNs in the properties."""
+        """Yield the ARNs in the properties."""
         for path, value in _strings(self.properties):
             # The roles of a pipeline's actions are assumed by the pipeline's role, not passed.
             assumed = self.type == "AWS::CodePipeline::Pipeline" and "Stages" in path
@@ -154,7 +154,7 @@ class Resource:
                 yield value
 
     def _referred(self) -> Iterator[str]:
-        """ARNs of the resources that properties name."""
+        """Yield the ARNs of the resources that properties name."""
         for property_, kind in _REFERENCES.items():
             names = self.properties.get(property_, [])
             for name in names if isinstance(names, list) else [names]:
@@ -198,7 +198,7 @@ _SHORTENED = frozenset(
 
 
 def _strings(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Strings of the properties with their paths, without those of documents."""
+    """Yield the strings of the properties with their paths, without those of documents."""
     if isinstance(value, str):
         yield path, value
     elif isinstance(value, list):

@@ -56,7 +56,7 @@ class DeepLensRoles(Construct):
         )
         service = self._role(
             "AWSDeepLensServiceRole",
-            # The service ended, and IAM rejects the principal of a service that it does not know.
+            # The service ended, and IAM rejects the principal of a service that does not exist.
             [],
             [read_functions, self._pass_to_greengrass([greengrass, group])],
         )

@@ -95,7 +95,7 @@ def _narrowed(statement: dict[str, Any], stack: Stack) -> dict[str, Any]:
 
 
 def _known_resource(action: str, stack: Stack) -> str:
-    """Return what CDK Pipelines means by `*`: what `cdk bootstrap` made."""
+    """Return the resources that CDK Pipelines grants as `*`: those of `cdk bootstrap`."""
     account, region = stack.account, stack.region
     match action.partition(":")[0]:
         case "cloudformation":

@@ -2,7 +2,7 @@
 
 from aws_cdk import RemovalPolicy, aws_s3
 
-# A failed creation removes what it made. With plain "Retain", a bucket with a fixed name stays and
+# A failed creation deletes its resources. With plain "Retain", a bucket with a fixed name stays and
 # blocks each later attempt.
 KEPT = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
 

@@ -104,9 +104,9 @@ def _physical_id(request: Request) -> str:
 
 
 def _remove(request: Request, rollout: Rollout, wanted: deployments.Wanted) -> Result:
-    """Bring the fleet where it belongs without this resource; devices never prevent it.
+    """Restore the fleet's release without this resource; devices never prevent it.
 
-    What could not be removed is in the log.
+    The log names the parts that could not be removed.
     """
     result = Result(_physical_id(request))
     greengrass = rollout.fleet.greengrass
@@ -124,22 +124,22 @@ def _remove(request: Request, rollout: Rollout, wanted: deployments.Wanted) -> R
             rollout.end_waves(wanted)
             deployments.retire(greengrass, current.id)
         return result
-    _take_back(request, rollout, wanted, current)
+    _withdraw(request, rollout, wanted, current)
     return result
 
 
-def _take_back(
+def _withdraw(
     request: Request,
     rollout: Rollout,
     wanted: deployments.Wanted,
     current: deployments.Deployment,
 ) -> None:
-    """Deploy what ran before this resource, or else nothing."""
+    """Deploy the release before this resource, or an empty set if there was none."""
     greengrass = rollout.fleet.greengrass
     plan = Plan.from_properties(request.properties).at_once()
     before = deployments.last_proven(greengrass, wanted.target_arn)
     if deployments.PROVEN_TAG not in current.tags and before and before.id != current.id:
-        # This resource never came to be: what ran before it comes back.
+        # The creation of this resource failed, so the previous release is deployed again.
         previous = deployments.Wanted(
             wanted.target_arn, wanted.name, before.components, before.policies, before.job,
             {name: before.tags[name] for name in deployments.IDENTITY_TAGS & before.tags.keys()},

@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 OWNER_TAG = "deeplens:owner"
 MODEL_TAG = "deeplens:model-digest"
 FUNCTION_TAG = "deeplens:function"
-# Whose a deployment is and what it contains; the other tags are its own history.
+# The owner of a deployment and its contents; the other tags are its own history.
 IDENTITY_TAGS = {OWNER_TAG, MODEL_TAG, FUNCTION_TAG}
 PROVEN_TAG = "deeplens:proven"
 REPLACED_TAG = "deeplens:replaced"

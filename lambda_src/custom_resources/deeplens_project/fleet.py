@@ -63,7 +63,7 @@ class Fleet:
         return self._each(self.heartbeat, things)
 
     def effective(self, things: Iterable[str], deployment_id: str) -> dict[str, list[Observation]]:
-        """Return, by thing, how far Greengrass reports the deployment, and why."""
+        """Return, by thing, the deployment's status that Greengrass reports, and its reason."""
         return self._each(lambda thing: self._effective(thing, deployment_id), things)
 
     def installed(self, things: Iterable[str]) -> dict[str, list[Observation]]:
@@ -107,21 +107,21 @@ class Fleet:
     ) -> dict[str, list[Observation]]:
         """Query things in parallel; omit those whose query fails, and raise if all fail."""
         names = list(things)
-        found: dict[str, list[Observation]] = {}
+        answers: dict[str, list[Observation]] = {}
         failure: Exception | None = None
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             for name, answer in zip(names, pool.map(partial(_try, ask), names), strict=True):
                 if isinstance(answer, Exception):
                     failure = answer
                 else:
-                    found[name] = answer
-        if failure and not found:
+                    answers[name] = answer
+        if failure and not answers:
             raise failure
         if failure:
             logger.warning(
-                "%d of %d queries failed: %s", len(names) - len(found), len(names), failure
+                "%d of %d queries failed: %s", len(names) - len(answers), len(names), failure
             )
-        return found
+        return answers
 
 
 def _try(

@@ -88,7 +88,7 @@ class Rollout:
         """Deploy `wanted`, wave by wave, and return how it went.
 
         A set that passed the gate here before goes to the whole fleet at once: that is how a
-        roll-back is fast. So does the first deployment of a fleet: a wave's deployment acts on
+        rollback is fast. So does the first deployment of a fleet: a wave's deployment acts on
         behalf of the fleet's, and there is none yet.
 
         Raises:

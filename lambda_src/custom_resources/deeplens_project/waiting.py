@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 5.0
-# A look at a large fleet is many calls, and the quotas are those of the account.
+# One round for a large fleet is many calls, and the quotas are those of the account.
 _PAUSE_PER_THING_SECONDS = 0.008
 _LONGEST_PAUSE_OF_ALL_SECONDS = 15.0
 # The list of core devices is that of the account, not of the fleet.
@@ -113,7 +113,7 @@ class Watch:
             pause = self._rest(pause, goal.deadline)
 
     def _rest(self, pause: float, ends_at: float) -> float:
-        """Sleep until the next look; return the longer pause that follows it.
+        """Sleep until the next round; return the longer pause that follows it.
 
         Environments of one account that deploy together must not query it at the same moments.
         """
@@ -200,14 +200,14 @@ class Watch:
         ListCoreDevices with a thing group lists only devices that a deployment to that group
         succeeded on, so it does not answer which members were ever connected.
         """
-        known = {one.thing for one in self._answers.get("joined", [])}
-        unheard = {one for one in self._things if not self._answers.get(f"heartbeat/{one}")}
-        if unheard - known and (is_last or now - self._joined_at >= _PAUSE_OF_JOINED_SECONDS):
+        known = {core.thing for core in self._answers.get("joined", [])}
+        silent = {thing for thing in self._things if not self._answers.get(f"heartbeat/{thing}")}
+        if silent - known and (is_last or now - self._joined_at >= _PAUSE_OF_JOINED_SECONDS):
             self._answers["joined"] = list(self.fleet.joined())
             self._joined_at = now
 
     def _ask_devices(self, things: list[str]) -> None:
-        """Query details of devices; each question by itself, and none is required."""
+        """Query details of devices; each query is independent, and none is required."""
         self._ask("effective", lambda: self.fleet.effective(things, self.deployment.id))
         self._ask("installed", lambda: self.fleet.installed(things))
 

@@ -27,7 +27,7 @@ def failed_deployment(event: dict[str, Any], release_stack: str, now_ms: int) ->
     detail = event["detail"]
     # arn:aws:greengrass:region:account:coreDevices:thing
     device = next(iter(event.get("resources", [])), "")
-    said = {
+    properties = {
         "kind": "failed-deployment",
         "thing": device.rsplit(":", 1)[-1] or "unknown",
         "deployment": detail["deploymentId"],
@@ -38,8 +38,8 @@ def failed_deployment(event: dict[str, Any], release_stack: str, now_ms: int) ->
         if not _belongs_to(release_stack, device, detail["deploymentId"]):
             return
     except (ClientError, BotoCoreError) as error:
-        said["owner"] = f"unknown: {error}"
-    yield Line(now_ms, {"FailedDeployments": (1, "Count")}, said)
+        properties["owner"] = f"unknown: {error}"
+    yield Line(now_ms, {"FailedDeployments": (1, "Count")}, properties)
 
 
 def _belongs_to(stack: str, device: str, deployment_id: str) -> bool:
@@ -47,10 +47,12 @@ def _belongs_to(stack: str, device: str, deployment_id: str) -> bool:
     account = device.partition(":coreDevices:")[0]
     client = _greengrass()
     try:
-        found = client.list_tags_for_resource(resourceArn=f"{account}:deployments:{deployment_id}")
+        response = client.list_tags_for_resource(
+            resourceArn=f"{account}:deployments:{deployment_id}"
+        )
     except client.exceptions.ResourceNotFoundException:
         return False
-    return f":stack/{stack}/" in found["tags"].get(_OWNER_TAG, "")
+    return f":stack/{stack}/" in response["tags"].get(_OWNER_TAG, "")
 
 
 @cache
