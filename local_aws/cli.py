@@ -1,4 +1,4 @@
-"""The command line of the embedded AWS."""
+"""The command line of the emulator."""
 
 import importlib
 import json
@@ -70,7 +70,7 @@ class _LazyGroup(click.Group):
     default=DEFAULT_STATE,
     show_default=True,
     type=click.Path(file_okay=False, path_type=Path),
-    help="Folder of the embedded AWS's state.",
+    help="Folder of the emulator's state.",
 )
 @click.pass_context
 def main(context: click.Context, state: Path) -> None:
@@ -116,7 +116,7 @@ def up(  # noqa: PLR0913 - one parameter per option
     trace_file: Path | None,
     delays: float,
 ) -> None:
-    """Start the embedded AWS and wait until it is ready."""
+    """Start the emulator and wait until it is ready."""
     endpoint = running(paths)
     if endpoint is not None:
         click.echo(f"local-aws: runs already at {endpoint.endpoint_url} (process {endpoint.pid})")
@@ -141,7 +141,7 @@ def up(  # noqa: PLR0913 - one parameter per option
 @main.command()
 @click.pass_obj
 def down(paths: StatePaths) -> None:
-    """Stop the embedded AWS and keep its state."""
+    """Stop the emulator and keep its state."""
     endpoint = running(paths)
     if endpoint is None:
         # The file of a killed server does no harm: its process is not running.
@@ -172,7 +172,7 @@ def down(paths: StatePaths) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print endpoint.json without its secret.")
 @click.pass_obj
 def status(paths: StatePaths, *, as_json: bool) -> None:
-    """Say whether the embedded AWS runs, and where."""
+    """Print whether the emulator runs, and its addresses."""
     endpoint = _running_or_exit(paths)
     if as_json:
         public = {name: value for name, value in asdict(endpoint).items() if name != "root_key"}

@@ -46,7 +46,7 @@ def deliver(
     digest, assembly and review page, once, until it expires.
     A review page that was made from another assembly stops the execution.
 
-    Exit codes: 0 delivered, 1 an action stopped it, 2 wrong usage, 3 the embedded AWS does not
+    Exit codes: 0 delivered, 1 an action stopped it, 2 wrong usage, 3 the emulator does not
     run, 4 it waits for a person.
     """
     try:

@@ -56,7 +56,7 @@ class Done:
 
 @dataclass
 class Execution:
-    """Carries a pipeline out on an embedded AWS.
+    """Carries a pipeline out on the emulator.
 
     Attributes:
         root: the checkout, which is the source and where build commands run.

@@ -110,7 +110,7 @@ class Endpoints:
         return record
 
     def serving(self, scope: Scope, record: Params, variant: str) -> Serving:
-        """Give a variant's server; after a restart of the embedded AWS it is fetched again.
+        """Give a variant's server; after a restart of the emulator it is fetched again.
 
         Raises:
             UnusableModel: its model cannot be fetched any more.
@@ -136,7 +136,7 @@ class Endpoints:
         for record in self._store.all_of(_KIND):
             if record["EndpointStatus"] in _IN_PROGRESS:
                 record["EndpointStatus"] = "Failed"
-                record["FailureReason"] = "The embedded AWS was stopped meanwhile."
+                record["FailureReason"] = "The emulator was stopped meanwhile."
 
     def _settled(self, scope: Scope, name: str, verb: str) -> Params:
         record = self._store.get(scope, _KIND, name)

@@ -17,7 +17,7 @@ Params = dict[str, Any]
 
 
 class NotRunHere(Exception):  # noqa: N818 - says what is so
-    """The variant's framework is not run by the embedded AWS."""
+    """The variant's framework is not run by the emulator."""
 
 
 @dataclass
@@ -40,7 +40,7 @@ class Serving:
         """
         if self.framework != "tensorflow":
             raise NotRunHere(
-                f"The embedded AWS does not run {self.framework} containers: model and endpoint "
+                f"The emulator does not run {self.framework} containers: model and endpoint "
                 "were created and validated, predictions come from SageMaker itself only."
             )
         with self._lock:

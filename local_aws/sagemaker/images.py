@@ -28,7 +28,7 @@ def framework_of(container: dict[str, Any]) -> str:
     framework = _FRAMEWORKS.get(match["repository"]) if match else None
     if framework is None:
         raise UnusableModel(
-            f"image {image!r}: the embedded AWS knows AWS' own images tensorflow-inference and "
+            f"image {image!r}: the emulator has AWS' own images tensorflow-inference and "
             "mxnet-inference only"
         )
     return framework

@@ -102,7 +102,7 @@ class Runtime:
         match = _PATH.fullmatch(request.path)
         if match is None or request.method != "POST":
             raise _Refused(
-                400, "ValidationError", f"The embedded AWS has no {request.method} {request.path}."
+                400, "ValidationError", f"The emulator has no {request.method} {request.path}."
             )
         record = self._store.find(scope, "endpoint", match["name"])
         if record is None or record["EndpointStatus"] not in ("InService", "Updating"):

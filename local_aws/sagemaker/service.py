@@ -90,7 +90,7 @@ class SageMaker:
 
     def _create_model(self, scope: Scope, params: Params) -> Params:
         if "PrimaryContainer" not in params:
-            raise ValidationError("The embedded AWS hosts models with one PrimaryContainer.")
+            raise ValidationError("The emulator hosts models with one PrimaryContainer.")
         try:
             framework_of(params["PrimaryContainer"])
             location_of(params["PrimaryContainer"])

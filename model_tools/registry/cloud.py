@@ -78,7 +78,7 @@ class Cloud:
     """The accounts of all environments.
 
     Attributes:
-        embedded: `endpoint.json` of an embedded AWS to ask instead of AWS, or None.
+        embedded: `endpoint.json` of an emulator to call instead of AWS, or None.
         role: ARN of a role of the environment's account to ask as, or None.
     """
 
@@ -247,7 +247,7 @@ def _endpoint(embedded: Path) -> tuple[str, str]:
         return str(endpoint["endpoint_url"]), str(endpoint["root_key"])
     except (OSError, ValueError, KeyError):
         raise RegistryError(
-            f"{embedded}: the embedded AWS does not run; start it with `make local-up`"
+            f"{embedded}: the emulator does not run; start it with `make local-up`"
         ) from None
 
 

@@ -1,6 +1,6 @@
 """What the pipeline did: who approved what, when, and how each execution ended.
 
-On AWS, CodePipeline keeps it for a year and names who answered; the embedded AWS keeps a record of
+On AWS, CodePipeline keeps it for a year and names who answered; the emulator keeps a record of
 its own, `.local/deliver/executions.jsonl`, whose lines are chained by hash.
 """
 
@@ -59,7 +59,7 @@ class _Place:
 
 
 def read_record(file: Path) -> list[Execution]:
-    """Read what the embedded AWS recorded, oldest first, and check its chain.
+    """Read what the emulator recorded, oldest first, and check its chain.
 
     Raises:
         RegistryError: there is no record, or a line was changed, added or removed.

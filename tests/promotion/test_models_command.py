@@ -95,7 +95,7 @@ def test_an_embedded_aws_that_does_not_run_is_named(world: World, tmp_path: Path
         text=True,
         check=False,
     )
-    assert "the embedded AWS does not run; start it with `make local-up`" in said(result, 1)
+    assert "the emulator does not run; start it with `make local-up`" in said(result, 1)
 
 
 def test_two_releases_are_compared_by_what_differs(world: World) -> None:

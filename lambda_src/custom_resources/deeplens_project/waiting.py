@@ -36,7 +36,7 @@ class Outcome:
     """How a wait ended.
 
     Attributes:
-        stopped: why somebody else ended it; empty if nobody did.
+        stopped: the reason if another operation ended it, otherwise empty.
         unanswered: the last error of each query about the devices that got no answer.
     """
 
