@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.emulator.embedded_aws import ACCOUNT, EmbeddedAws, role_for
+from tests.emulator.embedded_aws import ACCOUNT, EmbeddedAws, functions_role
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.emulator
@@ -115,7 +115,7 @@ def custom(aws: EmbeddedAws, handler: Handler) -> dict[str, Any]:
             "Properties": {
                 "Runtime": "python3.12",
                 "Handler": "index.handle",
-                "Role": role_for(aws, "lambda.amazonaws.com"),
+                "Role": functions_role(aws),
                 "Code": {"ZipFile": _HANDLER},
                 "LoggingConfig": {"LogGroup": {"Ref": "Group"}},
             },

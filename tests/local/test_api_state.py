@@ -236,7 +236,7 @@ def test_devices_have_their_group_their_alias_and_its_role(site: Site) -> None:
     assert described["roleArn"].endswith(f"role/{role}")
     assert described["credentialDurationSeconds"] == 3600
     attached = site.client("iam").list_attached_role_policies(RoleName=role)["AttachedPolicies"]
-    assert len(attached) == 2
+    assert len(attached) == 1
 
 
 def test_alarms_tell_an_encrypted_topic(site: Site) -> None:
@@ -246,7 +246,7 @@ def test_alarms_tell_an_encrypted_topic(site: Site) -> None:
     assert attributes["KmsMasterKeyId"].endswith(key)
     assert "aws:SecureTransport" in attributes["Policy"]
     alarms = site.client("cloudwatch").describe_alarms()["MetricAlarms"]
-    assert len(alarms) == 9
+    assert len(alarms) == 10
     assert {tuple(one["AlarmActions"]) for one in alarms} == {(topic,)}
     rules = site.client("iot").list_topic_rules()["rules"]
     assert {one["ruleName"] for one in rules if not one["ruleDisabled"]} == {
