@@ -9,7 +9,7 @@ import os
 import re
 import subprocess
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -237,35 +237,69 @@ def test_the_roles_with_which_cdk_deploys(site: Site) -> None:
     assert code == 0, text
 
 
+class Person:
+    """A role with policies of `policies/people`, and a session of it."""
+
+    def __init__(self, site: Site, *files: str) -> None:
+        self._site, self.name = site, f"person-{uuid4().hex}"
+        iam = site.client("iam")
+        role = iam.create_role(RoleName=self.name, AssumeRolePolicyDocument=json.dumps(TRUST))
+        for file in files:
+            document = (ROOT / f"policies/people/{file}.json").read_text(encoding="utf-8")
+            iam.put_role_policy(RoleName=self.name, PolicyName=file, PolicyDocument=document)
+        session = site.client("sts").assume_role(
+            RoleArn=role["Role"]["Arn"], RoleSessionName="person"
+        )["Credentials"]
+        self.credentials = {
+            "AWS_ACCESS_KEY_ID": session["AccessKeyId"],
+            "AWS_SECRET_ACCESS_KEY": session["SecretAccessKey"],
+            "AWS_SESSION_TOKEN": session["SessionToken"],
+        }
+
+    def run(self, *command: str | Path, without: str = "") -> tuple[int, str]:
+        """Run a command, without a statement if one is named; return exit code and output."""
+        with ExitStack() as stack:
+            if without:
+                stack.enter_context(self._site.grants(self.name).without(without))
+            return self._site.run(*command, credentials=self.credentials)
+
+
 def test_a_person_with_the_policy_for_fleets(site: Site) -> None:
-    iam, name = site.client("iam"), f"person-{uuid4().hex}"
-    arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"]
-    document = (ROOT / "policies/people/fleet.json").read_text(encoding="utf-8")
-    iam.put_role_policy(RoleName=name, PolicyName="fleet", PolicyDocument=document)
-    session = site.client("sts").assume_role(RoleArn=arn, RoleSessionName="person")["Credentials"]
-    credentials = {
-        "AWS_ACCESS_KEY_ID": session["AccessKeyId"],
-        "AWS_SECRET_ACCESS_KEY": session["SecretAccessKey"],
-        "AWS_SESSION_TOKEN": session["SessionToken"],
-    }
-
-    def fleet(*arguments: str) -> tuple[int, str]:
-        return site.run(ROOT / ".venv/bin/fleet", *arguments, credentials=credentials)
-
-    with site.grants(name).without("SeeTheFleet"):
-        code, text = fleet("status", "dev")
+    person, fleet = Person(site, "fleet"), ROOT / ".venv/bin/fleet"
+    code, text = person.run(fleet, "status", "dev", without="SeeTheFleet")
     assert code == 1, text
-    assert_denial(text, name, "greengrass:ListDeployments", "*")
-    with site.grants(name).without("DevicesJoin"):
-        code, text = fleet("provision", "dev", "spare")
+    assert_denial(text, person.name, "greengrass:ListDeployments", "*")
+    code, text = person.run(fleet, "provision", "dev", "spare", without="DevicesJoin")
     assert code == 1, text
-    assert_denial(text, name, "iot:CreateCertificateFromCsr", "*")
-    code, text = fleet("status", "dev")
+    assert_denial(text, person.name, "iot:CreateCertificateFromCsr", "*")
+    code, text = person.run(fleet, "status", "dev")
     assert text.startswith(f"{GROUP}: "), text
-    code, text = fleet("provision", "dev", "spare")
+    for arguments in (("provision", "dev", "spare"), ("retire", "dev", "spare", "--yes")):
+        code, text = person.run(fleet, *arguments)
+        assert code == 0, text
+
+
+def test_a_person_with_the_policy_for_deploys(site: Site) -> None:
+    person = Person(site, "deploy")
+    command = [*CDK, "diff", "dev/Monitoring", "--app=cdk.out", "--exclusively"]
+    code, text = person.run(*command, without="DeployByTheRolesOfTheToolkit")
+    assert code == 1, text
+    # CDK goes on without the role, and the person has no rights of their own.
+    assert "could not be used to assume 'arn:aws:iam::" in text
+    stack = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/dev-Monitoring/"
+    assert_denial(text, person.name, "cloudformation:DescribeStacks", stack)
+    code, text = person.run(*command)
     assert code == 0, text
-    code, text = fleet("retire", "dev", "spare", "--yes")
+
+
+def test_a_person_with_the_policy_for_models(site: Site) -> None:
+    person = Person(site, "models")
+    command = (ROOT / ".venv/bin/model-tools", "models", "list")
+    code, text = person.run(*command, without="SeeReleasesOfTheFleet")
+    assert_denial(text, person.name, "greengrass:ListDeployments", "*")
+    code, text = person.run(*command)
     assert code == 0, text
+    assert "not authorized" not in text
 
 
 def test_the_certificate_of_a_device(site: Site) -> None:
@@ -328,6 +362,17 @@ def test_a_device_its_metrics_its_project_and_its_gate(site: Site) -> None:
         assert_denial(text, lookup, "greengrass:ListDeployments", "*")
         code, text = site.gate()
         assert code == 0, text
+
+
+def test_a_person_with_the_policy_for_teardown(site: Site) -> None:
+    """The last test, as it retires the devices; test_first_camera_page.py has a whole teardown."""
+    person, fleet = Person(site, "fleet", "teardown"), ROOT / ".venv/bin/fleet"
+    code, text = person.run(fleet, "teardown", "dev", "--yes", without="cloudformation:DeleteStack")
+    assert code == 1, text
+    stack = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/dev-"
+    assert_denial(
+        text, person.name, "cloudformation:(DeleteStack|UpdateTerminationProtection)", stack
+    )
 
 
 def reason_of_failure(site: Site) -> str:
