@@ -13,8 +13,6 @@ from fleet_tools.site import Site
 from fleet_tools.stacks import Stack, find_stack, possible_stack_names, resources
 
 ENVIRONMENT_TAG = "deeplens:environment"
-# Nothing of it has been created yet, and it has no description.
-_REVIEW = "REVIEW_IN_PROGRESS"
 _NO_TAGS = {"NoSuchTagSet", "NoSuchBucket", "404"}
 
 
@@ -74,7 +72,8 @@ def _stacks(site: Site) -> Iterator[Stack]:
         stack = find_stack(site, name)
         if stack is None:
             continue
-        if not stack.description.startswith(expected) and stack.status != _REVIEW:
+        # A stack of which nothing has been created yet has no description.
+        if stack.description and not stack.description.startswith(expected):
             raise FleetError(
                 f"the stack {name} is not of {environment}: expected a description that begins "
                 f"with {expected!r}; got {stack.description!r}; nothing was deleted"

@@ -176,8 +176,9 @@ def test_everything_goes_with_all_versions_and_the_key_is_scheduled(
 def test_nothing_is_deleted_if_a_stack_of_that_name_is_of_others(lab: Lab, part: str) -> None:
     lab.deploy()
     client, name = lab.aws.client("cloudformation"), f"{lab.name}-{part}"
-    topic = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}
-    client.create_stack(StackName=name, TemplateBody=json.dumps(topic))
+    topic = {"Topic": {"Type": "AWS::SNS::Topic"}}
+    content = {"Description": "Topics of others", "Resources": topic}
+    client.create_stack(StackName=name, TemplateBody=json.dumps(content))
     error = lab.teardown("--yes", code=1)
     assert f"the stack {name} is not of {lab.name}: expected a description" in error
     for one in (name, f"{lab.name}-ModelStore"):
