@@ -39,6 +39,7 @@ _ANYBODY = aws_iam.AnyPrincipal()
 _NOT_PUBLIC = aws_s3.BlockPublicAccess.BLOCK_ALL
 _ABSENCE = "Amazon S3 evaluates it for GetObject of an object that is absent: 404 or 403"
 _BY_S3 = "Amazon S3 uses the key for reads and writes, with the rights of the caller"
+_BY_SAGEMAKER = "jobs, notebooks and endpoints of Amazon SageMaker use it; the emulator does not"
 _NAMED_BY_DIGEST = (
     "artifacts and assets are named by digests that change with each release: "
     "an open set under one fixed prefix"
@@ -197,6 +198,7 @@ class ModelBucket(Construct):
                 sid="ReadAndWriteWork",
                 actions=["s3:GetObject", "s3:PutObject"],
                 resources=[f"{self.bucket_arn}/{prefix}/*" for prefix in WORK_PREFIXES],
+                without_call=_BY_SAGEMAKER,
             ),
             Statement(
                 sid="ListWork",
@@ -205,6 +207,7 @@ class ModelBucket(Construct):
                 conditions={
                     "StringLike": {"s3:prefix": [f"{prefix}/*" for prefix in WORK_PREFIXES]}
                 },
+                without_call=_BY_SAGEMAKER,
             ),
             self._use_key("Work", ["kms:Decrypt", "kms:GenerateDataKey"]),
         ]
@@ -218,6 +221,7 @@ class ModelBucket(Construct):
                 sid="WriteCaptured",
                 actions=["s3:PutObject"],
                 resources=[f"{self.bucket_arn}/{prefix}/*"],
+                without_call=_BY_SAGEMAKER,
             ),
             self._use_key("Capture", ["kms:GenerateDataKey"]),
         ]
