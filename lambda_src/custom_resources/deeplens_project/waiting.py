@@ -87,9 +87,8 @@ class Watch:
                 continue
             verdict = self._judge(goal, rule)
             if not self._has_news:
-                reason = (
-                    f"AWS answered no question about the fleet in time: {self._errors['fleet']}"
-                )
+                error = self._errors["fleet"]
+                reason = f"AWS did not answer the queries about the fleet in time: {error}"
                 return Outcome(verdict, reason)
             self._settled = frozenset(one.thing for one in verdict.of("good"))
             sentence = explain(verdict)

@@ -167,4 +167,4 @@ def test_a_fleet_that_may_not_be_read_is_named_at_the_deadline(clock: Clock) -> 
     cameras = Cameras(clock, 3, done_at=BEGIN + 10, denied=frozenset({"heartbeats"}))
     result = outcome(cameras)
     assert not result.passed
-    assert result.stopped == f"AWS answered no question about the fleet in time: {DENIED}"
+    assert result.stopped == f"AWS did not answer the queries about the fleet in time: {DENIED}"
