@@ -58,7 +58,9 @@ class Stack:
         self.name = f"stack-{uuid4().hex[:12]}"
         self._client = aws.client("cloudformation")
         self._client.create_stack(
-            StackName=self.name, TemplateBody=json.dumps({"Resources": template})
+            StackName=self.name,
+            TemplateBody=json.dumps({"Resources": template}),
+            Capabilities=["CAPABILITY_IAM"],
         )
 
     def delete(self) -> str:
