@@ -19,10 +19,11 @@ from tools.assembly import ROOT
 TABLE = ROOT / "policies" / "access-table.json"
 TRACE_VARIABLE = "LOCAL_AWS_TRACE_AUTHORIZATION"
 
+DIGEST = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 # A value of each placeholder for an evaluator, and the names of a run that it replaces. The order
 # matters: a later pattern sees what an earlier one has replaced.
 _PLACEHOLDERS = (
-    ("digest", re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])"), "0" * 64),
+    ("digest", DIGEST, "0" * 64),
     (
         "uuid",
         re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"),
