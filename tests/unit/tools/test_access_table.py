@@ -69,12 +69,15 @@ def test_condition_keys_that_policies_use_are_kept() -> None:
     assert row.context == (("s3:prefix", "components/"),)
 
 
-@pytest.mark.parametrize("changes", [{"decision": "Deny"}, {"principal_resource": ""}])
-def test_denied_calls_and_callers_without_a_stack_are_no_rows(changes: dict[str, str]) -> None:
-    assert list(rows_of([line(**changes)])) == []
+def test_a_denied_call_is_a_row_so_that_its_grant_is_missed() -> None:
+    assert list(rows_of([line(decision="ImplicitDeny")])) == list(rows_of([line()]))
 
 
-@pytest.mark.parametrize("text", ["no json", "[]", "{}", '{"decision": "Allow"}'])
+def test_a_caller_that_no_stack_created_is_not_in_the_table() -> None:
+    assert list(rows_of([line(principal_resource="")])) == []
+
+
+@pytest.mark.parametrize("text", ["no json", "[]", "{}", '{"principal_resource": "dev-A/B"}'])
 def test_a_line_that_is_not_a_decision_is_named(text: str) -> None:
     with pytest.raises(TraceError, match="line 2 is not an authorization decision"):
         list(rows_of([line(), text]))
