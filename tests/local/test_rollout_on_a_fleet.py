@@ -238,4 +238,8 @@ def corrupt(cores: Cores, digest: str, done: threading.Event) -> None:
     bucket = "deeplens-dev-111111111111-eu-central-1"
     found: list[dict[str, Any]] = s3.list_objects_v2(Bucket=bucket)["Contents"]
     [name] = [one["Key"] for one in found if one["Key"].endswith(key)]
+    # The bucket's policy denies this to everybody; an administrator can replace the policy.
+    policy = s3.get_bucket_policy(Bucket=bucket)["Policy"]
+    s3.delete_bucket_policy(Bucket=bucket)
     s3.put_object(Bucket=bucket, Key=name, Body=b"not what was published")
+    s3.put_bucket_policy(Bucket=bucket, Policy=policy)
