@@ -53,6 +53,7 @@ _TYPES = {
     "AWS::KMS::Key": _Type("kms:key", of_stack=False),
     "AWS::Lambda::CodeSigningConfig": _Type("lambda:code signing config", of_stack=False),
     "AWS::Lambda::Function": _Type("lambda:function", "FunctionName"),
+    "AWS::Lambda::LayerVersion": _Type("lambda:layer", "LayerName", of_stack=False),
     "AWS::Logs::LogGroup": _Type("logs:log-group", "LogGroupName"),
     "AWS::S3::Bucket": _Type("s3:bucket", "BucketName"),
     "AWS::SNS::Topic": _Type("sns:topic", "TopicName"),
@@ -103,6 +104,7 @@ KINDS = frozenset(
         "codepipeline:stage",
         "codestar-connections:Connection",
         "lambda:function version",
+        "lambda:layer version",
         "s3:object",
     ]
 )
@@ -163,8 +165,11 @@ class Resource:
     def _derived(self) -> Iterator[str]:
         for kind, name in _MADE.get(self.type, ()):
             yield self._arn(kind, name)
-        if isinstance(code := self.properties.get("Code"), dict) and "S3Bucket" in code:
-            yield self._arn("s3:object", f"{code['S3Bucket']}/{code['S3Key']}")
+        for name in ("Code", "Content"):
+            if isinstance(code := self.properties.get(name), dict) and "S3Bucket" in code:
+                yield self._arn("s3:object", f"{code['S3Bucket']}/{code['S3Key']}")
+        if self.type == "AWS::Lambda::LayerVersion" and self.physical_id is None:
+            yield f"{self.own_arn}:1"
         if self.type == "AWS::Lambda::Version":
             name = str(self.properties["FunctionName"]).rpartition(":")[2]
             yield self._arn("lambda:function", f"{name}:1")

@@ -61,7 +61,7 @@ def test_the_demo_stays_until_enter_with_its_live_view_in_the_last_line(demo: Ch
         shown = program.read_until(lambda text: "press Enter to end" in text)
         lines = shown.strip().splitlines()
         assert lines[0].startswith("The demo downloads nothing more")
-        assert sum(f"({digest[:12]})" in line for line in lines) == 2
+        assert sum(f"({digest[:12]})" in line for line in lines) == 2, shown
         last = re.fullmatch(
             r"live view: (http://127\.0\.0\.1:\d+/[^/]+/) — press Enter to end", lines[-1]
         )

@@ -4,6 +4,7 @@ The needs are from CloudFormation's resource schemas (local_aws/provisioning), t
 IAM evaluator, and the actions that exist from the Service Authorization Reference.
 """
 
+import base64
 import fnmatch
 import json
 from collections.abc import Iterator
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from local_aws.provisioning import STEPS, Demand
 from stacks.config import load_delivery, load_environment, load_environments
@@ -97,6 +100,13 @@ def judge() -> Iterator[Judge]:
         yield Judge(evaluator)
 
 
+def public_key() -> str:
+    """Return a public key as an environment file contains it."""
+    key = ec.generate_private_key(ec.SECP256R1()).public_key()
+    encoded = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return base64.b64encode(encoded).decode()
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Stack]]:
     """The stacks of every kind: committed environments, `full`, a long name, and a pipeline."""
@@ -106,7 +116,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Stack]]:
     archive_files(folder)
     full = environments / "full.toml"
     text = full.read_text(encoding="utf-8") + WHOLE.format(folder=folder) + TRAINING + WAVES
-    full.write_text(f'{text}\n[signing]\nlambda_profile = "{PROFILE}"\n', encoding="utf-8")
+    signing = f'[signing]\nlambda_profile = "{PROFILE}"\npublic_keys = ["{public_key()}"]\n'
+    full.write_text(f"{text}\n{signing}required = false\n", encoding="utf-8")
     dev = (environments / "dev.toml").read_text(encoding="utf-8")
     text = dev.replace("deeplens-dev", f"deeplens-{LONGEST}").replace(ACCOUNT, "5" * 12)
     text = text.replace("[fleet]", '[fleet]\ncore_runtime = "lite"')
