@@ -4,12 +4,12 @@ Sources: IAM user guide, "Grammar of the IAM JSON policy language" and "IAM and 
 space does not count.
 """
 
-import json
 import re
 from typing import Any
 
 from local_aws.errors import ServiceError
 from local_aws.input_rules.account import Account
+from local_aws.input_rules.documents import statements
 
 LARGEST_MANAGED_POLICY = 6_144
 LARGEST_TRUST_POLICY = 2_048
@@ -150,18 +150,9 @@ def _check_actions(statement: dict[str, Any]) -> None:
 
 def _statements(document: str) -> list[dict[str, Any]]:
     try:
-        policy = json.loads(document)
+        return statements(document)
     except ValueError:
         raise _malformed("Syntax errors in policy.") from None
-    statements = policy.get("Statement") if isinstance(policy, dict) else None
-    if isinstance(statements, dict):
-        statements = [statements]
-    if not isinstance(statements, list) or not all(
-        isinstance(statement, dict) and statement.get("Effect") in ("Allow", "Deny")
-        for statement in statements
-    ):
-        raise _malformed("Syntax errors in policy.")
-    return statements
 
 
 def _strings(statement: dict[str, Any], element: str) -> list[str]:

@@ -1,6 +1,5 @@
 """IoT's rules for policies, groups, rules and jobs."""
 
-import json
 from fnmatch import fnmatchcase
 from functools import cache
 from typing import Any
@@ -9,6 +8,7 @@ import botocore.session
 
 from local_aws.errors import ServiceError
 from local_aws.input_rules.account import Account
+from local_aws.input_rules.documents import statements
 from local_aws.input_rules.rollouts import rollout_fault
 
 # Source: AWS IoT Core endpoints and quotas, "Maximum number of thing groups a thing can belong to".
@@ -110,18 +110,12 @@ def _actions(service: str) -> frozenset[str]:
 
 def _statements(document: str) -> list[dict[str, Any]]:
     try:
-        policy = json.loads(document)
-    except ValueError:
-        raise _malformed("the document is not JSON") from None
-    statements = policy.get("Statement") if isinstance(policy, dict) else None
-    if isinstance(statements, dict):
-        statements = [statements]
-    if not statements or not all(
-        isinstance(statement, dict) and statement.get("Effect") in ("Allow", "Deny")
-        for statement in statements
-    ):
+        found = statements(document)
+    except ValueError as error:
+        raise _malformed(str(error)) from None
+    if not found:
         raise _malformed("a statement needs Effect, Action and Resource")
-    return list(statements)
+    return found
 
 
 def _malformed(reason: str) -> ServiceError:

@@ -86,7 +86,7 @@ _SCALING_ROLE = (
     "aws-service-role/sagemaker.application-autoscaling.amazonaws.com/"
     "AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint"
 )
-# What a service makes for a type.
+# Resources that a service creates for a type.
 _MADE = {
     "AWS::ApplicationAutoScaling::ScalableTarget": (
         ("cloudwatch:alarm", "TargetTracking-*"),

@@ -32,7 +32,7 @@ BROKEN = {"Type": "AWS::IoT::ThingGroup", "Properties": {"ThingGroupName": "a na
 
 
 class Handler:
-    """What a custom resource's function was asked, and what it answers."""
+    """The requests to a custom resource's function, and its responses."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

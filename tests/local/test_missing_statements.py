@@ -178,13 +178,9 @@ def test_the_role_of_the_components(site: Site) -> None:
         text = re.sub(r"\.0\.0-[0-9a-z-]+", version, json.dumps(component[name]), count=1)
         component[name] = json.loads(text)
     role = "dev-Inference-ComponentsHandlerRole"
-    with site.grants(role).without("ReadPublishedVersions"):
-        status, reasons = stack.update()
-    assert status == "UPDATE_ROLLBACK_COMPLETE", reasons
+    reasons = failing_without(site, stack, role, "ReadPublishedVersions")
     function = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:deeplens-dev-inference:"
     assert_denial(reasons, role, "lambda:GetFunction", function)
-    status, reasons = stack.update()
-    assert status == "UPDATE_COMPLETE", reasons
 
 
 def test_the_role_of_the_publisher(site: Site) -> None:
@@ -193,12 +189,8 @@ def test_the_role_of_the_publisher(site: Site) -> None:
     # The object is absent under another key, so it is copied.
     artifact["Key"] = re.sub(r"[^/]+$", uuid4().hex, artifact["Key"])
     role = "dev-ModelStore-ModelsPublisherRole"
-    with site.grants(role).without("ReadAsset"):
-        status, reasons = stack.update()
-    assert status == "UPDATE_ROLLBACK_COMPLETE", reasons
+    reasons = failing_without(site, stack, role, "ReadAsset")
     assert_denial(reasons, role, "s3:GetObject", f"arn:aws:s3:::cdk-deeplens-assets-{BOOTSTRAP}/")
-    status, reasons = stack.update()
-    assert status == "UPDATE_COMPLETE", reasons
 
 
 def test_the_role_of_cloudformation(site: Site) -> None:
@@ -206,13 +198,9 @@ def test_the_role_of_cloudformation(site: Site) -> None:
     log = stack.properties("MetricsLog")
     log["RetentionInDays"] = 5 if log["RetentionInDays"] == 3 else 3
     role = f"cdk-deeplens-cfn-exec-role-{BOOTSTRAP}"
-    with site.grants(role).without("Logs"):
-        status, reasons = stack.update()
-    assert status == "UPDATE_ROLLBACK_COMPLETE", reasons
+    reasons = failing_without(site, stack, role, "Logs")
     group = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:dev-Monitoring-MetricsLog"
     assert_denial(reasons, role, "logs:(Put|Delete)RetentionPolicy", group)
-    status, reasons = stack.update()
-    assert status == "UPDATE_COMPLETE", reasons
 
 
 def test_the_roles_with_which_cdk_deploys(site: Site) -> None:
@@ -347,12 +335,8 @@ def test_a_device_its_metrics_its_project_and_its_gate(site: Site) -> None:
     project = "dev-Inference-ProjectHandlerRole"
     lookup = f"cdk-deeplens-lookup-role-{BOOTSTRAP}"
     with full_cores(site.checkout, 1, devices):
-        with site.grants(project).without("CreateDeployments"):
-            status, reasons = stack.update()
-        assert status == "UPDATE_ROLLBACK_COMPLETE", reasons
+        reasons = failing_without(site, stack, project, "CreateDeployments")
         assert_denial(reasons, project, "greengrass:CreateDeployment", "*")
-        status, reasons = stack.update()
-        assert status == "UPDATE_COMPLETE", reasons
         verdict = site.outputs("dev-Inference")["ProjectStatus"]
         assert verdict == "1 of 1 reachable devices run the release"
 
@@ -373,6 +357,16 @@ def test_a_person_with_the_policy_for_teardown(site: Site) -> None:
     assert_denial(
         text, person.name, "cloudformation:(DeleteStack|UpdateTerminationProtection)", stack
     )
+
+
+def failing_without(site: Site, stack: Stack, role: str, statement: str) -> str:
+    """Update a stack without a statement of a role, then with it; return the failure's reasons."""
+    with site.grants(role).without(statement):
+        status, reasons = stack.update()
+    assert status == "UPDATE_ROLLBACK_COMPLETE", reasons
+    restored, why = stack.update()
+    assert restored == "UPDATE_COMPLETE", why
+    return reasons
 
 
 def reason_of_failure(site: Site) -> str:

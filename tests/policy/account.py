@@ -115,7 +115,28 @@ class Account:
         **context: str | list[str],
     ) -> str:
         """Decide about a role of this account, with the policy of the resource where it is ours."""
-        policies = [*self.policies(*role), *([extra] if extra else [])]
+        return self.decide(
+            role,
+            action,
+            resource,
+            [*self.policies(*role), *([extra] if extra else [])],
+            {_key(name): text for name, text in context.items()},
+            boundary=boundary,
+            tls=tls,
+        )
+
+    def decide(  # noqa: PLR0913 - a request has this many parts
+        self,
+        role: tuple[str, str],
+        action: str,
+        resource: str,
+        policies: list[Document],
+        context: dict[str, Any],
+        *,
+        boundary: Document | None = None,
+        tls: bool = True,
+    ) -> str:
+        """Decide about a role that has these policies."""
         return self._evaluate(
             principal=self.role_arn(*role),
             account=self.id,
@@ -123,34 +144,9 @@ class Account:
             resource=resource,
             region=REGION,
             tls=tls,
-            context={"s3:TlsVersion": "1.3", **{_key(one): text for one, text in context.items()}},
+            context={"s3:TlsVersion": "1.3", **context},
             policies=policies,
             boundary=boundary,
-            service=None,
-            resource_policy=self._policy_of(resource),
-            resource_policy_must_allow=":kms:" in resource,
-            owner=self.id,
-        )
-
-    def decide(
-        self,
-        role: tuple[str, str],
-        action: str,
-        resource: str,
-        statements: list[Document],
-        context: dict[str, Any],
-    ) -> str:
-        """Decide as `may` does, with these statements instead of the role's own."""
-        return self._evaluate(
-            principal=self.role_arn(*role),
-            account=self.id,
-            action=action,
-            resource=resource,
-            region=REGION,
-            tls=True,
-            context={"s3:TlsVersion": "1.3", **context},
-            policies=[{"Version": "2012-10-17", "Statement": statements}],
-            boundary=None,
             service=None,
             resource_policy=self._policy_of(resource),
             resource_policy_must_allow=":kms:" in resource,

@@ -56,7 +56,11 @@ class Principal:
     def may(self, row: Row, statements: list[dict[str, Any]]) -> bool:
         context = {key: _value(self._concrete(text)) for key, text in row.context}
         decision = self.account.decide(
-            self.role, row.action, self._concrete(row.resource), statements, context
+            self.role,
+            row.action,
+            self._concrete(row.resource),
+            [{"Statement": statements}],
+            context,
         )
         return decision == ALLOW
 

@@ -185,7 +185,7 @@ def test_each_statement_is_needed(
 
 
 def read_by(account: str) -> list[Demand]:
-    """What CloudFormation reads for the parameter `BootstrapVersion` of each template."""
+    """Reads by CloudFormation for the parameter `BootstrapVersion` of each template."""
     settings = json.loads((ROOT / "cdk.json").read_text(encoding="utf-8"))
     qualifier = settings["context"]["@aws-cdk/core:bootstrapQualifier"]
     parameter = f"arn:aws:ssm:{REGION}:{account}:parameter/cdk-bootstrap/{qualifier}/version"

@@ -68,7 +68,7 @@ def test_who_bootstraps_attaches_no_policy_of_another_kind() -> None:
         if "iam:AttachRolePolicy" in statement["Action"]
     ]
     allowed = attach["Condition"]["ArnLike"]["iam:PolicyARN"]
-    # What `cdk bootstrap` attaches: to CloudFormation's role, the deploy role, the lookup role.
+    # The policies that `cdk bootstrap` attaches to its roles.
     assert allowed == [
         "arn:aws:iam::*:policy/DeepLensDeploy*",
         "arn:aws:iam::aws:policy/AWSCloudFormationReadOnlyAccess",

@@ -1,4 +1,4 @@
-"""What CloudFormation demands of its caller for a step of a resource's life cycle."""
+"""The actions that CloudFormation demands of its caller for a step of a resource's life cycle."""
 
 import re
 from typing import Any
