@@ -28,7 +28,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Sources:
-    """Where the schemas and the reference are from; an empty text keeps what the table has."""
+    """Sources of the schemas and of the reference; an empty text keeps that of the table."""
 
     schemas: str = ""
     authorization: str = ""

@@ -26,7 +26,7 @@ _TEXTS = frozenset(
 
 @dataclass(frozen=True)
 class _Type:
-    """How a resource type is named: the kind of its ARN, and the property with its name."""
+    """The names of a resource type: the kind of its ARN, and the property with its name."""
 
     kind: str
     name: str = ""
@@ -196,7 +196,7 @@ class Resource:
         return arn(kind, name, region=self.region, account=self.account)
 
 
-# Where a name has 64 characters, CloudFormation shortens the stack's name and the logical id.
+# If a name can have 64 characters, CloudFormation shortens the stack's name and the logical id.
 _SHORTENED = frozenset(
     {"AWS::Events::Rule", "AWS::IAM::Role", "AWS::Lambda::Function", "AWS::S3::Bucket"}
 )

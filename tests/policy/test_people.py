@@ -14,7 +14,7 @@ from tests.synth.synthesis import ROOT
 
 FILES = sorted((ROOT / "policies/people").glob("*.json"))
 MOST_CHARACTERS = 6144
-# Where IAM's name of a service is not that of its client.
+# Services for which IAM's prefix is not the name of the client.
 CLIENTS = {"greengrass": "greengrassv2", "servicequotas": "service-quotas"}
 # Actions of IAM that are not named like the operation that they allow.
 OPERATIONS = {

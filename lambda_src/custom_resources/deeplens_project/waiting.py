@@ -33,7 +33,7 @@ _PAUSE_OF_JOINED_SECONDS = 10.0
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a wait ended.
+    """The result of a wait.
 
     Attributes:
         stopped: the reason if another operation ended it, otherwise empty.

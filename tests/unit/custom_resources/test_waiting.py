@@ -1,4 +1,4 @@
-"""How often a wait queries AWS, and what a failing query changes; by a clock of the test's own."""
+"""The number of queries of a wait, and the effect of a failing one; with a clock of the test."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
