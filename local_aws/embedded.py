@@ -22,6 +22,7 @@ from local_aws.ministack_hooks import (
     custom_resources,
     delays,
     deletions,
+    device_traffic,
     encrypted_objects,
     exclusive_things,
     inputs,
@@ -46,6 +47,8 @@ from local_aws.paths import StatePaths
 from local_aws.recorder import Recorder
 from local_aws.role_aliases import RoleAliases
 from local_aws.sagemaker.service import SageMaker
+from local_aws.transcripts.stream import TrafficStream
+from local_aws.transcripts.traffic import Traffic
 
 _POLL_SECONDS = 0.05
 _GRACE_SECONDS = 2
@@ -76,7 +79,10 @@ class EmbeddedAws:
         access_keys.leave_signatures_to_the_gate()
         access_keys.give_functions_sessions_of_their_roles()
         self._directory = access_keys.directory(root_key)
+        self._traffic = Traffic()
+        self._application = TrafficStream(services.asgi_app, self._traffic)
         broker.listen_to_broker(greengrass.devices.hear)
+        device_traffic.report_mqtt(self._traffic)
         job_namespaces.support_job_namespaces()
         broker.bind_broker_to_loopback()
         exclusive_things.support_exclusive_things()
@@ -97,7 +103,7 @@ class EmbeddedAws:
             delays.delay_operations(delay_seconds)
         # The outermost handlers: no other hook receives an invalid request.
         inputs.check_inputs()
-        self._devices = DeviceEndpoint(greengrass, aliases, cloud)
+        self._devices = DeviceEndpoint(greengrass, aliases, cloud, self._traffic)
 
     def trace_authorization(self, file: Path) -> None:
         """Append every authorization decision to a JSON-lines file."""
@@ -111,7 +117,7 @@ class EmbeddedAws:
         config.graceful_timeout = _GRACE_SECONDS
         config.accesslog = None
         watching = asyncio.create_task(monitoring.watch_alarms())
-        gate = Gate(services.asgi_app, gateway.getsockname()[1], self._directory)
+        gate = Gate(self._application, gateway.getsockname()[1], self._directory)
         await serve(gate, config, shutdown_trigger=stop.wait)
         watching.cancel()
 
