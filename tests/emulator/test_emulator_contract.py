@@ -68,9 +68,10 @@ PRIVATE_NAMES = {
         "_mtls_refusal_reason", "_mtls_server", "_mtls_start_locked", "_register_client",
         "_reserved_topic_publish_allowed", "_shadow_error", "_shadows", "_subscription_matches",
         "_subscriptions", "_thing_group_arn", "_thing_groups", "_things", "_unscope_topic",
-        "broker_publish", "broker_subscribe", "get_ca_cert_pem", "jobs_describe_execution",
-        "jobs_first_pending_job_id", "jobs_notify_thing", "jobs_pending_for_thing",
-        "mtls_is_listening", "publishing_events", "update_thing_shadow",
+        "broker_publish", "broker_subscribe", "get_ca_cert_pem", "get_thing_shadow",
+        "jobs_describe_execution", "jobs_first_pending_job_id", "jobs_notify_thing",
+        "jobs_pending_for_thing", "mtls_is_listening", "publishing_events",
+        "shadow_emit_update_responses", "update_thing_shadow",
     ],
     "ministack.services.iot_data": ["error_response_json"],
     "ministack.services.lambda_svc": [
@@ -194,6 +195,10 @@ SIGNATURES = {
     "ministack.services.iot.broker_publish": [
         "account_id", "region", "topic", "payload", "qos", "retain", "properties", "client_id",
         "principal",
+    ],
+    "ministack.services.iot.shadow_emit_update_responses": [
+        "account_id", "region", "base", "doc", "pre_status", "pre_doc", "post_status", "post_doc",
+        "client_token",
     ],
     "ministack.services.iot.update_thing_shadow": ["thing_name", "shadow_name", "request"],
     "ministack.services.iot_data.error_response_json": [
