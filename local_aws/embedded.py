@@ -11,6 +11,7 @@ from hypercorn.config import Config  # type: ignore[import-not-found]  # as abov
 
 from local_aws.authorization.trace import Trace
 from local_aws.auto_scaling import AutoScaling
+from local_aws.code_pipeline import CodePipeline
 from local_aws.device_endpoint import DeviceEndpoint
 from local_aws.gate import Gate
 from local_aws.greengrass.service import Greengrass
@@ -19,6 +20,8 @@ from local_aws.ministack_hooks import (
     authorization,
     auto_scaling,
     broker,
+    code_pipeline,
+    code_signing,
     custom_resources,
     delays,
     deletions,
@@ -68,6 +71,8 @@ class EmbeddedAws:
         self._sagemaker = SageMaker(sagemaker.SageMakerCloud(endpoint_url), paths.containers)
         sagemaker.register_sagemaker(self._sagemaker)
         auto_scaling.register_auto_scaling(AutoScaling())
+        code_pipeline.register_code_pipeline(CodePipeline())
+        code_signing.store_code_signing_configs()
         policy_elements.evaluate_all_elements()
         authorization.authorize_every_caller()
         object_names.authorize_exact_keys()

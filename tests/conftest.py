@@ -3,6 +3,7 @@
 import gc
 import multiprocessing
 import os
+import signal
 from collections.abc import Generator
 
 import pytest
@@ -24,6 +25,8 @@ def pytest_configure(config: pytest.Config) -> None:
     pinned_artifact()
     # An emulator that a test starts in the background must not outlive a test run that is killed.
     os.environ["LOCAL_AWS_ENDS_WITH"] = str(os.getpid())
+    # A run in the background of a shell inherits an ignored SIGINT; tests interrupt programs.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     config.pluginmanager.register(CostGuard(), "cost-guard")
 
 
