@@ -28,6 +28,7 @@ from local_aws.ministack_hooks import (
     encrypted_objects,
     exclusive_things,
     inputs,
+    job_namespaces,
     monitoring,
     names,
     object_names,
@@ -81,6 +82,7 @@ class EmbeddedAws:
         access_keys.give_functions_sessions_of_their_roles()
         self._directory = access_keys.directory(root_key)
         broker.listen_to_broker(greengrass.devices.hear)
+        job_namespaces.support_job_namespaces()
         broker.bind_broker_to_loopback()
         exclusive_things.support_exclusive_things()
         s3_copies.complete_copies()

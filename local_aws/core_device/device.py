@@ -27,6 +27,7 @@ from local_aws.core_device.outage import Outage
 from local_aws.core_device.subscriptions import Subscriptions
 from local_aws.core_device.token_exchange import TokenExchangeService
 from local_aws.endpoint import Endpoint
+from local_aws.job_topics import NEXT, job_topic, next_job_topic
 
 logger = logging.getLogger(__name__)
 
@@ -105,18 +106,24 @@ class CoreDevice:
             shutil.rmtree(self._runtime, ignore_errors=True)
 
     def _listen(self) -> None:
-        base = f"$aws/things/{self._identity.thing}/jobs"
+        thing = self._identity.thing
 
         def take(_: str, message: dict[str, Any]) -> None:
             self._on_loop(self._jobs.put_nowait, message.get("execution") or {})
 
-        self._connection.subscribe(f"{base}/notify-next", take)
-        self._connection.subscribe(f"{base}/$next/get/accepted", take)
+        self._connection.subscribe(next_job_topic(thing), take)
+        self._connection.subscribe(f"{job_topic(thing, NEXT, 'get')}/accepted", take)
         self._ask_for_job().result()
 
     def _ask_for_job(self) -> Future[Any]:
-        topic = f"$aws/things/{self._identity.thing}/jobs/$next/get"
-        return self._connection.publish(topic, b"{}")
+        request = {
+            "jobId": NEXT,
+            "thingName": self._identity.thing,
+            "includeJobDocument": True,
+            "clientToken": "jobs",
+        }
+        topic = job_topic(self._identity.thing, NEXT, "get")
+        return self._connection.publish(topic, json.dumps(request).encode())
 
     def _reconnected(self) -> None:
         """Report the health again, which the cloud may have lost, and get a missed deployment."""
@@ -233,7 +240,7 @@ class CoreDevice:
             raise Refused(f"{name} is not authorized to {verb} to {topic}")
 
     async def _update_job(self, job_id: str, status: str, details: dict[str, str]) -> None:
-        topic = f"$aws/things/{self._identity.thing}/jobs/{job_id}/update"
+        topic = job_topic(self._identity.thing, job_id, "update")
         message = json.dumps({"status": status, "statusDetails": details}).encode()
         await asyncio.wrap_future(self._connection.publish(topic, message))
 

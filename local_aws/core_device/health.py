@@ -26,7 +26,6 @@ def status_message(
         "ggcVersion": GGC_VERSION,
         "platform": "linux",
         "architecture": architecture(),
-        "runtime": "aws_nucleus_classic",
         "thing": thing,
         "overallDeviceStatus": "UNHEALTHY" if broken else "HEALTHY",
         "sequenceNumber": sequence,
@@ -39,7 +38,7 @@ def status_message(
                 "fleetConfigArns": [arn] if arn else [],
                 "isRoot": one.name in document.get("components", {}),
                 "status": one.status,
-                "statusDetails": {"statusCodes": [], "statusReason": one.reason},
+                "componentStatusDetails": {"statusCodes": [], "statusReason": one.reason},
             }
             for one in components
         ],

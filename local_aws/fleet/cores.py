@@ -175,7 +175,6 @@ class SimulatedFleet:
             "ggcVersion": "2.16.1",
             "platform": "linux",
             "architecture": "amd64",
-            "runtime": "aws_nucleus_classic",
             "thing": core.thing,
             "overallDeviceStatus": "UNHEALTHY" if core.is_broken else "HEALTHY",
             "timestamp": int(time.time() * 1000),
@@ -186,7 +185,9 @@ class SimulatedFleet:
                     "version": version,
                     "isRoot": True,
                     "status": "BROKEN" if core.is_broken and "inference" in name else "RUNNING",
-                    "statusDetails": {"statusReason": "simulated: ended with 1; last lines: none"},
+                    "componentStatusDetails": {
+                        "statusReason": "simulated: ended with 1; last lines: none"
+                    },
                 }
                 for name, version in core.components.items()
             ],
