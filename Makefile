@@ -161,8 +161,8 @@ synth: setup ## [Develop] Synthesize the CloudFormation of every environment int
 	@$(PYTHON) demo/checkout_lock.py cdk.out -- cdk synth --quiet
 
 .PHONY: local-up
-local-up: setup ## [Try] Start the emulator in the background
-	@.venv-local-aws/bin/python -m local_aws up
+local-up: setup ## [Try] Start the emulator in the background (DEVICE_PORTS=1 serves real devices)
+	@.venv-local-aws/bin/python -m local_aws up $(if $(DEVICE_PORTS),--device-ports="$(DEVICE_PORTS)") $(if $(DEVICE_HOST),--device-host="$(DEVICE_HOST)") $(if $(DEVICE_ADDRESS),--device-address="$(DEVICE_ADDRESS)")
 	@echo "next: make deploy ENV=$(ENV)"
 
 .PHONY: local-down
