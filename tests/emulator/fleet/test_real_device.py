@@ -224,6 +224,9 @@ def test_curl_carries_out_the_https_part_of_a_deployment(device: RealDevice) -> 
     )
     assert status == 200
     assert [group["thingGroupName"] for group in groups["thingGroups"]] == ["deeplens-dev"]
+    # Classic has a name of its own for the data plane.
+    classic = f"https://greengrass-ats.iot.{REGION}.amazonaws.com:8443/greengrass/v2/coreDevices"
+    assert device.curl_as_device(f"{classic}/{device.thing}/thingGroups") == (200, groups)
 
     own = recipe("com.example.model", "1.2.3")
     device.aws.client("greengrassv2").create_component_version(inlineRecipe=json.dumps(own))
@@ -438,16 +441,19 @@ def test_mqtt_5_is_rejected_with_another_things_client_id(device: RealDevice) ->
 def test_status_names_the_ports_of_devices(aws: EmbeddedAws) -> None:
     shown = aws.command("status").stdout
     assert f"BUCKET.s3.REGION.amazonaws.com:{aws.endpoint['s3_port']}" in shown
-    assert "devices' host    localhost" in shown
+    assert "devices' host    localhost, on 127.0.0.1" in shown
 
 
 def test_a_second_up_with_other_ports_is_an_error(aws: EmbeddedAws) -> None:
     ports = [aws.endpoint[name] for name in ("mqtt_port", "device_port", "s3_port")]
     same = aws.command("up", f"--device-ports={','.join(str(port) for port in ports)}")
     assert (same.returncode, "runs already at" in same.stdout) == (0, True)
-    other = aws.command("up", "--device-ports")
-    assert other.returncode == 1
-    assert "without these ports of devices; stop it with `down`" in other.stderr
+    standard = ["--device-ports"]
+    elsewhere = [f"--device-ports={','.join(str(port) for port in ports)}", "--device-host=other"]
+    for words in (standard, elsewhere):
+        other = aws.command("up", *words)
+        assert other.returncode == 1
+        assert "without these ports of devices; stop it with `down`" in other.stderr
 
 
 def test_a_port_in_use_is_an_error_that_names_it(command: Command) -> None:
