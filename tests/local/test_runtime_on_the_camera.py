@@ -32,8 +32,13 @@ def bare_python(tmp_path: Path) -> Path:
     return python
 
 
+@pytest.fixture(params=["classic", "lite"])
+def nucleus(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture
-def deployed(tmp_path: Path) -> Iterator[Checkout]:
+def deployed(tmp_path: Path, nucleus: str) -> Iterator[Checkout]:
     """A checkout whose dev was deployed with the runtime of this machine pinned."""
     root = tmp_path / "checkout"
     root.mkdir()
@@ -49,12 +54,15 @@ def deployed(tmp_path: Path) -> Iterator[Checkout]:
             check=True,
         )  # fmt: skip
         (checkout.root / ".local/runtime").symlink_to(runtime)
+        file = checkout.root / "environments/dev.toml"
+        text = file.read_text(encoding="utf-8")
+        file.write_text(text.replace("[fleet]", f'[fleet]\ncore_runtime = "{nucleus}"'))
         checkout.demo("deploy", "dev")
         yield checkout
 
 
 def test_a_bare_device_without_a_network_runs_the_loop_from_the_runtime(
-    deployed: Checkout, bare_python: Path, tmp_path: Path
+    deployed: Checkout, nucleus: str, bare_python: Path, tmp_path: Path
 ) -> None:
     home = tmp_path / "home"
     home.mkdir()
@@ -72,10 +80,15 @@ def test_a_bare_device_without_a_network_runs_the_loop_from_the_runtime(
     ) as cores:
         cores.wait_until_all_run(digest)
         root = deployed.root / ".local/cores/dev-camera-1/greengrass/v2"
-        log = (root / "logs/deeplens.dev.runtime.log").read_text()
+        # A Lambda component needs the environment before it starts; a generic one creates it.
+        installer, folder = {
+            "classic": ("deeplens.dev.runtime", "work/deeplens.dev.runtime"),
+            "lite": ("deeplens.dev.inference", "work/deeplens.dev.inference/runtime"),
+        }[nucleus]
+        log = (root / f"logs/{installer}.log").read_text()
         assert log.count("the runtime is installed") == 1
-        [environment] = (root / "work/deeplens.dev.runtime").iterdir()
-        packages = environment / "lib/python3.12/site-packages"
+        [manifest] = (root / folder).glob("*/deeplens-runtime.json")
+        packages = manifest.parent / "lib/python3.12/site-packages"
         mapped = {
             one for one in _libraries_of_camera(deployed.root) if "site-packages" in one.parts
         }
