@@ -26,6 +26,7 @@ from local_aws.ministack_hooks import (
     custom_resources,
     delays,
     deletions,
+    device_traffic,
     encrypted_objects,
     exclusive_things,
     inputs,
@@ -52,6 +53,8 @@ from local_aws.recorder import Recorder
 from local_aws.role_aliases import RoleAliases
 from local_aws.s3_endpoint import S3Endpoint
 from local_aws.sagemaker.service import SageMaker
+from local_aws.transcripts.stream import TrafficStream
+from local_aws.transcripts.traffic import Traffic
 
 _POLL_SECONDS = 0.05
 _GRACE_SECONDS = 2
@@ -92,7 +95,10 @@ class EmbeddedAws:
         access_keys.leave_signatures_to_the_gate()
         access_keys.give_functions_sessions_of_their_roles()
         self._directory = access_keys.directory(root_key)
+        self._traffic = Traffic()
+        self._application = TrafficStream(services.asgi_app, self._traffic)
         broker.listen_to_broker(greengrass.devices.hear)
+        device_traffic.report_mqtt(self._traffic)
         job_namespaces.support_job_namespaces()
         broker.bind_broker(self._addresses)
         if device_access:
@@ -116,7 +122,7 @@ class EmbeddedAws:
             delays.delay_operations(delay_seconds)
         # The outermost handlers: no other hook receives an invalid request.
         inputs.check_inputs()
-        self._devices = DeviceEndpoint(greengrass, aliases, cloud)
+        self._devices = DeviceEndpoint(greengrass, aliases, cloud, self._traffic)
         self._s3: S3Endpoint | None = None
 
     def trace_authorization(self, file: Path) -> None:
@@ -132,7 +138,7 @@ class EmbeddedAws:
         config.accesslog = None
         watching = asyncio.create_task(monitoring.watch_alarms())
         listener = loopback_listener(gateway.getsockname()[1])
-        gate = Gate(services.asgi_app, listener, self._directory)
+        gate = Gate(self._application, listener, self._directory)
         await serve(gate, config, shutdown_trigger=stop.wait)
         watching.cancel()
 
@@ -145,7 +151,7 @@ class EmbeddedAws:
         await self._devices.start(context, self._addresses, ports.device)
         if self._access:
             listener = s3_listener(self._access.s3_port)
-            self._s3 = S3Endpoint(Gate(services.asgi_app, listener, self._directory))
+            self._s3 = S3Endpoint(Gate(self._application, listener, self._directory))
             context = await asyncio.to_thread(broker.server_tls_context, paths.root)
             self._s3.start(context, self._addresses, self._access.s3_port)
 
