@@ -85,9 +85,7 @@ class EmbeddedAws:
         services.register_role_aliases(aliases)
         self._sagemaker = SageMaker(sagemaker.SageMakerCloud(endpoint_url), paths.containers)
         sagemaker.register_sagemaker(self._sagemaker)
-        auto_scaling.register_auto_scaling(AutoScaling())
-        code_pipeline.register_code_pipeline(CodePipeline())
-        code_signing.store_code_signing_configs()
+        _register_stored_resources()
         policy_elements.evaluate_all_elements()
         authorization.authorize_every_caller()
         object_names.authorize_exact_keys()
@@ -107,15 +105,9 @@ class EmbeddedAws:
         exclusive_things.support_exclusive_things()
         s3_copies.complete_copies()
         self._writes = s3_writes.refuse_unsaved_objects(paths.objects)
-        stacks.answer_at_the_end()
-        names.name_log_groups_by_their_stacks()
-        provisioning.authorize_each_step()
-        templates.limit_templates()
-        properties.apply_dropped_properties()
+        _complete_cloudformation()
         topic_rules.complete_rule_actions()
         shadows.limit_shadows()
-        deletions.keep_what_failed_resources_need()
-        custom_resources.complete_custom_resources()
         monitoring.extract_embedded_metrics()
         monitoring.evaluate_alarms_as_aws()
         if delay_seconds:
@@ -173,6 +165,23 @@ class EmbeddedAws:
     def state_was_saved(self) -> bool:
         """Tell whether every service's state was written."""
         return not (self._errors.seen or self._writes.failed)
+
+
+def _register_stored_resources() -> None:
+    """Add the services whose resources are stored only."""
+    auto_scaling.register_auto_scaling(AutoScaling())
+    code_pipeline.register_code_pipeline(CodePipeline())
+    code_signing.store_code_signing_configs()
+
+
+def _complete_cloudformation() -> None:
+    stacks.answer_at_the_end()
+    names.name_log_groups_by_their_stacks()
+    provisioning.authorize_each_step()
+    templates.limit_templates()
+    properties.apply_dropped_properties()
+    deletions.keep_what_failed_resources_need()
+    custom_resources.complete_custom_resources()
 
 
 class _SaveErrors(logging.Handler):
