@@ -1,4 +1,8 @@
-"""Simulated cores against the embedded AWS, driven by one thread and a few for its calls."""
+"""Simulated cores against the embedded AWS, driven by one thread and a few for its calls.
+
+A core of nucleus classic rolls a failed deployment back and reports its cause; one of nucleus lite
+does neither, and its camera ends with the failed component.
+"""
 
 import contextlib
 import heapq
@@ -6,6 +10,7 @@ import itertools
 import json
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -17,6 +22,10 @@ from botocore.exceptions import ClientError
 from local_aws.fleet.hazards import Fate
 
 _AT_ONCE = 8
+
+_CRASH = ("simulated: the install step ended with 1", "COMPONENT_UPDATE_ERROR")
+_LAST_LINES = {"statusReason": "simulated: ended with 1; last lines: none"}
+_NO_NETWORK = ("simulated: no connection to S3", "ARTIFACT_DOWNLOAD_ERROR", "NETWORK_ERROR")
 
 
 @dataclass(frozen=True)
@@ -41,11 +50,14 @@ class Core:
     """What one simulated core runs."""
 
     thing: str
+    is_lite: bool = False
     components: dict[str, str] = field(default_factory=dict)
     release: Release | None = None
     frames: int = 0
     is_broken: bool = False
     started_at: float = 0.0
+    # Deployments that were begun, by what `release_of` makes of them.
+    attempts: Counter[Release | None] = field(default_factory=Counter)
 
 
 class SimulatedFleet:
@@ -60,12 +72,14 @@ class SimulatedFleet:
         fate_of: Callable[[str, dict[str, Any]], Fate],
         heartbeat_seconds: float = 5.0,
         look_seconds: float = 0.05,
+        is_lite: Callable[[str], bool] = lambda _: False,
     ) -> None:
         """`release_of` and `fate_of` read a job document: what it means, and what it does.
 
-        `look_seconds` is how often the fleet looks for jobs.
+        `look_seconds` is how often the fleet looks for jobs; `is_lite` returns whether a thing
+        runs nucleus lite.
         """
-        self.cores = {thing: Core(thing) for thing in things}
+        self.cores = {thing: Core(thing, is_lite(thing)) for thing in things}
         self._clients = clients
         self._release_of = release_of
         self._fate_of = fate_of
@@ -135,28 +149,34 @@ class SimulatedFleet:
         self._at(fate.seconds + away, lambda: self._end(job_id, document, core, fate))
 
     def _end(self, job_id: str, document: dict[str, Any], core: Core, fate: Fate) -> None:
-        failed = fate.outcome == "fails"
+        release = self._release_of(document)
+        core.attempts[release] += 1
+        lost = core.attempts[release] <= fate.lost_attempts
+        failed = lost or fate.outcome == "fails"
         if not failed:
-            core.components = {name: one["version"] for name, one in document["components"].items()}
-            core.release = self._release_of(document)
-            core.started_at = time.time()
-            core.is_broken = fate.outcome == "breaks"
-            core.frames = 1 if fate.outcome in {"good", "never finishes"} else 0
+            self._install(core, document, release, fate)
+        elif core.is_lite and not lost:
+            core.components, core.release = _versions(document), None
+            core.is_broken = True
         if fate.outcome == "never finishes":
             self._beat(core, fate.clock_skew_seconds)
             return
+        cause = (_NO_NETWORK if lost else _CRASH) if failed else ()
         self._report(core, document, failed=failed)
-        details = {"detailed-deployment-status": "SUCCESSFUL"}
-        if failed:
-            details = {
-                "detailed-deployment-status": "FAILED_ROLLBACK_COMPLETE",
-                "deployment-failure-cause": "simulated: the install step ended with 1",
-                "deployment-error-stack": json.dumps(
-                    ["DEPLOYMENT_FAILURE", "COMPONENT_UPDATE_ERROR"]
-                ),
-            }
-        self._update(job_id, core, "FAILED" if failed else "SUCCEEDED", details)
+        self._update(
+            job_id, core, "FAILED" if failed else "SUCCEEDED", _status_details(core, cause)
+        )
         self._beat(core, fate.clock_skew_seconds)
+
+    @staticmethod
+    def _install(core: Core, document: dict[str, Any], release: Release | None, fate: Fate) -> None:
+        components = _versions(document)
+        # A set that runs already restarts nothing.
+        if (components, release) != (core.components, core.release) or core.is_broken:
+            core.started_at = time.time()
+        core.components, core.release = components, release
+        core.is_broken = fate.outcome == "breaks"
+        core.frames = int(fate.outcome not in {"no frames", "breaks"})
 
     def _update(
         self, job_id: str, core: Core, status: str, details: dict[str, str] | None = None
@@ -175,7 +195,8 @@ class SimulatedFleet:
             "ggcVersion": "2.16.1",
             "platform": "linux",
             "architecture": "amd64",
-            "runtime": "aws_nucleus_classic",
+            # Nucleus classic does not have this field.
+            **({"runtime": "aws_nucleus_lite"} if core.is_lite else {}),
             "thing": core.thing,
             "overallDeviceStatus": "UNHEALTHY" if core.is_broken else "HEALTHY",
             "timestamp": int(time.time() * 1000),
@@ -186,7 +207,7 @@ class SimulatedFleet:
                     "version": version,
                     "isRoot": True,
                     "status": "BROKEN" if core.is_broken and "inference" in name else "RUNNING",
-                    "statusDetails": {"statusReason": "simulated: ended with 1; last lines: none"},
+                    **({} if core.is_lite else {"statusDetails": _LAST_LINES}),
                 }
                 for name, version in core.components.items()
             ],
@@ -195,7 +216,7 @@ class SimulatedFleet:
             message["deploymentInformation"] = {
                 "status": "FAILED" if failed else "SUCCEEDED",
                 "fleetConfigurationArnForStatus": arn,
-                "statusDetails": {},
+                "statusDetails": _detailed_status(core, failed=failed) if core.is_lite else {},
             }
         self._clients.iot_data.publish(
             topic=f"$aws/things/{core.thing}/greengrassv2/health/json",
@@ -244,6 +265,29 @@ class SimulatedFleet:
         for done in [self._pool.submit(act) for act in due]:
             if error := done.exception():
                 self.errors.append(error)
+
+
+def _versions(document: dict[str, Any]) -> dict[str, str]:
+    return {name: component["version"] for name, component in document["components"].items()}
+
+
+def _detailed_status(core: Core, *, failed: bool) -> dict[str, str]:
+    failure = "FAILED_ROLLBACK_NOT_REQUESTED" if core.is_lite else "FAILED_ROLLBACK_COMPLETE"
+    return {"detailedStatus": failure if failed else "SUCCESSFUL"}
+
+
+def _status_details(core: Core, cause: tuple[str, ...]) -> dict[str, str]:
+    """Return the details of a job's last update; nucleus lite sends none."""
+    if core.is_lite:
+        return {}
+    details = {
+        "detailed-deployment-status": _detailed_status(core, failed=bool(cause))["detailedStatus"]
+    }
+    if cause:
+        text, *codes = cause
+        details["deployment-failure-cause"] = text
+        details["deployment-error-stack"] = json.dumps(["DEPLOYMENT_FAILURE", *codes])
+    return details
 
 
 def _iso(seconds: float) -> str:

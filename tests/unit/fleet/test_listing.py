@@ -108,6 +108,7 @@ def test_a_release_has_one_line_and_what_is_known_of_it_below() -> None:
         stopped=None,
         by_hand=None,
         rolled_back=None,
+        retry=None,
     )
     shown = list(project.report("cameras", [release], NOW, wide=False))
     assert shown[0] == "cameras: 1 deployment, newest first"
@@ -117,3 +118,7 @@ def test_a_release_has_one_line_and_what_is_known_of_it_below() -> None:
     assert shown[3] == f"  {release.proven}"
     assert all(len(line) <= 80 for line in shown)
     assert DIGEST in list(project.report("cameras", [release], NOW, wide=True))[-1]
+    again = replace(release, retry="2027-01-15T04:00:00Z 1 not there  camera-1 : no network")
+    assert list(project.report("cameras", [again], NOW, wide=False))[3] == (
+        f"  {release.proven}; second attempt: {again.retry}"
+    )
