@@ -11,6 +11,7 @@ from hypercorn.config import Config  # type: ignore[import-not-found]  # as abov
 
 from local_aws.authorization.trace import Trace
 from local_aws.auto_scaling import AutoScaling
+from local_aws.code_pipeline import CodePipeline
 from local_aws.device_endpoint import DeviceEndpoint
 from local_aws.gate import Gate
 from local_aws.greengrass.service import Greengrass
@@ -19,12 +20,15 @@ from local_aws.ministack_hooks import (
     authorization,
     auto_scaling,
     broker,
+    code_pipeline,
+    code_signing,
     custom_resources,
     delays,
     deletions,
     encrypted_objects,
     exclusive_things,
     inputs,
+    job_namespaces,
     monitoring,
     names,
     object_names,
@@ -68,6 +72,8 @@ class EmbeddedAws:
         self._sagemaker = SageMaker(sagemaker.SageMakerCloud(endpoint_url), paths.containers)
         sagemaker.register_sagemaker(self._sagemaker)
         auto_scaling.register_auto_scaling(AutoScaling())
+        code_pipeline.register_code_pipeline(CodePipeline())
+        code_signing.store_code_signing_configs()
         policy_elements.evaluate_all_elements()
         authorization.authorize_every_caller()
         object_names.authorize_exact_keys()
@@ -76,6 +82,7 @@ class EmbeddedAws:
         access_keys.give_functions_sessions_of_their_roles()
         self._directory = access_keys.directory(root_key)
         broker.listen_to_broker(greengrass.devices.hear)
+        job_namespaces.support_job_namespaces()
         broker.bind_broker_to_loopback()
         exclusive_things.support_exclusive_things()
         s3_copies.complete_copies()

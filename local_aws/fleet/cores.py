@@ -207,7 +207,7 @@ class SimulatedFleet:
                     "version": version,
                     "isRoot": True,
                     "status": "BROKEN" if core.is_broken and "inference" in name else "RUNNING",
-                    **({} if core.is_lite else {"statusDetails": _LAST_LINES}),
+                    **({} if core.is_lite else {"componentStatusDetails": _LAST_LINES}),
                 }
                 for name, version in core.components.items()
             ],

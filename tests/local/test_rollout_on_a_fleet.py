@@ -18,7 +18,7 @@ from model_tools.shapes.scenes import write_scenes
 from stacks.config import load_environment
 from tests.local.checkout import ROOT, Checkout, fresh_checkout
 from tests.local.cores import GROUP, Cores, full_cores
-from tests.local.releases import blind_model, good_model, slow_model
+from tests.local.releases import blind_model, good_model
 from tests.waiting import eventually
 
 pytestmark = [pytest.mark.emulator, pytest.mark.slow, pytest.mark.timeout(3600)]
@@ -62,6 +62,16 @@ class Fleet:
     checkout: Checkout
     cores: Cores
     digest: str
+    # How long the cores took to download the first release, start it and report frames.
+    start_seconds: float
+
+    @property
+    def first_wave_seconds(self) -> int:
+        """The time in which one camera starts a release and shows how it works, 40 s if idle.
+
+        A busy machine takes longer; a rollout's waits may be 200 s here.
+        """
+        return max(40, min(200, round(5 * self.start_seconds)))
 
     @property
     def models(self) -> Path:
@@ -110,9 +120,10 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
         cores = Cores(checkout, [])
         [stack] = cores.client("cloudformation").describe_stacks(StackName="dev-Devices")["Stacks"]
         outputs = {one["OutputKey"]: one["OutputValue"] for one in stack["Outputs"]}
+        began = time.monotonic()
         with full_cores(checkout, COUNT, outputs) as cores:
             cores.wait_until_all_run(digest)
-            yield Fleet(checkout, cores, digest)
+            yield Fleet(checkout, cores, digest, time.monotonic() - began)
 
 
 def test_a_good_model_rolls_out_in_waves_to_the_whole_fleet(fleet: Fleet) -> None:
@@ -135,23 +146,14 @@ def test_a_good_model_rolls_out_in_waves_to_the_whole_fleet(fleet: Fleet) -> Non
     ]
 
 
-def long_enough(idle_seconds: int, began: float) -> int:
-    """Return the time in which one camera shows what a model does that was made since `began`.
-
-    On a busy machine, both take longer; a rollout's waits may be 200 s here.
-    """
-    return max(idle_seconds, min(200, round(4 * (time.monotonic() - began))))
-
-
 Bad = Callable[[Fleet, Path], AbstractContextManager[None]]
 
 
 @contextmanager
 def loads_but_never_detects(fleet: Fleet, _scratch: Path) -> Iterator[None]:
     """It answers the black test picture, and fails on every real one."""
-    began = time.monotonic()
     digest = blind_model(fleet.models, fleet.digest)
-    fleet.pin(digest, first_wave_seconds=long_enough(40, began))
+    fleet.pin(digest, first_wave_seconds=fleet.first_wave_seconds)
     yield
 
 
@@ -159,13 +161,8 @@ def loads_but_never_detects(fleet: Fleet, _scratch: Path) -> Iterator[None]:
 def crashes(fleet: Fleet, _scratch: Path) -> Iterator[None]:
     """The function's process aborts on its first frame, whenever it is started."""
     fleet.pin(good_model(fleet.models, fleet.digest, "5.0.0"))
-    file = fleet.checkout.root / "lambda_src/inference/camera/inference.py"
-    source = file.read_text(encoding="utf-8")
-    call = "found = loaded.engine.infer(frame.image)"
-    assert call in source
-    file.write_text(source.replace(call, f"__import__('os').abort()\n        {call}"), "utf-8")
-    yield
-    file.write_text(source, encoding="utf-8")
+    with before_each_inference(fleet.checkout, "__import__('os').abort()"):
+        yield
 
 
 @contextmanager
@@ -182,12 +179,24 @@ def has_a_corrupt_artifact(fleet: Fleet, _scratch: Path) -> Iterator[None]:
 
 
 @contextmanager
-def halves_the_frame_rate(fleet: Fleet, scratch: Path) -> Iterator[None]:
-    """The model's answers are right, and each takes seconds."""
-    began = time.monotonic()
-    digest = slow_model(fleet.models, fleet.digest, scratch)
-    fleet.pin(digest, first_wave_seconds=long_enough(60, began), fps=0.6)
+def halves_the_frame_rate(fleet: Fleet, _scratch: Path) -> Iterator[None]:
+    """The release's answers are right, and each takes seconds."""
+    digest = good_model(fleet.models, fleet.digest, "4.0.0")
+    fleet.pin(digest, first_wave_seconds=fleet.first_wave_seconds, fps=0.6)
+    with before_each_inference(fleet.checkout, "time.sleep(4)"):
+        yield
+
+
+@contextmanager
+def before_each_inference(checkout: Checkout, statement: str) -> Iterator[None]:
+    """Change the function that cameras run: it executes a statement before each inference."""
+    file = checkout.root / "lambda_src/inference/camera/inference.py"
+    source = file.read_text(encoding="utf-8")
+    call = "found = loaded.engine.infer(frame.image)"
+    assert call in source
+    file.write_text(source.replace(call, f"{statement}\n        {call}"), "utf-8")
     yield
+    file.write_text(source, encoding="utf-8")
 
 
 @pytest.mark.parametrize(
