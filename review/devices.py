@@ -21,6 +21,8 @@ Kind = Literal["added", "changed", "removed"]
 _NUCLEUS = ("aws.greengrass.Nucleus", "aws.greengrass.NucleusLite")
 _PUBLISHED = re.compile(r"\$\{([^}]*)\.Version\}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+# Numbers of a component version follow from its content: people know a model by its own version.
+_VERSION_OF_MODEL = re.compile(r"\d+\.\d+\.\d+$")
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class Component:
         content: all that makes it run anew when it changes.
         download_bytes: size of its artifacts, None where AWS keeps them.
         depends_on: components that it depends on (HARD).
+        description: of its recipe; that of a model ends with the model's own version.
     """
 
     name: str
@@ -39,6 +42,14 @@ class Component:
     content: str
     download_bytes: int | None
     depends_on: frozenset[str] = frozenset()
+    description: str = ""
+
+    @property
+    def readable_version(self) -> str:
+        """The version as deployed; for a model, with the model's own version."""
+        if _VERSION_OF_MODEL.search(self.description):
+            return f"{self.version} ({self.description})"
+        return self.version
 
 
 @dataclass(frozen=True)
@@ -118,6 +129,7 @@ def read_components(environment: Environment) -> dict[str, Component]:
                 f"{content} {asked.get('configurationUpdate', '')}",
                 size,
                 _hard_dependencies(definition),
+                str(definition.get("ComponentDescription", "")),
             )
     return found
 
@@ -139,10 +151,12 @@ def _change(old: Component | None, new: Component | None) -> ComponentChange | N
         if old.content == new.content:
             return None
         download = new.download_bytes if old.content.split()[0] != new.content.split()[0] else 0
-        return ComponentChange(new.name, "changed", old.version, new.version, download)
+        return ComponentChange(
+            new.name, "changed", old.readable_version, new.readable_version, download
+        )
     if new:
-        return ComponentChange(new.name, "added", "", new.version, new.download_bytes)
-    return ComponentChange(old.name, "removed", old.version, "", 0) if old else None
+        return ComponentChange(new.name, "added", "", new.readable_version, new.download_bytes)
+    return ComponentChange(old.name, "removed", old.readable_version, "", 0) if old else None
 
 
 def _run_anew(components: Mapping[str, Component], changed: set[str]) -> set[str]:

@@ -45,8 +45,9 @@ class InferenceStack(Stack):
         published = model_bucket.publish(files, "Artifact", artifact)
         model = components.add_model(artifact, published=published)
         trust = camera_variables(artifact, environment.signing)
-        python = _runtime(runtime, components, model_bucket, files)
-        if environment.fleet.core_runtime == "lite":
+        is_generic = environment.fleet.core_runtime == "lite"
+        python = _runtime(runtime, components, model_bucket, files, installs=not is_generic)
+        if is_generic:
             software = function_archive()
             inference = components.add_generic_inference(
                 function,
@@ -87,6 +88,8 @@ def _runtime(
     components: GreengrassComponents,
     bucket: ModelBucket,
     files: StackFiles,
+    *,
+    installs: bool,
 ) -> CameraRuntime | None:
     """Provide the pinned Python environment, if one is pinned."""
     if not archives:
@@ -101,4 +104,5 @@ def _runtime(
         )
         for one in archives
     }
-    return components.add_runtime({one.architecture: one for one in archives}, published)
+    by_architecture = {one.architecture: one for one in archives}
+    return components.add_runtime(by_architecture, published, installs=installs)

@@ -10,19 +10,19 @@ import click
 
 from model_tools.output_paths import why_unwritable
 from tools.assembly import ROOT, read_assembly
+from tools.component_versions import without_content_numbers
 
 GOLDEN = ROOT / "tests" / "synth" / "golden"
 
 # Asset hashes and the digests derived from sources and artifacts: they change with every release.
 _HASH = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
-_CONTENT = re.compile(r"sha256-[0-9a-f]{16}")
 _VERSION_ID = re.compile(r"(CurrentVersion[0-9A-F]{8})[0-9a-f]{32}")
 
 
 def masked(template: dict[str, Any]) -> str:
     """Return the template as stable text without the hashes that change with every release."""
     text = json.dumps(template, indent=1, sort_keys=True) + "\n"
-    text = _CONTENT.sub("sha256-CONTENT", _HASH.sub("DIGEST", text))
+    text = without_content_numbers(_HASH.sub("DIGEST", text), template)
     return _VERSION_ID.sub(r"\1VERSION", text)
 
 

@@ -1,13 +1,13 @@
-"""What the loop is told, and the recipe of its generic twin.
+"""Settings of the loop, and the recipe of the generic component that runs it.
 
-Nucleus lite takes generic components only, and reads recipes strictly: keys are case-sensitive, no
-variable of another component, a `runtime` in the platform, and no HARD dependency on what only
-installs. So the twin has the model among its own artifacts, and the recipe works on both nuclei.
+Nucleus lite accepts generic components only, and reads recipes strictly: keys are case-sensitive,
+a `runtime` is required in the platform, and there are no variables of other components. Its
+dependencies would restart components that have no fault. So the generic component has the model
+among its own artifacts and no dependencies, and its recipe works on both nuclei.
 
 Source: aws-greengrass-lite, docs/RECIPE_SUPPORT_CHANGES.md.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 from stacks.config import InferenceConfig
@@ -76,14 +76,13 @@ def linux_process(settings: InferenceConfig) -> dict[str, Any]:
 def generic_recipe(
     *,
     name: str,
-    dependencies: Mapping[str, str],
     model_uri: str,
     model_digest: str,
     function_uri: str,
     settings: InferenceConfig,
     statement: PublishedStatement | None,
     trust: dict[str, str],
-    interpreter: str | None,
+    runtime: tuple[str, str] | None,
 ) -> dict[str, Any]:
     """Return the recipe without its version.
 
@@ -91,14 +90,14 @@ def generic_recipe(
 
     Args:
         name: of the component.
-        dependencies: versions of the components that it needs, by name.
         model_uri: of the model's artifact.
         model_digest: its SHA-256.
         function_uri: of the function's sources.
         settings: of the environment.
         statement: the signed statement of the model, where there is one.
         trust: by what the camera verifies who signed it; empty where nobody must.
-        interpreter: of the runtime component; None: the device's own.
+        runtime: folders of the runtime's archive and of the environment that the camera creates
+            from it; None: the device's own Python has the packages.
     """
     variables = function_settings(
         settings,
@@ -110,16 +109,13 @@ def generic_recipe(
     # Lite refuses braces that are no recipe variable.
     variables["DEEPLENS_TOPIC"] = settings.topic.replace("{thing}", "{iot:thingName}")
     variables["PYTHONPATH"] = "{artifacts:decompressedPath}/function"
+    program = ("first_start", *runtime) if runtime else ("camera",)
     return {
         "RecipeFormatVersion": "2020-01-25",
         "ComponentName": name,
         "ComponentType": "aws.greengrass.generic",
         "ComponentDescription": "Frame, inference, message: the camera's loop",
         "ComponentPublisher": "deeplens-tensorflow",
-        "ComponentDependencies": {
-            dependency: {"VersionRequirement": f"={version}", "DependencyType": "SOFT"}
-            for dependency, version in dependencies.items()
-        },
         "Manifests": [
             {
                 "Platform": {"os": "linux", "runtime": "*"},
@@ -132,7 +128,7 @@ def generic_recipe(
                 ],
                 "Lifecycle": {
                     "run": {
-                        "Script": f"exec {interpreter or _DEVICE_PYTHON} -u -m camera",
+                        "Script": f"exec {_DEVICE_PYTHON} -u -m {' '.join(program)}",
                         "Setenv": variables,
                     }
                 },

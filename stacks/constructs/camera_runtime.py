@@ -1,7 +1,10 @@
 """The recipe of the runtime component: the camera's Python environment, made without a network.
 
-Where the environment is must be known to other components, on both nuclei and both architectures.
-So its folder, below the component's own working directory, is named by what was pinned.
+A Lambda component needs the environment before it starts, so the install step of this component
+creates it. An install step of nucleus lite has 300 s, which a small device may exceed: there, the
+component only brings the archive, and the camera creates the environment at its first start.
+
+The folder of the environment has the same name on each architecture: it is derived from the pins.
 """
 
 import hashlib
@@ -12,6 +15,8 @@ from typing import Any
 
 from stacks.config import RUNTIME_PYTHON
 
+INSTALLER = "install_runtime.py"
+
 _NAME_CHARACTERS = 16
 # An Atom with an SD card takes minutes. Longer than a deploy waits: a device that installs slowly
 # finishes after the deploy, and must not fail by then.
@@ -21,15 +26,23 @@ _SITE_PACKAGES = f"lib/python{RUNTIME_PYTHON}/site-packages"
 
 @dataclass(frozen=True)
 class RuntimeFolder:
-    """Where the environment is on a device, in recipe variables."""
+    """The folders of the runtime on a device, in recipe variables."""
 
     component: str
     name: str
 
     @property
-    def interpreter(self) -> str:
-        """For a component's own recipe: lite knows no variable of another component."""
-        return f"{{kernel:rootPath}}/work/{self.component}/{self.name}/bin/python"
+    def of_camera(self) -> str:
+        """In the working directory of a generic component, which creates the environment itself."""
+        return f"{{work:path}}/runtime/{self.name}"
+
+    def archive(self, version: str) -> str:
+        """Return the folder of the unpacked archive, for the recipe of another component.
+
+        Both nuclei unpack below this path, but lite has no variables of other components.
+        """
+        root = "{kernel:rootPath}/packages/artifacts-unarchived"
+        return f"{root}/{self.component}/{version}/runtime"
 
     @property
     def packages(self) -> str:
@@ -44,18 +57,25 @@ def runtime_folder(component: str, digests: Mapping[str, str]) -> RuntimeFolder:
     return RuntimeFolder(component, name)
 
 
-def runtime_recipe(folder: RuntimeFolder, uris: Mapping[str, str]) -> dict[str, Any]:
-    """Return the recipe without its version; `uris` are those of the archives, by architecture.
+def runtime_recipe(
+    folder: RuntimeFolder, uris: Mapping[str, str], *, installs: bool
+) -> dict[str, Any]:
+    """Return the recipe without its version.
 
-    A device of another architecture finds no manifest, and refuses the deployment.
+    A device of another architecture has no manifest, and rejects the deployment.
+
+    Args:
+        folder: of the environment.
+        uris: of the archives, by architecture.
+        installs: True if the install step creates the environment, False if the camera does.
     """
-    install = {
-        "Script": (
-            f"python{RUNTIME_PYTHON} {{artifacts:decompressedPath}}/runtime/install_runtime.py "
-            f"{{work:path}}/{folder.name}"
-        ),
-        "Timeout": _INSTALL_TIMEOUT_SECONDS,
-    }
+    install: str | dict[str, Any] = "true"
+    if installs:
+        script = f"{{artifacts:decompressedPath}}/runtime/{INSTALLER}"
+        install = {
+            "Script": f"python{RUNTIME_PYTHON} {script} {{work:path}}/{folder.name}",
+            "Timeout": _INSTALL_TIMEOUT_SECONDS,
+        }
     return {
         "RecipeFormatVersion": "2020-01-25",
         "ComponentName": folder.component,
@@ -72,7 +92,8 @@ def runtime_recipe(folder: RuntimeFolder, uris: Mapping[str, str]) -> dict[str, 
                         "Permission": {"Read": "ALL"},
                     }
                 ],
-                "Lifecycle": {"install": install},
+                # Nucleus lite waits for the service of `run`.
+                "Lifecycle": {"install": install, "run": "true"},
             }
             for architecture, uri in sorted(uris.items())
         ],

@@ -1,6 +1,7 @@
 """The DeepLens project: a release on a fleet."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from aws_cdk import CustomResource, Duration, Stack
@@ -12,9 +13,12 @@ from stacks.constructs.greengrass_component import Component
 from stacks.constructs.greengrass_releases import RELEASES
 from stacks.constructs.release_stack import release_stack_arn, see_roll_back
 from stacks.constructs.statements import Statement
+from stacks.recipes import LONGEST_VERSION, check_job_document
 
 # Lambda's own limit; the wait for the cameras ends before it.
 _HANDLER_TIMEOUT = Duration.seconds(900)
+# AWS IoT, thing groups.
+_LONGEST_GROUP_NAME = 128
 
 
 class DeepLensProject(Construct):
@@ -61,6 +65,9 @@ class DeepLensProject(Construct):
                 _access_control(inference.name, environment.inference.topic), reset=True
             ),
         }
+        target_arn = self._place.arn("iot", f"thinggroup/{thing_group}")
+        if environment.fleet.core_runtime == "lite":
+            self._check_job_document(target_arn, components, has_waves=bool(rollout.waves))
         resource = CustomResource(
             self,
             "Resource",
@@ -68,7 +75,7 @@ class DeepLensProject(Construct):
             service_token=handler.service_token,
             properties={
                 "ProjectName": environment.name,
-                "TargetArn": self._place.arn("iot", f"thinggroup/{thing_group}"),
+                "TargetArn": target_arn,
                 "ThingGroupName": thing_group,
                 "DeploymentName": deployment_name(environment.name),
                 "Components": Stack.of(self).to_json_string(components),
@@ -82,6 +89,22 @@ class DeepLensProject(Construct):
         )
         resource.node.add_dependency(model.resource, inference.resource)
         self.status = resource.get_att_string("Status")
+
+    def _check_job_document(
+        self, target_arn: str, components: Mapping[str, Mapping[str, Any]], *, has_waves: bool
+    ) -> None:
+        wave = self._place.arn("iot", f"thinggroup/{'w' * _LONGEST_GROUP_NAME}")
+        check_job_document(
+            deployment_name(self._environment),
+            target_arn=wave if has_waves else target_arn,
+            parent_target_arn=target_arn if has_waves else None,
+            components={
+                # The version of the function is not known before the deployment.
+                name: {**one, "componentVersion": LONGEST_VERSION}
+                for name, one in components.items()
+            },
+            policies=_POLICIES,
+        )
 
     def _statements(self, thing_group: str, rollout: RolloutConfig) -> list[Statement]:
         """Permissions to deploy to one thing group and its waves, and to query their devices.

@@ -14,23 +14,20 @@ from stacks.constructs.camera_recipe import (
     function_settings,
     generic_recipe,
     linux_process,
-    statement_artifact,
 )
 from stacks.constructs.camera_runtime import RuntimeFolder, runtime_folder, runtime_recipe
 from stacks.constructs.custom_resource_handler import CustomResourceHandler
 from stacks.constructs.inference_function import InferenceFunction, function_name
 from stacks.constructs.model_bucket import PublishedArtifact
+from stacks.constructs.model_recipe import model_recipe
 from stacks.constructs.statements import Statement
-from stacks.recipes import check_recipe
+from stacks.recipes import NUMBER_LIMIT, check_recipe, component_version
 
 READ_BY_GREENGRASS = (
     "AWS IoT Greengrass reads functions and artifacts for CreateComponentVersion, with the rights "
     "of the caller"
 )
 _HANDLER_TIMEOUT = Duration.seconds(420)
-_CONTENT_CHARACTERS = 16
-# Stands for the real one, which comes from the content or is known when it is deployed.
-_ANY_VERSION = f"1.0.0-sha256-{'0' * _CONTENT_CHARACTERS}"
 
 # How long the function may take to import, and one call of its handler to return.
 _STATUS_TIMEOUT_SECONDS = 120
@@ -55,6 +52,11 @@ class CameraRuntime:
     component: Component
     folder: RuntimeFolder
 
+    @property
+    def folders_of_camera(self) -> tuple[str, str]:
+        """The folders of the archive and of the environment, for a generic camera."""
+        return self.folder.archive(self.component.version), self.folder.of_camera
+
 
 class GreengrassComponents(Construct):
     """The components of one environment, and the handler that provides their versions."""
@@ -63,13 +65,14 @@ class GreengrassComponents(Construct):
         super().__init__(scope, id_)
         self._place = environment.place
         self._prefix = f"deeplens.{environment.name}"
+        self._function = function_name(environment.name)
         self._handler = CustomResourceHandler(
             self,
             "Handler",
             package="greengrass_component",
             account=environment.account,
             timeout=_HANDLER_TIMEOUT,
-            statements=self._statements(function_name(environment.name)),
+            statements=self._statements(self._function),
             wildcard_reason="component versions and function versions are new with each release",
         )
         self.handler_role = self._handler.role
@@ -77,32 +80,12 @@ class GreengrassComponents(Construct):
     def add_model(self, artifact: ModelArtifact, *, published: PublishedArtifact) -> Component:
         """Provide the artifact as a component that other components may read."""
         name = f"{self._prefix}.model.{artifact.name}"
-        recipe = {
-            "RecipeFormatVersion": "2020-01-25",
-            "ComponentName": name,
-            "ComponentType": "aws.greengrass.generic",
-            "ComponentDescription": f"TensorFlow model {artifact.name} {artifact.version}",
-            "ComponentPublisher": "deeplens-tensorflow",
-            "Manifests": [
-                {
-                    # Nucleus lite skips a manifest that names no runtime.
-                    "Platform": {"os": "linux", "runtime": "*"},
-                    "Artifacts": [
-                        {
-                            "Uri": published.uri,
-                            "Unarchive": "ZIP",
-                            "Permission": {"Read": "ALL"},
-                        },
-                        *statement_artifact(published.statement),
-                    ],
-                    # Nucleus lite refuses a lifecycle without a phase.
-                    "Lifecycle": {"install": "true"},
-                }
-            ],
-        }
-        check_recipe({**recipe, "ComponentVersion": _ANY_VERSION})
+        recipe = model_recipe(
+            name=name, artifact=artifact, uri=published.uri, statement=published.statement
+        )
         content = _digest(recipe)
-        version = f"{artifact.version}-sha256-{content[:_CONTENT_CHARACTERS]}"
+        version = component_version(artifact.version.partition(".")[0], content)
+        check_recipe({**recipe, "ComponentVersion": version})
         resource = self._provide(
             "Model",
             name,
@@ -117,17 +100,30 @@ class GreengrassComponents(Construct):
         return Component(name, version, resource, artifact.digest)
 
     def add_runtime(
-        self, archives: Mapping[str, RuntimeArchive], published: Mapping[str, PublishedArtifact]
+        self,
+        archives: Mapping[str, RuntimeArchive],
+        published: Mapping[str, PublishedArtifact],
+        *,
+        installs: bool,
     ) -> CameraRuntime:
-        """Provide the pinned Python environment; both mappings are by architecture."""
+        """Provide the pinned Python environment.
+
+        Args:
+            archives: by architecture.
+            published: by architecture.
+            installs: True if this component creates the environment, False if the camera does.
+        """
         digests = {architecture: one.digest for architecture, one in archives.items()}
         folder = runtime_folder(f"{self._prefix}.runtime", digests)
         recipe = runtime_recipe(
-            folder, {architecture: one.uri for architecture, one in published.items()}
+            folder,
+            {architecture: one.uri for architecture, one in published.items()},
+            installs=installs,
         )
-        check_recipe({**recipe, "ComponentVersion": _ANY_VERSION})
         content = _digest(recipe)
-        version = f"1.0.0-sha256-{content[:_CONTENT_CHARACTERS]}"
+        version = component_version(1, content)
+        # Only the classic nucleus has Lambda components, and time for this install step.
+        check_recipe({**recipe, "ComponentVersion": version}, for_lite=not installs)
         resource = self._provide(
             "Runtime",
             folder.component,
@@ -175,7 +171,7 @@ class GreengrassComponents(Construct):
             },
         }
         content = _digest({**parameters, "source": function.source_hash})
-        version = f"{function.version}.0.0-sha256-{content[:_CONTENT_CHARACTERS]}"
+        version = component_version(function.version, content)
         lambda_function = {
             "lambdaArn": function.version_arn,
             "componentVersion": version,
@@ -211,21 +207,24 @@ class GreengrassComponents(Construct):
         name = f"{self._prefix}.inference"
         recipe = generic_recipe(
             name=name,
-            dependencies={one.name: one.version for one in _needed(model, runtime)},
             model_uri=published_model.uri,
             model_digest=model.identity,
             function_uri=published_function.uri,
             settings=settings,
             statement=published_model.statement,
             trust=trust,
-            interpreter=runtime.folder.interpreter if runtime else None,
+            runtime=runtime.folders_of_camera if runtime else None,
         )
-        check_recipe({**recipe, "ComponentVersion": _ANY_VERSION})
         content = _digest({**recipe, "source": function.source_hash})
-        version = f"{function.version}.0.0-sha256-{content[:_CONTENT_CHARACTERS]}"
+        version = component_version(function.version, content)
+        variables = recipe["Manifests"][0]["Lifecycle"]["run"]["Setenv"]
+        # The number of the published version is not known before the deployment.
+        variables["MY_FUNCTION_ARN"] = self._place.arn(
+            "lambda", f"function:{self._function}:{NUMBER_LIMIT - 1}"
+        )
+        check_recipe(recipe | {"ComponentVersion": component_version(NUMBER_LIMIT - 1, content)})
+        variables["MY_FUNCTION_ARN"] = function.version_arn
         recipe["ComponentVersion"] = version
-        run = recipe["Manifests"][0]["Lifecycle"]["run"]
-        run["Setenv"]["MY_FUNCTION_ARN"] = function.version_arn
         resource = self._provide(
             "Inference",
             name,

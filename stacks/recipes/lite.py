@@ -1,14 +1,16 @@
-"""What nucleus lite takes, of recipes that have the published form.
+"""The rules of nucleus lite, for recipes that have the published form.
 
-Source: aws-greengrass-lite, docs/RECIPE_SUPPORT_CHANGES.md, and what it was seen to refuse.
+Sources: aws-greengrass-lite, docs/RECIPE_SUPPORT_CHANGES.md, and deployments to nucleus lite 2.6.0.
 """
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
 
 from stacks.recipes.published import lifecycles, manifests
 from stacks.recipes.rules import Recipe, Rule
+from stacks.recipes.versions import NUMBER_LIMIT, is_three_numbers
 
 RUNTIMES = ("*", "aws_nucleus_lite")
 VARIABLES = (
@@ -19,7 +21,15 @@ VARIABLES = (
     "work:path",
 )
 
+INSTALL_SECONDS = 300
+# Lite reads a response of at most 16,384 bytes. It contains the recipe in Base64, and up to 512
+# bytes of names.
+LARGEST_LITE_RECIPE_BYTES = (16_384 - 512) * 3 // 4
+
 _STEPS = ("install", "run", "startup")
+_UNIT_STEPS = ("run", "startup")
+# Greengrass adds the digest of each artifact to the recipe.
+_ADDED_TO_ARTIFACT = {"Digest": "0" * 44, "Algorithm": "SHA-256"}
 _BRACES = re.compile(r"\{[^{}]*\}|[{}]")
 
 
@@ -46,11 +56,55 @@ def _no_pattern(recipe: Recipe) -> Iterator[str]:
                 yield f"platform {key} is the pattern {value}; only exact values are read"
 
 
-def _some_step(recipe: Recipe) -> Iterator[str]:
-    """Each manifest needs one; the recipe's own lifecycle is not read."""
+def _version(recipe: Recipe) -> Iterator[str]:
+    """Lite stores a recipe as `<name>-<version>.json` and splits that at the last hyphen."""
+    version = recipe["ComponentVersion"]
+    if not is_three_numbers(version):
+        yield (
+            f"{version!r} is not a valid version: expected three numbers below {NUMBER_LIMIT:,} "
+            "and nothing after them, such as '1.2.3'"
+        )
+
+
+def _size(recipe: Recipe) -> Iterator[str]:
+    manifests_of_cloud = [
+        {
+            **manifest,
+            "Artifacts": [one | _ADDED_TO_ARTIFACT for one in manifest.get("Artifacts", [])],
+        }
+        for manifest in manifests(recipe)
+    ]
+    text = json.dumps({**recipe, "Manifests": manifests_of_cloud}, ensure_ascii=False)
+    size = len(text.encode(errors="replace"))
+    if size > LARGEST_LITE_RECIPE_BYTES:
+        yield (
+            f"it has {size:,} bytes with the digests of its artifacts: expected at most "
+            f"{LARGEST_LITE_RECIPE_BYTES:,}"
+        )
+
+
+def _unit(recipe: Recipe) -> Iterator[str]:
+    """A deployment waits for a service of each component; the recipe's own lifecycle is not read.
+
+    `startup` needs a script that notifies systemd, `run` does not.
+    """
     for number, manifest in enumerate(manifests(recipe)):
-        if not set(manifest.get("Lifecycle", {})) - {"Setenv"}:
-            yield f"manifest {number} has a lifecycle without a step; 'install': 'true' is one"
+        if not manifest.get("Lifecycle", {}).keys() & set(_UNIT_STEPS):
+            yield (
+                f"manifest {number} has neither 'run' nor 'startup', so it has no service, and the "
+                f"deployment fails after {INSTALL_SECONDS} s: add 'run': 'true'"
+            )
+
+
+def _install_timeout(recipe: Recipe) -> Iterator[str]:
+    for number, manifest in enumerate(manifests(recipe)):
+        install = manifest.get("Lifecycle", {}).get("install")
+        timeout = install.get("Timeout", 0) if isinstance(install, dict) else 0
+        if timeout > INSTALL_SECONDS:
+            yield (
+                f"manifest {number} has the Timeout {timeout} for 'install', which ends after "
+                f"{INSTALL_SECONDS} s: do longer work in 'run'"
+            )
 
 
 def _known_steps(recipe: Recipe) -> Iterator[str]:
@@ -78,22 +132,30 @@ def _own_variables(recipe: Recipe) -> Iterator[str]:
                 )
 
 
-def _soft_dependencies(recipe: Recipe) -> Iterator[str]:
-    """What only installs has no unit that a HARD dependency could wait for."""
-    for name, one in recipe.get("ComponentDependencies", {}).items():
-        if one.get("DependencyType", "HARD") != "SOFT":
-            yield f"the dependency {name} is HARD, which waits for a unit for ever; SOFT works"
+def _no_dependencies(recipe: Recipe) -> Iterator[str]:
+    """They become dependencies of services, and a service that has ended is started again.
+
+    After a few crashes of the one component, the other one is ERRORED although it has no fault.
+    """
+    for name in recipe.get("ComponentDependencies", {}):
+        yield (
+            f"it depends on {name}, so its crashes restart {name}, which is ERRORED then: remove "
+            "ComponentDependencies, and name both components in the deployment"
+        )
 
 
 LITE_RULES: dict[str, Rule] = {
     "lite-generic-only": _generic_only,
     "lite-runtime": _runtime,
     "lite-no-pattern": _no_pattern,
-    "lite-some-step": _some_step,
+    "lite-version": _version,
+    "lite-size": _size,
+    "lite-unit": _unit,
+    "lite-install-timeout": _install_timeout,
     "lite-known-steps": _known_steps,
     "lite-no-condition": _no_condition,
     "lite-own-variables": _own_variables,
-    "lite-soft-dependencies": _soft_dependencies,
+    "lite-no-dependencies": _no_dependencies,
 }
 
 

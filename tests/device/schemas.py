@@ -64,6 +64,7 @@ HEARTBEAT = _object(
     state=_object(
         reported=_object(
             status={"enum": ["starting", "running", "failing", "stopped"]},
+            installation={"type": "null"},
             model=_nullable(_MODEL),
             function=_nullable(_TEXT),
             engine=_TEXT,
@@ -79,6 +80,8 @@ HEARTBEAT = _object(
             picture={"enum": ["ok", "black", "frozen"]},
             dropped=_object(frames=_COUNT, messages=_COUNT),
             spool=_object(messages=_COUNT, bytes=_COUNT, fill=_SHARE, corrupt=_COUNT),
+            disk=_nullable(_object(free_bytes=_COUNT, total_bytes=_COUNT)),
+            memory=_nullable(_object(available_bytes=_COUNT, total_bytes=_COUNT)),
             temperature_celsius=_nullable({"type": "number"}),
             drift=_nullable(
                 _object(
@@ -106,6 +109,35 @@ HEARTBEAT = _object(
                 crop_mib=_COUNT,
             ),
             settings_refused=_nullable(_TEXT),
+            uptime_seconds=_DURATION,
+            started_at=_MOMENT,
+            heartbeat_at=_MOMENT,
+            heartbeat_interval_seconds={"type": "number", "exclusiveMinimum": 0},
+        )
+    )
+)
+
+
+# While a generic camera installs its Python environment: other fields remain as they were.
+INSTALLATION_HEARTBEAT = _object(
+    state=_object(
+        reported=_object(
+            status={"enum": ["installing", "failing"]},
+            installation=_nullable(
+                _object(
+                    percent={"type": "integer", "minimum": 0, "maximum": 99},
+                    seconds=_COUNT,
+                )
+            ),
+            model={"type": "null"},
+            function=_nullable(_TEXT),
+            frames={"const": 0},
+            detections={"const": 0},
+            frames_per_second={"const": 0},
+            latency_ms={"type": "null"},
+            last_frame_at={"type": "null"},
+            errors=_COUNT,
+            last_error=_nullable(_ERROR),
             uptime_seconds=_DURATION,
             started_at=_MOMENT,
             heartbeat_at=_MOMENT,

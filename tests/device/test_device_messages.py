@@ -23,6 +23,7 @@ from tests.device.schemas import (
     DROPPED_MESSAGE,
     ERROR_MESSAGE,
     HEARTBEAT,
+    INSTALLATION_HEARTBEAT,
     fields,
 )
 from vision.detections import Box, Detection
@@ -160,6 +161,10 @@ def test_times_are_utc_wherever_the_camera_is() -> None:
         ("Error message", ERROR_MESSAGE),
         ("Dropped message", DROPPED_MESSAGE),
         ("Heartbeat", HEARTBEAT["properties"]["state"]["properties"]["reported"]),
+        (
+            "Heartbeat of an installation",
+            INSTALLATION_HEARTBEAT["properties"]["state"]["properties"]["reported"],
+        ),
     ],
 )
 def test_the_documentation_lists_exactly_the_fields_of_each_message(

@@ -18,12 +18,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from tools.component_versions import without_content_numbers
+
 Template = Mapping[str, Any]
 
 _KEPT = ("Type", "Properties", "DependsOn", "DeletionPolicy", "UpdateReplacePolicy")
 _UNORDERED = {"Action", "Resource", "DependsOn"}
 _HASH_OF_ID = re.compile(r"([0-9A-F]{8})?([0-9a-f]{32})?$")
-_VERSION_FROM_CONTENT = re.compile(r"sha256-[0-9a-f]{16}")
 
 
 def normal(templates: Mapping[str, Template]) -> dict[str, dict[str, Any]]:
@@ -89,21 +90,21 @@ class _NormalForm:
             return int(value)
         if not isinstance(value, str):
             return value
-        text = _VERSION_FROM_CONTENT.sub("sha256-CONTENT", value)
-        if text.startswith("{"):
+        if value.startswith("{"):
             try:
-                return {"JSON": self._value(json.loads(text))}
+                return {"JSON": self._value(json.loads(value))}
             except ValueError:
                 pass  # a brace of another language
-        return text
+        return value
 
 
 def _without_hashes(template: Template) -> Any:
-    """Take CDK's hashes off logical ids, wherever they are named."""
+    """Take CDK's hashes off logical ids, and content off component versions, in all texts."""
     short = {id_: _HASH_OF_ID.sub("", id_) for id_ in template["Resources"]}
     assert len(set(short.values())) == len(short), "two logical ids differ in their hash only"
+    text = without_content_numbers(json.dumps(template), template)
     named = re.compile(rf"\b({'|'.join(short)})\b")
-    return json.loads(named.sub(lambda found: short[found[0]], json.dumps(template)))
+    return json.loads(named.sub(lambda found: short[found[0]], text))
 
 
 def _text(value: Any) -> str:

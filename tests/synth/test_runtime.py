@@ -1,6 +1,7 @@
 """The runtime component, as synthesized for a fleet that pins both architectures."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -63,17 +64,22 @@ def test_each_architecture_has_its_archive_and_both_have_one_folder(stacks: list
     assert set(by_architecture) == {"amd64", "aarch64"}
     uris = {one["Artifacts"][0]["Uri"] for one in recipe["Manifests"]}
     assert len(uris) == 2
-    [script] = {one["Lifecycle"]["install"]["Script"] for one in recipe["Manifests"]}
-    folder, name = script.rpartition("/")[2], recipe["ComponentName"]
+    name = recipe["ComponentName"]
 
     inference = components(stacks)["inference"]
     if "Manifests" in inference:
+        # The install step of nucleus lite has 300 s, so the camera installs the runtime.
+        assert all(one["Lifecycle"]["install"] == "true" for one in recipe["Manifests"])
         [run] = [one["Lifecycle"]["run"] for one in inference["Manifests"]]
-        interpreter = f"{{kernel:rootPath}}/work/{name}/{folder}/bin/python"
-        assert run["Script"] == f"exec {interpreter} -u -m camera"
+        below = f"packages/artifacts-unarchived/{name}/{recipe['ComponentVersion']}/runtime"
+        start = f"exec python3.12 -u -m first_start {{kernel:rootPath}}/{below} "
+        assert re.fullmatch(
+            re.escape(f"{start}{{work:path}}/runtime/") + "[0-9a-f]{16}", run["Script"]
+        )
     else:
+        [script] = {one["Lifecycle"]["install"]["Script"] for one in recipe["Manifests"]}
         variables = inference["componentLambdaParameters"]["environmentVariables"]
-        place = f"{{{name}:work:path}}/{folder}"
+        place = f"{{{name}:work:path}}/{script.rpartition('/')[2]}"
         assert variables["DEEPLENS_PACKAGES"] == f"{place}/lib/python3.12/site-packages"
 
 
@@ -81,9 +87,10 @@ def test_the_release_holds_the_runtime_exactly(stacks: list[Stack]) -> None:
     runtime = components(stacks)["runtime"]
     name, version = runtime["ComponentName"], runtime["ComponentVersion"]
     inference = components(stacks)["inference"]
-    needed = inference.get("componentDependencies") or inference["ComponentDependencies"]
-    [requirement] = {value for key, value in needed[name].items() if key[0] in "vV"}
-    assert requirement == f"={version}"
+    if "componentDependencies" in inference:
+        assert inference["componentDependencies"][name]["versionRequirement"] == f"={version}"
+    else:
+        assert f"/{name}/{version}/runtime " in json.dumps(inference["Manifests"])
     [project] = [
         resource for stack in stacks for _, resource in stack.resources("Custom::DeepLensProject")
     ]

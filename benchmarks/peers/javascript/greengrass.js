@@ -20,6 +20,12 @@ function coreComponents() {
   return components;
 }
 
+// A version of three numbers; the last two come from the content.
+function componentNumbers(contentSha256) {
+  const numbers = BigInt(`0x${contentSha256}`) % 10n ** 12n;
+  return `${numbers / 10n ** 6n}.${numbers % 10n ** 6n}`;
+}
+
 function modelRecipe({ name, artifact, uri }) {
   return {
     RecipeFormatVersion: '2020-01-25',
@@ -31,7 +37,7 @@ function modelRecipe({ name, artifact, uri }) {
       {
         Platform: { os: 'linux', runtime: '*' },
         Artifacts: [{ Uri: uri, Unarchive: 'ZIP', Permission: { Read: 'ALL' } }],
-        Lifecycle: { install: 'true' },
+        Lifecycle: { install: 'true', run: 'true' },
       },
     ],
   };
@@ -86,4 +92,11 @@ function accessControl(component, topic) {
   };
 }
 
-module.exports = { RELEASES, accessControl, coreComponents, functionSettings, modelRecipe };
+module.exports = {
+  RELEASES,
+  accessControl,
+  componentNumbers,
+  coreComponents,
+  functionSettings,
+  modelRecipe,
+};

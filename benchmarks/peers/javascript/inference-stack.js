@@ -15,7 +15,13 @@ const {
 const iam = require('aws-cdk-lib/aws-iam');
 const { Asset } = require('aws-cdk-lib/aws-s3-assets');
 const lambda = require('./lambda');
-const { accessControl, coreComponents, functionSettings, modelRecipe } = require('./greengrass');
+const {
+  accessControl,
+  componentNumbers,
+  coreComponents,
+  functionSettings,
+  modelRecipe,
+} = require('./greengrass');
 
 const DEPLOYMENT_POLICIES = {
   failureHandlingPolicy: 'ROLLBACK',
@@ -106,7 +112,7 @@ class InferenceStack extends Stack {
     const name = `deeplens.${this.environmentName}.model.${artifact.name}`;
     const recipe = modelRecipe({ name, artifact, uri });
     const content = sha256(recipe);
-    const version = `${artifact.version}-sha256-${content.slice(0, 16)}`;
+    const version = `${artifact.version.split('.')[0]}.${componentNumbers(content)}`;
     const resource = this.provide('ComponentsModel', name, version, {
       Recipe: JSON.stringify({ ...recipe, ComponentVersion: version }),
       ContentSha256: content,
@@ -138,7 +144,7 @@ class InferenceStack extends Stack {
       ignoreMode: IgnoreMode.GLOB,
     });
     const content = sha256({ ...parameters, source });
-    const version = Fn.join('', [published.version, `.0.0-sha256-${content.slice(0, 16)}`]);
+    const version = Fn.join('', [published.version, `.${componentNumbers(content)}`]);
     const resource = this.provide('ComponentsInference', name, version, {
       LambdaFunction: this.toJsonString({
         lambdaArn: published.functionArn,

@@ -36,6 +36,12 @@ def core_components() -> dict[str, Any]:
     return components
 
 
+def component_version(first_number: str, content_sha256: str) -> str:
+    """Return a version of three numbers; the last two come from the content."""
+    minor, patch = divmod(int(content_sha256, 16) % 10**12, 10**6)
+    return f"{first_number}.{minor}.{patch}"
+
+
 def model_recipe(name: str, artifact: Artifact, uri: str) -> dict[str, Any]:
     """Return the recipe of a model's component, without its version."""
     return {
@@ -48,7 +54,7 @@ def model_recipe(name: str, artifact: Artifact, uri: str) -> dict[str, Any]:
             {
                 "Platform": {"os": "linux", "runtime": "*"},
                 "Artifacts": [{"Uri": uri, "Unarchive": "ZIP", "Permission": {"Read": "ALL"}}],
-                "Lifecycle": {"install": "true"},
+                "Lifecycle": {"install": "true", "run": "true"},
             }
         ],
     }

@@ -18,6 +18,7 @@ from benchmarks.peers.troposphere_stacks.functions import (
 )
 from benchmarks.peers.troposphere_stacks.greengrass import (
     Component,
+    component_version,
     function_settings,
     model_recipe,
 )
@@ -155,7 +156,7 @@ def _add_model(
     name = f"deeplens.{environment.name}.model.{artifact.name}"
     recipe = model_recipe(name, artifact, uri)
     content = _sha256(recipe)
-    version = f"{artifact.version}-sha256-{content[:16]}"
+    version = component_version(artifact.version.partition(".")[0], content)
     resource = stack.add(
         GreengrassComponent(
             "ComponentsModel",
@@ -196,7 +197,7 @@ def _add_inference(
         },
     }
     content = _sha256({**parameters, "source": stack.assets.add_sources("inference")})
-    version = f"${{{published.title}.Version}}.0.0-sha256-{content[:16]}"
+    version = component_version(f"${{{published.title}.Version}}", content)
     lambda_function = {
         "lambdaArn": f"${{{published.title}}}",
         "componentVersion": version,

@@ -1,8 +1,11 @@
 """`Custom::GreengrassComponent`: a component version, created once, verified, never overwritten.
 
-`AWS::GreengrassV2::ComponentVersion` cannot serve a roll-back: retained, v1 → v2 → v1 creates v1
-a second time and fails; not retained, it deletes what devices still need. Here an existing version
-is verified to be the same, and a delete keeps it.
+`AWS::GreengrassV2::ComponentVersion` cannot serve a rollback: retained, v1 → v2 → v1 creates v1 a
+second time and fails; not retained, it deletes versions that devices still need. Here an existing
+version is verified to be the same, and a delete keeps it.
+
+A version contains about 40 bits of its content. The tag has the whole digest, so two contents with
+the same version are an error and never a wrong release.
 """
 
 import base64
@@ -75,8 +78,8 @@ def _verify_content(component: dict[str, Any], properties: dict[str, Any]) -> No
     if found != properties["ContentSha256"]:
         raise ResourceFailed(
             f"{component['arn']} exists with other content: its SHA-256 is {found}, this release "
-            f"has {properties['ContentSha256']}; component versions are immutable: change the "
-            "model's or the component's version, or delete the existing one if nothing uses it"
+            f"has {properties['ContentSha256']}; component versions are immutable: change any "
+            "setting or the model's version, or delete the existing one if no device uses it"
         )
 
 

@@ -136,6 +136,8 @@ class Heartbeat:
             self._changed = False
             reported = {
                 "status": self._status,
+                # `first_start` reports it while there is no camera, and a shadow would keep it.
+                "installation": None,
                 "model": asdict(self._model) if self._model else None,
                 "function": self._function_arn,
                 "engine": self._engine,

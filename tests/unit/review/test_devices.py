@@ -65,6 +65,26 @@ def test_a_new_model_downloads_its_bytes_and_restarts_what_depends_on_it(
     )
 
 
+def test_a_model_is_shown_with_its_own_version(environment: Any, tmp_path: Any) -> None:
+    archive = tmp_path / "a.zip"
+    archive.write_bytes(b"x")
+
+    def side(numbers: str, own: str) -> Any:
+        resource = model(numbers, "a" * 64)
+        recipe = json.loads(resource["Properties"]["Recipe"])
+        recipe["ComponentDescription"] = f"TensorFlow model shapes {own}"
+        resource["Properties"]["Recipe"] = json.dumps(recipe)
+        components = {"model": {"componentVersion": numbers}}
+        return environment(
+            assets={"a" * 64: archive},
+            Inference={"Project": project(components), "Model": resource},
+        )
+
+    (change,) = compare_devices(side("1.12.345", "1.0.0"), side("1.6.789", "1.1.0")).components
+    assert change.version_before == "1.12.345 (TensorFlow model shapes 1.0.0)"
+    assert change.version_after == "1.6.789 (TensorFlow model shapes 1.1.0)"
+
+
 def test_another_nucleus_restarts_the_core_software_and_shouts(environment: Any) -> None:
     newer = {"aws.greengrass.Nucleus": {"componentVersion": "2.17.0"}}
     change = compare_devices(

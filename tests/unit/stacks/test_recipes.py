@@ -19,42 +19,43 @@ from stacks.recipes import (
     RecipeError,
     broken_rules,
     check_recipe,
+    component_version,
 )
 
 pytestmark = pytest.mark.process
 
-VERSION = "1.0.0-sha256-0123456789abcdef"
+VERSION = component_version(1, "ab" * 32)
 DIGEST = "ab" * 32
 BUCKET = "s3://deeplens-dev-111111111111-eu-central-1/components"
+RUNTIME = runtime_folder("deeplens.dev.runtime", {})
 Recipe = dict[str, Any]
 
 
-def inference(interpreter: str | None = None, **settings: object) -> Recipe:
+def inference(runtime: tuple[str, str] | None = None, **settings: object) -> Recipe:
     recipe = generic_recipe(
         name="deeplens.dev.inference",
-        dependencies={"deeplens.dev.model.shapes": VERSION},
         model_uri=f"{BUCKET}/shapes/{DIGEST}/model.zip",
         model_digest=DIGEST,
         function_uri=f"{BUCKET}/inference-function/{DIGEST}/function.zip",
         settings=InferenceConfig.model_validate(settings),
         statement=None,
         trust={},
-        interpreter=interpreter,
+        runtime=runtime,
     )
     return {**recipe, "ComponentVersion": VERSION}
 
 
-def runtime(*architectures: str) -> Recipe:
+def runtime(*architectures: str, installs: bool = False) -> Recipe:
     folder = runtime_folder("deeplens.dev.runtime", dict.fromkeys(architectures, DIGEST))
     uris = dict.fromkeys(architectures, f"{BUCKET}/runtime/{DIGEST}/runtime.zip")
-    return {**runtime_recipe(folder, uris), "ComponentVersion": VERSION}
+    return {**runtime_recipe(folder, uris, installs=installs), "ComponentVersion": VERSION}
 
 
 # Recipes as this project writes them, over what environments may say.
 recipes = st.one_of(
     st.builds(
         inference,
-        interpreter=st.none() | st.just(runtime_folder("deeplens.dev.runtime", {}).interpreter),
+        runtime=st.none() | st.just((RUNTIME.archive(VERSION), RUNTIME.of_camera)),
         camera=st.sampled_from(["folder:camera", "awscam", "v4l2:/dev/video0"]),
         threshold=st.floats(0, 1),
         topic=st.sampled_from(["deeplens/{thing}/infer", "cameras/all", "a/{thing}"]),
@@ -72,6 +73,11 @@ def manifest(recipe: Recipe) -> Recipe:
 
 def script(recipe: Recipe, text: str) -> None:
     manifest(recipe)["Lifecycle"]["install"] = {"Script": text}
+
+
+def many_artifacts(count: int) -> list[Recipe]:
+    """Artifacts that fit without the digests that Greengrass adds, and not with them."""
+    return [{"Uri": f"s3://{'b' * 20}/{number}"} for number in range(count)]
 
 
 def depend(recipe: Recipe, name: str, **rule: str) -> None:
@@ -114,8 +120,18 @@ BREAKS: list[tuple[str, Callable[[Recipe], object]]] = [
     ("lite-runtime", lambda one: manifest(one)["Platform"].pop("runtime")),
     ("lite-runtime", lambda one: manifest(one)["Platform"].update(runtime="aws_nucleus_classic")),
     ("lite-no-pattern", lambda one: manifest(one)["Platform"].update(architecture="/amd64|x/")),
-    ("lite-some-step", lambda one: manifest(one).update(Lifecycle={})),
-    ("lite-some-step", lambda one: manifest(one).update(Lifecycle={"Setenv": {"A": "b"}})),
+    ("lite-version", lambda one: one.update(ComponentVersion="1.0.0-sha256-0123456789abcdef")),
+    ("lite-version", lambda one: one.update(ComponentVersion="1.0.0+build")),
+    ("lite-version", lambda one: one.update(ComponentVersion="20261201.0.0")),
+    ("lite-size", lambda one: one.update(ComponentDescription="ü" * 6000)),
+    ("lite-size", lambda one: manifest(one).update(Artifacts=many_artifacts(150))),
+    ("lite-unit", lambda one: manifest(one).update(Lifecycle={})),
+    ("lite-unit", lambda one: manifest(one).update(Lifecycle={"install": "true"})),
+    ("lite-unit", lambda one: manifest(one).update(Lifecycle={"Setenv": {"A": "b"}})),
+    (
+        "lite-install-timeout",
+        lambda one: manifest(one)["Lifecycle"].update(install={"Script": "true", "Timeout": 301}),
+    ),
     ("lite-known-steps", lambda one: manifest(one)["Lifecycle"].update(shutdown="true")),
     (
         "lite-no-condition",
@@ -126,8 +142,19 @@ BREAKS: list[tuple[str, Callable[[Recipe], object]]] = [
     ("lite-own-variables", lambda one: script(one, "{model:artifacts:path}/model.zip")),
     ("lite-own-variables", lambda one: script(one, "echo ${HOME}")),
     ("lite-own-variables", lambda one: script(one, "echo {")),
-    ("lite-soft-dependencies", lambda one: depend(one, "other", VersionRequirement="*")),
+    ("lite-no-dependencies", lambda one: depend(one, "other", VersionRequirement="*")),
+    (
+        "lite-no-dependencies",
+        lambda one: depend(one, "other", VersionRequirement="*", DependencyType="SOFT"),
+    ),
 ]
+
+
+def test_the_install_step_that_creates_the_runtime_is_for_the_classic_nucleus() -> None:
+    """A small device needs more than the 300 s of nucleus lite."""
+    recipe = runtime("amd64", installs=True)
+    assert {name for name, _ in broken_rules(recipe)} == {"lite-install-timeout"}
+    check_recipe(recipe, for_lite=False)
 
 
 @given(recipe=recipes)

@@ -1,0 +1,100 @@
+"""The camera's heartbeat while its Python environment is installed: docs/messages.md."""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Self
+
+from first_start.greengrass_ipc import IpcError, publish_to_iot_core
+
+_DEFAULT_INTERVAL_SECONDS = 60.0
+_LONGEST_ERROR_CHARACTERS = 500
+
+Publish = Callable[[str, bytes], None]
+
+
+class InstallationHeartbeat:
+    """Reports the installation as the named shadow `deeplens`; failed reports are skipped."""
+
+    def __init__(
+        self,
+        *,
+        thing: str,
+        function_arn: str | None,
+        interval_seconds: float,
+        publish: Publish = publish_to_iot_core,
+    ) -> None:
+        self.interval_seconds = interval_seconds
+        self._topic = f"$aws/things/{thing}/shadow/name/deeplens/update"
+        self._function_arn = function_arn
+        self._publish = publish
+        self._started, self._started_at = time.monotonic(), _timestamp()
+        self._last_problem = ""
+
+    @classmethod
+    def of(cls, variables: Mapping[str, str]) -> Self:
+        """Read what Greengrass and the recipe set; the camera itself rejects wrong settings."""
+        try:
+            interval = float(variables.get("DEEPLENS_HEARTBEAT_INTERVAL_SECONDS", ""))
+        except ValueError:
+            interval = _DEFAULT_INTERVAL_SECONDS
+        return cls(
+            thing=variables.get("AWS_IOT_THING_NAME", ""),
+            function_arn=variables.get("MY_FUNCTION_ARN") or None,
+            interval_seconds=interval if interval > 0 else _DEFAULT_INTERVAL_SECONDS,
+        )
+
+    def installing(self, percent: int, seconds: float) -> None:
+        """Report the share that is installed, and the time since the start in seconds."""
+        self._report(
+            status="installing",
+            installation={"percent": percent, "seconds": round(seconds)},
+            errors=0,
+            last_error=None,
+        )
+
+    def failed(self, problem: str) -> None:
+        """Report why there is no environment."""
+        error = {
+            "type": "InstallError",
+            "message": _printable(problem)[:_LONGEST_ERROR_CHARACTERS],
+            "at": _timestamp(),
+            "consecutive": 1,
+        }
+        self._report(status="failing", installation=None, errors=1, last_error=error)
+
+    def _report(self, **state: Any) -> None:
+        reported = {
+            **state,
+            # A shadow keeps what is not named: the release before must not appear to run.
+            "model": None,
+            "function": self._function_arn,
+            "frames": 0,
+            "detections": 0,
+            "frames_per_second": 0.0,
+            "latency_ms": None,
+            "last_frame_at": None,
+            "uptime_seconds": round(time.monotonic() - self._started, 3),
+            "started_at": self._started_at,
+            "heartbeat_at": _timestamp(),
+            "heartbeat_interval_seconds": self.interval_seconds,
+        }
+        document = json.dumps({"state": {"reported": reported}}, ensure_ascii=False)
+        try:
+            self._publish(self._topic, document.encode("utf-8", "replace"))
+        except IpcError as error:
+            # The installation is more important than its report. One line for each new problem.
+            if str(error) != self._last_problem:
+                self._last_problem = str(error)
+                sys.stderr.write(f"heartbeat not sent: {error}\n")
+
+
+def _timestamp() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _printable(text: str) -> str:
+    """Return one line without control characters: the text reaches terminals."""
+    return "".join(one if one.isprintable() else " " for one in text)
