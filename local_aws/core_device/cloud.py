@@ -93,7 +93,7 @@ class DeviceCloud:
                 aws_access_key_id=found["accessKeyId"],
                 aws_secret_access_key=found["secretAccessKey"],
                 aws_session_token=found["sessionToken"],
-                # Both nuclei compare artifacts with the digests of recipes instead.
+                # The recipe has a digest; nuclei request no checksum from S3.
                 config=Config(response_checksum_validation="when_required"),
             )
             try:

@@ -50,8 +50,7 @@ class Jobs:
             self._on_loop(self._executions.put_nowait, message.get("execution") or {})
 
         self._connection.subscribe(next_job_topic(self._thing), take)
-        replies = f"{job_topic(self._thing, NEXT, 'get')}/{self._nucleus.reply_filter}"
-        self._connection.subscribe(replies, take)
+        self._connection.subscribe(f"{job_topic(self._thing, NEXT, 'get')}/accepted", take)
         self._request().result()
 
     def reconnected(self) -> None:

@@ -36,7 +36,6 @@ class Lite(Nucleus):
     runtime = "aws_nucleus_lite"
     health_fields: Mapping[str, str] = {"runtime": "aws_nucleus_lite"}
     health_qos = 0
-    reply_filter = "+"
     first_sequence_number = 1
     status_repetitions = 5
     pauses = Pauses(restart_seconds=1.0, settle_seconds=5.0)

@@ -89,8 +89,6 @@ class Nucleus(ABC):
     # Fields of a health message that the other nucleus does not send.
     health_fields: Mapping[str, str]
     health_qos: int
-    # The last level of the topics of replies to which it subscribes.
-    reply_filter: str
     first_sequence_number: int
     # How often one change of a component's status is reported.
     status_repetitions: int
