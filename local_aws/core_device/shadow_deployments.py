@@ -3,8 +3,13 @@
 Source: aws-greengrass-nucleus, ShadowDeploymentListener.
 """
 
+import asyncio
 import json
+from collections.abc import Callable, Mapping
 from typing import Any
+
+from local_aws.core_device.connection import Connection
+from local_aws.core_device.nucleus import Nucleus
 
 Document = dict[str, Any]
 Message = dict[str, Any]
@@ -75,6 +80,58 @@ class ShadowDeployments:
             "ggcVersion": version,
         }
         return f"{self._base}/update", {"state": {"reported": reported}}
+
+
+class ShadowQueue:
+    """The device's queue of deployments in the shadow, for a nucleus that reads it."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        thing: str,
+        nucleus: Nucleus,
+        on_loop: Callable[..., None],
+    ) -> None:
+        """Use `on_loop(call, *arguments)` to enter the core's loop from another thread."""
+        self._connection = connection
+        self._nucleus = nucleus
+        self._on_loop = on_loop
+        self._shadow = ShadowDeployments(thing)
+        self._documents: asyncio.Queue[Document] = asyncio.Queue()
+
+    def listen(self) -> None:
+        """Subscribe to the shadow, and request it; blocks."""
+        if self._nucleus.reads_deployment_shadow:
+            for topic in self._shadow.topics:
+                self._connection.subscribe(
+                    topic, lambda _, message: self._on_loop(self._receive, message)
+                )
+            self._connection.publish(self._shadow.get_topic, b"{}").result()
+
+    def reconnected(self) -> None:
+        """Request the shadow, of which a change may have been missed."""
+        if self._nucleus.reads_deployment_shadow:
+            self._connection.publish(self._shadow.get_topic, b"{}")
+
+    async def next(self) -> Document:
+        """Return the next deployment; a newer one replaces those that wait."""
+        document = await self._documents.get()
+        while not self._documents.empty():
+            document = self._documents.get_nowait()
+        return document
+
+    async def report(self, document: Document, status: str, details: Mapping[str, str]) -> None:
+        """Report the status of a deployment, with the details that a job would have."""
+        detail = details.get("detailed-deployment-status", "")
+        cause = details.get("deployment-failure-cause", "")
+        topic, message = self._shadow.report(document, status, detail, cause, self._nucleus.version)
+        payload = json.dumps(message).encode()
+        await asyncio.wrap_future(self._connection.publish(topic, payload))
+
+    def _receive(self, message: Message) -> None:
+        document = self._shadow.receive(message)
+        if document is not None:
+            self._documents.put_nowait(document)
 
 
 def _document(desired: Message) -> Document | None:
