@@ -161,8 +161,8 @@ synth: setup ## [Develop] Synthesize the CloudFormation of every environment int
 	@$(PYTHON) demo/checkout_lock.py cdk.out -- cdk synth --quiet
 
 .PHONY: local-up
-local-up: setup ## [Try] Start the emulator in the background
-	@.venv-local-aws/bin/python -m local_aws up
+local-up: setup ## [Try] Start the emulator in the background (DEVICE_PORTS=1 serves real devices)
+	@.venv-local-aws/bin/python -m local_aws up $(if $(DEVICE_PORTS),--device-ports="$(DEVICE_PORTS)") $(if $(DEVICE_HOST),--device-host="$(DEVICE_HOST)") $(if $(DEVICE_ADDRESS),--device-address="$(DEVICE_ADDRESS)")
 	@echo "next: make deploy ENV=$(ENV)"
 
 .PHONY: local-down
@@ -290,9 +290,9 @@ test-debian: setup-development ## [Develop] Run `make demo` and a device's scrip
 	$(PYTHON) -m pytest -q tests/debian
 
 # Where processes share processors, TensorFlow's own threads are in each other's way.
-test test-fast test-busy test-deployments test-project test-emulator: export TF_NUM_INTRAOP_THREADS = 1
-test test-fast test-busy test-deployments test-project test-emulator: export TF_NUM_INTEROP_THREADS = 1
-test test-fast test-busy test-deployments test-project test-emulator: export OMP_NUM_THREADS = 1
+test test-fast test-busy test-walks test-deployments test-project test-emulator: export TF_NUM_INTRAOP_THREADS = 1
+test test-fast test-busy test-walks test-deployments test-project test-emulator: export TF_NUM_INTEROP_THREADS = 1
+test test-fast test-busy test-walks test-deployments test-project test-emulator: export OMP_NUM_THREADS = 1
 
 # The longest files first, each file in one process.
 SIDE_BY_SIDE = -q --dist=loadfile --no-loadscope-reorder
@@ -310,7 +310,7 @@ test-fast: .venv/.development ## [Develop] The unit tests: no process, no Tensor
 
 .PHONY: test-deployments
 test-deployments: setup-development
-	$(PYTHON) -m pytest $(SIDE_BY_SIDE) -m emulator --numprocesses=5
+	$(PYTHON) -m pytest $(SIDE_BY_SIDE) -m "emulator and not walk" --numprocesses=5
 
 .PHONY: test-project
 test-project: setup-development
@@ -319,6 +319,10 @@ test-project: setup-development
 .PHONY: test-emulator
 test-emulator: setup-development
 	.venv-local-aws/bin/python -m pytest $(SIDE_BY_SIDE) -m "not unit" --numprocesses=3 tests/emulator/fleet tests/emulator
+
+.PHONY: test-walks
+test-walks: setup-development ## [Develop] The long walks that repeat what `make test` checks: docs/first-camera.md, a deploy with delays
+	$(PYTHON) -m pytest $(SIDE_BY_SIDE) -m walk --numprocesses=2
 
 .PHONY: test-peers
 test-peers: setup-development peers ## [Develop] Compare the templates of the peers (benchmarks/peers) with the project's own

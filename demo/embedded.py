@@ -151,6 +151,8 @@ def provision(environment: EnvironmentConfig, endpoint: Endpoint, thing: str) ->
             environment.account,
             "--region",
             environment.region,
+            "--core-runtime",
+            environment.fleet.core_runtime,
         ],
         LOGS / f"{thing}-provision.log",
     )

@@ -8,6 +8,7 @@ from deeplens_project.deployments import (
     BY_HAND_TAG,
     MODEL_TAG,
     PROVEN_TAG,
+    RETRY_TAG,
     ROLLED_BACK_TAG,
     STOPPED_TAG,
     Deployment,
@@ -28,6 +29,7 @@ class Release:
     stopped: str | None
     by_hand: str | None
     rolled_back: str | None
+    retry: str | None
 
 
 def kept(site: Site) -> list[Release]:
@@ -42,6 +44,7 @@ def kept(site: Site) -> list[Release]:
             stopped=one.tags.get(STOPPED_TAG),
             by_hand=one.tags.get(BY_HAND_TAG),
             rolled_back=one.tags.get(ROLLED_BACK_TAG),
+            retry=one.tags.get(RETRY_TAG),
         )
         for one in deployments.history(site.greengrass, site.target_arn)
     ]

@@ -19,6 +19,8 @@ class Row:
         last_frame_at: ISO 8601, by the camera's clock.
         wave: the number of the first wave that the device is in.
         drift: what is not as planned; empty when all is.
+        disk_free_bytes: of the file system that has the device's artifacts.
+        memory_available_bytes: of the device.
     """
 
     thing: str
@@ -32,6 +34,8 @@ class Row:
     frames_per_second: float | None
     wave: str | None
     drift: str
+    disk_free_bytes: int | None = None
+    memory_available_bytes: int | None = None
 
 
 def look(site: Site, current: Deployment, now: float) -> list[Row]:
@@ -73,6 +77,8 @@ def _row(device: Device, beat: Heartbeat | None, wave: str | None) -> Row:
         frames_per_second=beat.frames_per_second if beat else None,
         wave=wave,
         drift=device.reason,
+        disk_free_bytes=beat.disk_free_bytes if beat else None,
+        memory_available_bytes=beat.memory_available_bytes if beat else None,
     )
 
 

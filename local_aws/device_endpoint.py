@@ -2,6 +2,7 @@
 
 import re
 import ssl
+from collections.abc import Sequence
 from functools import partial
 
 from aiohttp import web
@@ -10,7 +11,6 @@ from local_aws.authorization.checks import Check
 from local_aws.connection_log import CONNECTIONS
 from local_aws.errors import ServiceError
 from local_aws.greengrass.service import Greengrass
-from local_aws.ministack_hooks.broker import LOOPBACK
 from local_aws.ministack_hooks.cloud import MinistackCloud
 from local_aws.ministack_hooks.identity import Device, assume_role
 from local_aws.role_aliases import RoleAliases
@@ -24,7 +24,7 @@ _LARGEST_REQUEST_BYTES = 10 * 1024 * 1024
 
 
 class DeviceEndpoint:
-    """An HTTPS server on loopback; every request presents a device certificate."""
+    """An HTTPS server; every request presents a device certificate."""
 
     def __init__(self, greengrass: Greengrass, aliases: RoleAliases, cloud: MinistackCloud) -> None:
         self._greengrass = greengrass
@@ -32,18 +32,16 @@ class DeviceEndpoint:
         self._cloud = cloud
         self._runner: web.AppRunner | None = None
 
-    async def start(self, context: ssl.SSLContext, port: int) -> int:
-        """Listen on a loopback port (0: a free one), and return it."""
+    async def start(self, context: ssl.SSLContext, addresses: Sequence[str], port: int) -> None:
+        """Listen on a port of each address."""
         application = web.Application(client_max_size=_LARGEST_REQUEST_BYTES)
         application.router.add_route("*", "/{path:.*}", self._answer)
         self._runner = web.AppRunner(
             application, access_log=None, shutdown_timeout=1, logger=CONNECTIONS
         )
         await self._runner.setup()
-        site = web.TCPSite(self._runner, LOOPBACK, port, ssl_context=context)
-        await site.start()
-        bound: int = self._runner.addresses[0][1]
-        return bound
+        for address in addresses:
+            await web.TCPSite(self._runner, address, port, ssl_context=context).start()
 
     async def stop(self) -> None:
         """Stop listening."""

@@ -11,20 +11,25 @@ from hypercorn.config import Config  # type: ignore[import-not-found]  # as abov
 
 from local_aws.authorization.trace import Trace
 from local_aws.auto_scaling import AutoScaling
+from local_aws.code_pipeline import CodePipeline
+from local_aws.device_access import DeviceAccess, aws_host_names
 from local_aws.device_endpoint import DeviceEndpoint
-from local_aws.gate import Gate
+from local_aws.gate import Gate, loopback_listener, s3_listener
 from local_aws.greengrass.service import Greengrass
 from local_aws.ministack_hooks import (
     access_keys,
     authorization,
     auto_scaling,
     broker,
+    code_pipeline,
+    code_signing,
     custom_resources,
     delays,
     deletions,
     encrypted_objects,
     exclusive_things,
     inputs,
+    job_namespaces,
     monitoring,
     names,
     object_names,
@@ -42,8 +47,10 @@ from local_aws.ministack_hooks import (
 )
 from local_aws.ministack_hooks.cloud import MinistackCloud
 from local_aws.paths import StatePaths
+from local_aws.ports import LOOPBACK, Ports
 from local_aws.recorder import Recorder
 from local_aws.role_aliases import RoleAliases
+from local_aws.s3_endpoint import S3Endpoint
 from local_aws.sagemaker.service import SageMaker
 
 _POLL_SECONDS = 0.05
@@ -54,9 +61,17 @@ class EmbeddedAws:
     """ministack with Greengrass V2 and role aliases, and the endpoint for devices."""
 
     def __init__(
-        self, endpoint_url: str, paths: StatePaths, root_key: str, delay_seconds: float
+        self,
+        endpoint_url: str,
+        paths: StatePaths,
+        root_key: str,
+        *,
+        delay_seconds: float,
+        device_access: DeviceAccess | None,
     ) -> None:
         self.endpoint_url = endpoint_url
+        self._access = device_access
+        self._addresses = device_access.addresses if device_access else (LOOPBACK,)
         self._errors = _SaveErrors()
         self._recorder = Recorder(paths)
         logging.getLogger("persistence").addHandler(self._errors)
@@ -68,6 +83,8 @@ class EmbeddedAws:
         self._sagemaker = SageMaker(sagemaker.SageMakerCloud(endpoint_url), paths.containers)
         sagemaker.register_sagemaker(self._sagemaker)
         auto_scaling.register_auto_scaling(AutoScaling())
+        code_pipeline.register_code_pipeline(CodePipeline())
+        code_signing.store_code_signing_configs()
         policy_elements.evaluate_all_elements()
         authorization.authorize_every_caller()
         object_names.authorize_exact_keys()
@@ -76,7 +93,11 @@ class EmbeddedAws:
         access_keys.give_functions_sessions_of_their_roles()
         self._directory = access_keys.directory(root_key)
         broker.listen_to_broker(greengrass.devices.hear)
-        broker.bind_broker_to_loopback()
+        job_namespaces.support_job_namespaces()
+        broker.bind_broker(self._addresses)
+        if device_access:
+            broker.certify_names([device_access.host, *aws_host_names()])
+            broker.describe_endpoints(device_access.host, device_access.https_port)
         exclusive_things.support_exclusive_things()
         s3_copies.complete_copies()
         self._writes = s3_writes.refuse_unsaved_objects(paths.objects)
@@ -96,6 +117,7 @@ class EmbeddedAws:
         # The outermost handlers: no other hook receives an invalid request.
         inputs.check_inputs()
         self._devices = DeviceEndpoint(greengrass, aliases, cloud)
+        self._s3: S3Endpoint | None = None
 
     def trace_authorization(self, file: Path) -> None:
         """Append every authorization decision to a JSON-lines file."""
@@ -109,21 +131,29 @@ class EmbeddedAws:
         config.graceful_timeout = _GRACE_SECONDS
         config.accesslog = None
         watching = asyncio.create_task(monitoring.watch_alarms())
-        gate = Gate(services.asgi_app, gateway.getsockname()[1], self._directory)
+        listener = loopback_listener(gateway.getsockname()[1])
+        gate = Gate(services.asgi_app, listener, self._directory)
         await serve(gate, config, shutdown_trigger=stop.wait)
         watching.cancel()
 
-    async def start_device_endpoint(self, paths: StatePaths, port: int) -> int:
-        """Wait for the broker, write the authority's certificate, and give the devices' port."""
+    async def start_device_endpoints(self, paths: StatePaths, ports: Ports) -> None:
+        """Wait for the broker, write the authority's certificate, and serve devices."""
         while not broker.broker_is_listening():  # noqa: ASYNC110 - ministack signals nothing
             await asyncio.sleep(_POLL_SECONDS)
         paths.ca.write_text(await asyncio.to_thread(broker.ca_certificate))
-        context = await asyncio.to_thread(broker.server_tls_context, paths.root)
-        return await self._devices.start(context, port)
+        context = await asyncio.to_thread(broker.device_tls_context, paths.root)
+        await self._devices.start(context, self._addresses, ports.device)
+        if self._access:
+            listener = s3_listener(self._access.s3_port)
+            self._s3 = S3Endpoint(Gate(services.asgi_app, listener, self._directory))
+            context = await asyncio.to_thread(broker.server_tls_context, paths.root)
+            self._s3.start(context, self._addresses, self._access.s3_port)
 
-    async def stop_device_endpoint(self) -> None:
+    async def stop_device_endpoints(self) -> None:
         """Stop answering devices."""
         await self._devices.stop()
+        if self._s3 is not None:
+            await self._s3.stop()
 
     def take_snapshot(self) -> None:
         """Save what has changed, for a start after a kill."""

@@ -38,6 +38,7 @@ CREATIONS = {
     "AWS::IoT::Policy": Creation("iot", "CreatePolicy", {"policyName": _NAME}),
     "AWS::IoT::ThingGroup": Creation("iot", "CreateThingGroup", {"thingGroupName": _NAME}),
     "AWS::IoT::TopicRule": Creation("iot", "CreateTopicRule", {"ruleName": _NAME}),
+    "AWS::Lambda::CodeSigningConfig": Creation("lambda", "CreateCodeSigningConfig"),
     "AWS::Lambda::Function": Creation(
         "lambda", "CreateFunction", {"FunctionName": _NAME, "Code": {}}
     ),

@@ -7,7 +7,12 @@ from pathlib import Path
 from aws_cdk import Environment, Stage, Tags
 from constructs import Construct
 
-from stacks.config import EnvironmentConfig, load_artifact, load_runtime
+from stacks.config import (
+    EnvironmentConfig,
+    least_free_disk_mib,
+    load_artifact,
+    load_runtime,
+)
 from stacks.constructs.code_signing import enforce_code_signing
 from stacks.constructs.permissions_boundary import permissions_boundary
 from stacks.deeplens_roles_stack import DeepLensRolesStack
@@ -41,6 +46,7 @@ class DeepLensApplication(Stage):
             permissions_boundary=permissions_boundary(environment.permissions_boundary),
         )
         artifact = load_artifact(models, environment.model, environment.signing)
+        runtime = load_runtime(runtimes, environment.runtime)
 
         store = ModelStoreStack(self, "ModelStore", environment=environment)
         devices = DevicesStack(self, "Devices", environment=environment)
@@ -49,13 +55,19 @@ class DeepLensApplication(Stage):
             "Inference",
             environment=environment,
             artifact=artifact,
-            runtime=load_runtime(runtimes, environment.runtime),
+            runtime=runtime,
             model_bucket=store.bucket,
         )
         inference.add_stack_dependency(devices)
         store.bucket.grant_download(devices.token_exchange_role)
         if environment.monitoring.enabled:
-            monitoring = MonitoringStack(self, "Monitoring", environment=environment)
+            monitoring = MonitoringStack(
+                self,
+                "Monitoring",
+                environment=environment,
+                least_free_disk_mib=environment.monitoring.free_disk_mib
+                or least_free_disk_mib(artifact, runtime),
+            )
             if environment.hosting.enabled:
                 from stacks.hosting_stack import HostingStack
 

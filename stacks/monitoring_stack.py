@@ -13,7 +13,14 @@ from stacks.constructs.fleet_metrics import FleetMetrics
 class MonitoringStack(Stack):
     """Apart from the release: it watches one go wrong, and goes on when that is rolled back."""
 
-    def __init__(self, scope: Construct, id_: str, *, environment: EnvironmentConfig) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        environment: EnvironmentConfig,
+        least_free_disk_mib: int,
+    ) -> None:
         super().__init__(
             scope, id_, description=f"DeepLens {environment.name}: metrics, logs and alarms"
         )
@@ -27,6 +34,7 @@ class MonitoringStack(Stack):
             "Fleet",
             environment=environment,
             topic=told.topic,
+            least_free_disk_mib=least_free_disk_mib,
             metrics_function=metrics.function,
             undelivered_events=metrics.undelivered_events,
         )

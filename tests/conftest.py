@@ -1,15 +1,19 @@
 """What holds for every test."""
 
+import contextlib
 import gc
 import multiprocessing
 import os
+import signal
 from collections.abc import Generator
+from multiprocessing import forkserver
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.cost import CostGuard
-from tests.pinned import pinned_artifact
+from tests.pinned import ROOT, pinned_artifact
 
 # A busy machine must not fail a property: speed is what benchmarks are for.
 settings.register_profile("project", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -19,11 +23,32 @@ settings.load_profile("project")
 multiprocessing.set_forkserver_preload(["tests.fork_server"])
 
 
+def _start_fork_server_in_checkout() -> None:
+    """Let the fork server find its module although a test has changed the working directory.
+
+    multiprocessing of Python 3.11 gives the server no other path, and ignores a module that is
+    absent: each process would load TensorFlow itself.
+    """
+    server: Any = forkserver._forkserver  # noqa: SLF001 - there is no other name
+    ensure_running = server.ensure_running
+
+    def ensure_running_in_checkout() -> None:
+        with contextlib.chdir(ROOT):
+            ensure_running()
+
+    server.ensure_running = ensure_running_in_checkout
+
+
+_start_fork_server_in_checkout()
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Check the cost of each test; git answers once, before that."""
     pinned_artifact()
     # An emulator that a test starts in the background must not outlive a test run that is killed.
     os.environ["LOCAL_AWS_ENDS_WITH"] = str(os.getpid())
+    # A run in the background of a shell inherits an ignored SIGINT; tests interrupt programs.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     config.pluginmanager.register(CostGuard(), "cost-guard")
 
 

@@ -3,6 +3,9 @@
 A test that starts a process or loads TensorFlow has the marker `process`; a test that uses the
 emulator has the marker `emulator`: in its module's `pytestmark`, or as a decorator. All other tests
 are `unit`. The guard fails a unit test that starts a process or loads TensorFlow.
+
+A test with the marker `walk` repeats in one long run what other tests check one by one. It also has
+the marker `emulator`, and runs in `make test-walks` instead of `make test`.
 """
 
 import functools
@@ -81,6 +84,8 @@ class CostGuard:
                         f"{item.nodeid}: a slow test is `process` or `emulator`"
                     )
                 item.add_marker("unit")
+            if "walk" in costs and "emulator" not in costs:
+                raise pytest.UsageError(f"{item.nodeid}: a walk is `emulator`")
 
     def pytest_ignore_collect(self, collection_path: Path, config: pytest.Config) -> bool | None:
         """Skip the import of modules in which a selection of the Makefile finds no test.
@@ -132,8 +137,10 @@ def _selects_nothing(expression: str, file: Path) -> bool:
     match expression:
         case "unit":
             return bool(_cost_of_module(file))
-        case "emulator":
-            return "emulator" not in _named_costs(file)
+        case "emulator and not walk":
+            return "emulator" not in _named_costs(file) or "walk" in _markers_of_module(file)
+        case "walk":
+            return "walk" not in _markers(file)
         case "process and not emulator":
             return "process" not in _named_costs(file) or "emulator" in _cost_of_module(file)
         case "not unit":
@@ -141,15 +148,25 @@ def _selects_nothing(expression: str, file: Path) -> bool:
     return False
 
 
-@functools.cache
 def _named_costs(file: Path) -> frozenset[str]:
     """Return the costs that a test module names, for itself or for some of its tests."""
-    return _COSTLY & set(re.findall(r"\bmark\.(\w+)", file.read_text(encoding="utf-8")))
+    return _COSTLY & _markers(file)
+
+
+def _cost_of_module(file: Path) -> frozenset[str]:
+    """Return the costs that the `pytestmark` of a test module names, without its import."""
+    return _COSTLY & _markers_of_module(file)
 
 
 @functools.cache
-def _cost_of_module(file: Path) -> frozenset[str]:
-    """Return the costs that the `pytestmark` of a test module names, without its import."""
+def _markers(file: Path) -> frozenset[str]:
+    """Return the markers that a test module names, for itself or for some of its tests."""
+    return frozenset(re.findall(r"\bmark\.(\w+)", file.read_text(encoding="utf-8")))
+
+
+@functools.cache
+def _markers_of_module(file: Path) -> frozenset[str]:
+    """Return the markers that the `pytestmark` of a test module names, without its import."""
     text = file.read_text(encoding="utf-8")
     statement = re.search(r"^pytestmark = (\[\n.*?^\]|[^\n]*)", text, re.MULTILINE | re.DOTALL)
-    return _COSTLY & set(re.findall(r"\bmark\.(\w+)", statement[1])) if statement else frozenset()
+    return frozenset(re.findall(r"\bmark\.(\w+)", statement[1])) if statement else frozenset()

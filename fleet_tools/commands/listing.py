@@ -65,6 +65,16 @@ def stamp(then: float | None) -> str:
     return "-" if then is None else time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(then))
 
 
+def size(size_bytes: int | None) -> str:
+    """Return bytes in the largest binary unit that fits; `-` if they are not known."""
+    if size_bytes is None:
+        return "-"
+    for unit, factor in (("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20)):
+        if size_bytes >= factor:
+            return f"{size_bytes / factor:.1f} {unit}"
+    return f"{size_bytes / 1024:.1f} KiB"
+
+
 def count(number: int, noun: str) -> str:
     """Return a number with its noun in the singular or plural."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -85,5 +85,7 @@ def report(thing_group: str, releases: list["Release"], now: float, *, wide: boo
 def _known(one: "Release") -> str:
     stopped = f"stopped: {one.stopped}" if one.stopped else None
     rolled_back = f"rolled back to: {one.rolled_back}" if one.rolled_back else None
-    known = "; ".join(text for text in (stopped, one.by_hand, one.proven, rolled_back) if text)
+    retry = f"second attempt: {one.retry}" if one.retry else None
+    notes = (stopped, one.by_hand, one.proven, rolled_back, retry)
+    known = "; ".join(text for text in notes if text)
     return clean(known) or "not verified by a device"

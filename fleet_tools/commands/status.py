@@ -18,6 +18,7 @@ from fleet_tools.commands.listing import (
     count,
     echo,
     seconds_of,
+    size,
     stamp,
 )
 from fleet_tools.commands.options import (
@@ -96,7 +97,7 @@ def report(thing_group: str, rows: list["Row"], now: float, *, wide: bool) -> It
     if not rows:
         return
     headings = ["DEVICE", "STATE", "MODEL", "SINCE", "LAST FRAME", "FPS"]
-    headings += ["FUNCTION", "WAVE"] if wide else []
+    headings += ["FUNCTION", "WAVE", "DISK FREE", "MEMORY FREE"] if wide else []
     heading, *lines = columns(headings, [_cells(row, now, wide=wide) for row in rows])
     yield heading
     for row, line in zip(rows, lines, strict=True):
@@ -119,5 +120,10 @@ def _cells(row: "Row", now: float, *, wide: bool) -> list[str]:
         "-" if row.frames_per_second is None else f"{row.frames_per_second:g}",
     ]
     if wide:
-        cells += [(row.function or "-").rpartition(":")[2], row.wave or "-"]
+        cells += [
+            (row.function or "-").rpartition(":")[2],
+            row.wave or "-",
+            size(row.disk_free_bytes),
+            size(row.memory_available_bytes),
+        ]
     return cells

@@ -467,26 +467,31 @@ check_core() {
 
 # curl's exit codes 6, 7 and 28: no name, no connection, no response in time. With any other one, the
 # other side has responded, which is all that this check needs.
-check_port() { # HOST PORT
+check_port() { # HOST[:PORT] DEFAULT_PORT
     if [ -z "$1" ]; then
         line blocked "port $2" "$CONFIGURATION names no endpoint"
         return 0
     fi
+    host=${1%%:*} port=${1##*:}
+    [ "$port" != "$1" ] || port=$2
     code=0
     curl --silent --output /dev/null --connect-timeout "$CONNECT_SECONDS" \
-        --max-time "$CONNECT_SECONDS" "https://$1:$2/" || code=$?
+        --max-time "$CONNECT_SECONDS" "https://$host:$port/" || code=$?
     case $code in
-    6) line blocked "port $2" "$1 has no address: check DNS" ;;
-    7 | 28) line blocked "port $2" "$1 does not respond: open outgoing TCP port $2" ;;
-    *) line ok "port $2" "$1 responds" ;;
+    6) line blocked "port $port" "$host has no address: check DNS" ;;
+    7 | 28) line blocked "port $port" "$host does not respond: open outgoing TCP port $port" ;;
+    *) line ok "port $port" "$host responds" ;;
     esac
 }
 
 check_network() {
     region=$(value_of awsRegion)
     credentials=$(value_of iotCredEndpoint)
-    check_port "$(value_of iotDataEndpoint)" 8883
-    check_port "${region:+greengrass-ats.iot.$region.amazonaws.com}" 8443
+    data=$(value_of iotDataEndpoint)
+    check_port "$data" 8883
+    # Nucleus lite sends requests of the data plane to the endpoint of MQTT.
+    [ "$CORE_RUNTIME" = lite ] || data=${region:+greengrass-ats.iot.$region.amazonaws.com}
+    check_port "$data" 8443
     check_port "$credentials" 443
     [ -n "$credentials" ] || return 0
     headers=$(mktemp)

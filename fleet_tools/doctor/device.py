@@ -166,6 +166,8 @@ def heartbeat(patient: Patient, name: str) -> Iterator[Finding]:
         f"{silent_seconds:.0f} s ago: {beat.status}, {beat.frames} frames, "
         f"model {(beat.model_digest or 'none')[:12]}"
     )
+    if beat.disk_free_bytes is not None:
+        text += f", {beat.disk_free_bytes >> 20} MiB of disk free"
     if beat.last_error:
         text += f"; last error: {beat.last_error}"
     good = beat.is_alive(time.time()) and not beat.last_error

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from local_aws.auto_scaling import AutoScaling
+from local_aws.code_pipeline import CodePipeline
 from local_aws.greengrass.service import Greengrass
 from local_aws.role_aliases import RoleAliases
 from local_aws.sagemaker.runtime import ACTION as INVOKE_ENDPOINT
@@ -19,6 +20,7 @@ def served_actions() -> list[str]:
             *(f"iot:{name}" for name in RoleAliases().operations),
             *(f"sagemaker:{name}" for name in SageMaker(cloud, Path()).operations),
             *(f"application-autoscaling:{name}" for name in AutoScaling().operations),
+            *(f"codepipeline:{name}" for name in CodePipeline().operations),
             INVOKE_ENDPOINT,
         }
     )

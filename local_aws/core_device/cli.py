@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import boto3
@@ -18,6 +19,8 @@ from local_aws.core_device.device import CoreDevice
 from local_aws.core_device.errors import CoreDeviceError
 from local_aws.core_device.exclusive import exclusive
 from local_aws.core_device.layout import Identity, Layout
+from local_aws.core_device.nuclei import NUCLEI
+from local_aws.core_device.nucleus import Kind
 from local_aws.core_device.provisioning import provision as provision_identity
 from local_aws.endpoint import Endpoint, running
 from local_aws.paths import DEFAULT_STATE, StatePaths
@@ -60,6 +63,13 @@ def core() -> None:
 @click.option("--role-alias", required=True, help="Alias of the token exchange role.")
 @click.option("--account", required=True, help="The AWS account's twelve digits.")
 @click.option("--region", required=True, help="The AWS Region.")
+@click.option(
+    "--core-runtime",
+    type=click.Choice(list(NUCLEI)),
+    default="classic",
+    show_default=True,
+    help="The core software that the device behaves as.",
+)
 @_cores
 @_state
 def provision(  # noqa: PLR0913, PLR0917 - one parameter per option
@@ -69,6 +79,7 @@ def provision(  # noqa: PLR0913, PLR0917 - one parameter per option
     role_alias: str,
     account: str,
     region: str,
+    core_runtime: Kind,
     cores: Path,
     state: Path,
 ) -> None:
@@ -81,7 +92,7 @@ def provision(  # noqa: PLR0913, PLR0917 - one parameter per option
         aws_access_key_id=account,
         aws_secret_access_key=endpoint.secret_access_key(account),
     )
-    wanted = Identity(thing, thing_group, account, region, role_alias, "")
+    wanted = Identity(thing, thing_group, account, region, role_alias, "", core_runtime)
     try:
         issued = provision_identity(iot, Layout.of(thing, cores), wanted, policy)
     except CoreDeviceError as error:
@@ -103,10 +114,22 @@ def provision(  # noqa: PLR0913, PLR0917 - one parameter per option
     show_default=True,
     help="Interpreter that functions run on.",
 )
+@click.option(
+    "--health-pause",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    show_default=True,
+    help="Seconds between two health messages; the classic nucleus waits 10.",
+)
 @_cores
 @_state
-def run(
-    thing: str, camera_folder: Path | None, device_python: Path, cores: Path, state: Path
+def run(  # noqa: PLR0913, PLR0917 - one parameter per option
+    thing: str,
+    camera_folder: Path | None,
+    device_python: Path,
+    health_pause: float,
+    cores: Path,
+    state: Path,
 ) -> None:
     """Run a device in the foreground until it is interrupted or its parent ends."""
     parent = os.getppid()
@@ -123,7 +146,7 @@ def run(
     try:
         layout = Layout.of(thing, cores)
         with exclusive(layout):
-            asyncio.run(_run(endpoint, layout, interpreter, folder))
+            asyncio.run(_run(endpoint, layout, interpreter, folder, health_pause))
     except CoreDeviceError as error:
         raise click.ClickException(str(error)) from None
     except AwsCrtError as error:
@@ -147,13 +170,20 @@ def status(thing: str, cores: Path) -> None:
 
 
 async def _run(
-    endpoint: Endpoint, layout: Layout, interpreter: Path, camera_folder: Path | None
+    endpoint: Endpoint,
+    layout: Layout,
+    interpreter: Path,
+    camera_folder: Path | None,
+    health_pause_seconds: float,
 ) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await CoreDevice(endpoint, layout, interpreter, camera_folder).run(stop)
+    pauses = replace(
+        NUCLEI[layout.read_identity().core_runtime].pauses, health_seconds=health_pause_seconds
+    )
+    await CoreDevice(endpoint, layout, interpreter, camera_folder, pauses=pauses).run(stop)
 
 
 def _usual_cause(error: AwsCrtError, thing: str) -> str:

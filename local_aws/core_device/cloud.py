@@ -2,7 +2,6 @@
 
 import base64
 import json
-import platform
 import ssl
 import urllib.request
 from typing import Any
@@ -14,24 +13,23 @@ from botocore.exceptions import ClientError
 
 from local_aws.core_device.errors import DOWNLOAD, NO_VERSION, DeploymentFailed
 from local_aws.core_device.layout import Identity, Layout
+from local_aws.core_device.nucleus import Nucleus
+from local_aws.core_device.platforms import architecture
 from local_aws.endpoint import Endpoint
 
 _TIMEOUT_SECONDS = 30
-_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "aarch64"}
-
-
-def architecture() -> str:
-    """The machine's architecture in Greengrass' words."""
-    return _ARCHITECTURES.get(platform.machine(), platform.machine())
 
 
 class DeviceCloud:
     """Calls to the cloud over mutual TLS."""
 
-    def __init__(self, endpoint: Endpoint, layout: Layout, identity: Identity) -> None:
+    def __init__(
+        self, endpoint: Endpoint, layout: Layout, identity: Identity, nucleus: Nucleus
+    ) -> None:
         self._url = f"https://127.0.0.1:{endpoint.device_port}"
         self._endpoint_url = endpoint.endpoint_url
         self._identity = identity
+        self._nucleus = nucleus
         self._context = ssl.create_default_context(cafile=endpoint.ca_file)
         self._context.load_cert_chain(layout.certificate, layout.private_key)
 
@@ -47,15 +45,29 @@ class DeviceCloud:
         Args:
             requirements: by component name: who requires it, and the version range.
         """
+        candidates = [
+            {"componentName": name, "versionRequirements": wanted}
+            for name, wanted in sorted(requirements.items())
+        ]
+        if not self._nucleus.resolves_one_by_one:
+            return self._resolve(candidates)
+        return [
+            recipe
+            for candidate in candidates
+            for recipe in self._resolve([_with_one_requirement(candidate)])
+        ]
+
+    def _resolve(self, candidates: list[dict[str, Any]]) -> list[dict[str, Any]]:
         body = {
             "platform": {
-                "name": "core",
-                "attributes": {"os": "linux", "architecture": architecture()},
+                "name": self._nucleus.platform_name(),
+                "attributes": {
+                    "os": "linux",
+                    "architecture": architecture(),
+                    "runtime": self._nucleus.runtime,
+                },
             },
-            "componentCandidates": [
-                {"componentName": name, "versionRequirements": wanted}
-                for name, wanted in sorted(requirements.items())
-            ],
+            "componentCandidates": candidates,
         }
         answer = self._call("POST", "/greengrass/v2/resolveComponentCandidates", body, NO_VERSION)
         return [
@@ -117,3 +129,14 @@ class DeviceCloud:
             ) from None
         except URLError as error:
             raise DeploymentFailed(f"{method} {path}: {error.reason}", DOWNLOAD) from None
+
+
+def _with_one_requirement(candidate: dict[str, Any]) -> dict[str, Any]:
+    """Return a candidate with one requirement, as nucleus lite sends it.
+
+    A root's exact version comes first and has no sign, so `1.2.3 =1.2.3` is a dependency that is
+    also a root.
+    """
+    texts = list(dict.fromkeys(candidate["versionRequirements"].values()))
+    first = texts[0].removeprefix("=")
+    return {**candidate, "versionRequirements": {"requirements": " ".join([first, *texts[1:]])}}

@@ -1,304 +1,327 @@
-"""The components of a core device: installed from recipes, started, watched, stopped."""
+"""The lifecycle of components: installed, started, watched, restarted and stopped."""
 
 import asyncio
 import contextlib
-import json
 import logging
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any
+from collections.abc import Awaitable, Callable, Collection
+from functools import partial
 
-from local_aws.core_device import lifecycle
-from local_aws.core_device.configuration import interpolated, with_own_variables
+from local_aws.core_device import environment, lifecycle
+from local_aws.core_device.component import Component, Host
 from local_aws.core_device.errors import BROKEN, UPDATE, DeploymentFailed
-from local_aws.core_device.lambda_process import (
-    LambdaProcess,
-    Launch,
-    base_environment,
-    new_token,
-)
-from local_aws.core_device.layout import Identity, Layout
-from local_aws.core_device.lifecycle import Script, Step
+from local_aws.core_device.lambda_process import LambdaProcess
+from local_aws.core_device.lifecycle import Problem, Step
+from local_aws.core_device.nucleus import Start
 
 logger = logging.getLogger(__name__)
 
-_LAMBDA = "aws.greengrass.lambda"
-_PYTHON = "python3.12"
-_MOST_RESTARTS = 3
-_ERROR_RESET_SECONDS = 3600.0
-GGC_VERSION = "2.16.1"
+_POLL_SECONDS = 0.05
+# Bootstrap steps end with these to ask for a restart of the nucleus, or of the device.
+_BOOTSTRAP_SUCCESS = {0, 100, 101}
 
 
-@dataclass
-class Component:
-    """One component version on this device."""
+async def install(component: Component, host: Host) -> None:
+    """Run the install step, if there is one, until it works.
 
-    name: str
-    version: str
-    recipe: dict[str, Any]
-    configuration: dict[str, Any]
-    status: str = "NEW"
-    reason: str = ""
-    process: LambdaProcess | Script | None = field(default=None, repr=False)
-    shutdown: Script | None = field(default=None, repr=False)
-    watch: "asyncio.Task[None] | None" = field(default=None, repr=False)
-
-    @property
-    def works(self) -> bool:
-        """True if the component runs, has finished, or is being restarted."""
-        restarts = self.status == "ERRORED" and self.watch is not None and not self.watch.done()
-        return restarts or self.status in {"RUNNING", "FINISHED"}
-
-    @property
-    def is_lambda(self) -> bool:
-        """Whether a process belongs to it."""
-        return bool(self.recipe.get("ComponentType") == _LAMBDA)
-
-    def same_as(self, other: "Component | None") -> bool:
-        """Whether nothing would change by replacing one with the other."""
-        return (
-            other is not None
-            and self.version == other.version
-            and self.configuration == other.configuration
-        )
-
-
-@dataclass(frozen=True)
-class Host:
-    """What components need of their core."""
-
-    layout: Layout
-    identity: Identity
-    socket: Path
-    ca_file: str
-    credentials_url: str
-    interpreter: Path
-    camera_folder: Path | None
-    admit: Callable[[str, str], None]
-    status_changed: Callable[[], None]
-    # Pause before the first restart of what ended by itself; each further one takes as much more.
-    restart_seconds: float = 1.0
-
-
-async def install(component: Component, host: Host, others: dict[str, Component]) -> None:
-    """Run the recipe's install step, if it has one; raise `DeploymentFailed` when it fails."""
-    await _run_step(component, "install", host, others)
-
-
-async def start(component: Component, host: Host, others: dict[str, Component]) -> None:
-    """Start a component; raise `DeploymentFailed` when it does not come up."""
-    component.status, component.reason = "STARTING", ""
-    if component.is_lambda:
-        _link_camera(component, host)
-        token = _admit(component, host)
-        component.process = LambdaProcess(_launch(component, host, others, token))
-    elif run := lifecycle.step(component.recipe, "run"):
-        _link_camera(component, host)
-        component.process = _script(component, run, host, others)
-    else:
-        await _run_step(component, "startup", host, others)
-        stays = lifecycle.step(component.recipe, "startup") is not None
-        component.status = "RUNNING" if stays else "FINISHED"
-        component.shutdown = _shutdown(component, host, others)
+    Raises:
+        DeploymentFailed: the component is BROKEN, or the step took too long.
+    """
+    step = _step(component, host, "install")
+    if step is None:
         return
-    problem = await component.process.start()
-    if problem:
-        await component.process.stop()
-        component.status, component.reason = "ERRORED", problem
-        raise DeploymentFailed(f"{component.name} {component.version}: {problem}", UPDATE)
-    component.status = "RUNNING"
-    component.shutdown = _shutdown(component, host, others)
-    component.watch = asyncio.create_task(_keep_running(component, host))
+
+    async def attempt() -> Problem | None:
+        return await environment.script(component, step, host).run_to_end()
+
+    await _within_limit(component, host, "install step", _until_works(component, host, [], attempt))
 
 
-async def stop(component: Component) -> None:
-    """Stop a component; its shutdown step runs first, and whether it worked changes nothing."""
-    if component.watch:
+async def bootstrap(component: Component, host: Host) -> None:
+    """Run the bootstrap step.
+
+    Raises:
+        DeploymentFailed: it did not end with 0, 100 or 101.
+    """
+    step = _step(component, host, "bootstrap")
+    if step is None:
+        return
+    problem = await environment.script(component, step, host).run_to_end()
+    if problem and problem.exit_code not in _BOOTSTRAP_SUCCESS:
+        raise DeploymentFailed(f"{component.title}: {problem.text}", UPDATE)
+
+
+async def start(component: Component, host: Host) -> None:
+    """Start a component until it works.
+
+    Raises:
+        DeploymentFailed: the component is BROKEN.
+    """
+    component.starts.clear()
+    component.failures.clear()
+    await _within_limit(component, host, "unit", _start(component, host))
+
+
+async def stop(component: Component, host: Host) -> None:
+    """Stop a component; a failed shutdown step is logged, and changes nothing."""
+    if component.watch and component.watch is not asyncio.current_task():
         component.watch.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await component.watch
-        component.watch = None
-    if component.shutdown:
-        problem = await component.shutdown.run_to_end()
-        component.shutdown = None
-        if problem:
-            logger.warning("%s: %s", component.name, problem)
+    component.watch = None
+    runs = component.status in {"STARTING", "RUNNING", "ERRORED"}
+    if runs:
+        await _shut_down(component, host)
     if component.process:
         await component.process.stop()
         component.process = None
+    if runs:
+        host.set_status(component, "FINISHED")
 
 
-async def _keep_running(component: Component, host: Host) -> None:
-    """Start what ended again, a few times, then call it BROKEN; a script may end with 0."""
-    failures: tuple[float, ...] = ()
-    while component.process is not None:
-        process = component.process
-        code = await process.wait()
-        if code == 0 and not component.is_lambda:
-            component.status = "FINISHED"
-            host.status_changed()
-            return
-        failures = with_failure(failures, time.monotonic())
-        component.reason = f"ended with {code}; last lines: {process.last_lines()}"
-        component.status = "ERRORED" if len(failures) <= _MOST_RESTARTS else "BROKEN"
-        logger.error("%s is %s: %s", component.name, component.status, component.reason)
-        host.status_changed()
-        if component.status == "BROKEN":
-            return
-        await asyncio.sleep(host.restart_seconds * len(failures))
-        if await process.start() is None:
-            component.status = "RUNNING"
-            host.status_changed()
+async def remove(component: Component, host: Host) -> None:
+    """Stop a component that no deployment needs any more, and run its uninstall step."""
+    await stop(component, host)
+    if host.nucleus.has_uninstall:
+        await _run_quietly(component, host, "uninstall")
 
 
-def with_failure(failures: tuple[float, ...], now: float) -> tuple[float, ...]:
-    """Add a failure; earlier ones no longer count if the last of them is an hour ago.
+async def wait_until_settled(host: Host, names: Collection[str]) -> None:
+    """Wait until the named components run or have finished.
 
-    Source: aws-greengrass-nucleus, Lifecycle, `errorResetTime`.
+    Raises:
+        DeploymentFailed: a component is BROKEN, or it does not start in time.
     """
-    recent = failures and now - failures[-1] < _ERROR_RESET_SECONDS
-    return (*failures, now) if recent else (now,)
+    await asyncio.sleep(host.pauses.settle_seconds)
+    awaited = [host.running[name] for name in sorted(names)]
+    for component in awaited:
+        await _within_limit(component, host, "unit", _until_settled(component, awaited))
 
 
-async def _run_step(
-    component: Component, name: str, host: Host, others: dict[str, Component]
+async def _until_settled(awaited: Component, others: Collection[Component]) -> None:
+    # Real nuclei poll as well.
+    while awaited.status not in {"RUNNING", "FINISHED"}:
+        for component in others:
+            if component.status == "BROKEN":
+                raise DeploymentFailed(f"{component.title}: {component.reason}", UPDATE, BROKEN)
+        await asyncio.sleep(_POLL_SECONDS)
+
+
+async def _within_limit(component: Component, host: Host, what: str, work: Awaitable[None]) -> None:
+    limit = host.pauses.unit_seconds if host.nucleus.limits_waits else None
+    try:
+        async with asyncio.timeout(limit):
+            await work
+    except TimeoutError:
+        missing = host.nucleus.start_of(component.recipe) is Start.NO_UNIT
+        hint = "; it has no run or startup step, so it has no unit" if missing else ""
+        raise DeploymentFailed(
+            f"{component.title}: nucleus lite waited {limit:g} s for its {what}{hint}", UPDATE
+        ) from None
+
+
+async def _start(component: Component, host: Host) -> None:
+    way = host.nucleus.start_of(component.recipe)
+    bound = host.nucleus.bound_to(component.recipe)
+    if way is Start.NO_UNIT or not all(_is_there(name, host) for name in bound):
+        host.set_status(component, "INSTALLED")
+        return
+    await _until_works(
+        component,
+        host,
+        component.starts,
+        partial(_begin, component, host, way),
+        starts_component=True,
+    )
+    if component.process:
+        component.watch = asyncio.create_task(_watch(component, host))
+
+
+def _is_there(name: str, host: Host) -> bool:
+    """Return whether a component exists, has a unit if it needs one, and is not broken."""
+    component = host.running.get(name)
+    return (
+        component is not None
+        and component.status not in {"BROKEN", "INSTALLED"}
+        and host.nucleus.start_of(component.recipe) is not Start.NO_UNIT
+    )
+
+
+async def _begin(component: Component, host: Host, way: Start) -> Problem | None:
+    """Start the component once; return why it did not start, or None."""
+    nucleus = host.nucleus
+    host.set_status(component, "STARTING")
+    if nucleus.reads_recipe_file:
+        file = nucleus.recipe_file(host.layout, component.name, component.version)
+        if not file.is_file():
+            return Problem("START_ERROR", f"its recipe {file.name} is not on the device")
+    await _start_along(component, host)
+    step = _step(component, host, "run" if way is Start.RUN else "startup")
+    problem = None
+    if way is Start.LAMBDA:
+        environment.link_camera(component, host)
+        component.process = environment.lambda_process(component, host)
+        problem = await component.process.start()
+    elif step is not None and way is Start.RUN:
+        environment.link_camera(component, host)
+        _, stop_seconds = nucleus.run_limits(step.timeout_seconds)
+        component.process = environment.script(component, step, host, stop_seconds=stop_seconds)
+        problem = await component.process.start()
+    elif step is not None and way is Start.NOTIFY:
+        process = environment.script(component, step, host)
+        component.process = process
+        problem = await process.start_and_notify(host.sockets)
+    elif step is not None:
+        problem = await environment.script(component, step, host).run_to_end()
+    if problem is None:
+        host.set_status(component, "FINISHED" if way is Start.NOTHING else "RUNNING")
+    elif component.process:
+        await component.process.stop()
+    return problem
+
+
+async def _until_works(
+    component: Component,
+    host: Host,
+    starts: list[float],
+    attempt: Callable[[], Awaitable[Problem | None]],
+    *,
+    starts_component: bool = False,
 ) -> None:
-    step = lifecycle.step(component.recipe, name)
+    """Repeat a step until it works or the nucleus stops trying."""
+    failures: list[float] = []
+    while True:
+        starts.append(time.monotonic())
+        problem = await attempt()
+        if problem is None:
+            return
+        failures.append(time.monotonic())
+        is_broken = host.nucleus.is_broken(starts, failures)
+        await _fail(component, host, problem, is_broken=is_broken, has_started=starts_component)
+        if is_broken:
+            raise DeploymentFailed(f"{component.title}: {problem.text}", UPDATE, BROKEN)
+        await asyncio.sleep(host.pauses.restart_seconds)
+
+
+async def _watch(component: Component, host: Host) -> None:
+    """Start a component again when it ends with an error, until it is BROKEN."""
+    while True:
+        problem = await _ended(component, host)
+        if problem is None:
+            await _shut_down(component, host)
+            host.set_status(component, "FINISHED")
+            await _stop_bound(component, host)
+            return
+        component.failures.append(time.monotonic())
+        is_broken = host.nucleus.is_broken(component.starts, component.failures)
+        await _fail(component, host, problem, is_broken=is_broken, has_started=True)
+        stopped = await _stop_bound(component, host)
+        if is_broken:
+            return
+        await asyncio.sleep(host.pauses.restart_seconds)
+        way = host.nucleus.start_of(component.recipe)
+        try:
+            await _until_works(
+                component,
+                host,
+                component.starts,
+                partial(_begin, component, host, way),
+                starts_component=True,
+            )
+        except DeploymentFailed:
+            return
+        if host.nucleus.restarts_bound:
+            for other in stopped:
+                with contextlib.suppress(DeploymentFailed):
+                    await _start(other, host)
+
+
+async def _ended(component: Component, host: Host) -> Problem | None:
+    """Wait until the process has ended; return its problem, or None if it ended with 0."""
+    process = component.process
+    if process is None:
+        return None
+    if isinstance(process, LambdaProcess):
+        code = await process.wait()
+        text = f"ended with {code}; last lines: {process.last_lines()}"
+        return Problem("RUN_ERROR", text, code)
+    step = _step(component, host, "run")
+    limit, _ = host.nucleus.run_limits(step.timeout_seconds if step else None)
+    try:
+        code = await asyncio.wait_for(process.wait(), limit)
+    except TimeoutError:
+        await process.stop()
+        return process.timed_out(limit)
+    return process.failed(code) if code else None
+
+
+async def _fail(
+    component: Component, host: Host, problem: Problem, *, is_broken: bool, has_started: bool
+) -> None:
+    """Report a failure; run the recover step, and the shutdown step of what has started."""
+    status = "BROKEN" if is_broken else "ERRORED"
+    host.set_status(component, status, problem)
+    logger.error("%s is %s: %s", component.name, status, problem.text)
+    if host.nucleus.has_recover and not is_broken:
+        await _run_quietly(component, host, "recover")
+    if has_started:
+        await _shut_down(component, host)
+
+
+async def _stop_bound(component: Component, host: Host) -> list[Component]:
+    """Stop the components that do not run without this one; return them in order."""
+    if component.status not in host.nucleus.unbinding_statuses:
+        return []
+    stopped: list[Component] = []
+    names = {component.name}
+    while found := [
+        other
+        for _, other in sorted(host.running.items())
+        if names & host.nucleus.bound_to(other.recipe)
+        and other not in stopped
+        and other.status in {"STARTING", "RUNNING"}
+    ]:
+        for other in found:
+            await stop(other, host)
+            if host.nucleus.restarts_bound:
+                host.set_status(other, "INSTALLED")
+        stopped += found
+        names |= {other.name for other in found}
+    return stopped
+
+
+async def _start_along(component: Component, host: Host) -> None:
+    """Start the units that this one wants, unless they run."""
+    for name in sorted(host.nucleus.started_along(component.recipe) & host.running.keys()):
+        other = host.running[name]
+        way = host.nucleus.start_of(other.recipe)
+        if other.status not in {"FINISHED", "ERRORED"} or way is Start.NO_UNIT:
+            continue
+        now = time.monotonic()
+        if host.nucleus.refuses_start(other.starts, now):
+            host.set_status(other, "ERRORED", Problem("START_LIMIT", "started too often"))
+            continue
+        other.starts.append(now)
+        if await _begin(other, host, way) is None:
+            other.watch = asyncio.create_task(_watch(other, host))
+
+
+async def _shut_down(component: Component, host: Host) -> None:
+    if host.nucleus.has_shutdown:
+        await _run_quietly(component, host, "shutdown")
+
+
+async def _run_quietly(component: Component, host: Host, name: str) -> None:
+    step = _step(component, host, name)
     if step is None:
         return
-    problem = await _script(component, step, host, others).run_to_end()
+    problem = await environment.script(component, step, host).run_to_end()
     if problem:
-        component.status, component.reason = "BROKEN", problem
-        raise DeploymentFailed(f"{component.name} {component.version}: {problem}", UPDATE, BROKEN)
+        logger.warning("%s: %s", component.name, problem.text)
 
 
-def _shutdown(component: Component, host: Host, others: dict[str, Component]) -> Script | None:
-    # That of a Lambda component asks AWS' own launcher, which is not here: its process is ended.
-    step = None if component.is_lambda else lifecycle.step(component.recipe, "shutdown")
-    return _script(component, step, host, others) if step else None
-
-
-def _script(component: Component, step: Step, host: Host, others: dict[str, Component]) -> Script:
-    folders = _folders(component, host.layout, others)
-    layout = host.layout
-    own = _own_variables(component, host)
-
-    def filled_in(text: str) -> str:
-        return with_own_variables(interpolated(text, component.name, folders), own)
-
-    environment = {
-        **_environment(component, host, _admit(component, host)),
-        **{key: filled_in(value) for key, value in step.variables.items()},
-    }
-    environment["PATH"] = f"{_device_python(host)}:{environment['PATH']}"
-    filled = replace(step, script=filled_in(step.script))
-    return Script(filled, layout.work(component.name), layout.log(component.name), environment)
-
-
-def _own_variables(component: Component, host: Host) -> dict[str, str]:
-    layout = host.layout
-    return {
-        "artifacts:path": str(layout.artifacts(component.name, component.version)),
-        "artifacts:decompressedPath": str(layout.unarchived(component.name, component.version)),
-        "work:path": str(layout.work(component.name)),
-        "kernel:rootPath": str(layout.greengrass),
-        "iot:thingName": host.identity.thing,
-    }
-
-
-def _device_python(host: Host) -> Path:
-    """Return a folder with the device's interpreter, under the name that recipes ask for.
-
-    A link would leave the interpreter's virtual environment behind.
-    """
-    folder = host.layout.root / "bin"
-    folder.mkdir(parents=True, exist_ok=True)
-    program = folder / _PYTHON
-    if not program.exists():
-        program.write_text(f'#!/bin/sh\nexec "{host.interpreter}" "$@"\n', encoding="utf-8")
-        program.chmod(0o755)
-    return folder
-
-
-def _admit(component: Component, host: Host) -> str:
-    token = new_token()
-    host.admit(token, component.name)
-    return token
-
-
-def _folders(
-    component: Component, layout: Layout, others: dict[str, Component]
-) -> dict[str, dict[str, Path]]:
-    """Where the artifacts and working directories of direct dependencies are."""
-    return {
-        name: {
-            "artifacts:path": layout.artifacts(name, others[name].version),
-            "artifacts:decompressedPath": layout.unarchived(name, others[name].version),
-            "work:path": layout.work(name),
-        }
-        for name in component.recipe.get("ComponentDependencies", {})
-        if name in others
-    }
-
-
-def _environment(component: Component, host: Host, token: str) -> dict[str, str]:
-    """What every process of a component has."""
-    region = host.identity.region
-    return {
-        **base_environment(),
-        "AWS_IOT_THING_NAME": host.identity.thing,
-        "AWS_REGION": region,
-        "AWS_DEFAULT_REGION": region,
-        "GGC_VERSION": GGC_VERSION,
-        "GG_ROOT_CA_PATH": host.ca_file,
-        "SVCUID": token,
-        "AWS_CONTAINER_CREDENTIALS_FULL_URI": host.credentials_url,
-        "AWS_CONTAINER_AUTHORIZATION_TOKEN": token,
-        "AWS_GG_NUCLEUS_DOMAIN_SOCKET_FILEPATH_FOR_COMPONENT": str(host.socket),
-        "PWD": str(host.layout.work(component.name)),
-    }
-
-
-def _launch(component: Component, host: Host, others: dict[str, Component], token: str) -> Launch:
-    layout = host.layout
-    setenv = component.recipe.get("Lifecycle", {}).get("setenv", {})
-    handler = setenv["AWS_GREENGRASS_LAMBDA_FUNCTION_HANDLER"]
-    parameters = component.configuration.get("lambdaExecutionParameters", {})
-    variables = json.loads(
-        interpolated(
-            json.dumps(parameters.get("EnvironmentVariables", {})),
-            component.name,
-            _folders(component, layout, others),
-        )
-    )
-    return Launch(
-        component=component.name,
-        interpreter=host.interpreter,
-        handler=handler,
-        environment={
-            **{key: str(value) for key, value in variables.items()},
-            **_environment(component, host, token),
-            "MY_FUNCTION_ARN": setenv["AWS_GREENGRASS_LAMBDA_ARN"],
-            "AWS_GREENGRASS_LAMBDA_FUNCTION_HANDLER": handler,
-            "AWS_GREENGRASS_LAMBDA_ARTIFACT_PATH": str(
-                layout.unarchived(component.name, component.version) / "lambda-artifact"
-            ),
-        },
-        work=layout.work(component.name),
-        log=layout.log(component.name),
-        status_timeout_seconds=float(component.configuration.get("statusTimeoutInSeconds", 60)),
-    )
-
-
-def _link_camera(component: Component, host: Host) -> None:
-    """Show the virtual camera's pictures to the function, in its working directory."""
-    if host.camera_folder is None:
-        return
-    work = host.layout.work(component.name)
-    work.mkdir(parents=True, exist_ok=True)
-    link = work / "camera"
-    if link.is_symlink():
-        link.unlink()
-    link.symlink_to(host.camera_folder)
+def _step(component: Component, host: Host, name: str) -> Step | None:
+    # The steps of a Lambda component call AWS' own launcher, in whose place its process is.
+    if host.nucleus.start_of(component.recipe) is Start.LAMBDA:
+        return None
+    return lifecycle.to_step(name, host.nucleus.raw_step(component.recipe, name))

@@ -15,6 +15,7 @@ from typing import Any
 logger = logging.getLogger(__name__)
 
 _OWN = re.compile(r"\{([\w-]+:[\w-]+)\}")
+_OWN_CONFIGURATION = re.compile(r"\{configuration:(/[^{}]*)\}")
 _CROSS_COMPONENT = re.compile(r"\{([.\w-]+):([.\w-]+):([^:}]*)\}")
 
 
@@ -64,6 +65,24 @@ def interpolated(text: str, own: str, dependencies: Mapping[str, Mapping[str, Pa
 def with_own_variables(text: str, variables: dict[str, str]) -> str:
     """Fill a component's own `{namespace:key}` in; what is no variable stays, as on a real core."""
     return _OWN.sub(lambda match: variables.get(match[1], match[0]), text)
+
+
+def with_configuration(text: str, configuration: Mapping[str, Any]) -> str:
+    """Replace `{configuration:/pointer}` by the value; what does not resolve stays.
+
+    A value that is not a string is replaced by its JSON, as on a real core.
+    """
+
+    def fill(match: re.Match[str]) -> str:
+        value: Any = configuration
+        for part in match[1].split("/")[1:]:
+            key = _unescape(part)
+            if not isinstance(value, Mapping) or key not in value:
+                return match[0]
+            value = value[key]
+        return value if isinstance(value, str) else json.dumps(value)
+
+    return _OWN_CONFIGURATION.sub(fill, text)
 
 
 def _merged(value: Any, update: Any) -> Any:

@@ -1,18 +1,18 @@
-"""A deployment on the device: what is wanted is resolved, fetched, and switched to, or undone."""
+"""A deployment on the device: its components are resolved, fetched and switched to."""
 
 import asyncio
-import graphlib
 import json
 import logging
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from local_aws.core_device import components, store
 from local_aws.core_device.cloud import DeviceCloud
-from local_aws.core_device.components import Component, Host
+from local_aws.core_device.component import Component, Host
 from local_aws.core_device.configuration import updated
-from local_aws.core_device.errors import NO_VERSION, DeploymentFailed
-from local_aws.core_device.platforms import own_manifest
+from local_aws.core_device.errors import NO_VERSION, REJECTED, DeploymentFailed
+from local_aws.core_device.updates import Change, in_order
 
 logger = logging.getLogger(__name__)
 
@@ -23,31 +23,53 @@ Roots = dict[str, dict[str, Any]]
 
 @dataclass
 class Deployed:
-    """What runs on the device, and which targets asked for it."""
+    """The components on the device, and the deployments that brought them.
+
+    Attributes:
+        running: the components, by name.
+        roots: the components that each target's deployment names.
+        arns: the configuration ARN of each target's deployment.
+    """
 
     running: dict[str, Component] = field(default_factory=dict)
     roots: Roots = field(default_factory=dict)
-    document: Document = field(default_factory=dict)
+    arns: dict[str, str] = field(default_factory=dict)
+
+    def origin(self, name: str) -> tuple[tuple[str, ...], bool]:
+        """Return the ARNs of the deployments that brought a component, and if one names it."""
+        arns = {
+            self.arns[target]
+            for target, named in self.roots.items()
+            if target in self.arns and name in self._closure(named)
+        }
+        return tuple(sorted(arns)), any(name in named for named in self.roots.values())
 
     def to_json(self) -> dict[str, Any]:
-        """Write it for the next start."""
+        """Return the record for the core's next start."""
         return {
-            "deployment": self.document,
+            "arns": self.arns,
             "roots": self.roots,
-            "components": [
-                {
-                    "name": one.name,
-                    "version": one.version,
-                    "recipe": one.recipe,
-                    "configuration": one.configuration,
-                }
-                for one in self.running.values()
-            ],
+            "components": [component.to_json() for component in self.running.values()],
         }
+
+    def restore(self, saved: Mapping[str, Any]) -> dict[str, Component]:
+        """Take over the deployments of a record; return its components."""
+        self.roots, self.arns = saved["roots"], saved["arns"]
+        return {one["name"]: Component(**one) for one in saved["components"]}
+
+    def _closure(self, names: Iterable[str]) -> set[str]:
+        found: set[str] = set()
+        pending = list(names)
+        while pending:
+            name = pending.pop()
+            if name not in found and name in self.running:
+                found.add(name)
+                pending += self.running[name].recipe.get("ComponentDependencies") or {}
+        return found
 
 
 def target_of(document: Document) -> str:
-    """Tell whose components a deployment sets: a subdeployment acts on behalf of its parent."""
+    """Return the target of a deployment: a subdeployment acts on behalf of its parent."""
     arn: str = document.get("onBehalfOf") or document["configurationArn"]
     return arn.partition(":configuration:")[2].rpartition(":")[0] or arn.rpartition(":")[2]
 
@@ -55,16 +77,17 @@ def target_of(document: Document) -> str:
 async def fetch(
     cloud: DeviceCloud, host: Host, deployed: Deployed, document: Document
 ) -> tuple[Roots, dict[str, Component]]:
-    """Find and download everything; nothing that runs is touched.
+    """Resolve and download all components; nothing that runs is touched.
 
     Raises:
         DeploymentFailed: a version does not exist, does not fit, or cannot be downloaded.
     """
+    _check_document(host, document)
     target = target_of(document)
     groups = {f"thinggroup/{name}" for name in await asyncio.to_thread(cloud.thing_groups)}
     roots = {
-        one: wanted
-        for one, wanted in deployed.roots.items()
+        one: named
+        for one, named in deployed.roots.items()
         if one in groups or not one.startswith("thinggroup/")
     } | {target: document["components"]}
     recipes = await asyncio.to_thread(_resolve, cloud, roots)
@@ -72,46 +95,147 @@ async def fetch(
     for recipe in recipes:
         await _download(cloud, host, recipe)
         update = document["components"].get(recipe["ComponentName"], {})
-        fetched[recipe["ComponentName"]] = _configured(deployed, recipe, update)
+        fetched[recipe["ComponentName"]] = _configured(host, recipe, update)
+    for component in fetched.values():
+        component.dependencies = {
+            name: fetched[name].version
+            for name in component.recipe.get("ComponentDependencies") or {}
+            if name in fetched
+        }
     return roots, fetched
 
 
-async def switch(host: Host, running: dict[str, Component], wanted: dict[str, Component]) -> None:
-    """Stop what goes or changes, install and start what is new; keep the rest running.
+async def switch(host: Host, wanted: dict[str, Component], configured: Iterable[str] = ()) -> None:
+    """Update the device to the wanted components, in the order of its nucleus.
 
-    A component that does not work is installed and started again, even if its version and
-    configuration are the same, as the nucleus does (`reinstallBrokenServices`).
+    Args:
+        host: with the components on the device, which are changed.
+        wanted: the components of all deployments.
+        configured: those for which the deployment has a `configurationUpdate`.
 
     Raises:
-        DeploymentFailed: a step of a component failed; `running` is what is there now.
+        DeploymentFailed: a component does not work; `host.running` is the state of the device.
     """
-    changed = _changed(running, wanted)
-    new = {name for name in changed if not _stays(running.get(name), wanted[name])}
-    for name in reversed(_in_order(running)):
-        if name not in wanted or name in changed:
-            component = running.pop(name)
-            await components.stop(component)
-            logger.info("stopped %s %s", name, component.version)
-    for name in _in_order(wanted):
-        if name in changed:
-            component = running[name] = wanted[name]
-            if name in new:
-                await components.install(component, host, wanted)
-            await components.start(component, host, wanted)
-            logger.info("started %s %s", name, component.version)
+    nucleus, running = host.nucleus, host.running
+    before = {name: component.deployable for name, component in running.items()}
+    after = {name: component.deployable for name, component in wanted.items()}
+    if nucleus.restarts(before, after):
+        await _relaunch(host, wanted)
+        return
+    changes = {
+        name: nucleus.change(
+            before.get(name),
+            component,
+            works=name in running and running[name].works,
+            is_configured=name in set(configured),
+        )
+        for name, component in after.items()
+    }
+    plan = nucleus.plan(
+        {name: one.recipe for name, one in running.items()},
+        {name: one.recipe for name, one in wanted.items()},
+        changes,
+    )
+    for name, component in running.items():
+        component.starts.clear()
+        if changes.get(name) is Change.NONE:
+            # Only what restarts a component changes its process; its policies apply at once.
+            component.configuration = wanted[name].configuration
+            component.dependencies = wanted[name].dependencies
+    for action in plan.actions:
+        if action.verb == "stop":
+            stopped = running.pop(action.name)
+            await components.stop(stopped, host)
+            logger.info("stopped %s", stopped.title)
+        elif action.verb == "install":
+            running.setdefault(action.name, wanted[action.name])
+            await components.install(wanted[action.name], host)
+        else:
+            running[action.name] = wanted[action.name]
+            await components.start(wanted[action.name], host)
+            logger.info("started %s", wanted[action.name].title)
+    await components.wait_until_settled(host, wanted)
+    for name in plan.removed:
+        await _remove(host, name)
+
+
+async def resume(host: Host, saved: dict[str, Component]) -> None:
+    """Start the components of the last deployment after the core has started.
+
+    A component that does not work is logged, and the others start.
+    """
+    host.running.update(saved)
+    for name in in_order({name: component.recipe for name, component in saved.items()}):
+        component = saved[name]
+        try:
+            if host.nucleus.installs_at_launch:
+                await components.install(component, host)
+            await components.start(component, host)
+        except DeploymentFailed as error:
+            logger.error("not started: %s", error)  # noqa: TRY400 - the text is the whole cause
+
+
+def snapshot(running: Mapping[str, Component]) -> dict[str, Component]:
+    """Return the components as they are, for a rollback."""
+    return {name: Component(**component.to_json()) for name, component in running.items()}
+
+
+async def _relaunch(host: Host, wanted: dict[str, Component]) -> None:
+    """Restart the nucleus: all components stop, bootstrap steps run, all components start."""
+    running = host.running
+    before = {name: component.deployable for name, component in running.items()}
+    after = {name: component.deployable for name, component in wanted.items()}
+    logger.info("the core restarts for this deployment")
+    for name in reversed(in_order({name: one.recipe for name, one in running.items()})):
+        await components.stop(running[name], host)
+    for name in host.nucleus.bootstrap_names(before, after):
+        await components.bootstrap(wanted[name], host)
+    for name in sorted(running.keys() - wanted.keys()):
+        await _remove(host, name)
+    running.clear()
+    running.update(wanted)
+    host.launched()
+    for name in in_order({name: one.recipe for name, one in wanted.items()}):
+        await components.install(wanted[name], host)
+        await components.start(wanted[name], host)
+    await components.wait_until_settled(host, wanted)
+
+
+async def _remove(host: Host, name: str) -> None:
+    component = host.running[name]
+    await components.remove(component, host)
+    del host.running[name]
+    host.removed(component)
+    logger.info("removed %s", component.title)
+
+
+def _check_document(host: Host, document: Document) -> None:
+    limit = host.nucleus.longest_document_bytes
+    size = len(json.dumps(document, separators=(",", ":")).encode())
+    if limit is not None and size > limit:
+        raise DeploymentFailed(
+            f"the job document has {size} bytes: nucleus {host.nucleus.kind} reads {limit} at most",
+            REJECTED,
+        )
+    if host.nucleus.needs_posix_user and not host.identity.posix_user:
+        raise DeploymentFailed(
+            "runWithDefault.posixUser is missing in the device's configuration; nucleus lite needs "
+            "it, for example gg_component:gg_component",
+            REJECTED,
+        )
 
 
 def _resolve(cloud: DeviceCloud, roots: Roots) -> list[dict[str, Any]]:
     """Resolve the roots and what they depend on, until no requirement is new."""
     requirements: dict[str, dict[str, str]] = {}
-    for target, wanted in roots.items():
-        for name, one in wanted.items():
+    for target, named in roots.items():
+        for name, one in named.items():
             requirements.setdefault(name, {})[target] = f"={one['version']}"
     while True:
         recipes = cloud.resolve(requirements) if requirements else []
         before = json.dumps(requirements, sort_keys=True)
         for recipe in recipes:
-            for name, rule in recipe.get("ComponentDependencies", {}).items():
+            for name, rule in (recipe.get("ComponentDependencies") or {}).items():
                 by = requirements.setdefault(name, {})
                 by[recipe["ComponentName"]] = rule.get("VersionRequirement", "*")
         if json.dumps(requirements, sort_keys=True) == before:
@@ -120,8 +244,23 @@ def _resolve(cloud: DeviceCloud, roots: Roots) -> list[dict[str, Any]]:
 
 async def _download(cloud: DeviceCloud, host: Host, recipe: dict[str, Any]) -> None:
     name, version = recipe["ComponentName"], recipe["ComponentVersion"]
-    layout = host.layout
-    for artifact in own_manifest(recipe).get("Artifacts", []):
+    layout, nucleus = host.layout, host.nucleus
+    manifest = nucleus.own_manifest(recipe)
+    if manifest is None:
+        raise DeploymentFailed(
+            f"{name} {version} has no manifest for this device: nucleus {nucleus.kind} needs one "
+            f"whose platform has the runtime '*' or {nucleus.runtime!r}",
+            NO_VERSION,
+        )
+    text = json.dumps({key: value for key, value in recipe.items() if key != "arn"})
+    limit = nucleus.longest_recipe_bytes
+    if limit is not None and len(text.encode()) > limit:
+        raise DeploymentFailed(
+            f"the recipe of {name} {version} has {len(text.encode())} bytes: nucleus "
+            f"{nucleus.kind} deploys {limit} at most",
+            REJECTED,
+        )
+    for artifact in manifest.get("Artifacts") or []:
         file = await asyncio.to_thread(
             store.fetch,
             artifact,
@@ -130,48 +269,16 @@ async def _download(cloud: DeviceCloud, host: Host, recipe: dict[str, Any]) -> N
             lambda uri: cloud.open_artifact(recipe["arn"], uri),
         )
         logger.info("%s %s: %s, digest ok", name, version, file.name)
-    path = layout.recipe(name, version)
+    path = nucleus.recipe_file(layout, name, version)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(recipe, indent=1), encoding="utf-8")
 
 
-def _configured(deployed: Deployed, recipe: dict[str, Any], wanted: dict[str, Any]) -> Component:
+def _configured(host: Host, recipe: dict[str, Any], wanted: dict[str, Any]) -> Component:
     name, version = recipe["ComponentName"], recipe["ComponentVersion"]
-    known = deployed.running.get(name)
-    defaults = recipe.get("ComponentConfiguration", {}).get("DefaultConfiguration", {})
+    known = host.running.get(name)
+    defaults = (recipe.get("ComponentConfiguration") or {}).get("DefaultConfiguration", {})
     configuration = updated(
         defaults, known.configuration if known else None, wanted.get("configurationUpdate", {})
     )
     return Component(name, version, recipe, configuration)
-
-
-def _changed(running: dict[str, Component], wanted: dict[str, Component]) -> set[str]:
-    """Name what starts anew: what differs, and what depends on it, hard, at any distance."""
-    changed: set[str] = set()
-    for name in _in_order(wanted):
-        component = wanted[name]
-        rules = component.recipe.get("ComponentDependencies", {})
-        restarts = any(
-            other in changed and rule.get("DependencyType", "HARD") == "HARD"
-            for other, rule in rules.items()
-        )
-        if restarts or not _stays(running.get(name), component):
-            changed.add(name)
-    return changed
-
-
-def _stays(running: Component | None, wanted: Component) -> bool:
-    return running is not None and running.works and wanted.same_as(running)
-
-
-def _in_order(found: dict[str, Component]) -> list[str]:
-    """Sort names so that each comes after what it depends on."""
-    graph = {
-        name: sorted(set(found[name].recipe.get("ComponentDependencies", {})) & found.keys())
-        for name in sorted(found)
-    }
-    try:
-        return list(graphlib.TopologicalSorter(graph).static_order())
-    except graphlib.CycleError as error:
-        cycle = " → ".join(error.args[1])
-        raise DeploymentFailed(f"components depend on each other: {cycle}", NO_VERSION) from None

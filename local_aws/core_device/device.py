@@ -1,4 +1,4 @@
-"""The core device itself: takes IoT jobs, carries out deployments, reports what it runs."""
+"""The core device itself: takes IoT jobs, carries out deployments, reports its components."""
 
 import asyncio
 import contextlib
@@ -6,23 +6,24 @@ import json
 import logging
 import shutil
 import tempfile
-import time
 from collections.abc import Callable
-from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from local_aws.core_device import components, deploying
+from local_aws.core_device import components, deploying, store
 from local_aws.core_device.access_control import PUBLISH, SUBSCRIBE, is_allowed
 from local_aws.core_device.cloud import DeviceCloud
-from local_aws.core_device.components import Component, Host
+from local_aws.core_device.component import Component, Host
 from local_aws.core_device.connection import Connection
-from local_aws.core_device.deploying import Deployed
+from local_aws.core_device.deploying import Deployed, Document
 from local_aws.core_device.errors import DeploymentFailed
-from local_aws.core_device.health import outcome, status_message
+from local_aws.core_device.health import HealthReporter, outcome
 from local_aws.core_device.ipc import Cancel, Deliver, IpcServer, Refused
+from local_aws.core_device.jobs import Job, Jobs
 from local_aws.core_device.layout import Layout
+from local_aws.core_device.nuclei import NUCLEI
+from local_aws.core_device.nucleus import Pauses
 from local_aws.core_device.outage import Outage
 from local_aws.core_device.subscriptions import Subscriptions
 from local_aws.core_device.token_exchange import TokenExchangeService
@@ -31,12 +32,10 @@ from local_aws.endpoint import Endpoint
 logger = logging.getLogger(__name__)
 
 _NUCLEUS = "aws.greengrass.Nucleus"
-# IoT takes up to 1024 characters for one status detail of a job execution.
-_LONGEST_DETAIL = 1000
 
 
 class CoreDevice:
-    """One virtual core device."""
+    """One virtual core device, with the nucleus of its identity."""
 
     def __init__(
         self,
@@ -45,85 +44,92 @@ class CoreDevice:
         interpreter: Path,
         camera_folder: Path | None,
         *,
-        restart_seconds: float = 1.0,
+        pauses: Pauses | None = None,
     ) -> None:
-        """Raise `NotProvisioned` if the device has no identity."""
+        """Raise `NotProvisioned` if the device has no identity.
+
+        `pauses` are those of its nucleus unless they are given.
+        """
         self._layout = layout
         self._identity = layout.read_identity()
-        self._cloud = DeviceCloud(endpoint, layout, self._identity)
+        self._nucleus = NUCLEI[self._identity.core_runtime]
+        self._pauses = pauses or self._nucleus.pauses
+        self._cloud = DeviceCloud(endpoint, layout, self._identity, self._nucleus)
         self._loop = asyncio.get_running_loop()
         self._outage = Outage(self._loop, f"{endpoint.mqtt_host}:{endpoint.mqtt_port}")
+        thing = self._identity.thing
         self._connection = Connection(
             endpoint,
             layout,
-            self._identity.thing,
+            thing,
             lost=lambda reason: self._on_loop(self._outage.begin, reason),
             back=lambda: self._on_loop(self._reconnected),
         )
         self._ipc = IpcServer(self._publish, self._subscribe)
-        self._jobs: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._jobs = Jobs(self._connection, thing, self._nucleus, self._on_loop)
         self._deployed = Deployed()
-        self._sequence = int(time.time() * 1000)
+        self._health = HealthReporter(
+            self._nucleus,
+            thing,
+            layout.health_sequence,
+            self._deployed.running,
+            self._deployed.origin,
+            lambda payload: self._connection.publish(
+                f"$aws/things/{thing}/greengrassv2/health/json", payload, self._nucleus.health_qos
+            ),
+            self._pauses.health_seconds,
+        )
         # A Unix socket's path has at most 107 characters.
         self._runtime = Path(tempfile.mkdtemp(prefix="core-"))
-        # The job execution that was carried out last: notifications repeat it.
-        self._done: tuple[str, int] | None = None
         self._subscriptions = Subscriptions(self._connection, self._loop)
         self._token_exchange = TokenExchangeService(self._cloud, self._ipc.knows)
         self._host = Host(
+            nucleus=self._nucleus,
+            pauses=self._pauses,
             layout=layout,
             identity=self._identity,
-            socket=self._runtime / "ipc.sock",
+            sockets=self._runtime,
             ca_file=endpoint.ca_file,
             credentials_url="",
             interpreter=interpreter,
             camera_folder=camera_folder,
+            running=self._deployed.running,
             admit=self._ipc.admit,
-            status_changed=self._report_health,
-            restart_seconds=restart_seconds,
+            status_changed=self._health.status_changed,
+            removed=self._health.removed,
+            launched=lambda: self._health.report_all("NUCLEUS_LAUNCH"),
         )
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set, then stop what runs."""
-        await self._ipc.start(self._host.socket)
+        await self._ipc.start(self._host.ipc_socket)
         self._host = replace(self._host, credentials_url=await self._token_exchange.start())
         try:
             await asyncio.to_thread(self._connection.open)
             await self._resume()
-            await asyncio.to_thread(self._listen)
-            self._report_health()
+            await asyncio.to_thread(self._jobs.listen)
+            self._health.report_all("NUCLEUS_LAUNCH")
             logger.info("joined %s, waits for deployments", self._identity.thing_group)
-            worker = asyncio.create_task(self._work())
+            tasks = [asyncio.create_task(work) for work in (self._work(), self._report_daily())]
             await stop.wait()
-            worker.cancel()
+            for task in tasks:
+                task.cancel()
+            # A step of a deployment ends its process before the loop ends.
+            await asyncio.gather(*tasks, return_exceptions=True)
         finally:
+            self._health.close()
             for component in self._deployed.running.values():
-                await components.stop(component)
+                await components.stop(component, self._host)
             await self._ipc.stop()
             await self._token_exchange.stop()
             await asyncio.to_thread(self._connection.close)
             shutil.rmtree(self._runtime, ignore_errors=True)
 
-    def _listen(self) -> None:
-        base = f"$aws/things/{self._identity.thing}/jobs"
-
-        def take(_: str, message: dict[str, Any]) -> None:
-            self._on_loop(self._jobs.put_nowait, message.get("execution") or {})
-
-        self._connection.subscribe(f"{base}/notify-next", take)
-        self._connection.subscribe(f"{base}/$next/get/accepted", take)
-        self._ask_for_job().result()
-
-    def _ask_for_job(self) -> Future[Any]:
-        topic = f"$aws/things/{self._identity.thing}/jobs/$next/get"
-        return self._connection.publish(topic, b"{}")
-
     def _reconnected(self) -> None:
-        """Report the health again, which the cloud may have lost, and get a missed deployment."""
+        """Report changes again, which the cloud may have lost, and get a missed deployment."""
         self._outage.end()
-        self._done = None
-        self._report_health()
-        self._ask_for_job()
+        self._health.report_changes("RECONNECT")
+        self._jobs.reconnected()
 
     def _on_loop(self, call: Callable[..., object], *arguments: object) -> None:
         # A connection may be lost while the device ends.
@@ -132,80 +138,98 @@ class CoreDevice:
 
     async def _work(self) -> None:
         while True:
-            execution = await self._jobs.get()
-            # Only the newest word counts: what was superseded meanwhile is not begun.
-            while not self._jobs.empty():
-                execution = self._jobs.get_nowait()
-            key = (execution.get("jobId", ""), execution.get("executionNumber", 1))
-            if key == self._done or execution.get("status") not in {"QUEUED", "IN_PROGRESS"}:
-                continue
-            await self._carry_out(execution["jobId"], execution["jobDocument"])
-            self._done = key
+            await self._carry_out(await self._jobs.next())
 
-    async def _carry_out(self, job_id: str, document: dict[str, Any]) -> None:
+    async def _report_daily(self) -> None:
+        while True:
+            await asyncio.sleep(self._pauses.cadence_seconds)
+            self._health.report_all("CADENCE")
+
+    async def _carry_out(self, job: Job) -> None:
+        document = job.document
         logger.info("deployment %s received", document.get("deploymentId"))
-        await self._update_job(job_id, "IN_PROGRESS", {})
+        await self._jobs.began(job)
+        self._health.is_deploying = True
         failure, detail = await self._deploy(document)
-        told = {"detailed-deployment-status": detail}
+        details = {"detailed-deployment-status": detail}
         if failure is None:
-            self._save()
+            self._record()
+            self._remove_old_versions()
             logger.info("deployment succeeded")
         else:
             logger.error("deployment failed: %s", failure)
-            told |= {
-                "deployment-failure-cause": str(failure)[:_LONGEST_DETAIL],
+            details |= {
+                "deployment-failure-cause": str(failure),
                 "deployment-error-stack": json.dumps(failure.error_stack),
                 "deployment-error-types": json.dumps(failure.error_types),
             }
-        self._report_health(outcome(document, detail, failure))
-        await self._update_job(job_id, "FAILED" if failure else "SUCCEEDED", told)
+        self._health.report_deployment(
+            outcome(self._nucleus, document, detail, failure), sorted(document["components"])
+        )
+        await self._jobs.ended(job, "FAILED" if failure else "SUCCEEDED", details)
 
-    async def _deploy(self, document: dict[str, Any]) -> tuple[DeploymentFailed | None, str]:
+    async def _deploy(self, document: Document) -> tuple[DeploymentFailed | None, str]:
         """Carry a deployment out; return why it failed, if it did, and the detailed status."""
         deployed = self._deployed
-        before = dict(deployed.running)
+        before = deploying.snapshot(deployed.running)
         try:
             roots, wanted = await deploying.fetch(self._cloud, self._host, deployed, document)
         except Exception as error:  # noqa: BLE001 - a device goes on whatever a deployment brings
-            return _in_words(error), "FAILED_NO_STATE_CHANGE"
+            return _as_failure(error), self._nucleus.failure_status(changed=False)
+        configured = {
+            name for name, one in document["components"].items() if "configurationUpdate" in one
+        }
         try:
-            await deploying.switch(self._host, deployed.running, wanted)
+            await deploying.switch(self._host, wanted, configured)
         except Exception as error:  # noqa: BLE001 - as above
-            detail = "FAILED_ROLLBACK_NOT_REQUESTED"
-            if document.get("failureHandlingPolicy", "ROLLBACK") == "ROLLBACK":
-                detail = await self._roll_back(before)
-            return _in_words(error), detail
-        deployed.roots, deployed.document = roots, document
+            failure = _as_failure(error)
+            if self._nucleus.rolls_back(document):
+                return failure, await self._roll_back(before)
+            self._record()
+            return failure, self._nucleus.failure_status(changed=True)
+        deployed.roots = roots
+        target = deploying.target_of(document)
+        deployed.arns = {
+            **{name: arn for name, arn in deployed.arns.items() if name in roots},
+            target: document["configurationArn"],
+        }
         return None, "SUCCESSFUL"
 
     async def _roll_back(self, before: dict[str, Component]) -> str:
         try:
-            await deploying.switch(self._host, self._deployed.running, before)
+            await deploying.switch(self._host, before)
         except DeploymentFailed as error:
-            logger.error("roll-back failed: %s", error)  # noqa: TRY400 - said once, in words
+            logger.error("rollback failed: %s", error)  # noqa: TRY400 - the text is the whole cause
             return "FAILED_UNABLE_TO_ROLLBACK"
-        logger.info("rolled back to what ran before")
+        logger.info("rolled back to the previous components")
         return "FAILED_ROLLBACK_COMPLETE"
 
     async def _resume(self) -> None:
-        """Start what ran before the core was stopped, without the cloud's help."""
+        """Start the components of the last deployment, without the cloud."""
         try:
             saved = json.loads(self._layout.current.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            found = self._deployed.restore(saved)
+        except (OSError, ValueError, KeyError):
             return
-        self._deployed.document = saved["deployment"]
-        self._deployed.roots = saved.get("roots", {})
-        target = {one["name"]: Component(**one) for one in saved["components"]}
-        try:
-            await deploying.switch(self._host, self._deployed.running, target)
-        except DeploymentFailed as error:
-            logger.error("not everything came back: %s", error)  # noqa: TRY400 - in words
+        await deploying.resume(self._host, found)
 
-    def _save(self) -> None:
-        """Keep what runs; a power loss meanwhile leaves the previous record."""
+    def _record(self) -> None:
+        """Record the components for the next start.
+
+        After a power loss meanwhile, the previous record applies.
+        """
         partial = self._layout.current.with_suffix(".partial")
         partial.write_text(json.dumps(self._deployed.to_json()), encoding="utf-8")
         partial.replace(self._layout.current)
+
+    def _remove_old_versions(self) -> None:
+        layout = self._layout
+        store.remove_old_versions(
+            layout.recipes,
+            layout.stored_versions,
+            {name: one.version for name, one in self._deployed.running.items()},
+            self._nucleus.parse_recipe_file,
+        )
 
     async def _publish(self, name: str, topic: str, payload: bytes, qos: int) -> None:
         self._authorize(PUBLISH, name, topic)
@@ -217,40 +241,25 @@ class CoreDevice:
 
     def _authorize(self, operation: str, name: str, topic: str) -> None:
         component = self._deployed.running.get(name)
-        nucleus = self._deployed.running.get(_NUCLEUS)
-        # Nucleus lite, which is no component of a deployment, always does.
-        interpolate = nucleus is None or bool(
-            nucleus.configuration.get("interpolateComponentConfiguration")
-        )
         if component is None or not is_allowed(
             operation,
             component.configuration,
             topic,
             thing=self._identity.thing,
-            interpolate=interpolate,
+            interpolate=self._interpolates(),
+            matches=self._nucleus.matches,
         ):
             verb = "publish" if operation == PUBLISH else "subscribe"
             raise Refused(f"{name} is not authorized to {verb} to {topic}")
 
-    async def _update_job(self, job_id: str, status: str, details: dict[str, str]) -> None:
-        topic = f"$aws/things/{self._identity.thing}/jobs/{job_id}/update"
-        message = json.dumps({"status": status, "statusDetails": details}).encode()
-        await asyncio.wrap_future(self._connection.publish(topic, message))
-
-    def _report_health(self, deployment: dict[str, Any] | None = None) -> None:
-        """Send a fleet status message: all components, and a deployment's outcome."""
-        self._sequence += 1
-        deployed = self._deployed
-        message = status_message(
-            self._identity.thing, self._sequence, deployed.running.values(), deployed.document
-        )
-        if deployment is not None:
-            message["deploymentInformation"] = deployment
-        topic = f"$aws/things/{self._identity.thing}/greengrassv2/health/json"
-        self._connection.publish(topic, json.dumps(message).encode())
+    def _interpolates(self) -> bool:
+        if not self._nucleus.interpolation_is_optional:
+            return True
+        nucleus: Any = self._deployed.running.get(_NUCLEUS)
+        return bool(nucleus and nucleus.configuration.get("interpolateComponentConfiguration"))
 
 
-def _in_words(error: Exception) -> DeploymentFailed:
+def _as_failure(error: Exception) -> DeploymentFailed:
     if isinstance(error, DeploymentFailed):
         return error
     logger.error("unexpected failure", exc_info=error)

@@ -1,62 +1,221 @@
-"""The fleet status message of a core device.
+"""Health messages of a core device: their content, and when they are sent.
 
-Source: aws-greengrass-nucleus, FleetStatusService.
+Sources: aws-greengrass-nucleus, FleetStatusService; aws-greengrass-lite, gg-fleet-statusd.
 """
 
+import asyncio
+import json
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from local_aws.core_device.cloud import architecture
-from local_aws.core_device.components import GGC_VERSION, Component
+from local_aws.core_device.component import Component
 from local_aws.core_device.errors import DeploymentFailed
+from local_aws.core_device.nucleus import Nucleus, Reported
+from local_aws.core_device.platforms import architecture
+
+Message = dict[str, Any]
+# Returns the configuration ARNs of the deployments that brought a component, and whether one
+# names it.
+Origin = Callable[[str], tuple[tuple[str, ...], bool]]
 
 
-def status_message(
+def status_message(  # noqa: PLR0913 - the parts of a message
+    nucleus: Nucleus,
+    *,
     thing: str,
     sequence: int,
-    running: Iterable[Component],
-    document: dict[str, Any],
-) -> dict[str, Any]:
-    """Tell every component's state; `document` is the deployment that they come from."""
-    components = list(running)
-    arn = document.get("configurationArn", "")
-    broken = any(one.status in {"ERRORED", "BROKEN"} for one in components)
+    timestamp_milliseconds: int,
+    trigger: str,
+    components: Sequence[Reported],
+    is_healthy: bool,
+    deployment: Mapping[str, Any] | None = None,
+) -> Message:
+    """Return one health message.
+
+    Args:
+        nucleus: of the device.
+        thing: name of the device.
+        sequence: number of the message.
+        timestamp_milliseconds: since 1970.
+        trigger: the reason of the message, which determines its type.
+        components: those that the message contains.
+        is_healthy: whether no component of the device is BROKEN.
+        deployment: the outcome of a deployment, if it is the reason.
+    """
     return {
-        "ggcVersion": GGC_VERSION,
+        "ggcVersion": nucleus.version,
         "platform": "linux",
         "architecture": architecture(),
-        "runtime": "aws_nucleus_classic",
+        **nucleus.health_fields,
         "thing": thing,
-        "overallDeviceStatus": "UNHEALTHY" if broken else "HEALTHY",
         "sequenceNumber": sequence,
-        "timestamp": int(time.time() * 1000),
-        "messageType": "COMPLETE",
-        "components": [
-            {
-                "componentName": one.name,
-                "version": one.version,
-                "fleetConfigArns": [arn] if arn else [],
-                "isRoot": one.name in document.get("components", {}),
-                "status": one.status,
-                "statusDetails": {"statusCodes": [], "statusReason": one.reason},
-            }
-            for one in components
-        ],
+        "timestamp": timestamp_milliseconds,
+        "messageType": nucleus.health_type(trigger),
+        "trigger": trigger,
+        "overallDeviceStatus": "HEALTHY" if is_healthy else "UNHEALTHY",
+        "components": [nucleus.component_entry(component) for component in components],
+        "deploymentInformation": dict(deployment or {}),
     }
 
 
 def outcome(
-    document: dict[str, Any], detail: str, failure: DeploymentFailed | None
+    nucleus: Nucleus, document: Mapping[str, Any], detail: str, failure: DeploymentFailed | None
 ) -> dict[str, Any]:
-    """Tell how a deployment ended, for the status message."""
+    """Return how a deployment ended, as a health message contains it."""
+    details = {
+        "detailedStatus": detail,
+        "errorStack": failure.error_stack if failure else [],
+        "errorTypes": failure.error_types if failure else [],
+        "failureCause": str(failure) if failure else "",
+    }
     return {
         "status": "FAILED" if failure else "SUCCEEDED",
         "fleetConfigurationArnForStatus": document.get("configurationArn", ""),
-        "statusDetails": {
-            "detailedStatus": detail,
-            "errorStack": failure.error_stack if failure else [],
-            "errorTypes": failure.error_types if failure else [],
-            "failureCause": str(failure) if failure else "",
-        },
+        "deploymentId": document.get("deploymentId", ""),
+        "statusDetails": nucleus.deployment_details(details),
     }
+
+
+class HealthReporter:
+    """Sends health messages when the nucleus does, with numbers that outlive the process.
+
+    Use it on the loop that runs when it is made.
+    """
+
+    def __init__(  # noqa: PLR0913, PLR0917 - what a message is made of
+        self,
+        nucleus: Nucleus,
+        thing: str,
+        sequence_file: Path,
+        running: Mapping[str, Component],
+        origin: Origin,
+        send: Callable[[bytes], object],
+        pause_seconds: float,
+    ) -> None:
+        self._nucleus = nucleus
+        self._thing = thing
+        self._sequence_file = sequence_file
+        self._running = running
+        self._origin = origin
+        self._send = send
+        self._pause_seconds = pause_seconds
+        self._loop = asyncio.get_running_loop()
+        self._changed: set[str] = set()
+        # The last version and status of removed components that were not reported yet.
+        self._removed: dict[str, Reported] = {}
+        self._waiting: list[Callable[[], Message]] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_closed = False
+        self.is_deploying = False
+
+    def report_all(self, trigger: str) -> None:
+        """Report all components: the core has started, or a day has passed."""
+        self._queue(lambda: self._message(trigger, sorted(self._running)))
+
+    def report_changes(self, trigger: str, deployment: Message | None = None) -> None:
+        """Report the components whose status has changed since the last report."""
+        self._queue(lambda: self._event(trigger, deployment))
+
+    def report_deployment(self, deployment: Message, roots: Sequence[str]) -> None:
+        """Report the outcome of a deployment, which names `roots`."""
+        self.is_deploying = False
+        self._queue(lambda: self._event("THING_GROUP_DEPLOYMENT", deployment, roots))
+
+    def status_changed(self, component: Component) -> None:
+        """Report a change of a component's status, if the nucleus does."""
+        self._changed.add(component.name)
+        trigger = self._nucleus.trigger(component.status, deploying=self.is_deploying)
+        if trigger is None:
+            return
+        if trigger == "ERRORED_COMPONENT":
+            self._queue(lambda: self._message(trigger, [component.name]))
+            return
+        for _ in range(self._nucleus.status_repetitions):
+            self._queue(lambda: self._event(trigger, None))
+
+    def removed(self, component: Component) -> None:
+        """Report with the next message that a component was removed."""
+        self._removed[component.name] = Reported(
+            component.name, component.version, component.status, is_removed=True
+        )
+
+    def close(self) -> None:
+        """Send nothing any more."""
+        self._is_closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _event(
+        self, trigger: str, deployment: Message | None, roots: Sequence[str] = ()
+    ) -> Message:
+        everything = self._nucleus.reports_all_components
+        names = sorted(name for name in self._running if everything or name in self._changed)
+        removed = [one for name, one in sorted(self._removed.items()) if name not in self._running]
+        if deployment is not None:
+            deployment["unchangedRootComponents"] = self._nucleus.unchanged_roots(
+                roots, set(names), succeeded=deployment["status"] == "SUCCEEDED"
+            )
+        self._changed.clear()
+        self._removed.clear()
+        return self._message(trigger, names, removed, deployment)
+
+    def _message(
+        self,
+        trigger: str,
+        names: Sequence[str],
+        removed: Sequence[Reported] = (),
+        deployment: Message | None = None,
+    ) -> Message:
+        found = [self._reported(self._running[name]) for name in names if name in self._running]
+        return status_message(
+            self._nucleus,
+            thing=self._thing,
+            sequence=self._next_number(),
+            timestamp_milliseconds=int(time.time() * 1000),
+            trigger=trigger,
+            components=[*found, *removed],
+            is_healthy=all(one.status != "BROKEN" for one in self._running.values()),
+            deployment=deployment,
+        )
+
+    def _reported(self, component: Component) -> Reported:
+        arns, is_root = self._origin(component.name)
+        return Reported(
+            component.name,
+            component.version,
+            component.status,
+            arns,
+            is_root,
+            codes=component.codes,
+            reason=component.reason,
+        )
+
+    def _queue(self, message: Callable[[], Message]) -> None:
+        if self._is_closed:
+            return
+        if self._timer is not None:
+            self._waiting.append(message)
+            return
+        self._publish(message)
+
+    def _publish(self, message: Callable[[], Message]) -> None:
+        self._send(json.dumps(message()).encode())
+        if self._pause_seconds:
+            self._timer = self._loop.call_later(self._pause_seconds, self._publish_next)
+
+    def _publish_next(self) -> None:
+        self._timer = None
+        if self._waiting:
+            self._publish(self._waiting.pop(0))
+
+    def _next_number(self) -> int:
+        try:
+            number = int(self._sequence_file.read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
+            number = self._nucleus.first_sequence_number
+        partial = self._sequence_file.with_suffix(".partial")
+        partial.write_text(str(number + 1), encoding="utf-8")
+        partial.replace(self._sequence_file)
+        return number

@@ -8,6 +8,7 @@ import signal
 from dataclasses import dataclass
 from pathlib import Path
 
+from local_aws.core_device.lifecycle import Problem
 from local_aws.processes import ends_with_parent
 
 _RUNTIME = Path(__file__).with_name("lambda_runtime.py")
@@ -47,7 +48,7 @@ class LambdaProcess:
         # Where this process' own lines begin in the log.
         self._began_at = 0
 
-    async def start(self) -> str | None:
+    async def start(self) -> Problem | None:
         """Start, and wait until the handler was imported; return why not, or None."""
         launch = self.launch
         launch.work.mkdir(parents=True, exist_ok=True)
@@ -93,22 +94,26 @@ class LambdaProcess:
             os.killpg(process.pid, signal.SIGKILL)
         await process.wait()
 
-    async def _until_ready(self, ready: int) -> str | None:
+    async def _until_ready(self, ready: int) -> Problem | None:
         loop = asyncio.get_running_loop()
         readable = asyncio.Event()
         loop.add_reader(ready, readable.set)
         try:
             await asyncio.wait_for(readable.wait(), self.launch.status_timeout_seconds)
         except TimeoutError:
-            return (
+            return Problem(
+                "STARTUP_TIMEOUT",
                 f"the handler was not imported within {self.launch.status_timeout_seconds:g} s; "
-                "a pinned function must not block while it is imported"
+                "a pinned function must not block while it is imported",
             )
         finally:
             loop.remove_reader(ready)
         if os.read(ready, 16):
             return None
-        return f"the function ended while it was imported; last lines: {self.last_lines()}"
+        return Problem(
+            "STARTUP_ERROR",
+            f"the function ended while it was imported; last lines: {self.last_lines()}",
+        )
 
     def last_lines(self) -> str:
         """Return the end of what this process printed."""

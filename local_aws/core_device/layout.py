@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from local_aws.core_device.errors import NotProvisioned
 
@@ -18,6 +18,9 @@ class Identity:
     region: str
     role_alias: str
     certificate_id: str
+    # The core software, and the user of its components; nucleus lite deploys nothing without one.
+    core_runtime: Literal["classic", "lite"] = "classic"
+    posix_user: str = "gg_component:gg_component"
 
 
 @dataclass(frozen=True)
@@ -51,9 +54,21 @@ class Layout:
         """What the device runs, for the next start."""
         return self.greengrass / "config" / "current.json"
 
-    def recipe(self, name: str, version: str) -> Path:
-        """The recipe of a component version."""
-        return self.greengrass / "packages" / "recipes" / f"{name}@{version}.recipe.json"
+    @property
+    def health_sequence(self) -> Path:
+        """The sequence number of the next health message; counting begins when it is absent."""
+        return self.greengrass / "config" / "healthSequence"
+
+    @property
+    def recipes(self) -> Path:
+        """The recipes of all component versions."""
+        return self.greengrass / "packages" / "recipes"
+
+    @property
+    def stored_versions(self) -> tuple[Path, Path]:
+        """The folders whose members are `<component>/<version>`."""
+        packages = self.greengrass / "packages"
+        return packages / "artifacts", packages / "artifacts-unarchived"
 
     def artifacts(self, name: str, version: str) -> Path:
         """Where downloads of a component version are."""

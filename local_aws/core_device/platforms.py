@@ -1,32 +1,40 @@
-"""Which manifest of a recipe is this device's.
+"""The manifest of a recipe for this device.
 
 Source: AWS IoT Greengrass V2 Developer Guide, "AWS IoT Greengrass component recipe reference":
 the first manifest whose platform attributes all fit is used; `*` fits every value.
 """
 
+import platform
 import re
+from collections.abc import Mapping
 from typing import Any
 
-from local_aws.core_device.cloud import architecture
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "aarch64"}
 
 
-def own_manifest(recipe: dict[str, Any]) -> dict[str, Any]:
-    """Return the first manifest that fits this machine; an empty one if there is none.
+def architecture() -> str:
+    """Return the machine's architecture in Greengrass' terms."""
+    return _ARCHITECTURES.get(platform.machine(), platform.machine())
 
-    The cloud resolves no component without one, so a deployment never brings such a recipe.
+
+def first_fitting(
+    recipe: Mapping[str, Any], *, runtime: str, required: tuple[str, ...] = ()
+) -> Mapping[str, Any] | None:
+    """Return the first manifest that fits this machine; None if none does.
+
+    Args:
+        recipe: with its manifests.
+        runtime: the nucleus' platform attribute.
+        required: attributes without which a manifest is skipped.
     """
-    own = {"os": "linux", "architecture": architecture()}
+    own = {"os": "linux", "architecture": architecture(), "runtime": runtime}
     for manifest in recipe.get("Manifests", []):
-        if all(_fits(str(wanted), own.get(key)) for key, wanted in _platform(manifest).items()):
-            found: dict[str, Any] = manifest
+        attributes = manifest.get("Platform") or {}
+        fits = all(_fits(str(wanted), own.get(key)) for key, wanted in attributes.items())
+        if fits and all(name in attributes for name in required):
+            found: Mapping[str, Any] = manifest
             return found
-    return {}
-
-
-def _platform(manifest: dict[str, Any]) -> dict[str, Any]:
-    # What nucleus a recipe is for was decided when it was deployed.
-    platform = manifest.get("Platform") or {}
-    return {key: value for key, value in platform.items() if key != "runtime"}
+    return None
 
 
 def _fits(wanted: str, actual: str | None) -> bool:

@@ -1,6 +1,7 @@
 """A core device's identity: thing, certificate, policy, thing group. No key leaves its file."""
 
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from local_aws.core_device.errors import CoreDeviceError, NotProvisioned
@@ -22,7 +23,12 @@ def provision(iot: Any, layout: Layout, wanted: Identity, policy: str) -> bool:
     Raises:
         CoreDeviceError: the thing group or the policy does not exist.
     """
-    if _is_known(iot, layout, wanted):
+    known = _known(iot, layout, wanted)
+    if known:
+        # A device keeps its certificate when another core software is installed.
+        layout.write_identity(
+            replace(known, core_runtime=wanted.core_runtime, posix_user=wanted.posix_user)
+        )
         return False
     with suppress(iot.exceptions.ResourceAlreadyExistsException):
         iot.create_thing(thingName=wanted.thing)
@@ -45,13 +51,12 @@ def provision(iot: Any, layout: Layout, wanted: Identity, policy: str) -> bool:
     layout.private_key.touch(mode=0o600)
     layout.private_key.write_text(issued["keyPair"]["PrivateKey"], encoding="utf-8")
     layout.certificate.write_text(issued["certificatePem"], encoding="utf-8")
-    layout.write_identity(
-        Identity(**{**wanted.__dict__, "certificate_id": issued["certificateId"]})
-    )
+    layout.write_identity(replace(wanted, certificate_id=issued["certificateId"]))
+    layout.health_sequence.unlink(missing_ok=True)
     return True
 
 
-def _is_known(iot: Any, layout: Layout, wanted: Identity) -> bool:
+def _known(iot: Any, layout: Layout, wanted: Identity) -> Identity | None:
     try:
         here = layout.read_identity()
         if (here.account, here.region, here.thing_group) != (
@@ -59,8 +64,8 @@ def _is_known(iot: Any, layout: Layout, wanted: Identity) -> bool:
             wanted.region,
             wanted.thing_group,
         ):
-            return False
+            return None
         iot.describe_certificate(certificateId=here.certificate_id)
     except (NotProvisioned, iot.exceptions.ResourceNotFoundException):
-        return False
-    return True
+        return None
+    return here

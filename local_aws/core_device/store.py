@@ -5,7 +5,7 @@ import hashlib
 import shutil
 import stat
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -92,3 +92,26 @@ def _download(uri: str, file: Path, expected: str, open_: Callable[[str], Any]) 
 def _sha256(file: Path) -> str:
     with file.open("rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def remove_old_versions(
+    recipes: Path,
+    stored_versions: Iterable[Path],
+    deployed: Mapping[str, str],
+    parse: Callable[[str], tuple[str, str]],
+) -> None:
+    """Remove the recipes of all versions that are not deployed, and their artifacts.
+
+    Args:
+        recipes: the folder of recipes.
+        stored_versions: folders whose members are `<component>/<version>`.
+        deployed: the deployed version of each component.
+        parse: returns the component and version of a recipe's file name.
+    """
+    for recipe in sorted(recipes.glob("*.json")):
+        name, version = parse(recipe.name)
+        if deployed.get(name) == version:
+            continue
+        recipe.unlink()
+        for folder in stored_versions:
+            shutil.rmtree(folder / name / version, ignore_errors=True)

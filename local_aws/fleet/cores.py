@@ -1,4 +1,8 @@
-"""Simulated cores against the embedded AWS, driven by one thread and a few for its calls."""
+"""Simulated cores against the embedded AWS, driven by one thread and a few for its calls.
+
+A core of nucleus classic rolls a failed deployment back and reports its cause; one of nucleus lite
+does neither, and its camera ends with the failed component.
+"""
 
 import contextlib
 import heapq
@@ -6,6 +10,7 @@ import itertools
 import json
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -17,6 +22,14 @@ from botocore.exceptions import ClientError
 from local_aws.fleet.hazards import Fate
 
 _AT_ONCE = 8
+# Jobs of thing groups never end: the emulator has more of them after each rollout of any fleet.
+_LOOKS_PER_LOOK_AT_OTHERS = 20
+_PAUSE_GROWTH = 1.25
+_LONGEST_PAUSE_SECONDS = 0.5
+
+_CRASH = ("simulated: the install step ended with 1", "COMPONENT_UPDATE_ERROR")
+_LAST_LINES = {"statusReason": "simulated: ended with 1; last lines: none"}
+_NO_NETWORK = ("simulated: no connection to S3", "ARTIFACT_DOWNLOAD_ERROR", "NETWORK_ERROR")
 
 
 @dataclass(frozen=True)
@@ -41,11 +54,14 @@ class Core:
     """What one simulated core runs."""
 
     thing: str
+    is_lite: bool = False
     components: dict[str, str] = field(default_factory=dict)
     release: Release | None = None
     frames: int = 0
     is_broken: bool = False
     started_at: float = 0.0
+    # Deployments that were begun, by what `release_of` makes of them.
+    attempts: Counter[Release | None] = field(default_factory=Counter)
 
 
 class SimulatedFleet:
@@ -60,17 +76,22 @@ class SimulatedFleet:
         fate_of: Callable[[str, dict[str, Any]], Fate],
         heartbeat_seconds: float = 5.0,
         look_seconds: float = 0.05,
+        is_lite: Callable[[str], bool] = lambda _: False,
     ) -> None:
         """`release_of` and `fate_of` read a job document: what it means, and what it does.
 
-        `look_seconds` is how often the fleet looks for jobs.
+        `look_seconds` is the pause between two looks for jobs. It grows to half a second while no
+        job comes. `is_lite` returns whether a thing runs nucleus lite.
         """
-        self.cores = {thing: Core(thing) for thing in things}
+        self.cores = {thing: Core(thing, is_lite(thing)) for thing in things}
         self._clients = clients
         self._release_of = release_of
         self._fate_of = fate_of
         self._heartbeat_seconds = heartbeat_seconds
         self._look_seconds = look_seconds
+        self._looks = itertools.count()
+        self._own_jobs: set[str] = set()
+        self._jobs_of_others: set[str] = set()
         self._due: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = itertools.count()
         self._lock = threading.Lock()
@@ -96,34 +117,63 @@ class SimulatedFleet:
         list(self._pool.map(self._report, self.cores.values()))
 
     def _run(self) -> None:
+        pause, look_at = self._look_seconds, 0.0
         while not self._stop.is_set():
             try:
-                self._find_work()
+                if time.monotonic() >= look_at:
+                    longest = max(self._look_seconds, _LONGEST_PAUSE_SECONDS)
+                    grown = min(_PAUSE_GROWTH * pause, longest)
+                    pause = self._look_seconds if self._find_work() else grown
+                    look_at = time.monotonic() + pause
                 self._do_what_is_due()
             except ClientError as error:
                 self.errors.append(error)
             self._stop.wait(self._look_seconds)
 
-    def _find_work(self) -> None:
-        """Begin with what is queued; the jobs' lists stand for MQTT's notifications."""
-        jobs = self._clients.iot.list_jobs(status="IN_PROGRESS")["jobs"]
-        for job in jobs:
-            pages = self._clients.iot.get_paginator("list_job_executions_for_job").paginate(
-                jobId=job["jobId"], status="QUEUED"
-            )
+    def _find_work(self) -> bool:
+        """Begin with what is queued, and return whether there was anything.
+
+        The jobs' lists stand for MQTT's notifications.
+        """
+        looks_at_others = next(self._looks) % _LOOKS_PER_LOOK_AT_OTHERS == 0
+        found = False
+        for job in self._clients.iot.list_jobs(status="IN_PROGRESS")["jobs"]:
+            job_id = job["jobId"]
+            if job_id in self._jobs_of_others and not looks_at_others:
+                continue
             new = [
                 thing
-                for page in pages
-                for item in page["executionSummaries"]
-                if (thing := item["thingArn"].rpartition("/")[2]) in self.cores
-                and (job["jobId"], thing) not in self._begun
+                for thing in self._queued_things(job_id)
+                if thing in self.cores and (job_id, thing) not in self._begun
             ]
             if new:
-                document = json.loads(
-                    self._clients.iot.get_job_document(jobId=job["jobId"])["document"]
-                )
+                found = True
+                document = json.loads(self._clients.iot.get_job_document(jobId=job_id)["document"])
                 for thing in new:
-                    self._begin(job["jobId"], document, self.cores[thing])
+                    self._begin(job_id, document, self.cores[thing])
+        return found
+
+    def _queued_things(self, job_id: str) -> list[str]:
+        """Return the things that have not taken a job yet; none if it is a job of other fleets."""
+        if job_id not in self._own_jobs:
+            things = self._things(job_id)
+            if not self.cores.keys().isdisjoint(things):
+                self._own_jobs.add(job_id)
+                self._jobs_of_others.discard(job_id)
+            elif things:
+                self._jobs_of_others.add(job_id)
+                return []
+        return self._things(job_id, status="QUEUED")
+
+    def _things(self, job_id: str, **filters: str) -> list[str]:
+        pages = self._clients.iot.get_paginator("list_job_executions_for_job").paginate(
+            jobId=job_id, **filters
+        )
+        return [
+            item["thingArn"].rpartition("/")[2]
+            for page in pages
+            for item in page["executionSummaries"]
+        ]
 
     def _begin(self, job_id: str, document: dict[str, Any], core: Core) -> None:
         self._begun.add((job_id, core.thing))
@@ -135,28 +185,34 @@ class SimulatedFleet:
         self._at(fate.seconds + away, lambda: self._end(job_id, document, core, fate))
 
     def _end(self, job_id: str, document: dict[str, Any], core: Core, fate: Fate) -> None:
-        failed = fate.outcome == "fails"
+        release = self._release_of(document)
+        core.attempts[release] += 1
+        lost = core.attempts[release] <= fate.lost_attempts
+        failed = lost or fate.outcome == "fails"
         if not failed:
-            core.components = {name: one["version"] for name, one in document["components"].items()}
-            core.release = self._release_of(document)
-            core.started_at = time.time()
-            core.is_broken = fate.outcome == "breaks"
-            core.frames = 1 if fate.outcome in {"good", "never finishes"} else 0
+            self._install(core, document, release, fate)
+        elif core.is_lite and not lost:
+            core.components, core.release = _versions(document), None
+            core.is_broken = True
         if fate.outcome == "never finishes":
             self._beat(core, fate.clock_skew_seconds)
             return
+        cause = (_NO_NETWORK if lost else _CRASH) if failed else ()
         self._report(core, document, failed=failed)
-        details = {"detailed-deployment-status": "SUCCESSFUL"}
-        if failed:
-            details = {
-                "detailed-deployment-status": "FAILED_ROLLBACK_COMPLETE",
-                "deployment-failure-cause": "simulated: the install step ended with 1",
-                "deployment-error-stack": json.dumps(
-                    ["DEPLOYMENT_FAILURE", "COMPONENT_UPDATE_ERROR"]
-                ),
-            }
-        self._update(job_id, core, "FAILED" if failed else "SUCCEEDED", details)
+        self._update(
+            job_id, core, "FAILED" if failed else "SUCCEEDED", _status_details(core, cause)
+        )
         self._beat(core, fate.clock_skew_seconds)
+
+    @staticmethod
+    def _install(core: Core, document: dict[str, Any], release: Release | None, fate: Fate) -> None:
+        components = _versions(document)
+        # A set that runs already restarts nothing.
+        if (components, release) != (core.components, core.release) or core.is_broken:
+            core.started_at = time.time()
+        core.components, core.release = components, release
+        core.is_broken = fate.outcome == "breaks"
+        core.frames = int(fate.outcome not in {"no frames", "breaks"})
 
     def _update(
         self, job_id: str, core: Core, status: str, details: dict[str, str] | None = None
@@ -175,7 +231,8 @@ class SimulatedFleet:
             "ggcVersion": "2.16.1",
             "platform": "linux",
             "architecture": "amd64",
-            "runtime": "aws_nucleus_classic",
+            # Nucleus classic does not have this field.
+            **({"runtime": "aws_nucleus_lite"} if core.is_lite else {}),
             "thing": core.thing,
             "overallDeviceStatus": "UNHEALTHY" if core.is_broken else "HEALTHY",
             "timestamp": int(time.time() * 1000),
@@ -186,7 +243,7 @@ class SimulatedFleet:
                     "version": version,
                     "isRoot": True,
                     "status": "BROKEN" if core.is_broken and "inference" in name else "RUNNING",
-                    "statusDetails": {"statusReason": "simulated: ended with 1; last lines: none"},
+                    **({} if core.is_lite else {"componentStatusDetails": _LAST_LINES}),
                 }
                 for name, version in core.components.items()
             ],
@@ -195,7 +252,7 @@ class SimulatedFleet:
             message["deploymentInformation"] = {
                 "status": "FAILED" if failed else "SUCCEEDED",
                 "fleetConfigurationArnForStatus": arn,
-                "statusDetails": {},
+                "statusDetails": _detailed_status(core, failed=failed) if core.is_lite else {},
             }
         self._clients.iot_data.publish(
             topic=f"$aws/things/{core.thing}/greengrassv2/health/json",
@@ -244,6 +301,29 @@ class SimulatedFleet:
         for done in [self._pool.submit(act) for act in due]:
             if error := done.exception():
                 self.errors.append(error)
+
+
+def _versions(document: dict[str, Any]) -> dict[str, str]:
+    return {name: component["version"] for name, component in document["components"].items()}
+
+
+def _detailed_status(core: Core, *, failed: bool) -> dict[str, str]:
+    failure = "FAILED_ROLLBACK_NOT_REQUESTED" if core.is_lite else "FAILED_ROLLBACK_COMPLETE"
+    return {"detailedStatus": failure if failed else "SUCCESSFUL"}
+
+
+def _status_details(core: Core, cause: tuple[str, ...]) -> dict[str, str]:
+    """Return the details of a job's last update; nucleus lite sends none."""
+    if core.is_lite:
+        return {}
+    details = {
+        "detailed-deployment-status": _detailed_status(core, failed=bool(cause))["detailedStatus"]
+    }
+    if cause:
+        text, *codes = cause
+        details["deployment-failure-cause"] = text
+        details["deployment-error-stack"] = json.dumps(["DEPLOYMENT_FAILURE", *codes])
+    return details
 
 
 def _iso(seconds: float) -> str:

@@ -1,11 +1,12 @@
 """What may go wrong on a device, drawn from a seed: the same seed is the same fleet."""
 
 import hashlib
+import math
 import random
 from dataclasses import dataclass
 from typing import Literal
 
-Outcome = Literal["good", "no frames", "fails", "breaks", "never finishes"]
+Outcome = Literal["good", "no frames", "fails", "breaks", "never finishes", "lost once", "lost"]
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,9 @@ class Hazards:
     breaks: float = 0.0
     # The camera runs the release, and the device's job stays IN_PROGRESS.
     never_finishes: float = 0.0
+    # The download of the release's first deployment fails, or that of each one.
+    loses_network_once: float = 0.0
+    loses_network: float = 0.0
     # The device is off for the whole rollout.
     offline: float = 0.0
     # The device loses power in the middle of the update, and is back later.
@@ -42,6 +46,8 @@ class Fate:
     loses_power: bool
     away_seconds: float
     clock_skew_seconds: float
+    # Deployments of the release whose download fails.
+    lost_attempts: float = 0
 
 
 def fate(hazards: Hazards, seed: int, thing: str, release: str) -> Fate:
@@ -61,6 +67,8 @@ def fate(hazards: Hazards, seed: int, thing: str, release: str) -> Fate:
         ("no frames", hazards.no_frames),
         ("breaks", hazards.breaks),
         ("never finishes", hazards.never_finishes),
+        ("lost once", hazards.loses_network_once),
+        ("lost", hazards.loses_network),
     ):
         if chance < share:
             outcome = name  # type: ignore[assignment]  # the names are those of Outcome
@@ -74,6 +82,7 @@ def fate(hazards: Hazards, seed: int, thing: str, release: str) -> Fate:
         loses_power=drawn.random() < hazards.power_loss,
         away_seconds=hazards.away_seconds,
         clock_skew_seconds=skew,
+        lost_attempts={"lost once": 1, "lost": math.inf}.get(outcome, 0),
     )
 
 

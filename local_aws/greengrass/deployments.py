@@ -13,6 +13,7 @@ from local_aws.greengrass.paging import page
 from local_aws.greengrass.store import Store, now
 from local_aws.greengrass.tagging import check_tags
 from local_aws.input_rules.rollouts import rollout_fault
+from local_aws.job_topics import GREENGRASS_NAMESPACE
 from local_aws.scope import Scope
 
 Params = dict[str, Any]
@@ -282,6 +283,7 @@ def _job_request(record: Record, target: Target) -> Params:
         "targets": [record["targetArn"]],
         "targetSelection": "CONTINUOUS" if continuous else "SNAPSHOT",
         "document": json.dumps(job_document(record)),
+        "namespaceId": GREENGRASS_NAMESPACE,
         "description": "Greengrass deployment "
         + (record["deploymentName"] or record["deploymentId"]),
     }

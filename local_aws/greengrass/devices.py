@@ -5,11 +5,12 @@ from typing import Any
 
 from local_aws import json_text
 from local_aws.errors import ConflictError, NotFoundError
+from local_aws.greengrass import health
 from local_aws.greengrass.arns import parse_target
 from local_aws.greengrass.cloud import Cloud
 from local_aws.greengrass.deployments import Deployments
 from local_aws.greengrass.paging import page
-from local_aws.greengrass.store import Store, now
+from local_aws.greengrass.store import Store
 from local_aws.scope import Scope
 
 Params = dict[str, Any]
@@ -34,14 +35,13 @@ class Devices:
             message = json_text.parse(payload)
         except ValueError:
             return
-        if not isinstance(message, dict):
+        if not health.is_health_message(message):
             return
         devices = self._store.region(scope).core_devices
-        record = devices.setdefault(match["thing"], {"tags": {}, "components": {}, "reports": {}})
-        _apply(record, message)
-        deployment = message.get("deploymentInformation") or {}
-        if deployment:
-            self._tell_outcome(scope, match["thing"], deployment)
+        record = devices.setdefault(match["thing"], health.new_record())
+        report = health.apply(record, message)
+        if report is not None:
+            self._tell_outcome(scope, match["thing"], report)
 
     def get(self, scope: Scope, params: Params) -> Params:
         """GetCoreDevice."""
@@ -202,46 +202,4 @@ def _device(thing: str, record: Record) -> Params:
         "platform": record["platform"],
         "architecture": record["architecture"],
         "runtime": record["runtime"],
-    }
-
-
-def _apply(record: Record, message: Params) -> None:
-    updated = message.get("timestamp", now() * 1000) / 1000
-    record.update(
-        version=message.get("ggcVersion", record.get("version", "")),
-        platform=message.get("platform", record.get("platform", "linux")),
-        architecture=message.get("architecture", record.get("architecture", "")),
-        runtime=message.get("runtime", record.get("runtime", "aws_nucleus_classic")),
-        status=message.get("overallDeviceStatus", record.get("status", "HEALTHY")),
-        updated=updated,
-    )
-    reported = {
-        component["componentName"]: _component(component, updated, record)
-        for component in message.get("components", [])
-    }
-    complete = message.get("messageType", "COMPLETE") == "COMPLETE"
-    record["components"] = reported if complete else {**record["components"], **reported}
-    deployment = message.get("deploymentInformation") or {}
-    arn = deployment.get("fleetConfigurationArnForStatus")
-    if arn:
-        record["reports"][arn] = deployment
-
-
-def _component(component: Params, updated: float, record: Record) -> Params:
-    details = component.get("statusDetails") or {}
-    previous = record["components"].get(component["componentName"], {})
-    changed = (previous.get("componentVersion"), previous.get("lifecycleState")) != (
-        component.get("version"),
-        component.get("status"),
-    )
-    return {
-        "componentName": component["componentName"],
-        "componentVersion": component.get("version", ""),
-        "lifecycleState": component.get("status", "NEW"),
-        "lifecycleStateDetails": details.get("statusReason", ""),
-        "lifecycleStatusCodes": list(details.get("statusCodes", [])),
-        "isRoot": bool(component.get("isRoot", False)),
-        "lastStatusChangeTimestamp": updated if changed else previous["lastStatusChangeTimestamp"],
-        "lastReportedTimestamp": updated,
-        "lastInstallationSource": ", ".join(component.get("fleetConfigArns", [])),
     }

@@ -12,13 +12,14 @@ from ministack.services import cloudwatch
 from ministack.services.cloudformation import provisioners, stacks
 
 from local_aws.errors import ServiceError
-from local_aws.ministack_hooks.broker import LOOPBACK
 from local_aws.ministack_hooks.cloud import MinistackCloud
 from local_aws.ministack_hooks.identity import service_session
 from local_aws.ministack_hooks.services import current_scope, register_service, within
+from local_aws.ports import LOOPBACK
 from local_aws.sagemaker.service import SageMaker
 from local_aws.sagemaker.subjects import SERVICE_PRINCIPAL
 from local_aws.scope import Scope
+from local_aws.template_inputs import as_input
 
 _ENDPOINT = "AWS::SageMaker::Endpoint"
 _LONGEST_NAME = 63
@@ -77,6 +78,8 @@ def register_sagemaker(sagemaker: SageMaker) -> None:
     handlers["AWS::SageMaker::Model"] = _immutable(sagemaker, "Model")
     handlers["AWS::SageMaker::EndpointConfig"] = _immutable(sagemaker, "EndpointConfig")
     handlers[_ENDPOINT] = _endpoint(sagemaker)
+    for word in ("Pipeline", "ModelPackageGroup", "NotebookInstance"):
+        handlers[f"AWS::SageMaker::{word}"] = _Stored(sagemaker, word).handlers
     # An endpoint's creation waits for its containers: it must not hold up the server.
     on_thread = stacks._runs_on_worker_thread
     stacks._runs_on_worker_thread = lambda type_: type_ == _ENDPOINT or on_thread(type_)
@@ -139,6 +142,70 @@ def _endpoint(sagemaker: SageMaker) -> dict[str, Any]:
     return {"create": create, "update": update, "update_with_logical_id": True, "delete": delete}
 
 
+class _Stored:
+    """The handlers of a kind of definition, which the emulator only stores."""
+
+    def __init__(self, sagemaker: SageMaker, word: str) -> None:
+        self._sagemaker = sagemaker
+        self._word = word
+        self._name_key = f"{word}Name"
+        self.handlers = {
+            "create": self._create,
+            "update": self._update,
+            "update_with_logical_id": True,
+            "delete": self._delete,
+        }
+
+    def _create(self, logical_id: str, props: dict[str, Any], _stack: str) -> _Made:
+        name = props.get(self._name_key) or _new_name(logical_id)
+        self._do("Create", props, name)
+        return self._made(name)
+
+    def _update(
+        self,
+        physical_id: str,
+        old: dict[str, Any],
+        new: dict[str, Any],
+        stack: str,
+        logical_id: str,
+    ) -> _Made:
+        if old.get(self._name_key) != new.get(self._name_key):
+            return self._create(logical_id, new, stack)
+        name = self._name(physical_id)
+        if f"Update{self._word}" in self._sagemaker.operations:
+            self._do("Update", new, name)
+        return self._made(name)
+
+    def _delete(self, physical_id: str, _props: dict[str, Any]) -> None:
+        name = self._name(physical_id)
+        try:
+            self._made(name)
+        except ValueError:
+            return
+        self._do("Delete", {}, name)
+
+    def _do(self, verb: str, props: dict[str, Any], name: str) -> None:
+        operation = f"{verb}{self._word}"
+        token = uuid.uuid4().hex
+        given = {**props, self._name_key: name, "ClientRequestToken": token}
+        # In templates, a pipeline's definition is an object with the text.
+        if "PipelineDefinitionBody" in (definition := props.get("PipelineDefinition", {})):
+            given["PipelineDefinition"] = definition["PipelineDefinitionBody"]
+        shape = self._sagemaker.input_shape(operation)
+        type_ = f"AWS::SageMaker::{self._word}"
+        _call(self._sagemaker, operation, as_input(shape, type_, given))
+
+    def _made(self, name: str) -> _Made:
+        found = _call(self._sagemaker, f"Describe{self._word}", {self._name_key: name})
+        arn = found[f"{self._word}Arn"]
+        physical_id = name if self._word == "Pipeline" else arn
+        return physical_id, {f"{self._word}Arn": arn, self._name_key: name}
+
+    def _name(self, physical_id: str) -> str:
+        is_arn = physical_id.startswith("arn:")
+        return _name_of(self._sagemaker, self._word, physical_id) if is_arn else physical_id
+
+
 def _call(sagemaker: SageMaker, operation: str, params: dict[str, Any]) -> dict[str, Any]:
     """Do an operation; ministack wants ValueError, with the text of the stack's event."""
     known = {key: value for key, value in params.items() if key != "Tags"}
@@ -150,7 +217,7 @@ def _call(sagemaker: SageMaker, operation: str, params: dict[str, Any]) -> dict[
 
 def _name_of(sagemaker: SageMaker, word: str, arn: str) -> str:
     """Find the name behind an ARN, which has it in lower case."""
-    listed = sagemaker.call(current_scope(), f"List{word}s", {})[f"{word}s"]
+    (listed,) = sagemaker.call(current_scope(), f"List{word}s", {}).values()
     return next((one[f"{word}Name"] for one in listed if one[f"{word}Arn"] == arn), "")
 
 

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from local_aws.authorization.checks import Authorize, checks
+from local_aws.constraints import Shape
 from local_aws.errors import ServiceError, ValidationError
 from local_aws.sagemaker.cloud import Cloud
+from local_aws.sagemaker.definitions import Definitions
 from local_aws.sagemaker.endpoints import Endpoints
 from local_aws.sagemaker.images import UnusableModel, framework_of, location_of
 from local_aws.sagemaker.runtime import Runtime
@@ -24,7 +26,7 @@ _RUNTIME_PATH = "/endpoints/"
 
 
 class SageMaker:
-    """Hosting, whole; what it does not know it refuses by name."""
+    """Hosting, and definitions that are stored only; other operations are rejected by name."""
 
     def __init__(self, cloud: Cloud, folder: Path) -> None:
         """Keep archives and containers' logs below `folder`."""
@@ -46,6 +48,7 @@ class SageMaker:
             "ListModels": self._list_models,
             "UpdateEndpoint": self.endpoints.update,
             "UpdateEndpointWeightsAndCapacities": self.endpoints.update_weights,
+            **Definitions(self._store).operations,
         }
 
     @cached_property
@@ -63,6 +66,11 @@ class SageMaker:
         """Do an operation for CloudFormation; raise `ServiceError`."""
         self._wire.check(Call(operation, params))
         return self.operations[operation](scope, params)
+
+    def input_shape(self, operation: str) -> Shape:
+        """Return the model of an operation's input."""
+        shape: Shape = self._wire.model.operation_model(operation).input_shape
+        return shape
 
     def to_json(self) -> Params:
         """Write everything."""

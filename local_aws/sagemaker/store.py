@@ -1,4 +1,4 @@
-"""Models, endpoint configurations and endpoints, as plain JSON."""
+"""SageMaker's resources, as plain JSON."""
 
 from typing import Any
 
@@ -6,8 +6,6 @@ from local_aws.errors import ServiceError
 from local_aws.scope import Scope
 
 Params = dict[str, Any]
-# What SageMaker's messages call each kind, which is how its ARN calls it too.
-KINDS = ("model", "endpoint-config", "endpoint")
 
 
 class Store:

@@ -11,7 +11,11 @@ _NAMES = {
     "EndpointConfigName": "endpoint-config",
     "EndpointName": "endpoint",
     "ModelName": "model",
+    "ModelPackageGroupName": "model-package-group",
+    "NotebookInstanceName": "notebook-instance",
+    "PipelineName": "pipeline",
 }
+_ROLES = ("ExecutionRoleArn", "RoleArn")
 
 
 def subjects(scope: Scope, params: Params) -> Subjects:
@@ -21,8 +25,9 @@ def subjects(scope: Scope, params: Params) -> Subjects:
         for name, kind in _NAMES.items()
         if name in params
     }
-    if "ExecutionRoleArn" in params:
-        resources["iam:role"] = [params["ExecutionRoleArn"]]
+    roles = [params[name] for name in _ROLES if name in params]
+    if roles:
+        resources["iam:role"] = roles
     variants = params.get("ProductionVariants", [])
     models = [one["ModelName"] for one in variants if "ModelName" in one]
     keys: dict[str, Any] = {

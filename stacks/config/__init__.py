@@ -8,6 +8,7 @@ from stacks.config.artifact import (
     load_artifact,
 )
 from stacks.config.delivery import DeliveryConfig, load_delivery
+from stacks.config.disk_space import least_free_disk_mib
 from stacks.config.environment import EnvironmentConfig
 from stacks.config.errors import ConfigError
 from stacks.config.fleet import FleetConfig
@@ -56,6 +57,7 @@ __all__ = [
     "VariantConfig",
     "chosen",
     "hashed_meanwhile",
+    "least_free_disk_mib",
     "load_artifact",
     "load_delivery",
     "load_environment",

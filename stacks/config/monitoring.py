@@ -57,3 +57,12 @@ class MonitoringConfig(Section):
             description="alarm: some camera's spool of unsent messages is fuller than this",
         ),
     ] = 0.8
+    free_disk_mib: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            le=16 << 20,
+            description="alarm: some camera has less free disk, in MiB; without it, twice what the "
+            "pinned model takes packed and unpacked, plus five times the runtime, at least 256",
+        ),
+    ] = None

@@ -1,4 +1,4 @@
-"""When somebody must look: silence, slowness, failures, a full spool, a failed deployment."""
+"""When somebody must look: silence, slowness, failures, full disks, a failed deployment."""
 
 from collections.abc import Mapping
 
@@ -10,6 +10,7 @@ from stacks.config import EnvironmentConfig
 from stacks.constructs.fleet_metrics import NAMESPACE
 
 _MINUTE = Duration.minutes(1)
+_MIB = 1 << 20
 _MISSING = aws_cloudwatch.TreatMissingData
 _ABOVE = aws_cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD
 _BELOW = aws_cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD
@@ -28,6 +29,7 @@ class FleetAlarms(Construct):
         *,
         environment: EnvironmentConfig,
         topic: aws_sns.ITopic,
+        least_free_disk_mib: int,
         metrics_function: aws_lambda.IFunction,
         undelivered_events: aws_sqs.IQueue,
     ) -> None:
@@ -64,6 +66,13 @@ class FleetAlarms(Construct):
             f"some camera's spool is more than {settings.spool_fill_share:.0%} full",
             self._metric("SpoolFill", "Maximum"),
             settings.spool_fill_share,
+        )
+        self._below(
+            "DiskFree",
+            f"some camera has less than {least_free_disk_mib} MiB of free disk: the download of "
+            "the next release can fail",
+            self._metric("DiskFree", "Minimum"),
+            least_free_disk_mib * _MIB,
         )
         self._once(
             "FailedDeployment",
@@ -124,6 +133,20 @@ class FleetAlarms(Construct):
             metric,
             threshold=threshold,
             comparison=_ABOVE,
+            missing=_MISSING.NOT_BREACHING,
+            periods=_WATCHED_MINUTES,
+            bad_periods=_BAD_MINUTES,
+        )
+
+    def _below(
+        self, id_: str, description: str, metric: aws_cloudwatch.Metric, threshold: float
+    ) -> None:
+        self._alarm(
+            id_,
+            description,
+            metric,
+            threshold=threshold,
+            comparison=_BELOW,
             missing=_MISSING.NOT_BREACHING,
             periods=_WATCHED_MINUTES,
             bad_periods=_BAD_MINUTES,

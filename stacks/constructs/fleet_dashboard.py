@@ -60,6 +60,10 @@ class FleetDashboard(Construct):
             self._by_thing("Spool fill (share of 1)", "SpoolFill", "Maximum"),
         )
         dashboard.add_widgets(
+            self._by_thing("Free disk (bytes)", "DiskFree", "Minimum"),
+            self._by_thing("Available memory (bytes)", "MemoryAvailable", "Minimum"),
+        )
+        dashboard.add_widgets(
             self._logs(
                 "Newest errors",
                 aws_cloudwatch.LogQueryVisualizationType.TABLE,

@@ -44,6 +44,7 @@ class TrainingRoles(Construct):
                 sid="ReadCode",
                 actions=["s3:GetObject"],
                 resources=[place.s3_arn(code_bucket, code_key)],
+                without_call="Amazon SageMaker downloads the input of a job with the job's role",
             ),
             # A processing job reads its code by prefix, so SageMaker lists before it downloads.
             Statement(

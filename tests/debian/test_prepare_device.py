@@ -285,6 +285,19 @@ def test_a_new_machine_becomes_a_core_device_and_the_second_run_changes_nothing(
     assert {"port 8883", "port 8443", "port 443", "credentials", "clock"} <= results.keys()
 
 
+@pytest.mark.parametrize("core", ["lite"], indirect=True)
+def test_endpoints_of_the_emulator_are_checked_at_their_own_ports(device: Device) -> None:
+    """The credentials provider of the emulator is at another port than that of AWS."""
+    file = device.root / FILES[1:] / "config.yaml"
+    text = file.read_text(encoding="utf-8")
+    device.write(f"{FILES}/config.yaml", text.replace(CREDENTIALS, f"{CREDENTIALS}:8443"))
+    prepared(device)
+    results = device.check()
+    assert results["port 8443"] == f"ok {CREDENTIALS} responds"
+    assert results["credentials"].startswith("ok")
+    assert "port 443" not in results
+
+
 @pytest.mark.parametrize("core", ["classic"], indirect=True)
 def test_the_installer_of_the_classic_core_gets_the_documented_arguments(device: Device) -> None:
     prepared(device)

@@ -48,6 +48,7 @@ def cameras(site: Site, rooms: dict[str, Path]) -> Iterator[None]:
                 REGION,
                 devices["RoleAliasName"],
                 "",
+                environment.fleet.core_runtime,
             )
             layout = Layout.of(thing, site.root / ".local/cores")
             policy = devices["CoreDevicePolicyName"]

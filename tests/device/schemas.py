@@ -80,6 +80,8 @@ HEARTBEAT = _object(
             picture={"enum": ["ok", "black", "frozen"]},
             dropped=_object(frames=_COUNT, messages=_COUNT),
             spool=_object(messages=_COUNT, bytes=_COUNT, fill=_SHARE, corrupt=_COUNT),
+            disk=_nullable(_object(free_bytes=_COUNT, total_bytes=_COUNT)),
+            memory=_nullable(_object(available_bytes=_COUNT, total_bytes=_COUNT)),
             temperature_celsius=_nullable({"type": "number"}),
             drift=_nullable(
                 _object(

@@ -19,6 +19,8 @@ SECTIONS = {
     "picture": lambda: "ok",
     "dropped": lambda: {"frames": 0, "messages": 0},
     "spool": lambda: {"messages": 0, "bytes": 0, "fill": 0.0, "corrupt": 0},
+    "disk": lambda: {"free_bytes": 9 << 30, "total_bytes": 16 << 30},
+    "memory": lambda: None,
     "temperature_celsius": lambda: None,
     "drift": lambda: None,
     "crops": lambda: None,

@@ -1,13 +1,16 @@
 """One embedded AWS for the session, on free ports, with its state in a temporary folder."""
 
 import json
+import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from awsiot import mqtt_connection_builder
 
+from tests.emulator.device_client import ANYTHING, Device
 from tests.emulator.embedded_aws import REGION, Command, EmbeddedAws, publish_function, recipe
 
 
@@ -75,3 +78,40 @@ def create_component(greengrass: Any) -> Callable[..., str]:
 @pytest.fixture
 def unique() -> str:
     return uuid4().hex[:12]
+
+
+@pytest.fixture
+def device(aws: EmbeddedAws, iot: Any, unique: str, tmp_path: Path) -> Iterator[Device]:
+    iot.create_thing(thingName=unique)
+    group = iot.create_thing_group(thingGroupName=unique)["thingGroupArn"]
+    iot.add_thing_to_thing_group(thingGroupName=unique, thingName=unique)
+    made = iot.create_keys_and_certificate(setAsActive=True)
+    iot.create_policy(policyName=unique, policyDocument=json.dumps(ANYTHING))
+    iot.attach_policy(policyName=unique, target=made["certificateArn"])
+    iot.attach_thing_principal(thingName=unique, principal=made["certificateArn"])
+    files = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    files[0].write_text(made["certificatePem"])
+    files[1].write_text(made["keyPair"]["PrivateKey"])
+    tls = ssl.create_default_context(cafile=aws.endpoint["ca_file"])
+    tls.load_cert_chain(*files)
+    yield Device(aws, unique, group, made["certificateArn"], tls)
+    iot.update_certificate(certificateId=made["certificateId"], newStatus="INACTIVE")
+
+
+@pytest.fixture
+def mqtt_settings(device: Device, tmp_path: Path) -> dict[str, Any]:
+    """What `mtls_from_path` needs for the device's connection."""
+    return {
+        "cert_filepath": str(tmp_path / "certificate.pem"),
+        "pri_key_filepath": str(tmp_path / "key.pem"),
+        "ca_filepath": device.aws.endpoint["ca_file"],
+        "endpoint": device.aws.endpoint["mqtt_host"],
+        "port": device.aws.endpoint["mqtt_port"],
+        "client_id": device.thing,
+    }
+
+
+@pytest.fixture
+def mqtt(mqtt_settings: dict[str, Any]) -> Any:
+    """The device's MQTT connection, not connected yet."""
+    return mqtt_connection_builder.mtls_from_path(**mqtt_settings)

@@ -85,7 +85,8 @@ def _string(limits: dict[str, Any]) -> str:
         pattern = re.compile(limits.get("pattern", ".*"))
     except re.error:  # of a range that Python writes in another way
         return EXAMPLES[0]
-    return next((one for one in EXAMPLES if pattern.search(one)), EXAMPLES[0])
+    long_enough = (one for one in EXAMPLES if len(one) >= limits.get("min", 0))
+    return next((one for one in long_enough if pattern.search(one)), EXAMPLES[0])
 
 
 def operations(client: Any, prefix: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -115,7 +116,8 @@ def outcome(client: Any, method: str, params: dict[str, Any]) -> str:
         ("greengrassv2", "/", 29),
         ("iot", "/role-aliases", 5),
         ("application-autoscaling", "/", 6),
-        ("sagemaker", "/", 14),
+        ("codepipeline", "/", 5),
+        ("sagemaker", "/", 28),
         ("sagemaker-runtime", "/", 3),
     ],
 )

@@ -60,13 +60,16 @@ PRIVATE_NAMES = {
     "ministack.services.eventbridge": ["_put_events"],
     "ministack.services.iam": ["_group_inline_policies", "_roles", "_user_inline_policies"],
     "ministack.services.iot": [
-        "_cancel_job", "_certificates", "_create_job", "_deep_merge", "_dispatch_rule_action",
-        "_handle_thing_principals", "_job_target_resolve", "_jobs", "_mqtt_policy_allows",
+        "_cancel_job", "_certificates", "_create_job", "_deep_merge", "_describe_endpoint",
+        "_dispatch_rule_action", "_handle_jobs_publish", "_handle_thing_principals",
+        "_job_target_resolve", "_jobs", "_jobs_rejected", "_mqtt_policy_allows",
         "_mqtt_policy_context", "_mtls_active_registrations", "_mtls_build_ssl_context",
         "_mtls_ensure_server_cert", "_mtls_handle_conn", "_mtls_loop", "_mtls_port",
-        "_mtls_refusal_reason", "_mtls_server", "_mtls_start_locked", "_shadow_error", "_shadows",
-        "_thing_group_arn", "_thing_groups", "_things", "broker_publish", "get_ca_cert_pem",
-        "jobs_describe_execution", "mtls_is_listening", "update_thing_shadow",
+        "_mtls_refusal_reason", "_mtls_server", "_mtls_server_cert_sans", "_mtls_start_locked",
+        "_reserved_topic_publish_allowed", "_shadow_error", "_shadows", "_thing_group_arn",
+        "_thing_groups", "_things", "broker_publish", "get_ca_cert_pem", "jobs_describe_execution",
+        "jobs_first_pending_job_id", "jobs_notify_thing", "jobs_pending_for_thing",
+        "mtls_is_listening", "publishing_events", "update_thing_shadow",
     ],
     "ministack.services.iot_data": ["error_response_json"],
     "ministack.services.lambda_svc": [
@@ -165,6 +168,12 @@ SIGNATURES = {
     "ministack.services.eventbridge._put_events": ["data", "allow_aws_source"],
     "ministack.services.iot._cancel_job": ["job_id", "payload", "qp"],
     "ministack.services.iot._create_job": ["job_id", "payload"],
+    "ministack.services.iot._handle_jobs_publish": [
+        "account_id", "region", "thing", "verb", "job_id", "payload",
+    ],
+    "ministack.services.iot.jobs_notify_thing": [
+        "account_id", "region", "thing_name", "prev_next_job_id",
+    ],
     "ministack.services.iot._dispatch_rule_action": [
         "account_id", "region", "rule_name", "action", "event",
     ],

@@ -3,11 +3,7 @@
 import json
 import queue
 import ssl
-import time
-import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +14,13 @@ from awscrt.mqtt import QoS
 from awsiot import mqtt_connection_builder
 from botocore.exceptions import ClientError
 
+from local_aws.job_topics import job_topic, next_job_topic
+from tests.emulator.device_client import Device, own_policy
 from tests.emulator.embedded_aws import ACCOUNT, REGION, EmbeddedAws, policy
 from tests.waiting import HANG_SECONDS
 
 pytestmark = pytest.mark.emulator
 
-ANYTHING = {
-    "Version": "2012-10-17",
-    "Statement": [
-        {"Effect": "Allow", "Action": ["iot:*", "greengrass:*"], "Resource": "*"},
-    ],
-}
 TRUST: dict[str, Any] = {
     "Version": "2012-10-17",
     "Statement": [
@@ -39,84 +31,6 @@ TRUST: dict[str, Any] = {
         }
     ],
 }
-
-
-@dataclass
-class Device:
-    """A thing in a group of its own, with a certificate, and HTTPS as that certificate."""
-
-    aws: EmbeddedAws
-    thing: str
-    group_arn: str
-    certificate_arn: str
-    tls: ssl.SSLContext
-
-    def request(
-        self, method: str, path: str, body: Any = None, thing: str | None = None
-    ) -> tuple[int, Any]:
-        url = f"https://127.0.0.1:{self.aws.endpoint['device_port']}{path}"
-        headers = {"x-amzn-iot-thingname": thing or self.thing, "Content-Type": "application/json"}
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(url, data, headers, method=method)
-        try:
-            with urllib.request.urlopen(request, context=self.tls) as answer:  # noqa: S310 - as above
-                return answer.status, json.load(answer)
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, json.load(error)
-
-    def report(self, **message: Any) -> None:
-        """Publish a health message."""
-        self.aws.client("iot-data").publish(
-            topic=f"$aws/things/{self.thing}/greengrassv2/health/json",
-            qos=1,
-            payload=json.dumps(
-                {
-                    "ggcVersion": "2.16.1",
-                    "platform": "linux",
-                    "architecture": "amd64",
-                    "runtime": "aws_nucleus_classic",
-                    "thing": self.thing,
-                    "overallDeviceStatus": "HEALTHY",
-                    "sequenceNumber": 1,
-                    "timestamp": int(time.time() * 1000),
-                    "messageType": "COMPLETE",
-                    "components": [],
-                    **message,
-                }
-            ),
-        )
-
-
-@pytest.fixture
-def device(aws: EmbeddedAws, iot: Any, unique: str, tmp_path: Path) -> Iterator[Device]:
-    iot.create_thing(thingName=unique)
-    group = iot.create_thing_group(thingGroupName=unique)["thingGroupArn"]
-    iot.add_thing_to_thing_group(thingGroupName=unique, thingName=unique)
-    made = iot.create_keys_and_certificate(setAsActive=True)
-    iot.create_policy(policyName=unique, policyDocument=json.dumps(ANYTHING))
-    iot.attach_policy(policyName=unique, target=made["certificateArn"])
-    iot.attach_thing_principal(thingName=unique, principal=made["certificateArn"])
-    files = tmp_path / "certificate.pem", tmp_path / "key.pem"
-    files[0].write_text(made["certificatePem"])
-    files[1].write_text(made["keyPair"]["PrivateKey"])
-    tls = ssl.create_default_context(cafile=aws.endpoint["ca_file"])
-    tls.load_cert_chain(*files)
-    yield Device(aws, unique, group, made["certificateArn"], tls)
-    iot.update_certificate(certificateId=made["certificateId"], newStatus="INACTIVE")
-
-
-@pytest.fixture
-def mqtt(device: Device, tmp_path: Path) -> Any:
-    """The device's MQTT connection, not connected yet."""
-    return mqtt_connection_builder.mtls_from_path(
-        cert_filepath=str(tmp_path / "certificate.pem"),
-        pri_key_filepath=str(tmp_path / "key.pem"),
-        ca_filepath=device.aws.endpoint["ca_file"],
-        endpoint=device.aws.endpoint["mqtt_host"],
-        port=device.aws.endpoint["mqtt_port"],
-        client_id=device.thing,
-    )
 
 
 @pytest.fixture
@@ -236,7 +150,7 @@ def test_a_core_device_is_known_by_its_health(
     )
     nucleus = {
         "componentName": "aws.greengrass.Nucleus", "version": "2.16.1", "isRoot": True,
-        "status": "FINISHED", "statusDetails": {}, "fleetConfigArns": [],
+        "status": "FINISHED", "componentStatusDetails": {}, "fleetConfigArns": [],
     }  # fmt: skip
     launcher = {**nucleus, "componentName": "aws.greengrass.LambdaLauncher", "isRoot": False}
     device.report(components=[nucleus, launcher])
@@ -338,22 +252,22 @@ def test_a_device_hears_of_its_job_and_reports_over_mqtt_with_its_certificate(
     def hear(topic: str, payload: bytes, **_: Any) -> None:
         heard.put((topic, payload))
 
-    jobs = f"$aws/things/{device.thing}/jobs"
+    thing = device.thing
     mqtt.connect().result(HANG_SECONDS)
-    mqtt.subscribe(f"{jobs}/#", QoS.AT_LEAST_ONCE, hear)[0].result(HANG_SECONDS)
+    mqtt.subscribe(f"$aws/things/{thing}/jobs/#", QoS.AT_LEAST_ONCE, hear)[0].result(HANG_SECONDS)
     made = greengrass.create_deployment(targetArn=device.group_arn, components={})
 
     told = {}
-    while f"{jobs}/notify-next" not in told:
+    while next_job_topic(thing) not in told:
         topic, payload = heard.get(timeout=HANG_SECONDS)
         told[topic] = json.loads(payload)
-    execution = told[f"{jobs}/notify-next"]["execution"]
+    execution = told[next_job_topic(thing)]["execution"]
     assert execution["jobId"] == made["iotJobId"]
     assert execution["jobDocument"]["deploymentId"] == made["deploymentId"]
     for topic, message in (
-        (f"{jobs}/{made['iotJobId']}/update", {"status": "SUCCEEDED"}),
+        (job_topic(thing, made["iotJobId"], "update"), {"status": "SUCCEEDED"}),
         (
-            f"$aws/things/{device.thing}/greengrassv2/health/json",
+            f"$aws/things/{thing}/greengrassv2/health/json",
             {"overallDeviceStatus": "UNHEALTHY", "components": []},
         ),
     ):
@@ -400,14 +314,6 @@ def test_the_broker_holds_a_device_to_the_policy_on_its_certificate(
     iot.detach_policy(policyName=unique, target=device.certificate_arn)
     with pytest.raises(AwsCrtError):
         mqtt.connect().result(HANG_SECONDS)
-
-
-def own_policy() -> str:
-    """The document of the project's policy for certificates, as the templates have it."""
-    file = Path(__file__).parents[1] / "synth/golden/dev-Devices.json"
-    resources = json.loads(file.read_text(encoding="utf-8"))["Resources"].values()
-    (policy,) = (one for one in resources if one["Type"] == "AWS::IoT::Policy")
-    return json.dumps(policy["Properties"]["PolicyDocument"])
 
 
 def own_connection(device: Device, folder: Path, kind: str, client: str) -> Any:

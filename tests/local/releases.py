@@ -1,21 +1,12 @@
 """Releases for a fleet, good and bad in ways that only a camera finds out."""
 
 import json
-import time
 import zipfile
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from vision.artifact import open_artifact
-from vision.engine import open_engine
-
 GRAPH = "frozen_model.pb"
-# Processor time of one frame, on all threads: a camera with one frame per second is too slow
-# with this model. Wall-clock time would depend on what else the machine does.
-SLOW_SECONDS = 4.0
 
 
 def good_model(models: Path, digest: str, version: str) -> str:
@@ -38,44 +29,6 @@ def blind_model(models: Path, digest: str) -> str:
         tf.identity(tf.reshape(wrong, [1]), name="wrong_count")
     manifest["outputs"]["num_detections"]["name"] = "wrong_count:0"
     return _package(models, {**manifest, "version": "3.0.0"}, _with_graph(members, graph))
-
-
-def slow_model(models: Path, digest: str, scratch: Path) -> str:
-    """Package a graph with the same answers that takes seconds on a fast and idle machine, too."""
-    layers = 4
-    while True:
-        made = _slowed(models, digest, layers)
-        archive = models / "shapes" / made / "model.zip"
-        folder = scratch / made
-        with zipfile.ZipFile(archive) as packed:
-            packed.extractall(folder)
-        engine = open_engine("openvino", open_artifact(archive, folder, made))
-        picture = np.zeros((96, 128, 3), np.uint8)
-        started = time.process_time()
-        engine.infer(picture)
-        seconds = time.process_time() - started
-        if seconds >= SLOW_SECONDS:
-            return made
-        layers = max(layers + 2, round(1.4 * layers * SLOW_SECONDS / seconds))
-
-
-def _slowed(models: Path, digest: str, layers: int) -> str:
-    import tensorflow as tf  # noqa: PLC0415 - takes seconds
-
-    manifest, members = _read(models, digest)
-    graph = _imported(members)
-    random = np.random.default_rng(0)
-    with graph.as_default():
-        x = tf.cast(graph.get_tensor_by_name(manifest["input"]["name"]), tf.float32)
-        first = random.normal(0, 0.05, (3, 3, 3, 256)).astype(np.float32)
-        more = tf.constant(random.normal(0, 0.01, (3, 3, 256, 256)).astype(np.float32))
-        x = tf.nn.conv2d(x, first, 1, "SAME")
-        for _ in range(layers):
-            x = tf.nn.relu(tf.nn.conv2d(x, more, 1, "SAME"))
-        scores = graph.get_tensor_by_name(manifest["outputs"]["detection_scores"]["name"])
-        tf.identity(scores + 1e-12 * tf.tanh(tf.reduce_mean(x)), name="slow_scores")
-    manifest["outputs"]["detection_scores"]["name"] = "slow_scores:0"
-    return _package(models, {**manifest, "version": f"4.0.{layers}"}, _with_graph(members, graph))
 
 
 def _imported(members: dict[str, bytes]) -> Any:

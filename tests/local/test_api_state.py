@@ -26,6 +26,11 @@ ACCOUNT, REGION = "444444444444", "eu-central-1"
 BUCKET = f"deeplens-full-{ACCOUNT}-{REGION}"
 FUNCTION = "deeplens-full-inference"
 STACKS = ("ModelStore", "Devices", "Inference", "Monitoring", "DeepLensRoles")
+# With it, each function has a code signing configuration, which the emulator only stores.
+SIGNING = f"""
+[signing]
+lambda_profile = "arn:aws:signer:{REGION}:{ACCOUNT}:/signing-profiles/Cameras/abcdef1234"
+"""
 BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/DeepLensBoundary"
 
 
@@ -44,7 +49,8 @@ class Site:
 
     def change(self, *replaced: tuple[str, str], more: str = "") -> None:
         """Write the environment file anew: everything, with these differences."""
-        text = EVERYTHING.format(digest=self._digest).replace('promoted_from = "dev"\n', "")
+        everything = EVERYTHING.format(digest=self._digest) + SIGNING
+        text = everything.replace('promoted_from = "dev"\n', "")
         for old, new in (
             ("object_lock_days = 30", "object_lock_days = 30\ntermination_protection = false"),
             *replaced,

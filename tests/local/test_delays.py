@@ -8,7 +8,12 @@ import pytest
 
 from tests.local.checkout import ROOT, Checkout, fresh_checkout, virtual_camera, watch
 
-pytestmark = [pytest.mark.emulator, pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = [
+    pytest.mark.emulator,
+    pytest.mark.slow,
+    pytest.mark.walk,
+    pytest.mark.timeout(1200),
+]
 
 DELAY_SECONDS = 5
 

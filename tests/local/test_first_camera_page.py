@@ -11,7 +11,6 @@ import re
 import shutil
 import signal
 import subprocess
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,12 @@ from tests.account_keys import secret
 from tests.local.checkout import ROOT, Checkout, fresh_checkout
 from tests.waiting import eventually
 
-pytestmark = [pytest.mark.emulator, pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = [
+    pytest.mark.emulator,
+    pytest.mark.slow,
+    pytest.mark.walk,
+    pytest.mark.timeout(1800),
+]
 
 PAGE = (ROOT / "docs/first-camera.md").read_text(encoding="utf-8")
 ACCOUNT, REGION = "555555555555", "eu-central-1"
@@ -215,19 +219,3 @@ def use_the_pages_settings(lab: Lab) -> None:
     text = file.read_text(encoding="utf-8")
     file.write_text(text.replace("[fleet]\n", '[fleet]\nthings = ["cam-1"]\n'), encoding="utf-8")
     assert load_environment(file).fleet.things == ("cam-1",)
-
-
-@pytest.mark.unit
-def test_the_settings_of_the_page_are_valid(tmp_path: Path) -> None:
-    [snippet] = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
-    settings = tomllib.loads(snippet)
-    base = tomllib.loads((ROOT / "environments/dev.toml").read_text(encoding="utf-8"))
-    assert settings["fleet"].keys() <= {"thing_group", "things"}
-    text = (ROOT / "environments/dev.toml").read_text(encoding="utf-8")
-    text = re.sub(r"\[fleet\]\n(?:[^\[].*\n)*", "", text)
-    text = re.sub(r"\[inference\]\n(?:[^\[].*\n)*", "", text)
-    file = tmp_path / "lab.toml"
-    file.write_text(f"{text}\n{snippet}", encoding="utf-8")
-    loaded = load_environment(file)
-    assert loaded.inference.camera == settings["inference"]["camera"]
-    assert base["account"] == loaded.account

@@ -16,9 +16,9 @@ import pytest
 
 from model_tools.shapes.scenes import write_scenes
 from stacks.config import load_environment
-from tests.local.checkout import ROOT, Checkout, fresh_checkout
+from tests.local.checkout import Checkout
 from tests.local.cores import GROUP, Cores, full_cores
-from tests.local.releases import blind_model, good_model, slow_model
+from tests.local.releases import blind_model, good_model
 from tests.waiting import eventually
 
 pytestmark = [pytest.mark.emulator, pytest.mark.slow, pytest.mark.timeout(3600)]
@@ -62,57 +62,54 @@ class Fleet:
     checkout: Checkout
     cores: Cores
     digest: str
+    # How long the cores took to download the first release, start it and report frames.
+    start_seconds: float
+
+    @property
+    def first_wave_seconds(self) -> int:
+        """The time in which one camera starts a release and shows how it works, 40 s if idle.
+
+        A busy machine takes longer; a rollout's waits may be 200 s here.
+        """
+        return max(40, min(200, round(5 * self.start_seconds)))
 
     @property
     def models(self) -> Path:
         return self.checkout.root / "models"
 
     def pin(self, digest: str, *, first_wave_seconds: int = 200, fps: float = 0.0) -> None:
-        pin(self.checkout, digest, COUNT, first_wave_seconds=first_wave_seconds, fps=fps)
+        text = ENVIRONMENT.format(
+            digest=digest,
+            count=COUNT,
+            first_wave_seconds=first_wave_seconds,
+            fps=fps,
+            one_device_percent=100 / COUNT,
+        )
+        (self.checkout.root / "environments/dev.toml").write_text(text, encoding="utf-8")
 
     def deploy(self, code: int = 0) -> str:
-        return deploy(self.checkout, code)
-
-
-def pin(
-    checkout: Checkout, digest: str, count: int, *, first_wave_seconds: int = 200, fps: float = 0.0
-) -> None:
-    text = ENVIRONMENT.format(
-        digest=digest,
-        count=count,
-        first_wave_seconds=first_wave_seconds,
-        fps=fps,
-        one_device_percent=100 / COUNT,
-    )
-    (checkout.root / "environments/dev.toml").write_text(text, encoding="utf-8")
-
-
-def deploy(checkout: Checkout, code: int = 0) -> str:
-    """Run the real `cdk synth` and `cdk deploy`; return all that the CDK said."""
-    done = checkout.run("deploy", "dev", timeout_seconds=2400)
-    log = checkout.root / ".local/logs/deploy-dev.log"
-    said = done.stdout + done.stderr + (log.read_text(encoding="utf-8") if log.exists() else "")
-    assert done.returncode == code, said
-    return said
+        """Run the real `cdk synth` and `cdk deploy`; return all that the CDK said."""
+        done = self.checkout.run("deploy", "dev", timeout_seconds=2400)
+        log = self.checkout.root / ".local/logs/deploy-dev.log"
+        said = done.stdout + done.stderr + (log.read_text(encoding="utf-8") if log.exists() else "")
+        assert done.returncode == code, said
+        return said
 
 
 @pytest.fixture(scope="module")
-def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+def fleet(deployed: Checkout) -> Iterator[Fleet]:
     """A fleet whose every camera runs the first release."""
-    with fresh_checkout(tmp_path_factory.mktemp("fleet")) as checkout:
-        digest = load_environment(ROOT / "environments/dev.toml").model.digest
-        for other in ("staging", "production"):
-            (checkout.root / f"environments/{other}.toml").unlink()
-        write_scenes(checkout.root / ".local/scenes", 4, seed=0)
-        # The first release meets no device: the fleet's minimum would fail it.
-        pin(checkout, digest, 0)
-        deploy(checkout)
-        cores = Cores(checkout, [])
-        [stack] = cores.client("cloudformation").describe_stacks(StackName="dev-Devices")["Stacks"]
-        outputs = {one["OutputKey"]: one["OutputValue"] for one in stack["Outputs"]}
-        with full_cores(checkout, COUNT, outputs) as cores:
-            cores.wait_until_all_run(digest)
-            yield Fleet(checkout, cores, digest)
+    digest = load_environment(deployed.root / "environments/dev.toml").model.digest
+    for other in ("staging", "production"):
+        (deployed.root / f"environments/{other}.toml").unlink()
+    write_scenes(deployed.root / ".local/scenes", 4, seed=0)
+    cores = Cores(deployed, [])
+    [stack] = cores.client("cloudformation").describe_stacks(StackName="dev-Devices")["Stacks"]
+    outputs = {one["OutputKey"]: one["OutputValue"] for one in stack["Outputs"]}
+    began = time.monotonic()
+    with full_cores(deployed, COUNT, outputs) as cores:
+        cores.wait_until_all_run(digest)
+        yield Fleet(deployed, cores, digest, time.monotonic() - began)
 
 
 def test_a_good_model_rolls_out_in_waves_to_the_whole_fleet(fleet: Fleet) -> None:
@@ -135,23 +132,14 @@ def test_a_good_model_rolls_out_in_waves_to_the_whole_fleet(fleet: Fleet) -> Non
     ]
 
 
-def long_enough(idle_seconds: int, began: float) -> int:
-    """Return the time in which one camera shows what a model does that was made since `began`.
-
-    On a busy machine, both take longer; a rollout's waits may be 200 s here.
-    """
-    return max(idle_seconds, min(200, round(4 * (time.monotonic() - began))))
-
-
 Bad = Callable[[Fleet, Path], AbstractContextManager[None]]
 
 
 @contextmanager
 def loads_but_never_detects(fleet: Fleet, _scratch: Path) -> Iterator[None]:
     """It answers the black test picture, and fails on every real one."""
-    began = time.monotonic()
     digest = blind_model(fleet.models, fleet.digest)
-    fleet.pin(digest, first_wave_seconds=long_enough(40, began))
+    fleet.pin(digest, first_wave_seconds=fleet.first_wave_seconds)
     yield
 
 
@@ -159,13 +147,8 @@ def loads_but_never_detects(fleet: Fleet, _scratch: Path) -> Iterator[None]:
 def crashes(fleet: Fleet, _scratch: Path) -> Iterator[None]:
     """The function's process aborts on its first frame, whenever it is started."""
     fleet.pin(good_model(fleet.models, fleet.digest, "5.0.0"))
-    file = fleet.checkout.root / "lambda_src/inference/camera/inference.py"
-    source = file.read_text(encoding="utf-8")
-    call = "found = loaded.engine.infer(frame.image)"
-    assert call in source
-    file.write_text(source.replace(call, f"__import__('os').abort()\n        {call}"), "utf-8")
-    yield
-    file.write_text(source, encoding="utf-8")
+    with before_each_inference(fleet.checkout, "__import__('os').abort()"):
+        yield
 
 
 @contextmanager
@@ -182,12 +165,24 @@ def has_a_corrupt_artifact(fleet: Fleet, _scratch: Path) -> Iterator[None]:
 
 
 @contextmanager
-def halves_the_frame_rate(fleet: Fleet, scratch: Path) -> Iterator[None]:
-    """The model's answers are right, and each takes seconds."""
-    began = time.monotonic()
-    digest = slow_model(fleet.models, fleet.digest, scratch)
-    fleet.pin(digest, first_wave_seconds=long_enough(60, began), fps=0.6)
+def halves_the_frame_rate(fleet: Fleet, _scratch: Path) -> Iterator[None]:
+    """The release's answers are right, and each takes seconds."""
+    digest = good_model(fleet.models, fleet.digest, "4.0.0")
+    fleet.pin(digest, first_wave_seconds=fleet.first_wave_seconds, fps=0.6)
+    with before_each_inference(fleet.checkout, "time.sleep(4)"):
+        yield
+
+
+@contextmanager
+def before_each_inference(checkout: Checkout, statement: str) -> Iterator[None]:
+    """Change the function that cameras run: it executes a statement before each inference."""
+    file = checkout.root / "lambda_src/inference/camera/inference.py"
+    source = file.read_text(encoding="utf-8")
+    call = "found = loaded.engine.infer(frame.image)"
+    assert call in source
+    file.write_text(source.replace(call, f"{statement}\n        {call}"), "utf-8")
     yield
+    file.write_text(source, encoding="utf-8")
 
 
 @pytest.mark.parametrize(

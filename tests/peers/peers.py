@@ -83,6 +83,7 @@ no_heartbeat_minutes = 10
 latency_p95_ms = 250.5
 failing_share = 0.25
 spool_fill_share = 0.5
+free_disk_mib = 1024
 """
 
 

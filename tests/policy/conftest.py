@@ -10,6 +10,7 @@ from tests.synth.conftest import assembly
 from tests.synth.hosting_sites import WHOLE, archive_files
 from tests.synth.synthesis import ROOT, synthesize, with_everything
 from tests.synth.test_delivery import DELIVERY
+from tests.synth.test_training_pipeline import TRAINING
 from tools.assembly import read_assembly
 from tools.policy.reading import Stack, by_environment
 
@@ -42,7 +43,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
     with_everything(folder / "environments", committed[0].model.digest)
     archive_files(folder)
     file = folder / "environments/full.toml"
-    text = file.read_text(encoding="utf-8") + WHOLE.format(folder=folder)
+    text = file.read_text(encoding="utf-8") + WHOLE.format(folder=folder) + TRAINING
     file.write_text(f'{text}\n[signing]\nlambda_profile = "{PROFILE}"\n', encoding="utf-8")
     (folder / "delivery.toml").write_text(DELIVERY, encoding="utf-8")
     result = synthesize(folder / "out", folder / "environments")

@@ -32,6 +32,7 @@ things = ["full-camera-1", "full-camera-2"]
 
 [monitoring]
 notify = ["ops@example.com"]
+free_disk_mib = 1500
 """
 
 

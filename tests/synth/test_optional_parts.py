@@ -71,6 +71,8 @@ def test_the_dashboard_shows_what_somebody_on_duty_asks(optional: Path) -> None:
         "LatencyP50",
         "LatencyP95",
         "SpoolFill",
+        "DiskFree",
+        "MemoryAvailable",
         "Errors",
         "FailedDeployments",
         "count_distinct(thing)",
@@ -80,6 +82,23 @@ def test_the_dashboard_shows_what_somebody_on_duty_asks(optional: Path) -> None:
     assert "Environment,Label" in shown["Detections per label"]
     for properties in shown.values():
         assert not re.search(r"production|staging", properties)
+
+
+def test_the_disk_alarm_is_for_the_fullest_camera_and_has_the_threshold_of_the_file(
+    optional: Path,
+) -> None:
+    thresholds = {}
+    for stack in read_assembly(optional):
+        for alarm in alarms(stack.template):
+            if alarm["MetricName"] == "DiskFree":
+                assert (alarm["Statistic"], alarm["ComparisonOperator"]) == (
+                    "Minimum",
+                    "LessThanThreshold",
+                )
+                thresholds[stack.name] = alarm["Threshold"]
+    assert thresholds["full-Monitoring"] == 1500 * 1024 * 1024
+    # Derived from the pinned model, which is small.
+    assert thresholds["staging-Monitoring"] == 256 * 1024 * 1024
 
 
 def test_the_alarms_are_those_of_the_docs(optional: Path) -> None:

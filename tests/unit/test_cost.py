@@ -14,7 +14,7 @@ _CONFTEST = """
 from tests.cost import CostGuard
 
 def pytest_configure(config):
-    for name in ("unit", "process", "emulator", "slow"):
+    for name in ("unit", "process", "emulator", "slow", "walk"):
         config.addinivalue_line("markers", name)
     config.pluginmanager.register(CostGuard())
 """
@@ -125,7 +125,8 @@ def test_a_module_of_unit_tests_is_not_imported_for_the_other_tests(tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    ("selection", "selected"), [("emulator", "emulator"), ("process and not emulator", "process")]
+    ("selection", "selected"),
+    [("emulator and not walk", "emulator"), ("process and not emulator", "process")],
 )
 def test_the_tests_of_one_cost_import_no_module_of_the_other(
     tmp_path: Path, selection: str, selected: str
@@ -157,3 +158,20 @@ def test_a_slow_test_states_what_it_costs(tmp_path: Path) -> None:
     assert "test_slow: a slow test is `process` or `emulator`" in _pytest(
         tmp_path, test_slow=module
     )
+
+
+def test_walks_are_selected_alone_and_their_modules_are_not_imported_for_others(
+    tmp_path: Path,
+) -> None:
+    marks = "import pytest\n\npytestmark = [pytest.mark.emulator{}]\n\ndef test_it(): pass\n"
+    walk, other = marks.format(", pytest.mark.walk"), marks.format("")
+    fails = "raise AssertionError\n"
+    files = {"test_walk": walk, "test_other": fails + other}
+    assert "1 passed" in _pytest(tmp_path, "-m", "walk", **files)
+    files = {"test_walk": fails + walk, "test_other": other}
+    assert "1 passed" in _pytest(tmp_path, "-m", "emulator and not walk", **files)
+
+
+def test_a_walk_uses_the_emulator(tmp_path: Path) -> None:
+    module = "import pytest\n\n@pytest.mark.walk\n@pytest.mark.process\ndef test_it(): pass\n"
+    assert "test_it: a walk is `emulator`" in _pytest(tmp_path, test_walk=module)

@@ -82,6 +82,10 @@ function addDashboard(scope, id, { environmentName, logGroup }) {
     byThing('Spool fill (share of 1)', 'SpoolFill', 'Maximum'),
   );
   dashboard.addWidgets(
+    byThing('Free disk (bytes)', 'DiskFree', 'Minimum'),
+    byThing('Available memory (bytes)', 'MemoryAvailable', 'Minimum'),
+  );
+  dashboard.addWidgets(
     logs(
       'Newest errors',
       TABLE,

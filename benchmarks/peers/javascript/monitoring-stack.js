@@ -238,6 +238,13 @@ class MonitoringStack extends Stack {
       this.metric('SpoolFill', 'Maximum'),
       monitoring.spool_fill_share,
     );
+    this.below(
+      'FleetDiskFree',
+      `some camera has less than ${monitoring.free_disk_mib} MiB of free disk: the download of ` +
+        'the next release can fail',
+      this.metric('DiskFree', 'Minimum'),
+      monitoring.free_disk_mib * 1024 * 1024,
+    );
     this.once(
       'FleetFailedDeployment',
       'a deployment failed on some camera',
@@ -290,6 +297,17 @@ class MonitoringStack extends Stack {
       metric,
       threshold,
       comparisonOperator: GREATER_THAN_THRESHOLD,
+      treatMissingData: NOT_BREACHING,
+      evaluationPeriods: 5,
+      datapointsToAlarm: 3,
+    });
+  }
+
+  below(id, description, metric, threshold) {
+    this.alarm(id, description, {
+      metric,
+      threshold,
+      comparisonOperator: LESS_THAN_THRESHOLD,
       treatMissingData: NOT_BREACHING,
       evaluationPeriods: 5,
       datapointsToAlarm: 3,

@@ -1,4 +1,4 @@
-"""When somebody must look: silence, slowness, failures, a full spool, a failed deployment."""
+"""When somebody must look: silence, slowness, failures, full disks, a failed deployment."""
 
 from typing import Any
 
@@ -71,6 +71,14 @@ def add_alarms(stack: Stack, topic: Any, metrics_function: Any, undelivered: Any
         _metric(environment, "SpoolFill", "Maximum"),
         Threshold=settings["spool_fill_share"],
         **_WATCHED,
+    )
+    alarm(
+        "FleetDiskFree",
+        f"some camera has less than {settings['free_disk_mib']} MiB of free disk: the download of "
+        "the next release can fail",
+        _metric(environment, "DiskFree", "Minimum"),
+        Threshold=settings["free_disk_mib"] * 1024 * 1024,
+        **_WATCHED | {"ComparisonOperator": "LessThanThreshold"},
     )
     alarm(
         "FleetFailedDeployment",

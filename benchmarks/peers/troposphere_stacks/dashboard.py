@@ -58,6 +58,10 @@ def add_dashboard(stack: Stack, log: Any) -> None:
             _search("Spool fill (share of 1)", name, by_thing, "SpoolFill", "Maximum"),
         ],
         [
+            _search("Free disk (bytes)", name, by_thing, "DiskFree", "Minimum"),
+            _search("Available memory (bytes)", name, by_thing, "MemoryAvailable", "Minimum"),
+        ],
+        [
             _logs(
                 "Newest errors",
                 log,

@@ -30,6 +30,8 @@ STOPPED_TAG = "deeplens:stopped"
 # Its gate passed, and no camera could be reached that would prove it.
 UNSEEN_TAG = "deeplens:unseen"
 BY_HAND_TAG = "deeplens:by-hand"
+# The second attempt at a deployment that failed without credentials or a connection.
+RETRY_TAG = "deeplens:retry"
 # CloudFormation rolled back to it, and not every reachable device ran it in time.
 ROLLED_BACK_TAG = "deeplens:rolled-back"
 
@@ -166,9 +168,31 @@ def ensure(greengrass: Any, wanted: Wanted, token: str) -> Deployment:
         if current.is_live and not has_waves:
             tag(greengrass, current, wanted.tags)
             return get(greengrass, current.id)
-    tags = dict(wanted.tags)
-    if current:
-        tags[REPLACED_TAG] = current.id
+    replaced = {REPLACED_TAG: current.id} if current else {}
+    return _create(greengrass, wanted, replaced, token)
+
+
+def retry(greengrass: Any, failed: Deployment, wanted: Wanted, token: str, why: str) -> Deployment:
+    """Deploy the set of a live deployment once more, so that its devices get a new job.
+
+    Greengrass' job configuration has no retries, so that takes a new revision. Devices that run
+    the set have nothing to change.
+
+    Args:
+        greengrass: the client.
+        failed: the first attempt.
+        wanted: its set.
+        token: of the request; the attempt has a client token of its own.
+        why: a sentence for the tag of the second attempt.
+
+    Raises:
+        ResourceFailed: Greengrass refuses it.
+    """
+    tags = {REPLACED_TAG: failed.id, RETRY_TAG: tag_text(why)}
+    return _create(greengrass, wanted, tags, f"{token}/retry")
+
+
+def _create(greengrass: Any, wanted: Wanted, tags: dict[str, str], token: str) -> Deployment:
     more = {
         "deploymentPolicies": wanted.policies,
         "iotJobConfiguration": wanted.job,
@@ -179,13 +203,14 @@ def ensure(greengrass: Any, wanted: Wanted, token: str) -> Deployment:
             targetArn=wanted.target_arn,
             deploymentName=wanted.name,
             components=wanted.components,
-            tags=tags,
+            tags={**wanted.tags, **tags},
             clientToken=hashlib.sha256(f"{token}/{wanted.target_arn}".encode()).hexdigest()[:64],
             **{key: value for key, value in more.items() if value},
         )
     except ClientError as error:
         now = latest(greengrass, wanted.target_arn)
-        if error.response["Error"]["Code"] == "ConflictException" and now and _same(now, wanted):
+        is_created = now and _same(now, wanted) and (RETRY_TAG in now.tags) == (RETRY_TAG in tags)
+        if error.response["Error"]["Code"] == "ConflictException" and now and is_created:
             return now
         message = error.response["Error"]["Message"]
         raise ResourceFailed(f"{wanted.target_arn}: no deployment was created: {message}") from None

@@ -1,13 +1,16 @@
 """A verdict in words: which devices, why, and what to try."""
 
 from collections import defaultdict
+from collections.abc import Iterable
 
+from deeplens_project.failures import TRANSIENT_CODES
+from deeplens_project.observations import LITE
 from deeplens_project.verdict import Device, Verdict
 
 _MOST_NAMES = 8
 _MOST_REASONS = 4
 
-# By Greengrass' error code; the first that is in a device's error stack counts.
+# By Greengrass' error code; the most specific one in a device's error stack counts.
 _TRY = {
     "ARTIFACT_CHECKSUM_MISMATCH": (
         "the object in the bucket is not the one that was published: publish the artifact again "
@@ -17,14 +20,24 @@ _TRY = {
         "see that the token exchange role may read the artifact's bucket, that the object is "
         "there, and that the device has network and disk"
     ),
+    "DISK_SPACE_CRITICAL": (
+        "free disk space on the device: `fleet status` lists what each camera has left"
+    ),
     "NO_AVAILABLE_COMPONENT_VERSION": (
         "another thing group or component wants another version: see the device's effective "
         "deployments"
     ),
-    "COMPONENT_BROKEN": "read /greengrass/v2/logs/<component>.log on the device",
-    "COMPONENT_UPDATE_ERROR": "read /greengrass/v2/logs/<component>.log on the device",
+    **dict.fromkeys(
+        TRANSIENT_CODES - {"ARTIFACT_DOWNLOAD_ERROR"},
+        "check the device's network, clock and certificate: `fleet doctor ENV --device THING`",
+    ),
 }
-_TRY_WITHOUT_CODE = "read the heartbeat's last error: `fleet status`; then the component's log"
+# These codes, and the absence of any, lead to the log of a component.
+_SEE_LOG = frozenset({"COMPONENT_BROKEN", "COMPONENT_UPDATE_ERROR"})
+_ANY_COMPONENT = "<component>"
+# The service of nucleus lite that carries deployments out.
+# Source: aws-greengrass-lite, docs/SETUP.md, "Running the nucleus".
+_LITE_DEPLOYMENTS = "ggdeploymentd"
 
 
 def explain(verdict: Verdict) -> str:
@@ -40,19 +53,45 @@ def explain(verdict: Verdict) -> str:
     if offline:
         names = _names([one.thing for one in offline])
         parts.append(f"{len(offline)} offline ({names}); they take it when they are back")
+    if any(device.runtime == LITE for device in verdict.of("failed")):
+        parts.append(
+            "nucleus lite does not roll back: a failed device keeps what the deployment left "
+            "until the next deployment"
+        )
+    parts += _grouped(verdict.retried, "got a second attempt")
     return "; ".join(parts)
 
 
 def advise(verdict: Verdict) -> str:
-    """Say what to try about the devices that are not good; empty when all are."""
-    stacks = [code for one in verdict.of("failed") for code in one.error_stack]
-    advice = next((_TRY[code] for code in _TRY if code in stacks), None)
-    if advice is None and (verdict.of("waiting") or verdict.of("failed")):
-        advice = _TRY_WITHOUT_CODE
-    return f"Try: {advice}" if advice else ""
+    """Suggest what to try about the devices that are not good; empty when all are."""
+    failed, waiting = verdict.of("failed"), verdict.of("waiting")
+    for device in failed:
+        for code in reversed(device.error_stack):
+            if code in _SEE_LOG:
+                return f"Try: read {_logs(failed)} on the device"
+            if code in _TRY:
+                return f"Try: {_TRY[code]}"
+    if failed or waiting:
+        logs = _logs([*failed, *waiting])
+        return f"Try: read the heartbeat's last error: `fleet status`; then {logs} on the device"
+    return ""
 
 
-def _grouped(devices: list[Device], word: str) -> list[str]:
+def _logs(devices: Iterable[Device]) -> str:
+    """Name the log of each kind of device: nucleus lite has no log files, classic no journal."""
+    logs = {_log(device) for device in devices}
+    return " or ".join(sorted(logs))
+
+
+def _log(device: Device) -> str:
+    if device.runtime != LITE:
+        return f"/greengrass/v2/logs/{device.component or _ANY_COMPONENT}.log"
+    is_early = device.standing == "failed" and not device.component
+    name = _LITE_DEPLOYMENTS if is_early else device.component or _ANY_COMPONENT
+    return f"`journalctl -a -t {name}`"
+
+
+def _grouped(devices: Iterable[Device], word: str) -> list[str]:
     by_reason: dict[str, list[str]] = defaultdict(list)
     for one in devices:
         stack = f" [{' > '.join(one.error_stack)}]" if one.error_stack else ""

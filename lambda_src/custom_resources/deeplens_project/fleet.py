@@ -41,7 +41,15 @@ class Fleet:
     def joined(self) -> list[Joined]:
         """Every core device that was ever connected."""
         pages = self.greengrass.get_paginator("list_core_devices").paginate()
-        return [Joined(one["coreDeviceThingName"]) for page in pages for one in page["coreDevices"]]
+        return [
+            Joined(
+                device["coreDeviceThingName"],
+                device.get("runtime", ""),
+                _seconds(device.get("lastStatusUpdateTimestamp")),
+            )
+            for page in pages
+            for device in page["coreDevices"]
+        ]
 
     def job_executions(self, job_id: str, deployment_id: str) -> Iterator[Execution]:
         """How far the deployment came, by IoT's job."""
@@ -156,6 +164,8 @@ def _heartbeat(thing: str, document: dict[str, Any]) -> Heartbeat | None:
         uptime_seconds=_span(reported.get("started_at"), reported.get("heartbeat_at")),
         model_version=_text(model.get("version")),
         last_frame_at=_text(reported.get("last_frame_at")),
+        disk_free_bytes=_bytes(reported.get("disk"), "free_bytes"),
+        memory_available_bytes=_bytes(reported.get("memory"), "available_bytes"),
     )
 
 
@@ -168,6 +178,14 @@ def _number(value: Any) -> float:
     """Return a device's number; 0 for anything that is not a finite, positive one."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return float(value) if is_number and 0 <= value < _LARGEST_NUMBER else 0.0
+
+
+def _bytes(section: Any, name: str) -> int | None:
+    """Return a number of bytes that a device reports; None unless it is a non-negative integer."""
+    value = section.get(name) if isinstance(section, dict) else None
+    if isinstance(value, bool) or not isinstance(value, int):
+        return None
+    return value if 0 <= value < _LARGEST_NUMBER else None
 
 
 def _execution(thing: str, item: dict[str, Any]) -> Execution:

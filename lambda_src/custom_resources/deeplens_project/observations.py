@@ -15,6 +15,9 @@ _RANKS = {"QUEUED": 0, "IN_PROGRESS": 1, **dict.fromkeys(SUCCEEDED, 2), **dict.f
 # A camera that missed this many heartbeats in a row is silent.
 _MISSED_HEARTBEATS = 3
 
+# The runtime of Greengrass nucleus lite, as ListCoreDevices names it.
+LITE = "aws_nucleus_lite"
+
 
 @dataclass(frozen=True)
 class Heartbeat:
@@ -39,6 +42,9 @@ class Heartbeat:
     # For people; the gate does not look at them.
     model_version: str | None = None
     last_frame_at: str | None = None
+    # Of the file system that has the artifacts, and of the device's memory; None if not reported.
+    disk_free_bytes: int | None = None
+    memory_available_bytes: int | None = None
 
     @property
     def order(self) -> tuple[Any, ...]:
@@ -100,14 +106,21 @@ class Installed:
 
 @dataclass(frozen=True)
 class Joined:
-    """The thing was a connected core device at least once."""
+    """The thing was a connected core device at least once.
+
+    Attributes:
+        runtime: the nucleus that it runs: `aws_nucleus_classic` or `aws_nucleus_lite`.
+        reported_at: seconds since the epoch: the device's last status update.
+    """
 
     thing: str
+    runtime: str = ""
+    reported_at: float = 0.0
 
     @property
     def order(self) -> tuple[Any, ...]:
-        """There is only one such fact."""
-        return ()
+        """Its place among the reports of a thing: a device can be set up with another nucleus."""
+        return (self.reported_at, self.runtime)
 
 
 Observation = Heartbeat | Execution | Installed | Joined
@@ -121,6 +134,7 @@ class Known:
     execution: Execution | None = None
     installed: tuple[Installed, ...] = ()
     has_joined: bool = False
+    runtime: str = ""
 
 
 def known(observations: Iterable[Observation], deployment_id: str) -> dict[str, Known]:
@@ -151,7 +165,7 @@ def _by_thing(newest: Iterable[Observation], queued_at: dict[str, float]) -> dic
             case Installed():
                 device["installed"].append(one)
             case Joined():
-                device["has_joined"] = True
+                device["has_joined"], device["runtime"] = True, one.runtime
     for thing, device in found.items():
         execution: Execution | None = device.get("execution")
         if execution and execution.queued_at != queued_at[thing]:

@@ -102,9 +102,8 @@ class Rollout:
         if wanted.components and not is_first and not deployments.is_proven(greengrass, wanted):
             for number, wave in enumerate(plan.waves, start=1):
                 self._run_wave(wanted, plan, wave, number)
-        made = deployments.ensure(greengrass, wanted, self.token)
-        outcome = self._gate(
-            made, self.thing_group, wanted, plan.rule, plan.wait_seconds, plan.bake_seconds, absent
+        made, outcome = self._attempt(
+            wanted, plan.rule, plan.wait_seconds, plan.bake_seconds, absent
         )
         if not outcome.passed:
             raise GateClosed(_reason("", outcome), made)
@@ -154,11 +153,10 @@ class Rollout:
     def _run_wave(self, wanted: Wanted, plan: Plan, wave: Wave, number: int) -> None:
         group = wave.thing_group or self._group_of(wanted, wave, number)
         target = wanted.target_arn.rpartition("/")[0] + "/" + group
-        made = deployments.ensure(self.fleet.greengrass, wanted.to(target), self.token)
         # A wave's number of devices is its own: the fleet's minimum is for the whole.
         rule = replace(plan.rule, minimum_devices=0)
-        outcome = self._gate(
-            made, group, wanted, rule, wave.wait_seconds, wave.bake_seconds, frozenset()
+        made, outcome = self._attempt(
+            wanted.to(target), rule, wave.wait_seconds, wave.bake_seconds, frozenset()
         )
         if not outcome.passed:
             where = f"wave {number} of {len(plan.waves)} ({group}): "
@@ -178,16 +176,21 @@ class Rollout:
             iot.remove_thing_from_thing_group(thingGroupName=name, thingName=thing)
         return name
 
-    def _gate(  # noqa: PLR0913, PLR0917 - what is waited for, where, how long
+    def _attempt(
         self,
-        made: Deployment,
-        group: str,
         wanted: Wanted,
         rule: Rule,
         wait_seconds: float,
         bake_seconds: float,
         absent: frozenset[str],
-    ) -> Outcome:
+    ) -> tuple[Deployment, Outcome]:
+        """Deploy a set to its target and wait; once more if only a connection was missing.
+
+        Both attempts share `wait_seconds`. The second one has a tag, so a request that is repeated
+        after it makes no third.
+        """
+        greengrass = self.fleet.greengrass
+        made = deployments.ensure(greengrass, wanted, self.token)
         now = time.time()
         goal = Goal(
             deployment_id=made.id,
@@ -197,11 +200,29 @@ class Rollout:
             model_digest=wanted.tags.get(deployments.MODEL_TAG),
             function_arn=wanted.tags.get(deployments.FUNCTION_TAG),
             absent=absent,
+            components=frozenset(
+                (name, component.get("componentVersion", ""))
+                for name, component in wanted.components.items()
+            ),
+            may_retry=deployments.RETRY_TAG not in made.tags,
         )
-        watch = Watch(
+        outcome = self._watch(made).wait(goal, rule, bake_seconds)
+        if outcome.verdict.state != "retry":
+            return made, outcome
+        retried = outcome.verdict.retryable
+        why = explain(replace(outcome.verdict, devices=retried))
+        logger.warning("deployed once more, for devices without a connection: %s", why)
+        made = deployments.retry(greengrass, made, wanted, self.token, why)
+        # A process that started after the first attempt runs the same set.
+        goal = replace(goal, deployment_id=made.id, may_retry=False)
+        outcome = self._watch(made).wait(goal, rule, bake_seconds)
+        return made, replace(outcome, verdict=replace(outcome.verdict, retried=retried))
+
+    def _watch(self, made: Deployment) -> Watch:
+        group = made.target_arn.rpartition("/")[2]
+        return Watch(
             self.fleet, group, made, lambda: deployments.get(self.fleet.greengrass, made.id)
         )
-        return watch.wait(goal, rule, bake_seconds)
 
 
 def wave_group(deployment_name: str, number: int, thing_group: str) -> str:

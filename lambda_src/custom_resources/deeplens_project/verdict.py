@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from deeplens_project.failures import failure_of
 from deeplens_project.observations import (
     FAILED,
     SUCCEEDED,
@@ -15,9 +16,8 @@ from deeplens_project.observations import (
 )
 
 Standing = Literal["good", "waiting", "failed", "offline"]
-State = Literal["passed", "failed", "pending"]
-# A standing, its reason, and Greengrass' error stack.
-Finding = tuple[Standing, str, tuple[str, ...]]
+# "retry": the same set must be deployed once more before there is a verdict.
+State = Literal["passed", "failed", "pending", "retry"]
 
 NOT_FINISHED = "the job did not finish"
 
@@ -56,28 +56,61 @@ class Goal:
     function_arn: str | None = None
     # Components that must be gone in the end.
     absent: frozenset[str] = frozenset()
+    # Names and versions of the deployment's components.
+    components: frozenset[tuple[str, str]] = frozenset()
+    # Whether the set may be deployed once more for devices without credentials or a connection.
+    may_retry: bool = False
+
+    @property
+    def half_time(self) -> float:
+        """When a second attempt does not wait for the other devices any longer."""
+        return (self.watched_since + self.deadline) / 2
 
 
 @dataclass(frozen=True)
-class Device:
-    """Where one device stands, and why."""
+class Finding:
+    """What follows from the observations of one device.
 
-    thing: str
+    Attributes:
+        component: the component that is broken, or an empty string.
+        is_retryable: the deployment failed, and a second attempt may succeed.
+    """
+
     standing: Standing
     reason: str = ""
     error_stack: tuple[str, ...] = ()
+    component: str = ""
+    is_retryable: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Device(Finding):
+    """Where one device stands, and why; `runtime` is empty if its nucleus is not known."""
+
+    thing: str
+    runtime: str = ""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Where each device stands, and what follows for the release."""
+    """Where each device stands, and what follows for the release.
+
+    Attributes:
+        retried: the devices for which the set was deployed a second time, with the first reasons.
+    """
 
     state: State
     devices: tuple[Device, ...]
+    retried: tuple[Device, ...] = ()
 
     def of(self, standing: Standing) -> list[Device]:
         """The devices with a standing."""
         return [one for one in self.devices if one.standing == standing]
+
+    @property
+    def retryable(self) -> tuple[Device, ...]:
+        """The devices that a second attempt may help."""
+        return tuple(device for device in self.devices if device.is_retryable)
 
     @property
     def reachable(self) -> int:
@@ -91,8 +124,7 @@ def judge(
     """Judge a deployment on `things`; nothing but the arguments counts, nor does their order."""
     facts = known(observations, goal.deployment_id)
     devices = tuple(
-        Device(thing, *_standing(goal, rule, facts.get(thing, Known()), now))
-        for thing in sorted(set(things))
+        _device(goal, rule, thing, facts.get(thing, Known()), now) for thing in sorted(set(things))
     )
     return Verdict(_state(goal, rule, devices, now), devices)
 
@@ -109,6 +141,10 @@ def _state(goal: Goal, rule: Rule, devices: tuple[Device, ...], now: float) -> S
         and count["good"] >= rule.minimum_devices
     )
     in_time = now < goal.deadline
+    retryable = sum(device.is_retryable for device in devices)
+    # Devices that carry the deployment out begin again with the second one: they come first.
+    if retryable and (retryable == count["waiting"] or now >= goal.half_time):
+        return "retry"
     if count["waiting"] and in_time:
         return "pending"
     if enough:
@@ -118,17 +154,35 @@ def _state(goal: Goal, rule: Rule, devices: tuple[Device, ...], now: float) -> S
     return "pending" if missing and in_time else "failed"
 
 
+def _device(goal: Goal, rule: Rule, thing: str, device: Known, now: float) -> Device:
+    finding = _standing(goal, rule, device, now)
+    return Device(**vars(finding), thing=thing, runtime=device.runtime)
+
+
 def _standing(goal: Goal, rule: Rule, device: Known, now: float) -> Finding:
-    """Say where a device stands: the first finding that applies."""
+    """Return where a device stands: the first finding that applies."""
     execution = device.execution
     if execution and execution.status in FAILED:
-        reason = f"deployment {execution.status}: {execution.reason or 'no reason given'}"
-        return "failed", reason, execution.error_stack
+        return _after_failure(goal, device, execution, now)
     if execution and execution.status in SUCCEEDED:
         return next(_after_success(goal, rule, device, execution, now))
     if now >= goal.deadline and _runs_without_finishing(goal, rule, device, now):
-        return "good", NOT_FINISHED, ()
+        return Finding("good", NOT_FINISHED)
     return next(_before_success(rule, device, now))
+
+
+def _after_failure(goal: Goal, device: Known, execution: Execution, now: float) -> Finding:
+    """Return that a device failed, unless its reason is not known yet or may pass."""
+    failure = failure_of(execution, device, goal.components, now)
+    can_wait = goal.may_retry and now < goal.deadline
+    is_retryable = can_wait and failure.is_transient
+    return Finding(
+        "waiting" if is_retryable or (can_wait and failure.is_unclear) else "failed",
+        failure.reason,
+        failure.error_stack,
+        failure.component,
+        is_retryable,
+    )
 
 
 def _runs_without_finishing(goal: Goal, rule: Rule, device: Known, now: float) -> bool:
@@ -157,16 +211,16 @@ def _runs_without_finishing(goal: Goal, rule: Rule, device: Known, now: float) -
 def _before_success(rule: Rule, device: Known, now: float) -> Iterator[Finding]:
     execution, heartbeat = device.execution, device.heartbeat
     if execution and execution.status == "IN_PROGRESS":
-        yield "waiting", "is carrying the deployment out", ()
+        yield Finding("waiting", "is carrying the deployment out")
     if heartbeat and heartbeat.is_alive(now):
-        yield "waiting", "has not taken the deployment yet", ()
+        yield Finding("waiting", "has not taken the deployment yet")
     if heartbeat is None and not device.has_joined:
-        yield "offline", "was never connected", ()
+        yield Finding("offline", "was never connected")
     if execution is None:
-        yield "waiting", "the rollout has not come to it yet", ()
+        yield Finding("waiting", "the rollout has not come to it yet")
     elif now < execution.queued_at + rule.offline_after_seconds:
-        yield "waiting", "is silent, but may still take the deployment", ()
-    yield "offline", "is silent", ()
+        yield Finding("waiting", "is silent, but may still take the deployment")
+    yield Finding("offline", "is silent")
 
 
 def _after_success(
@@ -178,20 +232,20 @@ def _after_success(
         if one.reported_at < execution.at - 1:
             continue
         if one.component in goal.absent:
-            yield "waiting", f"still has {one.component}", ()
+            yield Finding("waiting", f"still has {one.component}")
         recovered = heartbeat and heartbeat.received_at > one.reported_at
         if one.state == "BROKEN" and not recovered:
             reason = f"deployment SUCCEEDED, but {one.component} is BROKEN: {one.detail}"
-            yield "failed", reason, ("COMPONENT_BROKEN",)
+            yield Finding("failed", reason, ("COMPONENT_BROKEN",), one.component)
     if goal.model_digest is None:
-        yield "good", "", ()
+        yield Finding("good")
     for missing in _missing(goal, rule, heartbeat, execution):
-        yield "waiting", f"finished the deployment, but {missing}", ()
+        yield Finding("waiting", f"finished the deployment, but {missing}")
     if heartbeat is None or heartbeat.is_alive(now):
-        yield "good", "", ()
+        yield Finding("good")
     elif heartbeat.received_at + heartbeat.silence_seconds < goal.watched_since:
-        yield "offline", "ran the release, and is silent", ()
-    yield "waiting", "ran the release, and went silent", ()
+        yield Finding("offline", "ran the release, and is silent")
+    yield Finding("waiting", "ran the release, and went silent")
 
 
 def _missing(

@@ -29,6 +29,8 @@ _PAUSE_PER_THING_SECONDS = 0.008
 _LONGEST_PAUSE_OF_ALL_SECONDS = 15.0
 # The list of core devices is that of the account, not of the fleet.
 _PAUSE_OF_JOINED_SECONDS = 10.0
+# The name of the query's answers, for all things at once.
+_JOINED = "joined/account"
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,8 @@ class Watch:
                 logger.info("%s", sentence)
                 said = sentence
             now = time.time()
+            if verdict.state == "retry":
+                return Outcome(verdict)
             if verdict.state == "failed":
                 self._ask_why(verdict)
                 return Outcome(
@@ -182,28 +186,46 @@ class Watch:
 
     def _done(self) -> set[str]:
         """Name devices on which the job ended."""
-        ended = SUCCEEDED | FAILED
+        return self._with(SUCCEEDED | FAILED)
+
+    def _with(self, statuses: frozenset[str]) -> set[str]:
+        """Name devices whose job has one of the statuses."""
         return {
             one.thing
             for one in self._answers["job"]
-            if isinstance(one, Execution) and one.status in ended
+            if isinstance(one, Execution) and one.status in statuses
         }
 
     def _ask_why(self, verdict: Verdict) -> None:
-        """Query the reasons of failures; the verdict does not need them."""
-        self._ask_devices([one.thing for one in (*verdict.of("failed"), *verdict.of("waiting"))])
+        """Query the reasons of failures, and the nuclei; the verdict does not need them."""
+        things = [one.thing for one in (*verdict.of("failed"), *verdict.of("waiting"))]
+        self._ask_devices(things)
+        if set(things) - self._joined():
+            self._ask_nuclei()
 
     def _ask_who_joined(self, now: float, *, is_last: bool) -> None:
         """Query core devices while some member has neither sent a heartbeat nor joined.
 
         ListCoreDevices with a thing group lists only devices that a deployment to that group
-        succeeded on, so it does not answer which members were ever connected.
+        succeeded on, so it does not answer which members were ever connected. Of a member whose
+        deployment failed, the nucleus is a detail that no verdict requires.
         """
-        known = {core.thing for core in self._answers.get("joined", [])}
+        if not is_last and now - self._joined_at < _PAUSE_OF_JOINED_SECONDS:
+            return
         silent = {thing for thing in self._things if not self._answers.get(f"heartbeat/{thing}")}
-        if silent - known and (is_last or now - self._joined_at >= _PAUSE_OF_JOINED_SECONDS):
-            self._answers["joined"] = list(self.fleet.joined())
+        if silent - self._joined():
+            self._answers[_JOINED] = list(self.fleet.joined())
             self._joined_at = now
+        elif self._with(FAILED) & set(self._things) - self._joined():
+            self._ask_nuclei()
+            self._joined_at = now
+
+    def _joined(self) -> set[str]:
+        """Name devices that are known as core devices."""
+        return {core.thing for core in self._answers.get(_JOINED, [])}
+
+    def _ask_nuclei(self) -> None:
+        self._ask("joined", lambda: {"account": list(self.fleet.joined())})
 
     def _ask_devices(self, things: list[str]) -> None:
         """Query details of devices; each query is independent, and none is required."""

@@ -30,6 +30,7 @@ from camera.models import DeployedModel
 from camera.outbox import Outbox
 from camera.publishing import GreengrassPublisher, GreengrassSubscriber, ResultPublisher, Subscriber
 from camera.reporting import FailureReports
+from camera.room import disk, memory
 from camera.settings import Settings, thing_name
 from camera.shadow import ShadowSettings
 from camera.sources import camera_from
@@ -100,6 +101,8 @@ class Application:
                     "messages": self.outbox.dropped,
                 },
                 "spool": lambda: asdict(parts.spool.state()),
+                "disk": lambda: disk(settings.artifact),
+                "memory": memory,
                 "temperature_celsius": temperature_celsius,
                 "drift": self._drift.reported,
                 "crops": self._crops.reported,

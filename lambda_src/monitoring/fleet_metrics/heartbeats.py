@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from fleet_metrics.emf import Line, Metrics
-from fleet_metrics.reading import number, word
+from fleet_metrics.reading import count, number, word
 
 _MEASURES = {
     "FramesPerSecond": (("frames_per_second",), "Count/Second"),
@@ -12,6 +12,11 @@ _MEASURES = {
     "LatencyP95": (("latency_ms", "p95"), "Milliseconds"),
     "SpoolFill": (("spool", "fill"), "None"),
     "Temperature": (("temperature_celsius",), "None"),
+}
+# What cannot be negative, or a fraction: a wrong value must not start an alarm.
+_COUNTS = {
+    "DiskFree": (("disk", "free_bytes"), "Bytes"),
+    "MemoryAvailable": (("memory", "available_bytes"), "Bytes"),
 }
 
 
@@ -28,6 +33,10 @@ def heartbeat_lines(event: dict[str, Any], now_ms: int) -> Iterator[Line]:
     }
     for name, (path, unit) in _MEASURES.items():
         amount = number(heartbeat, *path)
+        if amount is not None:
+            metrics[name] = (amount, unit)
+    for name, (path, unit) in _COUNTS.items():
+        amount = count(heartbeat, *path)
         if amount is not None:
             metrics[name] = (amount, unit)
     said = {"kind": "heartbeat", "thing": thing, "heartbeat": heartbeat}

@@ -17,6 +17,12 @@ def number(document: Any, *path: str) -> float | None:
     return found if math.isfinite(found) else None
 
 
+def count(document: Any, *path: str) -> float | None:
+    """Return the non-negative integer at a path of members, or None when there is none."""
+    found = number(document, *path)
+    return found if found is not None and found >= 0 and found.is_integer() else None
+
+
 def word(document: Any, name: str, otherwise: str = "unknown") -> str:
     """Return the text of a member, or `otherwise` when there is none."""
     found = document.get(name) if isinstance(document, dict) else None

@@ -9,7 +9,7 @@ import threading
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import pytest
 
 from local_aws.core_device.device import CoreDevice
 from local_aws.core_device.layout import Identity, Layout
+from local_aws.core_device.nucleus import Kind, Pauses
 from local_aws.core_device.provisioning import provision
 from local_aws.endpoint import Endpoint
 from tests.emulator.embedded_aws import ACCOUNT, REGION, EmbeddedAws, policy, recipe
@@ -36,6 +37,8 @@ TRUST = {
         }
     ],
 }
+# The unit wait ends tests of what never starts; everything else starts long before.
+QUICK = Pauses(restart_seconds=0.01, settle_seconds=0.0, unit_seconds=5.0)
 ENDED = {"SUCCEEDED", "COMPLETED", "FAILED", "REJECTED", "TIMED_OUT", "CANCELED"}
 
 
@@ -47,6 +50,7 @@ class Core:
     thing: str
     group_arn: str
     layout: Layout
+    pauses: Pauses = QUICK
     _loop: asyncio.AbstractEventLoop | None = None
     _stop: asyncio.Event | None = None
     _thread: threading.Thread | None = None
@@ -59,7 +63,7 @@ class Core:
             self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
             endpoint = Endpoint(**self.aws.endpoint)
             device = CoreDevice(
-                endpoint, self.layout, Path(sys.executable), None, restart_seconds=0.01
+                endpoint, self.layout, Path(sys.executable), None, pauses=self.pauses
             )
             up.set()
             await device.run(self._stop)
@@ -81,6 +85,10 @@ class Core:
             self._thread.join(HANG_SECONDS)
             assert not self._thread.is_alive()
         assert not self.failures
+
+    def configure(self, **changes: Any) -> None:
+        """Change the configuration file of a device that does not run."""
+        self.layout.write_identity(replace(self.layout.read_identity(), **changes))
 
     def deploy(self, components: dict[str, Any], **more: Any) -> str:
         """Deploy to the device's group and return the deployment's id."""
@@ -129,7 +137,15 @@ class Core:
 
 
 @pytest.fixture
-def core(aws: EmbeddedAws, iot: Any, unique: str, tmp_path: Path) -> Iterator[Core]:
+def core_runtime() -> Kind:
+    """The core software of the device; a module of tests about the other one replaces this."""
+    return "classic"
+
+
+@pytest.fixture
+def core(
+    aws: EmbeddedAws, iot: Any, unique: str, tmp_path: Path, core_runtime: Kind
+) -> Iterator[Core]:
     group = iot.create_thing_group(thingGroupName=unique)["thingGroupArn"]
     iot.create_policy(policyName=unique, policyDocument=json.dumps(ANYTHING))
     role = aws.client("iam").create_role(
@@ -141,7 +157,7 @@ def core(aws: EmbeddedAws, iot: Any, unique: str, tmp_path: Path) -> Iterator[Co
     )
     iot.create_role_alias(roleAlias=unique, roleArn=role)
     layout = Layout.of(unique, tmp_path / "cores")
-    identity = Identity(unique, unique, ACCOUNT, REGION, unique, "")
+    identity = Identity(unique, unique, ACCOUNT, REGION, unique, "", core_runtime)
     provision(iot, layout, identity, unique)
     made = Core(aws, unique, group, layout)
     made.start()
@@ -157,7 +173,8 @@ def component(greengrass: Any, unique: str) -> Callable[..., str]:
         suffix: str, version: str = "1.0.0", *, artifacts: list[Any] | None = None, **steps: Any
     ) -> str:
         more = {name: steps.pop(name) for name in list(steps) if name[0].isupper()}
-        manifest = {"Platform": {"os": "linux"}, "Lifecycle": steps or {"install": "true"}}
+        platform = more.pop("Platform", {"os": "linux", "runtime": "*"})
+        manifest = {"Platform": platform, "Lifecycle": steps or {"install": "true"}}
         if artifacts:
             manifest["Artifacts"] = artifacts
         text = recipe(f"{unique}.{suffix}", version, Manifests=[manifest], **more)

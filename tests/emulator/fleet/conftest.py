@@ -63,13 +63,18 @@ class Site:
         return Release(digest(version), function_arn(version)) if version else None
 
     @contextmanager
-    def on(self, heartbeat_seconds: float = 2.0) -> Iterator[SimulatedFleet]:
+    def on(
+        self,
+        heartbeat_seconds: float = 2.0,
+        is_lite: Callable[[str], bool] = lambda _: False,
+    ) -> Iterator[SimulatedFleet]:
         fleet = SimulatedFleet(
             self.clients,
             self.things,
             release_of=self.release_of,
             fate_of=self.fate_of,
             heartbeat_seconds=heartbeat_seconds,
+            is_lite=is_lite,
         )
         fleet.join()
         with fleet:

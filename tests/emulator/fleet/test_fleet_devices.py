@@ -257,7 +257,7 @@ def test_a_folder_of_another_device_is_refused(cli: Cli, unique: str) -> None:
         "provision", "dev", second, "--out", there, code=1
     )
     cli("provision", "dev", second)
-    assert "another device's certificate" in cli(
+    assert "the certificate of another device" in cli(
         "retire", "dev", second, "--yes", "--out", there, code=1
     )
     assert (cli.files(first) / "private.pem.key").exists()

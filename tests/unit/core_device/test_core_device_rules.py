@@ -1,4 +1,4 @@
-"""A core device's rules: access control, recipe variables, configuration, unpacking."""
+"""A core device's rules: recipe variables, configuration, unpacking."""
 
 import zipfile
 from pathlib import Path
@@ -8,48 +8,10 @@ from botocore.eventstream import EventStreamBuffer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local_aws.core_device.access_control import PUBLISH, SUBSCRIBE, is_allowed
-from local_aws.core_device.configuration import interpolated, updated
+from local_aws.core_device.configuration import interpolated, updated, with_configuration
 from local_aws.core_device.errors import DeploymentFailed
 from local_aws.core_device.ipc import encode
 from local_aws.core_device.store import unpack
-
-
-def policy(
-    *resources: str, operation: str = "aws.greengrass#PublishToIoTCore"
-) -> dict[str, object]:
-    rule = {"operations": [operation], "resources": list(resources)}
-    return {"accessControl": {"aws.greengrass.ipc.mqttproxy": {"c:mqttproxy:1": rule}}}
-
-
-@pytest.mark.parametrize(
-    ("resource", "topic", "allowed"),
-    [
-        ("deeplens/{iot:thingName}/infer", "deeplens/cam/infer", True),
-        ("deeplens/{iot:thingName}/infer", "deeplens/other/infer", False),
-        ("deeplens/+/infer", "deeplens/x/infer", True),
-        ("deeplens/+/infer", "deeplens/x/y/infer", False),
-        ("deeplens/#", "deeplens/x/y", True),
-        ("deeplens/*", "deeplens/x/y", True),
-        ("*", "anything", True),
-        ("a.c", "abc", False),
-    ],
-)
-def test_a_component_publishes_what_its_access_control_names(
-    resource: str, topic: str, *, allowed: bool
-) -> None:
-    assert is_allowed(PUBLISH, policy(resource), topic, thing="cam", interpolate=True) is allowed
-
-
-def test_without_the_nucleus_setting_a_thing_name_stays_text() -> None:
-    rule = policy("deeplens/{iot:thingName}/infer")
-    assert not is_allowed(PUBLISH, rule, "deeplens/cam/infer", thing="cam", interpolate=False)
-
-
-def test_another_operation_allows_nothing() -> None:
-    rule = policy("*", operation="aws.greengrass#SubscribeToIoTCore")
-    assert not is_allowed(PUBLISH, rule, "x", thing="cam", interpolate=True)
-    assert is_allowed(SUBSCRIBE, rule, "x", thing="cam", interpolate=True)
 
 
 def test_recipe_variables_of_direct_dependencies_are_filled_in() -> None:
@@ -57,6 +19,21 @@ def test_recipe_variables_of_direct_dependencies_are_filled_in() -> None:
     text = "{model.a:artifacts:path}/m.zip {model.b:artifacts:path} {model.a:work:path} {a.b:c:d}"
     filled = interpolated(text, "inference", folders)
     assert filled == "/x/m.zip {model.b:artifacts:path} /w {a.b:c:d}"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("run {configuration:/level}", "run high"),
+        ("{configuration:/deep/a~1b}", "[1, 2]"),
+        ("{configuration:/deep}", '{"a/b": [1, 2]}'),
+        ("{configuration:/absent} {configuration:/level/x}", None),
+        ("{iot:thingName} ${HOME}", None),
+    ],
+)
+def test_values_of_the_configuration_are_filled_in(text: str, expected: str | None) -> None:
+    configuration = {"level": "high", "deep": {"a/b": [1, 2]}}
+    assert with_configuration(text, configuration) == (text if expected is None else expected)
 
 
 json_objects = st.dictionaries(

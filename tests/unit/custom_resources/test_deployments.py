@@ -9,6 +9,7 @@ from botocore.stub import Stubber
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cloudformation import ResourceFailed
 from deeplens_project import deployments
 
 TARGET = "arn:aws:iot:eu-central-1:111111111111:thinggroup/cameras"
@@ -78,3 +79,52 @@ def test_a_deployment_that_cannot_be_deleted_stops_nothing(greengrass: Any, code
         stub.add_client_error("delete_deployment", code, "refused")
         deployments.retire(greengrass, "d-1")
         stub.assert_no_pending_responses()
+
+
+WANTED = deployments.Wanted(
+    TARGET, "deeplens-dev", {"app": {"componentVersion": "1.0.0"}}, tags={"deeplens:owner": "stack"}
+)
+FAILED = deployments.Deployment("d-1", TARGET, "ACTIVE", "job", 0.0, WANTED.components, {}, {}, {})
+
+
+def created(stub: Stubber, number: int) -> None:
+    stub.add_response("create_deployment", {"deploymentId": f"d-{number}"})
+    stub.add_response("get_deployment", details(number), {"deploymentId": f"d-{number}"})
+
+
+def test_a_second_attempt_is_a_request_of_its_own(greengrass: Any) -> None:
+    """With the client token of the first one, Greengrass would return the first deployment."""
+    requests: list[dict[str, Any]] = []
+
+    def note(params: dict[str, Any], **_: Any) -> None:
+        requests.append(dict(params))
+
+    event = "provide-client-params.greengrassv2.CreateDeployment"
+    greengrass.meta.events.register(event, note)
+    try:
+        with Stubber(greengrass) as stub:
+            stub.add_response("list_deployments", {"deployments": []})
+            created(stub, 1)
+            first = deployments.ensure(greengrass, WANTED, "request")
+            created(stub, 2)
+            second = deployments.retry(greengrass, first, WANTED, "request", "no network; why?")
+            stub.assert_no_pending_responses()
+    finally:
+        greengrass.meta.events.unregister(event, note)
+    assert (first.id, second.id) == ("d-1", "d-2")
+    once, again = requests
+    assert once.pop("clientToken") != again.pop("clientToken")
+    assert once.pop("tags") == {"deeplens:owner": "stack"}
+    tags = again.pop("tags")
+    assert tags["deeplens:replaced"] == "d-1"
+    assert tags["deeplens:retry"].endswith("no network  why ")
+    assert once == again
+
+
+def test_a_conflict_of_the_second_attempt_never_returns_the_first_one(greengrass: Any) -> None:
+    with Stubber(greengrass) as stub:
+        stub.add_client_error("create_deployment", "ConflictException", "under way")
+        stub.add_response("list_deployments", {"deployments": [summary(1, is_latest=True)]})
+        stub.add_response("get_deployment", {**details(1), "components": WANTED.components})
+        with pytest.raises(ResourceFailed, match="no deployment was created: under way"):
+            deployments.retry(greengrass, FAILED, WANTED, "request", "no network")

@@ -42,6 +42,17 @@ def test_a_number_that_is_none_is_zero(value: object) -> None:
     assert (found.frames, found.detections, found.frames_per_second) == (0, 0, 0.0)
 
 
+@pytest.mark.parametrize("value", ["x", -1, 1.5, float("nan"), 2**60, True, None, [], {}, "1"])
+def test_bytes_that_are_no_number_of_bytes_are_not_known(value: object) -> None:
+    found = heartbeat({"disk": {"free_bytes": value}, "memory": {"available_bytes": value}})
+    assert (found.disk_free_bytes, found.memory_available_bytes) == (None, None)
+
+
+def test_free_disk_and_memory_are_those_of_the_report() -> None:
+    found = heartbeat({"disk": {"free_bytes": 7}, "memory": {"available_bytes": 0}})
+    assert (found.disk_free_bytes, found.memory_available_bytes) == (7, 0)
+
+
 def test_text_is_bounded_and_can_be_printed() -> None:
     hostile = "\x1b]0;x\x07\u202e\n" * 10_000
     found = heartbeat(
@@ -68,7 +79,9 @@ JSON = st.recursive(
 
 @given(
     st.dictionaries(
-        st.sampled_from(["status", "model", "function", "frames", "last_error", "started_at"]),
+        st.sampled_from(
+            ["status", "model", "function", "frames", "last_error", "started_at", "disk", "memory"]
+        ),
         JSON,
         min_size=1,
     )

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from deeplens_project import waiting
 from deeplens_project.deployments import Deployment
-from deeplens_project.observations import Execution, Heartbeat, Joined, Observation
+from deeplens_project.observations import LITE, Execution, Heartbeat, Joined, Observation
 from deeplens_project.verdict import Goal, Rule
 from deeplens_project.waiting import Outcome, Watch
 
@@ -43,6 +43,7 @@ class Cameras:
     silent: frozenset[str] = frozenset()
     denied: frozenset[str] = frozenset()
     status: str = "SUCCEEDED"
+    codes: tuple[str, ...] = ()
     joined_at: list[float] = field(default_factory=list)
 
     def things(self, _group: str) -> list[str]:
@@ -69,7 +70,12 @@ class Cameras:
         return {
             thing: [
                 Execution(
-                    thing, deployment, self._status_of(thing), self.clock.now, reason="no disk"
+                    thing,
+                    deployment,
+                    self._status_of(thing),
+                    self.clock.now,
+                    reason="no disk",
+                    error_stack=self.codes,
                 )
             ]
             for thing in things
@@ -102,12 +108,12 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return made
 
 
-def outcome(cameras: Any) -> Outcome:
+def outcome(cameras: Any, *, may_retry: bool = False) -> Outcome:
     deployment = Deployment(
         "d-1", "arn:aws:iot:eu-central-1:111111111111:thinggroup/cameras", "ACTIVE", "job", BEGIN,
         {}, {}, {}, {},
     )  # fmt: skip
-    goal = Goal("d-1", BEGIN, BEGIN, BEGIN + WAIT_SECONDS, DIGEST, FUNCTION)
+    goal = Goal("d-1", BEGIN, BEGIN, BEGIN + WAIT_SECONDS, DIGEST, FUNCTION, may_retry=may_retry)
     return Watch(cameras, "cameras", deployment, lambda: deployment).wait(goal, Rule())
 
 
@@ -168,3 +174,26 @@ def test_a_fleet_that_may_not_be_read_is_named_at_the_deadline(clock: Clock) -> 
     result = outcome(cameras)
     assert not result.passed
     assert result.stopped == f"AWS did not answer the queries about the fleet in time: {DENIED}"
+
+
+@pytest.mark.parametrize("denied", [False, True])
+def test_the_nucleus_of_a_failed_device_is_asked_for_and_not_required(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch, *, denied: bool
+) -> None:
+    def joined(cameras: Cameras) -> list[Joined]:
+        if denied:
+            raise DENIED
+        return [Joined(thing, LITE) for thing in cameras.things("")]
+
+    monkeypatch.setattr(Cameras, "joined", joined)
+    result = outcome(Cameras(clock, 3, done_at=BEGIN + 10, status="FAILED"))
+    assert {one.runtime for one in result.verdict.of("failed")} == {"" if denied else LITE}
+    assert result.unanswered == ((str(DENIED),) if denied else ())
+
+
+def test_a_wait_ends_when_another_attempt_can_help(clock: Clock) -> None:
+    cameras = Cameras(clock, 3, done_at=BEGIN + 10, status="FAILED", codes=("NETWORK_ERROR",))
+    result = outcome(cameras, may_retry=True)
+    assert (result.verdict.state, len(result.verdict.retryable)) == ("retry", 3)
+    assert not result.passed
+    assert clock.now < BEGIN + 30

@@ -6,7 +6,7 @@ import click
 import pytest
 
 from fleet_tools.commands import project, status
-from fleet_tools.commands.listing import ago, echo, seconds_of
+from fleet_tools.commands.listing import ago, echo, seconds_of, size
 from fleet_tools.releases import Release
 from fleet_tools.status import Row
 
@@ -47,7 +47,22 @@ def test_wide_adds_the_function_the_wave_and_absolute_times() -> None:
     device = lines(row(), wide=True)[-1]
     assert DIGEST in device
     assert "2027-01-15T08:00:00Z" in device
-    assert device.split()[-2:] == ["7", "1"]
+    assert device.split()[-4:] == ["7", "1", "-", "-"]
+
+
+def test_wide_adds_free_disk_and_memory() -> None:
+    full = replace(row(), disk_free_bytes=9_876_543_210, memory_available_bytes=734_003_200)
+    _, names, device = lines(full, wide=True)
+    assert names.endswith("WAVE  DISK FREE  MEMORY FREE")
+    assert device.endswith("1     9.2 GiB    700.0 MiB")
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "expected"),
+    [(None, "-"), (0, "0.0 KiB"), (1 << 20, "1.0 MiB"), (1 << 30, "1.0 GiB"), (3 << 40, "3.0 TiB")],
+)
+def test_sizes_have_the_unit_that_fits(size_bytes: int | None, expected: str) -> None:
+    assert size(size_bytes) == expected
 
 
 def test_devices_that_are_not_as_planned_are_named_with_the_reason() -> None:
@@ -108,6 +123,7 @@ def test_a_release_has_one_line_and_what_is_known_of_it_below() -> None:
         stopped=None,
         by_hand=None,
         rolled_back=None,
+        retry=None,
     )
     shown = list(project.report("cameras", [release], NOW, wide=False))
     assert shown[0] == "cameras: 1 deployment, newest first"
@@ -117,3 +133,7 @@ def test_a_release_has_one_line_and_what_is_known_of_it_below() -> None:
     assert shown[3] == f"  {release.proven}"
     assert all(len(line) <= 80 for line in shown)
     assert DIGEST in list(project.report("cameras", [release], NOW, wide=True))[-1]
+    again = replace(release, retry="2027-01-15T04:00:00Z 1 not there  camera-1 : no network")
+    assert list(project.report("cameras", [again], NOW, wide=False))[3] == (
+        f"  {release.proven}; second attempt: {again.retry}"
+    )

@@ -30,6 +30,8 @@ HEARTBEAT = {
     "latency_ms": {"p50": 10.0, "p95": 20.0},
     "spool": {"fill": 0.25},
     "temperature_celsius": None,
+    "disk": {"free_bytes": 5_000_000_000, "total_bytes": 16_000_000_000},
+    "memory": {"available_bytes": 700_000_000, "total_bytes": 2_000_000_000},
 }
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -82,8 +84,15 @@ def test_a_heartbeat_is_kept_for_the_fleet_and_for_its_thing() -> None:
     ]
     assert (line["Heartbeats"], line["Failing"], line["LatencyP95"]) == (1, 0, 20.0)
     assert line["SpoolFill"] == 0.25
+    assert (line["DiskFree"], line["MemoryAvailable"]) == (5_000_000_000, 700_000_000)
     assert "Temperature" not in line
     assert line["heartbeat"]["model"]["digest"] == "0" * 64
+
+
+@pytest.mark.parametrize("value", ["0", -1, 0.5, True, None, [], 10**400])
+def test_a_free_disk_that_cannot_be_is_not_counted(value: object) -> None:
+    (line,) = rendered({"heartbeat": {**HEARTBEAT, "disk": {"free_bytes": value}}, "thing": "c"})
+    assert "DiskFree" not in line
 
 
 def test_the_last_heartbeat_of_a_camera_that_stops_counts_as_none() -> None:

@@ -1,0 +1,256 @@
+"""The classic nucleus (Java).
+
+Sources: aws-greengrass-nucleus 2.x (Lifecycle, GenericExternalService, GreengrassService,
+DeploymentConfigMerger, BootstrapManager, FleetStatusService, WildcardTrie); AWS IoT Greengrass V2
+Developer Guide, "AWS IoT Greengrass component recipe reference".
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from local_aws.core_device.access_control import matches_as_mqtt
+from local_aws.core_device.configuration import with_configuration
+from local_aws.core_device.failures import is_third_failure
+from local_aws.core_device.layout import Layout
+from local_aws.core_device.nucleus import Deployable, Nucleus, Pauses, Reported, Start
+from local_aws.core_device.platforms import first_fitting
+from local_aws.core_device.updates import (
+    Change,
+    Plan,
+    Recipe,
+    classic_plan,
+    hard_dependencies,
+    in_order,
+)
+
+_LAMBDA = "aws.greengrass.lambda"
+_PLUGIN = "aws.greengrass.plugin"
+_NUCLEUS = "aws.greengrass.nucleus"
+_TOKEN_EXCHANGE = "aws.greengrass.TokenExchangeService"  # noqa: S105 - a component's name
+_RECIPE_SUFFIX = ".recipe.json"
+# IoT jobs limit one status detail to this many characters.
+_LONGEST_DETAIL = 1024
+_STOP_SECONDS = 5.0
+_STEPS_OF_OWN_RULES = {"install", "shutdown", "bootstrap"}
+
+
+class Classic(Nucleus):
+    """The rules of the classic nucleus."""
+
+    kind = "classic"
+    version = "2.16.1"
+    runtime = "aws_nucleus_classic"
+    health_fields: Mapping[str, str] = {}
+    health_qos = 1
+    first_sequence_number = 0
+    status_repetitions = 1
+    pauses = Pauses(restart_seconds=0.0, settle_seconds=1.0, health_seconds=10.0)
+    has_shutdown = True
+    has_recover = True
+    has_uninstall = True
+    installs_at_launch = True
+    reads_recipe_file = False
+    reports_all_components = False
+    resolves_one_by_one = False
+    needs_posix_user = False
+    longest_recipe_bytes = None
+    longest_document_bytes = None
+    interpolation_is_optional = True
+    knows_other_components = True
+    limits_waits = False
+    unbinding_statuses = frozenset({"ERRORED", "BROKEN"})
+    restarts_bound = True
+
+    def platform_name(self) -> str:
+        """Return the name in the `platform` of a request for component versions."""
+        return "core"
+
+    def own_manifest(self, recipe: Recipe) -> Mapping[str, Any] | None:
+        """Return the first manifest that fits; keys that it does not have fit."""
+        return first_fitting(recipe, runtime=self.runtime)
+
+    def raw_step(self, recipe: Recipe, name: str) -> Mapping[str, Any] | None:
+        """Return a step of the manifest, or of the recipe's own lifecycle; keys in any case."""
+        return _step(self._lifecycle(recipe), name)
+
+    def start_of(self, recipe: Recipe) -> Start:
+        """Return how a component starts; without a step it has finished at once."""
+        if recipe.get("ComponentType") == _LAMBDA:
+            return Start.LAMBDA
+        if self.raw_step(recipe, "startup"):
+            return Start.STARTUP
+        return Start.RUN if self.raw_step(recipe, "run") else Start.NOTHING
+
+    def folder(self, path: Path) -> str:
+        """Return the path."""
+        return str(path)
+
+    def recipe_file(self, layout: Layout, name: str, version: str) -> Path:
+        """Return the file, whose name has the version after an at sign."""
+        return layout.recipes / f"{name}@{version}{_RECIPE_SUFFIX}"
+
+    def parse_recipe_file(self, file_name: str) -> tuple[str, str]:
+        """Split at the at sign, which neither a name nor a version contains."""
+        name, _, version = file_name.removesuffix(_RECIPE_SUFFIX).partition("@")
+        return name, version
+
+    def change(
+        self, running: Deployable | None, wanted: Deployable, *, works: bool, is_configured: bool
+    ) -> Change:
+        """Reinstall another version and what does not work; restart for another lifecycle.
+
+        A configuration matters only where the lifecycle refers to it, so another `accessControl`
+        restarts nothing.
+        """
+        del is_configured
+        if running is None or not works or running.version != wanted.version:
+            return Change.REINSTALL
+        if self._resolved(running, {"install"}) != self._resolved(wanted, {"install"}):
+            return Change.REINSTALL
+        others = {name for name in self._names(wanted) if name not in _STEPS_OF_OWN_RULES}
+        if self._resolved(running, others) != self._resolved(wanted, others):
+            return Change.RESTART
+        return Change.NONE
+
+    def plan(
+        self,
+        running: Mapping[str, Recipe],
+        wanted: Mapping[str, Recipe],
+        changes: Mapping[str, Change],
+    ) -> Plan:
+        """Return the update in the order of the HARD dependencies."""
+        return classic_plan(running, wanted, changes)
+
+    def restarts(self, running: Mapping[str, Deployable], wanted: Mapping[str, Deployable]) -> bool:
+        """Return whether a plugin or the nucleus changes or goes, or a bootstrap step runs."""
+        return bool(self.bootstrap_names(running, wanted)) or any(
+            component.recipe.get("ComponentType") in {_PLUGIN, _NUCLEUS}
+            and (name not in wanted or wanted[name].version != component.version)
+            for name, component in running.items()
+        )
+
+    def bootstrap_names(
+        self, running: Mapping[str, Deployable], wanted: Mapping[str, Deployable]
+    ) -> list[str]:
+        """Return the new versions and changed steps, after the components that they depend on."""
+        return [
+            name
+            for name in in_order({name: one.recipe for name, one in wanted.items()})
+            if self.raw_step(wanted[name].recipe, "bootstrap")
+            and (
+                name not in running
+                or running[name].version != wanted[name].version
+                or self._resolved(running[name], {"bootstrap"})
+                != self._resolved(wanted[name], {"bootstrap"})
+            )
+        ]
+
+    def bound_to(self, recipe: Recipe) -> set[str]:
+        """Return the HARD dependencies; a dependency without a type is one."""
+        return hard_dependencies(recipe, "HARD")
+
+    def started_along(self, recipe: Recipe) -> set[str]:
+        """Return nothing: a dependency that has finished is not started again."""
+        del recipe
+        return set()
+
+    def is_broken(self, starts: Sequence[float], failures: Sequence[float]) -> bool:
+        """Return whether it is the third failure, each within an hour of the one before."""
+        del starts
+        return is_third_failure(failures)
+
+    def refuses_start(self, starts: Sequence[float], now: float) -> bool:
+        """Return False: nothing is started along."""
+        del starts, now
+        return False
+
+    def rolls_back(self, document: Mapping[str, Any]) -> bool:
+        """Return whether the deployment asks for it, which is the service's default."""
+        return bool(document.get("failureHandlingPolicy", "ROLLBACK") == "ROLLBACK")
+
+    def failure_status(self, *, changed: bool) -> str:
+        """Return whether the device was changed when the deployment failed."""
+        return "FAILED_ROLLBACK_NOT_REQUESTED" if changed else "FAILED_NO_STATE_CHANGE"
+
+    def job_details(self, details: Mapping[str, str]) -> dict[str, Any]:
+        """Return all details, each cut to the length that IoT jobs accept."""
+        return {"statusDetails": {key: text[:_LONGEST_DETAIL] for key, text in details.items()}}
+
+    def deployment_details(self, details: Mapping[str, Any]) -> dict[str, Any]:
+        """Return all details."""
+        return dict(details)
+
+    def unchanged_roots(
+        self, roots: Sequence[str], reported: set[str], *, succeeded: bool
+    ) -> list[str]:
+        """Return the deployment's components that the message does not contain."""
+        return [name for name in roots if name not in reported] if succeeded else []
+
+    def component_entry(self, component: Reported) -> dict[str, Any]:
+        """Return the component, with details if it has an error."""
+        entry: dict[str, Any] = {
+            "componentName": component.name,
+            "version": component.version,
+            "fleetConfigArns": list(component.arns),
+            "isRoot": component.is_root,
+            "status": component.status,
+        }
+        if component.status in {"ERRORED", "BROKEN"}:
+            entry["componentStatusDetails"] = {
+                "statusCodes": list(component.codes),
+                "statusReason": component.reason,
+            }
+        return entry
+
+    def trigger(self, status: str, *, deploying: bool) -> str | None:
+        """Report errors at once, and a broken component unless a deployment reports it."""
+        if status == "ERRORED":
+            return "ERRORED_COMPONENT"
+        return "BROKEN_COMPONENT" if status == "BROKEN" and not deploying else None
+
+    def passes_credentials(self, recipe: Recipe, running: set[str]) -> bool:
+        """Return whether the token exchange service is deployed."""
+        del recipe
+        return _TOKEN_EXCHANGE in running
+
+    def run_limits(self, timeout_seconds: float | None) -> tuple[float | None, float]:
+        """Return the step's timeout as the limit of its run."""
+        return timeout_seconds, _STOP_SECONDS
+
+    def matches(self, pattern: str, topic: str) -> bool:
+        """Compare by MQTT's rules."""
+        return matches_as_mqtt(pattern, topic)
+
+    def _lifecycle(self, recipe: Recipe) -> Mapping[str, Any]:
+        manifest = self.own_manifest(recipe) or {}
+        return manifest.get("Lifecycle") or recipe.get("Lifecycle") or {}
+
+    def _names(self, component: Deployable) -> set[str]:
+        return {name.lower() for name in self._lifecycle(component.recipe)}
+
+    def _resolved(self, component: Deployable, names: set[str]) -> str:
+        """Return steps of the lifecycle, with the values of the configuration."""
+        lifecycle = self._lifecycle(component.recipe)
+        parts = {name: value for name, value in lifecycle.items() if name.lower() in names}
+        return with_configuration(json.dumps(parts, sort_keys=True), component.configuration)
+
+
+def _step(lifecycle: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
+    setenv = _environment(lifecycle)
+    for key, value in lifecycle.items():
+        if key.lower() != name:
+            continue
+        if isinstance(value, Mapping):
+            members = {member.lower(): item for member, item in value.items()}
+            if not members.get("script"):
+                return None
+            return {**members, "setenv": {**setenv, **(members.get("setenv") or {})}}
+        return {"script": value, "setenv": setenv} if value else None
+    return None
+
+
+def _environment(lifecycle: Mapping[str, Any]) -> Mapping[str, Any]:
+    found = {key.lower(): value for key, value in lifecycle.items()}.get("setenv")
+    return found if isinstance(found, Mapping) else {}

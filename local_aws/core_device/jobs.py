@@ -1,0 +1,94 @@
+"""IoT jobs of Greengrass on the device: deployments that wait, and reports about them."""
+
+import asyncio
+import json
+import secrets
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any
+
+from local_aws.core_device.connection import Connection
+from local_aws.core_device.nucleus import Nucleus
+from local_aws.job_topics import NEXT, job_topic, next_job_topic
+
+_OPEN = {"QUEUED", "IN_PROGRESS"}
+
+
+@dataclass(frozen=True)
+class Job:
+    """One execution of a job on this device."""
+
+    id: str
+    number: int
+    document: dict[str, Any]
+
+
+class Jobs:
+    """The device's queue of jobs in Greengrass' namespace."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        thing: str,
+        nucleus: Nucleus,
+        on_loop: Callable[..., None],
+    ) -> None:
+        """Use `on_loop(call, *arguments)` to enter the core's loop from another thread."""
+        self._connection = connection
+        self._thing = thing
+        self._nucleus = nucleus
+        self._on_loop = on_loop
+        self._executions: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        # The execution that was carried out last: notifications repeat it.
+        self._done: tuple[str, int] | None = None
+
+    def listen(self) -> None:
+        """Subscribe to notifications, and request what waits already; blocks."""
+
+        def take(_: str, message: dict[str, Any]) -> None:
+            self._on_loop(self._executions.put_nowait, message.get("execution") or {})
+
+        self._connection.subscribe(next_job_topic(self._thing), take)
+        self._connection.subscribe(f"{job_topic(self._thing, NEXT, 'get')}/accepted", take)
+        self._request().result()
+
+    def reconnected(self) -> None:
+        """Request a job whose notification was missed."""
+        self._done = None
+        self._request()
+
+    async def next(self) -> Job:
+        """Return the next job; a newer one replaces those that wait."""
+        while True:
+            execution = await self._executions.get()
+            while not self._executions.empty():
+                execution = self._executions.get_nowait()
+            key = (execution.get("jobId", ""), execution.get("executionNumber", 1))
+            if key != self._done and execution.get("status") in _OPEN:
+                return Job(*key, execution["jobDocument"])
+
+    async def began(self, job: Job) -> None:
+        """Report that a job is in progress."""
+        await self._update(job, "IN_PROGRESS", {})
+
+    async def ended(self, job: Job, status: str, details: Mapping[str, str]) -> None:
+        """Report the result of a job, with the details that the nucleus reports."""
+        self._done = (job.id, job.number)
+        await self._update(job, status, self._nucleus.job_details(details))
+
+    def _request(self) -> Future[Any]:
+        message = {
+            "jobId": NEXT,
+            "thingName": self._thing,
+            "includeJobDocument": True,
+            "clientToken": f"jobs-nucleus-{self._nucleus.kind}",
+        }
+        topic = job_topic(self._thing, NEXT, "get")
+        return self._connection.publish(topic, json.dumps(message).encode())
+
+    async def _update(self, job: Job, status: str, members: Mapping[str, Any]) -> None:
+        message = {"status": status, "clientToken": secrets.token_hex(8), **members}
+        topic = job_topic(self._thing, job.id, "update")
+        payload = json.dumps(message).encode()
+        await asyncio.wrap_future(self._connection.publish(topic, payload))

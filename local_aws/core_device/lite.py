@@ -1,0 +1,197 @@
+"""Nucleus lite (C), whose components are units of systemd.
+
+Sources: aws-greengrass-lite 2.6.0 (recipe2unit, ggdeploymentd, gghealthd, gg-fleet-statusd,
+ggl-config-interpolation), its docs/RECIPE_SUPPORT_CHANGES.md, and measurements of 2026-11-30 in
+docs/real-device.md.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from local_aws.core_device.access_control import matches_as_text
+from local_aws.core_device.failures import is_start_refused
+from local_aws.core_device.layout import Layout
+from local_aws.core_device.nucleus import Deployable, Nucleus, Pauses, Reported, Start
+from local_aws.core_device.platforms import first_fitting
+from local_aws.core_device.updates import (
+    Change,
+    Plan,
+    Recipe,
+    dependency_types,
+    hard_dependencies,
+    lite_plan,
+)
+
+_TOKEN_EXCHANGE = "aws.greengrass.TokenExchangeService"  # noqa: S105 - a component's name
+_STEP_KEYS = {"Script": "script", "Timeout": "timeout", "Setenv": "setenv"}
+_DEFAULT_STOP_SECONDS = 120.0
+
+
+class Lite(Nucleus):
+    """The rules of nucleus lite."""
+
+    kind = "lite"
+    version = "2.6.0"
+    runtime = "aws_nucleus_lite"
+    health_fields: Mapping[str, str] = {"runtime": "aws_nucleus_lite"}
+    health_qos = 0
+    first_sequence_number = 1
+    status_repetitions = 5
+    pauses = Pauses(restart_seconds=1.0, settle_seconds=5.0)
+    has_shutdown = False
+    has_recover = False
+    has_uninstall = False
+    installs_at_launch = False
+    reads_recipe_file = True
+    reports_all_components = True
+    resolves_one_by_one = True
+    needs_posix_user = True
+    longest_recipe_bytes = 12_000
+    longest_document_bytes = 4_096
+    interpolation_is_optional = False
+    knows_other_components = False
+    limits_waits = True
+    unbinding_statuses = frozenset({"ERRORED", "BROKEN"})
+    restarts_bound = False
+
+    def platform_name(self) -> str:
+        """Return the name in the `platform` of a request for component versions."""
+        return "linux"
+
+    def own_manifest(self, recipe: Recipe) -> Mapping[str, Any] | None:
+        """Return the first manifest that fits; one without a runtime is skipped."""
+        return first_fitting(recipe, runtime=self.runtime, required=("runtime",))
+
+    def raw_step(self, recipe: Recipe, name: str) -> Mapping[str, Any] | None:
+        """Return a step of the manifest; the case of keys matters."""
+        lifecycle = (self.own_manifest(recipe) or {}).get("Lifecycle") or {}
+        value = lifecycle.get(name)
+        if isinstance(value, Mapping):
+            step = {own: value[key] for key, own in _STEP_KEYS.items() if key in value}
+        else:
+            step = {"script": value}
+        if not step.get("script"):
+            return None
+        shared = lifecycle.get("Setenv") or {}
+        return {**step, "setenv": {**shared, **(step.get("setenv") or {})}}
+
+    def start_of(self, recipe: Recipe) -> Start:
+        """Return how the unit starts; a component that only installs has none."""
+        if self.raw_step(recipe, "startup"):
+            return Start.NOTIFY
+        return Start.RUN if self.raw_step(recipe, "run") else Start.NO_UNIT
+
+    def folder(self, path: Path) -> str:
+        """Return the path with a slash, so that `{artifacts:path}/x` has two."""
+        return f"{path}/"
+
+    def recipe_file(self, layout: Layout, name: str, version: str) -> Path:
+        """Return the file, whose name has the version after a hyphen."""
+        return layout.recipes / f"{name}-{version}.json"
+
+    def parse_recipe_file(self, file_name: str) -> tuple[str, str]:
+        """Split at the last hyphen, which is wrong if the version contains one."""
+        name, _, version = file_name.removesuffix(".json").rpartition("-")
+        return name, version
+
+    def change(
+        self, running: Deployable | None, wanted: Deployable, *, works: bool, is_configured: bool
+    ) -> Change:
+        """Reinstall another version, what does not work, and each component with an update.
+
+        A `configurationUpdate` counts also if it changes nothing.
+        """
+        same = running is not None and running.version == wanted.version
+        return Change.NONE if same and works and not is_configured else Change.REINSTALL
+
+    def plan(
+        self,
+        running: Mapping[str, Recipe],
+        wanted: Mapping[str, Recipe],
+        changes: Mapping[str, Change],
+    ) -> Plan:
+        """Return the update with all install steps first."""
+        return lite_plan(running, wanted, changes)
+
+    def restarts(self, running: Mapping[str, Deployable], wanted: Mapping[str, Deployable]) -> bool:
+        """Return False: it has no plugins."""
+        del running, wanted
+        return False
+
+    def bootstrap_names(
+        self, running: Mapping[str, Deployable], wanted: Mapping[str, Deployable]
+    ) -> list[str]:
+        """Return nothing: bootstrap steps of lite are not modelled."""
+        del running, wanted
+        return []
+
+    def bound_to(self, recipe: Recipe) -> set[str]:
+        """Return the dependencies that are HARD by name, because the unit has `BindsTo=` them."""
+        return hard_dependencies(recipe, None)
+
+    def started_along(self, recipe: Recipe) -> set[str]:
+        """Return the SOFT dependencies, because the unit `Wants=` theirs."""
+        return {name for name, kind in dependency_types(recipe, None).items() if kind == "SOFT"}
+
+    def is_broken(self, starts: Sequence[float], failures: Sequence[float]) -> bool:
+        """Return whether systemd would not start the unit again."""
+        return is_start_refused(starts, failures[-1])
+
+    def refuses_start(self, starts: Sequence[float], now: float) -> bool:
+        """Return whether the unit's start limit is hit."""
+        return is_start_refused(starts, now)
+
+    def rolls_back(self, document: Mapping[str, Any]) -> bool:
+        """Return False, whatever the deployment asks for."""
+        del document
+        return False
+
+    def failure_status(self, *, changed: bool) -> str:
+        """Return the one status of failed deployments."""
+        del changed
+        return "FAILED_ROLLBACK_NOT_REQUESTED"
+
+    def job_details(self, details: Mapping[str, str]) -> dict[str, Any]:
+        """Return nothing: a job update has a status only."""
+        del details
+        return {}
+
+    def deployment_details(self, details: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the detailed status only."""
+        return {"detailedStatus": details["detailedStatus"]}
+
+    def unchanged_roots(
+        self, roots: Sequence[str], reported: set[str], *, succeeded: bool
+    ) -> list[str]:
+        """Return nothing: each message contains all components."""
+        del roots, reported, succeeded
+        return []
+
+    def component_entry(self, component: Reported) -> dict[str, Any]:
+        """Return the component without details; each counts as a root."""
+        return {
+            "componentName": component.name,
+            "version": "" if component.is_removed else component.version,
+            "fleetConfigArns": list(component.arns),
+            "isRoot": True,
+            "status": "UNINSTALLED" if component.is_removed else component.status,
+        }
+
+    def trigger(self, status: str, *, deploying: bool) -> str | None:
+        """Report every change."""
+        del status, deploying
+        return "COMPONENT_STATUS_CHANGE"
+
+    def passes_credentials(self, recipe: Recipe, running: set[str]) -> bool:
+        """Return whether the component depends on the token exchange service."""
+        del running
+        return _TOKEN_EXCHANGE in dependency_types(recipe, None)
+
+    def run_limits(self, timeout_seconds: float | None) -> tuple[float | None, float]:
+        """Return no limit of the run: the step's timeout is the unit's stop timeout."""
+        return None, _DEFAULT_STOP_SECONDS if timeout_seconds is None else timeout_seconds
+
+    def matches(self, pattern: str, topic: str) -> bool:
+        """Compare as text."""
+        return matches_as_text(pattern, topic)

@@ -1,0 +1,140 @@
+"""The order of an update: which components stop, install and start, and when removed ones stop.
+
+Sources: aws-greengrass-nucleus, DefaultActivator and GreengrassService; aws-greengrass-lite,
+ggdeploymentd and recipe2unit.
+"""
+
+import graphlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Literal
+
+from local_aws.core_device.errors import NO_VERSION, DeploymentFailed
+
+Recipe = Mapping[str, Any]
+
+
+class Change(Enum):
+    """The effect of a deployment on one component."""
+
+    NONE = "none"
+    RESTART = "restart"
+    REINSTALL = "reinstall"
+
+
+@dataclass(frozen=True)
+class Action:
+    """One action of an update; ``start`` and ``install`` concern the new version."""
+
+    verb: Literal["stop", "install", "start"]
+    name: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The actions of an update, then, if all components work, the components that are removed."""
+
+    actions: tuple[Action, ...]
+    removed: tuple[str, ...]
+
+
+def dependency_types(recipe: Recipe, default: str | None) -> dict[str, str | None]:
+    """Return the type of each dependency, HARD or SOFT; `default` if the recipe has no type."""
+    rules = recipe.get("ComponentDependencies") or {}
+    return {name: rule.get("DependencyType", default) for name, rule in rules.items()}
+
+
+def hard_dependencies(recipe: Recipe, default: str | None) -> set[str]:
+    """Return the names of the HARD dependencies."""
+    return {name for name, kind in dependency_types(recipe, default).items() if kind == "HARD"}
+
+
+def classic_plan(
+    running: Mapping[str, Recipe], wanted: Mapping[str, Recipe], changes: Mapping[str, Change]
+) -> Plan:
+    """Return the update as the classic nucleus performs it.
+
+    Each component is replaced in the order of the HARD dependencies. A component restarts if a
+    HARD dependency restarts. Removed components stop when all others work.
+    """
+    order = in_order(wanted)
+    spread: dict[str, Change] = {}
+    for name in order:
+        own = changes[name]
+        restarts = any(
+            spread.get(other, Change.NONE) is not Change.NONE
+            for other in hard_dependencies(wanted[name], "HARD")
+        )
+        spread[name] = Change.RESTART if own is Change.NONE and restarts else own
+    actions: list[Action] = []
+    stopped: set[str] = set()
+    for name in order:
+        if spread[name] is Change.NONE:
+            continue
+        for other in [name, *_dependents(name, wanted, order)]:
+            if other in running and other not in stopped:
+                stopped.add(other)
+                actions.append(Action("stop", other))
+        if spread[name] is Change.REINSTALL:
+            actions.append(Action("install", name))
+        actions.append(Action("start", name))
+    removed = [name for name in reversed(in_order(running)) if name not in wanted]
+    return Plan(tuple(actions), tuple(removed))
+
+
+def lite_plan(
+    running: Mapping[str, Recipe], wanted: Mapping[str, Recipe], changes: Mapping[str, Change]
+) -> Plan:
+    """Return the update as nucleus lite performs it.
+
+    All install steps end before the first component stops. A unit that is bound to another one by
+    a HARD dependency stops with it, and starts again last. Removed components stop at the end.
+    """
+    order = in_order(wanted, default=None)
+    changed = [name for name in order if changes[name] is not Change.NONE]
+    bound = [
+        name
+        for name in order
+        if name in running
+        and name not in changed
+        and hard_dependencies(wanted[name], None) & set(changed) & running.keys()
+    ]
+    actions = [Action("install", name) for name in changed]
+    actions += [Action("stop", name) for name in bound]
+    for name in changed:
+        if name in running:
+            actions.append(Action("stop", name))
+        actions.append(Action("start", name))
+    actions += [Action("start", name) for name in bound]
+    return Plan(tuple(actions), tuple(sorted(running.keys() - wanted.keys())))
+
+
+def in_order(recipes: Mapping[str, Recipe], default: str | None = "HARD") -> list[str]:
+    """Return the names so that each follows its HARD dependencies.
+
+    Args:
+        recipes: by component name.
+        default: the type of a dependency without one.
+
+    Raises:
+        DeploymentFailed: components depend on each other.
+    """
+    graph = {
+        name: sorted(hard_dependencies(recipes[name], default) & recipes.keys())
+        for name in sorted(recipes)
+    }
+    try:
+        return list(graphlib.TopologicalSorter(graph).static_order())
+    except graphlib.CycleError as error:
+        cycle = " → ".join(error.args[1])
+        raise DeploymentFailed(f"components depend on each other: {cycle}", NO_VERSION) from None
+
+
+def _dependents(name: str, recipes: Mapping[str, Recipe], order: Iterable[str]) -> list[str]:
+    """Return the components that depend on one by HARD dependencies, at any distance."""
+    found: list[str] = []
+    for other in order:
+        if hard_dependencies(recipes[other], "HARD") & {name, *found}:
+            found.append(other)
+    return found

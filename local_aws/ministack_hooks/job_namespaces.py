@@ -1,0 +1,137 @@
+"""Namespaces of IoT jobs: ministack stores a job's namespace and ignores it.
+
+A thing has one queue of pending jobs for each namespace, and one for jobs without a namespace. The
+device's topics name the namespace; the topics without one deliver jobs without a namespace only.
+"""
+# ruff: noqa: SLF001 - ministack has no public extension points; the contract test guards these
+
+import contextlib
+import json
+import logging
+from collections.abc import Iterator
+from contextvars import ContextVar
+from typing import Any
+
+from ministack.services import iot
+
+from local_aws.job_topics import NEXT, JobRequest, in_namespace, is_from_cloud, parse_request
+from local_aws.ministack_hooks.services import within
+from local_aws.scope import Scope
+
+logger = logging.getLogger(__name__)
+
+# The ids of the pending jobs of a thing, oldest first, by namespace.
+_Queues = dict[str | None, list[str]]
+# The namespace whose jobs ministack's functions about a thing's pending jobs concern.
+_current: ContextVar[str | None] = ContextVar("job_namespace", default=None)
+
+
+def support_job_namespaces() -> None:
+    """Give each namespace of jobs its own queues, topics and notifications."""
+    _support_queues()
+    _support_topics()
+
+
+def _support_queues() -> None:
+    """Divide the pending jobs of a thing, and the notifications about them, by namespace."""
+    pending = iot.jobs_pending_for_thing
+    notify = iot.jobs_notify_thing
+
+    def pending_in_namespace(thing: str) -> list[dict[str, Any]]:
+        return [one for one in pending(thing) if _namespace_of(one["jobId"]) == _current.get()]
+
+    def queues(thing: str) -> _Queues:
+        found: _Queues = {}
+        for execution in pending(thing):
+            found.setdefault(_namespace_of(execution["jobId"]), []).append(execution["jobId"])
+        return found
+
+    async def notify_each(account: str, region: str, thing: str, before: _Queues | None) -> None:
+        """Notify the thing in each namespace whose queue has changed."""
+        earlier = before or {}
+        with within(Scope(account, region)):
+            now = queues(thing)
+        for namespace in earlier.keys() | now.keys():
+            queue = earlier.get(namespace, [])
+            if queue != now.get(namespace, []):
+                with _acting_in(namespace):
+                    await notify(account, region, thing, queue[0] if queue else None)
+
+    iot.jobs_pending_for_thing = pending_in_namespace
+    # ministack only passes this result on to the notification.
+    iot.jobs_first_pending_job_id = queues
+    iot.jobs_notify_thing = notify_each
+
+
+def _support_topics() -> None:
+    """Serve requests on the topics of a namespace, and reply there."""
+    handle = iot._handle_jobs_publish
+    publish = iot.broker_publish
+    may_publish = iot._reserved_topic_publish_allowed
+
+    async def handle_own_jobs(  # noqa: PLR0913, PLR0917 - as ministack calls it
+        account: str, region: str, thing: str, verb: str, job_id: str | None, payload: bytes
+    ) -> None:
+        with within(Scope(account, region)):
+            is_own = job_id in {None, NEXT} or _namespace_of(job_id) == _current.get()
+        if is_own:
+            await handle(account, region, thing, verb, job_id, payload)
+            return
+        rejection = iot._jobs_rejected(
+            "ResourceNotFound", f"Job {job_id} not found for {thing}", _client_token(payload)
+        )
+        topic = f"$aws/things/{thing}/jobs/{job_id}/{verb}/rejected"
+        await iot.broker_publish(account, region, topic, json.dumps(rejection).encode(), qos=1)
+
+    async def publish_and_serve(
+        account: str, region: str, topic: str, payload: bytes, *args: Any, **kwargs: Any
+    ) -> None:
+        namespace = _current.get()
+        named = topic if namespace is None else in_namespace(topic, namespace)
+        with _acting_in(None):
+            await publish(account, region, named, payload, *args, **kwargs)
+        request = parse_request(topic)
+        if request is not None:
+            with _acting_in(request.namespace):
+                await _serve(account, region, request, payload)
+
+    def may_publish_on(topic: str) -> bool:
+        return not is_from_cloud(topic) and bool(may_publish(topic))
+
+    iot._handle_jobs_publish = handle_own_jobs
+    iot.broker_publish = publish_and_serve
+    iot._reserved_topic_publish_allowed = may_publish_on
+
+
+async def _serve(account: str, region: str, request: JobRequest, payload: bytes) -> None:
+    try:
+        async with iot.publishing_events():
+            await iot._handle_jobs_publish(
+                account, region, request.thing, request.verb, request.job_id, payload
+            )
+    except Exception:
+        # As in ministack's own handling, a request does not end its connection.
+        logger.exception("the request %s failed", request)
+
+
+@contextlib.contextmanager
+def _acting_in(namespace: str | None) -> Iterator[None]:
+    token = _current.set(namespace)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def _namespace_of(job_id: str | None) -> str | None:
+    """Return a job's namespace in the current account and region."""
+    namespace: str | None = (iot._jobs.get(job_id) or {}).get("namespaceId")
+    return namespace
+
+
+def _client_token(payload: bytes) -> Any:
+    try:
+        request = json.loads(payload)
+    except ValueError:
+        return None
+    return request.get("clientToken") if isinstance(request, dict) else None

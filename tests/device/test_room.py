@@ -1,0 +1,63 @@
+"""Free disk and memory of the device, as the heartbeat reports them."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from camera.room import disk, memory
+
+
+def test_the_disk_is_that_of_the_folder(tmp_path: Path) -> None:
+    found = disk(tmp_path)
+    assert found is not None
+    assert 0 <= found["free_bytes"] <= found["total_bytes"]
+    whole = os.statvfs(tmp_path)
+    assert found["total_bytes"] == whole.f_blocks * whole.f_frsize
+
+
+def test_blocks_that_are_reserved_for_root_are_not_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Members: block size, fragment size, blocks, free blocks, those for other users, …"""
+    found = os.statvfs_result((65536, 4096, 1000, 300, 250, 0, 0, 0, 0, 255))
+    monkeypatch.setattr(os, "statvfs", lambda _: found)
+    assert disk(tmp_path) == {"free_bytes": 250 * 4096, "total_bytes": 1000 * 4096}
+
+
+def test_an_artifact_that_is_not_there_yet_has_the_disk_of_its_folder(tmp_path: Path) -> None:
+    absent = disk(tmp_path / "packages/artifacts/model/1.0.0/model.zip")
+    there = disk(tmp_path)
+    assert absent is not None
+    assert there is not None
+    assert absent["total_bytes"] == there["total_bytes"]
+
+
+def test_a_disk_that_cannot_be_queried_is_not_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(_: object) -> os.statvfs_result:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "statvfs", fails)
+    assert disk(tmp_path) is None
+
+
+def test_available_memory_is_the_kernels_own_figure(tmp_path: Path) -> None:
+    file = tmp_path / "meminfo"
+    file.write_text("MemTotal:  8000 kB\nMemFree:  100 kB\nMemAvailable:   900 kB\nHugePages: 0\n")
+    assert memory(file) == {"available_bytes": 900 * 1024, "total_bytes": 8000 * 1024}
+
+
+def test_this_machine_reports_its_memory() -> None:
+    found = memory()
+    assert found is not None
+    assert 0 < found["available_bytes"] <= found["total_bytes"]
+
+
+@pytest.mark.parametrize("text", ["", "MemTotal: 1 kB\n", "MemTotal: x kB\n", "MemTotal:\n", "\n"])
+def test_memory_that_cannot_be_read_is_not_reported(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "meminfo"
+    file.write_text(text)
+    assert memory(file) is None
+    assert memory(tmp_path / "absent") is None

@@ -1,0 +1,105 @@
+"""A device as its certificate: HTTPS requests, and what it would publish."""
+
+import json
+import queue
+import ssl
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from awscrt.mqtt import QoS
+
+from tests.emulator.embedded_aws import EmbeddedAws
+from tests.waiting import HANG_SECONDS
+
+ANYTHING = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {"Effect": "Allow", "Action": ["iot:*", "greengrass:*"], "Resource": "*"},
+    ],
+}
+
+
+@dataclass
+class Device:
+    """A thing in a group of its own, with a certificate, and HTTPS as that certificate."""
+
+    aws: EmbeddedAws
+    thing: str
+    group_arn: str
+    certificate_arn: str
+    tls: ssl.SSLContext
+
+    def request(
+        self, method: str, path: str, body: Any = None, thing: str | None = None
+    ) -> tuple[int, Any]:
+        url = f"https://127.0.0.1:{self.aws.endpoint['device_port']}{path}"
+        headers = {"x-amzn-iot-thingname": thing or self.thing, "Content-Type": "application/json"}
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(url, data, headers, method=method)
+        try:
+            with urllib.request.urlopen(request, context=self.tls) as answer:  # noqa: S310 - as above
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, json.load(error)
+
+    def report(self, **message: Any) -> None:
+        """Publish a health message."""
+        self.aws.client("iot-data").publish(
+            topic=f"$aws/things/{self.thing}/greengrassv2/health/json",
+            qos=1,
+            payload=json.dumps(
+                {
+                    "ggcVersion": "2.16.1",
+                    "platform": "linux",
+                    "architecture": "amd64",
+                    "thing": self.thing,
+                    "overallDeviceStatus": "HEALTHY",
+                    "timestamp": int(time.time() * 1000),
+                    "messageType": "COMPLETE",
+                    "components": [],
+                    **message,
+                }
+            ),
+        )
+
+
+class Mailbox:
+    """JSON messages over a device's open MQTT connection, in the order of their arrival."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self._messages: queue.Queue[tuple[str, bytes]] = queue.Queue()
+
+    def subscribe(self, topic_filter: str) -> None:
+        subscribed, _ = self._connection.subscribe(topic_filter, QoS.AT_LEAST_ONCE, self._take)
+        subscribed.result(HANG_SECONDS)
+
+    def publish(self, topic: str, message: Any) -> None:
+        """Publish a message as JSON, a string as it is."""
+        text = message if isinstance(message, str) else json.dumps(message)
+        self._connection.publish(topic, text, QoS.AT_LEAST_ONCE)[0].result(HANG_SECONDS)
+
+    def until(self, topic: str) -> tuple[Any, set[str]]:
+        """Return the next message on a topic, and the topics of the messages before it."""
+        before = set()
+        while True:
+            name, payload = self._messages.get(timeout=HANG_SECONDS)
+            if name == topic:
+                return json.loads(payload), before
+            before.add(name)
+
+    def _take(self, topic: str, payload: bytes, **_: Any) -> None:
+        self._messages.put((topic, payload))
+
+
+def own_policy() -> str:
+    """The document of the project's policy for certificates, as the templates have it."""
+    file = Path(__file__).parents[1] / "synth/golden/dev-Devices.json"
+    resources = json.loads(file.read_text(encoding="utf-8"))["Resources"].values()
+    (policy,) = (one for one in resources if one["Type"] == "AWS::IoT::Policy")
+    return json.dumps(policy["Properties"]["PolicyDocument"])

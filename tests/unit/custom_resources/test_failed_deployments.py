@@ -1,0 +1,224 @@
+"""A deployment that failed on a device: its reason, another attempt, and where its log is."""
+
+import random
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deeplens_project.explanation import advise, explain
+from deeplens_project.failures import TRANSIENT_CODES
+from deeplens_project.observations import LITE, Installed, Joined, Observation
+from deeplens_project.verdict import Device, Goal, Rule, Verdict, judge
+from tests.unit.custom_resources.gate_streams import (
+    CREATED,
+    FUNCTION,
+    GOAL,
+    NEW,
+    NOW,
+    execution,
+    heartbeat,
+)
+
+CLASSIC = "aws_nucleus_classic"
+STACK = ("DEPLOYMENT_FAILURE", "ARTIFACT_DOWNLOAD_ERROR")
+GOAL_WITH_RETRY = replace(GOAL, components=frozenset({("app", "2")}), may_retry=True)
+# After half of the wait, and before its end.
+LATER = CREATED + 200.0
+
+final_codes = st.sampled_from(
+    [
+        "ARTIFACT_CHECKSUM_MISMATCH",
+        "COMPONENT_UPDATE_ERROR",
+        "DISK_SPACE_CRITICAL",
+        "NO_AVAILABLE_COMPONENT_VERSION",
+        "S3_GET_OBJECT_ACCESS_DENIED",
+    ]
+)
+
+
+def verdict(*news: Observation, goal: Goal = GOAL_WITH_RETRY, now: float = NOW) -> Verdict:
+    return judge(goal, Rule(), sorted({one.thing for one in news}), news, now)
+
+
+def device(*news: Observation, goal: Goal = GOAL_WITH_RETRY, now: float = NOW) -> Device:
+    [found] = verdict(*news, goal=goal, now=now).devices
+    return found
+
+
+def failed(thing: str = "cam", code: str = "NETWORK_ERROR", at: float = NOW - 20) -> Observation:
+    return execution(thing, "FAILED", at, reason="why", error_stack=(*STACK, code))
+
+
+def failed_lite(thing: str = "cam", at: float = NOW - 20) -> tuple[Observation, Observation]:
+    reason = "FAILED_ROLLBACK_NOT_REQUESTED"
+    return Joined(thing, LITE), execution(thing, "FAILED", at, reason=reason)
+
+
+@given(st.sampled_from(sorted(TRANSIENT_CODES)))
+def test_the_most_specific_code_allows_a_second_attempt(code: str) -> None:
+    news = failed(code=code)
+    assert verdict(news).state == "retry"
+    assert device(news).is_retryable
+    assert verdict(news, goal=GOAL).state == "failed"
+
+
+@given(final_codes)
+def test_a_failure_for_another_reason_is_final(code: str) -> None:
+    assert verdict(failed(code=code)).state == "failed"
+
+
+@pytest.mark.parametrize("status", ["REJECTED", "TIMED_OUT", "CANCELED"])
+def test_only_a_failure_gets_a_second_attempt(status: str) -> None:
+    news = execution("cam", status, NOW, error_stack=(*STACK, "NETWORK_ERROR"))
+    assert verdict(news).state == "failed"
+
+
+def test_at_the_deadline_there_is_no_second_attempt() -> None:
+    assert verdict(failed(), now=GOAL.deadline).state == "failed"
+
+
+def test_devices_that_carry_the_deployment_out_come_first_until_half_of_the_time() -> None:
+    news = (failed("cam-1"), execution("cam-2", "IN_PROGRESS", CREATED + 2))
+    assert verdict(*news).state == "pending"
+    assert verdict(*news, now=LATER).state == "retry"
+
+
+def test_a_component_that_fails_elsewhere_ends_the_release_at_once() -> None:
+    assert verdict(failed("cam-1"), failed("cam-2", "COMPONENT_UPDATE_ERROR")).state == "failed"
+
+
+def test_a_failure_within_the_rule_keeps_no_other_device_from_a_second_attempt() -> None:
+    news = [failed("cam-1"), failed("cam-2", "COMPONENT_UPDATE_ERROR")]
+    rule = Rule(success_percent=50, error_percent=50)
+    assert judge(GOAL_WITH_RETRY, rule, ["cam-1", "cam-2"], news, NOW).state == "retry"
+
+
+def test_a_failure_is_explained_before_it_counts() -> None:
+    """A job's status can arrive before the reports that have its reason."""
+    bare = execution("cam", "FAILED", NOW - 1)
+    assert device(bare).standing == "waiting"
+    assert not device(bare).is_retryable
+    assert device(bare, goal=GOAL).standing == "failed"
+    later = device(bare, now=NOW + 5)
+    assert (later.standing, later.reason) == ("failed", "deployment FAILED: no reason given")
+    explained = failed(code="COMPONENT_UPDATE_ERROR", at=NOW - 1)
+    assert device(bare, explained).standing == "failed"
+
+
+def test_lite_gets_a_second_attempt_unless_a_component_of_the_deployment_is_broken() -> None:
+    news = failed_lite()
+    assert verdict(*news).state == "retry"
+    broken = Installed("cam", "app", "2", "BROKEN", NOW - 21)
+    found = device(*news, broken)
+    assert (found.standing, found.component) == ("failed", "app")
+    assert found.reason == (
+        "deployment FAILED: FAILED_ROLLBACK_NOT_REQUESTED; nucleus lite reports no cause; "
+        "app 2 is BROKEN"
+    )
+
+
+def test_a_component_that_was_broken_before_is_no_reason() -> None:
+    broken = Installed("cam", "app", "1", "BROKEN", NOW)
+    assert verdict(*failed_lite(), broken).state == "retry"
+
+
+def test_without_a_cause_the_camera_is_asked() -> None:
+    beat = heartbeat("cam", NOW - 1, 9, status="failing", last_error="no camera at /dev/video0")
+    reason = device(*failed_lite(), beat).reason
+    assert "no component of it is broken" in reason
+    assert reason.endswith("the camera is failing, last error: no camera at /dev/video0")
+    before = replace(beat, received_at=CREATED - 1)
+    assert "last error" not in device(*failed_lite(), before).reason
+
+
+def test_the_same_failure_on_classic_without_any_detail_is_final() -> None:
+    assert verdict(Joined("cam", CLASSIC), failed_lite()[1]).state == "failed"
+
+
+def streams(thing: str, kind: str) -> list[Observation]:
+    """Return the observations of a device, all of which must arrive."""
+    match kind:
+        case "good":
+            done = execution(thing, "SUCCEEDED", CREATED + 9)
+            beat = heartbeat(thing, NOW - 1, 3, model_digest=NEW, function_arn=FUNCTION)
+            return [Joined(thing, CLASSIC), done, beat]
+        case "lost":
+            return [Joined(thing, CLASSIC), failed(thing)]
+        case "lite":
+            return list(failed_lite(thing))
+        case "broken lite":
+            return [*failed_lite(thing), Installed(thing, "app", "2", "BROKEN", NOW - 21)]
+        case _:
+            return [Joined(thing, CLASSIC), failed(thing, "COMPONENT_UPDATE_ERROR")]
+
+
+kinds = st.lists(
+    st.sampled_from(["good", "lost", "lite", "broken lite", "broken"]), min_size=1, max_size=8
+)
+
+
+@given(kinds, st.randoms(use_true_random=False))
+def test_repeated_and_reordered_reports_change_no_second_attempt(
+    fleet: list[str], random_: random.Random
+) -> None:
+    things = [f"cam-{number}" for number in range(len(fleet))]
+    news = [one for thing, kind in zip(things, fleet, strict=True) for one in streams(thing, kind)]
+    in_order = judge(GOAL_WITH_RETRY, Rule(), things, news, NOW)
+    shuffled = news + random_.choices(news, k=len(news))
+    random_.shuffle(shuffled)
+    assert judge(GOAL_WITH_RETRY, Rule(), things, shuffled, NOW) == in_order
+    if {"broken", "broken lite"} & set(fleet):
+        assert in_order.state == "failed"
+    else:
+        assert in_order.state == ("retry" if {"lost", "lite"} & set(fleet) else "passed")
+    second = judge(replace(GOAL_WITH_RETRY, may_retry=False), Rule(), things, shuffled, NOW)
+    assert second.state == ("passed" if set(fleet) == {"good"} else "failed")
+
+
+@pytest.mark.parametrize(
+    ("runtime", "log"),
+    [
+        (CLASSIC, "/greengrass/v2/logs/app.log"),
+        ("", "/greengrass/v2/logs/app.log"),
+        (LITE, "`journalctl -a -t app`"),
+    ],
+)
+def test_the_log_of_a_broken_component_is_where_its_nucleus_writes_it(
+    runtime: str, log: str
+) -> None:
+    done = execution("cam", "SUCCEEDED", CREATED + 9)
+    broken = Installed("cam", "app", "2", "BROKEN", NOW - 5, "Segmentation fault")
+    found = verdict(Joined("cam", runtime), done, broken)
+    assert advise(found) == f"Try: read {log} on the device"
+
+
+def test_the_log_of_a_deployment_without_a_broken_component_is_that_of_the_nucleus() -> None:
+    found = verdict(*failed_lite(), goal=GOAL)
+    assert "`journalctl -a -t ggdeploymentd`" in advise(found)
+    assert "nucleus lite does not roll back" in explain(found)
+
+
+def test_a_camera_without_frames_has_a_log_on_either_nucleus() -> None:
+    done = execution("cam", "SUCCEEDED", CREATED + 9)
+    silent = heartbeat("cam", NOW - 1, 3, frames=0)
+    on_lite = verdict(Joined("cam", LITE), done, silent, now=GOAL.deadline)
+    assert advise(on_lite).endswith("then `journalctl -a -t <component>` on the device")
+
+
+@pytest.mark.parametrize(
+    ("code", "advice"),
+    [
+        ("DISK_SPACE_CRITICAL", "free disk space"),
+        ("NETWORK_ERROR", "check the device's network"),
+        ("ARTIFACT_DOWNLOAD_ERROR", "the token exchange role may read"),
+    ],
+)
+def test_the_most_specific_code_has_the_advice(code: str, advice: str) -> None:
+    assert advice in advise(verdict(failed(code=code), goal=GOAL))
+
+
+def test_a_device_that_is_set_up_with_another_nucleus_has_its_newest_one() -> None:
+    news = [Joined("cam", CLASSIC, 1.0), Joined("cam", LITE, 2.0), failed_lite()[1]]
+    assert device(*news).runtime == device(*reversed(news)).runtime == LITE
