@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,8 @@ import pytest
 from local_aws.core_device.nucleus import Kind
 from model_tools.shapes.scenes import write_scenes
 from stacks.config import load_environment
-from tests.local.checkout import ROOT, Checkout
+from tests.local.checkout import ROOT, Checkout, restored_checkout
+from tests.local.conftest import DeployedOnce
 from tests.local.cores import Cores, full_cores
 from tests.python_3_12 import python_3_12
 
@@ -39,24 +41,26 @@ def nucleus(request: pytest.FixtureRequest) -> Kind:
 
 
 @pytest.fixture
-def with_runtime(deployed: Checkout, nucleus: Kind) -> Checkout:
+def with_runtime(tmp_path: Path, deployed_once: DeployedOnce, nucleus: Kind) -> Iterator[Checkout]:
     """A checkout whose dev was deployed with the runtime of this machine pinned."""
-    for other in ("staging", "production"):
-        (deployed.root / f"environments/{other}.toml").unlink()
-    write_scenes(deployed.root / ".local/scenes", 4, seed=0)
-    runtime = ROOT / ".local/runtime"
-    subprocess.run(
-        [sys.executable, "-m", "tools.runtime", "--architecture", "amd64",
-         "--pin", deployed.root / "environments/dev.toml"],
-        cwd=ROOT,
-        check=True,
-    )  # fmt: skip
-    (deployed.root / ".local/runtime").symlink_to(runtime)
-    file = deployed.root / "environments/dev.toml"
-    text = file.read_text(encoding="utf-8")
-    file.write_text(text.replace("[fleet]", f'[fleet]\ncore_runtime = "{nucleus}"'))
-    deployed.demo("deploy", "dev")
-    return deployed
+    root = tmp_path / "checkout"
+    root.mkdir()
+    with restored_checkout(root, deployed_once.root) as deployed:
+        for other in ("staging", "production"):
+            (deployed.root / f"environments/{other}.toml").unlink()
+        write_scenes(deployed.root / ".local/scenes", 4, seed=0)
+        file = deployed.root / "environments/dev.toml"
+        runtime = ROOT / ".local/runtime"
+        subprocess.run(
+            [sys.executable, "-m", "tools.runtime", "--architecture", "amd64", "--pin", file],
+            cwd=ROOT,
+            check=True,
+        )
+        (deployed.root / ".local/runtime").symlink_to(runtime)
+        text = file.read_text(encoding="utf-8")
+        file.write_text(text.replace("[fleet]", f'[fleet]\ncore_runtime = "{nucleus}"'))
+        deployed.demo("deploy", "dev")
+        yield deployed
 
 
 def test_a_bare_device_without_a_network_runs_the_loop_from_the_runtime(
