@@ -214,7 +214,6 @@ async def _watch(component: Component, host: Host) -> None:
         if problem is None:
             await _shut_down(component, host)
             host.set_status(component, "FINISHED")
-            await _stop_bound(component, host)
             return
         component.failures.append(time.monotonic())
         is_broken = host.nucleus.is_broken(component.starts, component.failures)
