@@ -9,6 +9,7 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import quote
 
 import boto3
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from local_aws.core_device.errors import DOWNLOAD, NO_VERSION, DeploymentFailed
@@ -92,6 +93,8 @@ class DeviceCloud:
                 aws_access_key_id=found["accessKeyId"],
                 aws_secret_access_key=found["secretAccessKey"],
                 aws_session_token=found["sessionToken"],
+                # The recipe has a digest; nuclei request no checksum from S3.
+                config=Config(response_checksum_validation="when_required"),
             )
             try:
                 return s3.get_object(Bucket=bucket, Key=key)["Body"]

@@ -64,6 +64,7 @@ class CoreDevice:
             thing,
             lost=lambda reason: self._on_loop(self._outage.begin, reason),
             back=lambda: self._on_loop(self._reconnected),
+            version=self._nucleus.mqtt_version,
         )
         self._ipc = IpcServer(self._publish, self._subscribe)
         self._jobs = Jobs(self._connection, thing, self._nucleus, self._on_loop)
