@@ -161,8 +161,8 @@ synth: setup ## [Develop] Synthesize the CloudFormation of every environment int
 	@$(PYTHON) demo/checkout_lock.py cdk.out -- cdk synth --quiet
 
 .PHONY: local-up
-local-up: setup ## [Try] Start the emulator in the background
-	@.venv-local-aws/bin/python -m local_aws up
+local-up: setup ## [Try] Start the emulator in the background (DEVICE_PORTS=1 serves real devices)
+	@.venv-local-aws/bin/python -m local_aws up $(if $(DEVICE_PORTS),--device-ports="$(DEVICE_PORTS)") $(if $(DEVICE_HOST),--device-host="$(DEVICE_HOST)") $(if $(DEVICE_ADDRESS),--device-address="$(DEVICE_ADDRESS)")
 	@echo "next: make deploy ENV=$(ENV)"
 
 .PHONY: local-down
@@ -286,8 +286,12 @@ check-locks: setup ## [Develop] Resolve every lock for x86-64, Linux on Arm and 
 
 .PHONY: test-debian
 test-debian: setup-development ## [Develop] Run `make demo` and a device's script on a new Debian, the other one of 12 and 13 (needs root and debootstrap)
-	@$(PYTHON) -m tools.debian_root -- make demo
+	@$(PYTHON) -m tools.debian_root -- make demo $$($(PYTHON) -m tools.shutdown_tests --elsewhere)
 	$(PYTHON) -m pytest -q tests/debian
+
+.PHONY: test-shutdown
+test-shutdown: setup-development ## [Develop] Test the end of the camera's process on each Python from 3.11 to 3.13 that is found
+	@$(PYTHON) -m tools.shutdown_tests --numprocesses=2
 
 # Where processes share processors, TensorFlow's own threads are in each other's way.
 test test-fast test-busy test-walks test-deployments test-project test-emulator: export TF_NUM_INTRAOP_THREADS = 1

@@ -84,6 +84,7 @@ class Models:
 
 class Publisher:
     def publish(self, topic, payload): pass
+    def close(self): pass
 
 application = Application(
     Settings(
@@ -159,6 +160,9 @@ class Taken:
         """Count it."""
         del topic, payload
         self.messages += 1
+
+    def close(self) -> None:
+        """Do nothing."""
 
 
 @dataclass

@@ -1,12 +1,14 @@
 """`config.yaml` of the Greengrass core software, classic or lite.
 
-Sources: AWS IoT Greengrass V2 Developer Guide, "Install with manual resource provisioning", and
-the sample configuration of aws-greengrass-lite.
+Sources: AWS IoT Greengrass V2 Developer Guide, "Install with manual resource provisioning"; the
+sample configuration of aws-greengrass-lite, and deployments to nucleus lite 2.6.0.
 """
 
 import json
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+
+from fleet_tools.errors import WrongInputError
 
 _DATA_PLANE_PORT = 8443
 
@@ -20,9 +22,17 @@ CORE_ROOT = {
 COMPONENT_USER = {"classic": "ggc_user:ggc_group", "lite": "gg_component:gg_component"}
 
 
+# Nucleus lite has no room for a longer one.
+_LONGEST_LITE_CREDENTIALS_ENDPOINT = 128
+
+
 @dataclass(frozen=True, kw_only=True)
 class CoreConfiguration:
-    """All that the core software is told; the rest comes with deployments."""
+    """The initial configuration of the core software; deployments add to it.
+
+    Raises:
+        WrongInputError: the credentials endpoint is longer than nucleus lite can read.
+    """
 
     thing: str
     region: str
@@ -32,6 +42,16 @@ class CoreConfiguration:
     runtime: str
     nucleus_version: str
     root: PurePosixPath
+
+    def __post_init__(self) -> None:
+        """Check the limits of nucleus lite."""
+        length = len(self.credentials_endpoint)
+        if self.runtime == "lite" and length > _LONGEST_LITE_CREDENTIALS_ENDPOINT:
+            raise WrongInputError(
+                f"{self.credentials_endpoint!r} is not a valid credentials endpoint for nucleus "
+                f"lite: expected at most {_LONGEST_LITE_CREDENTIALS_ENDPOINT} characters; got "
+                f"{length}; --credentials-endpoint sets another one"
+            )
 
     def text(self) -> str:
         """Return the file's text."""

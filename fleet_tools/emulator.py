@@ -22,13 +22,7 @@ def emulator_session(environment: EnvironmentConfig, endpoint: Path = ENDPOINT) 
     Raises:
         FleetError: the emulator is not running.
     """
-    try:
-        document = json.loads(endpoint.read_text(encoding="utf-8"))
-        url, root_key = str(document["endpoint_url"]), str(document["root_key"])
-    except (OSError, ValueError, KeyError):
-        raise FleetError(
-            f"{endpoint}: the emulator is not running; `make local-up` starts it"
-        ) from None
+    url, root_key = _read(endpoint, "endpoint_url"), _read(endpoint, "root_key")
     os.environ["AWS_ENDPOINT_URL"] = url
     # The access key is the account; its secret is derived from the key of this start.
     secret = hmac.new(root_key.encode(), environment.account.encode(), hashlib.sha256)
@@ -37,3 +31,21 @@ def emulator_session(environment: EnvironmentConfig, endpoint: Path = ENDPOINT) 
         aws_secret_access_key=secret.hexdigest(),
         region_name=environment.region,
     )
+
+
+def emulator_root_ca(endpoint: Path = ENDPOINT) -> Path:
+    """Return the file of the authority that signed the certificates of the emulator's endpoints.
+
+    Raises:
+        FleetError: the emulator is not running.
+    """
+    return Path(_read(endpoint, "ca_file"))
+
+
+def _read(endpoint: Path, key: str) -> str:
+    try:
+        return str(json.loads(endpoint.read_text(encoding="utf-8"))[key])
+    except (OSError, ValueError, KeyError):
+        raise FleetError(
+            f"{endpoint}: the emulator is not running; `make local-up` starts it"
+        ) from None

@@ -46,7 +46,10 @@ def plan_retirement(site: Site, thing: str, folder: DeviceFolder) -> Retirement:
     there = folder.certificate_id()
     own = {certificate_id_of(arn) for arn in principals}
     if there and there not in own and is_active(iot, there):
-        raise FleetError(f"{folder.path} has another device's certificate; give --out")
+        raise FleetError(
+            f"{folder.path} contains the certificate of another device, {there[:12]}…: "
+            "move these files to another folder"
+        )
     ours = {site.thing_group, *site.waves}
     return Retirement(
         thing=thing,

@@ -9,15 +9,23 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, astuple
 from pathlib import Path
 from typing import Any
 
 import click
 
 from local_aws.authorization.trace import Trace
+from local_aws.device_access import (
+    DEFAULT_HOST,
+    STANDARD,
+    DeviceAccess,
+    DeviceAccessError,
+    device_access,
+)
 from local_aws.endpoint import Endpoint, running
 from local_aws.paths import DEFAULT_STATE, StatePaths
+from local_aws.ports import LOOPBACK
 from local_aws.processes import is_alive, stop
 from local_aws.saved_state import discard
 from local_aws.snapshots import newest, taken_at
@@ -36,7 +44,11 @@ _LONGEST_DELAY_SECONDS = 600.0
 
 
 # Commands that are imported when they are asked for.
-_LAZY = {"core": "local_aws.core_device.cli", "deliver": "local_aws.pipeline.cli"}
+_LAZY = {
+    "core": "local_aws.core_device.cli",
+    "deliver": "local_aws.pipeline.cli",
+    "record": "local_aws.transcripts.cli",
+}
 
 
 class _LazyGroup(click.Group):
@@ -106,6 +118,26 @@ def main(context: click.Context, state: Path) -> None:
     envvar="LOCAL_AWS_DELAYS",
     help="Let asynchronous operations take effect this long after their response.",
 )
+@click.option(
+    "--device-ports",
+    is_flag=False,
+    flag_value="1",
+    metavar="[MQTT,HTTPS,S3]",
+    envvar="LOCAL_AWS_DEVICE_PORTS",
+    help=f"Serve real devices, on fixed ports.  [default with the option: {STANDARD}]",
+)
+@click.option(
+    "--device-host",
+    metavar="NAME",
+    envvar="LOCAL_AWS_DEVICE_HOST",
+    help=f"Host name at which real devices reach this machine.  [default: {DEFAULT_HOST}]",
+)
+@click.option(
+    "--device-address",
+    metavar="ADDRESS",
+    envvar="LOCAL_AWS_DEVICE_ADDRESS",
+    help=f"IP address of this machine on which to serve real devices.  [default: {LOOPBACK}]",
+)
 @click.pass_obj
 def up(  # noqa: PLR0913 - one parameter per option
     paths: StatePaths,
@@ -115,10 +147,15 @@ def up(  # noqa: PLR0913 - one parameter per option
     ends_with: int | None,
     trace_file: Path | None,
     delays: float,
+    device_ports: str | None,
+    device_host: str | None,
+    device_address: str | None,
 ) -> None:
     """Start the emulator and wait until it is ready."""
+    access = _device_access(device_ports, device_host, device_address)
     endpoint = running(paths)
     if endpoint is not None:
+        _require_same_access(endpoint, access)
         click.echo(f"local-aws: runs already at {endpoint.endpoint_url} (process {endpoint.pid})")
         return
     if not math.isfinite(delays):
@@ -129,12 +166,15 @@ def up(  # noqa: PLR0913 - one parameter per option
     if foreground or daemon:
         server: Any = importlib.import_module("local_aws.server")
         ends_with = os.getppid() if foreground else ends_with
-        server.run(paths, server.Options(ends_with, trace_file, delays))
+        server.run(paths, server.Options(ends_with, trace_file, delays, access))
     options = [f"--delays={delays}"]
     if ends_with is not None:
         options.append(f"--ends-with={ends_with}")
     if trace_file is not None:
         options.append(f"--trace-authorization={trace_file.resolve()}")
+    if access is not None:
+        options.append(f"--device-ports={access.mqtt_port},{access.https_port},{access.s3_port}")
+        options += [f"--device-host={access.host}", f"--device-address={access.address}"]
     _start(paths, options)
 
 
@@ -181,6 +221,9 @@ def status(paths: StatePaths, *, as_json: bool) -> None:
     click.echo(f"local-aws: runs at {endpoint.endpoint_url} (process {endpoint.pid})")
     click.echo(f"  MQTT broker      {endpoint.mqtt_host}:{endpoint.mqtt_port}")
     click.echo(f"  device endpoint  https://127.0.0.1:{endpoint.device_port}")
+    if endpoint.s3_port is not None:
+        click.echo(f"  S3 for devices   https://BUCKET.s3.REGION.amazonaws.com:{endpoint.s3_port}")
+        click.echo(f"  devices' host    {endpoint.device_host}, on {endpoint.device_address}")
     click.echo(f"  authority        {endpoint.ca_file}")
 
 
@@ -218,6 +261,37 @@ def reset(paths: StatePaths) -> None:
     for note in discard(paths):
         click.echo(note)
     click.echo(f"local-aws: state in {paths.root} removed")
+
+
+def _device_access(ports: str | None, host: str | None, address: str | None) -> DeviceAccess | None:
+    if ports is None:
+        alone = {"--device-host": host, "--device-address": address}
+        given = next((name for name, value in alone.items() if value is not None), None)
+        if given:
+            raise click.UsageError(f"{given} has no effect without --device-ports; add it")
+        return None
+    try:
+        return device_access(ports, host or DEFAULT_HOST, address or LOOPBACK)
+    except DeviceAccessError as error:
+        raise click.UsageError(str(error)) from None
+
+
+def _require_same_access(endpoint: Endpoint, access: DeviceAccess | None) -> None:
+    """Raise an error if devices were to be served and the running emulator does not serve them."""
+    if access is None:
+        return
+    served = (
+        endpoint.mqtt_port,
+        endpoint.device_port,
+        endpoint.s3_port,
+        endpoint.device_host,
+        endpoint.device_address,
+    )
+    if served != astuple(access):
+        raise click.ClickException(
+            f"local-aws: runs already (process {endpoint.pid}) without these ports of devices; "
+            "stop it with `down`, then repeat this command"
+        )
 
 
 def _start(paths: StatePaths, options: list[str]) -> None:

@@ -12,8 +12,9 @@ from hypercorn.config import Config  # type: ignore[import-not-found]  # as abov
 from local_aws.authorization.trace import Trace
 from local_aws.auto_scaling import AutoScaling
 from local_aws.code_pipeline import CodePipeline
+from local_aws.device_access import DeviceAccess, aws_host_names
 from local_aws.device_endpoint import DeviceEndpoint
-from local_aws.gate import Gate
+from local_aws.gate import Gate, loopback_listener, s3_listener
 from local_aws.greengrass.service import Greengrass
 from local_aws.ministack_hooks import (
     access_keys,
@@ -25,6 +26,7 @@ from local_aws.ministack_hooks import (
     custom_resources,
     delays,
     deletions,
+    device_traffic,
     encrypted_objects,
     exclusive_things,
     inputs,
@@ -46,9 +48,13 @@ from local_aws.ministack_hooks import (
 )
 from local_aws.ministack_hooks.cloud import MinistackCloud
 from local_aws.paths import StatePaths
+from local_aws.ports import LOOPBACK, Ports
 from local_aws.recorder import Recorder
 from local_aws.role_aliases import RoleAliases
+from local_aws.s3_endpoint import S3Endpoint
 from local_aws.sagemaker.service import SageMaker
+from local_aws.transcripts.stream import TrafficStream
+from local_aws.transcripts.traffic import Traffic
 
 _POLL_SECONDS = 0.05
 _GRACE_SECONDS = 2
@@ -58,9 +64,17 @@ class EmbeddedAws:
     """ministack with Greengrass V2 and role aliases, and the endpoint for devices."""
 
     def __init__(
-        self, endpoint_url: str, paths: StatePaths, root_key: str, delay_seconds: float
+        self,
+        endpoint_url: str,
+        paths: StatePaths,
+        root_key: str,
+        *,
+        delay_seconds: float,
+        device_access: DeviceAccess | None,
     ) -> None:
         self.endpoint_url = endpoint_url
+        self._access = device_access
+        self._addresses = device_access.addresses if device_access else (LOOPBACK,)
         self._errors = _SaveErrors()
         self._recorder = Recorder(paths)
         logging.getLogger("persistence").addHandler(self._errors)
@@ -71,9 +85,7 @@ class EmbeddedAws:
         services.register_role_aliases(aliases)
         self._sagemaker = SageMaker(sagemaker.SageMakerCloud(endpoint_url), paths.containers)
         sagemaker.register_sagemaker(self._sagemaker)
-        auto_scaling.register_auto_scaling(AutoScaling())
-        code_pipeline.register_code_pipeline(CodePipeline())
-        code_signing.store_code_signing_configs()
+        _register_stored_resources()
         policy_elements.evaluate_all_elements()
         authorization.authorize_every_caller()
         object_names.authorize_exact_keys()
@@ -81,28 +93,29 @@ class EmbeddedAws:
         access_keys.leave_signatures_to_the_gate()
         access_keys.give_functions_sessions_of_their_roles()
         self._directory = access_keys.directory(root_key)
+        self._traffic = Traffic()
+        self._application = TrafficStream(services.asgi_app, self._traffic)
         broker.listen_to_broker(greengrass.devices.hear)
+        device_traffic.report_mqtt(self._traffic)
         job_namespaces.support_job_namespaces()
-        broker.bind_broker_to_loopback()
+        broker.bind_broker(self._addresses)
+        if device_access:
+            broker.certify_names([device_access.host, *aws_host_names()])
+            broker.describe_endpoints(device_access.host, device_access.https_port)
         exclusive_things.support_exclusive_things()
         s3_copies.complete_copies()
         self._writes = s3_writes.refuse_unsaved_objects(paths.objects)
-        stacks.answer_at_the_end()
-        names.name_log_groups_by_their_stacks()
-        provisioning.authorize_each_step()
-        templates.limit_templates()
-        properties.apply_dropped_properties()
+        _complete_cloudformation()
         topic_rules.complete_rule_actions()
         shadows.limit_shadows()
-        deletions.keep_what_failed_resources_need()
-        custom_resources.complete_custom_resources()
         monitoring.extract_embedded_metrics()
         monitoring.evaluate_alarms_as_aws()
         if delay_seconds:
             delays.delay_operations(delay_seconds)
         # The outermost handlers: no other hook receives an invalid request.
         inputs.check_inputs()
-        self._devices = DeviceEndpoint(greengrass, aliases, cloud)
+        self._devices = DeviceEndpoint(greengrass, aliases, cloud, self._traffic)
+        self._s3: S3Endpoint | None = None
 
     def trace_authorization(self, file: Path) -> None:
         """Append every authorization decision to a JSON-lines file."""
@@ -116,21 +129,29 @@ class EmbeddedAws:
         config.graceful_timeout = _GRACE_SECONDS
         config.accesslog = None
         watching = asyncio.create_task(monitoring.watch_alarms())
-        gate = Gate(services.asgi_app, gateway.getsockname()[1], self._directory)
+        listener = loopback_listener(gateway.getsockname()[1])
+        gate = Gate(self._application, listener, self._directory)
         await serve(gate, config, shutdown_trigger=stop.wait)
         watching.cancel()
 
-    async def start_device_endpoint(self, paths: StatePaths, port: int) -> int:
-        """Wait for the broker, write the authority's certificate, and give the devices' port."""
+    async def start_device_endpoints(self, paths: StatePaths, ports: Ports) -> None:
+        """Wait for the broker, write the authority's certificate, and serve devices."""
         while not broker.broker_is_listening():  # noqa: ASYNC110 - ministack signals nothing
             await asyncio.sleep(_POLL_SECONDS)
         paths.ca.write_text(await asyncio.to_thread(broker.ca_certificate))
-        context = await asyncio.to_thread(broker.server_tls_context, paths.root)
-        return await self._devices.start(context, port)
+        context = await asyncio.to_thread(broker.device_tls_context, paths.root)
+        await self._devices.start(context, self._addresses, ports.device)
+        if self._access:
+            listener = s3_listener(self._access.s3_port)
+            self._s3 = S3Endpoint(Gate(self._application, listener, self._directory))
+            context = await asyncio.to_thread(broker.server_tls_context, paths.root)
+            self._s3.start(context, self._addresses, self._access.s3_port)
 
-    async def stop_device_endpoint(self) -> None:
+    async def stop_device_endpoints(self) -> None:
         """Stop answering devices."""
         await self._devices.stop()
+        if self._s3 is not None:
+            await self._s3.stop()
 
     def take_snapshot(self) -> None:
         """Save what has changed, for a start after a kill."""
@@ -144,6 +165,23 @@ class EmbeddedAws:
     def state_was_saved(self) -> bool:
         """Tell whether every service's state was written."""
         return not (self._errors.seen or self._writes.failed)
+
+
+def _register_stored_resources() -> None:
+    """Add the services whose resources are stored only."""
+    auto_scaling.register_auto_scaling(AutoScaling())
+    code_pipeline.register_code_pipeline(CodePipeline())
+    code_signing.store_code_signing_configs()
+
+
+def _complete_cloudformation() -> None:
+    stacks.answer_at_the_end()
+    names.name_log_groups_by_their_stacks()
+    provisioning.authorize_each_step()
+    templates.limit_templates()
+    properties.apply_dropped_properties()
+    deletions.keep_what_failed_resources_need()
+    custom_resources.complete_custom_resources()
 
 
 class _SaveErrors(logging.Handler):

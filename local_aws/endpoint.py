@@ -11,7 +11,11 @@ from local_aws.paths import StatePaths
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A running embedded AWS, as endpoint.json says it; everything is on 127.0.0.1."""
+    """The addresses of a running emulator, as in endpoint.json; everything is on 127.0.0.1.
+
+    The last three exist if it serves real devices: the port of S3 over TLS, the host name at which
+    devices reach MQTT and HTTPS, and the address on which it also listens for them.
+    """
 
     pid: int
     endpoint_url: str
@@ -20,6 +24,9 @@ class Endpoint:
     device_port: int
     ca_file: str
     root_key: str = field(repr=False)
+    s3_port: int | None = None
+    device_host: str | None = None
+    device_address: str | None = None
 
     def secret_access_key(self, account: str) -> str:
         """Return the secret access key of an account; the access key id is its number."""

@@ -1,7 +1,7 @@
 """Decides which requests to the HTTP endpoint reach the emulator's services.
 
 A web page that a developer opens can send requests to loopback. So a request passes only without
-an `Origin`, for the endpoint's own `Host`, and signed with a key that the emulator issued.
+an `Origin`, for the listener's own `Host`, and signed with a key that the emulator issued.
 """
 
 import asyncio
@@ -58,13 +58,48 @@ class Directory:
     bucket_exists: Callable[[str], bool]
 
 
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """The requests that one port accepts, by their `Host`.
+
+    Host names of buckets match ``bucket_host``. ``expected`` names the valid ones in an error.
+    """
+
+    names: frozenset[str]
+    bucket_host: re.Pattern[str]
+    expected: str
+    only_s3: bool = False
+
+
+def loopback_listener(port: int) -> Listener:
+    """Return the listener of every AWS API."""
+    names = {f"127.0.0.1:{port}", f"localhost:{port}"}
+    return Listener(
+        frozenset(names),
+        re.compile(rf"(?P<bucket>[a-z0-9.-]+)\.localhost:{port}"),
+        " or ".join(sorted(names)),
+    )
+
+
+def s3_listener(port: int) -> Listener:
+    """Return the listener of S3 for devices, which connect to ``port`` or by a forwarded 443."""
+    return Listener(
+        frozenset(),
+        re.compile(
+            r"(?P<bucket>[a-z0-9-]+)\.s3(\.[a-z]{2}(-[a-z]+)+-[0-9])?\.amazonaws\.com"
+            rf"(:443|:{port})?"
+        ),
+        "BUCKET.s3.REGION.amazonaws.com of a bucket that exists",
+        only_s3=True,
+    )
+
+
 class Gate:
     """An ASGI application that passes only trustworthy requests on to another one."""
 
-    def __init__(self, application: Application, port: int, directory: Directory) -> None:
+    def __init__(self, application: Application, listener: Listener, directory: Directory) -> None:
         self._application = application
-        self._names = {f"127.0.0.1:{port}", f"localhost:{port}"}
-        self._bucket_host = re.compile(rf"(?P<bucket>[a-z0-9.-]+)\.localhost:{port}")
+        self._listener = listener
         self._directory = directory
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -79,15 +114,16 @@ class Gate:
 
     async def _http(self, scope: Message, receive: Receive, send: Send) -> None:
         request, incoming = _http_request(scope), _Incoming(receive)
-        service: str | None = None
+        service = S3 if self._listener.only_s3 else None
         try:
             try:
                 self._check_address(request)
-                if request.method == "PUT" and _CALLBACK.fullmatch(request.path):
+                if self._is_callback(request):
                     set_caller(None)
                     body = await incoming.read(LARGEST_CALLBACK_BYTES)
                 else:
                     signature = read_signature(request)
+                    self._check_service(signature)
                     service = signature.service
                     key = self._check_signer(signature)
                     body = await incoming.read(_largest(service))
@@ -107,8 +143,8 @@ class Gate:
 
     def _for_services(self, scope: Message, request: HttpRequest) -> Message:
         """Name a bucket's host as ministack expects it: `bucket.s3.localhost`."""
-        virtual = self._bucket_host.fullmatch(request.headers["host"])
-        if not virtual:
+        is_virtual = self._listener.bucket_host.fullmatch(request.headers["host"])
+        if not is_virtual:
             return scope
         host = request.headers["host"].replace(".localhost:", ".s3.localhost:")
         others = [(name, value) for name, value in scope["headers"] if name.lower() != b"host"]
@@ -122,19 +158,30 @@ class Gate:
                 "A request with an Origin comes from a web page; the emulator serves none.",
             )
         host = request.headers.get("host", "")
-        virtual = self._bucket_host.fullmatch(host)
-        if host not in self._names and not (
+        virtual = self._listener.bucket_host.fullmatch(host)
+        if host not in self._listener.names and not (
             virtual and self._directory.bucket_exists(virtual["bucket"])
         ):
             raise RequestRejected(
                 Fault.HOST,
-                f"{host!r} is not a name of the emulator: expected"
-                f" {' or '.join(sorted(self._names))}.",
+                f"{host!r} is not a name of the emulator: expected {self._listener.expected}.",
             )
         own_route = _OWN_ROUTES.fullmatch(unquote(request.path))
-        if own_route and not _CALLBACK.fullmatch(request.path):
+        if own_route and (self._listener.only_s3 or not _CALLBACK.fullmatch(request.path)):
             raise RequestRejected(
                 Fault.ROUTE, f"{request.path[:_LOGGED_CHARACTERS]!r} is not an AWS API."
+            )
+
+    def _is_callback(self, request: HttpRequest) -> bool:
+        """Return whether CloudFormation's token authorizes the request, instead of a signature."""
+        is_put = request.method == "PUT" and not self._listener.only_s3
+        return is_put and _CALLBACK.fullmatch(request.path) is not None
+
+    def _check_service(self, signature: Signature) -> None:
+        if self._listener.only_s3 and signature.service != S3:
+            raise RequestRejected(
+                Fault.ROUTE,
+                f"This port serves S3 only: the request is signed for {signature.service!r}.",
             )
 
     def _check_signer(self, signature: Signature) -> AccessKey:

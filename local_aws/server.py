@@ -10,11 +10,12 @@ import socket
 import stat
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from local_aws.credentials import new_root_key
+from local_aws.device_access import DeviceAccess, DeviceAccessError
 from local_aws.endpoint import Endpoint
 from local_aws.lock import hold
 from local_aws.paths import StatePaths
@@ -43,12 +44,14 @@ class Options:
     """Options of a server.
 
     It ends with the process ``ends_with``, appends every authorization decision to ``trace_file``,
-    and lets operations that are asynchronous on AWS take effect after ``delay_seconds``.
+    lets operations that are asynchronous on AWS take effect after ``delay_seconds``, and serves
+    real devices as ``device_access`` has it.
     """
 
     ends_with: int | None = None
     trace_file: Path | None = None
     delay_seconds: float = 0.0
+    device_access: DeviceAccess | None = None
 
 
 def run(paths: StatePaths, options: Options) -> None:
@@ -64,18 +67,48 @@ def run(paths: StatePaths, options: Options) -> None:
         os.ftruncate(sys.stdout.fileno(), 0)
     # A killed server leaves functions and containers, which would call this one.
     kill_all(with_variable(_OWN_VARIABLE, str(paths.services)))
+    access = options.device_access
+    if access is not None:
+        # Before the state is touched.
+        _require_free_ports(access)
     notes = prepare(paths)
     before = Ports.read(paths.ports)
     gateway = listen(before.gateway)
-    ports = Ports(gateway.getsockname()[1], free(before.mqtt), free(before.device))
-    for note in (*notes, moved(before, ports)):
-        if note is not None:
-            print(note, flush=True)  # noqa: T201 - for the log or the terminal
+    ports = Ports(
+        gateway.getsockname()[1],
+        access.mqtt_port if access else free(before.mqtt),
+        access.https_port if access else free(before.device),
+    )
+    for note in (*notes, *_notes(before, ports, access)):
+        print(note, flush=True)  # noqa: T201 - for the log or the terminal
     ports.write(paths.ports)
     _set_environment(paths, ports)
     if options.delay_seconds:
         print(f"local-aws: delays {options.delay_seconds:g} s", flush=True)  # noqa: T201 - as above
     asyncio.run(_serve(paths, gateway, ports, options))
+
+
+def _require_free_ports(access: DeviceAccess) -> None:
+    try:
+        access.require_free_ports()
+    except DeviceAccessError as error:
+        sys.exit(f"local-aws: {error}")
+
+
+def _notes(before: Ports, ports: Ports, access: DeviceAccess | None) -> list[str]:
+    """Return lines about ports that changed, and about the ports of real devices."""
+    notes = []
+    if access is not None:
+        notes = access.notes()
+        chosen = replace(before, mqtt=ports.mqtt, device=ports.device)
+        if before.mqtt and before != chosen:
+            notes.append(
+                "local-aws: the devices' ports have changed, so cameras that are running must be "
+                "started again"
+            )
+        before = chosen
+    taken = moved(before, ports)
+    return [taken, *notes] if taken else notes
 
 
 def _inode(file: Path) -> int | None:
@@ -120,35 +153,45 @@ async def _serve(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    ends_with = options.ends_with
+    ends_with, access = options.ends_with, options.device_access
     watch = asyncio.create_task(_watch(ends_with, stop)) if ends_with is not None else None
     root_key = new_root_key()
     endpoint_url = f"http://{LOOPBACK}:{ports.gateway}"
-    aws = EmbeddedAws(endpoint_url, paths, root_key, options.delay_seconds)
+    aws = EmbeddedAws(
+        endpoint_url,
+        paths,
+        root_key,
+        delay_seconds=options.delay_seconds,
+        device_access=options.device_access,
+    )
     if options.trace_file is not None:
         aws.trace_authorization(options.trace_file)
     serving = asyncio.create_task(aws.serve(gateway, stop))
-    starting = asyncio.create_task(aws.start_device_endpoint(paths, ports.device))
+    starting = asyncio.create_task(aws.start_device_endpoints(paths, ports))
     await asyncio.wait({serving, starting}, return_when=asyncio.FIRST_COMPLETED,
                        timeout=_READY_SECONDS)  # fmt: skip
     if not starting.done() or serving.done():
         stop.set()
     else:
+        starting.result()
         Endpoint(
             pid=os.getpid(),
             endpoint_url=aws.endpoint_url,
             mqtt_host=LOOPBACK,
             mqtt_port=ports.mqtt,
-            device_port=starting.result(),
+            device_port=ports.device,
             ca_file=str(paths.ca),
             root_key=root_key,
+            s3_port=access.s3_port if access else None,
+            device_host=access.host if access else None,
+            device_address=access.address if access else None,
         ).write(paths.endpoint)
     snapshots = asyncio.create_task(_take_snapshots(aws))
     await stop.wait()
     snapshots.cancel()
     paths.endpoint.unlink(missing_ok=True)
     starting.cancel()
-    await aws.stop_device_endpoint()
+    await aws.stop_device_endpoints()
     await serving
     aws.stop_workers()
     if watch is not None:

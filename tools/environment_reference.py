@@ -62,7 +62,7 @@ def allowed(field: FieldInfo) -> str:
             ("gt", "more than"),
             ("le", "at most"),
             ("lt", "less than"),
-            ("max_length", "at most so many:"),
+            ("max_length", "max"),
         )
         if name in limits
     )
@@ -73,7 +73,7 @@ def default(key: str, field: FieldInfo) -> str:
     if key in DERIVED_DEFAULTS:
         return f"`{DERIVED_DEFAULTS[key]}`"
     if field.is_required():
-        return "must be said"
+        return "required"
     return "none" if field.default is None else f"`{toml(field.default)}`"
 
 
@@ -105,12 +105,12 @@ def _type(annotation: Any) -> str:
         choices = [f"`{toml(one)}`" for one in get_args(annotation)]
         return f"{', '.join(choices[:-1])} or {choices[-1]}"
     if origin is tuple:
-        return "list of text"
+        return "list of strings"
     if origin is dict:
-        return "table of text"
+        return "table of strings"
     if type(None) in get_args(annotation):
         return _type(next(one for one in get_args(annotation) if one is not type(None)))
-    names = {str: "text", bool: "`true` or `false`", int: "whole number", float: "number"}
+    names = {str: "string", bool: "`true` or `false`", int: "integer", float: "number"}
     return names[annotation]
 
 

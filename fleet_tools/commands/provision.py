@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     "--root-ca",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Certificate of the authority that signed the endpoints' certificates.  "
-    "[default: Amazon Root CA 1]",
+    "[default: Amazon Root CA 1; with --local the emulator's]",
 )
 @click.option("--data-endpoint", help="Host of AWS IoT for devices.  [default: the account's]")
 @click.option(
@@ -64,6 +64,7 @@ def provision(
     Exit codes: 0 done, 1 failed, 2 wrong usage or input.
     """
     from fleet_tools.device_folder import DeviceFolder
+    from fleet_tools.emulator import emulator_root_ca
     from fleet_tools.provision import Overrides, provision_device, require_thing_name
     from fleet_tools.site import open_site
 
@@ -74,7 +75,7 @@ def provision(
         DeviceFolder(out or DEVICES / environment / thing),
         Overrides(
             core_root=core_root,
-            root_ca=root_ca,
+            root_ca=emulator_root_ca() if local and root_ca is None else root_ca,
             data_endpoint=data_endpoint,
             credentials_endpoint=credentials_endpoint,
         ),

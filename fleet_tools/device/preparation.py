@@ -5,7 +5,7 @@ from pathlib import Path
 
 from fleet_tools.core_configuration import CORE_ROOT
 from stacks.config import EnvironmentConfig
-from stacks.constructs.greengrass_releases import RELEASES
+from stacks.constructs.greengrass_releases import OLDEST_LITE, RELEASES
 
 SCRIPT_NAME = "prepare-device.sh"
 _TEMPLATE = Path(__file__).with_name(SCRIPT_NAME)
@@ -26,6 +26,7 @@ def device_script(environment: EnvironmentConfig, thing: str) -> str:
         "CORE_RUNTIME": environment.fleet.core_runtime,
         "CORE_ROOT": str(CORE_ROOT[environment.fleet.core_runtime]),
         "NUCLEUS_VERSION": RELEASES["aws.greengrass.Nucleus"],
+        "OLDEST_LITE": OLDEST_LITE,
         "CGROUPS": environment.fleet.cgroups,
         "CAMERA": environment.inference.camera,
         "ARCHITECTURES": " ".join(pinned or ("amd64", "aarch64")),

@@ -218,15 +218,32 @@ lite_is_installed() {
     systemctl cat "$SERVICE" > /dev/null 2>&1
 }
 
+# The version of the Debian package that has the service; empty if no package has it.
+installed_lite() {
+    owner=$(dpkg-query -S "*/$SERVICE" 2> /dev/null | sed -n '1s/:.*//p') || owner=
+    [ -z "$owner" ] || dpkg-query -W -f '${Version}' "$owner" 2> /dev/null || true
+}
+
+lite_is_recent() {
+    there=$(installed_lite)
+    # Nucleus lite that was not installed from a package has no version here.
+    [ -z "$there" ] || at_least "$there" "$OLDEST_LITE"
+}
+
 install_lite() {
-    lite_is_installed && return 0
+    lite_is_installed && lite_is_recent && return 0
     require_systemd
-    [ -n "$package" ] ||
-        fail "nucleus lite is not installed: give its Debian package (github.com/aws-greengrass/aws-greengrass-lite, releases) with --package"
+    if [ -z "$package" ]; then
+        lite_is_installed && state="is $(installed_lite): expected $OLDEST_LITE or later" || state="is not installed"
+        fail "nucleus lite $state: give its Debian package (github.com/aws-greengrass/aws-greengrass-lite, releases) with --package"
+    fi
     [ -f "$package" ] || fail "$package is not a file"
+    given=$(dpkg-deb -f "$package" Version 2> /dev/null) || fail "$package is not a Debian package"
+    at_least "$given" "$OLDEST_LITE" ||
+        fail "$package contains nucleus lite $given: expected $OLDEST_LITE or later"
     install_packages "$(CDPATH='' cd -- "$(dirname -- "$package")" && pwd)/$(basename -- "$package")"
     lite_is_installed || fail "$package does not contain $SERVICE"
-    did "nucleus lite"
+    did "nucleus lite $given"
 }
 
 # Files in config.d override config.yaml. The package's own makes components run as the user that
@@ -429,8 +446,15 @@ check_core() {
         else
             line blocked core "is not installed: run this script without --check"
         fi
+    elif lite_is_installed && ! lite_is_recent; then
+        line blocked core "nucleus lite $(installed_lite): expected $OLDEST_LITE or later, with --package"
     elif lite_is_installed; then
-        line ok core "nucleus lite"
+        there=$(installed_lite)
+        if [ -n "$there" ]; then
+            line ok core "nucleus lite $there"
+        else
+            line warning core "nucleus lite, not from a package: its version is not checked, $OLDEST_LITE or later is expected"
+        fi
     else
         line blocked core "is not installed: run this script without --check, with --package"
     fi
@@ -443,26 +467,31 @@ check_core() {
 
 # curl's exit codes 6, 7 and 28: no name, no connection, no response in time. With any other one, the
 # other side has responded, which is all that this check needs.
-check_port() { # HOST PORT
+check_port() { # HOST[:PORT] DEFAULT_PORT
     if [ -z "$1" ]; then
         line blocked "port $2" "$CONFIGURATION names no endpoint"
         return 0
     fi
+    host=${1%%:*} port=${1##*:}
+    [ "$port" != "$1" ] || port=$2
     code=0
     curl --silent --output /dev/null --connect-timeout "$CONNECT_SECONDS" \
-        --max-time "$CONNECT_SECONDS" "https://$1:$2/" || code=$?
+        --max-time "$CONNECT_SECONDS" "https://$host:$port/" || code=$?
     case $code in
-    6) line blocked "port $2" "$1 has no address: check DNS" ;;
-    7 | 28) line blocked "port $2" "$1 does not respond: open outgoing TCP port $2" ;;
-    *) line ok "port $2" "$1 responds" ;;
+    6) line blocked "port $port" "$host has no address: check DNS" ;;
+    7 | 28) line blocked "port $port" "$host does not respond: open outgoing TCP port $port" ;;
+    *) line ok "port $port" "$host responds" ;;
     esac
 }
 
 check_network() {
     region=$(value_of awsRegion)
     credentials=$(value_of iotCredEndpoint)
-    check_port "$(value_of iotDataEndpoint)" 8883
-    check_port "${region:+greengrass-ats.iot.$region.amazonaws.com}" 8443
+    data=$(value_of iotDataEndpoint)
+    check_port "$data" 8883
+    # Nucleus lite sends requests of the data plane to the endpoint of MQTT.
+    [ "$CORE_RUNTIME" = lite ] || data=${region:+greengrass-ats.iot.$region.amazonaws.com}
+    check_port "$data" 8443
     check_port "$credentials" 443
     [ -n "$credentials" ] || return 0
     headers=$(mktemp)

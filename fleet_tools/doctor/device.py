@@ -1,5 +1,6 @@
 """Checks of one device's resources in AWS. `prepare-device.sh --check` checks the device itself."""
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -11,9 +12,10 @@ from cryptography import x509
 from deeplens_project.observations import Heartbeat
 from fleet_tools.certificate import certificate_id_of
 from fleet_tools.doctor.findings import Finding, Outcome, Patient
-from stacks.constructs.greengrass_releases import RELEASES
+from stacks.constructs.greengrass_releases import OLDEST_LITE, RELEASES
 
 _EXPIRES_SOON_DAYS = 30
+_VERSION = re.compile(r"(\d{1,9})\.(\d{1,9})\.(\d{1,9})")
 
 
 def thing(patient: Patient, name: str) -> Iterator[Finding]:
@@ -143,6 +145,9 @@ def core_device(patient: Patient, name: str) -> Iterator[Finding]:
     elif environment.fleet.core_runtime == "classic" and version != expected:
         text += f"; the release pins {expected}, so its first deployment restarts the nucleus"
         yield Finding("core device", Outcome.WARNING, text)
+    elif environment.fleet.core_runtime == "lite" and _is_older(version, OLDEST_LITE):
+        text += f"; deployments need nucleus lite {OLDEST_LITE} or later"
+        yield Finding("core device", Outcome.BLOCKED, text, _prepare(patient, name))
     else:
         yield Finding("core device", Outcome.OK, text)
 
@@ -178,6 +183,16 @@ CHECKS: tuple[tuple[str, Callable[[Patient, str], Iterator[Finding]]], ...] = (
     ("core device", core_device),
     ("heartbeat", heartbeat),
 )
+
+
+def _is_older(version: str, oldest: str) -> bool:
+    """Return whether a version is below `oldest`; one that cannot be read is not."""
+    numbers = _VERSION.match(version)
+    return numbers is not None and _numbers(numbers[0]) < _numbers(oldest)
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(number) for number in version.split(".")]
 
 
 def _certificate(patient: Patient, arn: str, repair: str) -> Finding:

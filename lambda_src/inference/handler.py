@@ -12,12 +12,13 @@ if packages := os.environ.get("DEEPLENS_PACKAGES"):
         sys.exit(f"DEEPLENS_PACKAGES: {packages} is not there; the runtime component installs it")
     sys.path.insert(1, packages)
 
-from camera.application import exit_on_sigterm, start
+from camera.application import loop_from
+from camera.shutdown import run_beside_main_thread
 
 
 def lambda_handler(_event: object, _context: object) -> None:
     """Do nothing: the loop runs by itself. Greengrass demands a handler."""
 
 
-if start(os.environ):
-    exit_on_sigterm()
+if loop := loop_from(os.environ):
+    run_beside_main_thread(loop)

@@ -22,6 +22,10 @@ from botocore.exceptions import ClientError
 from local_aws.fleet.hazards import Fate
 
 _AT_ONCE = 8
+# Jobs of thing groups never end: the emulator has more of them after each rollout of any fleet.
+_LOOKS_PER_LOOK_AT_OTHERS = 20
+_PAUSE_GROWTH = 1.25
+_LONGEST_PAUSE_SECONDS = 0.5
 
 _CRASH = ("simulated: the install step ended with 1", "COMPONENT_UPDATE_ERROR")
 _LAST_LINES = {"statusReason": "simulated: ended with 1; last lines: none"}
@@ -76,8 +80,8 @@ class SimulatedFleet:
     ) -> None:
         """`release_of` and `fate_of` read a job document: what it means, and what it does.
 
-        `look_seconds` is how often the fleet looks for jobs; `is_lite` returns whether a thing
-        runs nucleus lite.
+        `look_seconds` is the pause between two looks for jobs. It grows to half a second while no
+        job comes. `is_lite` returns whether a thing runs nucleus lite.
         """
         self.cores = {thing: Core(thing, is_lite(thing)) for thing in things}
         self._clients = clients
@@ -85,6 +89,9 @@ class SimulatedFleet:
         self._fate_of = fate_of
         self._heartbeat_seconds = heartbeat_seconds
         self._look_seconds = look_seconds
+        self._looks = itertools.count()
+        self._own_jobs: set[str] = set()
+        self._jobs_of_others: set[str] = set()
         self._due: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = itertools.count()
         self._lock = threading.Lock()
@@ -110,34 +117,63 @@ class SimulatedFleet:
         list(self._pool.map(self._report, self.cores.values()))
 
     def _run(self) -> None:
+        pause, look_at = self._look_seconds, 0.0
         while not self._stop.is_set():
             try:
-                self._find_work()
+                if time.monotonic() >= look_at:
+                    longest = max(self._look_seconds, _LONGEST_PAUSE_SECONDS)
+                    grown = min(_PAUSE_GROWTH * pause, longest)
+                    pause = self._look_seconds if self._find_work() else grown
+                    look_at = time.monotonic() + pause
                 self._do_what_is_due()
             except ClientError as error:
                 self.errors.append(error)
             self._stop.wait(self._look_seconds)
 
-    def _find_work(self) -> None:
-        """Begin with what is queued; the jobs' lists stand for MQTT's notifications."""
-        jobs = self._clients.iot.list_jobs(status="IN_PROGRESS")["jobs"]
-        for job in jobs:
-            pages = self._clients.iot.get_paginator("list_job_executions_for_job").paginate(
-                jobId=job["jobId"], status="QUEUED"
-            )
+    def _find_work(self) -> bool:
+        """Begin with what is queued, and return whether there was anything.
+
+        The jobs' lists stand for MQTT's notifications.
+        """
+        looks_at_others = next(self._looks) % _LOOKS_PER_LOOK_AT_OTHERS == 0
+        found = False
+        for job in self._clients.iot.list_jobs(status="IN_PROGRESS")["jobs"]:
+            job_id = job["jobId"]
+            if job_id in self._jobs_of_others and not looks_at_others:
+                continue
             new = [
                 thing
-                for page in pages
-                for item in page["executionSummaries"]
-                if (thing := item["thingArn"].rpartition("/")[2]) in self.cores
-                and (job["jobId"], thing) not in self._begun
+                for thing in self._queued_things(job_id)
+                if thing in self.cores and (job_id, thing) not in self._begun
             ]
             if new:
-                document = json.loads(
-                    self._clients.iot.get_job_document(jobId=job["jobId"])["document"]
-                )
+                found = True
+                document = json.loads(self._clients.iot.get_job_document(jobId=job_id)["document"])
                 for thing in new:
-                    self._begin(job["jobId"], document, self.cores[thing])
+                    self._begin(job_id, document, self.cores[thing])
+        return found
+
+    def _queued_things(self, job_id: str) -> list[str]:
+        """Return the things that have not taken a job yet; none if it is a job of other fleets."""
+        if job_id not in self._own_jobs:
+            things = self._things(job_id)
+            if not self.cores.keys().isdisjoint(things):
+                self._own_jobs.add(job_id)
+                self._jobs_of_others.discard(job_id)
+            elif things:
+                self._jobs_of_others.add(job_id)
+                return []
+        return self._things(job_id, status="QUEUED")
+
+    def _things(self, job_id: str, **filters: str) -> list[str]:
+        pages = self._clients.iot.get_paginator("list_job_executions_for_job").paginate(
+            jobId=job_id, **filters
+        )
+        return [
+            item["thingArn"].rpartition("/")[2]
+            for page in pages
+            for item in page["executionSummaries"]
+        ]
 
     def _begin(self, job_id: str, document: dict[str, Any], core: Core) -> None:
         self._begun.add((job_id, core.thing))

@@ -12,10 +12,10 @@ from ministack.services import cloudwatch
 from ministack.services.cloudformation import provisioners, stacks
 
 from local_aws.errors import ServiceError
-from local_aws.ministack_hooks.broker import LOOPBACK
 from local_aws.ministack_hooks.cloud import MinistackCloud
 from local_aws.ministack_hooks.identity import service_session
 from local_aws.ministack_hooks.services import current_scope, register_service, within
+from local_aws.ports import LOOPBACK
 from local_aws.sagemaker.service import SageMaker
 from local_aws.sagemaker.subjects import SERVICE_PRINCIPAL
 from local_aws.scope import Scope

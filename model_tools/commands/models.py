@@ -1,6 +1,7 @@
 """`model-tools models`: which release is where, and moving one."""
 
 import json
+import sys
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
@@ -28,18 +29,22 @@ def models() -> None:
 @click.option("--offline", is_flag=True, help="Do not ask AWS: pins only.")
 @json_option
 def list_(registry: "Registry", *, offline: bool, as_json: bool) -> None:
-    """Say what each environment pins, what its fleet has, whether it proved itself, since when."""
+    """Show what each environment pins, what its fleet runs, and whether that was verified.
+
+    Exit codes: 0 shown, 1 an account could not be queried (the others are shown), 2 wrong usage.
+    """
     from model_tools.registry.standing import standings  # noqa: PLC0415 - keeps --help fast
 
     found = standings(registry, offline=offline)
     if as_json:
         click.echo(json.dumps([asdict(one) for one in found], indent=2))
-        return
-    for one in found:
+    for one in found if not as_json else ():
         alias = f", {one.alias}" if one.alias else ""
         click.echo(f"{one.environment} ({one.account}, {one.region}{alias})")
         click.echo(f"  pins   {one.model} {one.version}  {one.pinned[:12]}…")
         click.echo(f"  fleet  {one.said}")
+    if any(one.error for one in found):
+        sys.exit(1)
 
 
 @models.command(short_help="Show one release.")

@@ -26,6 +26,7 @@ class Standing:
         deployed: the digest of the fleet's deployment, None if there is none or nobody asked.
         healthy: whether it is proven now: its gate passed, or every reachable camera says so.
         said: all of it in a sentence, for a person.
+        error: why the account could not be queried, else None.
     """
 
     environment: str
@@ -39,6 +40,7 @@ class Standing:
     healthy: bool | None
     function: str | None
     said: str
+    error: str | None
 
 
 def standings(registry: Registry, *, offline: bool = False) -> list[Standing]:
@@ -106,7 +108,7 @@ def _standing(
 ) -> Standing:
     deployed: Deployed | None = None
     healthy: bool | None = None
-    said = "not asked"
+    said, failure = "not asked", None
     if not offline:
         try:
             deployed = next(iter(registry.cloud.deployments(environment)), None)
@@ -115,7 +117,8 @@ def _standing(
                 healthy, proof = _proof(registry, environment, deployed)
                 said = _sentence(environment, deployed, proof)
         except ModelToolsError as error:
-            said = f"not known: {error}"
+            failure = str(error)
+            said = f"not known: {failure}"
     try:
         version = find_release(registry.models, environment.digest).manifest.version
     except SourceError:
@@ -132,6 +135,7 @@ def _standing(
         healthy=healthy,
         function=deployed.function if deployed else None,
         said=said,
+        error=failure,
     )
 
 

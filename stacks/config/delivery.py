@@ -145,6 +145,13 @@ def _problems(delivery: DeliveryConfig, known: dict[str, EnvironmentConfig]) -> 
         and (source := known[name].promoted_from)
         and source not in delivery.environments[:place]
     ]
+    # Without keys of its own, CDK's pipeline has no artifact bucket in a second Region.
+    problems += [
+        f"region: given {delivery.region!r}, expected {known[name].region!r}, the Region of "
+        f"{name}: the pipeline and its environments are in one Region"
+        for name in delivery.environments
+        if name in known and known[name].region != delivery.region
+    ]
     problems += [
         f"environments: {name} has signing.lambda_profile, and the pipeline signs no code: Lambda "
         "would refuse every function; deploy it by hand (docs/signing.md), or leave it out"

@@ -1,4 +1,4 @@
-"""Releases of AWS-provided Greengrass components that every deployment pins.
+"""Releases of AWS-provided Greengrass components that deployments pin, and the oldest nucleus lite.
 
 Source: AWS IoT Greengrass V2 Developer Guide, "AWS-provided components". A deployment that leaves
 them out gets the newest patch of each, which may restart the nucleus in the middle of a release.
@@ -11,3 +11,7 @@ RELEASES = {
     "aws.greengrass.LambdaRuntimes": "2.0.9",
     "aws.greengrass.TokenExchangeService": "2.0.3",
 }
+
+# Nucleus lite 2.3.2 and earlier reject long S3 URIs, and leave the job of such a deployment
+# IN_PROGRESS.
+OLDEST_LITE = "2.4.0"

@@ -147,12 +147,12 @@ class Device:
             (packages / name).mkdir(parents=True)
             (packages / name / "__init__.py").touch()
 
-    def add_lite_package(self) -> str:
+    def add_lite_package(self, version: str = "2.6.0") -> str:
         """Build a Debian package as nucleus lite's: a unit, users, and its own configuration."""
         folder = self.root / "lite"
         for path, text in {
-            "DEBIAN/control": "Package: aws-greengrass-lite\nVersion: 2.6.0\nArchitecture: all\n"
-            "Maintainer: x\nDescription: x\n",
+            "DEBIAN/control": f"Package: aws-greengrass-lite\nVersion: {version}\n"
+            "Architecture: all\nMaintainer: x\nDescription: x\n",
             "DEBIAN/postinst": "#!/bin/sh\nset -e\nfor name in ggcore gg_component; do\n"
             'groupadd -f -r "$name"; id "$name" > /dev/null 2>&1 || useradd -r -M -N -g "$name" '
             '"$name"\ndone\n',
@@ -285,6 +285,19 @@ def test_a_new_machine_becomes_a_core_device_and_the_second_run_changes_nothing(
     assert {"port 8883", "port 8443", "port 443", "credentials", "clock"} <= results.keys()
 
 
+@pytest.mark.parametrize("core", ["lite"], indirect=True)
+def test_endpoints_of_the_emulator_are_checked_at_their_own_ports(device: Device) -> None:
+    """The credentials provider of the emulator is at another port than that of AWS."""
+    file = device.root / FILES[1:] / "config.yaml"
+    text = file.read_text(encoding="utf-8")
+    device.write(f"{FILES}/config.yaml", text.replace(CREDENTIALS, f"{CREDENTIALS}:8443"))
+    prepared(device)
+    results = device.check()
+    assert results["port 8443"] == f"ok {CREDENTIALS} responds"
+    assert results["credentials"].startswith("ok")
+    assert "port 443" not in results
+
+
 @pytest.mark.parametrize("core", ["classic"], indirect=True)
 def test_the_installer_of_the_classic_core_gets_the_documented_arguments(device: Device) -> None:
     prepared(device)
@@ -320,6 +333,21 @@ def test_sudo_that_does_not_let_root_act_as_others_is_repaired(device: Device) -
     assert "changed: /etc/sudoers.d/greengrass" in prepared(device)
     assert device.stat("/etc/sudoers.d/greengrass") == "440 root:root"
     assert "nothing to change" in device.prepare()
+
+
+@pytest.mark.parametrize("core", ["lite"], indirect=True)
+def test_a_nucleus_lite_that_cannot_finish_a_deployment_is_rejected_and_replaced(
+    device: Device,
+) -> None:
+    old = device.add_lite_package("2.3.2")
+    device.add_python()
+    printed = device.prepare("--package", old, code=1)
+    assert f"{old} contains nucleus lite 2.3.2: expected 2.4.0 or later" in printed
+    device.shell(f"apt-get install -y --allow-downgrades {old}")
+    assert device.check(code=4)["core"].startswith("blocked nucleus lite 2.3.2: expected 2.4.0")
+    assert "nucleus lite is 2.3.2: expected 2.4.0 or later" in device.prepare(code=1)
+    assert "changed: nucleus lite 2.6.0" in device.prepare("--package", device.add_lite_package())
+    assert device.check()["core"] == "ok nucleus lite 2.6.0"
 
 
 @pytest.mark.parametrize("core", ["lite"], indirect=True)

@@ -102,6 +102,8 @@ class Sent:
             raise self.failures.pop(0)
         self.messages.append((topic, payload))
 
+    def close(self) -> None: ...
+
 
 class Stoppable(Protocol):
     """What can be stopped."""

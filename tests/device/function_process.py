@@ -20,7 +20,9 @@ RUNTIME = ROOT / "local_aws" / "core_device" / "lambda_runtime.py"
 class Function:
     """A running function; what it printed is in `log`."""
 
-    def __init__(self, work: Path, variables: dict[str, str]) -> None:
+    def __init__(
+        self, work: Path, variables: dict[str, str], interpreter: str = sys.executable
+    ) -> None:
         self.log = work / "function.log"
         self.work = work
         if not (work / "camera").exists():
@@ -29,7 +31,7 @@ class Function:
         ready, said = os.pipe()
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-u", str(RUNTIME), str(said), "handler.lambda_handler"],
+                [interpreter, "-u", str(RUNTIME), str(said), "handler.lambda_handler"],
                 cwd=work,
                 env={
                     "PATH": os.environ["PATH"],

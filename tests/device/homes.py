@@ -22,9 +22,10 @@ _SOFTWARE = Path(__file__).with_name("deeplens_software")
 
 @dataclass
 class Home:
-    """A running function; `messages` are those that its host was given."""
+    """A running function; `messages` and `reported` are those that its host was given."""
 
     messages: Callable[[], list[dict[str, Any]]]
+    reported: Callable[[], list[dict[str, Any]]]
     process: "subprocess.Popen[bytes]"
     log: Path
 
@@ -36,26 +37,43 @@ class Home:
         return self.log.read_text(errors="replace")
 
 
-def start(home: str, work: Path, variables: dict[str, str], core: Core) -> Home:
+def start(
+    home: str,
+    work: Path,
+    variables: dict[str, str],
+    core: Core,
+    interpreter: str = sys.executable,
+) -> Home:
     """Start the function in one of its homes; its pictures are in `work / "camera"`."""
     if home == "classic":
-        function = Function(work, variables | core.environment)
-        return Home(core.messages, function.process, function.log)
+        function = Function(work, variables | core.environment, interpreter)
+        return Home(core.messages, core.reported, function.process, function.log)
     if home == "lite":
         program = ["-m", "camera"]
-        more, messages = core.environment, core.messages
+        more, messages, reported = core.environment, core.messages, core.reported
     else:
         # The name that the DeepLens console asks for, imported as its runtime does.
         program = ["-c", "import greengrassHelloWorld, time\nwhile True: time.sleep(0.1)"]
         more = {"DEEPLENS_CAMERA": "awscam", "DEEPLENS_PUBLISHER": "greengrasssdk"}
 
         def messages() -> list[dict[str, Any]]:
-            return _published(work / "published")
+            return [
+                document
+                for topic, document in _published(work / "published")
+                if not topic.startswith("$aws/")
+            ]
+
+        def reported() -> list[dict[str, Any]]:
+            return [
+                document["state"]["reported"]
+                for topic, document in _published(work / "published")
+                if topic.endswith("/shadow/name/deeplens/update")
+            ]
 
     log = work / "function.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-u", *program],
+            [interpreter, "-u", *program],
             cwd=work,
             env={
                 "PATH": os.environ["PATH"],
@@ -67,16 +85,14 @@ def start(home: str, work: Path, variables: dict[str, str], core: Core) -> Home:
             stdout=output,
             stderr=subprocess.STDOUT,
         )
-    return Home(messages, process, log)
+    return Home(messages, reported, process, log)
 
 
-def _published(file: Path) -> list[dict[str, Any]]:
+def _published(file: Path) -> list[tuple[str, dict[str, Any]]]:
     try:
         lines = file.read_text(encoding="utf-8").split("\n")[:-1]
     except FileNotFoundError:
         return []
     return [
-        json.loads(base64.b64decode(payload))
-        for topic, payload in map(json.loads, lines)
-        if not topic.startswith("$aws/")
+        (topic, json.loads(base64.b64decode(payload))) for topic, payload in map(json.loads, lines)
     ]

@@ -26,6 +26,8 @@ class Device:
     folder: Path
     opened: list[str] = field(default_factory=list)
     crashes: set[str] = field(default_factory=set)
+    fails: set[str] = field(default_factory=set)
+    on_open: Callable[[], None] = lambda: None
 
     def artifact(self, name: str) -> Path:
         """Make an artifact with a digest of its own; return it as Greengrass unpacked it."""
@@ -58,6 +60,9 @@ class Device:
         self.opened.append(artifact.digest)
         if artifact.digest in self.crashes:
             raise SystemExit(f"{artifact.digest} ends the process")
+        if artifact.digest in self.fails:
+            raise ArtifactError(f"{artifact.digest} cannot be opened")
+        self.on_open()
         return object()
 
 
@@ -146,6 +151,29 @@ def test_starts_that_were_ended_by_a_stop_do_not_count(device: Device) -> None:
         model.load()
         model.withdraw()
     assert device.run(new).instead is None
+
+
+def test_starts_that_were_ended_by_a_stop_during_the_load_do_not_count(device: Device) -> None:
+    good, new = device.artifact("good"), device.artifact("new")
+    device.run(good)
+    for _ in range(5):
+        model = device.deployed(new)
+        device.on_open = model.withdraw
+        model.load()
+    device.on_open = lambda: None
+    assert device.run(new).instead is None
+
+
+def test_a_stop_after_a_failed_load_does_not_withdraw_the_failed_start(device: Device) -> None:
+    good, bad = device.artifact("good"), device.artifact("bad")
+    device.run(good)
+    device.fails = {sha256_of(bad / "model.zip")}
+    for _ in range(3):
+        model = device.deployed(bad)
+        model.load()
+        model.withdraw()
+    device.fails = set()
+    assert "failed 3 starts" in str(device.run(bad).instead)
 
 
 def test_the_starts_of_one_model_are_not_counted_for_the_next(device: Device) -> None:

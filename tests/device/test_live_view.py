@@ -83,6 +83,8 @@ class Nobody:
 
     def publish(self, topic: str, payload: bytes) -> None: ...
 
+    def close(self) -> None: ...
+
 
 def loaded(**properties: Any) -> LoadedModel:
     return LoadedModel(ModelIdentity("shapes", "1.0.0", "cd" * 32), Engine(), **properties)

@@ -13,6 +13,8 @@ from typing import Any
 from tests.account_keys import client, secret
 
 ROOT = Path(__file__).parents[2]
+# Files of an emulator that belong to one run of it.
+_OF_A_RUN = ("lock", "ports.json", "server.log", "snapshots")
 
 
 class Checkout:
@@ -51,6 +53,25 @@ class Checkout:
 @contextmanager
 def fresh_checkout(root: Path) -> Iterator[Checkout]:
     """Make a checkout below `root`, and run an embedded AWS of its own there."""
+    _copy_sources(root)
+    with _running(root):
+        yield Checkout(root)
+
+
+@contextmanager
+def restored_checkout(root: Path, deployed: Path) -> Iterator[Checkout]:
+    """Make a checkout below `root` that has what was deployed in another one, which has ended.
+
+    The emulator has the other one's state, and ports of its own.
+    """
+    _copy_sources(root)
+    for name in (".local/aws", ".local/cdk", ".local/node", "cdk.out"):
+        shutil.copytree(deployed / name, root / name, ignore=shutil.ignore_patterns(*_OF_A_RUN))
+    with _running(root):
+        yield Checkout(root)
+
+
+def _copy_sources(root: Path) -> None:
     for name in (".venv", ".venv-local-aws", ".venv-device", ".lambda-layer", "node_modules"):
         (root / name).symlink_to(ROOT / name)
     for name in (
@@ -67,11 +88,16 @@ def fresh_checkout(root: Path) -> Iterator[Checkout]:
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("app.py", "cdk.json"):
         shutil.copy(ROOT / name, root / name)
+
+
+@contextmanager
+def _running(root: Path) -> Iterator[None]:
+    """Run the emulator of a checkout."""
     local_aws: list[str | Path] = [ROOT / ".venv-local-aws/bin/python", "-m", "local_aws"]
     environment = {**os.environ, "PYTHONPATH": str(root)}
     subprocess.run([*local_aws, "up"], cwd=root, env=environment, check=True, timeout=300)
     try:
-        yield Checkout(root)
+        yield
     finally:
         subprocess.run([*local_aws, "down"], cwd=root, env=environment, check=True, timeout=300)
 

@@ -1,15 +1,30 @@
-"""Checkouts, each with an embedded AWS; most tests here share one."""
+"""Checkouts, each with an embedded AWS; most tests begin with the same deployed environment."""
 
+import fcntl
+import os
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
-from tests.local.checkout import Checkout, fresh_checkout
+from tests.local.checkout import Checkout, fresh_checkout, restored_checkout
+
+
+class DeployedOnce(NamedTuple):
+    """A checkout in which dev was deployed; its emulator has ended.
+
+    `output` is what the deploy printed.
+    """
+
+    root: Path
+    output: str
 
 
 @pytest.fixture(scope="session")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
-    """The one that most tests share."""
+    """A checkout in which nothing is deployed at first; several modules share it."""
     with fresh_checkout(tmp_path_factory.mktemp("checkout")) as made:
         yield made
 
@@ -18,4 +33,32 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
 def own_checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
     """One for tests that need an AWS without anybody else's things."""
     with fresh_checkout(tmp_path_factory.mktemp("own")) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def deployed_once(tmp_path_factory: pytest.TempPathFactory) -> DeployedOnce:
+    """Deploy dev for the first time; once for all processes of a run."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    root, output = shared / "deployed-once", shared / "deployed-once.txt"
+    with (shared / "deployed-once.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not output.exists():
+            # Another process may have failed in the middle.
+            shutil.rmtree(root, ignore_errors=True)
+            root.mkdir()
+            with fresh_checkout(root) as made:
+                printed = made.demo("deploy", "dev")
+            output.write_text(printed, encoding="utf-8")
+    return DeployedOnce(root, output.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def deployed(
+    tmp_path_factory: pytest.TempPathFactory, deployed_once: DeployedOnce
+) -> Iterator[Checkout]:
+    """A checkout of the module's own in which dev is deployed, without a device."""
+    with restored_checkout(tmp_path_factory.mktemp("deployed"), deployed_once.root) as made:
         yield made

@@ -24,6 +24,7 @@ from tests.local.checkout import (
     virtual_camera,
     watch,
 )
+from tests.local.conftest import DeployedOnce
 from tests.waiting import eventually
 
 pytestmark = [pytest.mark.emulator, pytest.mark.slow, pytest.mark.timeout(1200)]
@@ -49,14 +50,16 @@ def second_version(checkout: Checkout) -> str:
     return digest
 
 
-def test_a_release_reaches_the_camera_moves_with_its_digest_and_goes(checkout: Checkout) -> None:
+def test_a_release_reaches_the_camera_moves_with_its_digest_and_goes(
+    deployed_once: DeployedOnce, deployed: Checkout
+) -> None:
+    checkout = deployed
     scenes = checkout.root / ".local/scenes"
     write_scenes(scenes, 6, seed=0)
     truth = json.loads((scenes / "scenes.json").read_text(encoding="utf-8"))
     first = load_environment(ROOT / "environments/dev.toml").model.digest
 
-    deployed = checkout.demo("deploy", "dev")
-    assert "the fleet has no device yet" in deployed
+    assert "the fleet has no device yet" in deployed_once.output
 
     with virtual_camera(checkout):
         messages = watch(checkout, 6)
@@ -92,8 +95,9 @@ def test_a_release_reaches_the_camera_moves_with_its_digest_and_goes(checkout: C
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_a_camera_that_is_ended_in_any_way_leaves_no_process(
-    checkout: Checkout, how: signal.Signals
+    deployed: Checkout, how: signal.Signals
 ) -> None:
+    checkout = deployed
     camera = subprocess.Popen(
         [ROOT / ".venv/bin/python", "-m", "demo", "camera", "dev"],
         cwd=checkout.root,

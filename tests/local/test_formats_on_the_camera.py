@@ -1,7 +1,4 @@
-"""A model of any format becomes an artifact, and artifacts reach the camera by `cdk deploy`.
-
-After the first light by its name: that one needs a fleet without devices.
-"""
+"""A model of any format becomes an artifact, and artifacts reach the camera by `cdk deploy`."""
 
 import json
 from pathlib import Path
@@ -12,7 +9,7 @@ from click.testing import CliRunner
 
 from model_tools.cli import main
 from model_tools.shapes.scenes import write_scenes
-from tests.local.checkout import Checkout, destroy, first_of, heartbeat, virtual_camera
+from tests.local.checkout import Checkout, first_of, heartbeat, virtual_camera
 from tests.unit.model_tools.conftest import trained_models
 
 pytestmark = [
@@ -55,13 +52,14 @@ def artifact(checkout: Checkout, source: Path, name: str, checkpoint: Path) -> s
 
 
 def test_models_of_every_format_are_packaged_and_run_on_the_camera(
-    checkout: Checkout, trained_models: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+    deployed: Checkout, trained_models: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    checkout = deployed
     monkeypatch.chdir(checkout.root)
     write_scenes(checkout.root / ".local/scenes", 4, seed=0)
     environment = checkout.root / "environments/dev.toml"
-    original = environment.read_text(encoding="utf-8")
-    environment.write_text(original.replace("threshold = 0.5", "threshold = 0.0"), encoding="utf-8")
+    text = environment.read_text(encoding="utf-8")
+    environment.write_text(text.replace("threshold = 0.5", "threshold = 0.0"), encoding="utf-8")
     digests = {
         name: artifact(checkout, trained_models[name], name, trained_models["checkpoint"])
         for name in FORMATS
@@ -69,16 +67,12 @@ def test_models_of_every_format_are_packaged_and_run_on_the_camera(
     assert len(set(digests.values())) == len(FORMATS)
     model_tools("pin", environment, digests[DEPLOYED[0]])
     checkout.demo("deploy", "dev")
-    try:
-        with virtual_camera(checkout):
-            first_of(checkout, digests[DEPLOYED[0]])
-            for name in DEPLOYED[1:]:
-                model_tools("pin", environment, digests[name])
-                deployed = checkout.demo("deploy", "dev")
-                assert "1 of 1 reachable devices run the release" in deployed, name
-                assert heartbeat(checkout)["model"]["digest"] == digests[name]
-                message = first_of(checkout, digests[name])
-                assert {one["label"] for one in message["detections"]} == set(POSES)
-    finally:
-        destroy(checkout)
-        environment.write_text(original, encoding="utf-8")
+    with virtual_camera(checkout):
+        first_of(checkout, digests[DEPLOYED[0]])
+        for name in DEPLOYED[1:]:
+            model_tools("pin", environment, digests[name])
+            printed = checkout.demo("deploy", "dev")
+            assert "1 of 1 reachable devices run the release" in printed, name
+            assert heartbeat(checkout)["model"]["digest"] == digests[name]
+            message = first_of(checkout, digests[name])
+            assert {one["label"] for one in message["detections"]} == set(POSES)

@@ -8,7 +8,6 @@ import json
 import os
 import re
 import subprocess
-from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from local_aws.core_device.layout import Identity, Layout
 from local_aws.core_device.provisioning import provision
 from model_tools.shapes.scenes import write_scenes
 from tests.account_keys import client, secret
-from tests.local.checkout import ROOT, Checkout, fresh_checkout
+from tests.local.checkout import ROOT, Checkout
 from tests.local.cores import full_cores
 from tests.local.grants import RoleGrants, device_policy_without
 from tests.waiting import eventually
@@ -162,12 +161,8 @@ def assert_denial(text: str, role: str, action: str, resource: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with fresh_checkout(tmp_path_factory.mktemp("denied")) as checkout:
-        for other in ("staging", "production"):
-            (checkout.root / f"environments/{other}.toml").unlink()
-        checkout.demo("deploy", "dev")
-        yield Site(checkout)
+def site(deployed: Checkout) -> Site:
+    return Site(deployed)
 
 
 def test_the_role_of_the_components(site: Site) -> None:

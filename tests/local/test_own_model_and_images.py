@@ -1,7 +1,4 @@
-"""The first five minutes: the demo on a terminal, then a user's own model and images.
-
-After the first light by its name: that one needs a fleet without devices.
-"""
+"""The first five minutes: the demo on a terminal, then a user's own model and images."""
 
 import json
 import os
@@ -23,7 +20,7 @@ from PIL import Image
 
 from model_tools.cli import main
 from stacks.config import load_environment
-from tests.local.checkout import ROOT, Checkout, destroy, watch
+from tests.local.checkout import ROOT, Checkout, watch
 from tests.local.test_first_light import eventually, processes_in
 from tests.terminal import OnTerminal
 
@@ -40,24 +37,14 @@ SIDE_PX = 24
 THING = "dev-camera-2"
 
 
-@pytest.fixture(scope="module")
-def demo(checkout: Checkout) -> Iterator[Checkout]:
-    """Yield the checkout; afterwards, remove what the tests deployed."""
-    environment = checkout.root / "environments/dev.toml"
-    original = environment.read_text(encoding="utf-8")
-    yield checkout
-    environment.write_text(original, encoding="utf-8")
-    destroy(checkout)
-
-
 def variables(checkout: Checkout) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(checkout.root)}
 
 
-def test_the_demo_stays_until_enter_with_its_live_view_in_the_last_line(demo: Checkout) -> None:
-    digest = load_environment(demo.root / "environments/dev.toml").model.digest
+def test_the_demo_stays_until_enter_with_its_live_view_in_the_last_line(deployed: Checkout) -> None:
+    digest = load_environment(deployed.root / "environments/dev.toml").model.digest
     command = [PYTHON, "-m", "demo", "run", "--pinned", "--detections", "2"]
-    with OnTerminal(command, demo.root, variables(demo)) as program:
+    with OnTerminal(command, deployed.root, variables(deployed)) as program:
         shown = program.read_until(lambda text: "press Enter to end" in text)
         lines = shown.strip().splitlines()
         assert lines[0].startswith("The demo downloads nothing more")
@@ -69,12 +56,12 @@ def test_the_demo_stays_until_enter_with_its_live_view_in_the_last_line(demo: Ch
         # The second detection came; later ones are still to come.
         first = newest_frame(last[1])
         eventually(lambda: newest_frame(last[1]) > first)
-        refused = demo.refused("camera", "dev")
+        refused = deployed.refused("camera", "dev")
         assert "dev-camera-1 is already running (process" in refused
 
         program.type("\n")
         assert program.end() == 0, program.shown
-    eventually(lambda: not processes_in(demo.root, "core run", "lambda_runtime"))
+    eventually(lambda: not processes_in(deployed.root, "core run", "lambda_runtime"))
 
 
 def newest_frame(address: str) -> int:
@@ -84,14 +71,14 @@ def newest_frame(address: str) -> int:
 
 
 def test_a_users_own_classifier_labels_the_users_own_images(
-    demo: Checkout, monkeypatch: pytest.MonkeyPatch
+    deployed: Checkout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(demo.root)
+    monkeypatch.chdir(deployed.root)
     model = two_colors()
     model.save("colors.keras")
-    images = write_images(demo.root / "my images", model)
+    images = write_images(deployed.root / "my images", model)
     assert set(images.values()) == set(LABELS)
-    (demo.root / "labels.txt").write_text("\n".join(LABELS))
+    (deployed.root / "labels.txt").write_text("\n".join(LABELS))
     model_tools("freeze", "colors.keras", "build/colors")
     packaged = model_tools(
         "package", "build/colors", "--labels", "labels.txt", "--name", "colors",
@@ -99,10 +86,10 @@ def test_a_users_own_classifier_labels_the_users_own_images(
     )  # fmt: skip
     digest = json.loads(packaged)["sha256"]
     model_tools("pin", "environments/dev.toml", digest)
-    demo.demo("deploy", "dev")
+    deployed.demo("deploy", "dev")
 
-    with camera(demo, demo.root / "my images") as output:
-        messages = watch(demo, 2 * len(images))
+    with camera(deployed, deployed.root / "my images") as output:
+        messages = watch(deployed, 2 * len(images))
         assert {(one["thing"], one["model"]["digest"]) for one in messages} == {(THING, digest)}
         seen = {one["frame"]["source"]: one["detections"][0]["label"] for one in messages}
         assert seen == images
@@ -118,9 +105,9 @@ def test_a_users_own_classifier_labels_the_users_own_images(
     ],
 )
 def test_a_camera_with_wrong_input_is_refused_before_anything_starts(
-    demo: Checkout, arguments: list[str], reason: str
+    deployed: Checkout, arguments: list[str], reason: str
 ) -> None:
-    result = demo.run("camera", "dev", *arguments, timeout_seconds=300)
+    result = deployed.run("camera", "dev", *arguments, timeout_seconds=300)
     assert result.returncode == 2
     assert reason in result.stderr.splitlines()[-1]
     assert result.stdout == ""

@@ -16,7 +16,7 @@ import pytest
 
 from model_tools.shapes.scenes import write_scenes
 from stacks.config import load_environment
-from tests.local.checkout import ROOT, Checkout, fresh_checkout
+from tests.local.checkout import Checkout
 from tests.local.cores import GROUP, Cores, full_cores
 from tests.local.releases import blind_model, good_model
 from tests.waiting import eventually
@@ -78,52 +78,38 @@ class Fleet:
         return self.checkout.root / "models"
 
     def pin(self, digest: str, *, first_wave_seconds: int = 200, fps: float = 0.0) -> None:
-        pin(self.checkout, digest, COUNT, first_wave_seconds=first_wave_seconds, fps=fps)
+        text = ENVIRONMENT.format(
+            digest=digest,
+            count=COUNT,
+            first_wave_seconds=first_wave_seconds,
+            fps=fps,
+            one_device_percent=100 / COUNT,
+        )
+        (self.checkout.root / "environments/dev.toml").write_text(text, encoding="utf-8")
 
     def deploy(self, code: int = 0) -> str:
-        return deploy(self.checkout, code)
-
-
-def pin(
-    checkout: Checkout, digest: str, count: int, *, first_wave_seconds: int = 200, fps: float = 0.0
-) -> None:
-    text = ENVIRONMENT.format(
-        digest=digest,
-        count=count,
-        first_wave_seconds=first_wave_seconds,
-        fps=fps,
-        one_device_percent=100 / COUNT,
-    )
-    (checkout.root / "environments/dev.toml").write_text(text, encoding="utf-8")
-
-
-def deploy(checkout: Checkout, code: int = 0) -> str:
-    """Run the real `cdk synth` and `cdk deploy`; return all that the CDK said."""
-    done = checkout.run("deploy", "dev", timeout_seconds=2400)
-    log = checkout.root / ".local/logs/deploy-dev.log"
-    said = done.stdout + done.stderr + (log.read_text(encoding="utf-8") if log.exists() else "")
-    assert done.returncode == code, said
-    return said
+        """Run the real `cdk synth` and `cdk deploy`; return all that the CDK said."""
+        done = self.checkout.run("deploy", "dev", timeout_seconds=2400)
+        log = self.checkout.root / ".local/logs/deploy-dev.log"
+        said = done.stdout + done.stderr + (log.read_text(encoding="utf-8") if log.exists() else "")
+        assert done.returncode == code, said
+        return said
 
 
 @pytest.fixture(scope="module")
-def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+def fleet(deployed: Checkout) -> Iterator[Fleet]:
     """A fleet whose every camera runs the first release."""
-    with fresh_checkout(tmp_path_factory.mktemp("fleet")) as checkout:
-        digest = load_environment(ROOT / "environments/dev.toml").model.digest
-        for other in ("staging", "production"):
-            (checkout.root / f"environments/{other}.toml").unlink()
-        write_scenes(checkout.root / ".local/scenes", 4, seed=0)
-        # The first release meets no device: the fleet's minimum would fail it.
-        pin(checkout, digest, 0)
-        deploy(checkout)
-        cores = Cores(checkout, [])
-        [stack] = cores.client("cloudformation").describe_stacks(StackName="dev-Devices")["Stacks"]
-        outputs = {one["OutputKey"]: one["OutputValue"] for one in stack["Outputs"]}
-        began = time.monotonic()
-        with full_cores(checkout, COUNT, outputs) as cores:
-            cores.wait_until_all_run(digest)
-            yield Fleet(checkout, cores, digest, time.monotonic() - began)
+    digest = load_environment(deployed.root / "environments/dev.toml").model.digest
+    for other in ("staging", "production"):
+        (deployed.root / f"environments/{other}.toml").unlink()
+    write_scenes(deployed.root / ".local/scenes", 4, seed=0)
+    cores = Cores(deployed, [])
+    [stack] = cores.client("cloudformation").describe_stacks(StackName="dev-Devices")["Stacks"]
+    outputs = {one["OutputKey"]: one["OutputValue"] for one in stack["Outputs"]}
+    began = time.monotonic()
+    with full_cores(deployed, COUNT, outputs) as cores:
+        cores.wait_until_all_run(digest)
+        yield Fleet(deployed, cores, digest, time.monotonic() - began)
 
 
 def test_a_good_model_rolls_out_in_waves_to_the_whole_fleet(fleet: Fleet) -> None:

@@ -2,14 +2,13 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from model_tools.shapes.scenes import write_scenes
 from stacks.config import load_environment
-from tests.local.checkout import ROOT, Checkout, fresh_checkout
+from tests.local.checkout import ROOT, Checkout
 from tests.local.cores import Cores, full_cores
 from tests.python_3_12 import python_3_12
 
@@ -32,52 +31,62 @@ def bare_python(tmp_path: Path) -> Path:
     return python
 
 
+@pytest.fixture(params=["classic", "lite"])
+def nucleus(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture
-def deployed(tmp_path: Path) -> Iterator[Checkout]:
+def with_runtime(deployed: Checkout, nucleus: str) -> Checkout:
     """A checkout whose dev was deployed with the runtime of this machine pinned."""
-    root = tmp_path / "checkout"
-    root.mkdir()
-    with fresh_checkout(root) as checkout:
-        for other in ("staging", "production"):
-            (checkout.root / f"environments/{other}.toml").unlink()
-        write_scenes(checkout.root / ".local/scenes", 4, seed=0)
-        runtime = ROOT / ".local/runtime"
-        subprocess.run(
-            [sys.executable, "-m", "tools.runtime", "--architecture", "amd64",
-             "--pin", checkout.root / "environments/dev.toml"],
-            cwd=ROOT,
-            check=True,
-        )  # fmt: skip
-        (checkout.root / ".local/runtime").symlink_to(runtime)
-        checkout.demo("deploy", "dev")
-        yield checkout
+    for other in ("staging", "production"):
+        (deployed.root / f"environments/{other}.toml").unlink()
+    write_scenes(deployed.root / ".local/scenes", 4, seed=0)
+    runtime = ROOT / ".local/runtime"
+    subprocess.run(
+        [sys.executable, "-m", "tools.runtime", "--architecture", "amd64",
+         "--pin", deployed.root / "environments/dev.toml"],
+        cwd=ROOT,
+        check=True,
+    )  # fmt: skip
+    (deployed.root / ".local/runtime").symlink_to(runtime)
+    file = deployed.root / "environments/dev.toml"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace("[fleet]", f'[fleet]\ncore_runtime = "{nucleus}"'))
+    deployed.demo("deploy", "dev")
+    return deployed
 
 
 def test_a_bare_device_without_a_network_runs_the_loop_from_the_runtime(
-    deployed: Checkout, bare_python: Path, tmp_path: Path
+    with_runtime: Checkout, nucleus: str, bare_python: Path, tmp_path: Path
 ) -> None:
     home = tmp_path / "home"
     home.mkdir()
     (home / ".pip").mkdir()
     (home / ".pip/pip.conf").write_text(f"[global]\nindex-url = {DEAD_INDEX}\n")
-    digest = load_environment(deployed.root / "environments/dev.toml").model.digest
+    digest = load_environment(with_runtime.root / "environments/dev.toml").model.digest
     [stack] = (
-        Cores(deployed, [])
+        Cores(with_runtime, [])
         .client("cloudformation")
         .describe_stacks(StackName="dev-Devices")["Stacks"]
     )
     outputs = {one["OutputKey"]: one["OutputValue"] for one in stack["Outputs"]}
     with full_cores(
-        deployed, 1, outputs, "--device-python", bare_python, environment={"HOME": str(home)}
+        with_runtime, 1, outputs, "--device-python", bare_python, environment={"HOME": str(home)}
     ) as cores:
         cores.wait_until_all_run(digest)
-        root = deployed.root / ".local/cores/dev-camera-1/greengrass/v2"
-        log = (root / "logs/deeplens.dev.runtime.log").read_text()
+        root = with_runtime.root / ".local/cores/dev-camera-1/greengrass/v2"
+        # A Lambda component needs the environment before it starts; a generic one creates it.
+        installer, folder = {
+            "classic": ("deeplens.dev.runtime", "work/deeplens.dev.runtime"),
+            "lite": ("deeplens.dev.inference", "work/deeplens.dev.inference/runtime"),
+        }[nucleus]
+        log = (root / f"logs/{installer}.log").read_text()
         assert log.count("the runtime is installed") == 1
-        [environment] = (root / "work/deeplens.dev.runtime").iterdir()
-        packages = environment / "lib/python3.12/site-packages"
+        [manifest] = (root / folder).glob("*/deeplens-runtime.json")
+        packages = manifest.parent / "lib/python3.12/site-packages"
         mapped = {
-            one for one in _libraries_of_camera(deployed.root) if "site-packages" in one.parts
+            one for one in _libraries_of_camera(with_runtime.root) if "site-packages" in one.parts
         }
         assert all(one.is_relative_to(packages) for one in mapped)
         assert {"numpy", "openvino", "_awscrt.abi3.so"} <= {

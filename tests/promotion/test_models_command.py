@@ -79,8 +79,10 @@ def test_wrong_input_is_exit_code_2(world: World) -> None:
     assert "Missing option '--reason'" in said(models(world, "rollback", "dev", "--local"), 2)
 
 
-def test_an_account_that_cannot_be_asked_is_said_and_the_pins_are_shown(world: World) -> None:
-    listed = said(models(world, "list"))
+def test_accounts_that_cannot_be_queried_are_exit_code_1_and_the_pins_are_shown(
+    world: World,
+) -> None:
+    listed = said(models(world, "list"), 1)
     assert listed.count("not known: ") == 3
     assert "no AWS credentials" in said(models(world, "rollback", "dev", "--reason", "x"), 1)
 

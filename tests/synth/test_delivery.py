@@ -263,6 +263,11 @@ def test_nag_the_projects_rules_and_cfn_lint_find_nothing(delivered: Path) -> No
             "given '99', expected the AWS account's twelve digits",
         ),
         ('repository = "team/cameras"\n', "", "repository: is missing; expected for example"),
+        (
+            'region = "eu-central-1"',
+            'region = "us-east-1"',
+            "region: given 'us-east-1', expected 'eu-central-1', the Region of dev",
+        ),
         ("connection/0", "connection/x", "connection_arn: given"),
         ("= [", "= ", "not valid TOML"),
         ("hours = 6", "hours = 200", "approval_hours: given 200, expected at most 168"),

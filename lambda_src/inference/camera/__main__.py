@@ -1,20 +1,20 @@
-"""`python -m camera`: the loop as a generic component, on nucleus lite or by hand.
+"""`python -m camera`: the loop as a generic component, on either nucleus or started manually.
 
-Exit codes: 0 told to end by SIGTERM or Ctrl-C, 2 a setting is wrong outside Greengrass.
+Exit codes: 0 ended by SIGTERM or Ctrl-C, 2 a setting is wrong outside Greengrass.
 """
 
 import os
-import signal
 import sys
-import threading
 
-from camera.application import start
+from camera.shutdown import EndSignals, run_until_signal
 
 if __name__ == "__main__":
-    if not start(os.environ):
+    # Before the imports below, which take seconds on a small device.
+    signals = EndSignals()
+
+    from camera.application import loop_from
+
+    loop = loop_from(os.environ)
+    if loop is None:
         sys.exit(2)
-    ending = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ending.set())
-    while not ending.wait(3600):
-        pass
+    run_until_signal(loop, signals)

@@ -1,13 +1,10 @@
 """Every part of the camera's software, put together, started and stopped."""
 
-import atexit
 import logging
-import os
-import signal
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -33,6 +30,7 @@ from camera.reporting import FailureReports
 from camera.room import disk, memory
 from camera.settings import Settings, thing_name
 from camera.shadow import ShadowSettings
+from camera.shutdown import Loop
 from camera.sources import camera_from
 from camera.spool import Spool
 from camera.trust import ReleaseTrust
@@ -43,9 +41,14 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# The function promises to end within five seconds; the rest is left for the interpreter.
+# The classic nucleus kills a process that does not end within five seconds; the interpreter needs
+# the rest. Source: aws-greengrass-nucleus, Exec.java, `gracefulShutdownTimeout`.
 _STOP_SECONDS = 3.5
-_LAST_WORDS_SECONDS = 0.5
+# Of these, what remains for the messages in memory once the engine was waited for, and then for
+# the last heartbeat.
+_OUTBOX_SECONDS = 0.5
+_HEARTBEAT_SECONDS = 1.0
+_SPOOL_SECONDS = 0.5
 _HEARTBEAT_SECONDS_WITHOUT_SETTINGS = 60.0
 _IPC_SOCKET = "AWS_GG_NUCLEUS_DOMAIN_SOCKET_FILEPATH_FOR_COMPONENT"
 
@@ -133,15 +136,11 @@ class Application:
             on_loaded=self._loaded,
             on_idle=self._capture.look,
         )
-        self._workers: list[Worker] = [
-            self.heartbeat,
-            self.outbox,
-            self._inference,
-            self._crops,
-            Delivery(parts.spool, parts.publisher, on_failure=self._reports.slowed_by),
-        ]
+        self._delivery = Delivery(parts.spool, parts.publisher, on_failure=self._reports.slowed_by)
+        # They may decide on a message.
+        self._deciding: list[Worker] = [self._inference, self._crops]
         if parts.subscriber:
-            self._workers.append(
+            self._deciding.append(
                 ShadowSettings(
                     thing=settings.thing,
                     subscriber=parts.subscriber,
@@ -151,39 +150,49 @@ class Application:
             )
         if parts.live_view:
             parts.live_view.settings = self._settings
-            self._workers.append(parts.live_view)
+            self._deciding.append(parts.live_view)
         self._threads: dict[Worker, threading.Thread] = {}
 
     def start(self) -> None:
         """Start every thread; the camera's follows when a model runs."""
-        for worker in self._workers:
+        self._start(self.heartbeat)
+        self._start(self.outbox)
+        for worker in self._deciding:
             self._start(worker)
+        self._start(self._delivery)
 
     def stop(self, seconds: float = _STOP_SECONDS) -> list[str]:
-        """Stop everything; return who may still work then.
+        """Stop and close everything, in the order in which a message passes; never fails.
 
-        What was decided is on disk when this returns, unless the disk does not answer.
+        Every decided message is on disk when this returns, unless the disk does not respond.
+
+        Args:
+            seconds: the limit of all waits together.
+
+        Returns:
+            the names of threads that are still at work.
         """
         deadline = time.monotonic() + seconds
-        # TensorFlow crashes an interpreter that begins to end while TensorFlow loads, even if it
-        # is loaded in time: nobody waits for it, and it counts as busy whatever it does.
-        was_loading = self._inference.is_loading
-        self._capture.stop()
-        for worker in self._workers:
-            if worker is not self.outbox:
-                worker.stop()
-        if not was_loading:
-            self._join(self._inference, deadline - _LAST_WORDS_SECONDS)
-        # Only now has it all that was decided.
-        self.outbox.stop()
-        waited_for = [worker for worker in self._threads if worker is not self._inference]
-        for worker in waited_for:
-            self._join(worker, deadline)
-        self._parts.models.withdraw()
-        busy = [thread.name for thread in self._threads.values() if thread.is_alive()]
-        if not busy:
-            self._parts.spool.close()
-        return busy or ["InferenceLoop"] * was_loading
+        flushed_at = deadline - _HEARTBEAT_SECONDS
+        self._stop([self._capture, *self._deciding], until=flushed_at - _OUTBOX_SECONDS)
+        self._stop([self.outbox], until=flushed_at)
+        self._stop([self._delivery, self.heartbeat], until=deadline)
+        for close in (self._parts.models.withdraw, self._parts.publisher.close, self._close_spool):
+            _log_failure_of(close)
+        return [thread.name for thread in self._threads.values() if thread.is_alive()]
+
+    def _stop(self, workers: Sequence[Worker], until: float) -> None:
+        for worker in workers:
+            _log_failure_of(worker.stop)
+        for worker in workers:
+            thread = self._threads.get(worker)
+            # One that a signal kept from starting cannot be joined.
+            if thread and thread.is_alive():
+                thread.join(max(0.0, until - time.monotonic()))
+
+    def _close_spool(self) -> None:
+        if not self._parts.spool.close(_SPOOL_SECONDS):
+            logger.error("the spool is not closed: the disk has not responded")
 
     def _loaded(self, model: LoadedModel) -> None:
         self._drift.compare_with(model.baseline)
@@ -198,10 +207,6 @@ class Application:
         self._threads[worker] = thread
         thread.start()
 
-    def _join(self, worker: Worker, deadline: float) -> None:
-        if thread := self._threads.get(worker):
-            thread.join(max(0.0, deadline - time.monotonic()))
-
     def _dropped(self, error: Exception) -> None:
         self._reports.dropped_by(error)
 
@@ -213,10 +218,32 @@ class Application:
         return self._settings.refused() is None
 
 
-def start(environment: Mapping[str, str]) -> bool:
-    """Start what the environment says, and stop it at exit; return whether anything runs.
+class FailureOnly:
+    """Reports by heartbeats why the loop does not run."""
 
-    With a wrong setting no loop starts; the log says why, and on a core device the heartbeat.
+    def __init__(self, heartbeat: Heartbeat, publisher: ResultPublisher) -> None:
+        self._heartbeat = heartbeat
+        self._publisher = publisher
+        self._thread = threading.Thread(target=heartbeat.run, name="Heartbeat", daemon=True)
+
+    def start(self) -> None:
+        """Start the heartbeat's thread."""
+        self._thread.start()
+
+    def stop(self) -> list[str]:
+        """Send the last heartbeat; return the thread's name if it is still at work."""
+        self._heartbeat.stop()
+        if self._thread.is_alive():
+            self._thread.join(_STOP_SECONDS)
+        self._publisher.close()
+        return [self._thread.name] if self._thread.is_alive() else []
+
+
+def loop_from(environment: Mapping[str, str]) -> Loop | None:
+    """Return the loop that the environment describes, not started.
+
+    If a setting is wrong, the log contains the reason. On a core device the loop then only reports
+    it by heartbeats; elsewhere the result is None.
     """
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(PrintableFormatter("%(asctime)s %(levelname)s %(message)s"))
@@ -226,11 +253,8 @@ def start(environment: Mapping[str, str]) -> bool:
         camera = camera_from(settings.camera, settings.state_directory, settings.image_limit)
     except SettingsError as error:
         logger.critical("the camera loop does not start: %s", error)
-        return _report_only(environment, error)
-    application = Application(settings, parts_of(settings, camera))
-    application.start()
-    atexit.register(_end, application)
-    return True
+        return _failure_only(environment, error)
+    return Application(settings, parts_of(settings, camera))
 
 
 def parts_of(settings: Settings, camera: Camera) -> Parts:
@@ -255,15 +279,6 @@ def parts_of(settings: Settings, camera: Camera) -> Parts:
         spool=open_spool(settings.state_directory),
         live_view=open_live_view(settings),
     )
-
-
-def exit_on_sigterm() -> None:
-    """Without a handler SIGTERM would end the process before atexit; a runtime's own is kept."""
-    if (
-        threading.current_thread() is threading.main_thread()
-        and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
-    ):
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 
 
 def open_spool(directory: Path) -> Spool:
@@ -294,36 +309,29 @@ def open_live_view(settings: Settings) -> "LiveView | None":
         return None
 
 
-def _end(application: Application) -> None:
-    busy = application.stop()
-    if busy:
-        logger.warning("ends at once, without waiting for %s", " and ".join(busy))
-        logging.shutdown()
-        os._exit(0)
+def _log_failure_of(step: Callable[[], None]) -> None:
+    """Run one step of the end; a failure must not keep the next steps from running."""
+    try:
+        step()
+    except Exception:
+        logger.exception("a step of the end failed")
 
 
-def _report_only(environment: Mapping[str, str], error: SettingsError) -> bool:
-    """On a core device, let the heartbeat say why nothing runs; elsewhere start nothing."""
+def _failure_only(environment: Mapping[str, str], error: SettingsError) -> FailureOnly | None:
+    """Return heartbeats that report the error on a core device; None elsewhere."""
     try:
         thing = thing_name(environment)
     except SettingsError:
-        return False
+        return None
     if _IPC_SOCKET not in environment:
-        return False
+        return None
+    publisher = GreengrassPublisher()
     heartbeat = Heartbeat(
         thing=thing,
         function_arn=environment.get("MY_FUNCTION_ARN") or None,
         engine=DEFAULT_ENGINE,
         interval_seconds=_HEARTBEAT_SECONDS_WITHOUT_SETTINGS,
-        publisher=GreengrassPublisher(),
+        publisher=publisher,
     )
     heartbeat.failed(ErrorReport.of(error, consecutive=1))
-    thread = threading.Thread(target=heartbeat.run, name="Heartbeat", daemon=True)
-    thread.start()
-
-    def end() -> None:
-        heartbeat.stop()
-        thread.join(_STOP_SECONDS)
-
-    atexit.register(end)
-    return True
+    return FailureOnly(heartbeat, publisher)

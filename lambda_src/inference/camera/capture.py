@@ -54,7 +54,14 @@ class CaptureLoop:
         return self._watch.verdict
 
     def run(self) -> None:
-        """Capture until `stop` is called; nothing that fails ends it."""
+        """Capture until `stop` is called, then close the camera; nothing that fails ends it."""
+        try:
+            self._run()
+        finally:
+            # A driver's threads must not outlive the interpreter.
+            self._camera.close()
+
+    def _run(self) -> None:
         due = self._clock()
         while not self._stopping.is_set():
             try:

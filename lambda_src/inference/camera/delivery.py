@@ -49,6 +49,9 @@ class Delivery:
                 self._spool.remove(taken)
                 taken = None
             except Exception as error:  # noqa: BLE001 - whatever it is, the next try may succeed
+                if self._stopping.is_set():
+                    # The next process tries again.
+                    return
                 pause_seconds = backoff.failed()
                 self._on_failure(error, backoff.consecutive)
                 self._stopping.wait(pause_seconds)

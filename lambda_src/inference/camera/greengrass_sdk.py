@@ -32,3 +32,6 @@ class GreengrassSdkPublisher:
             self._client = None
             text = f"{type(error).__name__}: {error}"
             raise PublishError(f"{topic}: greengrasssdk did not take it: {text}") from error
+
+    def close(self) -> None:
+        """Do nothing: each message has its own connection to the router."""

@@ -67,10 +67,7 @@ class FrameObserver(Protocol):
 
 
 class InferenceLoop:
-    """The engine's thread: frame → inference → decision.
-
-    `is_loading` says whether it is inside `models.load`.
-    """
+    """The engine's thread: frame → inference → decision."""
 
     def __init__(  # noqa: PLR0913 - the parts that it brings together
         self,
@@ -108,7 +105,6 @@ class InferenceLoop:
         self._wait = wait or self._stopping.wait
         self._backoff = Backoff()
         self._decisions = Decisions(clock)
-        self.is_loading = False
 
     def run(self) -> None:
         """Work until `stop` is called; nothing that fails ends it."""
@@ -123,6 +119,10 @@ class InferenceLoop:
                     continue
                 self._work(loaded, captured)
             except Exception as error:  # noqa: BLE001 - a camera that nobody visits goes on
+                if loaded is None and self._stopping.is_set():
+                    # A library that loads while the process ends may fail; the model did not.
+                    logger.info("the load ends with %s: %s", type(error).__name__, error)
+                    return
                 pause_seconds = self._backoff.failed()
                 self._reports.stopped_by(error, self._backoff.consecutive)
                 self._wait(pause_seconds)
@@ -136,11 +136,7 @@ class InferenceLoop:
         self._newest.wake()
 
     def _load(self) -> LoadedModel:
-        self.is_loading = True
-        try:
-            loaded = self._models.load()
-        finally:
-            self.is_loading = False
+        loaded = self._models.load()
         self._reports.model = loaded.identity
         engine = loaded.engine
         self._heartbeat.loaded(loaded.identity, engine.name, engine.fallback)

@@ -44,6 +44,7 @@ _LOOPBACK_HOST = re.compile(r"(?:127\.0\.0\.1|localhost)(?::[0-9]{1,5})?")
 _WIDEST_PX = 960
 _JPEG_QUALITY = 80
 _WAIT_SECONDS = 1.0
+_POLL_SECONDS = 0.2
 _RATE_WINDOW_SECONDS = 3.0
 _MOST_FRAMES_IN_WINDOW = 300
 _MOST_REQUESTS = 8
@@ -143,14 +144,13 @@ class LiveView:
             logger.info("the live view's address is in %s", self._file)
         except OSError as error:
             logger.warning("the live view's address cannot be written: %s", error)
-        self._server.serve_forever(poll_interval=0.2)
+        self._server.serve()
 
     def stop(self) -> None:
-        """Make `run` return."""
+        """Make `run` return, and end the process that compares engines."""
         self._file.unlink(missing_ok=True)
+        self._server.stop()
         self.comparison.stop()
-        # It waits for `serve_forever`, which may not have begun.
-        threading.Thread(target=self._server.end, daemon=True).start()
 
     def answer(self, path: str, query: str) -> tuple[HTTPStatus, str, bytes, str]:
         """Return status, content type, content and the nonce of the page's script."""
@@ -230,25 +230,40 @@ def _described(seen: Seen) -> dict[str, Any]:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+    # Seconds for which `handle_request` waits.
+    timeout = _POLL_SECONDS
 
     def __init__(self, port: int, view: LiveView) -> None:
         self.view = view
         self.places = threading.BoundedSemaphore(_MOST_REQUESTS)
-        self._serving = threading.Event()
+        self._changing = threading.Lock()
+        self._is_serving = self._is_stopped = False
         super().__init__(("127.0.0.1", port), _Handler)
 
-    def serve_forever(self, poll_interval: float = 0.5) -> None:
-        self._serving.set()
-        super().serve_forever(poll_interval)
+    def serve(self) -> None:
+        """Answer requests until `stop`.
 
-    def service_actions(self) -> None:
-        """Called several times a second by `serve_forever`."""
-        self.view.comparison.end_if_idle()
+        `serve_forever` is not used: its `shutdown` waits, so that `stop` would need a thread, and
+        no thread can be started while an interpreter shuts down.
+        """
+        with self._changing:
+            if self._is_stopped:
+                return
+            self._is_serving = True
+        try:
+            while not self._is_stopped:
+                self.handle_request()
+                self.view.comparison.end_if_idle()
+        finally:
+            self.server_close()
 
-    def end(self) -> None:
-        if self._serving.is_set():
-            self.shutdown()
-        self.server_close()
+    def stop(self) -> None:
+        """Make `serve` return within a fraction of a second; do not wait for it."""
+        with self._changing:
+            self._is_stopped = True
+            is_serving = self._is_serving
+        if not is_serving:
+            self.server_close()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Who hangs up in the middle is no error of the camera's."""

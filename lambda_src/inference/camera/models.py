@@ -67,8 +67,11 @@ class DeployedModel:
             if good not in {None, self._digest}:
                 self._give_up_after_three_starts()
             self._note_start()
+            # From here on, a stop is not a failed start, however long the engine takes to open.
+            self._frames_to_go = _GOOD_AFTER_FRAMES
             loaded = self._load_deployed()
         except Exception as error:
+            self._frames_to_go = 0
             if good is None:
                 raise
             logger.exception("the deployed model %s cannot run", self._digest)
@@ -80,7 +83,6 @@ class DeployedModel:
                 f"the deployed model {self._digest} cannot run, {good} runs instead: {error}"
             )
             return replace(last, instead=reason)
-        self._frames_to_go = _GOOD_AFTER_FRAMES
         return loaded
 
     def frame_done(self) -> None:

@@ -25,6 +25,10 @@ class ResultPublisher(Protocol):
         """Return when the message was taken; raise `PublishError` when it was not."""
         ...
 
+    def close(self) -> None:
+        """Close the connection; return at once. The next message opens another one."""
+        ...
+
 
 class Subscriber(Protocol):
     """Receives what is published to topics."""
@@ -39,7 +43,7 @@ class Subscriber(Protocol):
         ...
 
     def close(self) -> None:
-        """Make `subscribe` return."""
+        """Make `subscribe` return, now and at each later call."""
         ...
 
 
@@ -77,8 +81,11 @@ class GreengrassPublisher:
             raise PublishError(f"{topic}: {_refusal(error, 'PublishToIoTCore')}") from error
 
     def close(self) -> None:
-        """Give the connection up; the next message makes a new one."""
-        self._give_up(self._client)
+        """Close the connection; return at once. The next message opens another one."""
+        # No lock here: a thread that connects holds it for seconds.
+        client, self._client = self._client, None
+        if client is not None:
+            _close(client)
 
     def _connected(self) -> Any:
         with self._connecting:
@@ -96,10 +103,7 @@ class GreengrassPublisher:
             if client is None or client is not self._client:
                 return
             self._client = None
-        try:
-            client.close()
-        except Exception:
-            logger.exception("the IPC connection did not close")
+        _close(client)
 
 
 class GreengrassSubscriber:
@@ -111,6 +115,8 @@ class GreengrassSubscriber:
     def __init__(self, timeout_seconds: float = _TIMEOUT_SECONDS) -> None:
         """`timeout_seconds` limits the connection, and then each subscription."""
         self._timeout_seconds = timeout_seconds
+        self._is_closed = False
+        # The end of the newest subscription.
         self._ended = threading.Event()
 
     def subscribe(
@@ -123,7 +129,10 @@ class GreengrassSubscriber:
         Raises:
             PublishError: the core cannot be reached, did not answer in time or refused.
         """
-        self._ended.clear()
+        ended = self._ended = threading.Event()
+        # Only now: `close` first sets this, and then the event.
+        if self._is_closed:
+            return
         client = None
         try:
             client = _connect(self._timeout_seconds)
@@ -135,11 +144,11 @@ class GreengrassSubscriber:
                         event.message.topic_name, event.message.payload
                     ),
                     on_stream_error=lambda _error: True,
-                    on_stream_closed=self._ended.set,
+                    on_stream_closed=ended.set,
                 )
                 answered.result(self._timeout_seconds)
             on_ready()
-            self._ended.wait()
+            ended.wait()
         except TimeoutError as error:
             raise PublishError(
                 f"Greengrass did not answer within {self._timeout_seconds:g} s"
@@ -151,7 +160,8 @@ class GreengrassSubscriber:
                 client.close()
 
     def close(self) -> None:
-        """Make `subscribe` return."""
+        """Make `subscribe` return, now and at each later call."""
+        self._is_closed = True
         self._ended.set()
 
 
@@ -164,6 +174,13 @@ def _connect(timeout_seconds: float) -> Any:
 
     # No executor: nothing is subscribed to, and a thread pool takes no work at exit.
     return GreengrassCoreIPCClientV2(client=connect(timeout=timeout_seconds), executor=None)
+
+
+def _close(client: Any) -> None:
+    try:
+        client.close()
+    except Exception:
+        logger.exception("the IPC connection did not close")
 
 
 def _refusal(error: Exception, operation: str) -> str:

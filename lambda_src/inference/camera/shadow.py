@@ -1,5 +1,6 @@
 """Settings from the cloud: what the thing's named shadow `deeplens` desires."""
 
+import contextlib
 import logging
 import queue
 import threading
@@ -56,12 +57,15 @@ class ShadowSettings:
                 continue
             if received is not None:
                 self._use(*received)
+        listening.join()
 
     def stop(self) -> None:
-        """Make `run` return."""
+        """Make `run` close the connection and return."""
         self._stopping.set()
         self._subscriber.close()
-        self._received.put(None)
+        # A full queue wakes `run`, too.
+        with contextlib.suppress(queue.Full):
+            self._received.put_nowait(None)
 
     def _listen(self) -> None:
         backoff, repeats = Backoff(), Repeats()

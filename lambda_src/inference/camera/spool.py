@@ -184,10 +184,25 @@ class Spool:
             fill = round(self._bytes / self._limit_bytes, 4)
             return SpoolState(self._messages, self._bytes, fill, self._corrupt)
 
-    def close(self) -> None:
-        """Close the file; what is in the spool stays."""
-        with self._changed:
+    def close(self, wait_seconds: float = -1.0) -> bool:
+        """Close the file; what is in the spool stays.
+
+        Another thread may still use the spool; it gets a `SpoolError`.
+
+        Args:
+            wait_seconds: the limit of the wait for a thread that reads or writes at this moment;
+                negative: none.
+
+        Returns:
+            whether the file is closed: false if the disk did not respond to the other thread.
+        """
+        if not self._changed.acquire(timeout=wait_seconds):
+            return False
+        try:
             self._database.close()
+        finally:
+            self._changed.release()
+        return True
 
     def _open(self) -> sqlite3.Connection:
         if not self._file:

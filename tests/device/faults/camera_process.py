@@ -118,6 +118,9 @@ class KillablePublisher:
                 self._unanswered.write(json.loads(payload)["id"])
             raise
 
+    def close(self) -> None:
+        self._publisher.close()
+
 
 class NumberCamera:
     """Pictures that are numbers, and what a plan lets happen to a camera.

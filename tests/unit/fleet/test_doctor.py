@@ -1,6 +1,7 @@
 """`fleet doctor`: each status of a stack, quotas, and errors of AWS become one finding each."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -183,6 +184,33 @@ def test_a_nucleus_of_another_version_is_a_warning(tmp_path: Path) -> None:
     assert found.outcome == Outcome.WARNING
     assert "2026-01-02T03:04:05Z" in found.text
     assert "restarts the nucleus" in found.text
+
+
+@pytest.mark.parametrize(
+    ("version", "outcome"),
+    [
+        ("2.3.2", Outcome.BLOCKED),
+        ("2.4.0", Outcome.OK),
+        ("2.10.0", Outcome.OK),
+        ("unknown", Outcome.OK),
+    ],
+)
+def test_a_nucleus_lite_that_cannot_finish_a_deployment_blocks(
+    tmp_path: Path, version: str, outcome: Outcome
+) -> None:
+    core = {
+        "coreDeviceThingName": "cam",
+        "coreVersion": version,
+        "status": "HEALTHY",
+        "lastStatusUpdateTimestamp": datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+    }
+    given = patient(tmp_path, greengrassv2=[("get_core_device", core)])
+    fleet = given.site.environment.fleet.model_copy(update={"core_runtime": "lite"})
+    lite = given.site.environment.model_copy(update={"fleet": fleet})
+    site = replace(given.site, environment=lite)
+    [found] = device.core_device(replace(given, site=site), "cam")
+    assert found.outcome == outcome
+    assert ("deployments need nucleus lite 2.4.0 or later" in found.text) == bool(found.repair)
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,9 @@ def test_a_running_server_is_found_and_written_as_everyone_reads_it(paths: State
         "device_port",
         "ca_file",
         "root_key",
+        "s3_port",
+        "device_host",
+        "device_address",
     ]
 
 

@@ -9,7 +9,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from local_aws.caller import Caller, current_caller
-from local_aws.gate import Directory, Gate
+from local_aws.gate import Directory, Gate, Listener, loopback_listener, s3_listener
 from local_aws.signatures import AccessKey
 
 ACCOUNT = "111111111111"
@@ -34,7 +34,7 @@ class Services:
 
 def call(
     services: Services, headers: dict[str, str], *bodies: bytes, method: str = "POST",
-    path: str = "/", query: str = "",
+    path: str = "/", listener: Listener = loopback_listener(4566),  # noqa: B008 - immutable
 ) -> tuple[int, dict[str, str], bytes]:  # fmt: skip
     directory = Directory(
         lambda key: AccessKey(ACCOUNT, ROOT, "secret") if key == ACCOUNT else None,
@@ -53,18 +53,21 @@ def call(
         sent.append(message)
 
     scope = {
-        "type": "http", "method": method, "raw_path": path.encode(), "query_string": query.encode(),
+        "type": "http", "method": method, "raw_path": path.encode(), "query_string": b"",
         "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
     }  # fmt: skip
-    asyncio.run(Gate(services, 4566, directory)(scope, receive, send))
+    asyncio.run(Gate(services, listener, directory)(scope, receive, send))
     start, body = sent
     found = {name.decode(): value.decode() for name, value in start["headers"]}
     return start["status"], found, body["body"]
 
 
-def signed(body: bytes = b"{}", *, host: str = HOST, key: str = ACCOUNT, path: str = "/") -> Any:
+def signed(
+    body: bytes = b"{}", *, host: str = HOST, key: str = ACCOUNT, path: str = "/",
+    service: str = "logs",
+) -> Any:  # fmt: skip
     made = AWSRequest("POST", f"http://{host}{path}", {"x-amz-target": "A.B", "host": host}, body)
-    SigV4Auth(Credentials(key, "secret"), "logs", "eu-central-1").add_auth(made)
+    SigV4Auth(Credentials(key, "secret"), service, "eu-central-1").add_auth(made)
     return dict(made.headers.items())
 
 
@@ -164,3 +167,48 @@ def test_json_that_is_nested_too_deeply_is_no_request() -> None:
     status, _, body = call(services, signed(deep), deep)
     assert (status, b"SerializationException" in body) == (400, True)
     assert services.bodies == []
+
+
+S3_HOST = "models.s3.eu-central-1.amazonaws.com"
+
+
+@pytest.mark.parametrize(
+    "host", [S3_HOST, f"{S3_HOST}:443", f"{S3_HOST}:9443", "models.s3.amazonaws.com"]
+)
+def test_the_listener_of_s3_accepts_the_host_names_of_buckets(host: str) -> None:
+    headers = signed(host=host, service="s3")
+    assert call(Services(), headers, b"{}", listener=s3_listener(9443))[0] == 200
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["other.s3.eu-central-1.amazonaws.com", "s3.eu-central-1.amazonaws.com", "localhost:9443",
+     "models.s3.eu-central-1.amazonaws.com:9444", "models.s3.evil.amazonaws.com", HOST, "",
+     "models.s3.eu-central-1.amazonaws.com.evil.example", "a.models.s3.amazonaws.com",
+     "models.s3-website.eu-central-1.amazonaws.com", "127.0.0.1:9443"],
+)  # fmt: skip
+def test_the_listener_of_s3_rejects_other_host_names(host: str) -> None:
+    services = Services()
+    headers = signed(host=host, service="s3")
+    status, _, body = call(services, headers, b"{}", listener=s3_listener(9443))
+    assert (status, services.bodies) == (403, [])
+    assert b"expected BUCKET.s3.REGION.amazonaws.com of a bucket that exists" in body
+
+
+@pytest.mark.parametrize("service", ["logs", "iam", "greengrass", "s3-object-lambda"])
+def test_the_listener_of_s3_serves_no_other_service(service: str) -> None:
+    services = Services()
+    headers = signed(host=S3_HOST, service=service)
+    status, _, body = call(services, headers, b"{}", listener=s3_listener(9443))
+    assert (status, services.bodies) == (403, [])
+    assert (
+        f"<Message>This port serves S3 only: the request is signed for '{service}'" in body.decode()
+    )
+
+
+def test_the_listener_of_s3_has_no_callbacks_of_cloudformation() -> None:
+    services, path = Services(), "/_ministack/cfn-response/0f3c"
+    status, _, _ = call(
+        services, {"host": S3_HOST}, b"{}", method="PUT", path=path, listener=s3_listener(9443)
+    )
+    assert (status, services.bodies) == (403, [])

@@ -1,0 +1,22 @@
+"""The interpreters with a camera's packages: the checkout's, and those of `make test-shutdown`."""
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def device_pythons() -> dict[str, str]:
+    """Return paths of interpreters by version, such as 3.11; in doubt that of the tests."""
+    environments = [ROOT / ".venv-device", *sorted(ROOT.glob(".venv-device-3.*"))]
+    found = {
+        _version(environment): str(environment / "bin" / "python")
+        for environment in environments
+        if (environment / ".ready").is_file()
+    }
+    return found or {f"{sys.version_info[0]}.{sys.version_info[1]}": sys.executable}
+
+
+def _version(environment: Path) -> str:
+    (folder,) = (environment / "lib").glob("python3.*")
+    return folder.name.removeprefix("python")

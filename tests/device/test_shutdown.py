@@ -1,0 +1,297 @@
+"""The end of the camera's process: exit code 0, every decided message kept, the spool closed.
+
+`make test-shutdown` runs these tests on each supported Python of the machine. `make test` runs them
+on the Python of .venv-device. Both test each pair of options; SHUTDOWN_OPTIONS=all tests every
+combination.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping
+from http.client import HTTPConnection
+from itertools import combinations, product
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import cv2
+import pytest
+
+from model_tools.shapes.scenes import write_scenes
+from tests.device.bench import environment
+from tests.device.conftest import Unpacked
+from tests.device.device_pythons import device_pythons
+from tests.device.greengrass_ipc import Core
+from tests.device.homes import HOMES, Home, start
+from tests.waiting import HANG_SECONDS, eventually
+from vision.engine import ENGINES
+
+pytestmark = [pytest.mark.process, pytest.mark.slow]
+
+OPTIONS: Mapping[str, tuple[str, ...]] = {
+    "home": HOMES,
+    "engine": ENGINES,
+    "camera": ("folder:camera", "video:street.avi"),
+    "live view": ("", "0"),
+    "crops": ("[]", "[0.0, 1.0]"),
+    "drift": ("0", "0.01"),
+}
+# Everything that the scenes show is found with a higher score, so each frame has a message.
+_THRESHOLD = "0.05"
+_SCENES = 5
+
+
+def every_combination() -> list[tuple[str, ...]]:
+    return list(product(*OPTIONS.values()))
+
+
+def every_pair() -> list[tuple[str, ...]]:
+    """Return combinations that contain each value of an option with each value of another one."""
+    rows = every_combination()
+    pairs = {row: set(combinations(enumerate(row), 2)) for row in rows}
+    missing = set().union(*pairs.values())
+    chosen = []
+    while missing:
+        row = max(rows, key=lambda row: len(pairs[row] & missing))
+        chosen.append(row)
+        missing -= pairs[row]
+    return chosen
+
+
+@pytest.fixture(params=device_pythons().items(), ids=lambda version: version[0])
+def python(request: pytest.FixtureRequest) -> str:
+    """The interpreter of the camera."""
+    path: str = request.param[1]
+    return path
+
+
+@pytest.fixture
+def running(request: pytest.FixtureRequest) -> Iterator[list[Home]]:
+    """Running functions; they are killed whatever happens."""
+    del request
+    homes: list[Home] = []
+    yield homes
+    for home in homes:
+        home.process.kill()
+        home.process.wait()
+
+
+@pytest.fixture
+def variables(tmp_path: Path, shapes: Unpacked) -> dict[str, str]:
+    """What a camera with the shapes model is started with; its images are in `tmp_path`."""
+    write_scenes(tmp_path / "camera", _SCENES, seed=3)
+    return environment(
+        DEEPLENS_MODEL_ARTIFACT=str(shapes.archive),
+        DEEPLENS_MODEL_DIRECTORY=str(shapes.directory),
+        DEEPLENS_MODEL_DIGEST=shapes.digest,
+        DEEPLENS_THRESHOLD=_THRESHOLD,
+        DEEPLENS_FRAME_INTERVAL_SECONDS="0.02",
+        DEEPLENS_LIVE_VIEW_PORT="0",
+    )
+
+
+def write_video(scenes: Path, file: Path) -> None:
+    images = [cv2.imread(str(scene)) for scene in sorted(scenes.glob("*.png"))]
+    height_px, width_px = images[0].shape[:2]
+    writer = cv2.VideoWriter(
+        str(file), cv2.VideoWriter.fourcc(*"MJPG"), 10.0, (width_px, height_px)
+    )
+    for image in images:
+        writer.write(image)
+    writer.release()
+
+
+def spooled(work: Path) -> list[dict[str, Any]]:
+    """Return the messages in the spool, which must be closed."""
+    file = work / "state" / "spool.sqlite"
+    with contextlib.closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
+        rows = database.execute("SELECT payload FROM messages ORDER BY sequence").fetchall()
+    return [json.loads(payload) for (payload,) in rows]
+
+
+def assert_orderly(home: Home, work: Path) -> None:
+    """Check what the process left: its log, its exit code, and a closed spool."""
+    printed = home.printed()
+    assert home.process.returncode == 0, printed
+    for trouble in ("Traceback", "Exception ignored", "Fatal", "terminate called"):
+        assert trouble not in printed, printed
+    # SQLite removes them when the last connection is closed.
+    left = {file.name for file in work.glob("state/spool.sqlite-*")}
+    assert left == set(), printed
+
+
+def assert_complete(messages: list[dict[str, Any]]) -> int:
+    """Check that no message is missing between the first and the last; return their number."""
+    ids = {message["id"] for message in messages}
+    (run,) = {id_.rpartition("-")[0] for id_ in ids}
+    assert ids == {f"{run}-{number}" for number in range(1, len(ids) + 1)}
+    return len(ids)
+
+
+def handles(home: Home, number: signal.Signals) -> bool:
+    """Return whether the process has a handler for the signal."""
+    status = Path(f"/proc/{home.process.pid}/status").read_text(encoding="ascii")
+    caught = next(line for line in status.splitlines() if line.startswith("SigCgt:"))
+    return bool(int(caught.split()[1], 16) >> (number - 1) & 1)
+
+
+def detections(home: Home) -> list[dict[str, Any]]:
+    return [message for message in home.messages() if "detections" in message]
+
+
+class Page:
+    """A page of the live view; its connection stays open."""
+
+    def __init__(self, work: Path) -> None:
+        address = (work / "state" / "live-view.url").read_text(encoding="utf-8").strip()
+        parts = urlsplit(address)
+        self._path = parts.path
+        self._connection = HTTPConnection(str(parts.hostname), parts.port, timeout=HANG_SECONDS)
+
+    def frame(self, query: str = "") -> dict[str, Any]:
+        """Return the newest frame's document; an empty one if there is no frame."""
+        self._connection.request("GET", f"{self._path}frame?{query}")
+        document: dict[str, Any] = json.loads(self._connection.getresponse().read() or "{}")
+        return document
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+@pytest.mark.parametrize(
+    "options",
+    every_combination() if os.environ.get("SHUTDOWN_OPTIONS") == "all" else every_pair(),
+    ids=" ".join,
+)
+def test_each_combination_of_options_ends_orderly(  # noqa: PLR0913, PLR0917 - a test takes its fixtures
+    tmp_path: Path,
+    core: Core,
+    python: str,
+    variables: dict[str, str],
+    running: list[Home],
+    options: tuple[str, ...],
+) -> None:
+    chosen = dict(zip(OPTIONS, options, strict=True))
+    write_video(tmp_path / "camera", tmp_path / "street.avi")
+    home = start(
+        chosen["home"],
+        tmp_path,
+        variables
+        | {
+            "DEEPLENS_ENGINE": chosen["engine"],
+            "DEEPLENS_CAMERA": chosen["camera"],
+            "DEEPLENS_LIVE_VIEW_PORT": chosen["live view"],
+            "DEEPLENS_CROP_SCORES": chosen["crops"],
+            "DEEPLENS_DRIFT_THRESHOLD": chosen["drift"],
+        },
+        core,
+        python,
+    )
+    running.append(home)
+    eventually(lambda: len(detections(home)) >= 3 or home.process.poll() is not None, home.printed)
+    with contextlib.ExitStack() as open_page:
+        if chosen["live view"]:
+            open_page.enter_context(contextlib.closing(Page(tmp_path))).frame()
+        home.end()
+    assert_orderly(home, tmp_path)
+    assert not (tmp_path / "state" / "live-view.url").exists()
+    last = home.reported()[-1]
+    assert last["status"] == "stopped"
+    assert assert_complete([*home.messages(), *spooled(tmp_path)]) == last["frames"]
+
+
+# A signal during inference is one of each combination of options, above. Before the handlers of
+# the process are installed, SIGINT interrupts Python's own start, and what a second SIGTERM does to
+# a Lambda component is up to the host.
+@pytest.mark.parametrize(
+    ("home", "number", "moment", "times"),
+    [
+        ("lite", signal.SIGTERM, "start", "once"),
+        ("lite", signal.SIGTERM, "start", "repeatedly"),
+        ("lite", signal.SIGTERM, "load", "once"),
+        ("lite", signal.SIGTERM, "load", "repeatedly"),
+        ("lite", signal.SIGTERM, "inference", "repeatedly"),
+        ("lite", signal.SIGINT, "load", "repeatedly"),
+        ("lite", signal.SIGINT, "inference", "once"),
+        ("classic", signal.SIGTERM, "start", "once"),
+        ("classic", signal.SIGTERM, "load", "once"),
+        ("classic", signal.SIGTERM, "load", "repeatedly"),
+        ("classic", signal.SIGTERM, "inference", "repeatedly"),
+    ],
+)
+def test_signals_end_the_camera_orderly_at_any_moment(  # noqa: PLR0913, PLR0917 - as above
+    tmp_path: Path,
+    core: Core,
+    python: str,
+    variables: dict[str, str],
+    running: list[Home],
+    home: str,
+    number: signal.Signals,
+    moment: str,
+    times: str,
+) -> None:
+    # TensorFlow loads for seconds, and OpenVINO is at work sooner.
+    engine = "tensorflow" if moment == "load" else "openvino"
+    started = start(home, tmp_path, variables | {"DEEPLENS_ENGINE": engine}, core, python)
+    running.append(started)
+    moments = {
+        "start": lambda: handles(started, number),
+        "load": (tmp_path / "state" / "live-view.url").exists,
+        "inference": lambda: detections(started),
+    }
+    eventually(lambda: moments[moment]() or started.process.poll() is not None, started.printed)
+    started.process.send_signal(number)
+    while times == "repeatedly" and started.process.poll() is None:
+        started.process.send_signal(number)
+        time.sleep(0.002)
+    started.process.wait(HANG_SECONDS)
+    assert_orderly(started, tmp_path)
+    if moment == "inference":
+        assert_complete([*started.messages(), *spooled(tmp_path)])
+
+
+@pytest.mark.parametrize("home", ["lite", "classic"])
+@pytest.mark.parametrize("outage", ["refuses", "silent"])
+def test_during_an_outage_every_message_stays_in_the_closed_spool(  # noqa: PLR0913, PLR0917 - as above
+    tmp_path: Path,
+    python: str,
+    variables: dict[str, str],
+    running: list[Home],
+    home: str,
+    outage: str,
+) -> None:
+    core = Core(tmp_path / "core.socket")
+    with socket.socket(socket.AF_UNIX) as silent:
+        if outage == "silent":
+            silent.bind(str(core.socket))
+            silent.listen()
+        started = start(home, tmp_path, variables, core, python)
+        running.append(started)
+        eventually((tmp_path / "state" / "live-view.url").exists, started.printed)
+        with contextlib.closing(Page(tmp_path)) as page:
+            eventually(lambda: page.frame().get("number", 0) >= 3, started.printed)
+        started.end()
+    assert_orderly(started, tmp_path)
+    assert assert_complete(spooled(tmp_path)) >= 3
+
+
+def test_the_process_that_compares_engines_ends_with_the_camera(
+    tmp_path: Path, core: Core, python: str, variables: dict[str, str], running: list[Home]
+) -> None:
+    home = start("lite", tmp_path, variables, core, python)
+    running.append(home)
+    eventually(lambda: detections(home), home.printed)
+    pid = home.process.pid
+    with contextlib.closing(Page(tmp_path)) as page:
+        assert page.frame("compare=1")["compared"]["state"] == "loading"
+        # The process is a child of the thread that started it.
+        lists = [file.read_text("ascii") for file in Path(f"/proc/{pid}/task").glob("*/children")]
+        (child,) = " ".join(lists).split()
+        home.end()
+    assert_orderly(home, tmp_path)
+    assert not Path(f"/proc/{child}").exists()

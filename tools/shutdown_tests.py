@@ -1,0 +1,109 @@
+"""Run the tests of the camera's end on each supported Python of this machine.
+
+Each Python gets an environment with a device's packages (.venv-device-3.12 and the like), made from
+requirements/device.txt and kept until that file or the interpreter changes. Options that are not
+listed below are passed to pytest.
+
+Exit codes: that of pytest; 1 an environment cannot be made.
+"""
+
+import argparse
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from tools.assembly import ROOT
+
+VERSIONS = ("3.11", "3.12", "3.13")
+# No thread can be started at the end of these interpreters.
+_STRICT = VERSIONS[1:]
+_LOCK = ROOT / "requirements" / "device.txt"
+_TESTS = ("tests/device/test_shutdown.py", "tests/device/test_shutdown_order.py")
+
+
+def main() -> int:
+    """Make the environments and run the tests; return an exit code."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--elsewhere",
+        action="store_true",
+        help="only print the make target, test-shutdown, if this machine has no Python "
+        f"{' or '.join(_STRICT)}, so that it must run on another one",
+    )
+    options, passed_on = parser.parse_known_args()
+    pythons = {version: python for version in VERSIONS if (python := find(version))}
+    if options.elsewhere:
+        print("" if set(pythons) & set(_STRICT) else "test-shutdown")
+        return 0
+    for version, python in pythons.items():
+        if version != _checkout_version():
+            try:
+                _make_environment(version, python)
+            except subprocess.CalledProcessError as error:
+                print(f"shutdown_tests: {' '.join(map(str, error.cmd))} failed", file=sys.stderr)
+                return 1
+    code = subprocess.run(  # noqa: S603 - the project's own tests
+        [sys.executable, "-m", "pytest", "-q", *_TESTS, *passed_on], cwd=ROOT, check=False
+    ).returncode
+    print(f"shutdown_tests: ran on Python {', '.join(map(_full_version, pythons.values()))}")
+    return code
+
+
+def find(version: str) -> Path | None:
+    """Return an interpreter of a version that runs: on PATH, or one that pyenv installed."""
+    on_path = shutil.which(f"python{version}")
+    pyenv = (Path.home() / ".pyenv" / "versions").glob(f"{version}.*/bin/python{version}")
+    for candidate in [*([Path(on_path)] if on_path else []), *sorted(pyenv)]:
+        # The shim of a version manager is on PATH whether or not it leads to an interpreter.
+        if _full_version(candidate).startswith(f"{version}."):
+            return candidate
+    return None
+
+
+def _full_version(python: Path) -> str:
+    """Return the version that an interpreter prints, such as 3.12.1; "" if it does not run."""
+    program = "import platform; print(platform.python_version())"
+    result = subprocess.run(  # noqa: S603 - an interpreter of this machine
+        [python, "-c", program], capture_output=True, text=True, check=False
+    )
+    return result.stdout.strip()
+
+
+def _checkout_version() -> str:
+    """Return the version of .venv-device, such as 3.11."""
+    return _full_version(ROOT / ".venv-device" / "bin" / "python").rpartition(".")[0]
+
+
+def _make_environment(version: str, python: Path) -> None:
+    folder = ROOT / f".venv-device-{version}"
+    made_from = hashlib.sha256(_LOCK.read_bytes() + os.fsencode(python)).hexdigest()
+    ready = folder / ".ready"
+    if ready.is_file() and ready.read_text(encoding="utf-8") == made_from:
+        return
+    print(f"shutdown_tests: a device's packages into {folder.name}", flush=True)
+    uv = [Path(sys.executable).with_name("uv")]
+    make = [*uv, "venv", "--quiet", "--clear", "--python", python, folder]
+    # The tests forbid their processes to write bytecode.
+    install = [
+        *uv,
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--require-hashes",
+        "--compile-bytecode",
+    ]
+    subprocess.run(make, check=True)  # noqa: S603 - the project's own installer
+    subprocess.run(  # noqa: S603 - as above
+        [*install, "--requirement", _LOCK, "--python", folder], check=True
+    )
+    ready.write_text(made_from, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
