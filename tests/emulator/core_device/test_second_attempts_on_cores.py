@@ -1,6 +1,7 @@
-"""The gate and a core of each nucleus: a device without credentials gets a second attempt."""
+"""The gate and a core of each nucleus: second attempts, and the devices of a failed wave."""
 
 import threading
+import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 
 from deeplens_project.deployments import OWNER_TAG, RETRY_TAG, Deployment, Wanted, latest
 from deeplens_project.fleet import Fleet
-from deeplens_project.rollout import GateClosed, Plan, Rollout
+from deeplens_project.rollout import GateClosed, Plan, Rollout, Wave
 from deeplens_project.verdict import Rule, Verdict
 from local_aws.core_device.nucleus import Kind
 from tests.emulator.core_device.conftest import Core
@@ -29,17 +30,22 @@ def core_runtime(request: pytest.FixtureRequest) -> Kind:
 class Release:
     """A release of components to one core, judged by the gate; without a camera's heartbeat."""
 
-    def __init__(self, aws: EmbeddedAws, core: Core, *names: str) -> None:
+    def __init__(self, aws: EmbeddedAws, core: Core, name: str, version: str = "1.0.0") -> None:
         self._greengrass = aws.client("greengrassv2")
         fleet = Fleet(aws.client("iot"), aws.client("iot-data"), self._greengrass)
-        self._rollout = Rollout(fleet, core.thing, core.thing, lambda: HANG_SECONDS)
-        components = {name: {"componentVersion": "1.0.0"} for name in names}
+        self._rollout = Rollout(fleet, core.thing, uuid.uuid4().hex, lambda: HANG_SECONDS)
         # A device that was never connected is offline, and fails no release.
         eventually(lambda: core.thing in {joined.thing for joined in fleet.joined()})
-        self._wanted = Wanted(core.group_arn, "test", components, tags={OWNER_TAG: "test"})
+        self._wanted = Wanted(
+            core.group_arn,
+            "test",
+            {name: {"componentVersion": version}},
+            {"failureHandlingPolicy": "ROLLBACK"},
+            tags={OWNER_TAG: "test"},
+        )
 
-    def run(self) -> Verdict:
-        plan = Plan(Rule(offline_after_seconds=HANG_SECONDS), (), HANG_SECONDS, 0.0)
+    def run(self, *waves: Wave) -> Verdict:
+        plan = Plan(Rule(offline_after_seconds=HANG_SECONDS), waves, HANG_SECONDS, 0.0)
         return self._rollout.run(self._wanted, plan)
 
     def current(self) -> Deployment:
@@ -127,3 +133,23 @@ def test_a_component_that_cannot_be_installed_fails_the_release_at_once(
     assert log[core_runtime] in text.partition("Try: ")[2]
     causes = {"classic": "ended with 3", "lite": "camera 1.0.0 is BROKEN"}
     assert causes[core_runtime] in text
+
+
+def test_the_device_of_a_failed_wave_gets_the_previous_set_again(
+    aws: EmbeddedAws, core: Core, component: Components
+) -> None:
+    name = component("app", run="echo v1; sleep 600")
+    # The deployment succeeds, so that classic does not roll back either.
+    component("app", "2.0.0", run="sleep 1; exit 3")
+    assert Release(aws, core, name).run().state == "passed"
+    with pytest.raises(GateClosed, match="wave 1 of 1"):
+        Release(aws, core, name, "2.0.0").run(Wave(None, 100, HANG_SECONDS, HANG_SECONDS, 0))
+    assert core.installed() == {name: "BROKEN"}
+
+    assert Release(aws, core, name).run().state == "passed"
+
+    eventually(lambda: core.installed() == {name: "RUNNING"}, core.installed)
+    [found] = aws.client("greengrassv2").list_installed_components(coreDeviceThingName=core.thing)[
+        "installedComponents"
+    ]
+    assert found["componentVersion"] == "1.0.0"
