@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, astuple
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,11 @@ _LONGEST_DELAY_SECONDS = 600.0
 
 
 # Commands that are imported when they are asked for.
-_LAZY = {"core": "local_aws.core_device.cli", "deliver": "local_aws.pipeline.cli"}
+_LAZY = {
+    "core": "local_aws.core_device.cli",
+    "deliver": "local_aws.pipeline.cli",
+    "record": "local_aws.transcripts.cli",
+}
 
 
 class _LazyGroup(click.Group):
@@ -219,7 +223,7 @@ def status(paths: StatePaths, *, as_json: bool) -> None:
     click.echo(f"  device endpoint  https://127.0.0.1:{endpoint.device_port}")
     if endpoint.s3_port is not None:
         click.echo(f"  S3 for devices   https://BUCKET.s3.REGION.amazonaws.com:{endpoint.s3_port}")
-        click.echo(f"  devices' host    {endpoint.device_host}")
+        click.echo(f"  devices' host    {endpoint.device_host}, on {endpoint.device_address}")
     click.echo(f"  authority        {endpoint.ca_file}")
 
 
@@ -276,9 +280,14 @@ def _require_same_access(endpoint: Endpoint, access: DeviceAccess | None) -> Non
     """Raise an error if devices were to be served and the running emulator does not serve them."""
     if access is None:
         return
-    requested = (access.mqtt_port, access.https_port, access.s3_port, access.host)
-    served = (endpoint.mqtt_port, endpoint.device_port, endpoint.s3_port, endpoint.device_host)
-    if requested != served:
+    served = (
+        endpoint.mqtt_port,
+        endpoint.device_port,
+        endpoint.s3_port,
+        endpoint.device_host,
+        endpoint.device_address,
+    )
+    if served != astuple(access):
         raise click.ClickException(
             f"local-aws: runs already (process {endpoint.pid}) without these ports of devices; "
             "stop it with `down`, then repeat this command"

@@ -4,9 +4,12 @@ import re
 import ssl
 from collections.abc import Sequence
 from functools import partial
+from http import HTTPStatus
+from typing import Any
 
 from aiohttp import web
 
+from local_aws import json_text
 from local_aws.authorization.checks import Check
 from local_aws.connection_log import CONNECTIONS
 from local_aws.errors import ServiceError
@@ -14,6 +17,8 @@ from local_aws.greengrass.service import Greengrass
 from local_aws.ministack_hooks.cloud import MinistackCloud
 from local_aws.ministack_hooks.identity import Device, assume_role
 from local_aws.role_aliases import RoleAliases
+from local_aws.scope import Scope
+from local_aws.transcripts.traffic import Traffic
 from local_aws.wire import Request
 
 _THING_HEADER = "x-amzn-iot-thingname"
@@ -26,16 +31,19 @@ _LARGEST_REQUEST_BYTES = 10 * 1024 * 1024
 class DeviceEndpoint:
     """An HTTPS server; every request presents a device certificate."""
 
-    def __init__(self, greengrass: Greengrass, aliases: RoleAliases, cloud: MinistackCloud) -> None:
+    def __init__(
+        self, greengrass: Greengrass, aliases: RoleAliases, cloud: MinistackCloud, traffic: Traffic
+    ) -> None:
         self._greengrass = greengrass
         self._aliases = aliases
         self._cloud = cloud
+        self._traffic = traffic
         self._runner: web.AppRunner | None = None
 
     async def start(self, context: ssl.SSLContext, addresses: Sequence[str], port: int) -> None:
         """Listen on a port of each address."""
         application = web.Application(client_max_size=_LARGEST_REQUEST_BYTES)
-        application.router.add_route("*", "/{path:.*}", self._answer)
+        application.router.add_route("*", "/{path:.*}", self._answer_and_report)
         self._runner = web.AppRunner(
             application, access_log=None, shutdown_timeout=1, logger=CONNECTIONS
         )
@@ -47,6 +55,30 @@ class DeviceEndpoint:
         """Stop listening."""
         if self._runner is not None:
             await self._runner.cleanup()
+
+    async def _answer_and_report(self, request: web.Request) -> web.Response:
+        response = await self._answer(request)
+        things, scope = _sender(request)
+        for thing in things:
+            self._remember_session(request, response, scope, thing)
+            if thing in self._traffic.followed(scope):
+                sent: dict[str, Any] = {"from": "device", "https": request.method}
+                sent["path"] = request.path_qs
+                if _THING_HEADER in request.headers:
+                    sent["headers"] = {_THING_HEADER: request.headers[_THING_HEADER]}
+                if body := await request.read():
+                    sent["body"] = _value(body)
+                received = {"from": "cloud", "https": response.status, "body": _body(response)}
+                self._traffic.add(scope, thing, sent, received)
+        return response
+
+    def _remember_session(
+        self, request: web.Request, response: web.Response, scope: Scope, thing: str
+    ) -> None:
+        """Store whose session it is, so that its requests to S3 are known as the device's."""
+        if _CREDENTIALS.fullmatch(request.path) and response.status == HTTPStatus.OK:
+            key = _body(response)["credentials"]["accessKeyId"]
+            self._traffic.remember_session(key, scope, thing)
 
     async def _answer(self, request: web.Request) -> web.Response:
         try:
@@ -113,6 +145,28 @@ class DeviceEndpoint:
             partial(_authorize, device),
         )
         return web.Response(status=response.status, headers=response.headers, body=response.body)
+
+
+def _sender(request: web.Request) -> tuple[list[str], Scope]:
+    """Return the things of a request's certificate, none if it is not valid, and their account."""
+    try:
+        device = Device(_certificate(request))
+        return list(device.things), device.scope
+    except ServiceError:
+        return [], Scope("", "")
+
+
+def _body(response: web.Response) -> Any:
+    body = response.body
+    return _value(body) if isinstance(body, bytes) else None
+
+
+def _value(body: bytes) -> Any:
+    """Return a body as JSON, or as text if it is not JSON."""
+    try:
+        return json_text.parse(body)
+    except ValueError:
+        return body.decode(errors="replace")
 
 
 def _certificate(request: web.Request) -> bytes:

@@ -26,6 +26,7 @@ from local_aws.ministack_hooks import (
     custom_resources,
     delays,
     deletions,
+    device_traffic,
     encrypted_objects,
     exclusive_things,
     inputs,
@@ -52,6 +53,8 @@ from local_aws.recorder import Recorder
 from local_aws.role_aliases import RoleAliases
 from local_aws.s3_endpoint import S3Endpoint
 from local_aws.sagemaker.service import SageMaker
+from local_aws.transcripts.stream import TrafficStream
+from local_aws.transcripts.traffic import Traffic
 
 _POLL_SECONDS = 0.05
 _GRACE_SECONDS = 2
@@ -82,9 +85,7 @@ class EmbeddedAws:
         services.register_role_aliases(aliases)
         self._sagemaker = SageMaker(sagemaker.SageMakerCloud(endpoint_url), paths.containers)
         sagemaker.register_sagemaker(self._sagemaker)
-        auto_scaling.register_auto_scaling(AutoScaling())
-        code_pipeline.register_code_pipeline(CodePipeline())
-        code_signing.store_code_signing_configs()
+        _register_stored_resources()
         policy_elements.evaluate_all_elements()
         authorization.authorize_every_caller()
         object_names.authorize_exact_keys()
@@ -92,7 +93,10 @@ class EmbeddedAws:
         access_keys.leave_signatures_to_the_gate()
         access_keys.give_functions_sessions_of_their_roles()
         self._directory = access_keys.directory(root_key)
+        self._traffic = Traffic()
+        self._application = TrafficStream(services.asgi_app, self._traffic)
         broker.listen_to_broker(greengrass.devices.hear)
+        device_traffic.report_mqtt(self._traffic)
         job_namespaces.support_job_namespaces()
         broker.bind_broker(self._addresses)
         if device_access:
@@ -101,22 +105,16 @@ class EmbeddedAws:
         exclusive_things.support_exclusive_things()
         s3_copies.complete_copies()
         self._writes = s3_writes.refuse_unsaved_objects(paths.objects)
-        stacks.answer_at_the_end()
-        names.name_log_groups_by_their_stacks()
-        provisioning.authorize_each_step()
-        templates.limit_templates()
-        properties.apply_dropped_properties()
+        _complete_cloudformation()
         topic_rules.complete_rule_actions()
         shadows.limit_shadows()
-        deletions.keep_what_failed_resources_need()
-        custom_resources.complete_custom_resources()
         monitoring.extract_embedded_metrics()
         monitoring.evaluate_alarms_as_aws()
         if delay_seconds:
             delays.delay_operations(delay_seconds)
         # The outermost handlers: no other hook receives an invalid request.
         inputs.check_inputs()
-        self._devices = DeviceEndpoint(greengrass, aliases, cloud)
+        self._devices = DeviceEndpoint(greengrass, aliases, cloud, self._traffic)
         self._s3: S3Endpoint | None = None
 
     def trace_authorization(self, file: Path) -> None:
@@ -132,7 +130,7 @@ class EmbeddedAws:
         config.accesslog = None
         watching = asyncio.create_task(monitoring.watch_alarms())
         listener = loopback_listener(gateway.getsockname()[1])
-        gate = Gate(services.asgi_app, listener, self._directory)
+        gate = Gate(self._application, listener, self._directory)
         await serve(gate, config, shutdown_trigger=stop.wait)
         watching.cancel()
 
@@ -145,7 +143,7 @@ class EmbeddedAws:
         await self._devices.start(context, self._addresses, ports.device)
         if self._access:
             listener = s3_listener(self._access.s3_port)
-            self._s3 = S3Endpoint(Gate(services.asgi_app, listener, self._directory))
+            self._s3 = S3Endpoint(Gate(self._application, listener, self._directory))
             context = await asyncio.to_thread(broker.server_tls_context, paths.root)
             self._s3.start(context, self._addresses, self._access.s3_port)
 
@@ -167,6 +165,23 @@ class EmbeddedAws:
     def state_was_saved(self) -> bool:
         """Tell whether every service's state was written."""
         return not (self._errors.seen or self._writes.failed)
+
+
+def _register_stored_resources() -> None:
+    """Add the services whose resources are stored only."""
+    auto_scaling.register_auto_scaling(AutoScaling())
+    code_pipeline.register_code_pipeline(CodePipeline())
+    code_signing.store_code_signing_configs()
+
+
+def _complete_cloudformation() -> None:
+    stacks.answer_at_the_end()
+    names.name_log_groups_by_their_stacks()
+    provisioning.authorize_each_step()
+    templates.limit_templates()
+    properties.apply_dropped_properties()
+    deletions.keep_what_failed_resources_need()
+    custom_resources.complete_custom_resources()
 
 
 class _SaveErrors(logging.Handler):

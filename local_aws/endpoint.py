@@ -13,8 +13,8 @@ from local_aws.paths import StatePaths
 class Endpoint:
     """The addresses of a running emulator, as in endpoint.json; everything is on 127.0.0.1.
 
-    The last two exist if it serves real devices: the port of S3 over TLS, and the host name at
-    which devices reach MQTT and HTTPS.
+    The last three exist if it serves real devices: the port of S3 over TLS, the host name at which
+    devices reach MQTT and HTTPS, and the address on which it also listens for them.
     """
 
     pid: int
@@ -26,6 +26,7 @@ class Endpoint:
     root_key: str = field(repr=False)
     s3_port: int | None = None
     device_host: str | None = None
+    device_address: str | None = None
 
     def secret_access_key(self, account: str) -> str:
         """Return the secret access key of an account; the access key id is its number."""

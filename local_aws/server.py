@@ -184,6 +184,7 @@ async def _serve(
             root_key=root_key,
             s3_port=access.s3_port if access else None,
             device_host=access.host if access else None,
+            device_address=access.address if access else None,
         ).write(paths.endpoint)
     snapshots = asyncio.create_task(_take_snapshots(aws))
     await stop.wait()

@@ -188,7 +188,11 @@ CHECKS: tuple[tuple[str, Callable[[Patient, str], Iterator[Finding]]], ...] = (
 def _is_older(version: str, oldest: str) -> bool:
     """Return whether a version is below `oldest`; one that cannot be read is not."""
     numbers = _VERSION.match(version)
-    return bool(numbers) and [*map(int, numbers.groups())] < [*map(int, oldest.split("."))]
+    return numbers is not None and _numbers(numbers[0]) < _numbers(oldest)
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(number) for number in version.split(".")]
 
 
 def _certificate(patient: Patient, arn: str, repair: str) -> Finding:

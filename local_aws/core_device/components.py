@@ -266,6 +266,9 @@ async def _fail(
         await _run_quietly(component, host, "recover")
     if has_started:
         await _shut_down(component, host)
+    if is_broken:
+        # The start that systemd refuses has started the wanted units already.
+        await _start_along(component, host)
 
 
 async def _stop_bound(component: Component, host: Host) -> list[Component]:

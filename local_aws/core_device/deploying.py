@@ -156,7 +156,7 @@ async def switch(host: Host, wanted: dict[str, Component], configured: Iterable[
             logger.info("started %s", wanted[action.name].title)
     await components.wait_until_settled(host, wanted)
     for name in plan.removed:
-        await _remove(host, name)
+        await _remove(host, running[name])
 
 
 async def resume(host: Host, saved: dict[str, Component]) -> None:
@@ -188,11 +188,13 @@ async def _relaunch(host: Host, wanted: dict[str, Component]) -> None:
     logger.info("the core restarts for this deployment")
     for name in reversed(in_order({name: one.recipe for name, one in running.items()})):
         await components.stop(running[name], host)
+    stopped = dict(running)
+    # If a bootstrap step fails, a rollback starts all components again.
+    running.clear()
     for name in host.nucleus.bootstrap_names(before, after):
         await components.bootstrap(wanted[name], host)
-    for name in sorted(running.keys() - wanted.keys()):
-        await _remove(host, name)
-    running.clear()
+    for name in sorted(stopped.keys() - wanted.keys()):
+        await _remove(host, stopped[name])
     running.update(wanted)
     host.launched()
     for name in in_order({name: one.recipe for name, one in wanted.items()}):
@@ -201,10 +203,9 @@ async def _relaunch(host: Host, wanted: dict[str, Component]) -> None:
     await components.wait_until_settled(host, wanted)
 
 
-async def _remove(host: Host, name: str) -> None:
-    component = host.running[name]
+async def _remove(host: Host, component: Component) -> None:
     await components.remove(component, host)
-    del host.running[name]
+    host.running.pop(component.name, None)
     host.removed(component)
     logger.info("removed %s", component.title)
 

@@ -20,6 +20,8 @@ Params = dict[str, Any]
 Record = dict[str, Any]
 
 _TOKEN_SECONDS = 8 * 3600
+# The version of a job document's structure (aws-greengrass-component-common, SchemaDate).
+_SCHEMA_DATE = "2021-05-17"
 _DEFAULT_POLICIES: Params = {
     "failureHandlingPolicy": "ROLLBACK",
     "componentUpdatePolicy": {"timeoutInSeconds": 60, "action": "NOTIFY_COMPONENTS"},
@@ -302,6 +304,7 @@ def job_document(record: Record) -> Params:
     )
     parent = record.get("parentTargetArn")
     return {
+        "schemaDate": _SCHEMA_DATE,
         **({"onBehalfOf": parent} if parent else {}),
         "deploymentId": record["deploymentId"],
         "deploymentName": record["deploymentName"],

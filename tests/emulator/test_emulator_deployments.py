@@ -49,6 +49,7 @@ def test_a_deployment_to_a_group_is_a_continuous_job_with_the_nucleus_document(
             "configurationUpdate": {"merge": {"topic": "a/b"}, "reset": ["/old"]},
         },
     }
+    assert document["schemaDate"] == "2021-05-17"
     assert document["failureHandlingPolicy"] == "ROLLBACK"
     assert document["componentUpdatePolicy"] == {"timeout": 60, "action": "NOTIFY_COMPONENTS"}
 

@@ -31,8 +31,13 @@ def bare_python(tmp_path: Path) -> Path:
     return python
 
 
+@pytest.fixture(params=["classic", "lite"])
+def nucleus(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture
-def with_runtime(deployed: Checkout) -> Checkout:
+def with_runtime(deployed: Checkout, nucleus: str) -> Checkout:
     """A checkout whose dev was deployed with the runtime of this machine pinned."""
     for other in ("staging", "production"):
         (deployed.root / f"environments/{other}.toml").unlink()
@@ -45,12 +50,15 @@ def with_runtime(deployed: Checkout) -> Checkout:
         check=True,
     )  # fmt: skip
     (deployed.root / ".local/runtime").symlink_to(runtime)
+    file = deployed.root / "environments/dev.toml"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace("[fleet]", f'[fleet]\ncore_runtime = "{nucleus}"'))
     deployed.demo("deploy", "dev")
     return deployed
 
 
 def test_a_bare_device_without_a_network_runs_the_loop_from_the_runtime(
-    with_runtime: Checkout, bare_python: Path, tmp_path: Path
+    with_runtime: Checkout, nucleus: str, bare_python: Path, tmp_path: Path
 ) -> None:
     home = tmp_path / "home"
     home.mkdir()
@@ -68,10 +76,15 @@ def test_a_bare_device_without_a_network_runs_the_loop_from_the_runtime(
     ) as cores:
         cores.wait_until_all_run(digest)
         root = with_runtime.root / ".local/cores/dev-camera-1/greengrass/v2"
-        log = (root / "logs/deeplens.dev.runtime.log").read_text()
+        # A Lambda component needs the environment before it starts; a generic one creates it.
+        installer, folder = {
+            "classic": ("deeplens.dev.runtime", "work/deeplens.dev.runtime"),
+            "lite": ("deeplens.dev.inference", "work/deeplens.dev.inference/runtime"),
+        }[nucleus]
+        log = (root / f"logs/{installer}.log").read_text()
         assert log.count("the runtime is installed") == 1
-        [environment] = (root / "work/deeplens.dev.runtime").iterdir()
-        packages = environment / "lib/python3.12/site-packages"
+        [manifest] = (root / folder).glob("*/deeplens-runtime.json")
+        packages = manifest.parent / "lib/python3.12/site-packages"
         mapped = {
             one for one in _libraries_of_camera(with_runtime.root) if "site-packages" in one.parts
         }

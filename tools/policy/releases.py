@@ -206,7 +206,7 @@ def complete_deployments(stacks: list[Stack]) -> Iterator[Finding]:
                     "complete-deployments", logical_id, f"add {', '.join(map(str, missing))}"
                 )
             for name, component in components.items():
-                if not re.match(
+                if not re.fullmatch(
                     r"([0-9]+|\$\{[^}]+\})\.[0-9]+\.[0-9]+", component["componentVersion"]
                 ):
                     yield stack.finding(

@@ -252,8 +252,9 @@ def _missing(
     goal: Goal, rule: Rule, heartbeat: Heartbeat | None, execution: Execution
 ) -> Iterator[str]:
     """Say what the heartbeat does not show yet; nothing when it shows all."""
-    if heartbeat is None:
-        yield "never sent a heartbeat"
+    # A generic camera has no model while its first start installs the runtime.
+    if heartbeat is None or heartbeat.status == "installing":
+        yield "is installing its Python environment" if heartbeat else "never sent a heartbeat"
         return
     # One of the process that was replaced says nothing about the release.
     if heartbeat.received_at < int(execution.at) and heartbeat.started_at < goal.created_at - 1:

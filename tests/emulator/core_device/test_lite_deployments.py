@@ -69,7 +69,7 @@ def test_a_failed_deployment_is_not_rolled_back_and_has_no_cause(
     core: Core, component: Components, policy: str
 ) -> None:
     name = component("app", run="echo v1; sleep 600")
-    component("app", "2.0.0", run="echo v2; exit 7")
+    component("app", "2.0.0", startup="echo v2; exit 7")
     deployed(core, {name: pinned()})
     failed = core.deploy(
         {name: pinned("2.0.0")}, deploymentPolicies={"failureHandlingPolicy": policy}
@@ -263,7 +263,7 @@ def test_old_versions_are_removed_from_the_disk_when_the_new_ones_work(
 ) -> None:
     artifacts = [{"Uri": artifact("x").uri, "Unarchive": "ZIP"}]
     name = component("app", run="sleep 600", artifacts=artifacts)
-    component("app", "2.0.0", run="exit 7", artifacts=artifacts)
+    component("app", "2.0.0", install="exit 7", run="true", artifacts=artifacts)
     component("app", "3.0.0", run="sleep 600", artifacts=artifacts)
 
     def on_disk() -> list[str]:
@@ -304,7 +304,7 @@ def job_updates(core: Core) -> Iterator[list[dict[str, Any]]]:
 def test_updates_of_jobs_have_a_status_only(
     core: Core, component: Components, job_updates: list[dict[str, Any]]
 ) -> None:
-    assert deployed(core, {component("app", run="exit 7"): pinned()}) == FAILED
+    assert deployed(core, {component("app", install="exit 7"): pinned()}) == FAILED
     eventually(lambda: len(job_updates) == 2, job_updates)
     assert [one["status"] for one in job_updates] == ["IN_PROGRESS", "FAILED"]
     assert [sorted(one) for one in job_updates] == [["clientToken", "status"]] * 2

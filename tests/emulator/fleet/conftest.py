@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 import json
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +18,7 @@ import pytest
 
 from local_aws.fleet.cores import Clients, Release, SimulatedFleet
 from local_aws.fleet.hazards import Fate, Hazards, fate
-from tests.emulator.embedded_aws import ACCOUNT, REGION, EmbeddedAws
+from tests.emulator.embedded_aws import ACCOUNT, REGION, ROOT, EmbeddedAws
 
 RULE = {"success_percent": 100.0, "error_percent": 0.0, "minimum_devices": 0,
         "offline_after_seconds": 120.0, "minimum_frames_per_second": 0.0}  # fmt: skip
@@ -233,3 +234,29 @@ def cloudformation(aws: EmbeddedAws, monkeypatch: pytest.MonkeyPatch) -> Iterato
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+@pytest.fixture(scope="session")
+def devices_stack(aws: EmbeddedAws) -> None:
+    """The Devices stack of dev, which stays: its IoT policy has certificates of the tests."""
+    template = json.loads((ROOT / "tests/synth/golden/dev-Devices.json").read_text())
+    # The check of the bootstrap version is the CDK's own; what may be read is another stack's.
+    del template["Parameters"], template["Rules"]
+    text = re.sub(
+        r'\{"Fn::ImportValue": "dev-ModelStore:[^"]*"\}',
+        f'"arn:aws:kms:{REGION}:{ACCOUNT}:key/models"',
+        json.dumps(template),
+    )
+    client = aws.client("cloudformation")
+    client.create_stack(
+        StackName="dev-Devices",
+        TemplateBody=text,
+        Capabilities=["CAPABILITY_NAMED_IAM"],
+    )
+    while (found := client.describe_stacks(StackName="dev-Devices")["Stacks"][0]) and (
+        found["StackStatus"] != "CREATE_COMPLETE"
+    ):
+        assert found["StackStatus"] == "CREATE_IN_PROGRESS", client.describe_stack_events(
+            StackName="dev-Devices"
+        )["StackEvents"]
+        time.sleep(0.2)

@@ -11,10 +11,8 @@ import pytest
 
 from tests.emulator.embedded_aws import ACCOUNT, REGION, ROOT, EmbeddedAws
 from tests.emulator.fleet.proxy import Answer, Request, proxy
-from tests.emulator.fleet.test_fleet_devices import Cli, devices_stack, make_cli
+from tests.emulator.fleet.test_fleet_devices import Cli, make_cli
 from tests.waiting import eventually
-
-__all__ = ["devices_stack"]
 
 pytestmark = pytest.mark.emulator
 

@@ -12,6 +12,7 @@ import pytest
 from local_aws.fleet.hazards import Hazards
 from tests.emulator.embedded_aws import ACCOUNT, REGION, ROOT
 from tests.emulator.fleet.conftest import CloudFormation, Site, digest
+from tests.emulator.fleet.forked_fleet import run_fleet
 
 pytestmark = pytest.mark.emulator
 
@@ -39,13 +40,8 @@ class Fleet:
         )
 
     def __call__(self, command: str, *more: str, code: int = 0) -> str:
-        done = subprocess.run(
-            [FLEET, command, "site", *more, "--environments", str(self.folder)],
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        words = (command, "site", *more, "--environments", str(self.folder))
+        done = run_fleet(*words, folder=ROOT, environment=self.environment)
         assert done.returncode == code, done.stdout + done.stderr
         assert "Traceback" not in done.stderr
         return done.stdout + done.stderr

@@ -4,14 +4,12 @@ import asyncio
 import json
 import os
 import queue
-import re
 import shutil
 import stat
-import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,12 +22,12 @@ from local_aws.core_device.device import CoreDevice
 from local_aws.core_device.layout import Identity, Layout
 from local_aws.endpoint import Endpoint
 from tests.emulator.embedded_aws import ACCOUNT, REGION, ROOT, EmbeddedAws
+from tests.emulator.fleet.forked_fleet import run_fleet
 from tests.emulator.fleet.proxy import Answer, Request, proxy
 from tests.waiting import HANG_SECONDS
 
 pytestmark = pytest.mark.emulator
 
-FLEET = ROOT / ".venv/bin/fleet"
 GROUP = "deeplens-dev"
 
 
@@ -41,43 +39,13 @@ class Cli:
     environment: dict[str, str]
 
     def __call__(self, *words: str, code: int = 0) -> str:
-        done = subprocess.run(
-            [FLEET, *words], cwd=self.folder, env=self.environment, capture_output=True, text=True,
-            check=False,
-        )  # fmt: skip
+        done = run_fleet(*words, folder=self.folder, environment=self.environment)
         assert done.returncode == code, done.stdout + done.stderr
         assert "Traceback" not in done.stderr
         return done.stdout + done.stderr
 
     def files(self, thing: str) -> Path:
         return self.folder / ".local/devices/dev" / thing
-
-
-@pytest.fixture(scope="module")
-def devices_stack(aws: EmbeddedAws) -> Iterator[None]:
-    template = json.loads((ROOT / "tests/synth/golden/dev-Devices.json").read_text())
-    # The check of the bootstrap version is the CDK's own; what may be read is another stack's.
-    del template["Parameters"], template["Rules"]
-    text = re.sub(
-        r'\{"Fn::ImportValue": "dev-ModelStore:[^"]*"\}',
-        f'"arn:aws:kms:{REGION}:{ACCOUNT}:key/models"',
-        json.dumps(template),
-    )
-    client = aws.client("cloudformation")
-    client.create_stack(
-        StackName="dev-Devices",
-        TemplateBody=text,
-        Capabilities=["CAPABILITY_NAMED_IAM"],
-    )
-    while (found := client.describe_stacks(StackName="dev-Devices")["Stacks"][0]) and (
-        found["StackStatus"] != "CREATE_COMPLETE"
-    ):
-        assert found["StackStatus"] == "CREATE_IN_PROGRESS", client.describe_stack_events(
-            StackName="dev-Devices"
-        )["StackEvents"]
-        time.sleep(0.2)
-    yield
-    client.delete_stack(StackName="dev-Devices")
 
 
 @pytest.fixture

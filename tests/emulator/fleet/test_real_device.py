@@ -5,7 +5,9 @@ ports are mapped to others; names, paths and bodies are those that nucleus lite 
 """
 
 import base64
+import hashlib
 import json
+import queue
 import re
 import shutil
 import socket
@@ -224,6 +226,9 @@ def test_curl_carries_out_the_https_part_of_a_deployment(device: RealDevice) -> 
     )
     assert status == 200
     assert [group["thingGroupName"] for group in groups["thingGroups"]] == ["deeplens-dev"]
+    # Classic has a name of its own for the data plane.
+    classic = f"https://greengrass-ats.iot.{REGION}.amazonaws.com:8443/greengrass/v2/coreDevices"
+    assert device.curl_as_device(f"{classic}/{device.thing}/thingGroups") == (200, groups)
 
     own = recipe("com.example.model", "1.2.3")
     device.aws.client("greengrassv2").create_component_version(inlineRecipe=json.dumps(own))
@@ -372,6 +377,7 @@ class Mqtt5Client:
         tls.verify_peer = True
         host = device.configuration["iotDataEndpoint"]
         self.connected, self.stopped, self.rejected = Event(), Event(), Event()
+        self._received: queue.Queue[tuple[str, Any]] = queue.Queue()
         self.client = mqtt5.Client(
             mqtt5.ClientOptions(
                 host_name=host,
@@ -381,9 +387,27 @@ class Mqtt5Client:
                 on_lifecycle_event_connection_success_fn=lambda _: self.connected.set(),
                 on_lifecycle_event_connection_failure_fn=lambda _: self.rejected.set(),
                 on_lifecycle_event_stopped_fn=lambda _: self.stopped.set(),
+                on_publish_callback_fn=self._receive,
             )
         )
         self.client.start()
+
+    def _receive(self, data: mqtt5.PublishReceivedData) -> None:
+        packet = data.publish_packet
+        self._received.put((packet.topic, json.loads(packet.payload)))
+
+    def subscribe(self, topic_filter: str) -> None:
+        subscription = mqtt5.Subscription(topic_filter, mqtt5.QoS.AT_LEAST_ONCE)
+        subscribed = self.client.subscribe(mqtt5.SubscribePacket([subscription]))
+        (granted,) = subscribed.result(HANG_SECONDS).reason_codes
+        assert granted == mqtt5.SubackReasonCode.GRANTED_QOS_1
+
+    def next_on(self, topic: str) -> Any:
+        """Return the next message on a topic, and drop those on others before it."""
+        while True:
+            found, message = self._received.get(timeout=HANG_SECONDS)
+            if found == topic:
+                return message
 
     def publish(self, topic: str, message: dict[str, Any]) -> None:
         packet = mqtt5.PublishPacket(
@@ -402,13 +426,7 @@ def test_mqtt_5_connects_by_host_name_and_the_device_reports_its_health(
     mqtt = Mqtt5Client(device, device.thing)
     try:
         assert mqtt.connected.wait(HANG_SECONDS)
-        subscription = mqtt5.Subscription(
-            f"$aws/things/{device.thing}/jobs/notify-next-namespace-aws-gg-deployment",
-            mqtt5.QoS.AT_LEAST_ONCE,
-        )
-        subscribed = mqtt.client.subscribe(mqtt5.SubscribePacket([subscription]))
-        (granted,) = subscribed.result(HANG_SECONDS).reason_codes
-        assert granted == mqtt5.SubackReasonCode.GRANTED_QOS_1
+        mqtt.subscribe(f"$aws/things/{device.thing}/jobs/notify-next-namespace-aws-gg-deployment")
         mqtt.publish(
             f"$aws/things/{device.thing}/greengrassv2/health/json",
             {
@@ -426,6 +444,102 @@ def test_mqtt_5_connects_by_host_name_and_the_device_reports_its_health(
     assert (core["status"], core["coreVersion"]) == ("HEALTHY", "2.6.0")
 
 
+@needs_curl
+def test_a_device_takes_a_deployment_as_nucleus_lite_does(device: RealDevice) -> None:
+    """The whole exchange: the job over MQTT 5, the component by HTTPS, and the result."""
+    greengrass = device.aws.client("greengrassv2")
+    with_artifact = recipe("com.example.camera", "1.0.0")
+    with_artifact["Manifests"][0]["Artifacts"] = [{"Uri": f"s3://{BUCKET}/{KEY}"}]
+    greengrass.create_component_version(inlineRecipe=json.dumps(with_artifact))
+    made = greengrass.create_deployment(
+        targetArn=f"arn:aws:iot:{REGION}:{ACCOUNT}:thinggroup/deeplens-dev",
+        components={"com.example.camera": {"componentVersion": "1.0.0"}},
+    )
+    jobs, health = (f"$aws/things/{device.thing}/{end}" for end in ("jobs", "greengrassv2/health"))
+    namespace = "namespace-aws-gg-deployment"
+    mqtt = Mqtt5Client(device, device.thing)
+    try:
+        assert mqtt.connected.wait(HANG_SECONDS)
+        mqtt.subscribe(f"{jobs}/notify-next-{namespace}")
+        mqtt.subscribe(f"{jobs}/$next/{namespace}/get/+")
+        mqtt.publish(
+            f"{jobs}/$next/{namespace}/get",
+            {
+                "jobId": "$next", "thingName": device.thing, "includeJobDocument": True,
+                "clientToken": "jobs-nucleus-lite",
+            },
+        )  # fmt: skip
+        accepted = mqtt.next_on(f"{jobs}/$next/{namespace}/get/accepted")
+        assert accepted["clientToken"] == "jobs-nucleus-lite"
+        job, document = accepted["execution"]["jobId"], accepted["execution"]["jobDocument"]
+        assert job == made["iotJobId"]
+        mqtt.subscribe(f"{jobs}/{job}/{namespace}/update/accepted")
+
+        def update(status: str) -> None:
+            message = {"status": status, "clientToken": "jobs-nucleus-lite"}
+            mqtt.publish(f"{jobs}/{job}/{namespace}/update", message)
+            mqtt.next_on(f"{jobs}/{job}/{namespace}/update/accepted")
+
+        update("IN_PROGRESS")
+        version = document["components"]["com.example.camera"]["version"]
+        body = {
+            "componentCandidates": [
+                {
+                    "componentName": "com.example.camera",
+                    "versionRequirements": {"requirements": version},
+                }
+            ],
+            "platform": {"name": "linux", "attributes": {"os": "linux"}},
+        }
+        status, resolved = device.curl_as_device(
+            f"{device.data_plane}/greengrass/v2/resolveComponentCandidates",
+            "--header", "Content-type: application/json", "--data", json.dumps(body),
+        )  # fmt: skip
+        assert status == 200, resolved
+        (found,) = resolved["resolvedComponentVersions"]
+        (artifact,) = json.loads(base64.b64decode(found["recipe"]))["Manifests"][0]["Artifacts"]
+        path = artifact["Uri"].removeprefix(f"s3://{BUCKET}")
+        status, content = request_s3(device, signed(device.credentials(), path), path)
+        assert status == 200
+        digest = base64.b64encode(hashlib.new("sha256", content).digest()).decode()
+        assert (artifact["Algorithm"], artifact["Digest"]) == ("SHA-256", digest)
+        mqtt.publish(
+            f"{health}/json",
+            {
+                "ggcVersion": "2.6.0", "platform": "linux", "architecture": "amd64",
+                "runtime": "aws_nucleus_lite", "thing": device.thing, "sequenceNumber": 2,
+                "timestamp": 1796083300000, "messageType": "PARTIAL",
+                "trigger": "THING_GROUP_DEPLOYMENT", "overallDeviceStatus": "HEALTHY",
+                "components": [
+                    {
+                        "componentName": "com.example.camera", "version": version,
+                        "fleetConfigArns": [document["configurationArn"]], "isRoot": True,
+                        "status": "RUNNING",
+                    }
+                ],
+                "deploymentInformation": {
+                    "status": "SUCCEEDED", "deploymentId": made["deploymentId"],
+                    "fleetConfigurationArnForStatus": document["configurationArn"],
+                    "statusDetails": {"detailedStatus": "SUCCESSFUL"},
+                    "unchangedRootComponents": [],
+                },
+            },
+        )  # fmt: skip
+        update("SUCCEEDED")
+    finally:
+        mqtt.close()
+    name = {"coreDeviceThingName": device.thing}
+    (effective,) = [
+        one
+        for one in greengrass.list_effective_deployments(**name)["effectiveDeployments"]
+        if one["deploymentId"] == made["deploymentId"]
+    ]
+    assert effective["coreDeviceExecutionStatus"] == "SUCCEEDED"
+    installed = greengrass.list_installed_components(**name)["installedComponents"]
+    states = {one["componentName"]: one["lifecycleState"] for one in installed}
+    assert states["com.example.camera"] == "RUNNING"
+
+
 def test_mqtt_5_is_rejected_with_another_things_client_id(device: RealDevice) -> None:
     mqtt = Mqtt5Client(device, "cam-2")
     try:
@@ -438,16 +552,19 @@ def test_mqtt_5_is_rejected_with_another_things_client_id(device: RealDevice) ->
 def test_status_names_the_ports_of_devices(aws: EmbeddedAws) -> None:
     shown = aws.command("status").stdout
     assert f"BUCKET.s3.REGION.amazonaws.com:{aws.endpoint['s3_port']}" in shown
-    assert "devices' host    localhost" in shown
+    assert "devices' host    localhost, on 127.0.0.1" in shown
 
 
 def test_a_second_up_with_other_ports_is_an_error(aws: EmbeddedAws) -> None:
     ports = [aws.endpoint[name] for name in ("mqtt_port", "device_port", "s3_port")]
     same = aws.command("up", f"--device-ports={','.join(str(port) for port in ports)}")
     assert (same.returncode, "runs already at" in same.stdout) == (0, True)
-    other = aws.command("up", "--device-ports")
-    assert other.returncode == 1
-    assert "without these ports of devices; stop it with `down`" in other.stderr
+    standard = ["--device-ports"]
+    elsewhere = [f"--device-ports={','.join(str(port) for port in ports)}", "--device-host=other"]
+    for words in (standard, elsewhere):
+        other = aws.command("up", *words)
+        assert other.returncode == 1
+        assert "without these ports of devices; stop it with `down`" in other.stderr
 
 
 def test_a_port_in_use_is_an_error_that_names_it(command: Command) -> None:

@@ -51,6 +51,7 @@ def test_a_running_server_is_found_and_written_as_everyone_reads_it(paths: State
         "root_key",
         "s3_port",
         "device_host",
+        "device_address",
     ]
 
 

@@ -1,0 +1,97 @@
+"""The MQTT traffic of devices that are followed, as the broker receives and delivers it."""
+# ruff: noqa: SLF001 - ministack has no public extension points; the contract test guards these
+
+from typing import Any
+
+from ministack.services import iot
+
+from local_aws import json_text
+from local_aws.scope import Scope
+from local_aws.transcripts.traffic import Traffic
+
+
+def report_mqtt(traffic: Traffic) -> None:
+    """Report connections, subscriptions and messages of devices.
+
+    The client id of a device is the name of its thing; further connections add ``#`` and a number.
+    """
+    register = iot._register_client
+    subscribe = iot.broker_subscribe
+    publish = iot.broker_publish
+
+    def register_and_report(
+        account: str, region: str, client_id: str, session: Any, *args: Any, **kwargs: Any
+    ) -> None:
+        event = {
+            "from": "device",
+            "mqtt": "connect",
+            "version": 5 if session.protocol_version == iot.MQTT_5 else 3,
+            "client_id": client_id,
+        }
+        traffic.add(Scope(account, region), _thing(client_id), event)
+        register(account, region, client_id, session, *args, **kwargs)
+
+    async def subscribe_and_report(  # noqa: PLR0913, PLR0917 - as ministack calls it
+        account: str,
+        region: str,
+        topic_filter: str,
+        callback: Any,
+        granted_qos: int = 0,
+        client_id: str | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        event = {
+            "from": "device",
+            "mqtt": "subscribe",
+            "topic": topic_filter,
+            "qos": granted_qos,
+        }
+        traffic.add(Scope(account, region), _thing(client_id or ""), event)
+        return await subscribe(
+            account, region, topic_filter, callback, granted_qos, client_id, **kwargs
+        )
+
+    async def publish_and_report(
+        account: str, region: str, topic: str, payload: bytes, qos: int = 0, *args: Any, **kw: Any
+    ) -> None:
+        scope = Scope(account, region)
+        if followed := traffic.followed(scope):
+            event = {"mqtt": "publish", "topic": topic, "qos": qos, "payload": _value(payload)}
+            sender = _thing(kw.get("client_id") or "")
+            receivers = _receivers(scope, topic)
+            for thing in followed:
+                if thing == sender:
+                    traffic.add(scope, thing, {"from": "device", **event})
+                if thing in receivers:
+                    traffic.add(scope, thing, {"from": "cloud", **event})
+        await publish(account, region, topic, payload, qos, *args, **kw)
+
+    iot._register_client = register_and_report
+    iot.broker_subscribe = subscribe_and_report
+    iot.broker_publish = publish_and_report
+
+
+def _receivers(scope: Scope, topic: str) -> set[str]:
+    """Return the devices that have a subscription to a topic."""
+    subscriptions = [one for each in iot._subscriptions.values() for one in each]
+    return {
+        _thing(one.client_id)
+        for one in subscriptions
+        if one.client_id
+        and (one.account_id, one.region) == (scope.account, scope.region)
+        and iot._subscription_matches(
+            iot._unscope_topic(scope.account, scope.region, one.filter_prefixed), topic
+        )
+    }
+
+
+def _thing(client_id: str) -> str:
+    return client_id.partition("#")[0]
+
+
+def _value(payload: bytes) -> Any:
+    """Return a payload as JSON; a text that is not JSON as it is, without invalid characters."""
+    try:
+        return json_text.parse(payload)
+    except ValueError:
+        return payload.decode(errors="replace")

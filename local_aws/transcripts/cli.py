@@ -1,0 +1,183 @@
+"""`local_aws record`: write a transcript of a connected device."""
+
+import datetime as dt
+import http.client
+import json
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import boto3
+import click
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from botocore.exceptions import ClientError
+
+from local_aws.endpoint import Endpoint, running
+from local_aws.paths import StatePaths
+from local_aws.transcripts.events import Event, to_lines
+from local_aws.transcripts.stream import PATH
+
+_NOT_RUNNING = 3
+# The stream has a line at least every five seconds.
+_SILENCE_SECONDS = 30
+_SHOWN_THINGS = 10
+
+
+@click.command(short_help="Write a transcript of a connected device.")
+@click.option("--device", required=True, help="Name of the device's thing.")
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The file to write: JSON lines, without secrets.",
+)
+@click.option(
+    "--account",
+    default="000000000000",
+    envvar="AWS_ACCESS_KEY_ID",
+    show_default=True,
+    help="The AWS account's twelve digits; `env` sets the variable AWS_ACCESS_KEY_ID.",
+)
+@click.option(
+    "--region",
+    default="us-east-1",
+    envvar="AWS_DEFAULT_REGION",
+    show_default=True,
+    help="The AWS Region; `env` sets the variable AWS_DEFAULT_REGION.",
+)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0, min_open=True),
+    help="End after this time.  [default: at Ctrl-C]",
+)
+@click.pass_obj
+def record(  # noqa: PLR0913 - one parameter per option
+    paths: StatePaths, *, device: str, out: Path, account: str, region: str, seconds: float | None
+) -> None:
+    """Write what a device and the emulator exchange to a file, until Ctrl-C.
+
+    Start it before the device, or before what you want to record. Credentials, tokens, presigned
+    URLs and certificates are removed inside the emulator. Identifiers, times and the names of the
+    account, Region and device become placeholders. Payloads of your own topics are not recorded.
+
+    Exit codes: 0 written, 1 failed, 2 wrong usage, 3 the emulator does not run.
+    """
+    if out.exists():
+        raise click.UsageError(f"{out} exists: expected the name of a new file.")
+    if not out.absolute().parent.is_dir():
+        raise click.UsageError(f"{out}: expected a file in a folder that exists.")
+    endpoint = running(paths)
+    if endpoint is None:
+        click.echo("the emulator does not run; start it with `local_aws up`", err=True)
+        sys.exit(_NOT_RUNNING)
+    session = _session(endpoint, account, region)
+    _check_device(session, endpoint, device)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    events = list(_recorded(endpoint, session, device, seconds))
+    if not events:
+        raise click.ClickException(
+            f"{device} and the emulator have exchanged nothing, so {out} is not written: start the"
+            " device while this command runs, or deploy to it."
+        )
+    header = _header(session, endpoint, device)
+    partial = out.with_name(f"{out.name}.partial")
+    partial.write_text("".join(to_lines(header, events)), encoding="utf-8")
+    partial.replace(out)
+    click.echo(f"{out}: {len(events)} events")
+
+
+def _session(endpoint: Endpoint, account: str, region: str) -> boto3.Session:
+    return boto3.Session(account, endpoint.secret_access_key(account), region_name=region)
+
+
+def _check_device(session: boto3.Session, endpoint: Endpoint, device: str) -> None:
+    iot = session.client("iot", endpoint_url=endpoint.endpoint_url)
+    try:
+        iot.describe_thing(thingName=device)
+    except iot.exceptions.ResourceNotFoundException:
+        names = [thing["thingName"] for thing in iot.list_things()["things"]]
+        shown = ", ".join(sorted(names)[:_SHOWN_THINGS]) or "none"
+        raise click.ClickException(
+            f"{device!r} is not a thing of account {_account(session)} in {session.region_name}:"
+            f" expected one of {shown}; --account and --region select others."
+        ) from None
+    except ClientError as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _recorded(
+    endpoint: Endpoint, session: boto3.Session, device: str, seconds: float | None
+) -> Iterator[Event]:
+    """Yield the events of a device until the time is over, Ctrl-C, or the emulator's end."""
+    ends_at = None if seconds is None else time.monotonic() + seconds
+    connection, response = _open(endpoint, session, device)
+    try:
+        click.echo(f"recording {device}; Ctrl-C ends it", err=True)
+        while ends_at is None or time.monotonic() < ends_at:
+            if ends_at is not None and connection.sock is not None:
+                connection.sock.settimeout(max(ends_at - time.monotonic(), 0.001))
+            line = response.readline()
+            if not line:
+                click.echo("the emulator has ended", err=True)
+                return
+            if line.strip():
+                yield json.loads(line)
+    except (KeyboardInterrupt, TimeoutError):
+        return
+    except (OSError, http.client.HTTPException) as error:
+        click.echo(f"the emulator has ended: {error}", err=True)
+    finally:
+        connection.close()
+
+
+def _open(
+    endpoint: Endpoint, session: boto3.Session, device: str
+) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
+    """Request the stream as root of the account, with the key that endpoint.json contains."""
+    target = f"{PATH}?region={quote(session.region_name)}&thing={quote(device, safe='')}"
+    url = f"{endpoint.endpoint_url}{target}"
+    account = _account(session)
+    request = AWSRequest("GET", url, headers={"Host": urlsplit(url).netloc})
+    credentials = Credentials(account, endpoint.secret_access_key(account))
+    SigV4Auth(credentials, "local-aws", session.region_name).add_auth(request)
+    address = urlsplit(endpoint.endpoint_url)
+    connection = http.client.HTTPConnection(
+        str(address.hostname), address.port, timeout=_SILENCE_SECONDS
+    )
+    connection.request("GET", target, headers=dict(request.headers))
+    response = connection.getresponse()
+    if response.status != http.client.OK:
+        text = response.read().decode(errors="replace")
+        connection.close()
+        raise click.ClickException(f"the emulator does not stream {device}: {text}")
+    return connection, response
+
+
+def _header(session: boto3.Session, endpoint: Endpoint, device: str) -> dict[str, Any]:
+    greengrass = session.client("greengrassv2", endpoint_url=endpoint.endpoint_url)
+    nucleus = version = "not reported"
+    try:
+        core = greengrass.get_core_device(coreDeviceThingName=device)
+    except ClientError:
+        # The device has not reported its health.
+        pass
+    else:
+        nucleus, version = core.get("runtime") or nucleus, core.get("coreVersion") or version
+    return {
+        "title": f"A device with {nucleus} {version}",
+        "source": "local_aws record",
+        "date": dt.datetime.now(dt.UTC).date().isoformat(),
+        "nucleus": nucleus,
+        "version": version,
+    }
+
+
+def _account(session: boto3.Session) -> str:
+    credentials = session.get_credentials()
+    return str(credentials.access_key) if credentials else ""

@@ -1,0 +1,109 @@
+"""Transcripts as files: reading, checking and writing them."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from local_aws.transcripts.patterns import PatternError, check
+
+Event = dict[str, Any]
+
+FORMAT = 1
+DEVICE, CLOUD, OPERATOR = "device", "cloud", "operator"
+_HEADER = ("title", "source", "date", "nucleus", "version")
+_LARGEST_BYTES = 64 << 20
+# The kind of an event and who causes it: the members that it has, and those that it can have.
+_MEMBERS: dict[tuple[str, str], tuple[frozenset[str], frozenset[str]]] = {
+    (DEVICE, "connect"): (frozenset({"client_id"}), frozenset({"version"})),
+    (DEVICE, "subscribe"): (frozenset({"topic"}), frozenset({"qos"})),
+    (DEVICE, "publish"): (frozenset({"topic", "payload"}), frozenset({"qos", "repeat"})),
+    (CLOUD, "publish"): (frozenset({"topic", "payload"}), frozenset({"qos"})),
+    (DEVICE, "https"): (frozenset({"path"}), frozenset({"headers", "body"})),
+    (CLOUD, "https"): (frozenset(), frozenset({"body"})),
+    (DEVICE, "s3"): (frozenset({"bucket", "key"}), frozenset({"signed_headers"})),
+    (CLOUD, "s3"): (frozenset(), frozenset()),
+    (OPERATOR, "do"): (frozenset(), frozenset({"components"})),
+}
+_MARKS = ("mqtt", "https", "s3", "do")
+
+
+class TranscriptError(ValueError):
+    """A file that is not a transcript, with the line that is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """Events in the order in which they occurred, and their description."""
+
+    header: dict[str, Any]
+    events: tuple[Event, ...]
+
+
+def kind(event: Event) -> str:
+    """Return the kind of an event: of MQTT its packet, or ``https``, ``s3`` or ``do``."""
+    mark = next((name for name in _MARKS if name in event), "")
+    return str(event[mark]) if mark == "mqtt" else mark
+
+
+def read(path: Path) -> Transcript:
+    """Read a transcript.
+
+    Raises:
+        TranscriptError: the file is not one.
+        OSError: the file cannot be read.
+    """
+    if path.stat().st_size > _LARGEST_BYTES:
+        raise TranscriptError(
+            f"{path} is not a transcript: expected at most {_LARGEST_BYTES} bytes"
+        )
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        values = [json.loads(line) for line in lines if line.strip()]
+    except (UnicodeDecodeError, ValueError, RecursionError) as error:
+        raise TranscriptError(f"{path} is not a transcript: expected JSON lines; {error}") from None
+    if not values or not isinstance(values[0], dict) or values[0].get("transcript") != FORMAT:
+        raise TranscriptError(
+            f'{path} is not a transcript: expected a first line with "transcript": {FORMAT}'
+        )
+    header, *events = values
+    missing = [name for name in _HEADER if not isinstance(header.get(name), str)]
+    if missing:
+        raise TranscriptError(f"{path}: line 1 has no {', '.join(missing)}: expected strings")
+    for number, event in enumerate(events, 2):
+        fault = _fault(event, events[number - 3] if number > 2 else {})  # noqa: PLR2004 - two lines
+        if fault:
+            raise TranscriptError(f"{path}: event {number - 1} is not valid: {fault}")
+    return Transcript(header, tuple(events))
+
+
+def to_lines(header: dict[str, Any], events: Iterable[Event]) -> Iterable[str]:
+    """Write a transcript as lines, each with its line feed."""
+    yield json.dumps({"transcript": FORMAT, **header}, ensure_ascii=False) + "\n"
+    for event in events:
+        yield json.dumps(event, ensure_ascii=False) + "\n"
+
+
+def _fault(event: Any, previous: Event) -> str | None:
+    """Return what is wrong with an event that follows another one."""
+    if not isinstance(event, dict):
+        return f"expected an object; got {event!r}"
+    found = (str(event.get("from")), kind(event))
+    if found not in _MEMBERS:
+        known = ", ".join(f"{sender} {name}" for sender, name in _MEMBERS)
+        return f"expected one of {known}; got {found[0]} {found[1] or 'without a kind'}"
+    required, optional = _MEMBERS[found]
+    given = event.keys() - {"from", *_MARKS}
+    if required - given or given - required - optional:
+        return (
+            f"{' '.join(found)} has the members {', '.join(sorted(required)) or 'none'} and"
+            f" optionally {', '.join(sorted(optional)) or 'none'}; got {', '.join(sorted(given))}"
+        )
+    if found[0] == CLOUD and found[1] != "publish" and kind(previous) != found[1]:
+        return f"a response of {found[1]} follows its request"
+    try:
+        check(event)
+    except PatternError as error:
+        return str(error)
+    return None

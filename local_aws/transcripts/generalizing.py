@@ -1,0 +1,123 @@
+"""Making a recorded event a pattern: what varies becomes a placeholder, and secrets are removed."""
+
+import re
+from typing import Any
+
+from local_aws.transcripts.events import Event, kind
+from local_aws.transcripts.redaction import REMOVED, redacted
+
+_NUMBERS = frozenset({
+    "timestamp", "sequenceNumber", "queuedAt", "startedAt", "lastUpdatedAt", "creationTimestamp",
+    "versionNumber", "executionNumber", "approximateSecondsBeforeTimedOut",
+})  # fmt: skip
+_TEXTS = frozenset({"ggcVersion", "architecture", "expiration", "vendorGuidance", "recipe"})
+# The member of an object, and the placeholder of its values, which are numbered.
+_NAMED = {
+    "jobId": "job",
+    "deploymentId": "deployment",
+    "clientToken": "token",
+    "thingGroupName": "group",
+    "bucket": "bucket",
+    "key": "key",
+}
+_JOB_TOPIC = re.compile(r"\$aws/things/[^/]+/jobs/(?P<job>[^/$]+)/")
+_GREENGRASS_TOPIC = re.compile(
+    r"\$aws/things/[^/]+/(?:jobs/.+|greengrassv2/health/json"
+    r"|shadow/name/AWSManagedGreengrassV2Deployment/.+)"
+)
+_ALIAS_PATH = re.compile(r"/role-aliases/(?P<alias>[^/]+)/credentials")
+_CONFIGURATION = re.compile(r"(:configuration:[^:\s]+:)[0-9]+\b")
+# Members of an event that are not what the device or the cloud has sent.
+_STRUCTURE = frozenset({"from", "mqtt", "https", "s3", "version", "qos", "signed_headers"})
+_NAME_CHARACTER = r"[A-Za-z0-9_.-]"
+
+
+class Generalizer:
+    """Turns the events of one device into patterns; the same value becomes the same placeholder."""
+
+    def __init__(self, *, thing: str, account: str, region: str) -> None:
+        self._placeholders = {thing: "${thing}", account: "${account}", region: "${region}"}
+        self._counts: dict[str, int] = {}
+        self._deployed: set[str] = set()
+
+    def patterns(self, event: Event) -> list[Event]:
+        """Return the pattern of an event, preceded by that of a deployment that it reports first.
+
+        The payloads of other topics than Greengrass' own are not recorded.
+        """
+        safe = self._without_secrets(event)
+        self._collect(safe)
+        pattern = {
+            name: value if name in _STRUCTURE else self._general(value, name)
+            for name, value in safe.items()
+        }
+        return [*self._new_deployment(safe), pattern]
+
+    def _without_secrets(self, event: Event) -> Event:
+        if "payload" in event and not _GREENGRASS_TOPIC.fullmatch(event["topic"]):
+            event = {**event, "payload": REMOVED}
+        safe: Event = redacted(event)
+        return safe
+
+    def _collect(self, value: Any, name: str = "") -> None:
+        """Give placeholders to the identifiers in a value."""
+        if isinstance(value, dict):
+            for key, item in value.items():
+                self._collect(item, key)
+        elif isinstance(value, list):
+            for item in value:
+                self._collect(item)
+        elif isinstance(value, str):
+            if name in _NAMED and value not in {REMOVED, "$next", ""}:
+                self._name(value, _NAMED[name])
+            if name == "topic" and (job := _JOB_TOPIC.match(value)):
+                self._name(job["job"], "job")
+            if name == "path" and (path := _ALIAS_PATH.fullmatch(value)):
+                self._name(path["alias"], "alias")
+
+    def _name(self, value: str, placeholder: str) -> None:
+        if value not in self._placeholders:
+            self._counts[placeholder] = number = self._counts.get(placeholder, 0) + 1
+            self._placeholders[value] = f"${{{placeholder}{number}}}"
+
+    def _general(self, value: Any, name: str = "") -> Any:
+        if isinstance(value, dict):
+            return {self._in_text(key): self._general(item, key) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self._general(item) for item in value]
+        if name in _NUMBERS and isinstance(value, int | float):
+            return "${_:integer}" if isinstance(value, int) else "${_:number}"
+        if name in _TEXTS and isinstance(value, str):
+            return "${_:text}"
+        return self._in_text(value) if isinstance(value, str) else value
+
+    def _in_text(self, text: str) -> str:
+        if text == REMOVED:
+            return text
+        if "${" in text:
+            # Would be read as a placeholder.
+            return "${_:text}"
+        values = sorted(self._placeholders, key=len, reverse=True)
+        names = "|".join(re.escape(value) for value in values)
+        whole = rf"(?<!{_NAME_CHARACTER})(?:{names})(?!{_NAME_CHARACTER})"
+        text = re.sub(whole, self._placeholder, text)
+        return _CONFIGURATION.sub(r"\g<1>${_:integer}", text)
+
+    def _placeholder(self, found: re.Match[str]) -> str:
+        return self._placeholders[found[0]]
+
+    def _new_deployment(self, event: Event) -> list[Event]:
+        """Return an operator's event for a deployment that is new to the device."""
+        if kind(event) != "publish" or event["from"] != "cloud":
+            return []
+        execution = (
+            event["payload"].get("execution") if isinstance(event["payload"], dict) else None
+        )
+        document = execution.get("jobDocument") if isinstance(execution, dict) else None
+        if not isinstance(document, dict) or document.get("deploymentId") in self._deployed:
+            return []
+        self._deployed.add(str(document.get("deploymentId")))
+        components = {
+            name: one.get("version") for name, one in document.get("components", {}).items()
+        }
+        return [{"from": "operator", "do": "deploy", "components": components}]

@@ -1,0 +1,189 @@
+"""Patterns of JSON values: a transcript states values, and placeholders for those that vary.
+
+``"${job}"`` stands for any value, the same one at each place. ``"${time:integer}"`` stands for a
+value of a type, and ``"${_:integer}"`` for one that may differ at each place. Within a longer
+string, a placeholder stands for a part of it: ``"$aws/things/${thing}/jobs"``. An object has at
+least the members of its pattern, a list has as many items as its pattern, in any order.
+"""
+
+import re
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+Bindings = Mapping[str, Any]
+
+ANY = "_"
+_PLACEHOLDER = re.compile(r"\$\{(?P<name>[a-z_][a-z0-9_]*)(?::(?P<type>[a-z]+))?\}")
+_TYPES: dict[str, tuple[type, ...]] = {
+    "any": (object,),
+    "text": (str,),
+    "integer": (int,),
+    "number": (int, float),
+    "boolean": (bool,),
+    "object": (dict,),
+    "list": (list,),
+}
+
+
+class PatternError(ValueError):
+    """A placeholder has a type that does not exist."""
+
+
+def check(pattern: Any) -> None:
+    """Check the placeholders of a pattern.
+
+    Raises:
+        PatternError: a type does not exist.
+    """
+    if isinstance(pattern, str):
+        for placeholder in _PLACEHOLDER.finditer(pattern):
+            _types(placeholder)
+    for item in _items(pattern):
+        check(item)
+
+
+def match(pattern: Any, value: Any, bindings: Bindings) -> dict[str, Any] | None:
+    """Return the bindings with those that make a pattern equal to a value; None if none do."""
+    return next(_matches(pattern, value, dict(bindings)), None)
+
+
+def fill(pattern: Any, bindings: dict[str, Any]) -> Any:
+    """Return a value of a pattern, and bind the placeholders that were not bound.
+
+    A number becomes the time in milliseconds, a text or any value a random text, and a boolean,
+    object or list becomes false or empty.
+    """
+    if isinstance(pattern, str):
+        whole = _PLACEHOLDER.fullmatch(pattern)
+        if whole is not None:
+            return _value(whole, bindings)
+        return _PLACEHOLDER.sub(lambda found: str(_value(found, bindings)), pattern)
+    if isinstance(pattern, dict):
+        return {fill(name, bindings): fill(item, bindings) for name, item in pattern.items()}
+    if isinstance(pattern, list):
+        return [fill(item, bindings) for item in pattern]
+    return pattern
+
+
+def _matches(pattern: Any, value: Any, bindings: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    if isinstance(pattern, str):
+        yield from _text_matches(pattern, value, bindings)
+    elif isinstance(pattern, dict):
+        if isinstance(value, dict):
+            yield from _object_matches(list(pattern.items()), value, bindings)
+    elif isinstance(pattern, list):
+        if isinstance(value, list) and len(value) == len(pattern):
+            yield from _list_matches(pattern, value, bindings)
+    elif type(pattern) is type(value) and pattern == value:
+        yield bindings
+
+
+def _object_matches(
+    members: list[tuple[str, Any]], value: dict[str, Any], bindings: dict[str, Any]
+) -> Iterator[dict[str, Any]]:
+    if not members:
+        yield bindings
+        return
+    (name, pattern), *others = members
+    for key, item in value.items():
+        for with_key in _matches(name, key, bindings):
+            for with_item in _matches(pattern, item, with_key):
+                yield from _object_matches(others, value, with_item)
+
+
+def _list_matches(
+    patterns: list[Any], values: list[Any], bindings: dict[str, Any]
+) -> Iterator[dict[str, Any]]:
+    if not patterns:
+        yield bindings
+        return
+    first, *others = patterns
+    for index, value in enumerate(values):
+        for found in _matches(first, value, bindings):
+            yield from _list_matches(others, values[:index] + values[index + 1 :], found)
+
+
+def _text_matches(pattern: str, value: Any, bindings: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    whole = _PLACEHOLDER.fullmatch(pattern)
+    if whole is not None:
+        if _has_type(value, _types(whole)):
+            yield from _bound(whole["name"], value, bindings)
+        return
+    if not isinstance(value, str):
+        return
+    expression, names = _expression(pattern, bindings)
+    found = re.fullmatch(expression, value, re.DOTALL)
+    if found is not None:
+        yield {**bindings, **{name: found[name] for name in names}}
+
+
+def _expression(pattern: str, bindings: Bindings) -> tuple[str, set[str]]:
+    """Return a pattern of text as a regular expression, and its groups."""
+    parts: list[str] = []
+    names: set[str] = set()
+    end = 0
+    for placeholder in _PLACEHOLDER.finditer(pattern):
+        parts.append(re.escape(pattern[end : placeholder.start()]))
+        end = placeholder.end()
+        name = placeholder["name"]
+        digits = int in _types(placeholder)
+        some = "[0-9]+" if digits and placeholder["type"] != "any" else "[^/]+"
+        if name == ANY:
+            parts.append(some)
+        elif name in bindings:
+            parts.append(re.escape(str(bindings[name])))
+        elif name in names:
+            parts.append(f"(?P={name})")
+        else:
+            parts.append(f"(?P<{name}>{some})")
+            names.add(name)
+    return "".join([*parts, re.escape(pattern[end:])]), names
+
+
+def _bound(name: str, value: Any, bindings: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    if name == ANY:
+        yield bindings
+    elif name not in bindings:
+        yield {**bindings, name: value}
+    elif str(bindings[name]) == str(value):
+        yield bindings
+
+
+def _value(placeholder: re.Match[str], bindings: dict[str, Any]) -> Any:
+    name, first = placeholder["name"], _types(placeholder)[0]
+    if name in bindings:
+        return bindings[name]
+    made: Any = str(uuid.uuid4())
+    if first is int:
+        made = int(time.time() * 1000)
+    elif first not in {str, object}:
+        made = first()
+    if name != ANY:
+        bindings[name] = made
+    return made
+
+
+def _has_type(value: Any, types: tuple[type, ...]) -> bool:
+    # True is an int for Python, and not a number for JSON.
+    if isinstance(value, bool):
+        return bool in types or object in types
+    return isinstance(value, types)
+
+
+def _types(placeholder: re.Match[str]) -> tuple[type, ...]:
+    name = placeholder["type"] or "any"
+    if name not in _TYPES:
+        raise PatternError(
+            f"{placeholder[0]} has a type that does not exist: expected one of {', '.join(_TYPES)}."
+        )
+    return _TYPES[name]
+
+
+def _items(pattern: Any) -> Iterator[Any]:
+    if isinstance(pattern, dict):
+        yield from pattern.keys()
+        yield from pattern.values()
+    elif isinstance(pattern, list):
+        yield from pattern

@@ -1,0 +1,50 @@
+"""`fleet` commands in processes that have its modules already (`fleet_server.py`)."""
+
+import atexit
+import json
+import subprocess
+import tempfile
+import threading
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+from tests.emulator.embedded_aws import ROOT
+
+_one_at_a_time = threading.Lock()
+
+
+def run_fleet(
+    *words: str, folder: Path, environment: Mapping[str, str]
+) -> "subprocess.CompletedProcess[str]":
+    """Run `fleet …` in a folder, with these variables only, to its end."""
+    with tempfile.TemporaryDirectory() as scratch, _one_at_a_time:
+        files = [Path(scratch, name) for name in ("stdout", "stderr")]
+        request = {
+            "words": words,
+            "folder": str(folder),
+            "environment": dict(environment),
+            **{file.name: str(file) for file in files},
+        }
+        server = _server()
+        assert server.stdin
+        assert server.stdout
+        server.stdin.write(json.dumps(request) + "\n")
+        server.stdin.flush()
+        code = int(server.stdout.readline())
+        printed, errors = (file.read_text(encoding="utf-8") for file in files)
+    return subprocess.CompletedProcess(["fleet", *words], code, printed, errors)
+
+
+@cache
+def _server() -> "subprocess.Popen[str]":
+    """Start the server; it ends with this process."""
+    server = subprocess.Popen(
+        [ROOT / ".venv/bin/python", Path(__file__).with_name("fleet_server.py")],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    atexit.register(server.communicate)
+    return server

@@ -1,0 +1,5 @@
+"""Fixtures of transcripts."""
+
+from tests.emulator.transcripts.lite_fleet import player
+
+__all__ = ["player"]

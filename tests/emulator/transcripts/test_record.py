@@ -1,0 +1,142 @@
+"""`local_aws record`: the transcript of a device that plays one."""
+
+import http.client
+import signal
+import subprocess
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+from local_aws.transcripts import events
+from local_aws.transcripts.events import kind
+from local_aws.transcripts.stream import PATH
+from tests.emulator.device_client import Device
+from tests.emulator.embedded_aws import ACCOUNT, REGION, ROOT, EmbeddedAws
+from tests.emulator.transcripts.device_player import DevicePlayer
+from tests.emulator.transcripts.lite_fleet import LITE, operate
+from tests.waiting import HANG_SECONDS
+
+pytestmark = pytest.mark.emulator
+
+
+def recording(aws: EmbeddedAws, device: str, out: Path, *more: str) -> "subprocess.Popen[str]":
+    """Start the command, and wait until it records."""
+    options = ["--device", device, "--out", str(out), "--account", ACCOUNT, "--region", REGION]
+    process = subprocess.Popen(
+        [*aws.command.words, "record", *options, *more],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT,
+    )  # fmt: skip
+    assert process.stderr is not None
+    assert "recording" in process.stderr.readline()
+    return process
+
+
+def test_a_recorded_transcript_is_the_played_one_without_secrets(
+    player: DevicePlayer, aws: EmbeddedAws, device: Device, greengrass: Any, tmp_path: Path
+) -> None:
+    out = tmp_path / "recorded.jsonl"
+    process = recording(aws, device.thing, out)
+    for event in player.play():
+        operate(event, device, greengrass)
+    process.send_signal(signal.SIGINT)
+    printed, errors = process.communicate(timeout=HANG_SECONDS)
+    assert process.returncode == 0, errors
+    recorded = events.read(out)
+    assert printed == f"{out}: {len(recorded.events)} events\n"
+    assert recorded.header["nucleus"] == "aws_nucleus_lite"
+
+    text = out.read_text()
+    for secret in ("access_key_id", "secret_access_key", "session_token"):
+        assert player.bindings[secret] not in text
+    for name in ("thing", "account", "bucket", "deployment1", "job2", "alias", "token1"):
+        assert str(player.bindings[name]) not in text
+    assert "BEGIN CERTIFICATE" not in text
+
+    def outline(transcript: events.Transcript) -> list[tuple[str, str, Any]]:
+        """What occurs, without the order of what devices and cloud send side by side."""
+        told = []
+        for event in transcript.events:
+            if event["from"] == "operator":
+                continue
+            shown = event.get("payload", {})
+            status = shown.get("status") or shown.get("trigger") if isinstance(shown, dict) else ""
+            told += [(event["from"], kind(event), status)] * event.get("repeat", 1)
+        return sorted(told, key=str)
+
+    assert outline(recorded) == outline(events.read(LITE))
+    deploys = [event for event in recorded.events if event["from"] == "operator"]
+    assert [event["components"] for event in deploys] == [
+        {player.bindings["component"]: "1.2.3"},
+        {},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        (["--device", "nothing-there", "--out", "new.jsonl"], 1, "is not a thing of account"),
+        (["--device", "d", "--out", "exists.jsonl"], 2, "exists: expected the name of a new file"),
+        (["--device", "d", "--out", "no/folder.jsonl"], 2, "a folder that exists"),
+        (["--out", "new.jsonl"], 2, "--device"),
+        (["--device", "d", "--out", "new.jsonl", "--seconds", "0"], 2, "--seconds"),
+    ],
+)
+def test_invalid_options_are_one_error(
+    aws: EmbeddedAws, tmp_path: Path, options: list[str], code: int, message: str
+) -> None:
+    (tmp_path / "exists.jsonl").touch()
+    shown = [str(tmp_path / one) if one.endswith(".jsonl") else one for one in options]
+    ended = aws.command("record", *shown)
+    assert ended.returncode == code
+    assert message in ended.stderr.replace("\n", " ")
+    assert "Traceback" not in ended.stderr
+    assert not (tmp_path / "new.jsonl").exists()
+
+
+def test_a_device_that_sends_nothing_has_no_transcript(
+    aws: EmbeddedAws, device: Device, tmp_path: Path
+) -> None:
+    out = tmp_path / "silent.jsonl"
+    process = recording(aws, device.thing, out, "--seconds", "0.5")
+    _, errors = process.communicate(timeout=HANG_SECONDS)
+    assert process.returncode == 1
+    assert "have exchanged nothing" in errors
+    assert not out.exists()
+
+
+def test_only_root_of_the_account_follows_its_devices(
+    aws: EmbeddedAws, device: Device, player: DevicePlayer
+) -> None:
+    """A device has a session of a role; the stream would contain other devices' messages."""
+    body = device.request("GET", f"/role-aliases/{player.bindings['alias']}/credentials")[1]
+    answer = signed_get(aws, body["credentials"], device.thing)
+    assert answer[0] == 403
+    assert "is not authorized to follow devices" in answer[1]
+    unsigned = get(aws, {}, device.thing)
+    assert unsigned[0] == 403
+
+
+def path(thing: str) -> str:
+    return f"{PATH}?region={REGION}&thing={thing}"
+
+
+def get(aws: EmbeddedAws, headers: dict[str, str], thing: str) -> tuple[int, Any]:
+    address = urlsplit(aws.endpoint["endpoint_url"])
+    with closing(http.client.HTTPConnection(str(address.hostname), address.port)) as connection:
+        connection.request("GET", path(thing), headers=headers)
+        response = connection.getresponse()
+        return response.status, response.read().decode()
+
+
+def signed_get(aws: EmbeddedAws, given: dict[str, str], thing: str) -> tuple[int, Any]:
+    request = AWSRequest("GET", f"{aws.endpoint['endpoint_url']}{path(thing)}")
+    names = ("accessKeyId", "secretAccessKey", "sessionToken")
+    credentials = Credentials(*(given[name] for name in names))
+    SigV4Auth(credentials, "local-aws", REGION).add_auth(request)
+    return get(aws, dict(request.headers), thing)

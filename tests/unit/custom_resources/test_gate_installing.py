@@ -1,0 +1,34 @@
+"""A generic camera that installs its runtime at its first start is waited for, with the reason."""
+
+import pytest
+
+from deeplens_project.verdict import Rule, judge
+from tests.unit.custom_resources.gate_streams import (
+    CREATED,
+    FUNCTION,
+    GOAL,
+    LATE,
+    NOW,
+    execution,
+    heartbeat,
+)
+
+RULE = Rule(success_percent=100.0, error_percent=0.0, minimum_devices=1)
+DONE = execution("cam", "SUCCEEDED", CREATED + 9)
+
+
+@pytest.mark.parametrize(("now", "state"), [(NOW, "pending"), (LATE, "failed")])
+def test_an_installation_is_waited_for_until_the_deadline(now: float, state: str) -> None:
+    installing = heartbeat(
+        "cam", now - 1, 20, status="installing", model_digest=None, function_arn=FUNCTION, frames=0
+    )
+    verdict = judge(GOAL, RULE, ["cam"], [DONE, installing], now)
+    assert verdict.state == state
+    [device] = verdict.devices
+    assert device.standing == "waiting"
+    assert device.reason == "finished the deployment, but is installing its Python environment"
+
+
+def test_the_first_frame_after_the_installation_passes() -> None:
+    running = heartbeat("cam", NOW - 1, 21)
+    assert judge(GOAL, RULE, ["cam"], [DONE, running], NOW).state == "passed"
