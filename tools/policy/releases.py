@@ -198,7 +198,7 @@ def complete_deployments(stacks: list[Stack]) -> Iterator[Finding]:
         }
         for logical_id, project in stack.resources(_PROJECT):
             components = json.loads(text(project["Properties"]["Components"]))
-            # Nucleus lite runs no Lambda component, and is no component of a deployment.
+            # A fleet without Lambda components may run nucleus lite, which no deployment contains.
             classic = any(_lambda_definition(one) for _, one in stack.resources(_COMPONENT))
             core = {"aws.greengrass.Nucleus"} if classic else set()
             if missing := (own | core) - components.keys():
