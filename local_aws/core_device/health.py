@@ -114,9 +114,9 @@ class HealthReporter:
         """Report all components: the core has started, or a day has passed."""
         self._queue(lambda: self._message(trigger, sorted(self._running)))
 
-    def report_changes(self, trigger: str, deployment: Message | None = None) -> None:
+    def report_changes(self, trigger: str) -> None:
         """Report the components whose status has changed since the last report."""
-        self._queue(lambda: self._event(trigger, deployment))
+        self._queue(lambda: self._event(trigger, None))
 
     def report_deployment(
         self,

@@ -54,13 +54,16 @@ EXAMPLES = (
 def session_of(aws: EmbeddedAws, role: str) -> Callable[[str], Any]:
     """Return a function that gives the client of a service for a session of a role."""
     keys = aws.client("sts").assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
-    session = boto3.Session(
-        keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"], REGION
-    )
-    connect: Any = session.client
     unchecked = Config(parameter_validation=False, retries={"total_max_attempts": 1})
+    connect: Any = boto3.client  # a session of its own would read each service's model again
     return lambda service: connect(
-        service, endpoint_url=aws.endpoint["endpoint_url"], config=unchecked
+        service,
+        endpoint_url=aws.endpoint["endpoint_url"],
+        region_name=REGION,
+        aws_access_key_id=keys["AccessKeyId"],
+        aws_secret_access_key=keys["SecretAccessKey"],
+        aws_session_token=keys["SessionToken"],
+        config=unchecked,
     )
 
 
