@@ -10,6 +10,7 @@ _NUMBERS = frozenset({
     "timestamp", "sequenceNumber", "queuedAt", "startedAt", "lastUpdatedAt", "creationTimestamp",
     "versionNumber", "executionNumber", "approximateSecondsBeforeTimedOut",
 })  # fmt: skip
+_NUMBER_PATTERNS = {int: "${_:integer}", float: "${_:number}"}
 _TEXTS = {
     "ggcVersion": "${ggc_version:text}",
     "architecture": "${architecture:text}",
@@ -99,8 +100,9 @@ class Generalizer:
             return {self._in_text(key): self._general(item, key) for key, item in value.items()}
         if isinstance(value, list):
             return [self._general(item) for item in value]
-        if name in _NUMBERS and isinstance(value, int | float):
-            return "${_:integer}" if isinstance(value, int) else "${_:number}"
+        # A boolean is an int for Python, and not a number for JSON.
+        if name in _NUMBERS and type(value) in _NUMBER_PATTERNS:
+            return _NUMBER_PATTERNS[type(value)]
         if name in _TEXTS and isinstance(value, str):
             return _TEXTS[name]
         return self._in_text(value) if isinstance(value, str) else value

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from local_aws.transcripts import events, patterns, redaction
@@ -219,6 +219,8 @@ def test_payloads_of_other_topics_are_not_recorded() -> None:
     assert told["payload"] == redaction.REMOVED
 
 
+@example("camera-1", {"timestamp": False})
+@example("camera-1", {"timestamp": 1.5})
 @given(
     st.sampled_from(["camera-1", "device", "publish", "thing", "a", "mqtt"]),
     st.dictionaries(
