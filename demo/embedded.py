@@ -170,7 +170,7 @@ def core_files(thing: str) -> Layout:
 
 def inference_component(environment: EnvironmentConfig) -> str:
     """Return the name of the component that runs the camera loop."""
-    return f"deeplens.{environment.name}.inference"
+    return environment.inference_component
 
 
 def _wait_until_ready(server: subprocess.Popen[bytes], log: Path) -> Endpoint:

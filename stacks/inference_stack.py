@@ -45,7 +45,7 @@ class InferenceStack(Stack):
         published = model_bucket.publish(files, "Artifact", artifact)
         model = components.add_model(artifact, published=published)
         trust = camera_variables(artifact, environment.signing)
-        is_generic = environment.fleet.core_runtime == "lite"
+        is_generic = environment.component == "generic"
         python = _runtime(runtime, components, model_bucket, files, installs=not is_generic)
         if is_generic:
             software = function_archive()
@@ -59,7 +59,7 @@ class InferenceStack(Stack):
                     "Software",
                     software,
                     key=f"inference-function/{software.digest}/{ARCHIVE_NAME}",
-                    description="the camera's function, for nucleus lite",
+                    description="the camera's function, for a generic component",
                 ),
                 trust=trust,
                 runtime=python,

@@ -86,22 +86,13 @@ def _make_environment(version: str, python: Path) -> None:
     if ready.is_file() and ready.read_text(encoding="utf-8") == made_from:
         return
     print(f"shutdown_tests: a device's packages into {folder.name}", flush=True)
-    uv = [Path(sys.executable).with_name("uv")]
-    make = [*uv, "venv", "--quiet", "--clear", "--python", python, folder]
+    uv = Path(sys.executable).with_name("uv")
+    make: list[str | Path] = [uv, "venv", "--quiet", "--clear", "--python", python, folder]
+    install: list[str | Path] = [uv, "pip", "install", "--quiet", "--no-deps", "--require-hashes"]
     # The tests forbid their processes to write bytecode.
-    install = [
-        *uv,
-        "pip",
-        "install",
-        "--quiet",
-        "--no-deps",
-        "--require-hashes",
-        "--compile-bytecode",
-    ]
-    subprocess.run(make, check=True)  # noqa: S603 - the project's own installer
-    subprocess.run(  # noqa: S603 - as above
-        [*install, "--requirement", _LOCK, "--python", folder], check=True
-    )
+    install += ["--compile-bytecode", "--requirement", _LOCK, "--python", folder]
+    for command in (make, install):
+        subprocess.run(command, check=True)  # noqa: S603 - the project's own installer
     ready.write_text(made_from, encoding="utf-8")
 
 

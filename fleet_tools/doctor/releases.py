@@ -5,7 +5,7 @@ from typing import Any
 
 from fleet_tools.doctor.findings import Finding, Outcome, Patient
 from stacks.config import ConfigError, load_artifact
-from stacks.constructs.greengrass_releases import RELEASES
+from stacks.constructs.greengrass_releases import pinned_releases
 
 
 def public_components(patient: Patient) -> Iterator[Finding]:
@@ -16,8 +16,8 @@ def public_components(patient: Patient) -> Iterator[Finding]:
         yield Finding("public components", Outcome.OK, text)
         return
     client, place = patient.site.greengrass, environment.place
-    absent = []
-    for name, version in sorted(RELEASES.items()):
+    absent, pinned = [], pinned_releases(environment.component)
+    for name, version in sorted(pinned.items()):
         arn = (
             f"arn:{place.partition}:greengrass:{place.region}:aws:components:{name}"
             f":versions:{version}"
@@ -31,7 +31,7 @@ def public_components(patient: Patient) -> Iterator[Finding]:
         repair = "pin versions that it has in stacks/constructs/greengrass_releases.py"
         yield Finding("public components", Outcome.BLOCKED, text, repair)
         return
-    text = f"{place.region} has the {len(RELEASES)} pinned versions"
+    text = f"{place.region} has the {len(pinned)} pinned versions"
     yield Finding("public components", Outcome.OK, text)
 
 

@@ -46,6 +46,7 @@ class Classic(Nucleus):
     health_qos = 1
     mqtt_version = 3
     job_replies = "accepted"
+    reads_deployment_shadow = True
     first_sequence_number = 0
     status_repetitions = 1
     pauses = Pauses(restart_seconds=0.0, settle_seconds=1.0, health_seconds=10.0)

@@ -39,6 +39,7 @@ class Lite(Nucleus):
     health_qos = 0
     mqtt_version = 5
     job_replies = "+"
+    reads_deployment_shadow = False
     first_sequence_number = 1
     status_repetitions = 5
     pauses = Pauses(restart_seconds=1.0, settle_seconds=5.0)

@@ -13,7 +13,7 @@ from stacks.config.environment import EnvironmentConfig
 from stacks.config.errors import ConfigError
 from stacks.config.fleet import FleetConfig
 from stacks.config.hosting import HostingConfig, VariantConfig
-from stacks.config.inference import InferenceConfig
+from stacks.config.inference import ComponentKind, InferenceConfig
 from stacks.config.loading import chosen, load_environment, load_environments
 from stacks.config.model_data import ModelData, load_model_data
 from stacks.config.model_store import ModelPin, ModelStoreConfig
@@ -37,6 +37,7 @@ __all__ = [
     "RUNTIME_ARCHIVE_NAME",
     "RUNTIME_PYTHON",
     "STATEMENT_NAME",
+    "ComponentKind",
     "ConfigError",
     "DeliveryConfig",
     "EnvironmentConfig",

@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from stacks.config.fleet import FleetConfig
 from stacks.config.hosting import HostingConfig
-from stacks.config.inference import InferenceConfig
+from stacks.config.inference import ComponentKind, InferenceConfig
 from stacks.config.model_store import ModelPin, ModelStoreConfig
 from stacks.config.monitoring import MonitoringConfig
 from stacks.config.pairs import impossible_pairs
@@ -99,6 +99,23 @@ class EnvironmentConfig(Section):
     def place(self) -> Place:
         """The account and the Region."""
         return Place(self.account, self.region)
+
+    @property
+    def component(self) -> ComponentKind:
+        """How Greengrass runs the published function version."""
+        default: ComponentKind = "generic" if self.fleet.core_runtime == "lite" else "lambda"
+        return self.inference.component or default
+
+    @property
+    def inference_component(self) -> str:
+        """The name of the component that runs the camera's loop.
+
+        The classic nucleus chooses how it runs a component when it first loads the name, so on a
+        classic fleet the two kinds have two names. Source: aws-greengrass-nucleus, Kernel.java,
+        `locate`.
+        """
+        is_other_kind = self.component == "generic" and self.fleet.core_runtime == "classic"
+        return f"deeplens.{self.name}.{'camera' if is_other_kind else 'inference'}"
 
     @model_validator(mode="before")
     @classmethod

@@ -33,8 +33,8 @@ class FleetConfig(Section):
     core_runtime: Annotated[
         Literal["classic", "lite"],
         Field(
-            description="the Greengrass core software: `classic` runs the published Lambda "
-            "version, `lite` its generic twin"
+            description="the Greengrass core software: `classic` runs Lambda and generic "
+            "components, `lite` generic ones only (`inference.component`)"
         ),
     ] = "classic"
     cgroups: Annotated[

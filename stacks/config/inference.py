@@ -16,9 +16,20 @@ _DEFAULT_MEGAPIXELS = 16
 _CREDENTIALS_IN_URL = r"^[a-z]+://[^/@]*:[^/]*@"
 
 
+ComponentKind = Literal["lambda", "generic"]
+
+
 class InferenceConfig(Section):
     """Settings of the function on the camera."""
 
+    component: Annotated[
+        ComponentKind | None,
+        Field(
+            description="how Greengrass runs the published function version: `lambda` (only on "
+            "the classic nucleus) as a Lambda component, `generic` as a process of its own; "
+            "without it, `lambda` on classic and `generic` on lite"
+        ),
+    ] = None
     camera: Annotated[
         str,
         Field(
@@ -73,8 +84,8 @@ class InferenceConfig(Section):
     isolation_mode: Annotated[
         Literal["NoContainer", "GreengrassContainer"],
         Field(
-            description="how the classic core runs the function; a container needs cgroups v1 on "
-            "the device"
+            description="how the classic core runs a Lambda component; a container needs cgroups "
+            "v1 on the device"
         ),
     ] = "NoContainer"
     log_retention_days: Annotated[

@@ -20,22 +20,7 @@ def impossible_pairs(
         for key, value in (("camera", inference.camera), ("engine", inference.engine))
         if value == _AWSCAM
     ]
-    if contained and fleet.core_runtime == "lite":
-        yield (
-            "fleet.core_runtime 'lite' runs no Lambda component and no container; it works "
-            "with inference.isolation_mode 'NoContainer', or take core_runtime 'classic'"
-        )
-    elif contained and fleet.cgroups != "v1":
-        yield (
-            "inference.isolation_mode 'GreengrassContainer' needs cgroups v1 on every device of "
-            "the fleet, which today's Linux does not start with; it works with isolation_mode "
-            "'NoContainer', or say fleet.cgroups 'v1' if the devices were set up so"
-        )
-    if contained and pinned:
-        yield (
-            "inference.isolation_mode 'GreengrassContainer' does not show the runtime's folder to "
-            "the function; it works with 'NoContainer', or without [runtime]"
-        )
+    yield from _component_pairs(fleet, inference, pinned=pinned)
     if pinned and inference.engine == "tensorflow":
         yield (
             "the [runtime] has no TensorFlow, which would make it four times as large; it works "
@@ -58,3 +43,37 @@ def impossible_pairs(
                 f"{key} 'awscam' is of the device's own software, which a container does not "
                 "show; it works with inference.isolation_mode 'NoContainer'"
             )
+
+
+def _component_pairs(
+    fleet: FleetConfig, inference: InferenceConfig, *, pinned: bool
+) -> Iterator[str]:
+    """Return the kinds of component and isolation that cannot work."""
+    contained = inference.isolation_mode == "GreengrassContainer"
+    if fleet.core_runtime == "lite" and inference.component == "lambda":
+        yield (
+            "inference.component 'lambda' does not work with fleet.core_runtime 'lite', which runs "
+            "no Lambda components; it works with component 'generic', or with core_runtime "
+            "'classic'"
+        )
+    if contained and fleet.core_runtime == "lite":
+        yield (
+            "fleet.core_runtime 'lite' runs no Lambda component and no container; it works "
+            "with inference.isolation_mode 'NoContainer', or take core_runtime 'classic'"
+        )
+    elif contained and inference.component == "generic":
+        yield (
+            "inference.isolation_mode 'GreengrassContainer' is for Lambda components; it works "
+            "with isolation_mode 'NoContainer', or with inference.component 'lambda'"
+        )
+    elif contained and fleet.cgroups != "v1":
+        yield (
+            "inference.isolation_mode 'GreengrassContainer' needs cgroups v1 on every device of "
+            "the fleet, which today's Linux does not start with; it works with isolation_mode "
+            "'NoContainer', or say fleet.cgroups 'v1' if the devices were set up so"
+        )
+    if contained and pinned:
+        yield (
+            "inference.isolation_mode 'GreengrassContainer' does not show the runtime's folder to "
+            "the function; it works with 'NoContainer', or without [runtime]"
+        )

@@ -7,10 +7,10 @@ from typing import Any
 from aws_cdk import CustomResource, Duration, Stack
 from constructs import Construct
 
-from stacks.config import EnvironmentConfig, RolloutConfig
+from stacks.config import ComponentKind, EnvironmentConfig, RolloutConfig
 from stacks.constructs.custom_resource_handler import CustomResourceHandler
 from stacks.constructs.greengrass_component import Component
-from stacks.constructs.greengrass_releases import RELEASES
+from stacks.constructs.greengrass_releases import pinned_releases
 from stacks.constructs.release_stack import release_stack_arn, see_roll_back
 from stacks.constructs.statements import Statement
 from stacks.recipes import LONGEST_VERSION, check_job_document
@@ -47,7 +47,8 @@ class DeepLensProject(Construct):
             wildcard_reason="deployments and their jobs get their ids from the service, and things "
             "join the fleet after this stack; Greengrass' lists know no resources",
         )
-        components = _core_components() if environment.fleet.core_runtime == "classic" else {}
+        is_classic = environment.fleet.core_runtime == "classic"
+        components = _core_components(environment.component) if is_classic else {}
         # A device keeps what it has configured unless it is told to forget: each release begins
         # with its own defaults, so that v1 → v2 → v1 ends where it began.
         components[model.name] = {
@@ -245,10 +246,11 @@ _POLICIES = {
 }
 
 
-def _core_components() -> dict[str, dict[str, Any]]:
+def _core_components(component: ComponentKind) -> dict[str, dict[str, Any]]:
     """Pinned parts of the classic core software; lite brings its own and takes none of these."""
     components: dict[str, dict[str, Any]] = {
-        name: {"componentVersion": version} for name, version in sorted(RELEASES.items())
+        name: {"componentVersion": version}
+        for name, version in sorted(pinned_releases(component).items())
     }
     # Lets a component name its own thing in its access control.
     components["aws.greengrass.Nucleus"] |= _configuration(

@@ -65,6 +65,7 @@ class GreengrassComponents(Construct):
         super().__init__(scope, id_)
         self._place = environment.place
         self._prefix = f"deeplens.{environment.name}"
+        self._inference = environment.inference_component
         self._function = function_name(environment.name)
         self._handler = CustomResourceHandler(
             self,
@@ -147,7 +148,7 @@ class GreengrassComponents(Construct):
         runtime: CameraRuntime | None,
     ) -> Component:
         """Provide the function's published version as a Lambda component that reads `model`."""
-        name = f"{self._prefix}.inference"
+        name = self._inference
         parameters = {
             "componentName": name,
             "componentDependencies": {
@@ -200,11 +201,11 @@ class GreengrassComponents(Construct):
         trust: dict[str, str],
         runtime: CameraRuntime | None,
     ) -> Component:
-        """Provide the same function as a generic component, for nucleus lite.
+        """Provide the same function as a generic component, for either nucleus.
 
         Its version, and what its heartbeat names, are those of the published function.
         """
-        name = f"{self._prefix}.inference"
+        name = self._inference
         recipe = generic_recipe(
             name=name,
             model_uri=published_model.uri,

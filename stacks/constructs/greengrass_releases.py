@@ -4,6 +4,8 @@ Source: AWS IoT Greengrass V2 Developer Guide, "AWS-provided components". A depl
 them out gets the newest patch of each, which may restart the nucleus in the middle of a release.
 """
 
+from stacks.config import ComponentKind
+
 RELEASES = {
     "aws.greengrass.Nucleus": "2.16.1",
     "aws.greengrass.LambdaLauncher": "2.0.13",
@@ -11,6 +13,17 @@ RELEASES = {
     "aws.greengrass.LambdaRuntimes": "2.0.9",
     "aws.greengrass.TokenExchangeService": "2.0.3",
 }
+
+_NUCLEUS = "aws.greengrass.Nucleus"
+
+
+def pinned_releases(component: ComponentKind) -> dict[str, str]:
+    """Return what a deployment to the classic nucleus pins for a kind of inference component.
+
+    A generic component needs none of the components that run Lambda functions.
+    """
+    return dict(RELEASES) if component == "lambda" else {_NUCLEUS: RELEASES[_NUCLEUS]}
+
 
 # Nucleus lite 2.3.2 and earlier reject long S3 URIs, and leave the job of such a deployment
 # IN_PROGRESS.

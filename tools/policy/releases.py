@@ -198,7 +198,7 @@ def complete_deployments(stacks: list[Stack]) -> Iterator[Finding]:
         }
         for logical_id, project in stack.resources(_PROJECT):
             components = json.loads(text(project["Properties"]["Components"]))
-            # Nucleus lite runs no Lambda component, and is no component of a deployment.
+            # A fleet without Lambda components may run nucleus lite, which no deployment contains.
             classic = any(_lambda_definition(one) for _, one in stack.resources(_COMPONENT))
             core = {"aws.greengrass.Nucleus"} if classic else set()
             if missing := (own | core) - components.keys():
@@ -242,7 +242,7 @@ def _accesses(components: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
 
 
 def devices_roll_back(stacks: list[Stack]) -> Iterator[Finding]:
-    """A device on which the release fails goes back by itself, and updates ask first."""
+    """The classic nucleus restores the previous components after a failure; lite ignores this."""
     for stack in stacks:
         for logical_id, project in stack.resources(_PROJECT):
             policies = json.loads(text(project["Properties"]["DeploymentPolicies"]))

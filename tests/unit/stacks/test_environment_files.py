@@ -157,11 +157,39 @@ def test_names_follow_from_the_environment_unless_they_are_said(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
+    ("text", "component", "name"),
+    [
+        ("", "lambda", "deeplens.qa.inference"),
+        ("[inference]\ncomponent = 'lambda'", "lambda", "deeplens.qa.inference"),
+        ("[inference]\ncomponent = 'generic'", "generic", "deeplens.qa.camera"),
+        ("[fleet]\ncore_runtime = 'lite'", "generic", "deeplens.qa.inference"),
+        (
+            "[fleet]\ncore_runtime = 'lite'\n[inference]\ncomponent = 'generic'",
+            "generic",
+            "deeplens.qa.inference",
+        ),
+    ],
+)
+def test_the_kind_of_component_follows_from_the_nucleus_unless_it_is_set(
+    tmp_path: Path, text: str, component: str, name: str
+) -> None:
+    short = VALID.split("[model_store]", maxsplit=1)[0]
+    environment = load_environment(write(tmp_path, short + text, "qa"))
+    assert environment.component == component
+    assert environment.inference_component == name
+
+
+@pytest.mark.parametrize(
     ("text", "expected"),
     [
         ("[fleet]\ncore_runtime = 'lite'\n[inference]\nisolation_mode = 'GreengrassContainer'",
          "fleet.core_runtime 'lite' runs no Lambda component"),
         ("[inference]\nisolation_mode = 'GreengrassContainer'", "say fleet.cgroups 'v1'"),
+        ("[fleet]\ncore_runtime = 'lite'\n[inference]\ncomponent = 'lambda'",
+         "inference.component 'lambda' does not work with fleet.core_runtime 'lite'"),
+        (("[fleet]\ncgroups = 'v1'\n[inference]\nisolation_mode = 'GreengrassContainer'\n"
+         "component = 'generic'"), "'GreengrassContainer' is for Lambda components; it works"),
+        ("[inference]\ncomponent = 'container'", "inference.component: given 'container'"),
         (("[fleet]\ncgroups = 'v1'\n[inference]\nisolation_mode = 'GreengrassContainer'\n[runtime]"
          f"\namd64 = '{DIGEST}'"), "does not show the runtime's folder"),
         (f"[inference]\nengine = 'tensorflow'\n[runtime]\namd64 = '{DIGEST}'",

@@ -1,0 +1,68 @@
+"""Both kinds of component on the classic nucleus: the same images give the same detections."""
+
+from typing import Any
+
+import pytest
+
+from model_tools.shapes.scenes import write_scenes
+from stacks.config import load_environment
+from tests.account_keys import client
+from tests.local.checkout import Checkout, destroy, heartbeat, virtual_camera, watch
+from tests.waiting import eventually
+
+pytestmark = [pytest.mark.emulator, pytest.mark.slow, pytest.mark.timeout(1800)]
+
+_SCENES = 6
+
+
+def detections(checkout: Checkout) -> dict[str, Any]:
+    """Return the detections of each image; numbers to four digits."""
+    found: dict[str, Any] = {}
+    while len(found) < _SCENES:
+        for message in watch(checkout, 1):
+            found[message["frame"]["source"]] = [
+                (
+                    one["label"],
+                    round(one["score"], 4),
+                    {side: round(at, 4) for side, at in one["box"].items()},
+                )
+                for one in message["detections"]
+            ]
+    return found
+
+
+def installed(checkout: Checkout) -> dict[str, str]:
+    """Return the state of each of the project's components on the device."""
+    greengrass = client("greengrassv2", checkout.root / ".local/aws/endpoint.json", "111111111111")
+    components = greengrass.list_installed_components(coreDeviceThingName="dev-camera-1")
+    return {
+        component["componentName"]: component["lifecycleState"]
+        for component in components["installedComponents"]
+        if component["componentName"].startswith("deeplens.")
+    }
+
+
+def test_a_fleet_changes_to_generic_components_and_detects_the_same(checkout: Checkout) -> None:
+    write_scenes(checkout.root / ".local/scenes", _SCENES, seed=0)
+    file = checkout.root / "environments/dev.toml"
+    as_lambda = file.read_text(encoding="utf-8")
+    model = f"deeplens.dev.model.{load_environment(file).model.name}"
+    checkout.demo("deploy", "dev")
+    with virtual_camera(checkout):
+        by_lambda = detections(checkout)
+        file.write_text(
+            as_lambda.replace("[inference]\n", '[inference]\ncomponent = "generic"\n'),
+            encoding="utf-8",
+        )
+        try:
+            checkout.demo("deploy", "dev")
+            eventually(
+                lambda: installed(checkout).keys() == {"deeplens.dev.camera", model},
+                lambda: installed(checkout),
+            )
+            assert installed(checkout)["deeplens.dev.camera"] == "RUNNING"
+            assert detections(checkout) == by_lambda
+            assert ":function:deeplens-dev-inference:" in heartbeat(checkout)["function"]
+            destroy(checkout)
+        finally:
+            file.write_text(as_lambda, encoding="utf-8")
