@@ -2,7 +2,9 @@
 
 Rules of AWS IoT Greengrass V2: a component runs anew when its version or its configuration
 changes, and when a component that it depends on (HARD) changes; a component that a deployment
-leaves out is removed; a change of the nucleus restarts the core software, and all with it.
+leaves out is removed; a change of the nucleus restarts the core software, and all with it. So does
+another version of the Lambda manager, or its removal: it is a plugin, which runs in the nucleus.
+Source: developer guide, "Lambda manager"; aws-greengrass-nucleus, BootstrapManager.java.
 """
 
 import io
@@ -19,6 +21,7 @@ from review.template_values import opened
 Kind = Literal["added", "changed", "removed"]
 
 _NUCLEUS = ("aws.greengrass.Nucleus", "aws.greengrass.NucleusLite")
+_PLUGIN = "aws.greengrass.LambdaManager"
 _PUBLISHED = re.compile(r"\$\{([^}]*)\.Version\}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 # Numbers of a component version follow from its content: people know a model by its own version.
@@ -35,6 +38,7 @@ class Component:
         download_bytes: size of its artifacts, None where AWS keeps them.
         depends_on: components that it depends on (HARD).
         description: of its recipe; that of a model ends with the model's own version.
+        runs_function_as: "Lambda" or "generic" for the component that runs the published function.
     """
 
     name: str
@@ -43,6 +47,7 @@ class Component:
     download_bytes: int | None
     depends_on: frozenset[str] = frozenset()
     description: str = ""
+    runs_function_as: Literal["Lambda", "generic"] | None = None
 
     @property
     def readable_version(self) -> str:
@@ -96,14 +101,14 @@ def compare_devices(before: Environment, after: Environment) -> DeviceChange:
         return DeviceChange(
             sentences=("Nothing changes on the cameras: no download, no restart.",) if new else ()
         )
-    core = any(one.name in _NUCLEUS for one in changes)
+    core = any(_restarts_core(change) for change in changes)
     touched = {one.name for one in changes}
     runs = _run_anew(new, {name for name in touched if name in new})
     total = sum(one.download_bytes or 0 for one in changes)
     result = DeviceChange(changes, total, tuple(sorted(runs)), core)
     return replace(
         result,
-        alarms=tuple(_alarms(result, *fleets)),
+        alarms=(*_alarms(result, *fleets), *_alarms_of_kind(old, new)),
         sentences=tuple(_sentences(result)),
     )
 
@@ -130,6 +135,7 @@ def read_components(environment: Environment) -> dict[str, Component]:
                 size,
                 _hard_dependencies(definition),
                 str(definition.get("ComponentDescription", "")),
+                _runs_function_as(definition),
             )
     return found
 
@@ -157,6 +163,38 @@ def _change(old: Component | None, new: Component | None) -> ComponentChange | N
     if new:
         return ComponentChange(new.name, "added", "", new.readable_version, new.download_bytes)
     return ComponentChange(old.name, "removed", old.readable_version, "", 0) if old else None
+
+
+def _restarts_core(change: ComponentChange) -> bool:
+    is_loaded_plugin = change.name == _PLUGIN and change.kind != "added"
+    return change.name in _NUCLEUS or is_loaded_plugin
+
+
+def _runs_function_as(definition: Mapping[str, Any]) -> Literal["Lambda", "generic"] | None:
+    if "componentName" in definition:
+        return "Lambda"
+    steps = [manifest.get("Lifecycle", {}) for manifest in definition.get("Manifests", [])]
+    runs = [step.get("run") for step in steps]
+    names = {name for run in runs if isinstance(run, dict) for name in run.get("Setenv", {})}
+    return "generic" if "MY_FUNCTION_ARN" in names else None
+
+
+def _alarms_of_kind(old: Mapping[str, Component], new: Mapping[str, Component]) -> Iterator[str]:
+    """Return what a change from a Lambda to a generic component, or back, means."""
+    before, after = (
+        {one.runs_function_as: one.name for one in side.values() if one.runs_function_as}
+        for side in (old, new)
+    )
+    for kind in after.keys() - before.keys() if before else ():
+        if after[kind] in before.values():
+            # A fleet on another nucleus: its devices are set up anew.
+            continue
+        yield (
+            f"THE KIND OF THE CAMERA'S COMPONENT CHANGES: {after[kind]} ({kind}) replaces "
+            f"{' and '.join(sorted(before.values()))}. It has a working directory of its own: "
+            "undelivered messages, crops and the file camera-password are not carried over "
+            "(docs/lambda-components.md)."
+        )
 
 
 def _run_anew(components: Mapping[str, Component], changed: set[str]) -> set[str]:

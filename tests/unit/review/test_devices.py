@@ -108,6 +108,34 @@ def test_a_component_that_is_left_out_is_removed(environment: Any) -> None:
     assert change.sentences[-1] == "Nothing restarts; components are removed."
 
 
+def test_another_kind_of_component_is_an_alarm(environment: Any) -> None:
+    manager = {"aws.greengrass.LambdaManager": {"componentVersion": "2.3.7"}}
+    run = {"run": {"Script": "python -m camera", "Setenv": {"MY_FUNCTION_ARN": "arn:1"}}}
+    recipe = {"ComponentName": "camera", "Manifests": [{"Lifecycle": run}]}
+    generic = {
+        "Type": "Custom::GreengrassComponent",
+        "Properties": {"Recipe": json.dumps(recipe)},
+    }
+    as_lambda = environment(
+        Inference={
+            "Project": project({**NUCLEUS, **manager, "inference": {"componentVersion": "1.0.0"}}),
+            "Function": function("inference", "model"),
+        }
+    )
+    as_generic = environment(
+        Inference={
+            "Project": project({**NUCLEUS, "camera": {"componentVersion": "1.0.0"}}),
+            "Camera": generic,
+        }
+    )
+    change = compare_devices(as_lambda, as_generic)
+    assert change.core_restarts
+    assert "CHANGES: camera (generic) replaces inference." in change.alarms[-1]
+    back = compare_devices(as_generic, as_lambda)
+    assert not back.core_restarts
+    assert "CHANGES: inference (Lambda) replaces camera." in back.alarms[-1]
+
+
 def test_another_fleet_and_no_project_are_alarms(environment: Any) -> None:
     before = environment(Inference={"Project": project(NUCLEUS)})
     other = environment(Inference={"Project": project(NUCLEUS, "others")})
