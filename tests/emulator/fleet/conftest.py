@@ -239,6 +239,11 @@ def cloudformation(aws: EmbeddedAws, monkeypatch: pytest.MonkeyPatch) -> Iterato
 @pytest.fixture(scope="session")
 def devices_stack(aws: EmbeddedAws) -> None:
     """The Devices stack of dev, which stays: its IoT policy has certificates of the tests."""
+    create_devices_stack(aws)
+
+
+def create_devices_stack(aws: EmbeddedAws) -> None:
+    """Create the Devices stack of dev in an emulator."""
     template = json.loads((ROOT / "tests/synth/golden/dev-Devices.json").read_text())
     # The check of the bootstrap version is the CDK's own; what may be read is another stack's.
     del template["Parameters"], template["Rules"]

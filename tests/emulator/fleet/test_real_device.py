@@ -30,11 +30,11 @@ from botocore.credentials import Credentials
 from cryptography import x509
 
 from tests.emulator.embedded_aws import ACCOUNT, REGION, ROOT, Command, EmbeddedAws, recipe
-from tests.emulator.fleet.test_fleet_devices import Cli, devices_stack, make_cli
+from tests.emulator.fleet.conftest import create_devices_stack
+from tests.emulator.fleet.test_fleet_devices import Cli, make_cli
 from tests.waiting import HANG_SECONDS
 
 pytestmark = pytest.mark.emulator
-__all__ = ["devices_stack"]
 
 BUCKET = f"deeplens-dev-{ACCOUNT}-{REGION}"
 S3_HOST = f"{BUCKET}.s3.{REGION}.amazonaws.com"
@@ -123,6 +123,12 @@ class RealDevice:
         assert status == 200, answer
         found: dict[str, str] = answer["credentials"]
         return found
+
+
+@pytest.fixture(scope="module")
+def devices_stack(aws: EmbeddedAws) -> None:
+    """The Devices stack of dev, in the emulator of this module."""
+    create_devices_stack(aws)
 
 
 @pytest.fixture(scope="module")
