@@ -10,10 +10,11 @@ import os
 import runpy
 import sys
 from collections.abc import Mapping
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 _CONTEXT = multiprocessing.get_context("forkserver")
 
@@ -118,6 +119,7 @@ def _run(
     stderr: Path | None,
 ) -> None:
     """Become `python -m`: its output, variables, arguments and exit code."""
+    _fork_from_the_same_server()
     os.dup2(writable.fileno(), 1)
     writable.close()
     if stderr is not None:
@@ -130,3 +132,12 @@ def _run(
     sys.argv = list(words)
     # The end of a multiprocessing process flushes both, and takes its exit code from SystemExit.
     runpy.run_module(words[0], run_name="__main__", alter_sys=True)
+
+
+def _fork_from_the_same_server() -> None:
+    """Let a command that reads a model in another process fork that one from this one's server.
+
+    multiprocessing of Python 3.11 would start another server, without TensorFlow.
+    """
+    server: Any = forkserver._forkserver  # noqa: SLF001 - there is no other name
+    server.ensure_running = lambda: None

@@ -44,6 +44,9 @@ class Classic(Nucleus):
     runtime = "aws_nucleus_classic"
     health_fields: Mapping[str, str] = {}
     health_qos = 1
+    mqtt_version = 3
+    job_replies = "accepted"
+    reads_deployment_shadow = True
     first_sequence_number = 0
     status_repetitions = 1
     pauses = Pauses(restart_seconds=0.0, settle_seconds=1.0, health_seconds=10.0)

@@ -9,15 +9,25 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import quote
 
 import boto3
-from botocore.exceptions import ClientError
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 
-from local_aws.core_device.errors import DOWNLOAD, NO_VERSION, DeploymentFailed
+from local_aws.core_device.errors import (
+    DOWNLOAD,
+    NETWORK,
+    NO_VERSION,
+    S3,
+    S3_ABSENT,
+    S3_DENIED,
+    DeploymentFailed,
+)
 from local_aws.core_device.layout import Identity, Layout
 from local_aws.core_device.nucleus import Nucleus
 from local_aws.core_device.platforms import architecture
 from local_aws.endpoint import Endpoint
 
 _TIMEOUT_SECONDS = 30
+_S3_CODES = {403: (S3, S3_DENIED), 404: (S3, S3_ABSENT)}
 
 
 class DeviceCloud:
@@ -35,7 +45,8 @@ class DeviceCloud:
 
     def credentials(self) -> dict[str, str]:
         """Temporary credentials of the token exchange role."""
-        answer = self._call("GET", f"/role-aliases/{quote(self._identity.role_alias)}/credentials")
+        alias = quote(self._identity.role_alias)
+        answer = self._call("GET", f"/role-aliases/{alias}/credentials", None, DOWNLOAD, NETWORK)
         found: dict[str, str] = answer["credentials"]
         return found
 
@@ -92,11 +103,17 @@ class DeviceCloud:
                 aws_access_key_id=found["accessKeyId"],
                 aws_secret_access_key=found["secretAccessKey"],
                 aws_session_token=found["sessionToken"],
+                # The recipe has a digest; nuclei request no checksum from S3.
+                config=Config(response_checksum_validation="when_required"),
             )
             try:
                 return s3.get_object(Bucket=bucket, Key=key)["Body"]
             except ClientError as error:
-                raise DeploymentFailed(f"{uri}: {error}", DOWNLOAD) from None
+                status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+                codes = _S3_CODES.get(status, (S3,))
+                raise DeploymentFailed(f"{uri}: {error}", DOWNLOAD, *codes) from None
+            except BotoCoreError as error:
+                raise DeploymentFailed(f"{uri}: {error}", DOWNLOAD, NETWORK) from None
         name = uri.removeprefix("greengrass:")
         answer = self._call(
             "GET", f"/greengrass/v2/components/{quote(arn, safe='')}/artifacts/{quote(name)}"
@@ -104,8 +121,9 @@ class DeviceCloud:
         return urllib.request.urlopen(answer["preSignedUrl"], timeout=_TIMEOUT_SECONDS)  # noqa: S310
 
     def _call(
-        self, method: str, path: str, body: dict[str, Any] | None = None, refused: str = DOWNLOAD
+        self, method: str, path: str, body: dict[str, Any] | None = None, *refused: str
     ) -> dict[str, Any]:
+        """Call the data plane; `refused` are the error codes of an answer that is an error."""
         request = urllib.request.Request(  # noqa: S310 - always https to our own endpoint
             self._url + path,
             data=None if body is None else json.dumps(body).encode(),
@@ -125,10 +143,10 @@ class DeviceCloud:
             with error:
                 text = error.read().decode(errors="replace")
             raise DeploymentFailed(
-                f"{method} {path}: {error.code}: {text[:500]}", refused
+                f"{method} {path}: {error.code}: {text[:500]}", *(refused or (DOWNLOAD,))
             ) from None
         except URLError as error:
-            raise DeploymentFailed(f"{method} {path}: {error.reason}", DOWNLOAD) from None
+            raise DeploymentFailed(f"{method} {path}: {error.reason}", NETWORK) from None
 
 
 def _with_one_requirement(candidate: dict[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     import asyncio
 
 
-@dataclass
+# Two versions of one component are never the same, whatever their fields are.
+@dataclass(eq=False)
 class Component:
     """One component version on this device.
 

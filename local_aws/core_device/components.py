@@ -207,10 +207,13 @@ async def _watch(component: Component, host: Host) -> None:
     """Start a component again when it ends with an error, until it is BROKEN."""
     while True:
         problem = await _ended(component, host)
+        way = host.nucleus.start_of(component.recipe)
+        if problem is None and way is Start.NOTIFY:
+            # Its unit remains active.
+            return
         if problem is None:
             await _shut_down(component, host)
             host.set_status(component, "FINISHED")
-            await _stop_bound(component, host)
             return
         component.failures.append(time.monotonic())
         is_broken = host.nucleus.is_broken(component.starts, component.failures)
@@ -219,7 +222,6 @@ async def _watch(component: Component, host: Host) -> None:
         if is_broken:
             return
         await asyncio.sleep(host.pauses.restart_seconds)
-        way = host.nucleus.start_of(component.recipe)
         try:
             await _until_works(
                 component,

@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 from awscrt import mqtt
 from awscrt.exceptions import AwsCrtError
-from awsiot import mqtt_connection_builder
+from awsiot import mqtt5_client_builder, mqtt_connection_builder
 
 from local_aws.core_device.layout import Layout
 from local_aws.endpoint import Endpoint
@@ -19,6 +19,9 @@ logger = logging.getLogger(__name__)
 
 _TIMEOUT_SECONDS = 20.0
 _PAUSES_SECONDS = (0.5, 1.0, 2.0)
+_KEEP_ALIVE_SECONDS = 30
+_RECONNECT_SECONDS = (1, 5)
+_VERSION_5 = 5
 
 
 class Connection:
@@ -27,30 +30,22 @@ class Connection:
     `lost` is called with the reason and `back` without arguments, both on a thread of awscrt.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts of a connection
         self,
         endpoint: Endpoint,
         layout: Layout,
         thing: str,
         lost: Callable[[str], None],
         back: Callable[[], None],
+        *,
+        version: Literal[3, 5] = 3,
     ) -> None:
+        """`version` is that of MQTT."""
         self._lost, self._back = lost, back
         self._is_open = False
         self._subscriptions: list[tuple[str, Callable[..., None]]] = []
-        self._connection = mqtt_connection_builder.mtls_from_path(
-            endpoint=endpoint.mqtt_host,
-            port=endpoint.mqtt_port,
-            ca_filepath=endpoint.ca_file,
-            cert_filepath=str(layout.certificate),
-            pri_key_filepath=str(layout.private_key),
-            client_id=thing,
-            clean_session=True,
-            keep_alive_secs=30,
-            reconnect_min_timeout_secs=1,
-            reconnect_max_timeout_secs=5,
-            on_connection_interrupted=self._interrupted,
-            on_connection_resumed=self._resumed,
+        self._connection = (_version_5 if version == _VERSION_5 else _version_3)(
+            endpoint, layout, thing, self._interrupted, self._resumed
         )
 
     def open(self) -> None:
@@ -106,6 +101,52 @@ class Connection:
             for topic, on_message in self._subscriptions:
                 self._subscribe(topic, on_message)
         self._back()
+
+
+def _version_3(
+    endpoint: Endpoint,
+    layout: Layout,
+    thing: str,
+    interrupted: Callable[..., None],
+    resumed: Callable[..., None],
+) -> mqtt.Connection:
+    return mqtt_connection_builder.mtls_from_path(
+        endpoint=endpoint.mqtt_host,
+        port=endpoint.mqtt_port,
+        ca_filepath=endpoint.ca_file,
+        cert_filepath=str(layout.certificate),
+        pri_key_filepath=str(layout.private_key),
+        client_id=thing,
+        clean_session=True,
+        keep_alive_secs=_KEEP_ALIVE_SECONDS,
+        reconnect_min_timeout_secs=_RECONNECT_SECONDS[0],
+        reconnect_max_timeout_secs=_RECONNECT_SECONDS[1],
+        on_connection_interrupted=interrupted,
+        on_connection_resumed=resumed,
+    )
+
+
+def _version_5(
+    endpoint: Endpoint,
+    layout: Layout,
+    thing: str,
+    interrupted: Callable[..., None],
+    resumed: Callable[..., None],
+) -> mqtt.Connection:
+    client = mqtt5_client_builder.mtls_from_path(
+        endpoint=endpoint.mqtt_host,
+        port=endpoint.mqtt_port,
+        ca_filepath=endpoint.ca_file,
+        cert_filepath=str(layout.certificate),
+        pri_key_filepath=str(layout.private_key),
+        client_id=thing,
+        keep_alive_interval_sec=_KEEP_ALIVE_SECONDS,
+        min_reconnect_delay_ms=_RECONNECT_SECONDS[0] * 1000,
+        max_reconnect_delay_ms=_RECONNECT_SECONDS[1] * 1000,
+    )
+    return client.new_connection(
+        on_connection_interrupted=interrupted, on_connection_resumed=resumed
+    )
 
 
 def pass_on(to: Future[Any], done: Future[Any]) -> None:

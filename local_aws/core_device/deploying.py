@@ -54,7 +54,9 @@ class Deployed:
 
     def restore(self, saved: Mapping[str, Any]) -> dict[str, Component]:
         """Take over the deployments of a record; return its components."""
-        self.roots, self.arns = saved["roots"], saved["arns"]
+        self.roots = saved.get("roots", {})
+        # Records of earlier versions have no ARNs.
+        self.arns = saved.get("arns", {})
         return {one["name"]: Component(**one) for one in saved["components"]}
 
     def _closure(self, names: Iterable[str]) -> set[str]:

@@ -20,11 +20,12 @@ from local_aws.core_device.deploying import Deployed, Document
 from local_aws.core_device.errors import DeploymentFailed
 from local_aws.core_device.health import HealthReporter, outcome
 from local_aws.core_device.ipc import Cancel, Deliver, IpcServer, Refused
-from local_aws.core_device.jobs import Job, Jobs
+from local_aws.core_device.jobs import Jobs
 from local_aws.core_device.layout import Layout
 from local_aws.core_device.nuclei import NUCLEI
 from local_aws.core_device.nucleus import Pauses
 from local_aws.core_device.outage import Outage
+from local_aws.core_device.shadow_deployments import ShadowQueue
 from local_aws.core_device.subscriptions import Subscriptions
 from local_aws.core_device.token_exchange import TokenExchangeService
 from local_aws.endpoint import Endpoint
@@ -64,9 +65,13 @@ class CoreDevice:
             thing,
             lost=lambda reason: self._on_loop(self._outage.begin, reason),
             back=lambda: self._on_loop(self._reconnected),
+            version=self._nucleus.mqtt_version,
         )
         self._ipc = IpcServer(self._publish, self._subscribe)
         self._jobs = Jobs(self._connection, thing, self._nucleus, self._on_loop)
+        self._shadow = ShadowQueue(self._connection, thing, self._nucleus, self._on_loop)
+        # One deployment at a time, whichever way it arrived.
+        self._turn = asyncio.Lock()
         self._deployed = Deployed()
         self._health = HealthReporter(
             self._nucleus,
@@ -108,9 +113,11 @@ class CoreDevice:
             await asyncio.to_thread(self._connection.open)
             await self._resume()
             await asyncio.to_thread(self._jobs.listen)
+            await asyncio.to_thread(self._shadow.listen)
             self._health.report_all("NUCLEUS_LAUNCH")
             logger.info("joined %s, waits for deployments", self._identity.thing_group)
-            tasks = [asyncio.create_task(work) for work in (self._work(), self._report_daily())]
+            work = (self._work(), self._work_on_shadow(), self._report_daily())
+            tasks = [asyncio.create_task(one) for one in work]
             await stop.wait()
             for task in tasks:
                 task.cancel()
@@ -130,6 +137,7 @@ class CoreDevice:
         self._outage.end()
         self._health.report_changes("RECONNECT")
         self._jobs.reconnected()
+        self._shadow.reconnected()
 
     def _on_loop(self, call: Callable[..., object], *arguments: object) -> None:
         # A connection may be lost while the device ends.
@@ -138,17 +146,32 @@ class CoreDevice:
 
     async def _work(self) -> None:
         while True:
-            await self._carry_out(await self._jobs.next())
+            job = await self._jobs.next()
+            await self._jobs.began(job)
+            result, details = await self._carry_out(job.document, "THING_GROUP_DEPLOYMENT")
+            await self._jobs.ended(job, result, details)
+
+    async def _work_on_shadow(self) -> None:
+        while True:
+            document = await self._shadow.next()
+            await self._shadow.report(document, "IN_PROGRESS", {})
+            result, details = await self._carry_out(document, "THING_DEPLOYMENT")
+            await self._shadow.report(document, result, details)
 
     async def _report_daily(self) -> None:
         while True:
             await asyncio.sleep(self._pauses.cadence_seconds)
             self._health.report_all("CADENCE")
 
-    async def _carry_out(self, job: Job) -> None:
-        document = job.document
+    async def _carry_out(self, document: Document, trigger: str) -> tuple[str, dict[str, str]]:
+        """Carry a deployment out, and report it; return its status and the details of a job."""
+        async with self._turn:
+            return await self._carry_out_alone(document, trigger)
+
+    async def _carry_out_alone(
+        self, document: Document, trigger: str
+    ) -> tuple[str, dict[str, str]]:
         logger.info("deployment %s received", document.get("deploymentId"))
-        await self._jobs.began(job)
         self._health.is_deploying = True
         failure, detail = await self._deploy(document)
         details = {"detailed-deployment-status": detail}
@@ -164,9 +187,11 @@ class CoreDevice:
                 "deployment-error-types": json.dumps(failure.error_types),
             }
         self._health.report_deployment(
-            outcome(self._nucleus, document, detail, failure), sorted(document["components"])
+            outcome(self._nucleus, document, detail, failure),
+            sorted(document["components"]),
+            trigger,
         )
-        await self._jobs.ended(job, "FAILED" if failure else "SUCCEEDED", details)
+        return "FAILED" if failure else "SUCCEEDED", details
 
     async def _deploy(self, document: Document) -> tuple[DeploymentFailed | None, str]:
         """Carry a deployment out; return why it failed, if it did, and the detailed status."""

@@ -1,9 +1,15 @@
 """Errors of this package; the tree is drawn in the package's docstring.
 
-Source of the codes: AWS IoT Greengrass V2 Developer Guide, "Detailed deployment error codes".
+Source of the codes and their types: AWS IoT Greengrass V2 Developer Guide, "Detailed deployment
+error codes", and the nucleus' `DeploymentErrorCode`.
 """
 
 DOWNLOAD = "ARTIFACT_DOWNLOAD_ERROR"
+# Also without credentials: the nucleus has this code for every client-side error of the AWS SDK.
+NETWORK = "NETWORK_ERROR"
+S3 = "S3_ERROR"
+S3_DENIED = "S3_GET_OBJECT_ACCESS_DENIED"
+S3_ABSENT = "S3_GET_OBJECT_RESOURCE_NOT_FOUND"
 CHECKSUM = "ARTIFACT_CHECKSUM_MISMATCH"
 NO_VERSION = "NO_AVAILABLE_COMPONENT_VERSION"
 UPDATE = "COMPONENT_UPDATE_ERROR"
@@ -11,7 +17,10 @@ BROKEN = "COMPONENT_BROKEN"
 REJECTED = "DEPLOYMENT_REJECTED"
 
 _TYPES = {
-    DOWNLOAD: "NETWORK_ERROR",
+    NETWORK: "NETWORK_ERROR",
+    S3: "DEPENDENCY_ERROR",
+    S3_DENIED: "PERMISSION_ERROR",
+    S3_ABSENT: "REQUEST_ERROR",
     CHECKSUM: "COMPONENT_ERROR",
     NO_VERSION: "DEPENDENCY_ERROR",
     UPDATE: "USER_COMPONENT_ERROR",
@@ -35,7 +44,7 @@ class DeploymentFailed(CoreDeviceError):  # noqa: N818 - Greengrass' own word is
     def __init__(self, text: str, *codes: str) -> None:
         super().__init__(text)
         self.error_stack = ["DEPLOYMENT_FAILURE", *codes]
-        self.error_types = sorted({_TYPES.get(code, "COMPONENT_ERROR") for code in codes})
+        self.error_types = sorted({_TYPES[code] for code in codes if code in _TYPES})
 
 
 class NotProvisioned(CoreDeviceError):  # noqa: N818 - names a state

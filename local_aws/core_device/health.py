@@ -114,14 +114,19 @@ class HealthReporter:
         """Report all components: the core has started, or a day has passed."""
         self._queue(lambda: self._message(trigger, sorted(self._running)))
 
-    def report_changes(self, trigger: str, deployment: Message | None = None) -> None:
+    def report_changes(self, trigger: str) -> None:
         """Report the components whose status has changed since the last report."""
-        self._queue(lambda: self._event(trigger, deployment))
+        self._queue(lambda: self._event(trigger, None))
 
-    def report_deployment(self, deployment: Message, roots: Sequence[str]) -> None:
+    def report_deployment(
+        self,
+        deployment: Message,
+        roots: Sequence[str],
+        trigger: str = "THING_GROUP_DEPLOYMENT",
+    ) -> None:
         """Report the outcome of a deployment, which names `roots`."""
         self.is_deploying = False
-        self._queue(lambda: self._event("THING_GROUP_DEPLOYMENT", deployment, roots))
+        self._queue(lambda: self._event(trigger, deployment, roots))
 
     def status_changed(self, component: Component) -> None:
         """Report a change of a component's status, if the nucleus does."""

@@ -46,11 +46,13 @@ class Jobs:
     def listen(self) -> None:
         """Subscribe to notifications, and request what waits already; blocks."""
 
-        def take(_: str, message: dict[str, Any]) -> None:
-            self._on_loop(self._executions.put_nowait, message.get("execution") or {})
+        def take(topic: str, message: dict[str, Any]) -> None:
+            if not topic.endswith("/rejected"):
+                self._on_loop(self._executions.put_nowait, message.get("execution") or {})
 
         self._connection.subscribe(next_job_topic(self._thing), take)
-        self._connection.subscribe(f"{job_topic(self._thing, NEXT, 'get')}/accepted", take)
+        replies = f"{job_topic(self._thing, NEXT, 'get')}/{self._nucleus.job_replies}"
+        self._connection.subscribe(replies, take)
         self._request().result()
 
     def reconnected(self) -> None:

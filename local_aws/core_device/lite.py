@@ -26,6 +26,7 @@ from local_aws.core_device.updates import (
 _TOKEN_EXCHANGE = "aws.greengrass.TokenExchangeService"  # noqa: S105 - a component's name
 _STEP_KEYS = {"Script": "script", "Timeout": "timeout", "Setenv": "setenv"}
 _DEFAULT_STOP_SECONDS = 120.0
+_LASTING = {"RUNNING", "FINISHED", "ERRORED", "BROKEN"}
 
 
 class Lite(Nucleus):
@@ -36,6 +37,9 @@ class Lite(Nucleus):
     runtime = "aws_nucleus_lite"
     health_fields: Mapping[str, str] = {"runtime": "aws_nucleus_lite"}
     health_qos = 0
+    mqtt_version = 5
+    job_replies = "+"
+    reads_deployment_shadow = False
     first_sequence_number = 1
     status_repetitions = 5
     pauses = Pauses(restart_seconds=1.0, settle_seconds=5.0)
@@ -179,9 +183,8 @@ class Lite(Nucleus):
         }
 
     def trigger(self, status: str, *, deploying: bool) -> str | None:
-        """Report every change."""
-        del status, deploying
-        return "COMPONENT_STATUS_CHANGE"
+        """Report each change to a lasting status, unless a deployment reports it."""
+        return None if deploying or status not in _LASTING else "COMPONENT_STATUS_CHANGE"
 
     def passes_credentials(self, recipe: Recipe, running: set[str]) -> bool:
         """Return whether the component depends on the token exchange service."""

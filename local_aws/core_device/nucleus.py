@@ -89,6 +89,11 @@ class Nucleus(ABC):
     # Fields of a health message that the other nucleus does not send.
     health_fields: Mapping[str, str]
     health_qos: int
+    mqtt_version: Literal[3, 5]
+    # The last part of the topic filter for replies to requests about jobs.
+    job_replies: str
+    # Whether it carries out deployments for its thing alone.
+    reads_deployment_shadow: bool
     first_sequence_number: int
     # How often one change of a component's status is reported.
     status_repetitions: int

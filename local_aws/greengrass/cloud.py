@@ -26,6 +26,14 @@ class Job:
     arn: str
 
 
+@dataclass(frozen=True, slots=True)
+class Shadow:
+    """A thing's shadow, and when the thing reported its status: empty and 0 if it did not."""
+
+    state: dict[str, Any]
+    reported_ms: float
+
+
 class Cloud(Protocol):
     """The other services, asked in process, each call for one account and region."""
 
@@ -58,6 +66,14 @@ class Cloud(Protocol):
 
     def job_execution(self, scope: Scope, job_id: str, thing: str) -> dict[str, Any] | None:
         """Look up how a job went on a thing: ``status``, ``statusDetails``, times in ms."""
+
+    async def update_shadow(
+        self, scope: Scope, thing: str, shadow: str, desired: dict[str, Any]
+    ) -> None:
+        """Change the desired state of a named shadow, and notify those who subscribe to it."""
+
+    def shadow(self, scope: Scope, thing: str, shadow: str) -> Shadow:
+        """Look a named shadow up."""
 
     def tell(self, scope: Scope, detail_type: str, resource: str, detail: dict[str, Any]) -> None:
         """Put an event of Greengrass' on the account's default event bus."""

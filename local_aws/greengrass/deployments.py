@@ -1,19 +1,18 @@
-"""Deployments: one per target, carried to the devices by an IoT job."""
+"""Deployments: one per target, delivered to its devices by a job or a shadow."""
 
-import json
 import uuid
 from typing import Any
 
 from local_aws import json_text
 from local_aws.errors import ConflictError, NotFoundError, ValidationError
-from local_aws.greengrass.arns import Target, configuration_arn, parse_target
+from local_aws.greengrass.arns import configuration_arn, parse_target
 from local_aws.greengrass.cloud import Cloud
 from local_aws.greengrass.components import Components
+from local_aws.greengrass.delivery import Deliveries, job_id, job_members
 from local_aws.greengrass.paging import page
 from local_aws.greengrass.store import Store, now
 from local_aws.greengrass.tagging import check_tags
 from local_aws.input_rules.rollouts import rollout_fault
-from local_aws.job_topics import GREENGRASS_NAMESPACE
 from local_aws.scope import Scope
 
 Params = dict[str, Any]
@@ -27,12 +26,6 @@ _DEFAULT_POLICIES: Params = {
     "componentUpdatePolicy": {"timeoutInSeconds": 60, "action": "NOTIFY_COMPONENTS"},
     "configurationValidationPolicy": {"timeoutInSeconds": 30},
 }
-# The API's member of iotJobConfiguration -> IoT's member of CreateJob.
-_JOB_MEMBERS = {
-    "jobExecutionsRolloutConfig": "jobExecutionsRolloutConfig",
-    "abortConfig": "abortConfig",
-    "timeoutConfig": "timeoutConfig",
-}
 
 
 class Deployments:
@@ -42,6 +35,7 @@ class Deployments:
         self._store = store
         self._cloud = cloud
         self._components = components
+        self._deliveries = Deliveries(cloud)
 
     async def create(self, scope: Scope, params: Params) -> Params:
         """CreateDeployment: a new revision for the target; the old one becomes inactive."""
@@ -70,17 +64,17 @@ class Deployments:
             "created": now(),
             "revision": revision,
             "configurationArn": configuration_arn(scope, target, revision),
-            "iotJobId": str(uuid.uuid4()),
             "state": "ACTIVE",
             "clientToken": params.get("clientToken"),
+            **job_id(target),
         }
         previous = self.superseded(scope, params["targetArn"])
-        await self._cloud.create_job(scope, record["iotJobId"], _job_request(record, target))
+        await self._deliveries.of(record).send(scope, record, job_document(record))
         region.revisions[params["targetArn"]] = revision
         region.deployments[record["deploymentId"]] = record
         for superseded in previous:
             superseded["state"] = "INACTIVE"
-            await self._cloud.cancel_job(scope, superseded["iotJobId"])
+            await self._deliveries.of(superseded).supersede(scope, superseded)
         return _created(scope, record)
 
     def get(self, scope: Scope, params: Params) -> Params:
@@ -89,8 +83,7 @@ class Deployments:
         return {
             **{key: value for key, value in record.items() if value is not None},
             **self._summary(scope, record),
-            "iotJobId": record["iotJobId"],
-            "iotJobArn": _job_arn(scope, record),
+            **job_members(scope, record),
         }
 
     def list_deployments(self, scope: Scope, params: Params) -> Params:
@@ -108,8 +101,8 @@ class Deployments:
                 record["deploymentId"],
                 f"Deployment {record['deploymentId']} is {status}; only ACTIVE ones are cancelled.",
             )
+        await self._deliveries.of(record).cancel(scope, record)
         record["state"] = "CANCELED"
-        await self._cloud.cancel_job(scope, record["iotJobId"])
         return {"message": f"Deployment {record['deploymentId']} is canceled."}
 
     def delete(self, scope: Scope, params: Params) -> Params:
@@ -158,13 +151,14 @@ class Deployments:
                       reverse=True)  # fmt: skip
 
     def status(self, scope: Scope, record: Record) -> str:
-        """Tell where a deployment stands: its own state, or that of its job."""
+        """Return a deployment's own state, or that of its delivery."""
         if record["state"] != "ACTIVE":
             return str(record["state"])
-        job = self._cloud.job(scope, record["iotJobId"])
-        if job is None or job.status == "CANCELED":
-            return "CANCELED"
-        return "COMPLETED" if job.status == "COMPLETED" else "ACTIVE"
+        return self._deliveries.of(record).status(scope, record)
+
+    def execution(self, scope: Scope, record: Record, thing: str) -> Record | None:
+        """Return how a deployment went on a thing; None if it does not concern the thing."""
+        return self._deliveries.of(record).execution(scope, record, thing)
 
     def is_latest(self, scope: Scope, record: Record) -> bool:
         """Tell whether no newer revision exists for the deployment's target."""
@@ -268,31 +262,7 @@ def _with_defaults(policies: Params) -> Params:
 
 
 def _created(scope: Scope, record: Record) -> Params:
-    return {
-        "deploymentId": record["deploymentId"],
-        "iotJobId": record["iotJobId"],
-        "iotJobArn": _job_arn(scope, record),
-    }
-
-
-def _job_arn(scope: Scope, record: Record) -> str:
-    return f"arn:aws:iot:{scope.region}:{scope.account}:job/{record['iotJobId']}"
-
-
-def _job_request(record: Record, target: Target) -> Params:
-    continuous = target.kind == "thinggroup"
-    request: Params = {
-        "targets": [record["targetArn"]],
-        "targetSelection": "CONTINUOUS" if continuous else "SNAPSHOT",
-        "document": json.dumps(job_document(record)),
-        "namespaceId": GREENGRASS_NAMESPACE,
-        "description": "Greengrass deployment "
-        + (record["deploymentName"] or record["deploymentId"]),
-    }
-    for member, iot_member in _JOB_MEMBERS.items():
-        if member in record["iotJobConfiguration"]:
-            request[iot_member] = record["iotJobConfiguration"][member]
-    return request
+    return {"deploymentId": record["deploymentId"], **job_members(scope, record)}
 
 
 def job_document(record: Record) -> Params:

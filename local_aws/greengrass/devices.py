@@ -8,6 +8,7 @@ from local_aws.errors import ConflictError, NotFoundError
 from local_aws.greengrass import health
 from local_aws.greengrass.arns import parse_target
 from local_aws.greengrass.cloud import Cloud
+from local_aws.greengrass.delivery import job_members
 from local_aws.greengrass.deployments import Deployments
 from local_aws.greengrass.paging import page
 from local_aws.greengrass.store import Store
@@ -123,7 +124,7 @@ class Devices:
         for deployment in self._deployments.records(scope):
             if not self._deployments.is_latest(scope, deployment):
                 continue
-            execution = self._cloud.job_execution(scope, deployment["iotJobId"], thing)
+            execution = self._deployments.execution(scope, deployment, thing)
             if execution is not None:
                 found.append((deployment, _execution_status(deployment, execution), execution))
         return found
@@ -175,8 +176,7 @@ def _effective_deployment(
     return {
         "deploymentId": deployment["deploymentId"],
         "deploymentName": deployment["deploymentName"],
-        "iotJobId": deployment["iotJobId"],
-        "iotJobArn": f"arn:aws:iot:{scope.region}:{scope.account}:job/{deployment['iotJobId']}",
+        **job_members(scope, deployment),
         "targetArn": deployment["targetArn"],
         "coreDeviceExecutionStatus": status,
         "reason": reason,

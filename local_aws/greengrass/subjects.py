@@ -25,8 +25,8 @@ _BY_ARN = ("arn", "resourceArn", "targetArn", "parentTargetArn", "thingGroupArn"
 class CallSubjects:
     """Finds the resources of calls: those that the input names, and those behind deployments.
 
-    The cloud half of a deployment is an IoT job for a thing or a thing group. Greengrass acts on
-    both for the caller, who therefore needs the rights of IoT as well.
+    The cloud half of a deployment is an IoT job for a thing group, or a thing's shadow. Greengrass
+    acts on them for the caller, who therefore needs the rights of IoT as well.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class CallSubjects:
         _add_named(subjects, params)
         if call.operation == "CreateComponentVersion":
             _add_component(subjects, params)
-        elif call.operation == "CreateDeployment":
+        elif call.operation == "CreateDeployment" and ":thinggroup/" in params["targetArn"]:
             # The id of the new job is random, on AWS as here.
             subjects.add("iot:job", str(uuid.uuid4()))
         elif call.operation in _OF_A_DEVICES_GROUPS:
@@ -51,7 +51,8 @@ class CallSubjects:
             for group_arn in groups.values():
                 subjects.add_arn(group_arn)
         for deployment in self._concerned(scope, call):
-            subjects.add("iot:job", deployment["iotJobId"])
+            if "iotJobId" in deployment:
+                subjects.add("iot:job", deployment["iotJobId"])
             subjects.add_arn(deployment["targetArn"])
         return Subjects(
             subjects.by_type,

@@ -253,10 +253,10 @@ def _name_the_resource_of_a_denial() -> None:
     respond, enforce = iam_actions.access_denied_response, iam_evaluator.enforce
 
     def enforce_and_remember(*args: Any, **options: Any) -> Any:
-        bound = _ENFORCE.bind(*args, **options)
-        bound.apply_defaults()
         denial = enforce(*args, **options)
         if denial is not None:
+            bound = _ENFORCE.bind(*args, **options)
+            bound.apply_defaults()
             _denied_resource.set(bound.arguments["resource_arn"])
         return denial
 

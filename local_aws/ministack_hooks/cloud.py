@@ -1,6 +1,7 @@
 """S3, Lambda and IoT, as Greengrass asks them, in process."""
 # ruff: noqa: SLF001 - ministack has no public extension points; the contract test guards these
 
+import copy
 import json
 from typing import Any
 
@@ -9,7 +10,7 @@ from botocore.config import Config
 from ministack.services import eventbridge, iot, lambda_svc, s3
 
 from local_aws.errors import ServiceError
-from local_aws.greengrass.cloud import FunctionVersion, Job
+from local_aws.greengrass.cloud import FunctionVersion, Job, Shadow
 from local_aws.ministack_hooks.identity import issue_service_credentials
 from local_aws.ministack_hooks.services import within
 from local_aws.scope import Scope
@@ -122,6 +123,33 @@ class MinistackCloud:
         with within(scope):
             execution: dict[str, Any] | None = iot.jobs_describe_execution(thing, job_id)
             return execution
+
+    async def update_shadow(
+        self, scope: Scope, thing: str, shadow: str, desired: dict[str, Any]
+    ) -> None:
+        """Change a shadow as UpdateThingShadow does."""
+        with within(scope):
+            before = copy.deepcopy(iot.get_thing_shadow(thing, shadow))
+            status, answer = iot.update_thing_shadow(thing, shadow, {"state": {"desired": desired}})
+            after = copy.deepcopy(iot.get_thing_shadow(thing, shadow))
+        if status >= 400:  # noqa: PLR2004 - the first of HTTP's error statuses
+            raise ServiceError(
+                "ValidationException",
+                f"IoT refused the deployment's shadow: {answer.get('message', answer)}",
+            )
+        base = f"$aws/things/{thing}/shadow/name/{shadow}"
+        await iot.shadow_emit_update_responses(
+            scope.account, scope.region, base, answer, *before, *after, None
+        )
+
+    def shadow(self, scope: Scope, thing: str, shadow: str) -> Shadow:
+        """Look a named shadow up."""
+        with within(scope):
+            status, found = iot.get_thing_shadow(thing, shadow)
+            if status >= 400:  # noqa: PLR2004 - as above
+                return Shadow({}, 0)
+            reported = found["metadata"].get("reported", {}).get("status", {})
+            return Shadow(copy.deepcopy(found["state"]), reported.get("timestamp", 0) * 1000)
 
     def tell(self, scope: Scope, detail_type: str, resource: str, detail: dict[str, Any]) -> None:
         """Put an event of Greengrass' on the account's default event bus."""

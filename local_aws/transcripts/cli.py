@@ -1,10 +1,13 @@
 """`local_aws record`: write a transcript of a connected device."""
 
+import contextlib
 import datetime as dt
 import http.client
 import json
+import queue
 import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +29,7 @@ from local_aws.transcripts.stream import PATH
 _NOT_RUNNING = 3
 # The stream has a line at least every five seconds.
 _SILENCE_SECONDS = 30
+_REST_SECONDS = 1.0
 _SHOWN_THINGS = 10
 
 
@@ -115,25 +119,41 @@ def _recorded(
     endpoint: Endpoint, session: boto3.Session, device: str, seconds: float | None
 ) -> Iterator[Event]:
     """Yield the events of a device until the time is over, Ctrl-C, or the emulator's end."""
-    ends_at = None if seconds is None else time.monotonic() + seconds
     connection, response = _open(endpoint, session, device)
-    try:
-        click.echo(f"recording {device}; Ctrl-C ends it", err=True)
-        while ends_at is None or time.monotonic() < ends_at:
-            if ends_at is not None and connection.sock is not None:
-                connection.sock.settimeout(max(ends_at - time.monotonic(), 0.001))
-            line = response.readline()
-            if not line:
-                click.echo("the emulator has ended", err=True)
-                return
-            if line.strip():
-                yield json.loads(line)
-    except (KeyboardInterrupt, TimeoutError):
-        return
-    except (OSError, http.client.HTTPException) as error:
-        click.echo(f"the emulator has ended: {error}", err=True)
-    finally:
-        connection.close()
+    lines: queue.Queue[bytes] = queue.Queue()
+    # Ctrl-C interrupts the main thread only, so that no line is lost.
+    threading.Thread(target=_read, args=(response, lines), daemon=True).start()
+    click.echo(f"recording {device}; Ctrl-C ends it", err=True)
+    with contextlib.suppress(KeyboardInterrupt):
+        yield from _events(lines, seconds)
+    # What the device sent before Ctrl-C may still be on its way.
+    with contextlib.suppress(KeyboardInterrupt):
+        yield from _events(lines, _REST_SECONDS)
+    connection.close()
+
+
+def _read(response: http.client.HTTPResponse, lines: "queue.Queue[bytes]") -> None:
+    """Put the lines of the stream into a queue, and an empty one at its end."""
+    with contextlib.suppress(OSError, http.client.HTTPException, ValueError):
+        while line := response.readline():
+            lines.put(line)
+    lines.put(b"")
+
+
+def _events(lines: "queue.Queue[bytes]", seconds: float | None) -> Iterator[Event]:
+    """Yield the events of lines until the time is over, or the stream."""
+    ends_at = time.monotonic() + (threading.TIMEOUT_MAX / 2 if seconds is None else seconds)
+    while True:
+        try:
+            line = lines.get(timeout=max(ends_at - time.monotonic(), 0))
+        except queue.Empty:
+            return
+        if not line:
+            click.echo("the emulator has ended", err=True)
+            lines.put(line)
+            return
+        if line.strip():
+            yield json.loads(line)
 
 
 def _open(

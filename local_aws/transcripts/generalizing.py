@@ -10,7 +10,19 @@ _NUMBERS = frozenset({
     "timestamp", "sequenceNumber", "queuedAt", "startedAt", "lastUpdatedAt", "creationTimestamp",
     "versionNumber", "executionNumber", "approximateSecondsBeforeTimedOut",
 })  # fmt: skip
-_TEXTS = frozenset({"ggcVersion", "architecture", "expiration", "vendorGuidance", "recipe"})
+_TEXTS = {
+    "ggcVersion": "${ggc_version:text}",
+    "architecture": "${architecture:text}",
+    "expiration": "${_:text}",
+    "recipe": "${_:text}",
+}
+# A player signs its requests to S3 with the credentials that it receives.
+_CREDENTIALS = {
+    "accessKeyId": "${access_key_id:text}",
+    "secretAccessKey": "${secret_access_key:text}",
+    "sessionToken": "${session_token:text}",
+    "expiration": "${_:text}",
+}
 # The member of an object, and the placeholder of its values, which are numbered.
 _NAMED = {
     "jobId": "job",
@@ -51,6 +63,8 @@ class Generalizer:
             name: value if name in _STRUCTURE else self._general(value, name)
             for name, value in safe.items()
         }
+        if _has_credentials(event):
+            pattern["body"] = {"credentials": _CREDENTIALS}
         return [*self._new_deployment(safe), pattern]
 
     def _without_secrets(self, event: Event) -> Event:
@@ -88,7 +102,7 @@ class Generalizer:
         if name in _NUMBERS and isinstance(value, int | float):
             return "${_:integer}" if isinstance(value, int) else "${_:number}"
         if name in _TEXTS and isinstance(value, str):
-            return "${_:text}"
+            return _TEXTS[name]
         return self._in_text(value) if isinstance(value, str) else value
 
     def _in_text(self, text: str) -> str:
@@ -121,3 +135,9 @@ class Generalizer:
             name: one.get("version") for name, one in document.get("components", {}).items()
         }
         return [{"from": "operator", "do": "deploy", "components": components}]
+
+
+def _has_credentials(event: Event) -> bool:
+    """Return whether an event is the response with the credentials of the device's role."""
+    body = event.get("body")
+    return event["from"] == "cloud" and isinstance(body, dict) and "credentials" in body

@@ -336,9 +336,7 @@ class RawServer:
 
 
 def _meaning(request: dict[str, Any]) -> tuple[dict[str, Any], Any]:
-    """Return headers and payload; headers that are absent in one client have their default."""
-    headers = {":content-type": "application/json", ":version": "0.1.0", **request["headers"]}
-    return headers, json.loads(request["body"])
+    return request["headers"], json.loads(request["body"])
 
 
 def _children(pid: int) -> list[int]:

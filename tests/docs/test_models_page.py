@@ -1,6 +1,5 @@
 """The page about models: its commands work, in their order, as they stand there."""
 
-import os
 import re
 import shutil
 import subprocess
@@ -16,6 +15,7 @@ from model_tools.cli import main
 from model_tools.freezing.folder import read_frozen
 from model_tools.freezing.parity import graph_runner
 from model_tools.protos import message_class
+from tests.forked import run_forked
 from tests.unit.model_tools.conftest import trained_models
 
 ROOT = Path(__file__).parents[2]
@@ -28,8 +28,9 @@ __all__ = ["trained_models"]
 
 @pytest.mark.timeout(600)
 def test_its_commands_take_a_saved_model_to_a_pin(
-    tmp_path: Path, trained_models: dict[str, Path]
+    tmp_path: Path, trained_models: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     shutil.copytree(trained_models["saved_model_2"], tmp_path / "my_model")
     shutil.copytree(ROOT / "environments", tmp_path / "environments")
     (tmp_path / "poses.txt").write_text("left\nright\nup\ndown\nahead\n")
@@ -37,21 +38,22 @@ def test_its_commands_take_a_saved_model_to_a_pin(
     for name in ("a.png", "b.png"):
         pixels = np.random.default_rng(len(name)).integers(0, 256, (20, 30, 3), np.uint8)
         Image.fromarray(pixels).save(tmp_path / "pictures" / name)
-    commands = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
-    assert len(commands) == 3
-    result = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", "\n".join(commands)],
-        cwd=tmp_path,
-        env={**os.environ, "PATH": f"{ROOT / '.venv/bin'}:{os.environ['PATH']}"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == 0, result.stdout + result.stderr
+    commands = "".join(re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)).splitlines()
+    assert len(commands) == 7
+    for command in commands:
+        ended = run_forked("model_tools", *words_of(command), folder=tmp_path)
+        assert ended.returncode == 0, ended.stdout + ended.stderr
     (packaged,) = (tmp_path / "models/poses").glob("*/model.zip")
     assert packaged.parent.name in (tmp_path / "environments/dev.toml").read_text()
     assert (tmp_path / "build/report.html").is_file()
     assert len(list((tmp_path / "build/pictures").iterdir())) == 2
+
+
+def words_of(command: str) -> list[str]:
+    """Return the words that the shell gives to `model-tools`."""
+    script = f"model-tools() {{ printf '%s\\0' \"$@\"; }}\n{command}"
+    shell = ["bash", "-euo", "pipefail", "-c", script]
+    return subprocess.run(shell, capture_output=True, text=True, check=True).stdout.split("\0")[:-1]
 
 
 def test_each_way_to_save_a_model_has_a_command_that_works(

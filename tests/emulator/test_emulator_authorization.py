@@ -31,12 +31,15 @@ def session_of(aws: EmbeddedAws, role: str, **options: Any) -> Any:
 
 
 def connector(aws: EmbeddedAws, credentials: dict[str, Any]) -> Any:
-    session = boto3.Session(
-        credentials["AccessKeyId"], credentials["SecretAccessKey"],
-        credentials["SessionToken"], REGION,
-    )  # fmt: skip
-    connect: Any = session.client
-    return lambda service: connect(service, endpoint_url=aws.endpoint["endpoint_url"])
+    connect: Any = boto3.client  # a session of its own would read each service's model again
+    return lambda service: connect(
+        service,
+        endpoint_url=aws.endpoint["endpoint_url"],
+        region_name=REGION,
+        aws_access_key_id=credentials["AccessKeyId"],
+        aws_secret_access_key=credentials["SecretAccessKey"],
+        aws_session_token=credentials["SessionToken"],
+    )
 
 
 def denial(call: Any, **params: Any) -> str:

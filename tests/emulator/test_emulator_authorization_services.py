@@ -54,13 +54,16 @@ EXAMPLES = (
 def session_of(aws: EmbeddedAws, role: str) -> Callable[[str], Any]:
     """Return a function that gives the client of a service for a session of a role."""
     keys = aws.client("sts").assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
-    session = boto3.Session(
-        keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"], REGION
-    )
-    connect: Any = session.client
     unchecked = Config(parameter_validation=False, retries={"total_max_attempts": 1})
+    connect: Any = boto3.client  # a session of its own would read each service's model again
     return lambda service: connect(
-        service, endpoint_url=aws.endpoint["endpoint_url"], config=unchecked
+        service,
+        endpoint_url=aws.endpoint["endpoint_url"],
+        region_name=REGION,
+        aws_access_key_id=keys["AccessKeyId"],
+        aws_secret_access_key=keys["SecretAccessKey"],
+        aws_session_token=keys["SessionToken"],
+        config=unchecked,
     )
 
 
@@ -143,12 +146,8 @@ class Fleet:
     thing_deployment: dict[str, str]
 
     def arn(self, kind: str) -> str:
-        names = {
-            "job": self.group_deployment["iotJobId"],
-            "own job": self.thing_deployment["iotJobId"],
-        }
-        name = names.get(kind, self.thing)
-        return f"arn:aws:iot:{REGION}:{ACCOUNT}:{kind.removeprefix('own ')}/{name}"
+        name = self.group_deployment["iotJobId"] if kind == "job" else self.thing
+        return f"arn:aws:iot:{REGION}:{ACCOUNT}:{kind}/{name}"
 
     def params(self, member: str, subject: str) -> dict[str, str]:
         """Return the input of a call that names a subject: a device, a deployment or an ARN."""
@@ -179,7 +178,8 @@ def fleet(aws: EmbeddedAws) -> Fleet:
 
 
 TO_GROUP = ("iot:DescribeJob job", "iot:DescribeThingGroup thinggroup")
-TO_THING = ("iot:DescribeJob own job", "iot:DescribeThing thing", "iot:GetThingShadow thing")
+# A thing's deployment is its shadow: there is no job.
+TO_THING = ("iot:DescribeThing thing", "iot:GetThingShadow thing")
 CHANGES_A_THING = ("iot:UpdateThingShadow thing", "iot:DeleteThingShadow thing")
 # Operation, its input (a name of an attribute or kind of the fleet), and what it depends on.
 DEPENDENT: list[tuple[str, str, str, tuple[str, ...]]] = [
@@ -187,14 +187,13 @@ DEPENDENT: list[tuple[str, str, str, tuple[str, ...]]] = [
         "iot:CancelJob job", "iot:CreateJob thinggroup", "iot:UpdateJob job", *TO_GROUP,
     )),
     ("create_deployment", "targetArn", "thing", (
-        "iot:CancelJob own job", "iot:CreateJob thing", "iot:UpdateJob own job",
-        *TO_THING, *CHANGES_A_THING,
+        "iot:CreateJob thing", *TO_THING, *CHANGES_A_THING,
     )),
     ("cancel_deployment", "deploymentId", "group_deployment", (
         "iot:CancelJob job", "iot:UpdateJob job", *TO_GROUP,
     )),
     ("cancel_deployment", "deploymentId", "thing_deployment", (
-        "iot:CancelJob own job", "iot:UpdateJob own job", *TO_THING, *CHANGES_A_THING,
+        *TO_THING, *CHANGES_A_THING,
     )),
     ("get_deployment", "deploymentId", "group_deployment", TO_GROUP),
     ("get_deployment", "deploymentId", "thing_deployment", TO_THING),

@@ -91,20 +91,6 @@ def test_an_active_deployment_is_cancelled_before_it_is_deleted(
         greengrass.get_deployment(**name)
 
 
-def test_a_deployment_to_a_thing_is_a_snapshot_that_completes(
-    aws: Any, greengrass: Any, iot: Any, unique: str
-) -> None:
-    arn = iot.create_thing(thingName=unique)["thingArn"]
-    made = greengrass.create_deployment(targetArn=arn, components=NUCLEUS)
-    assert iot.describe_job(jobId=made["iotJobId"])["job"]["targetSelection"] == "SNAPSHOT"
-
-    aws.client("iot-jobs-data").update_job_execution(
-        jobId=made["iotJobId"], thingName=unique, status="SUCCEEDED"
-    )
-    status = greengrass.get_deployment(deploymentId=made["deploymentId"])["deploymentStatus"]
-    assert status == "COMPLETED"
-
-
 @pytest.mark.parametrize(
     ("components", "message"),
     [

@@ -11,8 +11,8 @@ from datetime import datetime
 from typing import Any
 
 from local_aws.core_device.layout import Identity, Layout
-from local_aws.core_device.nucleus import Kind
 from local_aws.core_device.provisioning import provision
+from stacks.config import load_environment
 from tests.account_keys import client
 from tests.local.checkout import ROOT, Checkout
 from tests.waiting import eventually
@@ -65,10 +65,10 @@ def full_cores(
     outputs: dict[str, str],
     *options: object,
     environment: dict[str, str] | None = None,
-    core_runtime: Kind = "classic",
 ) -> Iterator[Cores]:
     """Provision and run `count` cores, with options of `core run`; each is ended by its own id."""
     cores = Cores(checkout, [f"dev-camera-{number}" for number in range(1, count + 1)])
+    core_runtime = load_environment(checkout.root / "environments/dev.toml").fleet.core_runtime
     alias, policy = outputs["RoleAliasName"], outputs["CoreDevicePolicyName"]
     for thing in cores.things:
         identity = Identity(thing, GROUP, ACCOUNT, REGION, alias, "", core_runtime)

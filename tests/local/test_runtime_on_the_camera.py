@@ -2,13 +2,16 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from local_aws.core_device.nucleus import Kind
 from model_tools.shapes.scenes import write_scenes
 from stacks.config import load_environment
-from tests.local.checkout import ROOT, Checkout
+from tests.local.checkout import ROOT, Checkout, restored_checkout
+from tests.local.conftest import DeployedOnce
 from tests.local.cores import Cores, full_cores
 from tests.python_3_12 import python_3_12
 
@@ -32,33 +35,36 @@ def bare_python(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(params=["classic", "lite"])
-def nucleus(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
+def nucleus(request: pytest.FixtureRequest) -> Kind:
+    kind: Kind = request.param
+    return kind
 
 
 @pytest.fixture
-def with_runtime(deployed: Checkout, nucleus: str) -> Checkout:
+def with_runtime(tmp_path: Path, deployed_once: DeployedOnce, nucleus: Kind) -> Iterator[Checkout]:
     """A checkout whose dev was deployed with the runtime of this machine pinned."""
-    for other in ("staging", "production"):
-        (deployed.root / f"environments/{other}.toml").unlink()
-    write_scenes(deployed.root / ".local/scenes", 4, seed=0)
-    runtime = ROOT / ".local/runtime"
-    subprocess.run(
-        [sys.executable, "-m", "tools.runtime", "--architecture", "amd64",
-         "--pin", deployed.root / "environments/dev.toml"],
-        cwd=ROOT,
-        check=True,
-    )  # fmt: skip
-    (deployed.root / ".local/runtime").symlink_to(runtime)
-    file = deployed.root / "environments/dev.toml"
-    text = file.read_text(encoding="utf-8")
-    file.write_text(text.replace("[fleet]", f'[fleet]\ncore_runtime = "{nucleus}"'))
-    deployed.demo("deploy", "dev")
-    return deployed
+    root = tmp_path / "checkout"
+    root.mkdir()
+    with restored_checkout(root, deployed_once.root) as deployed:
+        for other in ("staging", "production"):
+            (deployed.root / f"environments/{other}.toml").unlink()
+        write_scenes(deployed.root / ".local/scenes", 4, seed=0)
+        file = deployed.root / "environments/dev.toml"
+        runtime = ROOT / ".local/runtime"
+        subprocess.run(
+            [sys.executable, "-m", "tools.runtime", "--architecture", "amd64", "--pin", file],
+            cwd=ROOT,
+            check=True,
+        )
+        (deployed.root / ".local/runtime").symlink_to(runtime)
+        text = file.read_text(encoding="utf-8")
+        file.write_text(text.replace("[fleet]", f'[fleet]\ncore_runtime = "{nucleus}"'))
+        deployed.demo("deploy", "dev")
+        yield deployed
 
 
 def test_a_bare_device_without_a_network_runs_the_loop_from_the_runtime(
-    with_runtime: Checkout, nucleus: str, bare_python: Path, tmp_path: Path
+    with_runtime: Checkout, nucleus: Kind, bare_python: Path, tmp_path: Path
 ) -> None:
     home = tmp_path / "home"
     home.mkdir()
@@ -72,7 +78,13 @@ def test_a_bare_device_without_a_network_runs_the_loop_from_the_runtime(
     )
     outputs = {one["OutputKey"]: one["OutputValue"] for one in stack["Outputs"]}
     with full_cores(
-        with_runtime, 1, outputs, "--device-python", bare_python, environment={"HOME": str(home)}
+        with_runtime,
+        1,
+        outputs,
+        "--device-python",
+        bare_python,
+        core_runtime=nucleus,
+        environment={"HOME": str(home)},
     ) as cores:
         cores.wait_until_all_run(digest)
         root = with_runtime.root / ".local/cores/dev-camera-1/greengrass/v2"

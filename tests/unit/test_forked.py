@@ -1,4 +1,4 @@
-"""Forked processes have TensorFlow, wherever the first test that needs one changed to."""
+"""Forked processes have TensorFlow, wherever they are forked."""
 
 import sys
 from multiprocessing import forkserver
@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from model_tools.isolation import isolated
+from tests.forked import run_forked
 
 pytestmark = pytest.mark.process
 
@@ -24,3 +25,12 @@ def test_a_server_that_starts_in_another_folder_loads_tensorflow(
     monkeypatch.chdir(tmp_path)
     assert isolated(loaded, "tensorflow")
     assert isolated(Path.cwd) == tmp_path
+
+
+def test_a_process_that_a_command_forks_has_tensorflow(tmp_path: Path) -> None:
+    ended = run_forked("tests.unit.test_forked", folder=tmp_path)
+    assert (ended.returncode, ended.stdout) == (0, "True\n"), ended.stderr
+
+
+if __name__ == "__main__":
+    sys.stdout.write(f"{isolated(loaded, 'tensorflow')}\n")

@@ -242,7 +242,7 @@ def _accesses(components: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
 
 
 def devices_roll_back(stacks: list[Stack]) -> Iterator[Finding]:
-    """A device on which the release fails goes back by itself, and updates ask first."""
+    """The classic nucleus restores the previous components after a failure; lite ignores this."""
     for stack in stacks:
         for logical_id, project in stack.resources(_PROJECT):
             policies = json.loads(text(project["Properties"]["DeploymentPolicies"]))

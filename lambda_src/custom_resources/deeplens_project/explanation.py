@@ -21,7 +21,7 @@ _TRY = {
         "there, and that the device has network and disk"
     ),
     "DISK_SPACE_CRITICAL": (
-        "free disk space on the device: `fleet status` lists what each camera has left"
+        "free disk space on the device: `fleet status ENV --wide` lists it for each camera"
     ),
     "NO_AVAILABLE_COMPONENT_VERSION": (
         "another thing group or component wants another version: see the device's effective "

@@ -111,6 +111,8 @@ def _cause(
         parts.append(
             "no component of it is broken, so it was not resolved, downloaded or installed in time"
         )
+        if device.heartbeat and device.heartbeat.disk_free_bytes is not None:
+            parts.append(f"{device.heartbeat.disk_free_bytes >> 20} MiB of disk were free")
     if device.runtime == LITE and (error := _camera_error(device.heartbeat, execution)):
         parts.append(error)
     return "; ".join(parts)

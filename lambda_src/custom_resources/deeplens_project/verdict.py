@@ -235,7 +235,8 @@ def _after_success(
             yield Finding("waiting", f"still has {one.component}")
         recovered = heartbeat and heartbeat.received_at > one.reported_at
         if one.state == "BROKEN" and not recovered:
-            reason = f"deployment SUCCEEDED, but {one.component} is BROKEN: {one.detail}"
+            detail = f": {one.detail}" if one.detail else ""
+            reason = f"deployment SUCCEEDED, but {one.component} is BROKEN{detail}"
             yield Finding("failed", reason, ("COMPONENT_BROKEN",), one.component)
     if goal.model_digest is None:
         yield Finding("good")

@@ -60,7 +60,7 @@ def publish_to_iot_core(topic: str, payload: bytes) -> None:
 
 
 def _open(connection: socket.socket, token: str) -> None:
-    connection.sendall(_message(_CONNECT, 0, {}, {"authToken": token}))
+    connection.sendall(_message(_CONNECT, 0, {":version": "0.1.0"}, {"authToken": token}))
     headers, _ = _receive(connection)
     is_accepted = int(headers.get(":message-flags", 0)) & _CONNECTION_ACCEPTED
     if headers.get(":message-type") != _CONNECT_ACK or not is_accepted:
@@ -73,7 +73,11 @@ def _publish(connection: socket.socket, topic: str, payload: bytes) -> None:
         "qos": _AT_LEAST_ONCE,
         "payload": base64.b64encode(payload).decode(),
     }
-    named = {"operation": _OPERATION, "service-model-type": f"{_OPERATION}Request"}
+    named = {
+        ":content-type": "application/json",
+        "operation": _OPERATION,
+        "service-model-type": f"{_OPERATION}Request",
+    }
     connection.sendall(_message(_APPLICATION_MESSAGE, 1, named, request))
     headers, body = _receive(connection)
     if headers.get(":message-type") != _APPLICATION_MESSAGE:
@@ -87,8 +91,6 @@ def _message(kind: int, stream: int, more: Headers, body: Mapping[str, Any]) -> 
         ":message-type": kind,
         ":message-flags": 0,
         ":stream-id": stream,
-        ":version": "0.1.0",
-        ":content-type": "application/json",
         **more,
     }
     block = b"".join(_header(name, value) for name, value in headers.items())

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from local_aws.core_device.nucleus import Kind
 from local_aws.processes import is_alive
 from tests.emulator.core_device.conftest import Core
 from tests.emulator.core_device.test_core_deployments import pinned
@@ -20,6 +21,13 @@ def aws(command: Command) -> EmbeddedAws:
     """An emulator of this test alone."""
     assert command("up").returncode == 0
     return EmbeddedAws(command, command.endpoint())
+
+
+@pytest.fixture(params=["classic", "lite"])
+def core_runtime(request: pytest.FixtureRequest) -> Kind:
+    """Both, because they use different versions of MQTT."""
+    found: Kind = request.param
+    return found
 
 
 @pytest.mark.parametrize("killed", [False, True])

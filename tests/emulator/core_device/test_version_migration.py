@@ -1,10 +1,11 @@
-"""A device that runs components of the old form moves to the new form, and back in a rollback."""
+"""Devices that run components of the old form move to the new form, on both nuclei."""
 
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from local_aws.core_device.nucleus import Kind
 from tests.emulator.core_device.conftest import Core
 from tests.waiting import eventually
 
@@ -13,6 +14,12 @@ pytestmark = pytest.mark.emulator
 Components = Callable[..., str]
 OLD = "1.0.0-sha256-0123456789abcdef"
 NEW = "1.482113.90211"
+
+
+@pytest.fixture(params=["classic", "lite"])
+def core_runtime(request: pytest.FixtureRequest) -> Kind:
+    kind: Kind = request.param
+    return kind
 
 
 def release(component: Components, version: str, **model_steps: str) -> dict[str, Any]:
@@ -26,6 +33,10 @@ def release(component: Components, version: str, **model_steps: str) -> dict[str
     return {name: {"componentVersion": version} for name in names}
 
 
+def ended(core: Core, components: dict[str, Any]) -> str:
+    return str(core.outcome(core.deploy(components))["coreDeviceExecutionStatus"])
+
+
 def versions(core: Core) -> dict[str, str]:
     listed = core.aws.client("greengrassv2").list_installed_components(
         coreDeviceThingName=core.thing, topologyFilter="ALL"
@@ -33,22 +44,43 @@ def versions(core: Core) -> dict[str, str]:
     return {one["componentName"].rpartition(".")[2]: one["componentVersion"] for one in listed}
 
 
-def test_a_device_moves_to_three_numbers_and_back_and_keeps_its_components_after_a_restart(
+def camera_of(components: dict[str, Any]) -> str:
+    return next(name for name in components if name.endswith(".camera"))
+
+
+def both(version: str) -> dict[str, str]:
+    return {"model": version, "camera": version}
+
+
+@pytest.mark.parametrize("core_runtime", ["classic"], indirect=True)
+def test_a_classic_device_moves_to_three_numbers_and_back_in_a_rollback(
     core: Core, component: Components
 ) -> None:
     before = release(component, OLD, install="true")
     after = release(component, NEW, install="true", run="true")
-    camera = next(name for name in after if name.endswith(".camera"))
-    # The old release, the new one, a rollback, and the new one again.
-    for number, (components, version) in enumerate(
-        ((before, OLD), (after, NEW), (before, OLD), (after, NEW)), start=1
-    ):
-        ended = core.outcome(core.deploy(components))
-        assert ended["coreDeviceExecutionStatus"] == "SUCCEEDED", ended
-        expected = {"model": version, "camera": version}
-        eventually(lambda expected=expected: versions(core) == expected)
-        eventually(lambda number=number: core.said(camera).count("camera 1.") == number)
+    for components, version in ((before, OLD), (after, NEW), (before, OLD), (after, NEW)):
+        assert ended(core, components) == "SUCCEEDED"
+        eventually(lambda version=version: versions(core) == both(version))
     core.stop()
     core.start()
-    eventually(lambda: core.said(camera).count(f"camera {NEW}") == 3)
+    eventually(lambda: core.said(camera_of(after)).count(f"camera {NEW}") == 3)
+    eventually(lambda: core.installed()[camera_of(after)] == "RUNNING")
+
+
+@pytest.mark.parametrize("core_runtime", ["lite"], indirect=True)
+def test_a_lite_device_that_the_old_form_left_broken_runs_the_new_form_and_keeps_it(
+    core: Core, component: Components
+) -> None:
+    """No release of the old form ends on lite: the model has no service."""
+    before = release(component, OLD, install="true")
+    camera = camera_of(before)
+    assert ended(core, before) == "FAILED"
+    core.stop()
+    core.start()
+    after = release(component, NEW, install="true", run="true")
+    assert ended(core, after) == "SUCCEEDED"
+    eventually(lambda: versions(core) == both(NEW), lambda: versions(core))
+    core.stop()
+    core.start()
+    eventually(lambda: core.said(camera).count(f"camera {NEW}") == 2)
     eventually(lambda: core.installed()[camera] == "RUNNING")

@@ -20,7 +20,7 @@ from tests.emulator.device_client import Device
 from tests.emulator.embedded_aws import ACCOUNT, REGION, ROOT, EmbeddedAws
 from tests.emulator.transcripts.device_player import DevicePlayer
 from tests.emulator.transcripts.lite_fleet import LITE, operate
-from tests.waiting import HANG_SECONDS
+from tests.waiting import HANG_SECONDS, eventually
 
 pytestmark = pytest.mark.emulator
 
@@ -75,6 +75,32 @@ def test_a_recorded_transcript_is_the_played_one_without_secrets(
         {player.bindings["component"]: "1.2.3"},
         {},
     ]
+
+
+def test_a_recorded_transcript_can_be_played(
+    player: DevicePlayer, aws: EmbeddedAws, device: Device, greengrass: Any, tmp_path: Path
+) -> None:
+    out = tmp_path / "recorded.jsonl"
+    process = recording(aws, device.thing, out)
+    for event in player.play():
+        operate(event, device, greengrass)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=HANG_SECONDS)
+
+    given = {"thing", "account", "region", "architecture"}
+    bindings = {name: player.bindings[name] for name in given}
+    bindings |= {f"{name}1": player.bindings[name] for name in ("alias", "bucket", "key")}
+    again = DevicePlayer(events.read(out), device, tmp_path, bindings)
+    made = [operate(event, device, greengrass) for event in again.play()]
+    assert again.downloads == player.downloads
+    thing = {"coreDeviceThingName": device.thing}
+    assert greengrass.list_installed_components(**thing)["installedComponents"] == []
+
+    def last() -> dict[str, str]:
+        listed = greengrass.list_effective_deployments(**thing)["effectiveDeployments"]
+        return {one["deploymentId"]: one["coreDeviceExecutionStatus"] for one in listed}
+
+    eventually(lambda: last() == {made[-1]: "SUCCEEDED"}, last)
 
 
 @pytest.mark.parametrize(

@@ -240,21 +240,22 @@ def test_a_removed_component_is_uninstalled_on_lite_and_keeps_its_last_state_on_
     }  # fmt: skip
 
 
-def test_classic_reports_errors_and_lite_every_change() -> None:
+def test_classic_reports_errors_and_lite_every_lasting_status() -> None:
     found = {
         status: (
             CLASSIC.trigger(status, deploying=False),
             CLASSIC.trigger(status, deploying=True),
             LITE.trigger(status, deploying=False),
+            LITE.trigger(status, deploying=True),
         )
         for status in ("STARTING", "RUNNING", "ERRORED", "BROKEN")
     }
     change = "COMPONENT_STATUS_CHANGE"
     assert found == {
-        "STARTING": (None, None, change),
-        "RUNNING": (None, None, change),
-        "ERRORED": ("ERRORED_COMPONENT", "ERRORED_COMPONENT", change),
-        "BROKEN": ("BROKEN_COMPONENT", None, change),
+        "STARTING": (None, None, None, None),
+        "RUNNING": (None, None, change, None),
+        "ERRORED": ("ERRORED_COMPONENT", "ERRORED_COMPONENT", change, None),
+        "BROKEN": ("BROKEN_COMPONENT", None, change, None),
     }
 
 

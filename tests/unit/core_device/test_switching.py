@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import json
 from collections.abc import Collection
 from types import SimpleNamespace
 from typing import Any
@@ -211,3 +212,27 @@ def test_a_component_that_does_not_start_again_does_not_stop_the_others(
         "a": "BROKEN",
         "b": "RUNNING",
     }
+
+
+def test_a_record_of_the_core_is_read_as_it_was_written() -> None:
+    rules = {"ComponentDependencies": {"model": {}}}
+    deployed = deploying.Deployed(
+        {"app": component(**rules), "model": component("model")},
+        {"thinggroup/g": {"app": {}}},
+        {"thinggroup/g": "arn:1"},
+    )
+    again = deploying.Deployed()
+    again.running.update(again.restore(json.loads(json.dumps(deployed.to_json()))))
+    assert again.to_json() == deployed.to_json()
+    assert again.origin("app") == (("arn:1",), True)
+    assert again.origin("model") == (("arn:1",), False)
+    assert again.origin("other") == ((), False)
+
+
+def test_a_record_of_an_earlier_version_still_starts_its_components() -> None:
+    saved = deploying.Deployed({"app": component()}).to_json()
+    for added in ("arns", "roots"):
+        del saved[added]
+    for one in saved["components"]:
+        del one["dependencies"]
+    assert set(deploying.Deployed().restore(saved)) == {"app"}

@@ -121,6 +121,16 @@ def test_a_second_attempt_is_a_request_of_its_own(greengrass: Any) -> None:
     assert once == again
 
 
+def test_greengrass_passes_no_retry_configuration_to_the_job(greengrass: Any) -> None:
+    """AWS IoT Jobs can repeat an execution; the project does it because Greengrass cannot ask."""
+    request = greengrass.meta.service_model.operation_model("CreateDeployment").input_shape
+    assert set(request.members["iotJobConfiguration"].members) == {
+        "jobExecutionsRolloutConfig",
+        "abortConfig",
+        "timeoutConfig",
+    }
+
+
 def test_a_conflict_of_the_second_attempt_never_returns_the_first_one(greengrass: Any) -> None:
     with Stubber(greengrass) as stub:
         stub.add_client_error("create_deployment", "ConflictException", "under way")

@@ -7,19 +7,17 @@ import signal
 import tarfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from model_tools.cli import main
-from model_tools.headpose import build, data, network
+from model_tools.headpose import data, network
 from model_tools.headpose.data import HeadPoses
 from model_tools.headpose.drawing import draw_heads
 from model_tools.headpose.poses import LABELS
-from model_tools.headpose.training import TrainingOptions
-from model_tools.isolation import isolated
-from model_tools.progress import Progress
 from tests.forked import ForkedCommand, run_forked
 
 pytestmark = [
@@ -39,11 +37,47 @@ def heads() -> HeadPoses:
     return HeadPoses(pictures[:72], poses[:72], pictures[72:], poses[72:], "drawn, seed 1")
 
 
+class Training(NamedTuple):
+    """The folder that a training wrote, and its printed accuracy.
+
+    It was ended after some of its four epochs and started again; `epochs_before` had been recorded.
+    """
+
+    output: Path
+    accuracy: float
+    epochs_before: int
+
+    @property
+    def saved_model(self) -> Path:
+        (version,) = (self.output / "export" / "Servo").iterdir()
+        return version
+
+    @property
+    def pictures(self) -> Path:
+        return self.output / "pictures"
+
+
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory, heads: HeadPoses) -> build.Trained:
-    output = tmp_path_factory.mktemp("headpose")
-    # In a process of its own: it sets TensorFlow's determinism and oneDNN's instructions for good.
-    return isolated(build.build, heads, TrainingOptions(epochs=2), output, 1234, Progress())
+def trained(tmp_path_factory: pytest.TempPathFactory, heads: HeadPoses) -> Training:
+    folder = tmp_path_factory.mktemp("headpose")
+    data.write_npz(heads, folder / "heads.npz")
+    output = folder / "out"
+    command = [
+        "model_tools", "train", "headpose", "--data", folder / "heads.npz", "--epochs", "4",
+        "--output", output, "--json",
+    ]  # fmt: skip
+    history = output / "history.csv"
+    with ForkedCommand(*command, stderr=folder / "stderr.txt") as process:
+        while process.poll() is None:
+            if history.is_file() and len(history.read_text().splitlines()) >= 2:
+                process.send_signal(signal.SIGKILL)
+                break
+            time.sleep(_LOOK_SECONDS)
+        process.wait()
+    before = len(history.read_text().splitlines()) - 1
+    ended = run_forked(*command, folder=folder)
+    assert ended.returncode == 0, ended.stderr
+    return Training(output, json.loads(ended.stdout)["accuracy"], before)
 
 
 @pytest.mark.parametrize(("variant", "convolutions"), [("small", 13), ("resnet50", 53)])
@@ -57,32 +91,31 @@ def test_every_layer_of_a_variant_has_a_name_of_its_own(variant: str, convolutio
     assert not any(name[-1].isdigit() and name.startswith(("conv2d", "add")) for name in names)
 
 
-def test_training_leaves_what_sagemaker_serves_and_what_cameras_need(
-    trained: build.Trained,
-) -> None:
-    with tarfile.open(trained.archive) as archive:
+def test_training_leaves_what_sagemaker_serves_and_what_cameras_need(trained: Training) -> None:
+    with tarfile.open(trained.output / "model.tar.gz") as archive:
         names = archive.getnames()
-    assert "export/Servo/1234/saved_model.pb" in names
-    assert "export/Servo/1234/variables/variables.index" in names
-    assert trained.labels.read_text().split("\n")[:-1] == list(LABELS)
-    report = json.loads(trained.report.read_text())
-    assert report["accuracy"] == trained.quality.accuracy
+    version = f"export/Servo/{trained.saved_model.name}"
+    assert f"{version}/saved_model.pb" in names
+    assert f"{version}/variables/variables.index" in names
+    assert (trained.output / "labels.txt").read_text().split("\n")[:-1] == list(LABELS)
+    report = json.loads((trained.output / "training.json").read_text())
+    assert report["accuracy"] == trained.accuracy
     assert report["train_pictures"] == 72
     assert len(list(trained.pictures.glob("*.png"))) == 18
-    assert any((trained.saved_model.parents[2] / "logs").rglob("events.out.tfevents.*"))
+    assert any((trained.output / "logs").rglob("events.out.tfevents.*"))
 
 
 def test_the_export_is_frozen_packaged_and_gives_the_same_poses(
-    trained: build.Trained, heads: HeadPoses, tmp_path: Path
+    trained: Training, heads: HeadPoses, tmp_path: Path
 ) -> None:
     import tensorflow as tf  # noqa: PLC0415 - takes seconds to import
 
     frozen = tmp_path / "frozen"
-    run("freeze", trained.archive, frozen, "--signature", "camera")
+    run("freeze", trained.output / "model.tar.gz", frozen, "--signature", "camera")
     packaged = json.loads(
         run(
-            "package", frozen, "--labels", trained.labels, "--name", "headpose",
-            "--training", trained.report, "--mean", "0", "--scale", "1",
+            "package", frozen, "--labels", trained.output / "labels.txt", "--name", "headpose",
+            "--training", trained.output / "training.json", "--mean", "0", "--scale", "1",
             "--models", tmp_path / "models", "--json",
         )
     )  # fmt: skip
@@ -95,26 +128,10 @@ def test_the_export_is_frozen_packaged_and_gives_the_same_poses(
     assert best["score"] == pytest.approx(float(answer["probabilities"][0].numpy().max()), abs=1e-4)
 
 
-def test_a_training_that_was_ended_goes_on_where_it_was(tmp_path: Path, heads: HeadPoses) -> None:
-    data.write_npz(heads, tmp_path / "heads.npz")
-    command = [
-        "model_tools", "train", "headpose", "--data", tmp_path / "heads.npz", "--epochs", "4",
-        "--output", tmp_path / "out", "--json",
-    ]  # fmt: skip
-    history = tmp_path / "out" / "history.csv"
-    with ForkedCommand(*command, stderr=tmp_path / "stderr.txt") as process:
-        while process.poll() is None:
-            if history.is_file() and len(history.read_text().splitlines()) >= 2:
-                process.send_signal(signal.SIGKILL)
-                break
-            time.sleep(_LOOK_SECONDS)
-        process.wait()
-    before = len(history.read_text().splitlines()) - 1
-    ended = run_forked(*command, folder=tmp_path)
-    assert ended.returncode == 0, ended.stderr
-    with history.open(newline="") as file:
+def test_a_training_that_was_ended_goes_on_where_it_was(trained: Training) -> None:
+    with (trained.output / "history.csv").open(newline="") as file:
         epochs = [int(row["epoch"]) for row in csv.DictReader(file) if row["epoch"].isdigit()]
-    assert before < 4
+    assert trained.epochs_before < 4
     assert sorted(set(epochs)) == [0, 1, 2, 3]
     # The epoch under way may be repeated; those before it are not.
     assert len(epochs) <= 5

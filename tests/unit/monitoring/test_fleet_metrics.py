@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -11,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet_metrics import deployments, handler, lines
-from fleet_metrics.emf import Line, value
+from fleet_metrics.emf import NAMESPACE, Line, value
 
+GOLDEN = Path(__file__).resolve().parents[2] / "synth" / "golden"
 STACK = "arn:aws:cloudformation:eu-central-1:111111111111:stack"
 NOW_MS = 1_763_700_000_000
 MESSAGE = {
@@ -93,6 +95,22 @@ def test_a_heartbeat_is_kept_for_the_fleet_and_for_its_thing() -> None:
 def test_a_free_disk_that_cannot_be_is_not_counted(value: object) -> None:
     (line,) = rendered({"heartbeat": {**HEARTBEAT, "disk": {"free_bytes": value}}, "thing": "c"})
     assert "DiskFree" not in line
+
+
+def test_the_alarms_about_cameras_watch_metrics_of_their_heartbeats() -> None:
+    template = json.loads((GOLDEN / "dev-Monitoring.json").read_text(encoding="utf-8"))
+    watched = {
+        resource["Properties"]["MetricName"]
+        for resource in template["Resources"].values()
+        if resource["Type"] == "AWS::CloudWatch::Alarm"
+        and resource["Properties"]["Namespace"] == NAMESPACE
+    }
+    (line,) = rendered({"heartbeat": HEARTBEAT, "thing": "camera-1"})
+    [directive] = line["_aws"]["CloudWatchMetrics"]
+    written = {metric["Name"] for metric in directive["Metrics"]}
+    # Of deployments, by the same function, and of rollbacks, by the project's handler.
+    assert watched - written == {"FailedDeployments", "UnverifiedRollbacks"}
+    assert "DiskFree" in watched
 
 
 def test_the_last_heartbeat_of_a_camera_that_stops_counts_as_none() -> None:

@@ -1,0 +1,43 @@
+"""The identity of a core device: its certificate, its core software, and its numbering."""
+
+from typing import Any
+
+import pytest
+
+from local_aws.core_device.layout import Identity
+from local_aws.core_device.provisioning import provision
+from tests.emulator.core_device.conftest import Core
+from tests.emulator.embedded_aws import ACCOUNT, REGION
+from tests.waiting import eventually
+
+pytestmark = pytest.mark.emulator
+
+
+def test_another_core_software_keeps_the_certificate_and_the_numbering(
+    core: Core, iot: Any, greengrass: Any
+) -> None:
+    eventually(core.layout.health_sequence.is_file)
+    core.stop()
+    before = core.layout.read_identity()
+    number = core.layout.health_sequence.read_text()
+    wanted = Identity(core.thing, core.thing, ACCOUNT, REGION, core.thing, "", "lite")
+    assert provision(iot, core.layout, wanted, core.thing) is False
+    after = core.layout.read_identity()
+    assert (before.core_runtime, after.core_runtime) == ("classic", "lite")
+    assert after.certificate_id == before.certificate_id
+    assert core.layout.health_sequence.read_text() == number
+    core.start()
+    name = {"coreDeviceThingName": core.thing}
+    eventually(lambda: greengrass.get_core_device(**name)["runtime"] == "aws_nucleus_lite")
+
+
+def test_a_device_that_is_set_up_again_numbers_its_messages_from_the_beginning(
+    core: Core, iot: Any
+) -> None:
+    eventually(core.layout.health_sequence.is_file)
+    core.stop()
+    identity = core.layout.read_identity()
+    core.layout.config.unlink()
+    assert provision(iot, core.layout, identity, core.thing) is True
+    assert not core.layout.health_sequence.exists()
+    assert core.layout.read_identity().certificate_id != identity.certificate_id
