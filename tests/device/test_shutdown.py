@@ -272,7 +272,9 @@ def test_during_an_outage_every_message_stays_in_the_closed_spool(  # noqa: PLR0
             silent.listen()
         started = start(home, tmp_path, variables, core, python)
         running.append(started)
-        eventually((tmp_path / "state" / "live-view.url").exists, started.printed)
+        # The file is empty at first.
+        address = tmp_path / "state" / "live-view.url"
+        eventually(lambda: address.exists() and address.stat().st_size, started.printed)
         with contextlib.closing(Page(tmp_path)) as page:
             eventually(lambda: page.frame().get("number", 0) >= 3, started.printed)
         started.end()

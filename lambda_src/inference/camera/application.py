@@ -219,7 +219,7 @@ class Application:
 
 
 class FailureOnly:
-    """Reports by heartbeats why the loop does not run."""
+    """Heartbeats with the reason why the loop does not run."""
 
     def __init__(self, heartbeat: Heartbeat, publisher: ResultPublisher) -> None:
         self._heartbeat = heartbeat

@@ -21,7 +21,7 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Loop(Protocol):
-    """Works in threads."""
+    """The work of the process, in threads of its own."""
 
     def start(self) -> None:
         """Start the threads; return at once."""
