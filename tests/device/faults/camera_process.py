@@ -10,7 +10,6 @@ import os
 import resource
 import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -273,10 +272,11 @@ def main(plan: dict[str, Any]) -> None:
         send(built)
 
     application.outbox.send = send_and_note  # type: ignore[method-assign]
-    ending = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: ending.set())
+    # The handler may run while this thread holds the lock of an event, so it writes into a pipe.
+    ended, end = os.pipe()
+    signal.signal(signal.SIGTERM, lambda *_: os.write(end, b"\0"))
     application.start()
-    ending.wait()
+    os.read(ended, 1)
     # The oracle measures how long this takes; on a busy machine it may be longer than on a camera.
     os._exit(0 if not application.stop(_STOP_SECONDS) else 3)
 
