@@ -54,7 +54,7 @@ class DeviceAccess:
 
     @property
     def is_exposed(self) -> bool:
-        """Whether other machines can connect."""
+        """True if other machines can connect."""
         return not ipaddress.ip_address(self.address).is_loopback
 
     def notes(self) -> list[str]:

@@ -48,7 +48,7 @@ class Pauses:
 
 @dataclass(frozen=True)
 class Deployable:
-    """One component version with its configuration, as a deployment wants it."""
+    """One component version with its configuration, as a deployment requires it."""
 
     name: str
     version: str

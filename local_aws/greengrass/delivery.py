@@ -106,7 +106,7 @@ class Shadows:
         """Do nothing: the shadow has the successor already."""
 
     def status(self, scope: Scope, record: Record) -> str:
-        """Return the deployment's status by what the device reports."""
+        """Return the deployment's status, derived from the device's report."""
         status = self._status(scope, record)
         if status in _UNFINISHED:
             return "ACTIVE"

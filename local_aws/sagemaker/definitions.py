@@ -23,7 +23,7 @@ _DEFINITION_VERSION = "2020-12-01"
 
 @dataclass(frozen=True)
 class _Kind:
-    """A kind of definition: the word of its operations, and the values that its creation sets."""
+    """A kind of definition: the noun of its operations, and the values that its creation sets."""
 
     kind: str
     word: str
@@ -131,11 +131,13 @@ def _check_definition(params: Params) -> None:
     try:
         definition: Any = json.loads(text)
     except ValueError as error:
-        raise ValidationError(f"{_DEFINITION} is not JSON: {error}") from None
+        raise ValidationError(f"{_DEFINITION} is not valid JSON: {error}") from None
     if not isinstance(definition, dict) or not isinstance(definition.get("Steps"), list):
-        raise ValidationError(f"{_DEFINITION} must be a JSON object with a list of Steps.")
+        raise ValidationError(
+            f"{_DEFINITION} is not valid: expected a JSON object with a list of Steps."
+        )
     if definition.get("Version") != _DEFINITION_VERSION:
         raise ValidationError(
-            f"{_DEFINITION}: Version must be {_DEFINITION_VERSION!r}, got "
+            f"{_DEFINITION} is not valid: expected the Version {_DEFINITION_VERSION!r}; got "
             f"{definition.get('Version')!r}."
         )

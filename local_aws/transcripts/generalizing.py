@@ -39,7 +39,7 @@ _GREENGRASS_TOPIC = re.compile(
 )
 _ALIAS_PATH = re.compile(r"/role-aliases/(?P<alias>[^/]+)/credentials")
 _CONFIGURATION = re.compile(r"(:configuration:[^:\s]+:)[0-9]+\b")
-# Members of an event that are not what the device or the cloud has sent.
+# Members of an event that neither the device nor the cloud has sent.
 _STRUCTURE = frozenset({"from", "mqtt", "https", "s3", "version", "qos", "signed_headers"})
 _NAME_CHARACTER = r"[A-Za-z0-9_.-]"
 

@@ -1,4 +1,4 @@
-"""The size of the job document that tells a device what to deploy.
+"""The size of the job document of a deployment.
 
 Sources: the document that AWS IoT Greengrass writes for a deployment, as the nucleus reads it
 (aws-greengrass-nucleus, `Configuration`), and the limit of nucleus lite 2.6.0.

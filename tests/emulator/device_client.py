@@ -1,4 +1,4 @@
-"""A device as its certificate: HTTPS requests, and what it would publish."""
+"""A device with a certificate: its HTTPS requests, and its messages."""
 
 import json
 import queue

@@ -59,7 +59,7 @@ def test_a_recorded_transcript_is_the_played_one_without_secrets(
     assert "BEGIN CERTIFICATE" not in text
 
     def outline(transcript: events.Transcript) -> list[tuple[str, str, Any]]:
-        """What occurs, without the order of what devices and cloud send side by side."""
+        """Return the events without the order of concurrent messages of device and cloud."""
         told = []
         for event in transcript.events:
             if event["from"] == "operator":

@@ -1,4 +1,4 @@
-"""Pure rules of the two nuclei: what a deployment does with a component, and what is reported."""
+"""Pure rules of the two nuclei: effects of a deployment on a component, and reports."""
 
 from collections.abc import Mapping
 from pathlib import Path

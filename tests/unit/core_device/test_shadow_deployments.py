@@ -1,4 +1,4 @@
-"""Which states of the shadow of deployments are new ones."""
+"""States of the shadow that are new deployments, and states that are ignored."""
 
 import json
 from typing import Any

@@ -54,7 +54,7 @@ def states(record: Message) -> dict[str, str]:
 
 
 def visible(record: Message) -> Message:
-    """What the API returns of a record; the order of messages decides when a state changed."""
+    """Return the members of a record that the API returns and that do not depend on the order."""
     shown = {name: value for name, value in record.items() if name != "order"}
     shown["components"] = {
         name: {key: value for key, value in one.items() if key != "lastStatusChangeTimestamp"}
@@ -167,7 +167,7 @@ REPORTS = st.none() | st.tuples(st.sampled_from(ARNS), st.sampled_from(["SUCCEED
 def histories(
     draw: st.DrawFn, first: int = 1, start_ms: int = 1_000, least: int = 1
 ) -> list[Message]:
-    """What a device sends between two set-ups, in order: consistent, with advancing time."""
+    """Messages of a device between two set-ups, in order: consistent, with advancing time."""
     sent: list[Message] = []
     running: dict[str, str] = {}
     time_ms = start_ms

@@ -1,4 +1,4 @@
-"""Transcripts: patterns, files, and what recording makes of events."""
+"""Transcripts: patterns, files, and the recording of events."""
 
 import json
 from pathlib import Path
