@@ -117,8 +117,8 @@ class Generalizer:
         text = re.sub(whole, self._placeholder, text)
         return _CONFIGURATION.sub(r"\g<1>${_:integer}", text)
 
-    def _placeholder(self, found: re.Match[str]) -> str:
-        return self._placeholders[found[0]]
+    def _placeholder(self, value: re.Match[str]) -> str:
+        return self._placeholders[value[0]]
 
     def _new_deployment(self, event: Event) -> list[Event]:
         """Return an operator's event for a deployment that is new to the device."""
@@ -132,7 +132,8 @@ class Generalizer:
             return []
         self._deployed.add(str(document.get("deploymentId")))
         components = {
-            name: one.get("version") for name, one in document.get("components", {}).items()
+            name: component.get("version")
+            for name, component in document.get("components", {}).items()
         }
         return [{"from": "operator", "do": "deploy", "components": components}]
 

@@ -97,4 +97,4 @@ def _timestamp() -> str:
 
 def _printable(text: str) -> str:
     """Return one line without control characters: the text reaches terminals."""
-    return "".join(one if one.isprintable() else " " for one in text)
+    return "".join(character if character.isprintable() else " " for character in text)

@@ -109,9 +109,9 @@ def test_another_version_or_the_removal_of_a_plugin_restarts_the_classic_nucleus
 ) -> None:
     found = recipe(kind=kind)
     running = {"app": app(before, found=found)} if before else {}
-    wanted = {"app": app(after, found=found)} if after else {}
-    assert CLASSIC.restarts(running, wanted) is restarts
-    assert not LITE.restarts(running, wanted)
+    desired = {"app": app(after, found=found)} if after else {}
+    assert CLASSIC.restarts(running, desired) is restarts
+    assert not LITE.restarts(running, desired)
 
 
 def test_a_bootstrap_step_restarts_the_classic_nucleus_when_it_is_new_or_changes() -> None:
