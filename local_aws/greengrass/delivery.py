@@ -1,4 +1,4 @@
-"""How a deployment reaches devices: an IoT job for a thing group, a shadow for one thing.
+"""Delivery of deployments to devices: an IoT job for a thing group, a shadow for one thing.
 
 Sources: botocore's model of Greengrass; the AWS CLI's examples, whose deployment to a thing has no
 job; aws-greengrass-nucleus, ShadowDeploymentListener.

@@ -106,7 +106,7 @@ class EnvironmentConfig(Section):
 
     @property
     def component(self) -> ComponentKind:
-        """How Greengrass runs the published function version."""
+        """The kind of component in which Greengrass runs the published function version."""
         default: ComponentKind = "generic" if self.fleet.core_runtime == "lite" else "lambda"
         return self.inference.component or default
 

@@ -69,7 +69,7 @@ class Goal:
 
 @dataclass(frozen=True)
 class Finding:
-    """What follows from the observations of one device.
+    """The conclusion from the observations of one device.
 
     Attributes:
         component: the component that is broken, or an empty string.

@@ -1,4 +1,4 @@
-"""Deployments to one thing on a virtual core: as a shadow, beside those of its group."""
+"""Deployments to one thing on a virtual core: as a shadow, in addition to those of its group."""
 
 import json
 from collections.abc import Callable
