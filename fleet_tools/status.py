@@ -10,15 +10,15 @@ from fleet_tools.site import Site
 
 @dataclass(frozen=True)
 class Row:
-    """One device: what it says itself, and how that compares with the plan.
+    """The status of one device, and its deviations from the plan.
 
     Attributes:
-        standing: the gate's word for it: good, waiting, failed or offline.
-        status: the camera's own word for it.
+        standing: the verdict of the gate: good, waiting, failed or offline.
+        status: as the camera reports it.
         running_since: seconds since the epoch, by the cloud's clock.
         last_frame_at: ISO 8601, by the camera's clock.
         wave: the number of the first wave that the device is in.
-        drift: what is not as planned; empty when all is.
+        drift: the deviations from the plan; empty if there are none.
         disk_free_bytes: of the file system that has the device's artifacts.
         memory_available_bytes: of the device.
     """

@@ -71,7 +71,7 @@ class CodePipeline:
 
     def get(self, scope: Scope, params: Params) -> Params:
         """GetPipeline: the current version, also by its number."""
-        record = self._found(scope, params["name"])
+        record = self._existing(scope, params["name"])
         current = record["pipeline"]["version"]
         if params.get("version", current) != current:
             raise ServiceError(
@@ -82,7 +82,7 @@ class CodePipeline:
 
     def update(self, scope: Scope, params: Params) -> Params:
         """UpdatePipeline: a version more."""
-        record = self._found(scope, params["pipeline"]["name"])
+        record = self._existing(scope, params["pipeline"]["name"])
         version = record["pipeline"]["version"] + 1
         record["pipeline"] = {**params["pipeline"], "version": version}
         record["metadata"]["updated"] = round(time.time(), 3)
@@ -113,7 +113,7 @@ class CodePipeline:
         """Delete everything."""
         self._records = {}
 
-    def _found(self, scope: Scope, name: str) -> Params:
+    def _existing(self, scope: Scope, name: str) -> Params:
         record = self._of(scope).get(name)
         if record is None:
             raise ServiceError(

@@ -54,7 +54,7 @@ class DeviceAccess:
 
     @property
     def is_exposed(self) -> bool:
-        """Whether other machines can connect."""
+        """True if other machines can connect."""
         return not ipaddress.ip_address(self.address).is_loopback
 
     def notes(self) -> list[str]:
@@ -159,7 +159,9 @@ def aws_host_names() -> list[str]:
     a dot in its name.
     """
     regions = get_session().get_available_regions("s3")
-    by_region = [(f"*.s3.{one}.{_AWS}", f"greengrass-ats.iot.{one}.{_AWS}") for one in regions]
+    by_region = [
+        (f"*.s3.{region}.{_AWS}", f"greengrass-ats.iot.{region}.{_AWS}") for region in regions
+    ]
     return [f"*.s3.{_AWS}", *(name for names in by_region for name in names)]
 
 

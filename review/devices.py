@@ -24,7 +24,7 @@ _NUCLEUS = ("aws.greengrass.Nucleus", "aws.greengrass.NucleusLite")
 _PLUGIN = "aws.greengrass.LambdaManager"
 _PUBLISHED = re.compile(r"\$\{([^}]*)\.Version\}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-# Numbers of a component version follow from its content: people know a model by its own version.
+# The numbers of a component version follow from its content, so a model also needs its own version.
 _VERSION_OF_MODEL = re.compile(r"\d+\.\d+\.\d+$")
 
 
@@ -187,7 +187,7 @@ def _alarms_of_kind(old: Mapping[str, Component], new: Mapping[str, Component]) 
     )
     for kind in after.keys() - before.keys() if before else ():
         if after[kind] in before.values():
-            # A fleet on another nucleus: its devices are set up anew.
+            # The fleet has another nucleus: its devices are set up again.
             continue
         yield (
             f"THE KIND OF THE CAMERA'S COMPONENT CHANGES: {after[kind]} ({kind}) replaces "

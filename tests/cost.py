@@ -85,7 +85,7 @@ class CostGuard:
                     )
                 item.add_marker("unit")
             if "walk" in costs and "emulator" not in costs:
-                raise pytest.UsageError(f"{item.nodeid}: a walk is `emulator`")
+                raise pytest.UsageError(f"{item.nodeid}: a walk needs the marker `emulator`")
 
     def pytest_ignore_collect(self, collection_path: Path, config: pytest.Config) -> bool | None:
         """Skip the import of modules in which a selection of the Makefile finds no test.

@@ -23,9 +23,9 @@ def without_content_numbers(text: str, template: Mapping[str, Any]) -> str:
 def _numbers(template: Mapping[str, Any]) -> Iterator[str]:
     for resource in template.get("Resources", {}).values():
         if resource["Type"] == "Custom::GreengrassComponent":
-            found = _LAST_TWO_NUMBERS.search(_end(resource["Properties"].get("Arn")))
-            if found:
-                yield found[0]
+            last_two = _LAST_TWO_NUMBERS.search(_end(resource["Properties"].get("Arn")))
+            if last_two:
+                yield last_two[0]
 
 
 def _end(value: Any) -> str:

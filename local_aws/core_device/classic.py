@@ -100,7 +100,7 @@ class Classic(Nucleus):
         return name, version
 
     def change(
-        self, running: Deployable | None, wanted: Deployable, *, works: bool, is_configured: bool
+        self, running: Deployable | None, desired: Deployable, *, works: bool, is_configured: bool
     ) -> Change:
         """Reinstall another version and what does not work; restart for another lifecycle.
 
@@ -108,45 +108,47 @@ class Classic(Nucleus):
         restarts nothing.
         """
         del is_configured
-        if running is None or not works or running.version != wanted.version:
+        if running is None or not works or running.version != desired.version:
             return Change.REINSTALL
-        if self._resolved(running, {"install"}) != self._resolved(wanted, {"install"}):
+        if self._resolved(running, {"install"}) != self._resolved(desired, {"install"}):
             return Change.REINSTALL
-        others = {name for name in self._names(wanted) if name not in _STEPS_OF_OWN_RULES}
-        if self._resolved(running, others) != self._resolved(wanted, others):
+        others = {name for name in self._names(desired) if name not in _STEPS_OF_OWN_RULES}
+        if self._resolved(running, others) != self._resolved(desired, others):
             return Change.RESTART
         return Change.NONE
 
     def plan(
         self,
         running: Mapping[str, Recipe],
-        wanted: Mapping[str, Recipe],
+        desired: Mapping[str, Recipe],
         changes: Mapping[str, Change],
     ) -> Plan:
         """Return the update in the order of the HARD dependencies."""
-        return classic_plan(running, wanted, changes)
+        return classic_plan(running, desired, changes)
 
-    def restarts(self, running: Mapping[str, Deployable], wanted: Mapping[str, Deployable]) -> bool:
+    def restarts(
+        self, running: Mapping[str, Deployable], desired: Mapping[str, Deployable]
+    ) -> bool:
         """Return whether a plugin or the nucleus changes or goes, or a bootstrap step runs."""
-        return bool(self.bootstrap_names(running, wanted)) or any(
+        return bool(self.bootstrap_names(running, desired)) or any(
             component.recipe.get("ComponentType") in {_PLUGIN, _NUCLEUS}
-            and (name not in wanted or wanted[name].version != component.version)
+            and (name not in desired or desired[name].version != component.version)
             for name, component in running.items()
         )
 
     def bootstrap_names(
-        self, running: Mapping[str, Deployable], wanted: Mapping[str, Deployable]
+        self, running: Mapping[str, Deployable], desired: Mapping[str, Deployable]
     ) -> list[str]:
         """Return the new versions and changed steps, after the components that they depend on."""
         return [
             name
-            for name in in_order({name: one.recipe for name, one in wanted.items()})
-            if self.raw_step(wanted[name].recipe, "bootstrap")
+            for name in in_order({name: deployable.recipe for name, deployable in desired.items()})
+            if self.raw_step(desired[name].recipe, "bootstrap")
             and (
                 name not in running
-                or running[name].version != wanted[name].version
+                or running[name].version != desired[name].version
                 or self._resolved(running[name], {"bootstrap"})
-                != self._resolved(wanted[name], {"bootstrap"})
+                != self._resolved(desired[name], {"bootstrap"})
             )
         ]
 
@@ -255,5 +257,5 @@ def _step(lifecycle: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
 
 
 def _environment(lifecycle: Mapping[str, Any]) -> Mapping[str, Any]:
-    found = {key.lower(): value for key, value in lifecycle.items()}.get("setenv")
-    return found if isinstance(found, Mapping) else {}
+    variables = {key.lower(): value for key, value in lifecycle.items()}.get("setenv")
+    return variables if isinstance(variables, Mapping) else {}

@@ -123,7 +123,7 @@ class DeviceCloud:
     def _call(
         self, method: str, path: str, body: dict[str, Any] | None = None, *refused: str
     ) -> dict[str, Any]:
-        """Call the data plane; `refused` are the error codes of an answer that is an error."""
+        """Call the data plane; `refused` are the error codes of a response that is an error."""
         request = urllib.request.Request(  # noqa: S310 - always https to our own endpoint
             self._url + path,
             data=None if body is None else json.dumps(body).encode(),

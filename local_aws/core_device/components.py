@@ -296,7 +296,7 @@ async def _stop_bound(component: Component, host: Host) -> list[Component]:
 
 
 async def _start_along(component: Component, host: Host) -> None:
-    """Start the units that this one wants, unless they run."""
+    """Start the units of the SOFT dependencies (`Wants=`), unless they run."""
     for name in sorted(host.nucleus.started_along(component.recipe) & host.running.keys()):
         other = host.running[name]
         way = host.nucleus.start_of(other.recipe)

@@ -107,12 +107,12 @@ async def fetch(
     return roots, fetched
 
 
-async def switch(host: Host, wanted: dict[str, Component], configured: Iterable[str] = ()) -> None:
-    """Update the device to the wanted components, in the order of its nucleus.
+async def switch(host: Host, desired: dict[str, Component], configured: Iterable[str] = ()) -> None:
+    """Update the device to the desired components, in the order of its nucleus.
 
     Args:
         host: with the components on the device, which are changed.
-        wanted: the components of all deployments.
+        desired: the components of all deployments.
         configured: those for which the deployment has a `configurationUpdate`.
 
     Raises:
@@ -120,9 +120,9 @@ async def switch(host: Host, wanted: dict[str, Component], configured: Iterable[
     """
     nucleus, running = host.nucleus, host.running
     before = {name: component.deployable for name, component in running.items()}
-    after = {name: component.deployable for name, component in wanted.items()}
+    after = {name: component.deployable for name, component in desired.items()}
     if nucleus.restarts(before, after):
-        await _relaunch(host, wanted)
+        await _relaunch(host, desired)
         return
     changes = {
         name: nucleus.change(
@@ -135,28 +135,28 @@ async def switch(host: Host, wanted: dict[str, Component], configured: Iterable[
     }
     plan = nucleus.plan(
         {name: one.recipe for name, one in running.items()},
-        {name: one.recipe for name, one in wanted.items()},
+        {name: one.recipe for name, one in desired.items()},
         changes,
     )
     for name, component in running.items():
         component.starts.clear()
         if changes.get(name) is Change.NONE:
             # Only what restarts a component changes its process; its policies apply at once.
-            component.configuration = wanted[name].configuration
-            component.dependencies = wanted[name].dependencies
+            component.configuration = desired[name].configuration
+            component.dependencies = desired[name].dependencies
     for action in plan.actions:
         if action.verb == "stop":
             stopped = running.pop(action.name)
             await components.stop(stopped, host)
             logger.info("stopped %s", stopped.title)
         elif action.verb == "install":
-            running.setdefault(action.name, wanted[action.name])
-            await components.install(wanted[action.name], host)
+            running.setdefault(action.name, desired[action.name])
+            await components.install(desired[action.name], host)
         else:
-            running[action.name] = wanted[action.name]
-            await components.start(wanted[action.name], host)
-            logger.info("started %s", wanted[action.name].title)
-    await components.wait_until_settled(host, wanted)
+            running[action.name] = desired[action.name]
+            await components.start(desired[action.name], host)
+            logger.info("started %s", desired[action.name].title)
+    await components.wait_until_settled(host, desired)
     for name in plan.removed:
         await _remove(host, running[name])
 
@@ -182,11 +182,11 @@ def snapshot(running: Mapping[str, Component]) -> dict[str, Component]:
     return {name: Component(**component.to_json()) for name, component in running.items()}
 
 
-async def _relaunch(host: Host, wanted: dict[str, Component]) -> None:
+async def _relaunch(host: Host, desired: dict[str, Component]) -> None:
     """Restart the nucleus: all components stop, bootstrap steps run, all components start."""
     running = host.running
     before = {name: component.deployable for name, component in running.items()}
-    after = {name: component.deployable for name, component in wanted.items()}
+    after = {name: component.deployable for name, component in desired.items()}
     logger.info("the core restarts for this deployment")
     for name in reversed(in_order({name: one.recipe for name, one in running.items()})):
         await components.stop(running[name], host)
@@ -194,15 +194,15 @@ async def _relaunch(host: Host, wanted: dict[str, Component]) -> None:
     # If a bootstrap step fails, a rollback starts all components again.
     running.clear()
     for name in host.nucleus.bootstrap_names(before, after):
-        await components.bootstrap(wanted[name], host)
-    for name in sorted(stopped.keys() - wanted.keys()):
+        await components.bootstrap(desired[name], host)
+    for name in sorted(stopped.keys() - desired.keys()):
         await _remove(host, stopped[name])
-    running.update(wanted)
+    running.update(desired)
     host.launched()
-    for name in in_order({name: one.recipe for name, one in wanted.items()}):
-        await components.install(wanted[name], host)
-        await components.start(wanted[name], host)
-    await components.wait_until_settled(host, wanted)
+    for name in in_order({name: one.recipe for name, one in desired.items()}):
+        await components.install(desired[name], host)
+        await components.start(desired[name], host)
+    await components.wait_until_settled(host, desired)
 
 
 async def _remove(host: Host, component: Component) -> None:
@@ -277,11 +277,11 @@ async def _download(cloud: DeviceCloud, host: Host, recipe: dict[str, Any]) -> N
     path.write_text(json.dumps(recipe, indent=1), encoding="utf-8")
 
 
-def _configured(host: Host, recipe: dict[str, Any], wanted: dict[str, Any]) -> Component:
+def _configured(host: Host, recipe: dict[str, Any], desired: dict[str, Any]) -> Component:
     name, version = recipe["ComponentName"], recipe["ComponentVersion"]
     known = host.running.get(name)
     defaults = (recipe.get("ComponentConfiguration") or {}).get("DefaultConfiguration", {})
     configuration = updated(
-        defaults, known.configuration if known else None, wanted.get("configurationUpdate", {})
+        defaults, known.configuration if known else None, desired.get("configurationUpdate", {})
     )
     return Component(name, version, recipe, configuration)

@@ -198,14 +198,14 @@ class CoreDevice:
         deployed = self._deployed
         before = deploying.snapshot(deployed.running)
         try:
-            roots, wanted = await deploying.fetch(self._cloud, self._host, deployed, document)
+            roots, desired = await deploying.fetch(self._cloud, self._host, deployed, document)
         except Exception as error:  # noqa: BLE001 - a device goes on whatever a deployment brings
             return _as_failure(error), self._nucleus.failure_status(changed=False)
         configured = {
             name for name, one in document["components"].items() if "configurationUpdate" in one
         }
         try:
-            await deploying.switch(self._host, wanted, configured)
+            await deploying.switch(self._host, desired, configured)
         except Exception as error:  # noqa: BLE001 - as above
             failure = _as_failure(error)
             if self._nucleus.rolls_back(document):

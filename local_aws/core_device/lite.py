@@ -100,34 +100,36 @@ class Lite(Nucleus):
         return name, version
 
     def change(
-        self, running: Deployable | None, wanted: Deployable, *, works: bool, is_configured: bool
+        self, running: Deployable | None, desired: Deployable, *, works: bool, is_configured: bool
     ) -> Change:
         """Reinstall another version, what does not work, and each component with an update.
 
         A `configurationUpdate` counts also if it changes nothing.
         """
-        same = running is not None and running.version == wanted.version
+        same = running is not None and running.version == desired.version
         return Change.NONE if same and works and not is_configured else Change.REINSTALL
 
     def plan(
         self,
         running: Mapping[str, Recipe],
-        wanted: Mapping[str, Recipe],
+        desired: Mapping[str, Recipe],
         changes: Mapping[str, Change],
     ) -> Plan:
         """Return the update with all install steps first."""
-        return lite_plan(running, wanted, changes)
+        return lite_plan(running, desired, changes)
 
-    def restarts(self, running: Mapping[str, Deployable], wanted: Mapping[str, Deployable]) -> bool:
+    def restarts(
+        self, running: Mapping[str, Deployable], desired: Mapping[str, Deployable]
+    ) -> bool:
         """Return False: it has no plugins."""
-        del running, wanted
+        del running, desired
         return False
 
     def bootstrap_names(
-        self, running: Mapping[str, Deployable], wanted: Mapping[str, Deployable]
+        self, running: Mapping[str, Deployable], desired: Mapping[str, Deployable]
     ) -> list[str]:
         """Return nothing: bootstrap steps of lite are not modelled."""
-        del running, wanted
+        del running, desired
         return []
 
     def bound_to(self, recipe: Recipe) -> set[str]:

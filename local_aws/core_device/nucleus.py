@@ -48,7 +48,7 @@ class Pauses:
 
 @dataclass(frozen=True)
 class Deployable:
-    """One component version with its configuration, as a deployment wants it."""
+    """One component version with its configuration, as a deployment requires it."""
 
     name: str
     version: str
@@ -156,13 +156,13 @@ class Nucleus(ABC):
 
     @abstractmethod
     def change(
-        self, running: Deployable | None, wanted: Deployable, *, works: bool, is_configured: bool
+        self, running: Deployable | None, desired: Deployable, *, works: bool, is_configured: bool
     ) -> Change:
         """Return what a deployment does with a component.
 
         Args:
             running: the version on the device, if it has one.
-            wanted: the version of the deployment.
+            desired: the version of the deployment.
             works: whether the running version runs, has finished, or is being restarted.
             is_configured: whether the deployment has a `configurationUpdate` for it.
         """
@@ -171,18 +171,20 @@ class Nucleus(ABC):
     def plan(
         self,
         running: Mapping[str, Recipe],
-        wanted: Mapping[str, Recipe],
+        desired: Mapping[str, Recipe],
         changes: Mapping[str, Change],
     ) -> Plan:
         """Return the actions of an update, in order."""
 
     @abstractmethod
-    def restarts(self, running: Mapping[str, Deployable], wanted: Mapping[str, Deployable]) -> bool:
+    def restarts(
+        self, running: Mapping[str, Deployable], desired: Mapping[str, Deployable]
+    ) -> bool:
         """Return whether an update needs a restart of the nucleus."""
 
     @abstractmethod
     def bootstrap_names(
-        self, running: Mapping[str, Deployable], wanted: Mapping[str, Deployable]
+        self, running: Mapping[str, Deployable], desired: Mapping[str, Deployable]
     ) -> list[str]:
         """Return the components whose bootstrap step an update runs, in order."""
 

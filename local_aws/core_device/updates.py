@@ -51,20 +51,20 @@ def hard_dependencies(recipe: Recipe, default: str | None) -> set[str]:
 
 
 def classic_plan(
-    running: Mapping[str, Recipe], wanted: Mapping[str, Recipe], changes: Mapping[str, Change]
+    running: Mapping[str, Recipe], desired: Mapping[str, Recipe], changes: Mapping[str, Change]
 ) -> Plan:
     """Return the update as the classic nucleus performs it.
 
     Each component is replaced in the order of the HARD dependencies. A component restarts if a
     HARD dependency restarts. Removed components stop when all others work.
     """
-    order = in_order(wanted)
+    order = in_order(desired)
     spread: dict[str, Change] = {}
     for name in order:
         own = changes[name]
         restarts = any(
             spread.get(other, Change.NONE) is not Change.NONE
-            for other in hard_dependencies(wanted[name], "HARD")
+            for other in hard_dependencies(desired[name], "HARD")
         )
         spread[name] = Change.RESTART if own is Change.NONE and restarts else own
     actions: list[Action] = []
@@ -72,33 +72,33 @@ def classic_plan(
     for name in order:
         if spread[name] is Change.NONE:
             continue
-        for other in [name, *_dependents(name, wanted, order)]:
+        for other in [name, *_dependents(name, desired, order)]:
             if other in running and other not in stopped:
                 stopped.add(other)
                 actions.append(Action("stop", other))
         if spread[name] is Change.REINSTALL:
             actions.append(Action("install", name))
         actions.append(Action("start", name))
-    removed = [name for name in reversed(in_order(running)) if name not in wanted]
+    removed = [name for name in reversed(in_order(running)) if name not in desired]
     return Plan(tuple(actions), tuple(removed))
 
 
 def lite_plan(
-    running: Mapping[str, Recipe], wanted: Mapping[str, Recipe], changes: Mapping[str, Change]
+    running: Mapping[str, Recipe], desired: Mapping[str, Recipe], changes: Mapping[str, Change]
 ) -> Plan:
     """Return the update as nucleus lite performs it.
 
     All install steps end before the first component stops. A unit that is bound to another one by
     a HARD dependency stops with it, and starts again last. Removed components stop at the end.
     """
-    order = in_order(wanted, default=None)
+    order = in_order(desired, default=None)
     changed = [name for name in order if changes[name] is not Change.NONE]
     bound = [
         name
         for name in order
         if name in running
         and name not in changed
-        and hard_dependencies(wanted[name], None) & set(changed) & running.keys()
+        and hard_dependencies(desired[name], None) & set(changed) & running.keys()
     ]
     actions = [Action("install", name) for name in changed]
     actions += [Action("stop", name) for name in bound]
@@ -107,7 +107,7 @@ def lite_plan(
             actions.append(Action("stop", name))
         actions.append(Action("start", name))
     actions += [Action("start", name) for name in bound]
-    return Plan(tuple(actions), tuple(sorted(running.keys() - wanted.keys())))
+    return Plan(tuple(actions), tuple(sorted(running.keys() - desired.keys())))
 
 
 def in_order(recipes: Mapping[str, Recipe], default: str | None = "HARD") -> list[str]:
@@ -133,8 +133,8 @@ def in_order(recipes: Mapping[str, Recipe], default: str | None = "HARD") -> lis
 
 def _dependents(name: str, recipes: Mapping[str, Recipe], order: Iterable[str]) -> list[str]:
     """Return the components that depend on one by HARD dependencies, at any distance."""
-    found: list[str] = []
+    dependents: list[str] = []
     for other in order:
-        if hard_dependencies(recipes[other], "HARD") & {name, *found}:
-            found.append(other)
-    return found
+        if hard_dependencies(recipes[other], "HARD") & {name, *dependents}:
+            dependents.append(other)
+    return dependents

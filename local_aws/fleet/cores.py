@@ -60,7 +60,7 @@ class Core:
     frames: int = 0
     is_broken: bool = False
     started_at: float = 0.0
-    # Deployments that were begun, by what `release_of` makes of them.
+    # The number of deployments that were begun, by the release that `release_of` returned.
     attempts: Counter[Release | None] = field(default_factory=Counter)
 
 
@@ -78,10 +78,10 @@ class SimulatedFleet:
         look_seconds: float = 0.05,
         is_lite: Callable[[str], bool] = lambda _: False,
     ) -> None:
-        """`release_of` and `fate_of` read a job document: what it means, and what it does.
+        """`release_of` returns the release of a job document, and `fate_of` its effect on a thing.
 
-        `look_seconds` is the pause between two looks for jobs. It grows to half a second while no
-        job comes. `is_lite` returns whether a thing runs nucleus lite.
+        `look_seconds` is the pause between two polls for jobs. It grows to half a second while no
+        job arrives. `is_lite` returns whether a thing runs nucleus lite.
         """
         self.cores = {thing: Core(thing, is_lite(thing)) for thing in things}
         self._clients = clients

@@ -1,4 +1,4 @@
-"""How a deployment reaches devices: an IoT job for a thing group, a shadow for one thing.
+"""Delivery of deployments to devices: an IoT job for a thing group, a shadow for one thing.
 
 Sources: botocore's model of Greengrass; the AWS CLI's examples, whose deployment to a thing has no
 job; aws-greengrass-nucleus, ShadowDeploymentListener.
@@ -106,7 +106,7 @@ class Shadows:
         """Do nothing: the shadow has the successor already."""
 
     def status(self, scope: Scope, record: Record) -> str:
-        """Return the deployment's status by what the device reports."""
+        """Return the deployment's status, derived from the device's report."""
         status = self._status(scope, record)
         if status in _UNFINISHED:
             return "ACTIVE"

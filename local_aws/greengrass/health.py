@@ -34,7 +34,7 @@ def is_health_message(message: Any) -> bool:
     components = message.get("components", [])
     report = message.get("deploymentInformation") or {}
     return (
-        all(isinstance(one, int) and not isinstance(one, bool) for one in numbers)
+        all(isinstance(number, int) and not isinstance(number, bool) for number in numbers)
         and all(isinstance(message.get(name, ""), str) for name in _TEXTS)
         and isinstance(components, list)
         and all(_is_component(component) for component in components)
@@ -121,7 +121,9 @@ def _apply_components(record: Record, message: Params, position: Position) -> No
     if position < order["complete"]:
         return
     by_name: dict[str, Position] = order["by_name"]
-    reported = {one["componentName"]: one for one in message.get("components", [])}
+    reported = {
+        component["componentName"]: component for component in message.get("components", [])
+    }
     if message.get("messageType", "COMPLETE") == "COMPLETE":
         order["complete"] = position
         for name in components.keys() | by_name.keys():

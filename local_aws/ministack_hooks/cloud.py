@@ -135,7 +135,7 @@ class MinistackCloud:
         if status >= 400:  # noqa: PLR2004 - the first of HTTP's error statuses
             raise ServiceError(
                 "ValidationException",
-                f"IoT refused the deployment's shadow: {answer.get('message', answer)}",
+                f"IoT rejected the deployment's shadow: {answer.get('message', answer)}",
             )
         base = f"$aws/things/{thing}/shadow/name/{shadow}"
         await iot.shadow_emit_update_responses(

@@ -26,9 +26,9 @@ def register_code_pipeline(code_pipeline: CodePipeline) -> None:
 def _pipeline(code_pipeline: CodePipeline) -> dict[str, Any]:
     def call(operation: str, props: dict[str, Any], name: str) -> _Made:
         shape = code_pipeline.input_shape(operation)
-        given = as_input(shape, _TYPE, {"Pipeline": {**props, "Name": name}})
+        parameters = as_input(shape, _TYPE, {"Pipeline": {**props, "Name": name}})
         try:
-            made = code_pipeline.call(current_scope(), operation, given)["pipeline"]
+            made = code_pipeline.call(current_scope(), operation, parameters)["pipeline"]
         except ServiceError as error:
             raise ValueError(error.message) from error
         return name, {"Version": str(made["version"])}

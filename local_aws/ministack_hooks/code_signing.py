@@ -36,7 +36,7 @@ def _update(physical_id: str, _old: dict[str, Any], _new: dict[str, Any], _stack
 
 
 def _delete(_physical_id: str, _props: dict[str, Any]) -> None:
-    """Nothing else refers to it: functions keep no signing configuration here."""
+    """Delete nothing else: the emulator's functions do not refer to a signing configuration."""
 
 
 def _attributes(arn: str) -> dict[str, Any]:

@@ -73,14 +73,16 @@ def report_mqtt(traffic: Traffic) -> None:
 
 def _receivers(scope: Scope, topic: str) -> set[str]:
     """Return the devices that have a subscription to a topic."""
-    subscriptions = [one for each in iot._subscriptions.values() for one in each]
+    subscriptions = [
+        subscription for group in iot._subscriptions.values() for subscription in group
+    ]
     return {
-        _thing(one.client_id)
-        for one in subscriptions
-        if one.client_id
-        and (one.account_id, one.region) == (scope.account, scope.region)
+        _thing(subscription.client_id)
+        for subscription in subscriptions
+        if subscription.client_id
+        and (subscription.account_id, subscription.region) == (scope.account, scope.region)
         and iot._subscription_matches(
-            iot._unscope_topic(scope.account, scope.region, one.filter_prefixed), topic
+            iot._unscope_topic(scope.account, scope.region, subscription.filter_prefixed), topic
         )
     }
 

@@ -38,13 +38,13 @@ def _support_queues() -> None:
     notify = iot.jobs_notify_thing
 
     def pending_in_namespace(thing: str) -> list[dict[str, Any]]:
-        return [one for one in pending(thing) if _namespace_of(one["jobId"]) == _current.get()]
+        return [job for job in pending(thing) if _namespace_of(job["jobId"]) == _current.get()]
 
     def queues(thing: str) -> _Queues:
-        found: _Queues = {}
+        ids: _Queues = {}
         for execution in pending(thing):
-            found.setdefault(_namespace_of(execution["jobId"]), []).append(execution["jobId"])
-        return found
+            ids.setdefault(_namespace_of(execution["jobId"]), []).append(execution["jobId"])
+        return ids
 
     async def notify_each(account: str, region: str, thing: str, before: _Queues | None) -> None:
         """Notify the thing in each namespace whose queue has changed."""

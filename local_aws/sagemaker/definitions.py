@@ -23,10 +23,10 @@ _DEFINITION_VERSION = "2020-12-01"
 
 @dataclass(frozen=True)
 class _Kind:
-    """A kind of definition: the word of its operations, and the values that its creation sets."""
+    """A kind of definition: the noun of its operations, and the values that its creation sets."""
 
     kind: str
-    word: str
+    noun: str
     initial: Params
     can_change: bool = True
 
@@ -58,59 +58,59 @@ class Definitions:
             return self._create(scope, kind, params)
 
         def describe(scope: Scope, params: Params) -> Params:
-            return self._store.get(scope, kind.kind, params[f"{kind.word}Name"])
+            return self._store.get(scope, kind.kind, params[f"{kind.noun}Name"])
 
         def update(scope: Scope, params: Params) -> Params:
             return self._update(scope, kind, params)
 
         def delete(scope: Scope, params: Params) -> Params:
-            record = self._store.get(scope, kind.kind, params[f"{kind.word}Name"])
-            self._store.remove(scope, kind.kind, params[f"{kind.word}Name"])
-            return {f"{kind.word}Arn": record[f"{kind.word}Arn"]}
+            record = self._store.get(scope, kind.kind, params[f"{kind.noun}Name"])
+            self._store.remove(scope, kind.kind, params[f"{kind.noun}Name"])
+            return {f"{kind.noun}Arn": record[f"{kind.noun}Arn"]}
 
         def list_all(scope: Scope, _params: Params) -> Params:
             names = self._store.names(scope, kind.kind)
             records = [self._store.get(scope, kind.kind, name) for name in names]
-            return {_listed_as(kind.word): records}
+            return {_listed_as(kind.noun): records}
 
-        word = kind.word
+        noun = kind.noun
         self.operations |= {
-            f"Create{word}": create,
-            f"Describe{word}": describe,
-            f"Delete{word}": delete,
-            f"List{word}s": list_all,
+            f"Create{noun}": create,
+            f"Describe{noun}": describe,
+            f"Delete{noun}": delete,
+            f"List{noun}s": list_all,
         }
         if kind.can_change:
-            self.operations[f"Update{word}"] = update
+            self.operations[f"Update{noun}"] = update
 
     def _create(self, scope: Scope, kind: _Kind, params: Params) -> Params:
         _check_definition(params)
-        name = params[f"{kind.word}Name"]
+        name = params[f"{kind.noun}Name"]
         arn = self._store.arn(scope, kind.kind, name)
         created = round(time.time(), 3)
         record = {
             **_without_tokens(params),
             **kind.initial,
-            f"{kind.word}Arn": arn,
+            f"{kind.noun}Arn": arn,
             "CreationTime": created,
             "LastModifiedTime": created,
         }
         self._store.add(scope, kind.kind, name, record)
-        return {f"{kind.word}Arn": arn}
+        return {f"{kind.noun}Arn": arn}
 
     def _update(self, scope: Scope, kind: _Kind, params: Params) -> Params:
         _check_definition(params)
-        record = self._store.get(scope, kind.kind, params[f"{kind.word}Name"])
+        record = self._store.get(scope, kind.kind, params[f"{kind.noun}Name"])
         record.update(params, LastModifiedTime=round(time.time(), 3))
-        return {f"{kind.word}Arn": record[f"{kind.word}Arn"]}
+        return {f"{kind.noun}Arn": record[f"{kind.noun}Arn"]}
 
 
-def _listed_as(word: str) -> str:
+def _listed_as(noun: str) -> str:
     return {
         "Pipeline": "PipelineSummaries",
         "ModelPackageGroup": "ModelPackageGroupSummaryList",
         "NotebookInstance": "NotebookInstances",
-    }[word]
+    }[noun]
 
 
 def _without_tokens(params: Params) -> Params:
@@ -131,11 +131,13 @@ def _check_definition(params: Params) -> None:
     try:
         definition: Any = json.loads(text)
     except ValueError as error:
-        raise ValidationError(f"{_DEFINITION} is not JSON: {error}") from None
+        raise ValidationError(f"{_DEFINITION} is not valid JSON: {error}") from None
     if not isinstance(definition, dict) or not isinstance(definition.get("Steps"), list):
-        raise ValidationError(f"{_DEFINITION} must be a JSON object with a list of Steps.")
+        raise ValidationError(
+            f"{_DEFINITION} is not valid: expected a JSON object with a list of Steps."
+        )
     if definition.get("Version") != _DEFINITION_VERSION:
         raise ValidationError(
-            f"{_DEFINITION}: Version must be {_DEFINITION_VERSION!r}, got "
+            f"{_DEFINITION} is not valid: expected the Version {_DEFINITION_VERSION!r}; got "
             f"{definition.get('Version')!r}."
         )

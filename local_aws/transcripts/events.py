@@ -86,22 +86,22 @@ def to_lines(header: dict[str, Any], events: Iterable[Event]) -> Iterable[str]:
 
 
 def _fault(event: Any, previous: Event) -> str | None:
-    """Return what is wrong with an event that follows another one."""
+    """Return the fault of an event that follows another one; None if it is valid."""
     if not isinstance(event, dict):
         return f"expected an object; got {event!r}"
-    found = (str(event.get("from")), kind(event))
-    if found not in _MEMBERS:
-        known = ", ".join(f"{sender} {name}" for sender, name in _MEMBERS)
-        return f"expected one of {known}; got {found[0]} {found[1] or 'without a kind'}"
-    required, optional = _MEMBERS[found]
-    given = event.keys() - {"from", *_MARKS}
-    if required - given or given - required - optional:
+    sender, name = str(event.get("from")), kind(event)
+    if (sender, name) not in _MEMBERS:
+        valid = ", ".join(" ".join(event_kind) for event_kind in _MEMBERS)
+        return f"expected one of {valid}; got {sender} {name or 'without a kind'}"
+    required, optional = _MEMBERS[sender, name]
+    members = event.keys() - {"from", *_MARKS}
+    if required - members or members - required - optional:
         return (
-            f"{' '.join(found)} has the members {', '.join(sorted(required)) or 'none'} and"
-            f" optionally {', '.join(sorted(optional)) or 'none'}; got {', '.join(sorted(given))}"
+            f"{sender} {name} has the members {', '.join(sorted(required)) or 'none'} and"
+            f" optionally {', '.join(sorted(optional)) or 'none'}; got {', '.join(sorted(members))}"
         )
-    if found[0] == CLOUD and found[1] != "publish" and kind(previous) != found[1]:
-        return f"a response of {found[1]} follows its request"
+    if sender == CLOUD and name != "publish" and kind(previous) != name:
+        return f"a response of {name} follows its request"
     try:
         check(event)
     except PatternError as error:

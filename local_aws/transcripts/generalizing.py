@@ -40,7 +40,7 @@ _GREENGRASS_TOPIC = re.compile(
 )
 _ALIAS_PATH = re.compile(r"/role-aliases/(?P<alias>[^/]+)/credentials")
 _CONFIGURATION = re.compile(r"(:configuration:[^:\s]+:)[0-9]+\b")
-# Members of an event that are not what the device or the cloud has sent.
+# Members of an event that neither the device nor the cloud has sent.
 _STRUCTURE = frozenset({"from", "mqtt", "https", "s3", "version", "qos", "signed_headers"})
 _NAME_CHARACTER = r"[A-Za-z0-9_.-]"
 
@@ -119,8 +119,8 @@ class Generalizer:
         text = re.sub(whole, self._placeholder, text)
         return _CONFIGURATION.sub(r"\g<1>${_:integer}", text)
 
-    def _placeholder(self, found: re.Match[str]) -> str:
-        return self._placeholders[found[0]]
+    def _placeholder(self, value: re.Match[str]) -> str:
+        return self._placeholders[value[0]]
 
     def _new_deployment(self, event: Event) -> list[Event]:
         """Return an operator's event for a deployment that is new to the device."""
@@ -134,7 +134,8 @@ class Generalizer:
             return []
         self._deployed.add(str(document.get("deploymentId")))
         components = {
-            name: one.get("version") for name, one in document.get("components", {}).items()
+            name: component.get("version")
+            for name, component in document.get("components", {}).items()
         }
         return [{"from": "operator", "do": "deploy", "components": components}]
 

@@ -59,7 +59,7 @@ def fill(pattern: Any, bindings: dict[str, Any]) -> Any:
         whole = _PLACEHOLDER.fullmatch(pattern)
         if whole is not None:
             return _value(whole, bindings)
-        return _PLACEHOLDER.sub(lambda found: str(_value(found, bindings)), pattern)
+        return _PLACEHOLDER.sub(lambda placeholder: str(_value(placeholder, bindings)), pattern)
     if isinstance(pattern, dict):
         return {fill(name, bindings): fill(item, bindings) for name, item in pattern.items()}
     if isinstance(pattern, list):
@@ -101,8 +101,8 @@ def _list_matches(
         return
     first, *others = patterns
     for index, value in enumerate(values):
-        for found in _matches(first, value, bindings):
-            yield from _list_matches(others, values[:index] + values[index + 1 :], found)
+        for extended in _matches(first, value, bindings):
+            yield from _list_matches(others, values[:index] + values[index + 1 :], extended)
 
 
 def _text_matches(pattern: str, value: Any, bindings: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -114,9 +114,9 @@ def _text_matches(pattern: str, value: Any, bindings: dict[str, Any]) -> Iterato
     if not isinstance(value, str):
         return
     expression, names = _expression(pattern, bindings)
-    found = re.fullmatch(expression, value, re.DOTALL)
-    if found is not None:
-        yield {**bindings, **{name: found[name] for name in names}}
+    groups = re.fullmatch(expression, value, re.DOTALL)
+    if groups is not None:
+        yield {**bindings, **{name: groups[name] for name in names}}
 
 
 def _expression(pattern: str, bindings: Bindings) -> tuple[str, set[str]]:

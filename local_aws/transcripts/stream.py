@@ -46,7 +46,7 @@ class TrafficStream:
     async def _stream(self, scope: Message, receive: Receive, send: Send) -> None:
         caller = current_caller()
         if caller is None or not caller.arn.endswith(":root"):
-            shown = "Nobody" if caller is None else caller.arn
+            shown = "An anonymous caller" if caller is None else caller.arn
             await _answer(send, 403, f"{shown} is not authorized to follow devices: expected root.")
             return
         query = parse_qs(scope["query_string"].decode("latin-1"))

@@ -18,14 +18,14 @@ _MINUTE_SECONDS = 60
 
 @dataclass(frozen=True)
 class Standing:
-    """One environment: what it pins, and what its fleet has.
+    """One environment: its pinned release, and the release of its fleet.
 
     Attributes:
         alias: `champion` or `challenger` where two releases are compared, else empty.
-        version: of the pinned model, `?` where nobody built it here.
-        deployed: the digest of the fleet's deployment, None if there is none or nobody asked.
-        healthy: whether it is proven now: its gate passed, or every reachable camera says so.
-        said: all of it in a sentence, for a person.
+        version: of the pinned model; `?` if it was not built in this checkout.
+        deployed: the digest of the deployment; None if there is none or it was not queried.
+        healthy: whether the release is verified: the gate passed, or all reachable cameras run it.
+        said: all of this in one sentence, for a person.
         error: why the account could not be queried, else None.
     """
 

@@ -21,7 +21,11 @@ class DeliveryConfig(Section):
     """Where the pipeline is, what starts it, and where it stops for a person."""
 
     account: Annotated[
-        str, Field(pattern=r"^[0-9]{12}$", description="the AWS account's twelve digits, as text")
+        str,
+        Field(
+            pattern=r"^[0-9]{12}$",
+            description="the AWS account's twelve digits, in quotation marks",
+        ),
     ]
     region: Annotated[
         str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$", description="an AWS Region")

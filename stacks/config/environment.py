@@ -37,7 +37,11 @@ class EnvironmentConfig(Section):
 
     name: Annotated[str, Field(pattern=rf"^[a-z][a-z0-9-]{{0,{LONGEST_NAME - 1}}}$", exclude=True)]
     account: Annotated[
-        str, Field(pattern=r"^[0-9]{12}$", description="the AWS account's twelve digits, as text")
+        str,
+        Field(
+            pattern=r"^[0-9]{12}$",
+            description="the AWS account's twelve digits, in quotation marks",
+        ),
     ]
     region: Annotated[
         str,
@@ -102,7 +106,7 @@ class EnvironmentConfig(Section):
 
     @property
     def component(self) -> ComponentKind:
-        """How Greengrass runs the published function version."""
+        """The kind of component in which Greengrass runs the published function version."""
         default: ComponentKind = "generic" if self.fleet.core_runtime == "lite" else "lambda"
         return self.inference.component or default
 

@@ -17,7 +17,8 @@ class FleetConfig(Section):
     thing_group: Annotated[
         ThingGroupName,
         Field(
-            description="the thing group that the project is deployed to; of this environment only",
+            description="the thing group to which the project is deployed; each environment "
+            "has its own",
         ),
     ]
     things: Annotated[
@@ -25,8 +26,8 @@ class FleetConfig(Section):
         Field(
             strict=False,
             max_length=400,
-            description="cameras that are expected: each is made as a thing and has an alarm of "
-            "its own; others may join",
+            description="expected cameras: each of them gets a thing and an alarm; other "
+            "cameras may join",
             json_schema_extra={"uniqueItems": True},
         ),
     ] = ()

@@ -37,33 +37,35 @@ class VariantConfig(Section):
         str | None,
         Field(
             pattern=r"^[0-9a-f]{64}$",
-            description="SHA-256 that the file must have; without it any is taken",
+            description="SHA-256 that the file must have; without it, any file is accepted",
         ),
     ] = None
-    framework: Annotated[Framework, Field(description="whose container of AWS' runs it")]
+    framework: Annotated[
+        Framework, Field(description="framework whose AWS container runs the model")
+    ]
     framework_version: Annotated[
         str,
-        Field(description="the container's; the versions are in docs/endpoints.md"),
+        Field(description="version of the container; docs/endpoints.md lists the versions"),
     ]
     weight: Annotated[
         float,
         Field(ge=0, le=1_000_000, description="its share, relative to the others'"),
     ] = 1.0
     instance_type: Annotated[
-        InstanceType, Field(description="in mode `instance`: on what it runs")
+        InstanceType, Field(description="in mode `instance`: type of the instances")
     ] = "ml.m5.large"
     instances: Annotated[
-        int, Field(ge=1, le=100, description="in mode `instance`: how many, to begin with")
+        int, Field(ge=1, le=100, description="in mode `instance`: initial number of instances")
     ] = 1
     memory_mib: Annotated[
         Literal[1024, 2048, 3072, 4096, 5120, 6144],
         Field(description="in mode `serverless`: its memory"),
     ] = 2048
     max_concurrency: Annotated[
-        int, Field(ge=1, le=200, description="in mode `serverless`: requests at a time, at most")
+        int, Field(ge=1, le=200, description="in mode `serverless`: concurrent requests, at most")
     ] = 5
     environment: Annotated[
-        dict[str, str], Field(description="variables of the container; no place for secrets")
+        dict[str, str], Field(description="environment variables of the container; not for secrets")
     ] = Field(default={})
 
     @field_validator("environment")
@@ -97,18 +99,20 @@ class ScalingConfig(Section):
     """How many instances each variant has, by the requests that it gets."""
 
     minimum_instances: Annotated[
-        int, Field(ge=1, le=100, description="of each variant, at least")
+        int, Field(ge=1, le=100, description="instances of each variant, at least")
     ] = 1
-    maximum_instances: Annotated[int, Field(ge=1, le=100, description="of each variant, at most")]
+    maximum_instances: Annotated[
+        int, Field(ge=1, le=100, description="instances of each variant, at most")
+    ]
     invocations_per_minute: Annotated[
         float,
-        Field(gt=0, description="requests of one instance in a minute, aimed at"),
+        Field(gt=0, description="target for the requests per instance and minute"),
     ]
     scale_in_cooldown_seconds: Annotated[
-        int, Field(ge=0, le=3600, description="rest before instances are taken away again")
+        int, Field(ge=0, le=3600, description="pause before instances are removed")
     ] = 300
     scale_out_cooldown_seconds: Annotated[
-        int, Field(ge=0, le=3600, description="rest before more are added")
+        int, Field(ge=0, le=3600, description="pause before instances are added")
     ] = 60
 
     @model_validator(mode="after")
@@ -143,18 +147,20 @@ class HostingConfig(Section):
     ] = True
     subnets: Annotated[
         tuple[Annotated[str, Field(pattern=r"^subnet-[0-9a-f]{8,17}$")], ...],
-        Field(strict=False, max_length=16, description="the VPC's subnets, if it runs in a VPC"),
+        Field(
+            strict=False, max_length=16, description="subnets of the endpoint, if it runs in a VPC"
+        ),
     ] = ()
     security_groups: Annotated[
         tuple[Annotated[str, Field(pattern=r"^sg-[0-9a-f]{8,17}$")], ...],
-        Field(strict=False, max_length=5, description="and its security groups there"),
+        Field(strict=False, max_length=5, description="security groups of the endpoint in the VPC"),
     ] = ()
     data_capture_percent: Annotated[
         int,
         Field(
             ge=0,
             le=100,
-            description="share of requests and answers that is kept below `datasets/captured/`",
+            description="share of requests and responses that is stored below `datasets/captured/`",
         ),
     ] = 0
     latency_p95_ms: Annotated[
@@ -174,8 +180,8 @@ class HostingConfig(Section):
         Field(
             ge=0,
             le=3600,
-            description="in mode `instance`: how long a new version must go on without an alarm "
-            "before the old one is taken away",
+            description="in mode `instance`: how long a new version must run without an alarm "
+            "before the old one is removed",
         ),
     ] = 300
     log_retention_days: Annotated[

@@ -25,16 +25,17 @@ class InferenceConfig(Section):
     component: Annotated[
         ComponentKind | None,
         Field(
-            description="how Greengrass runs the published function version: `lambda` (only on "
-            "the classic nucleus) as a Lambda component, `generic` as a process of its own; "
-            "without it, `lambda` on classic and `generic` on lite"
+            description="how Greengrass runs the published function version: `lambda` (only "
+            "on the classic nucleus) as a Lambda component, `generic` as a "
+            "separate process; without it, `lambda` on classic and `generic` on "
+            "lite"
         ),
     ] = None
     camera: Annotated[
         str,
         Field(
             pattern=r"^(folder:.+|video:.+|v4l2:/dev/video[0-9]+|rtsp://.+|https?://.+|awscam)$",
-            description="where pictures come from: `folder:<folder>`, `video:<file>`, "
+            description="source of the images: `folder:<folder>`, `video:<file>`, "
             "`v4l2:/dev/video0`, `rtsp://…`, `http://…` (MJPEG) or `awscam`",
             json_schema_extra={"not": {"pattern": _CREDENTIALS_IN_URL}},
         ),
@@ -57,7 +58,7 @@ class InferenceConfig(Section):
     topic: Annotated[
         str,
         Field(
-            description="where detections and errors go; `{thing}` is the camera's name",
+            description="topic of detections and errors; `{thing}` is the camera's name",
             json_schema_extra={"pattern": f"^{_TOPIC}$", "maxLength": _LONGEST_TOPIC_BYTES},
         ),
     ] = "deeplens/{thing}/infer"
@@ -73,8 +74,8 @@ class InferenceConfig(Section):
         Field(
             ge=0,
             le=65535,
-            description="the live view's port on the camera's own loopback, 0 for a free one; "
-            "without it there is none",
+            description="port of the live view on the camera's loopback, 0 for a free one; "
+            "without it, there is no live view",
         ),
     ] = None
     max_megapixels: Annotated[

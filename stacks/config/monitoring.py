@@ -28,7 +28,7 @@ class MonitoringConfig(Section):
         Field(description="how long detections, errors and heartbeats are kept in CloudWatch Logs"),
     ] = 30
     no_heartbeat_minutes: Annotated[
-        int, Field(ge=1, le=1440, description="alarm: a camera was silent for so long")
+        int, Field(ge=1, le=1440, description="alarm: a camera has sent no heartbeat for this time")
     ] = 5
     latency_p95_ms: Annotated[
         float,

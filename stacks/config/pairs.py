@@ -59,7 +59,7 @@ def _component_pairs(
     if contained and fleet.core_runtime == "lite":
         yield (
             "fleet.core_runtime 'lite' runs no Lambda component and no container; it works "
-            "with inference.isolation_mode 'NoContainer', or take core_runtime 'classic'"
+            "with inference.isolation_mode 'NoContainer', or with core_runtime 'classic'"
         )
     elif contained and inference.component == "generic":
         yield (
@@ -69,8 +69,8 @@ def _component_pairs(
     elif contained and fleet.cgroups != "v1":
         yield (
             "inference.isolation_mode 'GreengrassContainer' needs cgroups v1 on every device of "
-            "the fleet, which today's Linux does not start with; it works with isolation_mode "
-            "'NoContainer', or say fleet.cgroups 'v1' if the devices were set up so"
+            "the fleet, which current Linux distributions do not use; it works with isolation_mode "
+            "'NoContainer', or with fleet.cgroups 'v1' if the devices were set up so"
         )
     if contained and pinned:
         yield (

@@ -48,14 +48,19 @@ class WaveConfig(Section):
         Field(gt=0, lt=100, description="or the share of the fleet that has it then"),
     ] = None
     wait_seconds: Annotated[
-        int, Field(ge=10, le=LONGEST_WAIT_SECONDS, description="how long the wave has to prove it")
+        int,
+        Field(
+            ge=10, le=LONGEST_WAIT_SECONDS, description="how long the wave waits for its devices"
+        ),
     ] = 120
     bake_seconds: Annotated[
         int,
-        Field(ge=0, le=LONGEST_WAIT_SECONDS, description="how long it must go on well after that"),
+        Field(
+            ge=0, le=LONGEST_WAIT_SECONDS, description="how long the wave must stay good after that"
+        ),
     ] = 0
     pause_seconds: Annotated[
-        int, Field(ge=0, le=LONGEST_WAIT_SECONDS, description="rest before the next wave")
+        int, Field(ge=0, le=LONGEST_WAIT_SECONDS, description="pause before the next wave")
     ] = 0
 
     @model_validator(mode="after")
@@ -75,10 +80,10 @@ class RateConfig(Section):
     )
 
     maximum_per_minute: Annotated[
-        int | None, Field(ge=1, le=1000, description="devices told per minute, at most")
+        int | None, Field(ge=1, le=1000, description="devices notified per minute, at most")
     ] = None
     base_per_minute: Annotated[
-        int | None, Field(ge=1, le=1000, description="devices told in the first minute")
+        int | None, Field(ge=1, le=1000, description="devices notified in the first minute")
     ] = None
     increment_factor: Annotated[
         float,
@@ -86,7 +91,7 @@ class RateConfig(Section):
         _one_decimal,
     ] = 2.0
     increase_after_succeeded: Annotated[
-        int, Field(ge=1, description="devices that must have succeeded before it grows")
+        int, Field(ge=1, description="devices that must have succeeded before the rate grows")
     ] = 1
 
     @model_validator(mode="after")
@@ -130,12 +135,12 @@ class AbortConfig(Section):
         Field(
             gt=0,
             le=100,
-            description="share of failures that stops the job; two digits after the point",
+            description="share of failures that stops the job; at most two decimal places",
         ),
         _two_decimals,
     ]
     minimum_devices: Annotated[
-        int, Field(ge=1, description="devices that must have answered before that counts")
+        int, Field(ge=1, description="devices that must have finished before that share counts")
     ] = 1
 
     def to_job(self) -> dict[str, Any]:
@@ -166,7 +171,7 @@ class RolloutConfig(Section):
         Field(
             ge=0,
             le=LONGEST_WAIT_SECONDS,
-            description="how long the fleet must go on well before the deploy is done",
+            description="how long the fleet must stay good before the deploy is complete",
         ),
     ] = 0
     success_percent: Annotated[
@@ -199,8 +204,8 @@ class RolloutConfig(Section):
         Field(
             ge=0,
             le=1_000_000,
-            description="detections that each device must have made with the release; "
-            "only where cameras always see something",
+            description="detections that each device must have made with the release; only "
+            "for cameras whose images always contain objects",
         ),
     ] = 0
     on_delete: Annotated[

@@ -35,7 +35,7 @@ class SigningConfig(Section):
         Field(
             strict=False,
             description="keys that may sign releases, as `model-tools keys public KEY` prints "
-            "them; several while one follows another",
+            "them; several during a key rotation",
             json_schema_extra={"uniqueItems": True},
         ),
     ] = ()
@@ -43,7 +43,7 @@ class SigningConfig(Section):
         tuple[_KeyId, ...],
         Field(
             strict=False,
-            description="ids of keys that were stolen; what they signed is refused by name",
+            description="ids of stolen keys; releases that they signed are rejected",
         ),
     ] = ()
     required: Annotated[
@@ -58,7 +58,8 @@ class SigningConfig(Section):
         Field(
             pattern=r"^arn:aws[a-z-]*:signer:[a-z0-9-]+:[0-9]{12}:/signing-profiles/[A-Za-z0-9_]{2,64}/[A-Za-z0-9_]{10}$",
             description="version ARN of the AWS Signer profile without whose signature Lambda "
-            "refuses the functions' code; `tools.sign_assets` signs before a deploy",
+            "rejects the functions' code; `tools.sign_assets` signs before a "
+            "deploy",
         ),
     ] = None
 

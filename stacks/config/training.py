@@ -14,18 +14,28 @@ _LONGEST_RUN_SECONDS = 432_000
 class NotebookConfig(Section):
     """A notebook instance without internet, root, or the first version of the metadata service."""
 
-    instance_type: Annotated[InstanceType, Field(description="on what it runs")] = "ml.t3.medium"
-    volume_gib: Annotated[int, Field(ge=5, le=16384, description="its disk")] = 20
+    instance_type: Annotated[InstanceType, Field(description="type of the notebook's instance")] = (
+        "ml.t3.medium"
+    )
+    volume_gib: Annotated[int, Field(ge=5, le=16384, description="size of the notebook's disk")] = (
+        20
+    )
     subnet: Annotated[
         str,
         Field(
             pattern=r"^subnet-[0-9a-f]{8,17}$",
-            description="the VPC's subnet through which it reaches AWS: it has no internet",
+            description="the VPC's subnet through which the notebook reaches AWS; it has no "
+            "internet access",
         ),
     ]
     security_groups: Annotated[
         tuple[Annotated[str, Field(pattern=r"^sg-[0-9a-f]{8,17}$")], ...],
-        Field(strict=False, min_length=1, max_length=5, description="its security groups there"),
+        Field(
+            strict=False,
+            min_length=1,
+            max_length=5,
+            description="security groups of the notebook in the VPC",
+        ),
     ]
 
 
@@ -37,22 +47,23 @@ class TrainingConfig(Section):
         Field(description="whether the environment has a Training stack; only runs cost money"),
     ] = False
     framework_version: Annotated[
-        str, Field(description="of AWS' TensorFlow training container; see docs/training.md")
+        str,
+        Field(description="version of AWS' TensorFlow training container; see docs/training.md"),
     ] = "2.19"
     variant: Annotated[
         Literal["resnet50", "small"], Field(description="which network is trained")
     ] = "resnet50"
     epochs: Annotated[int, Field(ge=1, le=10_000, description="passes over the data")] = 60
-    batch_size: Annotated[int, Field(ge=1, le=4096, description="pictures in a step")] = 64
-    instance_type: Annotated[InstanceType, Field(description="on what it trains")] = (
+    batch_size: Annotated[int, Field(ge=1, le=4096, description="images per step")] = 64
+    instance_type: Annotated[InstanceType, Field(description="instance type of the training")] = (
         "ml.g4dn.xlarge"
     )
     verification_instance_type: Annotated[
-        InstanceType, Field(description="on what the model is frozen and compared")
+        InstanceType, Field(description="instance type on which the model is frozen and compared")
     ] = "ml.m5.large"
     volume_gib: Annotated[int, Field(ge=1, le=16384, description="disk of each instance")] = 30
     maximum_run_seconds: Annotated[
-        int, Field(ge=60, le=_LONGEST_RUN_SECONDS, description="after which a run is ended")
+        int, Field(ge=60, le=_LONGEST_RUN_SECONDS, description="time after which a run is stopped")
     ] = 14_400
     spot: Annotated[
         bool, Field(description="train on spot instances, and go on from checkpoints")
@@ -62,7 +73,7 @@ class TrainingConfig(Section):
         Field(
             ge=60,
             le=2 * _LONGEST_RUN_SECONDS,
-            description="with `spot`: run and wait for capacity together, at most",
+            description="with `spot`: run time plus wait for capacity, at most",
         ),
     ] = 28_800
     minimum_accuracy: Annotated[

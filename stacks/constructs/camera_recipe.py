@@ -34,7 +34,7 @@ def function_settings(
         archive: where the model's zip is on the device; may have recipe variables.
         directory: where it is unpacked.
         digest: the model's SHA-256.
-        trust: by what the camera verifies who signed it; empty where nobody must.
+        trust: the keys with which the camera verifies the signer; empty without signing.
         packages: where the runtime component's packages are; None: the device has its own.
     """
     variables = {
@@ -95,7 +95,7 @@ def generic_recipe(
         function_uri: of the function's sources.
         settings: of the environment.
         statement: the signed statement of the model, where there is one.
-        trust: by what the camera verifies who signed it; empty where nobody must.
+        trust: the keys with which the camera verifies the signer; empty without signing.
         runtime: folders of the runtime's archive and of the environment that the camera creates
             from it; None: the device's own Python has the packages.
     """

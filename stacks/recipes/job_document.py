@@ -1,4 +1,4 @@
-"""The size of the job document that tells a device what to deploy.
+"""The size of the job document of a deployment.
 
 Sources: the document that AWS IoT Greengrass writes for a deployment, as the nucleus reads it
 (aws-greengrass-nucleus, `Configuration`), and the limit of nucleus lite 2.6.0.
@@ -37,7 +37,9 @@ def check_job_document(
     Raises:
         RecipeError: with the size, the limit, and the largest component.
     """
-    parts = {component: _component(given) for component, given in components.items()}
+    parts = {
+        component: _component(specification) for component, specification in components.items()
+    }
     kind_and_name = target_arn.rpartition(":")[2]
     document = {
         **({"onBehalfOf": parent_target_arn} if parent_target_arn else {}),
@@ -62,13 +64,13 @@ def check_job_document(
         )
 
 
-def _component(given: Mapping[str, Any]) -> dict[str, Any]:
+def _component(specification: Mapping[str, Any]) -> dict[str, Any]:
     """Return a component as the document has it; what is merged is JSON, not text."""
-    update = dict(given.get("configurationUpdate", {}))
+    update = dict(specification.get("configurationUpdate", {}))
     if "merge" in update:
         update["merge"] = json.loads(update["merge"])
     return {
-        "version": given["componentVersion"],
+        "version": specification["componentVersion"],
         "runWith": {},
         **({"configurationUpdate": update} if update else {}),
     }

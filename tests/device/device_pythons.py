@@ -9,12 +9,12 @@ ROOT = Path(__file__).parents[2]
 def device_pythons() -> dict[str, str]:
     """Return paths of interpreters by version, such as 3.11; in doubt that of the tests."""
     environments = [ROOT / ".venv-device", *sorted(ROOT.glob(".venv-device-3.*"))]
-    found = {
+    interpreters = {
         _version(environment): str(environment / "bin" / "python")
         for environment in environments
         if (environment / ".ready").is_file()
     }
-    return found or {f"{sys.version_info[0]}.{sys.version_info[1]}": sys.executable}
+    return interpreters or {f"{sys.version_info[0]}.{sys.version_info[1]}": sys.executable}
 
 
 def _version(environment: Path) -> str:

@@ -341,7 +341,7 @@ def _meaning(request: dict[str, Any]) -> tuple[dict[str, Any], Any]:
 
 def _children(pid: int) -> list[int]:
     text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
-    return [int(one) for one in text.split()]
+    return [int(number) for number in text.split()]
 
 
 def _command(pid: int) -> bytes:

@@ -9,28 +9,28 @@ from camera.room import disk, memory
 
 
 def test_the_disk_is_that_of_the_folder(tmp_path: Path) -> None:
-    found = disk(tmp_path)
-    assert found is not None
-    assert 0 <= found["free_bytes"] <= found["total_bytes"]
+    result = disk(tmp_path)
+    assert result is not None
+    assert 0 <= result["free_bytes"] <= result["total_bytes"]
     whole = os.statvfs(tmp_path)
-    assert found["total_bytes"] == whole.f_blocks * whole.f_frsize
+    assert result["total_bytes"] == whole.f_blocks * whole.f_frsize
 
 
 def test_blocks_that_are_reserved_for_root_are_not_free(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Members: block size, fragment size, blocks, free blocks, those for other users, …"""
-    found = os.statvfs_result((65536, 4096, 1000, 300, 250, 0, 0, 0, 0, 255))
-    monkeypatch.setattr(os, "statvfs", lambda _: found)
+    file_system = os.statvfs_result((65536, 4096, 1000, 300, 250, 0, 0, 0, 0, 255))
+    monkeypatch.setattr(os, "statvfs", lambda _: file_system)
     assert disk(tmp_path) == {"free_bytes": 250 * 4096, "total_bytes": 1000 * 4096}
 
 
 def test_an_artifact_that_is_not_there_yet_has_the_disk_of_its_folder(tmp_path: Path) -> None:
     absent = disk(tmp_path / "packages/artifacts/model/1.0.0/model.zip")
-    there = disk(tmp_path)
+    existing = disk(tmp_path)
     assert absent is not None
-    assert there is not None
-    assert absent["total_bytes"] == there["total_bytes"]
+    assert existing is not None
+    assert absent["total_bytes"] == existing["total_bytes"]
 
 
 def test_a_disk_that_cannot_be_queried_is_not_reported(
@@ -50,9 +50,9 @@ def test_available_memory_is_the_kernels_own_figure(tmp_path: Path) -> None:
 
 
 def test_this_machine_reports_its_memory() -> None:
-    found = memory()
-    assert found is not None
-    assert 0 < found["available_bytes"] <= found["total_bytes"]
+    result = memory()
+    assert result is not None
+    assert 0 < result["available_bytes"] <= result["total_bytes"]
 
 
 @pytest.mark.parametrize("text", ["", "MemTotal: 1 kB\n", "MemTotal: x kB\n", "MemTotal:\n", "\n"])

@@ -83,7 +83,7 @@ def running(request: pytest.FixtureRequest) -> Iterator[list[Home]]:
 
 @pytest.fixture
 def variables(tmp_path: Path, shapes: Unpacked) -> dict[str, str]:
-    """What a camera with the shapes model is started with; its images are in `tmp_path`."""
+    """The settings of a camera with the shapes model; its images are in `tmp_path`."""
     write_scenes(tmp_path / "camera", _SCENES, seed=3)
     return environment(
         DEEPLENS_MODEL_ARTIFACT=str(shapes.archive),

@@ -100,7 +100,7 @@ def device(aws: EmbeddedAws, iot: Any, unique: str, tmp_path: Path) -> Iterator[
 
 @pytest.fixture
 def mqtt_settings(device: Device, tmp_path: Path) -> dict[str, Any]:
-    """What `mtls_from_path` needs for the device's connection."""
+    """The files from which `mtls_from_path` makes the device's connection."""
     return {
         "cert_filepath": str(tmp_path / "certificate.pem"),
         "pri_key_filepath": str(tmp_path / "key.pem"),

@@ -1,4 +1,4 @@
-"""A device as its certificate: HTTPS requests, and what it would publish."""
+"""A device with a certificate: its HTTPS requests, and its messages."""
 
 import json
 import queue
@@ -86,20 +86,20 @@ class Mailbox:
 
     def until(self, topic: str) -> tuple[Any, set[str]]:
         """Return the next message on a topic, and the topics of the messages before it."""
-        before = set()
+        earlier = set()
         while True:
             name, payload = self._messages.get(timeout=HANG_SECONDS)
             if name == topic:
-                return json.loads(payload), before
-            before.add(name)
+                return json.loads(payload), earlier
+            earlier.add(name)
 
     def _take(self, topic: str, payload: bytes, **_: Any) -> None:
         self._messages.put((topic, payload))
 
 
 def own_policy() -> str:
-    """The document of the project's policy for certificates, as the templates have it."""
+    """Return the document of the project's policy for certificates, as the templates have it."""
     file = Path(__file__).parents[1] / "synth/golden/dev-Devices.json"
     resources = json.loads(file.read_text(encoding="utf-8"))["Resources"].values()
-    (policy,) = (one for one in resources if one["Type"] == "AWS::IoT::Policy")
+    (policy,) = (resource for resource in resources if resource["Type"] == "AWS::IoT::Policy")
     return json.dumps(policy["Properties"]["PolicyDocument"])

@@ -244,24 +244,26 @@ def test_eventbridge_is_told_of_a_deployment_that_failed(
     assert event["detail"]["reason"] == "no such component"
 
 
-def test_a_device_hears_of_its_job_and_reports_over_mqtt_with_its_certificate(
+def test_a_device_is_notified_of_its_job_and_reports_over_mqtt_with_its_certificate(
     device: Device, greengrass: Any, mqtt: Any
 ) -> None:
-    heard: queue.Queue[tuple[str, bytes]] = queue.Queue()
+    received: queue.Queue[tuple[str, bytes]] = queue.Queue()
 
-    def hear(topic: str, payload: bytes, **_: Any) -> None:
-        heard.put((topic, payload))
+    def receive(topic: str, payload: bytes, **_: Any) -> None:
+        received.put((topic, payload))
 
     thing = device.thing
     mqtt.connect().result(HANG_SECONDS)
-    mqtt.subscribe(f"$aws/things/{thing}/jobs/#", QoS.AT_LEAST_ONCE, hear)[0].result(HANG_SECONDS)
+    mqtt.subscribe(f"$aws/things/{thing}/jobs/#", QoS.AT_LEAST_ONCE, receive)[0].result(
+        HANG_SECONDS
+    )
     made = greengrass.create_deployment(targetArn=device.group_arn, components={})
 
-    told = {}
-    while next_job_topic(thing) not in told:
-        topic, payload = heard.get(timeout=HANG_SECONDS)
-        told[topic] = json.loads(payload)
-    execution = told[next_job_topic(thing)]["execution"]
+    messages = {}
+    while next_job_topic(thing) not in messages:
+        topic, payload = received.get(timeout=HANG_SECONDS)
+        messages[topic] = json.loads(payload)
+    execution = messages[next_job_topic(thing)]["execution"]
     assert execution["jobId"] == made["iotJobId"]
     assert execution["jobDocument"]["deploymentId"] == made["deploymentId"]
     for topic, message in (

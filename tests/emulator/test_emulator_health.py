@@ -19,7 +19,10 @@ def component(name: str, status: str, version: str = "1.2.3") -> dict[str, Any]:
 
 def installed(greengrass: Any, device: Device) -> dict[str, str]:
     listed = greengrass.list_installed_components(coreDeviceThingName=device.thing)
-    return {one["componentName"]: one["lifecycleState"] for one in listed["installedComponents"]}
+    return {
+        component["componentName"]: component["lifecycleState"]
+        for component in listed["installedComponents"]
+    }
 
 
 def test_the_installed_components_follow_the_messages_of_a_lite_device(

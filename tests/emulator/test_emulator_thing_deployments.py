@@ -98,8 +98,8 @@ def test_a_new_revision_replaces_the_shadow_and_a_cancellation_marks_it(
     assert status(greengrass, second) == "CANCELED"
     assert on_device(greengrass, device)["coreDeviceExecutionStatus"] == "CANCELED"
     mailbox.publish(f"{shadow}/get", {})
-    found, _ = mailbox.until(f"{shadow}/get/accepted")
-    desired = found["state"]["desired"]
+    shadow_document, _ = mailbox.until(f"{shadow}/get/accepted")
+    desired = shadow_document["state"]["desired"]
     assert desired["desiredStatus"] == "CANCELED"
     assert json.loads(desired["fleetConfig"])["deploymentId"] == second["deploymentId"]
 

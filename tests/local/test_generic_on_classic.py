@@ -17,20 +17,20 @@ _SCENES = 6
 
 def detections(checkout: Checkout) -> dict[str, Any]:
     """Return the detections of each image; numbers to four digits."""
-    found: dict[str, Any] = {}
-    while len(found) < _SCENES:
+    by_image: dict[str, Any] = {}
+    while len(by_image) < _SCENES:
         for message in watch(checkout, 1):
             if "detections" not in message:
                 continue
-            found[message["frame"]["source"]] = [
+            by_image[message["frame"]["source"]] = [
                 (
-                    one["label"],
-                    round(one["score"], 4),
-                    {side: round(at, 4) for side, at in one["box"].items()},
+                    detection["label"],
+                    round(detection["score"], 4),
+                    {side: round(at, 4) for side, at in detection["box"].items()},
                 )
-                for one in message["detections"]
+                for detection in message["detections"]
             ]
-    return found
+    return by_image
 
 
 def installed(checkout: Checkout) -> dict[str, str]:

@@ -99,7 +99,7 @@ def inbox(cloud: Cloud) -> Callable[[], list[dict[str, Any]]]:
     return told
 
 
-def test_a_camera_that_stops_raises_its_alarm_and_people_are_told(deployed: Checkout) -> None:
+def test_a_camera_that_stops_raises_its_alarm_and_people_are_notified(deployed: Checkout) -> None:
     checkout = deployed
     write_scenes(checkout.root / ".local/scenes", 6, seed=0)
     with watched(checkout):

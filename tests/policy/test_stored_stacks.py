@@ -81,8 +81,8 @@ class Deployed:
 
     def ended(self, name: str) -> str:
         def status() -> str:
-            found = self.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
-            text = str(found["StackStatus"])
+            stack = self.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
+            text = str(stack["StackStatus"])
             return "" if text.endswith("_IN_PROGRESS") else text
 
         return str(eventually(status))
@@ -149,27 +149,31 @@ def lives(site: Deployed, changed: dict[str, Any]) -> None:
     failing = {**changed, "Resources": {**changed["Resources"], "Foreign": FOREIGN}}
     status = site.apply("update", failing)
     assert status == "UPDATE_ROLLBACK_COMPLETE", site.problems()
-    assert any("Foreign: " in one and "sqs:CreateQueue" in one for one in site.problems())
+    assert any(
+        "Foreign: " in problem and "sqs:CreateQueue" in problem for problem in site.problems()
+    )
     assert site.apply("update", changed) == "UPDATE_COMPLETE", site.problems()
 
 
 def with_property(template: dict[str, Any], type_: str, name: str, value: Any) -> dict[str, Any]:
     """Copy a template with another property of its resource of a type."""
     changed: dict[str, Any] = json.loads(json.dumps(template))
-    (resource,) = (one for one in changed["Resources"].values() if one["Type"] == type_)
+    (resource,) = (
+        candidate for candidate in changed["Resources"].values() if candidate["Type"] == type_
+    )
     resource["Properties"][name] = value
     return changed
 
 
 def test_training_is_deployed_updated_and_destroyed(endpoint: Path, site: Site) -> None:
-    (stack,) = (one for one in site.stacks["full"] if one.name == "full-Training")
+    (stack,) = (stack for stack in site.stacks["full"] if stack.name == "full-Training")
     training = deployed(endpoint, stack, ENVIRONMENT_ACCOUNT)
     name, type_ = "deeplens-full-headpose", "AWS::SageMaker::Pipeline"
     lives(training, with_property(stack.template, type_, "PipelineDescription", "Changed"))
     sagemaker = training.client("sagemaker")
-    found = sagemaker.describe_pipeline(PipelineName=name)
-    assert found["PipelineDescription"] == "Changed"
-    steps = [step["Name"] for step in json.loads(found["PipelineDefinition"])["Steps"]]
+    pipeline = sagemaker.describe_pipeline(PipelineName=name)
+    assert pipeline["PipelineDescription"] == "Changed"
+    steps = [step["Name"] for step in json.loads(pipeline["PipelineDefinition"])["Steps"]]
     assert "Train" in steps
     groups = sagemaker.list_model_package_groups()["ModelPackageGroupSummaryList"]
     assert [group["ModelPackageGroupName"] for group in groups] == [name]
@@ -181,14 +185,14 @@ def test_training_is_deployed_updated_and_destroyed(endpoint: Path, site: Site) 
 
 
 def test_the_pipeline_is_deployed_updated_and_destroyed(endpoint: Path, site: Site) -> None:
-    (stack,) = (one for one in site.stacks[""] if one.name == "Delivery")
+    (stack,) = (stack for stack in site.stacks[""] if stack.name == "Delivery")
     delivery = deployed(endpoint, stack, PIPELINE_ACCOUNT)
     type_ = "AWS::CodePipeline::Pipeline"
     lives(delivery, with_property(stack.template, type_, "ExecutionMode", "QUEUED"))
     code_pipeline = delivery.client("codepipeline")
     (listed,) = code_pipeline.list_pipelines()["pipelines"]
     assert listed["executionMode"] == "QUEUED"
-    found = code_pipeline.get_pipeline(name=listed["name"])["pipeline"]
-    assert [stage["name"] for stage in found["stages"]][-1] == "production"
+    pipeline = code_pipeline.get_pipeline(name=listed["name"])["pipeline"]
+    assert [stage["name"] for stage in pipeline["stages"]][-1] == "production"
     assert delivery.delete() == "DELETE_COMPLETE"
     assert code_pipeline.list_pipelines()["pipelines"] == []

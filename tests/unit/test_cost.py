@@ -174,4 +174,4 @@ def test_walks_are_selected_alone_and_their_modules_are_not_imported_for_others(
 
 def test_a_walk_uses_the_emulator(tmp_path: Path) -> None:
     module = "import pytest\n\n@pytest.mark.walk\n@pytest.mark.process\ndef test_it(): pass\n"
-    assert "test_it: a walk is `emulator`" in _pytest(tmp_path, test_walk=module)
+    assert "test_it: a walk needs the marker `emulator`" in _pytest(tmp_path, test_walk=module)

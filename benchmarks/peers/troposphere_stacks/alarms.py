@@ -1,4 +1,4 @@
-"""When somebody must look: silence, slowness, failures, full disks, a failed deployment."""
+"""Alarms about silence, slowness, failures, full disks and a failed deployment."""
 
 from typing import Any
 

@@ -186,7 +186,7 @@ def retry(greengrass: Any, failed: Deployment, wanted: Wanted, token: str, why: 
         why: a sentence for the tag of the second attempt.
 
     Raises:
-        ResourceFailed: Greengrass refuses it.
+        ResourceFailed: Greengrass rejects it.
     """
     tags = {REPLACED_TAG: failed.id, RETRY_TAG: tag_text(why)}
     return _create(greengrass, wanted, tags, f"{token}/retry")

@@ -63,7 +63,7 @@ def explain(verdict: Verdict) -> str:
 
 
 def advise(verdict: Verdict) -> str:
-    """Suggest what to try about the devices that are not good; empty when all are."""
+    """Return a suggestion for the devices that are not good; empty if all are."""
     failed, waiting = verdict.of("failed"), verdict.of("waiting")
     for device in failed:
         for code in reversed(device.error_stack):

@@ -70,7 +70,7 @@ def failure_of(
             the device can be the reason.
         now: seconds since the epoch.
     """
-    broken = next((one for one in device.installed if _is_broken(one, components)), None)
+    broken = next((entry for entry in device.installed if _is_broken(entry, components)), None)
     has_cause = bool(execution.reason) and not _STATUS_CODE.fullmatch(execution.reason)
     is_explained = has_cause or bool(execution.error_stack) or broken is not None
     is_recent = now < execution.at + _DETAILS_SECONDS

@@ -63,13 +63,13 @@ class Goal:
 
     @property
     def half_time(self) -> float:
-        """When a second attempt does not wait for the other devices any longer."""
+        """The time from which a second attempt does not wait for the other devices."""
         return (self.watched_since + self.deadline) / 2
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What follows from the observations of one device.
+    """The conclusion from the observations of one device.
 
     Attributes:
         component: the component that is broken, or an empty string.
@@ -85,7 +85,7 @@ class Finding:
 
 @dataclass(frozen=True, kw_only=True)
 class Device(Finding):
-    """Where one device stands, and why; `runtime` is empty if its nucleus is not known."""
+    """The status of one device, and its reason; `runtime` is empty if its nucleus is not known."""
 
     thing: str
     runtime: str = ""
@@ -93,7 +93,7 @@ class Device(Finding):
 
 @dataclass(frozen=True)
 class Verdict:
-    """Where each device stands, and what follows for the release.
+    """The status of each device, and the conclusion for the release.
 
     Attributes:
         retried: the devices for which the set was deployed a second time, with the first reasons.
@@ -160,7 +160,7 @@ def _device(goal: Goal, rule: Rule, thing: str, device: Known, now: float) -> De
 
 
 def _standing(goal: Goal, rule: Rule, device: Known, now: float) -> Finding:
-    """Return where a device stands: the first finding that applies."""
+    """Return the first finding about a device that applies."""
     execution = device.execution
     if execution and execution.status in FAILED:
         return _after_failure(goal, device, execution, now)

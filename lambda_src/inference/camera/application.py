@@ -137,7 +137,7 @@ class Application:
             on_idle=self._capture.look,
         )
         self._delivery = Delivery(parts.spool, parts.publisher, on_failure=self._reports.slowed_by)
-        # They may decide on a message.
+        # They may still create a message.
         self._deciding: list[Worker] = [self._inference, self._crops]
         if parts.subscriber:
             self._deciding.append(
@@ -310,11 +310,11 @@ def open_live_view(settings: Settings) -> "LiveView | None":
 
 
 def _log_failure_of(step: Callable[[], None]) -> None:
-    """Run one step of the end; a failure must not keep the next steps from running."""
+    """Run one step of the shutdown; a failure must not prevent the next steps."""
     try:
         step()
     except Exception:
-        logger.exception("a step of the end failed")
+        logger.exception("a step of the shutdown failed")
 
 
 def _failure_only(environment: Mapping[str, str], error: SettingsError) -> FailureOnly | None:

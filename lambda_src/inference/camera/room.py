@@ -19,14 +19,14 @@ def disk(folder: Path) -> dict[str, int] | None:
     Args:
         folder: need not exist: its first existing parent counts.
     """
-    existing = next((one for one in (folder, *folder.parents) if one.exists()), None)
+    existing = next((path for path in (folder, *folder.parents) if path.exists()), None)
     try:
-        found = os.statvfs(existing or "/")
+        file_system = os.statvfs(existing or "/")
     except OSError:
         return None
     return {
-        "free_bytes": found.f_bavail * found.f_frsize,
-        "total_bytes": found.f_blocks * found.f_frsize,
+        "free_bytes": file_system.f_bavail * file_system.f_frsize,
+        "total_bytes": file_system.f_blocks * file_system.f_frsize,
     }
 
 

@@ -68,7 +68,7 @@ class InstallationHeartbeat:
     def _report(self, **state: Any) -> None:
         reported = {
             **state,
-            # A shadow keeps what is not named: the release before must not appear to run.
+            # A shadow keeps members that a report omits, here those of the previous release.
             "model": None,
             "function": self._function_arn,
             "frames": 0,
@@ -85,7 +85,7 @@ class InstallationHeartbeat:
         try:
             self._publish(self._topic, document.encode("utf-8", "replace"))
         except IpcError as error:
-            # The installation is more important than its report. One line for each new problem.
+            # A failed report must not end the installation. Each new problem is logged once.
             if str(error) != self._last_problem:
                 self._last_problem = str(error)
                 sys.stderr.write(f"heartbeat not sent: {error}\n")
@@ -97,4 +97,4 @@ def _timestamp() -> str:
 
 def _printable(text: str) -> str:
     """Return one line without control characters: the text reaches terminals."""
-    return "".join(one if one.isprintable() else " " for one in text)
+    return "".join(character if character.isprintable() else " " for character in text)

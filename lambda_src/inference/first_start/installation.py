@@ -55,7 +55,7 @@ def install(archive: Path, environment: Path, progress: Progress) -> str | None:
             _end(installer)
 
     # Before the process starts, so that none is left behind.
-    before = signal.signal(signal.SIGTERM, stop)
+    previous_handler = signal.signal(signal.SIGTERM, stop)
     try:
         installer = subprocess.Popen(  # noqa: S603 - a path of the recipe
             [sys.executable, str(archive / _INSTALLER), str(environment)],
@@ -68,7 +68,7 @@ def install(archive: Path, environment: Path, progress: Progress) -> str | None:
             _end(installer)
         errors = _wait(installer, lambda: installed_percent(archive, environment), progress)
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGTERM, previous_handler)
     sys.stderr.write(errors)
     if is_stopped:
         raise InstallationStopped

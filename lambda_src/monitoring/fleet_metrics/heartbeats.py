@@ -13,7 +13,7 @@ _MEASURES = {
     "SpoolFill": (("spool", "fill"), "None"),
     "Temperature": (("temperature_celsius",), "None"),
 }
-# What cannot be negative, or a fraction: a wrong value must not start an alarm.
+# Numbers that are non-negative integers: a wrong value must not start an alarm.
 _COUNTS = {
     "DiskFree": (("disk", "free_bytes"), "Bytes"),
     "MemoryAvailable": (("memory", "available_bytes"), "Bytes"),

@@ -81,9 +81,9 @@ def test_a_run_step_that_takes_longer_than_its_timeout_is_an_error(
     assert deployed(core, {name: pinned()}) == SUCCEEDED
     eventually(lambda: core.installed() == {name: "BROKEN"}, core.installed)
     listed = greengrass.list_installed_components(coreDeviceThingName=core.thing)
-    [found] = listed["installedComponents"]
-    assert found["lifecycleStatusCodes"] == ["RUN_TIMEOUT"]
-    assert "did not end within 1 s" in found["lifecycleStateDetails"]
+    [installed] = listed["installedComponents"]
+    assert installed["lifecycleStatusCodes"] == ["RUN_TIMEOUT"]
+    assert "did not end within 1 s" in installed["lifecycleStateDetails"]
 
 
 def test_the_uninstall_step_runs_when_a_component_is_removed_and_not_when_it_is_updated(
@@ -259,13 +259,13 @@ def health(core: Core, aws: EmbeddedAws) -> Iterator[list[dict[str, Any]]]:
         client_id=f"{core.thing}#2",
     )
     client.connect().result(20)
-    seen: list[dict[str, Any]] = []
+    messages: list[dict[str, Any]] = []
     client.subscribe(
         f"$aws/things/{core.thing}/greengrassv2/health/json",
         mqtt.QoS.AT_LEAST_ONCE,
-        lambda payload, **_: seen.append(json.loads(payload)),
+        lambda payload, **_: messages.append(json.loads(payload)),
     )[0].result(20)
-    yield seen
+    yield messages
     client.disconnect().result(20)
 
 
@@ -284,26 +284,30 @@ def test_health_messages_are_about_launches_deployments_and_errors(
     core.start()
     eventually(lambda: health[-1]["trigger"] == "NUCLEUS_LAUNCH", health)
     # The second client may have missed the first launch.
-    del health[: [one["trigger"] for one in health].index("THING_GROUP_DEPLOYMENT")]
-    found = [
-        (one["messageType"], one["trigger"], [part["componentName"] for part in one["components"]])
-        for one in health
+    del health[: [message["trigger"] for message in health].index("THING_GROUP_DEPLOYMENT")]
+    summaries = [
+        (
+            message["messageType"],
+            message["trigger"],
+            [part["componentName"] for part in message["components"]],
+        )
+        for message in health
     ]
     deployment = "THING_GROUP_DEPLOYMENT"
-    assert found[:5] == [
+    assert summaries[:5] == [
         ("PARTIAL", deployment, [stays]),
         ("PARTIAL", deployment, [name]),
         ("PARTIAL", "ERRORED_COMPONENT", [name]),
         ("PARTIAL", "ERRORED_COMPONENT", [name]),
         ("PARTIAL", "BROKEN_COMPONENT", [name]),
     ]
-    assert found[-1] == ("COMPLETE", "NUCLEUS_LAUNCH", [name, stays])
+    assert summaries[-1] == ("COMPLETE", "NUCLEUS_LAUNCH", [name, stays])
     information = health[1]["deploymentInformation"]
     assert information["deploymentId"] == latest
     assert information["unchangedRootComponents"] == [stays]
-    assert [one["overallDeviceStatus"] for one in health[2:5]] == [
+    assert [message["overallDeviceStatus"] for message in health[2:5]] == [
         "HEALTHY", "HEALTHY", "UNHEALTHY",
     ]  # fmt: skip
-    numbers = [one["sequenceNumber"] for one in health]
+    numbers = [message["sequenceNumber"] for message in health]
     assert numbers == list(range(1, len(numbers) + 1))
-    assert not any("runtime" in one for one in health)
+    assert not any("runtime" in message for message in health)

@@ -20,8 +20,8 @@ def test_another_core_software_keeps_the_certificate_and_the_numbering(
     core.stop()
     before = core.layout.read_identity()
     number = core.layout.health_sequence.read_text()
-    wanted = Identity(core.thing, core.thing, ACCOUNT, REGION, core.thing, "", "lite")
-    assert provision(iot, core.layout, wanted, core.thing) is False
+    lite_identity = Identity(core.thing, core.thing, ACCOUNT, REGION, core.thing, "", "lite")
+    assert provision(iot, core.layout, lite_identity, core.thing) is False
     after = core.layout.read_identity()
     assert (before.core_runtime, after.core_runtime) == ("classic", "lite")
     assert after.certificate_id == before.certificate_id

@@ -36,8 +36,8 @@ def test_a_camera_and_what_it_needs_run_and_the_device_is_known_as_lite(
     camera = component("camera", run="echo camera; sleep 600")
     assert deployed(core, {model: pinned(), camera: pinned()}) == SUCCEEDED
     eventually(lambda: core.installed() == {model: "FINISHED", camera: "RUNNING"}, core.installed)
-    found = greengrass.get_core_device(coreDeviceThingName=core.thing)
-    assert (found["runtime"], found["coreVersion"]) == ("aws_nucleus_lite", "2.6.0")
+    record = greengrass.get_core_device(coreDeviceThingName=core.thing)
+    assert (record["runtime"], record["coreVersion"]) == ("aws_nucleus_lite", "2.6.0")
 
 
 def test_a_component_that_only_installs_fails_its_deployment(
@@ -268,9 +268,9 @@ def test_old_versions_are_removed_from_the_disk_when_the_new_ones_work(
 
     def on_disk() -> list[str]:
         folders = [folder / name for folder in core.layout.stored_versions]
-        found = [sorted(path.name for path in folder.iterdir()) for folder in folders]
-        assert found[0] == found[1]
-        return found[0]
+        contents = [sorted(path.name for path in folder.iterdir()) for folder in folders]
+        assert contents[0] == contents[1]
+        return contents[0]
 
     assert deployed(core, {name: pinned()}) == SUCCEEDED
     assert deployed(core, {name: pinned("2.0.0")}) == FAILED
@@ -292,12 +292,12 @@ def job_updates(core: Core) -> Iterator[list[dict[str, Any]]]:
         client_id=f"{core.thing}#2",
     )
     client.connect().result(20)
-    seen: list[dict[str, Any]] = []
+    updates: list[dict[str, Any]] = []
     topic = f"$aws/things/{core.thing}/jobs/+/namespace-aws-gg-deployment/update"
     client.subscribe(
-        topic, mqtt.QoS.AT_LEAST_ONCE, lambda payload, **_: seen.append(json.loads(payload))
+        topic, mqtt.QoS.AT_LEAST_ONCE, lambda payload, **_: updates.append(json.loads(payload))
     )[0].result(20)
-    yield seen
+    yield updates
     client.disconnect().result(20)
 
 
@@ -306,5 +306,5 @@ def test_updates_of_jobs_have_a_status_only(
 ) -> None:
     assert deployed(core, {component("app", install="exit 7"): pinned()}) == FAILED
     eventually(lambda: len(job_updates) == 2, job_updates)
-    assert [one["status"] for one in job_updates] == ["IN_PROGRESS", "FAILED"]
-    assert [sorted(one) for one in job_updates] == [["clientToken", "status"]] * 2
+    assert [update["status"] for update in job_updates] == ["IN_PROGRESS", "FAILED"]
+    assert [sorted(update) for update in job_updates] == [["clientToken", "status"]] * 2

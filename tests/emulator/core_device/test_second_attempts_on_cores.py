@@ -149,7 +149,7 @@ def test_the_device_of_a_failed_wave_gets_the_previous_set_again(
     assert Release(aws, core, name).run().state == "passed"
 
     eventually(lambda: core.installed() == {name: "RUNNING"}, core.installed)
-    [found] = aws.client("greengrassv2").list_installed_components(coreDeviceThingName=core.thing)[
-        "installedComponents"
-    ]
-    assert found["componentVersion"] == "1.0.0"
+    [component_record] = aws.client("greengrassv2").list_installed_components(
+        coreDeviceThingName=core.thing
+    )["installedComponents"]
+    assert component_record["componentVersion"] == "1.0.0"

@@ -1,4 +1,4 @@
-"""Deployments to one thing on a virtual core: as a shadow, beside those of its group."""
+"""Deployments to one thing on a virtual core: as a shadow, in addition to those of its group."""
 
 import json
 from collections.abc import Callable
@@ -45,8 +45,11 @@ def test_a_failure_is_reported_in_the_shadow(core: Core, component: Components) 
     name = component("broken", install="exit 3")
     failed = own(core, name)
     assert failed["coreDeviceExecutionStatus"] == "FAILED"
-    told = reported(core)
-    assert (told["status"], told["statusDetails"]["failureCause"]) == ("FAILED", failed["reason"])
+    report = reported(core)
+    assert (report["status"], report["statusDetails"]["failureCause"]) == (
+        "FAILED",
+        failed["reason"],
+    )
 
 
 def test_a_core_that_starts_again_repeats_no_deployment_and_takes_a_new_one(

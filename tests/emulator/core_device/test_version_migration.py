@@ -41,7 +41,10 @@ def versions(core: Core) -> dict[str, str]:
     listed = core.aws.client("greengrassv2").list_installed_components(
         coreDeviceThingName=core.thing, topologyFilter="ALL"
     )["installedComponents"]
-    return {one["componentName"].rpartition(".")[2]: one["componentVersion"] for one in listed}
+    return {
+        installed["componentName"].rpartition(".")[2]: installed["componentVersion"]
+        for installed in listed
+    }
 
 
 def camera_of(components: dict[str, Any]) -> str:

@@ -121,8 +121,8 @@ class RealDevice:
             "--header", f"x-amzn-iot-thingname: {self.thing}",
         )  # fmt: skip
         assert status == 200, answer
-        found: dict[str, str] = answer["credentials"]
-        return found
+        credentials: dict[str, str] = answer["credentials"]
+        return credentials
 
 
 @pytest.fixture(scope="module")
@@ -411,8 +411,8 @@ class Mqtt5Client:
     def next_on(self, topic: str) -> Any:
         """Return the next message on a topic, and drop those on others before it."""
         while True:
-            found, message = self._received.get(timeout=HANG_SECONDS)
-            if found == topic:
+            message_topic, message = self._received.get(timeout=HANG_SECONDS)
+            if message_topic == topic:
                 return message
 
     def publish(self, topic: str, message: dict[str, Any]) -> None:
@@ -502,8 +502,10 @@ def test_a_device_takes_a_deployment_as_nucleus_lite_does(device: RealDevice) ->
             "--header", "Content-type: application/json", "--data", json.dumps(body),
         )  # fmt: skip
         assert status == 200, resolved
-        (found,) = resolved["resolvedComponentVersions"]
-        (artifact,) = json.loads(base64.b64decode(found["recipe"]))["Manifests"][0]["Artifacts"]
+        (resolved_version,) = resolved["resolvedComponentVersions"]
+        (artifact,) = json.loads(base64.b64decode(resolved_version["recipe"]))["Manifests"][0][
+            "Artifacts"
+        ]
         path = artifact["Uri"].removeprefix(f"s3://{BUCKET}")
         status, content = request_s3(device, signed(device.credentials(), path), path)
         assert status == 200
@@ -536,13 +538,13 @@ def test_a_device_takes_a_deployment_as_nucleus_lite_does(device: RealDevice) ->
         mqtt.close()
     name = {"coreDeviceThingName": device.thing}
     (effective,) = [
-        one
-        for one in greengrass.list_effective_deployments(**name)["effectiveDeployments"]
-        if one["deploymentId"] == made["deploymentId"]
+        deployment
+        for deployment in greengrass.list_effective_deployments(**name)["effectiveDeployments"]
+        if deployment["deploymentId"] == made["deploymentId"]
     ]
     assert effective["coreDeviceExecutionStatus"] == "SUCCEEDED"
     installed = greengrass.list_installed_components(**name)["installedComponents"]
-    states = {one["componentName"]: one["lifecycleState"] for one in installed}
+    states = {component["componentName"]: component["lifecycleState"] for component in installed}
     assert states["com.example.camera"] == "RUNNING"
 
 

@@ -31,8 +31,13 @@ nuclei = pytest.mark.parametrize("is_lite", [no_lite, all_lite], ids=["classic",
 def tags(site: Site) -> list[dict[str, str]]:
     """Tags of the fleet's deployments, newest first."""
     greengrass = site.aws.client("greengrassv2")
-    listed = sorted(site.deployments(), key=lambda one: one["creationTimestamp"], reverse=True)
-    return [greengrass.get_deployment(deploymentId=one["deploymentId"])["tags"] for one in listed]
+    listed = sorted(
+        site.deployments(), key=lambda deployment: deployment["creationTimestamp"], reverse=True
+    )
+    return [
+        greengrass.get_deployment(deploymentId=deployment["deploymentId"])["tags"]
+        for deployment in listed
+    ]
 
 
 def update(cfn: CloudFormation, site: Site, new: int, made: Any, **changes: Any) -> dict[str, Any]:

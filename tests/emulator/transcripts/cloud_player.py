@@ -109,9 +109,11 @@ class CloudPlayer:
         members = {name: value for name, value in event.items() if name not in {"from", "repeat"}}
         members.pop("mqtt")
         for packet in list(self._received):
-            found = match(members, packet[1], self.bindings) if packet[0] == kind(event) else None
-            if found is not None:
-                self.bindings.update(found)
+            extended = (
+                match(members, packet[1], self.bindings) if packet[0] == kind(event) else None
+            )
+            if extended is not None:
+                self.bindings.update(extended)
                 self._received.remove(packet)
                 return True
         return False
@@ -181,11 +183,11 @@ class CloudPlayer:
             if event["from"] == "device" and kind(event) == name
         ]
         for index in sorted(requests, key=self._answered.count):
-            wanted = {key: value for key, value in self.transcript.events[index].items()
+            pattern = {key: value for key, value in self.transcript.events[index].items()
                       if key != "from"}  # fmt: skip
-            found = match(wanted, sent, self.bindings)
-            if found is not None:
-                self.bindings.update(found)
+            extended = match(pattern, sent, self.bindings)
+            if extended is not None:
+                self.bindings.update(extended)
                 self._answered.append(index)
                 return self.transcript.events[index + 1]
         self._received.append((name, sent))

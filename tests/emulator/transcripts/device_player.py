@@ -73,9 +73,9 @@ class DevicePlayer:
             return
         status, body = self._response
         assert status == event[kind(event)], (event, status, body)
-        found = match(event.get("body", "${_}"), body, self.bindings)
-        assert found is not None, (event, body)
-        self.bindings.update(found)
+        extended = match(event.get("body", "${_}"), body, self.bindings)
+        assert extended is not None, (event, body)
+        self.bindings.update(extended)
 
     def _expect_message(self, event: Event) -> None:
         """Wait for a message; others that arrive before it may be expected later."""
@@ -87,14 +87,14 @@ class DevicePlayer:
                 topic, payload = self._received.get(timeout=seconds)
             except queue.Empty:
                 raise AssertionError(f"expected {event}; got {early}") from None
-            wanted = {"topic": event["topic"], "payload": event["payload"]}
-            found = match(wanted, {"topic": topic, "payload": payload}, self.bindings)
-            if found is not None:
+            pattern = {"topic": event["topic"], "payload": event["payload"]}
+            extended = match(pattern, {"topic": topic, "payload": payload}, self.bindings)
+            if extended is not None:
                 break
             early.append((topic, payload))
-        self.bindings.update(found)
-        for one in early:
-            self._received.put(one)
+        self.bindings.update(extended)
+        for message in early:
+            self._received.put(message)
 
     def _connect(self, event: Event) -> None:
         endpoint = self.device.aws.endpoint

@@ -1,4 +1,4 @@
-"""What the transcript of a lite device needs in an account, and what its operator does."""
+"""The account and the operator that the transcript of a lite device requires."""
 
 import json
 from pathlib import Path

@@ -46,7 +46,7 @@ class MqttServer:
 
     def is_subscribed(self, topic: str) -> bool:
         """Return whether a filter of the device matches a topic."""
-        return any(_matches(one.split("/"), topic.split("/")) for one in self.filters)
+        return any(_matches(pattern.split("/"), topic.split("/")) for pattern in self.filters)
 
     def publish(self, topic: str, payload: bytes) -> None:
         """Send a message with QoS 1 to the device."""

@@ -59,15 +59,15 @@ def test_a_recorded_transcript_is_the_played_one_without_secrets(
     assert "BEGIN CERTIFICATE" not in text
 
     def outline(transcript: events.Transcript) -> list[tuple[str, str, Any]]:
-        """What occurs, without the order of what devices and cloud send side by side."""
-        told = []
+        """Return the events without the order of concurrent messages of device and cloud."""
+        outlines = []
         for event in transcript.events:
             if event["from"] == "operator":
                 continue
             shown = event.get("payload", {})
             status = shown.get("status") or shown.get("trigger") if isinstance(shown, dict) else ""
-            told += [(event["from"], kind(event), status)] * event.get("repeat", 1)
-        return sorted(told, key=str)
+            outlines += [(event["from"], kind(event), status)] * event.get("repeat", 1)
+        return sorted(outlines, key=str)
 
     assert outline(recorded) == outline(events.read(LITE))
     deploys = [event for event in recorded.events if event["from"] == "operator"]
@@ -87,8 +87,8 @@ def test_a_recorded_transcript_can_be_played(
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=HANG_SECONDS)
 
-    given = {"thing", "account", "region", "architecture"}
-    bindings = {name: player.bindings[name] for name in given}
+    names = {"thing", "account", "region", "architecture"}
+    bindings = {name: player.bindings[name] for name in names}
     bindings |= {f"{name}1": player.bindings[name] for name in ("alias", "bucket", "key")}
     again = DevicePlayer(events.read(out), device, tmp_path, bindings)
     made = [operate(event, device, greengrass) for event in again.play()]
@@ -98,7 +98,10 @@ def test_a_recorded_transcript_can_be_played(
 
     def last() -> dict[str, str]:
         listed = greengrass.list_effective_deployments(**thing)["effectiveDeployments"]
-        return {one["deploymentId"]: one["coreDeviceExecutionStatus"] for one in listed}
+        return {
+            deployment["deploymentId"]: deployment["coreDeviceExecutionStatus"]
+            for deployment in listed
+        }
 
     eventually(lambda: last() == {made[-1]: "SUCCEEDED"}, last)
 
@@ -117,7 +120,7 @@ def test_invalid_options_are_one_error(
     aws: EmbeddedAws, tmp_path: Path, options: list[str], code: int, message: str
 ) -> None:
     (tmp_path / "exists.jsonl").touch()
-    shown = [str(tmp_path / one) if one.endswith(".jsonl") else one for one in options]
+    shown = [str(tmp_path / option) if option.endswith(".jsonl") else option for option in options]
     ended = aws.command("record", *shown)
     assert ended.returncode == code
     assert message in ended.stderr.replace("\n", " ")
@@ -160,9 +163,9 @@ def get(aws: EmbeddedAws, headers: dict[str, str], thing: str) -> tuple[int, Any
         return response.status, response.read().decode()
 
 
-def signed_get(aws: EmbeddedAws, given: dict[str, str], thing: str) -> tuple[int, Any]:
+def signed_get(aws: EmbeddedAws, session: dict[str, str], thing: str) -> tuple[int, Any]:
     request = AWSRequest("GET", f"{aws.endpoint['endpoint_url']}{path(thing)}")
     names = ("accessKeyId", "secretAccessKey", "sessionToken")
-    credentials = Credentials(*(given[name] for name in names))
+    credentials = Credentials(*(session[name] for name in names))
     SigV4Auth(credentials, "local-aws", REGION).add_auth(request)
     return get(aws, dict(request.headers), thing)

@@ -23,11 +23,14 @@ def test_the_emulator_serves_a_lite_device_as_the_transcript_states(
 
     def installed() -> dict[str, str]:
         listed = greengrass.list_installed_components(**thing)["installedComponents"]
-        return {one["componentName"]: one["lifecycleState"] for one in listed}
+        return {component["componentName"]: component["lifecycleState"] for component in listed}
 
     def outcomes() -> dict[str, str]:
         listed = greengrass.list_effective_deployments(**thing)["effectiveDeployments"]
-        return {one["deploymentId"]: one["coreDeviceExecutionStatus"] for one in listed}
+        return {
+            deployment["deploymentId"]: deployment["coreDeviceExecutionStatus"]
+            for deployment in listed
+        }
 
     for event in player.play():
         if made := operate(event, device, greengrass):

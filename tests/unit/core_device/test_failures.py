@@ -1,4 +1,4 @@
-"""When a component is BROKEN, by nucleus."""
+"""The failures after which a component is BROKEN, by nucleus."""
 
 from hypothesis import given
 from hypothesis import strategies as st

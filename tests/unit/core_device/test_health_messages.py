@@ -44,14 +44,18 @@ class Bench:
 
     def kinds(self) -> list[tuple[str, str, list[str]]]:
         return [
-            (one["messageType"], one["trigger"], [item["componentName"] for item in names(one)])
-            for one in self.sent
+            (
+                message["messageType"],
+                message["trigger"],
+                [item["componentName"] for item in names(message)],
+            )
+            for message in self.sent
         ]
 
 
 def names(message: dict[str, Any]) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = message["components"]
-    return found
+    components: list[dict[str, Any]] = message["components"]
+    return components
 
 
 @pytest.fixture
@@ -81,7 +85,7 @@ def test_a_core_that_starts_reports_all_components(
     assert message.get("runtime") == (None if kind == "classic" else "aws_nucleus_lite")
     assert message["ggcVersion"] == nucleus.version
     assert message["deploymentInformation"] == {}
-    assert [one["status"] for one in names(message)] == ["RUNNING", "RUNNING"]
+    assert [component["status"] for component in names(message)] == ["RUNNING", "RUNNING"]
 
 
 @pytest.mark.parametrize(("kind", "first"), [("classic", 0), ("lite", 1)])
@@ -93,7 +97,7 @@ def test_numbers_go_on_after_a_restart_of_the_core(
         bench.reporter.report_all("CADENCE")
 
     sent = [*on_bench(kind, two).sent, *on_bench(kind, two).sent]
-    assert [one["sequenceNumber"] for one in sent] == list(range(first, first + 4))
+    assert [message["sequenceNumber"] for message in sent] == list(range(first, first + 4))
 
 
 def test_classic_reports_an_error_alone_and_a_recovery_with_the_next_message(
@@ -109,7 +113,7 @@ def test_classic_reports_an_error_alone_and_a_recovery_with_the_next_message(
         ("PARTIAL", "ERRORED_COMPONENT", ["a"]),
         ("PARTIAL", "BROKEN_COMPONENT", ["a", "b"]),
     ]
-    statuses = [one["overallDeviceStatus"] for one in bench.sent]
+    statuses = [message["overallDeviceStatus"] for message in bench.sent]
     assert statuses == ["HEALTHY", "UNHEALTHY"]
     assert names(bench.sent[0])[0]["componentStatusDetails"]["statusReason"] == "ended with 7"
 
@@ -119,8 +123,8 @@ def test_lite_reports_each_change_several_times_with_all_components(
 ) -> None:
     bench = on_bench("lite", lambda bench: bench.change("a", "ERRORED"))
     assert bench.kinds() == [("PARTIAL", "COMPONENT_STATUS_CHANGE", ["a", "b"])] * 5
-    assert {one["overallDeviceStatus"] for one in bench.sent} == {"HEALTHY"}
-    numbers = [one["sequenceNumber"] for one in bench.sent]
+    assert {message["overallDeviceStatus"] for message in bench.sent} == {"HEALTHY"}
+    numbers = [message["sequenceNumber"] for message in bench.sent]
     assert numbers == sorted(set(numbers))
 
 
@@ -138,7 +142,7 @@ def test_a_deployment_is_reported_with_what_changed_and_what_did_not(
 
     [message] = on_bench(kind, course).sent
     assert (message["messageType"], message["trigger"]) == ("PARTIAL", "THING_GROUP_DEPLOYMENT")
-    assert [one["componentName"] for one in names(message)] == listed
+    assert [component["componentName"] for component in names(message)] == listed
     information = message["deploymentInformation"]
     assert information["unchangedRootComponents"] == unchanged
     assert information["deploymentId"] == "d"
@@ -181,9 +185,9 @@ def test_a_removed_component_is_reported_once_by_the_deployment(
             bench.reporter.report_deployment(ended, ["b"])
 
     first, second = on_bench(kind, course).sent
-    [entry] = [one for one in names(first) if one["componentName"] == "a"]
+    [entry] = [component for component in names(first) if component["componentName"] == "a"]
     assert (entry["status"], entry["fleetConfigArns"]) == (status, [])
-    assert "a" not in [one["componentName"] for one in names(second)]
+    assert "a" not in [component["componentName"] for component in names(second)]
 
 
 def test_a_broken_component_is_reported_by_the_deployment_that_broke_it(
@@ -213,7 +217,10 @@ def test_a_message_waits_for_the_pause_after_the_one_before_and_keeps_its_order(
             await asyncio.sleep(0)
 
     bench = on_bench("classic", course, pause_seconds=0.01)
-    assert [one["trigger"] for one in bench.sent] == ["ERRORED_COMPONENT", "BROKEN_COMPONENT"]
+    assert [message["trigger"] for message in bench.sent] == [
+        "ERRORED_COMPONENT",
+        "BROKEN_COMPONENT",
+    ]
 
 
 def test_a_core_that_ends_reports_nothing_more(on_bench: Callable[..., Bench]) -> None:

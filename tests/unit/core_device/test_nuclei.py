@@ -1,4 +1,4 @@
-"""Pure rules of the two nuclei: what a deployment does with a component, and what is reported."""
+"""Pure rules of the two nuclei: effects of a deployment on a component, and reports."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,9 +26,9 @@ def recipe(*, kind: str = "aws.greengrass.generic", **steps: Any) -> dict[str, A
 def app(
     version: str = "1.0.0",
     configuration: Mapping[str, Any] | None = None,
-    found: Mapping[str, Any] | None = None,
+    definition: Mapping[str, Any] | None = None,
 ) -> Deployable:
-    return Deployable("app", version, found or recipe(run="run"), configuration or {})
+    return Deployable("app", version, definition or recipe(run="run"), configuration or {})
 
 
 @BOTH
@@ -72,8 +72,8 @@ def test_lite_begins_again_for_an_update_that_changes_nothing() -> None:
 def test_classic_restarts_for_a_configuration_that_the_lifecycle_uses(
     steps: dict[str, Any], change: Change
 ) -> None:
-    before = app(configuration={"level": 1}, found=recipe(**steps))
-    after = app(configuration={"level": 2}, found=recipe(**steps))
+    before = app(configuration={"level": 1}, definition=recipe(**steps))
+    after = app(configuration={"level": 2}, definition=recipe(**steps))
     assert CLASSIC.change(before, after, works=True, is_configured=True) is change
 
 
@@ -84,11 +84,11 @@ def test_classic_restarts_a_function_for_its_environment_and_not_for_its_policie
         "Lifecycle": {"setenv": {"PARAMS": "{configuration:/lambdaExecutionParameters}"}},
     }
     parameters = {"lambdaExecutionParameters": {"EnvironmentVariables": {"A": "1"}}}
-    before = app(configuration={}, found=function)
+    before = app(configuration={}, definition=function)
     assert CLASSIC.start_of(function) is Start.LAMBDA
-    changed = app(configuration=parameters, found=function)
+    changed = app(configuration=parameters, definition=function)
     assert CLASSIC.change(before, changed, works=True, is_configured=True) is Change.RESTART
-    policies = app(configuration=ACCESS, found=function)
+    policies = app(configuration=ACCESS, definition=function)
     assert CLASSIC.change(before, policies, works=True, is_configured=True) is Change.NONE
 
 
@@ -107,22 +107,22 @@ def test_classic_restarts_a_function_for_its_environment_and_not_for_its_policie
 def test_another_version_or_the_removal_of_a_plugin_restarts_the_classic_nucleus(
     kind: str, before: str | None, after: str | None, *, restarts: bool
 ) -> None:
-    found = recipe(kind=kind)
-    running = {"app": app(before, found=found)} if before else {}
-    wanted = {"app": app(after, found=found)} if after else {}
-    assert CLASSIC.restarts(running, wanted) is restarts
-    assert not LITE.restarts(running, wanted)
+    definition = recipe(kind=kind)
+    running = {"app": app(before, definition=definition)} if before else {}
+    desired = {"app": app(after, definition=definition)} if after else {}
+    assert CLASSIC.restarts(running, desired) is restarts
+    assert not LITE.restarts(running, desired)
 
 
 def test_a_bootstrap_step_restarts_the_classic_nucleus_when_it_is_new_or_changes() -> None:
     step = recipe(bootstrap="prepare {configuration:/a}", run="run")
-    one = {"app": app(found=step, configuration={"a": 1})}
-    other = {"app": app(found=step, configuration={"a": 2})}
-    assert CLASSIC.bootstrap_names({}, one) == ["app"]
-    assert CLASSIC.bootstrap_names(one, other) == ["app"]
-    assert CLASSIC.bootstrap_names(one, one) == []
-    assert CLASSIC.restarts({}, one)
-    assert not CLASSIC.restarts(one, one)
+    first = {"app": app(definition=step, configuration={"a": 1})}
+    second = {"app": app(definition=step, configuration={"a": 2})}
+    assert CLASSIC.bootstrap_names({}, first) == ["app"]
+    assert CLASSIC.bootstrap_names(first, second) == ["app"]
+    assert CLASSIC.bootstrap_names(first, first) == []
+    assert CLASSIC.restarts({}, first)
+    assert not CLASSIC.restarts(first, first)
 
 
 @pytest.mark.parametrize(
@@ -167,9 +167,9 @@ def test_lite_reads_keys_in_their_own_case_only() -> None:
 def test_lite_skips_manifests_without_a_runtime(
     platform: dict[str, str], *, classic: bool, lite: bool
 ) -> None:
-    found = {"Manifests": [{"Platform": platform}]}
-    assert (CLASSIC.own_manifest(found) is not None) is classic
-    assert (LITE.own_manifest(found) is not None) is lite
+    definition = {"Manifests": [{"Platform": platform}]}
+    assert (CLASSIC.own_manifest(definition) is not None) is classic
+    assert (LITE.own_manifest(definition) is not None) is lite
 
 
 component_names = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,20}", fullmatch=True)
@@ -241,7 +241,7 @@ def test_a_removed_component_is_uninstalled_on_lite_and_keeps_its_last_state_on_
 
 
 def test_classic_reports_errors_and_lite_every_lasting_status() -> None:
-    found = {
+    definition = {
         status: (
             CLASSIC.trigger(status, deploying=False),
             CLASSIC.trigger(status, deploying=True),
@@ -251,7 +251,7 @@ def test_classic_reports_errors_and_lite_every_lasting_status() -> None:
         for status in ("STARTING", "RUNNING", "ERRORED", "BROKEN")
     }
     change = "COMPONENT_STATUS_CHANGE"
-    assert found == {
+    assert definition == {
         "STARTING": (None, None, None, None),
         "RUNNING": (None, None, change, None),
         "ERRORED": ("ERRORED_COMPONENT", "ERRORED_COMPONENT", change, None),
@@ -281,8 +281,8 @@ def test_folders_of_lite_end_with_a_slash() -> None:
 
 
 def test_only_lite_starts_finished_soft_dependencies_again() -> None:
-    found = {"ComponentDependencies": {"a": {"DependencyType": "SOFT"}, "b": {}}}
-    assert LITE.started_along(found) == {"a"}
-    assert CLASSIC.started_along(found) == set()
-    assert CLASSIC.bound_to(found) == {"b"}
-    assert LITE.bound_to(found) == set()
+    definition = {"ComponentDependencies": {"a": {"DependencyType": "SOFT"}, "b": {}}}
+    assert LITE.started_along(definition) == {"a"}
+    assert CLASSIC.started_along(definition) == set()
+    assert CLASSIC.bound_to(definition) == {"b"}
+    assert LITE.bound_to(definition) == set()

@@ -1,4 +1,4 @@
-"""Which states of the shadow of deployments are new ones."""
+"""States of the shadow that are new deployments, and states that are ignored."""
 
 import json
 from typing import Any
@@ -22,8 +22,11 @@ def message(
 
 def received(*messages: dict[str, Any]) -> list[str | None]:
     core = ShadowDeployments("camera-1")
-    found = [core.receive(one) for one in messages]
-    return [None if one is None else str(one["deploymentId"]) for one in found]
+    deployments = [core.receive(message) for message in messages]
+    return [
+        None if deployment is None else str(deployment["deploymentId"])
+        for deployment in deployments
+    ]
 
 
 def ended(revision: int, status: str) -> dict[str, Any]:
@@ -64,9 +67,9 @@ def test_a_state_without_a_deployment_is_ignored(desired: Any) -> None:
 
 def test_a_report_has_the_members_of_the_nucleus() -> None:
     core = ShadowDeployments("camera-1")
-    topic, told = core.report({"configurationArn": f"{ARN}1"}, "FAILED", "d", "c", "2.16.1")
+    topic, message = core.report({"configurationArn": f"{ARN}1"}, "FAILED", "d", "c", "2.16.1")
     assert topic.endswith("/shadow/name/AWSManagedGreengrassV2Deployment/update")
-    assert told["state"]["reported"] == {
+    assert message["state"]["reported"] == {
         "fleetConfigurationArnForStatus": f"{ARN}1",
         "status": "FAILED",
         "statusDetails": {"detailedStatus": "d", "failureCause": "c"},

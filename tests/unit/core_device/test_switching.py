@@ -78,8 +78,8 @@ def host(kind: Kind, *running: Component) -> Any:
     )
 
 
-def switch(on: Any, *wanted: Component, configured: Collection[str] = ()) -> None:
-    asyncio.run(deploying.switch(on, {one.name: one for one in wanted}, configured))
+def switch(on: Any, *desired: Component, configured: Collection[str] = ()) -> None:
+    asyncio.run(deploying.switch(on, {one.name: one for one in desired}, configured))
 
 
 @BOTH
@@ -145,11 +145,11 @@ def test_a_component_that_is_being_restarted_is_left_alone(fake: Fake, kind: Kin
 
 def test_policies_of_a_component_that_is_not_restarted_apply_at_once(fake: Fake) -> None:
     on = host("classic", component(status="RUNNING"))
-    wanted = component()
-    wanted.configuration = {"accessControl": {"a": 1}}
-    switch(on, wanted, configured=["app"])
+    desired = component()
+    desired.configuration = {"accessControl": {"a": 1}}
+    switch(on, desired, configured=["app"])
     assert fake.steps == ["wait for app"]
-    assert on.running["app"] is not wanted
+    assert on.running["app"] is not desired
     assert on.running["app"].configuration == {"accessControl": {"a": 1}}
 
 

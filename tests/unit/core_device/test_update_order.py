@@ -71,8 +71,8 @@ def test_classic_neither_restarts_nor_waits_for_a_soft_dependency() -> None:
 
 def test_lite_installs_everything_before_anything_stops() -> None:
     running = {"a": recipe(), "b": recipe(), "gone": recipe()}
-    wanted = {"a": recipe(), "b": recipe(), "c": recipe()}
-    plan = lite_plan(running, wanted, dict.fromkeys(wanted, REINSTALL))
+    desired = {"a": recipe(), "b": recipe(), "c": recipe()}
+    plan = lite_plan(running, desired, dict.fromkeys(desired, REINSTALL))
     assert verbs(plan) == [
         "install a", "install b", "install c",
         "stop a", "start a", "stop b", "start b", "start c",
@@ -111,28 +111,28 @@ def updates(
             for position, name in enumerate(names)
         }  # fmt: skip
 
-    running, wanted = drawn(), drawn()
+    running, desired = drawn(), drawn()
     changes = {
         name: draw(st.sampled_from(list(Change))) if name in running else REINSTALL
-        for name in wanted
+        for name in desired
     }
-    return running, wanted, changes
+    return running, desired, changes
 
 
 @pytest.mark.parametrize("kind", ["classic", "lite"])
 @given(updates())
-def test_an_update_changes_what_it_must_and_ends_with_the_wanted_components(
+def test_an_update_changes_what_it_must_and_ends_with_the_desired_components(
     kind: Any, update: tuple[dict[str, Any], dict[str, Any], dict[str, Change]]
 ) -> None:
-    running, wanted, changes = update
-    plan = NUCLEI[kind].plan(running, wanted, changes)
+    running, desired, changes = update
+    plan = NUCLEI[kind].plan(running, desired, changes)
     up = set(running)
     installed: set[str] = set()
     for action in plan.actions:
         assert_possible(action, up, installed, changes)
         {"stop": up.discard, "start": up.add, "install": installed.add}[action.verb](action.name)
-    assert up - set(plan.removed) == set(wanted)
-    assert set(plan.removed) == running.keys() - wanted.keys()
+    assert up - set(plan.removed) == set(desired)
+    assert set(plan.removed) == running.keys() - desired.keys()
     assert len(plan.actions) == len(set(plan.actions))
     must = {name for name, change in changes.items() if change is not NONE}
     assert must <= {action.name for action in plan.actions if action.verb == "start"}
@@ -153,12 +153,12 @@ def assert_possible(
 def test_classic_starts_a_component_after_its_hard_dependencies(
     update: tuple[dict[str, Any], dict[str, Any], dict[str, Change]],
 ) -> None:
-    running, wanted, changes = update
-    plan = classic_plan(running, wanted, changes)
+    running, desired, changes = update
+    plan = classic_plan(running, desired, changes)
     started = [action.name for action in plan.actions if action.verb == "start"]
     for position, name in enumerate(started):
         later = set(started[position + 1 :])
-        assert not hard_dependencies(wanted[name], "HARD") & later
+        assert not hard_dependencies(desired[name], "HARD") & later
 
 
 @given(updates())

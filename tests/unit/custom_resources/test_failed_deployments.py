@@ -38,13 +38,13 @@ final_codes = st.sampled_from(
 )
 
 
-def verdict(*news: Observation, goal: Goal = GOAL_WITH_RETRY, now: float = NOW) -> Verdict:
-    return judge(goal, Rule(), sorted({one.thing for one in news}), news, now)
+def verdict(*observations: Observation, goal: Goal = GOAL_WITH_RETRY, now: float = NOW) -> Verdict:
+    return judge(goal, Rule(), sorted({item.thing for item in observations}), observations, now)
 
 
-def device(*news: Observation, goal: Goal = GOAL_WITH_RETRY, now: float = NOW) -> Device:
-    [found] = verdict(*news, goal=goal, now=now).devices
-    return found
+def device(*observations: Observation, goal: Goal = GOAL_WITH_RETRY, now: float = NOW) -> Device:
+    [observed] = verdict(*observations, goal=goal, now=now).devices
+    return observed
 
 
 def failed(thing: str = "cam", code: str = "NETWORK_ERROR", at: float = NOW - 20) -> Observation:
@@ -58,10 +58,10 @@ def failed_lite(thing: str = "cam", at: float = NOW - 20) -> tuple[Observation, 
 
 @given(st.sampled_from(sorted(TRANSIENT_CODES)))
 def test_the_most_specific_code_allows_a_second_attempt(code: str) -> None:
-    news = failed(code=code)
-    assert verdict(news).state == "retry"
-    assert device(news).is_retryable
-    assert verdict(news, goal=GOAL).state == "failed"
+    observations = failed(code=code)
+    assert verdict(observations).state == "retry"
+    assert device(observations).is_retryable
+    assert verdict(observations, goal=GOAL).state == "failed"
 
 
 @given(final_codes)
@@ -71,8 +71,8 @@ def test_a_failure_for_another_reason_is_final(code: str) -> None:
 
 @pytest.mark.parametrize("status", ["REJECTED", "TIMED_OUT", "CANCELED"])
 def test_only_a_failure_gets_a_second_attempt(status: str) -> None:
-    news = execution("cam", status, NOW, error_stack=(*STACK, "NETWORK_ERROR"))
-    assert verdict(news).state == "failed"
+    observations = execution("cam", status, NOW, error_stack=(*STACK, "NETWORK_ERROR"))
+    assert verdict(observations).state == "failed"
 
 
 def test_at_the_deadline_there_is_no_second_attempt() -> None:
@@ -80,9 +80,9 @@ def test_at_the_deadline_there_is_no_second_attempt() -> None:
 
 
 def test_devices_that_carry_the_deployment_out_come_first_until_half_of_the_time() -> None:
-    news = (failed("cam-1"), execution("cam-2", "IN_PROGRESS", CREATED + 2))
-    assert verdict(*news).state == "pending"
-    assert verdict(*news, now=LATER).state == "retry"
+    observations = (failed("cam-1"), execution("cam-2", "IN_PROGRESS", CREATED + 2))
+    assert verdict(*observations).state == "pending"
+    assert verdict(*observations, now=LATER).state == "retry"
 
 
 def test_a_component_that_fails_elsewhere_ends_the_release_at_once() -> None:
@@ -90,9 +90,9 @@ def test_a_component_that_fails_elsewhere_ends_the_release_at_once() -> None:
 
 
 def test_a_failure_within_the_rule_keeps_no_other_device_from_a_second_attempt() -> None:
-    news = [failed("cam-1"), failed("cam-2", "COMPONENT_UPDATE_ERROR")]
+    observations = [failed("cam-1"), failed("cam-2", "COMPONENT_UPDATE_ERROR")]
     rule = Rule(success_percent=50, error_percent=50)
-    assert judge(GOAL_WITH_RETRY, rule, ["cam-1", "cam-2"], news, NOW).state == "retry"
+    assert judge(GOAL_WITH_RETRY, rule, ["cam-1", "cam-2"], observations, NOW).state == "retry"
 
 
 def test_a_failure_is_explained_before_it_counts() -> None:
@@ -108,12 +108,12 @@ def test_a_failure_is_explained_before_it_counts() -> None:
 
 
 def test_lite_gets_a_second_attempt_unless_a_component_of_the_deployment_is_broken() -> None:
-    news = failed_lite()
-    assert verdict(*news).state == "retry"
+    observations = failed_lite()
+    assert verdict(*observations).state == "retry"
     broken = Installed("cam", "app", "2", "BROKEN", NOW - 21)
-    found = device(*news, broken)
-    assert (found.standing, found.component) == ("failed", "app")
-    assert found.reason == (
+    failed_device = device(*observations, broken)
+    assert (failed_device.standing, failed_device.component) == ("failed", "app")
+    assert failed_device.reason == (
         "deployment FAILED: FAILED_ROLLBACK_NOT_REQUESTED; nucleus lite reports no cause; "
         "app 2 is BROKEN"
     )
@@ -131,8 +131,8 @@ def test_without_a_cause_the_camera_is_asked() -> None:
     assert reason.endswith("the camera is failing, last error: no camera at /dev/video0")
     full = replace(beat, disk_free_bytes=12 << 20)
     assert "; 12 MiB of disk were free; the camera" in device(*failed_lite(), full).reason
-    before = replace(beat, received_at=CREATED - 1)
-    assert "last error" not in device(*failed_lite(), before).reason
+    earlier = replace(beat, received_at=CREATED - 1)
+    assert "last error" not in device(*failed_lite(), earlier).reason
 
 
 def test_the_same_failure_on_classic_without_any_detail_is_final() -> None:
@@ -166,9 +166,11 @@ def test_repeated_and_reordered_reports_change_no_second_attempt(
     fleet: list[str], random_: random.Random
 ) -> None:
     things = [f"cam-{number}" for number in range(len(fleet))]
-    news = [one for thing, kind in zip(things, fleet, strict=True) for one in streams(thing, kind)]
-    in_order = judge(GOAL_WITH_RETRY, Rule(), things, news, NOW)
-    shuffled = news + random_.choices(news, k=len(news))
+    observations = [
+        item for thing, kind in zip(things, fleet, strict=True) for item in streams(thing, kind)
+    ]
+    in_order = judge(GOAL_WITH_RETRY, Rule(), things, observations, NOW)
+    shuffled = observations + random_.choices(observations, k=len(observations))
     random_.shuffle(shuffled)
     assert judge(GOAL_WITH_RETRY, Rule(), things, shuffled, NOW) == in_order
     if {"broken", "broken lite"} & set(fleet):
@@ -192,14 +194,14 @@ def test_the_log_of_a_broken_component_is_where_its_nucleus_writes_it(
 ) -> None:
     done = execution("cam", "SUCCEEDED", CREATED + 9)
     broken = Installed("cam", "app", "2", "BROKEN", NOW - 5, "Segmentation fault")
-    found = verdict(Joined("cam", runtime), done, broken)
-    assert advise(found) == f"Try: read {log} on the device"
+    failed_verdict = verdict(Joined("cam", runtime), done, broken)
+    assert advise(failed_verdict) == f"Try: read {log} on the device"
 
 
 def test_the_log_of_a_deployment_without_a_broken_component_is_that_of_the_nucleus() -> None:
-    found = verdict(*failed_lite(), goal=GOAL)
-    assert "`journalctl -a -t ggdeploymentd`" in advise(found)
-    assert "nucleus lite does not roll back" in explain(found)
+    failed_verdict = verdict(*failed_lite(), goal=GOAL)
+    assert "`journalctl -a -t ggdeploymentd`" in advise(failed_verdict)
+    assert "nucleus lite does not roll back" in explain(failed_verdict)
 
 
 def test_a_camera_without_frames_has_a_log_on_either_nucleus() -> None:
@@ -222,5 +224,5 @@ def test_the_most_specific_code_has_the_advice(code: str, advice: str) -> None:
 
 
 def test_a_device_that_is_set_up_with_another_nucleus_has_its_newest_one() -> None:
-    news = [Joined("cam", CLASSIC, 1.0), Joined("cam", LITE, 2.0), failed_lite()[1]]
-    assert device(*news).runtime == device(*reversed(news)).runtime == LITE
+    observations = [Joined("cam", CLASSIC, 1.0), Joined("cam", LITE, 2.0), failed_lite()[1]]
+    assert device(*observations).runtime == device(*reversed(observations)).runtime == LITE

@@ -25,7 +25,7 @@ CONFIGURATION = {
 
 
 def configuration(runtime: str, **changes: Any) -> CoreConfiguration:
-    given = {
+    values = {
         "thing": "cam-1",
         "region": "eu-central-1",
         "role_alias": "deeplens-dev-token-exchange",
@@ -35,29 +35,29 @@ def configuration(runtime: str, **changes: Any) -> CoreConfiguration:
         "nucleus_version": "2.16.1",
         "root": CORE_ROOT[runtime],
     }
-    return CoreConfiguration(**{**given, **changes})
+    return CoreConfiguration(**{**values, **changes})
 
 
 def read(runtime: str, **changes: Any) -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load(configuration(runtime, **changes).text())
-    return found
+    document: dict[str, Any] = yaml.safe_load(configuration(runtime, **changes).text())
+    return document
 
 
 def test_nucleus_lite_gets_every_key_that_it_requires() -> None:
     """Measured: without any of these, nucleus lite 2.6.0 does not start, or deploys nothing."""
-    found = read("lite")
-    assert found["system"].keys() == SYSTEM | {"rootPath"}
-    service = found["services"]["aws.greengrass.NucleusLite"]
+    document = read("lite")
+    assert document["system"].keys() == SYSTEM | {"rootPath"}
+    service = document["services"]["aws.greengrass.NucleusLite"]
     assert service["componentType"] == "NUCLEUS"
     assert service["configuration"].keys() == CONFIGURATION
-    assert all([*found["system"].values(), *service["configuration"].values()])
-    assert found["system"]["rootPath"] == "/var/lib/greengrass"
+    assert all([*document["system"].values(), *service["configuration"].values()])
+    assert document["system"]["rootPath"] == "/var/lib/greengrass"
 
 
 def test_the_classic_nucleus_gets_its_own_keys_and_version() -> None:
-    found = read("classic")
-    assert found["system"].keys() == SYSTEM | {"rootpath"}
-    service = found["services"]["aws.greengrass.Nucleus"]
+    document = read("classic")
+    assert document["system"].keys() == SYSTEM | {"rootpath"}
+    service = document["services"]["aws.greengrass.Nucleus"]
     assert service["version"] == "2.16.1"
     assert service["configuration"].keys() == CONFIGURATION
 
@@ -81,7 +81,7 @@ def test_a_credentials_endpoint_that_lite_cannot_read_is_rejected() -> None:
 
 @given(text=st.text(st.characters(max_codepoint=0x7F), min_size=1, max_size=40))
 def test_no_value_can_add_or_remove_a_key(text: str) -> None:
-    found = read("lite", data_endpoint=text, root=PurePosixPath("/r"))
-    [service] = found["services"].values()
+    document = read("lite", data_endpoint=text, root=PurePosixPath("/r"))
+    [service] = document["services"].values()
     assert service["configuration"].keys() == CONFIGURATION
     assert service["configuration"]["iotDataEndpoint"] == text

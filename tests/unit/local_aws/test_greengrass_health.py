@@ -43,22 +43,22 @@ def launch(number: int, *components: Message, **more: Any) -> Message:
 
 def after(*messages: Message) -> Message:
     record = health.new_record()
-    for one in messages:
-        assert health.is_health_message(one)
-        health.apply(record, copy.deepcopy(one))
+    for message in messages:
+        assert health.is_health_message(message)
+        health.apply(record, copy.deepcopy(message))
     return record
 
 
 def states(record: Message) -> dict[str, str]:
-    return {name: one["lifecycleState"] for name, one in record["components"].items()}
+    return {name: component["lifecycleState"] for name, component in record["components"].items()}
 
 
 def visible(record: Message) -> Message:
-    """What the API returns of a record; the order of messages decides when a state changed."""
+    """Return the members of a record that the API returns and that do not depend on the order."""
     shown = {name: value for name, value in record.items() if name != "order"}
     shown["components"] = {
-        name: {key: value for key, value in one.items() if key != "lastStatusChangeTimestamp"}
-        for name, one in record["components"].items()
+        name: {key: value for key, value in component.items() if key != "lastStatusChangeTimestamp"}
+        for name, component in record["components"].items()
     }
     return shown
 
@@ -167,7 +167,7 @@ REPORTS = st.none() | st.tuples(st.sampled_from(ARNS), st.sampled_from(["SUCCEED
 def histories(
     draw: st.DrawFn, first: int = 1, start_ms: int = 1_000, least: int = 1
 ) -> list[Message]:
-    """What a device sends between two set-ups, in order: consistent, with advancing time."""
+    """Messages of a device between two set-ups, in order: consistent, with advancing time."""
     sent: list[Message] = []
     running: dict[str, str] = {}
     time_ms = start_ms
@@ -175,9 +175,9 @@ def histories(
     for offset, (is_complete, changes, report) in enumerate(kinds):
         time_ms += draw(st.integers(1, 5_000))
         running = {**running, **changes}
-        told = dict(changes)
+        changed = dict(changes)
         if is_complete or not offset:
-            running = told = {
+            running = changed = {
                 name: state for name, state in running.items() if state != "UNINSTALLED"
             }
         information = {}
@@ -187,7 +187,7 @@ def histories(
         sent.append(
             make(
                 first + offset,
-                *(component(name, state) for name, state in told.items()),
+                *(component(name, state) for name, state in changed.items()),
                 timestamp=time_ms,
                 overallDeviceStatus="UNHEALTHY" if "BROKEN" in running.values() else "HEALTHY",
                 deploymentInformation=information,
@@ -216,17 +216,17 @@ def test_messages_from_before_a_set_up_do_not_win(data: st.DataObject) -> None:
         *data.draw(st.permutations(old[on_time:] + rest)),
     ]
     expected = visible(after(*new))
-    found = visible(after(*arrived))
+    actual = visible(after(*arrived))
     # A deployment's outcome is stored by deployment, also one from before.
-    del expected["reports"], found["reports"]
-    assert found == expected
+    del expected["reports"], actual["reports"]
+    assert actual == expected
 
 
 @given(st.data())
 def test_the_order_of_numbers_decides_whatever_the_clock(data: st.DataObject) -> None:
     sent = data.draw(histories())
     clock = st.integers(0, 2**41)
-    corrected = [{**one, "timestamp": data.draw(clock)} for one in sent]
+    corrected = [{**message, "timestamp": data.draw(clock)} for message in sent]
     assert states(after(*corrected)) == states(after(*sent))
 
 

@@ -147,6 +147,11 @@ def test_the_stream_ends_when_its_reader_leaves_and_nothing_is_stored() -> None:
         return sent
 
     lines = b"".join(message.get("body", b"") for message in asyncio.run(work())).split(b"\n")
-    told = [json.loads(line) for line in lines if line]
-    assert told[0] == {"from": "device", "mqtt": "connect", "version": 5, "client_id": "${thing}"}
+    received = [json.loads(line) for line in lines if line]
+    assert received[0] == {
+        "from": "device",
+        "mqtt": "connect",
+        "version": 5,
+        "client_id": "${thing}",
+    }
     assert traffic.followed(SCOPE) == []

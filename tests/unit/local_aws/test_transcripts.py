@@ -1,4 +1,4 @@
-"""Transcripts: patterns, files, and what recording makes of events."""
+"""Transcripts: patterns, files, and the recording of events."""
 
 import json
 from pathlib import Path
@@ -93,17 +93,17 @@ def connect(**more: Any) -> dict[str, Any]:
 
 
 def test_a_transcript_is_read_as_it_was_written(tmp_path: Path) -> None:
-    told = [
+    written = [
         connect(version=5),
         {"from": "device", "https": "GET", "path": "/a"},
         {"from": "cloud", "https": 200, "body": {"ä": 1}},
         {"from": "operator", "do": "deploy", "components": {"camera": "1.2.3"}},
     ]
     file = tmp_path / "one.jsonl"
-    file.write_text("".join(events.to_lines(HEADER, told)), encoding="utf-8")
-    found = events.read(file)
-    assert found.header == {"transcript": 1, **HEADER}
-    assert list(found.events) == told
+    file.write_text("".join(events.to_lines(HEADER, written)), encoding="utf-8")
+    transcript = events.read(file)
+    assert transcript.header == {"transcript": 1, **HEADER}
+    assert list(transcript.events) == written
 
 
 @pytest.mark.parametrize(
@@ -211,12 +211,12 @@ def test_identifiers_and_times_become_placeholders() -> None:
 
 
 def test_payloads_of_other_topics_are_not_recorded() -> None:
-    (told,) = generalizer().patterns({
+    (pattern,) = generalizer().patterns({
         "from": "device", "mqtt": "publish", "topic": "deeplens/camera-1/infer",
         "payload": {"detections": ["person"]},
     })  # fmt: skip
-    assert told["topic"] == "deeplens/${thing}/infer"
-    assert told["payload"] == redaction.REMOVED
+    assert pattern["topic"] == "deeplens/${thing}/infer"
+    assert pattern["payload"] == redaction.REMOVED
 
 
 @example("camera-1", {"timestamp": False})

@@ -37,8 +37,8 @@ def test_name_and_version_survive_the_file_name_of_nucleus_lite(
 
 @given(first=first_numbers, pair=st.lists(contents, min_size=2, max_size=2, unique=True))
 def test_other_content_has_another_version(first: int, pair: list[str]) -> None:
-    one, other = (component_version(first, content) for content in pair)
-    assert one != other
+    first_version, second_version = (component_version(first, content) for content in pair)
+    assert first_version != second_version
 
 
 def test_the_numbers_are_the_digest_modulo_ten_to_the_twelfth() -> None:

@@ -184,7 +184,7 @@ def test_the_kind_of_component_follows_from_the_nucleus_unless_it_is_set(
     [
         ("[fleet]\ncore_runtime = 'lite'\n[inference]\nisolation_mode = 'GreengrassContainer'",
          "fleet.core_runtime 'lite' runs no Lambda component"),
-        ("[inference]\nisolation_mode = 'GreengrassContainer'", "say fleet.cgroups 'v1'"),
+        ("[inference]\nisolation_mode = 'GreengrassContainer'", "with fleet.cgroups 'v1'"),
         ("[fleet]\ncore_runtime = 'lite'\n[inference]\ncomponent = 'lambda'",
          "inference.component 'lambda' does not work with fleet.core_runtime 'lite'"),
         (("[fleet]\ncgroups = 'v1'\n[inference]\nisolation_mode = 'GreengrassContainer'\n"

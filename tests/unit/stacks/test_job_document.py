@@ -36,12 +36,12 @@ def components(environment: str, model: str, topic: str) -> dict[str, Any]:
     }
 
 
-def check(given: dict[str, Any], parent: str | None = None) -> None:
+def check(specifications: dict[str, Any], parent: str | None = None) -> None:
     check_job_document(
         "deeplens-production",
         target_arn=f"{IOT}/{'g' * 128}",
         parent_target_arn=parent,
-        components=given,
+        components=specifications,
         policies=_POLICIES,
     )
 
@@ -52,10 +52,12 @@ def test_the_longest_names_of_an_environment_fit() -> None:
 
 
 def test_a_document_that_is_too_long_is_rejected_with_its_size_and_largest_component() -> None:
-    given = components("dev", "shapes", "deeplens/{thing}/infer")
-    given["deeplens.dev.inference"]["configurationUpdate"]["merge"] = json.dumps({"a": "b" * 4096})
+    specifications = components("dev", "shapes", "deeplens/{thing}/infer")
+    specifications["deeplens.dev.inference"]["configurationUpdate"]["merge"] = json.dumps(
+        {"a": "b" * 4096}
+    )
     with pytest.raises(RecipeError) as raised:
-        check(given)
+        check(specifications)
     text = str(raised.value)
     assert text.startswith("deeplens-production: lite-job-document: the deployment has ")
     assert "expected at most 4,096; deeplens.dev.inference has " in text
@@ -63,7 +65,7 @@ def test_a_document_that_is_too_long_is_rejected_with_its_size_and_largest_compo
 
 def test_the_emulators_document_of_the_same_deployment_is_not_longer() -> None:
     """The two are written by different code: a field that one of them lacks shows here."""
-    given = components("dev", "shapes", "deeplens/{thing}/infer")
+    specifications = components("dev", "shapes", "deeplens/{thing}/infer")
     record = {
         "deploymentId": "0" * 36,
         "deploymentName": "deeplens-production",
@@ -71,11 +73,11 @@ def test_the_emulators_document_of_the_same_deployment_is_not_longer() -> None:
         "created": 1.8e9,
         "parentTargetArn": f"{IOT}/{'f' * 128}",
         "deploymentPolicies": _POLICIES,
-        "components": given,
+        "components": specifications,
     }
     size = len(json.dumps(job_document(record)).encode())
-    merge = json.loads(given["deeplens.dev.inference"]["configurationUpdate"]["merge"])
+    merge = json.loads(specifications["deeplens.dev.inference"]["configurationUpdate"]["merge"])
     merge["filler"] = "x" * (LARGEST_LITE_DOCUMENT_BYTES - size)
-    given["deeplens.dev.inference"]["configurationUpdate"]["merge"] = json.dumps(merge)
+    specifications["deeplens.dev.inference"]["configurationUpdate"]["merge"] = json.dumps(merge)
     with pytest.raises(RecipeError):
-        check(given, parent=f"{IOT}/{'f' * 128}")
+        check(specifications, parent=f"{IOT}/{'f' * 128}")

@@ -1,4 +1,4 @@
-"""Which interpreters the tests of the camera's end run on."""
+"""The interpreters on which the tests of the camera's end run."""
 
 from pathlib import Path
 
