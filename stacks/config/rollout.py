@@ -140,7 +140,10 @@ class AbortConfig(Section):
         _two_decimals,
     ]
     minimum_devices: Annotated[
-        int, Field(ge=1, description="devices that must have finished before that share counts")
+        int,
+        Field(
+            ge=1, description="devices that must be notified of the job before that share counts"
+        ),
     ] = 1
 
     def to_job(self) -> dict[str, Any]:
