@@ -27,9 +27,10 @@ from local_aws.transcripts.events import Event, to_lines
 from local_aws.transcripts.stream import PATH
 
 _NOT_RUNNING = 3
-# The stream has a line at least every five seconds.
+# The stream has a line at least every second.
 _SILENCE_SECONDS = 30
-_REST_SECONDS = 1.0
+# A device that never pauses is recorded for so long after Ctrl-C.
+_REST_SECONDS = 10.0
 _SHOWN_THINGS = 10
 
 
@@ -126,9 +127,9 @@ def _recorded(
     click.echo(f"recording {device}; Ctrl-C ends it", err=True)
     with contextlib.suppress(KeyboardInterrupt):
         yield from _events(lines, seconds)
-    # What the device sent before Ctrl-C may still be on its way.
+    # Messages that the device sent before Ctrl-C may still be on their way.
     with contextlib.suppress(KeyboardInterrupt):
-        yield from _events(lines, _REST_SECONDS)
+        yield from _events(lines, _REST_SECONDS, until_silence=True)
     connection.close()
 
 
@@ -140,8 +141,13 @@ def _read(response: http.client.HTTPResponse, lines: "queue.Queue[bytes]") -> No
     lines.put(b"")
 
 
-def _events(lines: "queue.Queue[bytes]", seconds: float | None) -> Iterator[Event]:
-    """Yield the events of lines until the time is over, or the stream."""
+def _events(
+    lines: "queue.Queue[bytes]", seconds: float | None, *, until_silence: bool = False
+) -> Iterator[Event]:
+    """Yield the events of lines until the time or the stream ends, or the device sends nothing.
+
+    The emulator marks silence by an empty line.
+    """
     ends_at = time.monotonic() + (threading.TIMEOUT_MAX / 2 if seconds is None else seconds)
     while True:
         try:
@@ -154,6 +160,8 @@ def _events(lines: "queue.Queue[bytes]", seconds: float | None) -> Iterator[Even
             return
         if line.strip():
             yield json.loads(line)
+        elif until_silence and lines.empty():
+            return
 
 
 def _open(

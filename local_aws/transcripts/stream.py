@@ -21,7 +21,7 @@ PATH = "/_local_aws/device-traffic"
 _S3_SCOPE = re.compile(r"Credential=[^/]+/[0-9]+/(?P<region>[^/]+)/s3/aws4_request")
 _SIGNED_HEADERS = re.compile(r"SignedHeaders=(?P<names>[^, ]+)")
 _BUCKET_HOST = re.compile(r"(?P<bucket>[a-z0-9.-]+)\.s3\..+")
-_NOTHING_SECONDS = 5.0
+_SILENCE_SECONDS = 1.0
 
 
 class TrafficStream:
@@ -65,9 +65,9 @@ class TrafficStream:
             await _write(send, "\n")
             while not left.done():
                 try:
-                    event = await asyncio.wait_for(events.get(), _NOTHING_SECONDS)
+                    event = await asyncio.wait_for(events.get(), _SILENCE_SECONDS)
                 except TimeoutError:
-                    # An empty line shows that the emulator still runs.
+                    # An empty line: the emulator still runs, and the device sends nothing.
                     await _write(send, "\n")
                     continue
                 for pattern in general.patterns(event):

@@ -168,9 +168,9 @@ def site(deployed: Checkout) -> Site:
 def test_the_role_of_the_components(site: Site) -> None:
     stack = Stack(site, "dev-Inference")
     component = stack.properties("ComponentsInference")
-    version = f".0.0-{uuid4().hex}"
+    version = f'".{uuid4().int % 10**6}.{uuid4().int % 10**6}'
     for name in ("Arn", "LambdaFunction"):
-        text = re.sub(r"\.0\.0-[0-9a-z-]+", version, json.dumps(component[name]), count=1)
+        text = re.sub(r'"\.\d+\.\d+', version, json.dumps(component[name]), count=1)
         component[name] = json.loads(text)
     role = "dev-Inference-ComponentsHandlerRole"
     reasons = failing_without(site, stack, role, "ReadPublishedVersions")
@@ -281,8 +281,9 @@ def test_a_person_with_the_policy_for_models(site: Site) -> None:
     code, text = person.run(*command, without="SeeReleasesOfTheFleet")
     assert_denial(text, person.name, "greengrass:ListDeployments", "*")
     code, text = person.run(*command)
-    assert code == 0, text
     assert "not authorized" not in text
+    # The other environments have accounts of their own, for which the person has no credentials.
+    assert (code, text.count("not known: ")) == (1, 2)
 
 
 def test_the_certificate_of_a_device(site: Site) -> None:

@@ -83,7 +83,6 @@ def test_a_bare_device_without_a_network_runs_the_loop_from_the_runtime(
         outputs,
         "--device-python",
         bare_python,
-        core_runtime=nucleus,
         environment={"HOME": str(home)},
     ) as cores:
         cores.wait_until_all_run(digest)
