@@ -316,16 +316,17 @@ test-fast: .venv/.development ## [Develop] The unit tests: no process, no Tensor
 test-deployments: setup-development
 	$(PYTHON) -m pytest $(SIDE_BY_SIDE) -m "emulator and not walk" --numprocesses=5
 
+# `make test-shutdown` runs the tests of the camera's end, on each Python of the machine.
 .PHONY: test-project
 test-project: setup-development
-	$(PYTHON) -m pytest $(SIDE_BY_SIDE) -m "process and not emulator" --numprocesses=3
+	$(PYTHON) -m pytest $(SIDE_BY_SIDE) -m "process and not emulator" --numprocesses=3 --ignore=tests/device/test_shutdown.py
 
 .PHONY: test-emulator
 test-emulator: setup-development
 	.venv-local-aws/bin/python -m pytest $(SIDE_BY_SIDE) -m "not unit" --numprocesses=3 tests/emulator/fleet tests/emulator
 
 .PHONY: test-walks
-test-walks: setup-development ## [Develop] The long walks that repeat what `make test` checks: docs/first-camera.md, a deploy with delays
+test-walks: setup-development ## [Develop] The long runs from end to end that repeat what `make test` checks (about 12 min)
 	$(PYTHON) -m pytest $(SIDE_BY_SIDE) -m walk --numprocesses=2
 
 .PHONY: test-peers

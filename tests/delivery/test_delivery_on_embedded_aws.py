@@ -19,7 +19,12 @@ from tests.delivery.cameras import bright_room, cameras, dark_room, heartbeat, w
 from tests.delivery.conftest import Site
 from tests.local.releases import blind_model, good_model
 
-pytestmark = [pytest.mark.emulator, pytest.mark.slow, pytest.mark.timeout(3600)]
+pytestmark = [
+    pytest.mark.emulator,
+    pytest.mark.slow,
+    pytest.mark.walk,
+    pytest.mark.timeout(3600),
+]
 
 ALL = ("dev", "staging", "production")
 

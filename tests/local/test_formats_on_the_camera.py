@@ -15,6 +15,7 @@ from tests.unit.model_tools.conftest import trained_models
 pytestmark = [
     pytest.mark.emulator,
     pytest.mark.slow,
+    pytest.mark.walk,
     pytest.mark.timeout(1500),
     pytest.mark.filterwarnings("ignore"),
 ]

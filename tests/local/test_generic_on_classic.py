@@ -10,7 +10,12 @@ from tests.account_keys import client
 from tests.local.checkout import Checkout, destroy, heartbeat, virtual_camera, watch
 from tests.waiting import eventually
 
-pytestmark = [pytest.mark.emulator, pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = [
+    pytest.mark.emulator,
+    pytest.mark.slow,
+    pytest.mark.walk,
+    pytest.mark.timeout(1800),
+]
 
 _SCENES = 6
 

@@ -24,7 +24,12 @@ from tests.local.cores import full_cores
 from tests.local.grants import RoleGrants, device_policy_without
 from tests.waiting import eventually
 
-pytestmark = [pytest.mark.emulator, pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = [
+    pytest.mark.emulator,
+    pytest.mark.slow,
+    pytest.mark.walk,
+    pytest.mark.timeout(1200),
+]
 
 ACCOUNT, REGION = "111111111111", "eu-central-1"
 # The end of the names of the bootstrap's roles and of its bucket.

@@ -70,6 +70,7 @@ def newest_frame(address: str) -> int:
     return number
 
 
+@pytest.mark.walk
 def test_a_users_own_classifier_labels_the_users_own_images(
     deployed: Checkout, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -21,7 +21,12 @@ from tests.local.checkout import (
 )
 from tests.waiting import eventually
 
-pytestmark = [pytest.mark.emulator, pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = [
+    pytest.mark.emulator,
+    pytest.mark.slow,
+    pytest.mark.walk,
+    pytest.mark.timeout(1200),
+]
 
 
 @pytest.fixture(params=["lite", "classic"])

@@ -188,10 +188,14 @@ def before_each_inference(checkout: Checkout, statement: str) -> Iterator[None]:
 @pytest.mark.parametrize(
     ("bad", "expected"),
     [
-        (loads_but_never_detects, "without a frame; last error: index 20 is out of bounds"),
         (crashes, "is BROKEN"),
-        (has_a_corrupt_artifact, "ARTIFACT_CHECKSUM_MISMATCH"),
-        (halves_the_frame_rate, "the rule asks for 0.6"),
+        pytest.param(
+            loads_but_never_detects,
+            "without a frame; last error: index 20 is out of bounds",
+            marks=pytest.mark.walk,
+        ),
+        pytest.param(has_a_corrupt_artifact, "ARTIFACT_CHECKSUM_MISMATCH", marks=pytest.mark.walk),
+        pytest.param(halves_the_frame_rate, "the rule asks for 0.6", marks=pytest.mark.walk),
     ],
 )
 def test_a_bad_release_is_stopped_and_the_whole_fleet_ends_on_the_old_model(

@@ -15,7 +15,12 @@ from tests.local.conftest import DeployedOnce
 from tests.local.cores import Cores, full_cores
 from tests.python_3_12 import python_3_12
 
-pytestmark = [pytest.mark.emulator, pytest.mark.slow, pytest.mark.timeout(1500)]
+pytestmark = [
+    pytest.mark.emulator,
+    pytest.mark.slow,
+    pytest.mark.walk,
+    pytest.mark.timeout(1500),
+]
 
 # What runs the loop, as a Lambda component and as a generic one.
 _CAMERAS = (b"lambda_runtime.py", b"-m\0camera\0")
