@@ -163,12 +163,13 @@ def test_everything_goes_with_all_versions_and_the_key_is_scheduled(
     # Neither names that only look alike, nor those of other environments.
     left = {one["groupName"] for one in groups(iot) if "-wave-" in one["groupName"]}
     assert {name for name in left if lab.group in name} == other_waves
-    listed = greengrass.list_components(scope="PRIVATE")["components"]
-    names = {one["componentName"] for one in listed if lab.name in one["componentName"]}
+    pages = greengrass.get_paginator("list_components").paginate(scope="PRIVATE")
+    components = [component["componentName"] for page in pages for component in page["components"]]
+    names = {name for name in components if lab.name in name}
     assert names == {f"deeplens.{lab.name}2.x"}
-    left = logs.describe_log_groups()["logGroups"]
-    names = {one["logGroupName"] for one in left if lab.name in one["logGroupName"]}
-    assert names == other_logs
+    pages = logs.get_paginator("describe_log_groups").paginate()
+    log_groups = [group["logGroupName"] for page in pages for group in page["logGroups"]]
+    assert {name for name in log_groups if lab.name in name} == other_logs
     assert f"nothing of {lab.name} exists" in lab.teardown()
 
 
