@@ -6,6 +6,7 @@ import http.client
 import json
 import queue
 import signal
+import socket
 import sys
 import threading
 import time
@@ -123,13 +124,19 @@ def _recorded(
     connection, response = _open(endpoint, session, device)
     lines: queue.Queue[bytes] = queue.Queue()
     # Ctrl-C interrupts the main thread only, so that no line is lost.
-    threading.Thread(target=_read, args=(response, lines), daemon=True).start()
+    reader = threading.Thread(target=_read, args=(response, lines), daemon=True)
+    reader.start()
     click.echo(f"recording {device}; Ctrl-C ends it", err=True)
     with contextlib.suppress(KeyboardInterrupt):
         yield from _events(lines, seconds)
     # Messages that the device sent before Ctrl-C may still be on their way.
     with contextlib.suppress(KeyboardInterrupt):
         yield from _events(lines, _REST_SECONDS, until_silence=True)
+    # The reader must not wait in a response that is closed.
+    with contextlib.suppress(OSError):
+        if connection.sock is not None:
+            connection.sock.shutdown(socket.SHUT_RDWR)
+    reader.join()
     connection.close()
 
 

@@ -46,7 +46,7 @@ def test_a_recorded_transcript_is_the_played_one_without_secrets(
         operate(event, device, greengrass)
     process.send_signal(signal.SIGINT)
     printed, errors = process.communicate(timeout=HANG_SECONDS)
-    assert process.returncode == 0, errors
+    assert (process.returncode, errors) == (0, "")
     recorded = events.read(out)
     assert printed == f"{out}: {len(recorded.events)} events\n"
     assert recorded.header["nucleus"] == "aws_nucleus_lite"
