@@ -326,7 +326,7 @@ test-emulator: setup-development
 	.venv-local-aws/bin/python -m pytest $(SIDE_BY_SIDE) -m "not unit" --numprocesses=3 tests/emulator/fleet tests/emulator
 
 .PHONY: test-walks
-test-walks: setup-development ## [Develop] The long runs from end to end that repeat what `make test` checks (about 12 min)
+test-walks: setup-development ## [Develop] The long runs from end to end that repeat what `make test` checks (about 7 min)
 	$(PYTHON) -m pytest $(SIDE_BY_SIDE) -m walk --numprocesses=2
 
 .PHONY: test-peers
