@@ -249,8 +249,3 @@ def roll_back(environment: EnvironmentConfig, reason: str, digest: str | None) -
 def changed_nothing(output: str) -> bool:
     """Whether every stack of a deploy was as it should be already."""
     return output.count("(no changes)") == output.count("Stack ARN:")
-
-
-def log_file(environment: EnvironmentConfig) -> Path:
-    """Where the last deploy's output is."""
-    return LOGS / f"deploy-{environment.name}.log"

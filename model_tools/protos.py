@@ -40,8 +40,3 @@ def message_class(name: str) -> Any:
     finally:
         for loaded in [key for key in sys.modules if key.split(".")[0] == "tensorflow"]:
             del sys.modules[loaded]
-
-
-def new_graph() -> Any:
-    """Return an empty GraphDef."""
-    return message_class("GraphDef")()

@@ -44,11 +44,6 @@ def component_version_arn(scope: Scope, name: str, version: str, *, public: bool
     return f"{component_arn(scope, name, public=public)}:versions:{version}"
 
 
-def deployment_arn(scope: Scope, deployment_id: str) -> str:
-    """Name a deployment."""
-    return f"arn:aws:greengrass:{scope.region}:{scope.account}:deployments:{deployment_id}"
-
-
 def configuration_arn(scope: Scope, target: Target, revision: int) -> str:
     """Name a revision of what a target should run, as job documents do."""
     return (

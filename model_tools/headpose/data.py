@@ -90,31 +90,6 @@ def write_npz(data: HeadPoses, file: Path) -> None:
     np.savez_compressed(file, **{name: getattr(data, name) for name in _NAMES})
 
 
-def write_tfrecords(data: HeadPoses, folder: Path) -> None:
-    """Write train.tfrecord and test.tfrecord for `read`: features `picture` (raw), `pose`."""
-    import tensorflow as tf  # noqa: PLC0415 - takes seconds to import
-
-    def feature(picture: Pictures, pose: int) -> Any:
-        return tf.train.Example(
-            features=tf.train.Features(
-                feature={
-                    "picture": tf.train.Feature(
-                        bytes_list=tf.train.BytesList(value=[picture.tobytes()])
-                    ),
-                    "pose": tf.train.Feature(int64_list=tf.train.Int64List(value=[int(pose)])),
-                }
-            )
-        )
-
-    for name, pictures, poses in (
-        ("train", data.train_pictures, data.train_poses),
-        ("test", data.test_pictures, data.test_poses),
-    ):
-        with tf.io.TFRecordWriter(str(folder / f"{name}.tfrecord")) as writer:
-            for picture, pose in zip(pictures, poses, strict=True):
-                writer.write(feature(picture, pose).SerializeToString())
-
-
 def _file(source: Path) -> Path:
     if source.is_dir():
         for pattern in (PICKLE_NAME, "*.npz", "train.tfrecord", "*.pkl"):

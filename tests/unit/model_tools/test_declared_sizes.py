@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from model_tools.errors import RefusedError, SourceError
 from model_tools.graphs.outputs import LARGEST_OUTPUT_BYTES, check_outputs
 from model_tools.isolation import Limits
-from model_tools.protos import message_class, new_graph
+from model_tools.protos import message_class
 from model_tools.sources.files import read_message
 from model_tools.sources.wire import scan_file
 
@@ -23,7 +23,7 @@ LARGE = 1 << 14
 
 def graph_of(op: str, *inputs: Any, **attributes: int) -> Any:
     """A graph with one node of `op`; an input is a list of integers, or a float."""
-    graph = new_graph()
+    graph = message_class("GraphDef")()
     node = graph.node.add(name="large", op=op)
     node.attr["T"].type = FLOAT
     for name, value in attributes.items():
@@ -163,7 +163,7 @@ def test_what_protobuf_parses_is_scanned_and_what_is_broken_is_one_error(
 ) -> None:
     file = tmp_path_factory.mktemp("pb") / "graph.pb"
     if is_node:
-        graph = new_graph()
+        graph = message_class("GraphDef")()
         graph.node.add(name="x", op=str(content)).attr["a"].s = content
         content = graph.SerializeToString()
     file.write_bytes(content)

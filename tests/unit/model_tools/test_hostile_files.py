@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from model_tools.errors import IsolationError, ModelToolsError, RefusedError, SourceError
 from model_tools.graphs.rules import check_ops, check_structure
 from model_tools.isolation import Limits, isolated
-from model_tools.protos import message_class, new_graph
+from model_tools.protos import message_class
 from model_tools.sources.archives import check_zip, unpack_tar
 from model_tools.sources.checks import check_files
 from model_tools.sources.files import find_model
@@ -125,7 +125,7 @@ def test_a_broken_tar_never_does_more_than_be_refused(
 
 
 def graph_with(change: Callable[[Any], None]) -> Any:
-    graph = new_graph()
+    graph = message_class("GraphDef")()
     graph.node.add(name="image", op="Placeholder").attr["dtype"].type = FLOAT
     change(graph)
     return graph
@@ -407,7 +407,7 @@ def test_memory_is_counted_from_what_the_process_starts_with() -> None:
 
 def test_a_graph_whose_messages_nest_too_deep_is_one_error(tmp_path: Path) -> None:
     file = tmp_path / "deep.pb"
-    graph = new_graph()
+    graph = message_class("GraphDef")()
     attribute = graph.node.add(name="x", op="Const").attr["a"]
     file.write_bytes(graph.SerializeToString())
     for _ in range(90):

@@ -11,7 +11,7 @@ from model_tools.commands.errors import ReportingGroup, echo
 from model_tools.errors import RefusedError, ServingError, SourceError
 from model_tools.graphs.rules import refuse_ops
 from model_tools.pictures import opened_picture
-from model_tools.protos import new_graph
+from model_tools.protos import message_class
 from vision.errors import ManifestError
 
 HOSTILE = "\x1b]0;pwned\x07\u202eOp\u2028"
@@ -32,7 +32,7 @@ def run(error: Exception) -> tuple[int, str]:
 
 
 def test_the_name_of_an_operation_is_escaped() -> None:
-    graph = new_graph()
+    graph = message_class("GraphDef")()
     graph.node.add(name="x\nforged", op=HOSTILE)
     with pytest.raises(RefusedError) as refused:
         refuse_ops(graph.node)

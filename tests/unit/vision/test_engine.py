@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model_tools.protos import new_graph
+from model_tools.protos import message_class
 from model_tools.shapes.drawing import LABELS, draw_picture
 from tests.pinned import pinned_artifact
 from vision import answers
@@ -232,7 +232,7 @@ def test_tf1_bilinear_invents_no_values(height: int, width: int, to_h: int, to_w
 
 @pytest.mark.parametrize("name", ENGINES)
 def test_a_runtime_answers_by_tensor_name(name: str, tmp_path: Path) -> None:
-    graph = new_graph()
+    graph = message_class("GraphDef")()
     x = graph.node.add(name="x", op="Placeholder")
     x.attr["dtype"].type = FLOAT
     x.attr["shape"].shape.dim.add(size=2)
