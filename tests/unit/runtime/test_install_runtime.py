@@ -70,7 +70,7 @@ def test_an_installation_that_begins_during_another_one_waits_for_it(
     environment = tmp_path / "work" / "abc"
     command = [python_3_12(), runtime / "install_runtime.py", environment]
     first = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    eventually(lambda: (environment.with_name(".abc.partial") / "bin").exists())
+    eventually((environment.with_name(".abc.partial") / "bin").exists)
     again = install(runtime, environment)
     _, errors = first.communicate(timeout=HANG_SECONDS)
     assert (first.returncode, errors) == (0, "")
