@@ -7,6 +7,8 @@ either whole or not there. What a power cut leaves is made again; what is whole 
 Nothing but the standard library. Exit codes: 0 the environment is there, 1 it cannot be made.
 """
 
+import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -14,6 +16,7 @@ import platform
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +40,8 @@ class InstallError(Exception):
 def install(archive: Path, folder: Path) -> bool:
     """Make `folder` from the unpacked archive; return whether there was anything to do.
 
+    A second process waits for the first one, which a core that was killed may have left behind.
+
     Raises:
         InstallError: this is not the runtime's Python or machine, a wheel is missing or not the
             locked one, the disk is full, or a package does not import.
@@ -46,20 +51,39 @@ def install(archive: Path, folder: Path) -> bool:
     if _is_whole(folder, manifest):
         return False
     _check_wheels(archive, manifest)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with _locked(folder.parent):
+            if _is_whole(folder, manifest):
+                return False
+            _install_locked(archive, folder, manifest)
+    except OSError as error:
+        raise InstallError(f"{error.filename or folder}: {error.strerror or error}") from None
+    return True
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Wait until no other installer works in a folder; the lock ends with the process."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _install_locked(archive: Path, folder: Path, manifest: dict[str, Any]) -> None:
     partial = folder.with_name(f".{folder.name}.partial")
     _remove(partial)
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
         _check_room(folder.parent, manifest)
         _make(partial, archive, manifest)
         _remove(folder)
         partial.rename(folder)
-    except OSError as error:
-        raise InstallError(f"{error.filename or folder}: {error.strerror or error}") from None
     finally:
         _remove(partial)
     _forget_others(folder)
-    return True
 
 
 def _manifest(archive: Path) -> dict[str, Any]:

@@ -15,6 +15,8 @@ Position = list[int]
 
 _DEPLOYMENTS = frozenset({"THING_DEPLOYMENT", "THING_GROUP_DEPLOYMENT"})
 _FIRST: Position = [0, -1]
+# The end of the year 9999, after which clients cannot read a timestamp.
+_LATEST_MS = 253_402_300_799_999
 _TEXTS = (
     "ggcVersion", "platform", "architecture", "runtime", "overallDeviceStatus", "messageType",
     "trigger",
@@ -27,20 +29,25 @@ def new_record() -> Record:
 
 
 def is_health_message(message: Any) -> bool:
-    """Return whether the members that are read have the types that both nuclei give them."""
+    """Return whether the members that are read have the types that both nuclei give them.
+
+    Any other message would remain in the record, and each later response about it would be an
+    error.
+    """
     if not isinstance(message, dict):
         return False
-    numbers = (message.get(name, 0) for name in ("sequenceNumber", "timestamp"))
+    number, time_ms = (message.get(name, 0) for name in ("sequenceNumber", "timestamp"))
     components = message.get("components", [])
     report = message.get("deploymentInformation") or {}
     return (
-        all(isinstance(number, int) and not isinstance(number, bool) for number in numbers)
+        _is_integer(number)
+        and number >= 0
+        and _is_integer(time_ms)
+        and 0 <= time_ms <= _LATEST_MS
         and all(isinstance(message.get(name, ""), str) for name in _TEXTS)
         and isinstance(components, list)
         and all(_is_component(component) for component in components)
-        and isinstance(report, dict)
-        and isinstance(report.get("fleetConfigurationArnForStatus", ""), str)
-        and isinstance(report.get("statusDetails") or {}, dict)
+        and _is_report(report)
     )
 
 
@@ -167,18 +174,39 @@ def _apply_report(record: Record, report: Params, position: Position) -> Params 
     return report
 
 
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_report(report: Any) -> bool:
+    if not isinstance(report, dict):
+        return False
+    details = report.get("statusDetails") or {}
+    return (
+        isinstance(report.get("fleetConfigurationArnForStatus", ""), str)
+        and isinstance(report.get("status", ""), str)
+        and isinstance(details, dict)
+        and all(
+            isinstance(details.get(name) or "", str) for name in ("detailedStatus", "failureCause")
+        )
+        and all(_is_texts(details.get(name) or []) for name in ("errorStack", "errorTypes"))
+    )
+
+
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(text, str) for text in value)
+
+
 def _is_component(component: Any) -> bool:
     if not isinstance(component, dict) or not isinstance(component.get("componentName"), str):
         return False
-    arns = component.get("fleetConfigArns") or []
     details = component.get("componentStatusDetails") or {}
     return (
         all(isinstance(component.get(name) or "", str) for name in ("version", "status"))
-        and isinstance(arns, list)
-        and all(isinstance(arn, str) for arn in arns)
+        and _is_texts(component.get("fleetConfigArns") or [])
         and isinstance(details, dict)
         and isinstance(details.get("statusReason") or "", str)
-        and isinstance(details.get("statusCodes") or [], list)
+        and _is_texts(details.get("statusCodes") or [])
     )
 
 

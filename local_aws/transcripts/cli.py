@@ -20,7 +20,7 @@ import click
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from local_aws.endpoint import Endpoint, running
 from local_aws.paths import StatePaths
@@ -84,6 +84,10 @@ def record(  # noqa: PLR0913 - one parameter per option
         sys.exit(_NOT_RUNNING)
     session = _session(endpoint, account, region)
     _check_device(session, endpoint, device)
+    partial = out.with_name(f"{out.name}.partial")
+    # A folder that cannot be written is an error before the recording, not after it.
+    partial.touch()
+    partial.unlink()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     events = list(_recorded(endpoint, session, device, seconds))
     if not events:
@@ -92,9 +96,12 @@ def record(  # noqa: PLR0913 - one parameter per option
             " device while this command runs, or deploy to it."
         )
     header = _header(session, endpoint, device)
-    partial = out.with_name(f"{out.name}.partial")
-    partial.write_text("".join(to_lines(header, events)), encoding="utf-8")
-    partial.replace(out)
+    try:
+        partial.write_text("".join(to_lines(header, events)), encoding="utf-8")
+        partial.replace(out)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise
     click.echo(f"{out}: {len(events)} events")
 
 
@@ -143,7 +150,8 @@ def _recorded(
 def _read(response: http.client.HTTPResponse, lines: "queue.Queue[bytes]") -> None:
     """Put the lines of the stream into a queue, and an empty one at its end."""
     with contextlib.suppress(OSError, http.client.HTTPException, ValueError):
-        while line := response.readline():
+        # The last line is incomplete if the emulator was killed.
+        while (line := response.readline()).endswith(b"\n"):
             lines.put(line)
     lines.put(b"")
 
@@ -162,7 +170,8 @@ def _events(
         except queue.Empty:
             return
         if not line:
-            click.echo("the emulator has ended", err=True)
+            if not until_silence:
+                click.echo("the emulator has ended", err=True)
             lines.put(line)
             return
         if line.strip():
@@ -199,8 +208,8 @@ def _header(session: boto3.Session, endpoint: Endpoint, device: str) -> dict[str
     nucleus = version = "not reported"
     try:
         core = greengrass.get_core_device(coreDeviceThingName=device)
-    except ClientError:
-        # The device has not reported its health.
+    except (ClientError, BotoCoreError):
+        # The device has not reported its health, or the emulator has ended.
         pass
     else:
         nucleus, version = core.get("runtime") or nucleus, core.get("coreVersion") or version

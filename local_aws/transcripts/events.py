@@ -59,7 +59,8 @@ def read(path: Path) -> Transcript:
             f"{path} is not a transcript: expected at most {_LARGEST_BYTES} bytes"
         )
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        # Not `splitlines`, which also splits at characters that JSON permits in a string.
+        lines = path.read_text(encoding="utf-8").split("\n")
         values = [json.loads(line) for line in lines if line.strip()]
     except (UnicodeDecodeError, ValueError, RecursionError) as error:
         raise TranscriptError(f"{path} is not a transcript: expected JSON lines; {error}") from None
@@ -79,10 +80,13 @@ def read(path: Path) -> Transcript:
 
 
 def to_lines(header: dict[str, Any], events: Iterable[Event]) -> Iterable[str]:
-    """Write a transcript as lines, each with its line feed."""
-    yield json.dumps({"transcript": FORMAT, **header}, ensure_ascii=False) + "\n"
+    """Write a transcript as lines of ASCII, each with its line feed.
+
+    JSON can contain half of a surrogate pair, which UTF-8 cannot.
+    """
+    yield json.dumps({"transcript": FORMAT, **header}) + "\n"
     for event in events:
-        yield json.dumps(event, ensure_ascii=False) + "\n"
+        yield json.dumps(event) + "\n"
 
 
 def _fault(event: Any, previous: Event) -> str | None:

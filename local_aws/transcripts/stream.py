@@ -71,7 +71,7 @@ class TrafficStream:
                     await _write(send, "\n")
                     continue
                 for pattern in general.patterns(event):
-                    await _write(send, json.dumps(pattern, ensure_ascii=False) + "\n")
+                    await _write(send, json.dumps(pattern) + "\n")
 
     def _reporting(self, scope: Message, send: Send) -> Send:
         """Return a `send` that reports a device's request to S3 with its response."""

@@ -256,6 +256,12 @@ def test_any_message_is_applied_or_is_not_a_health_message(sent: Any) -> None:
         {"components": [component("camera", componentStatusDetails="it broke")]},
         {"deploymentInformation": "SUCCEEDED"},
         {"deploymentInformation": {"fleetConfigurationArnForStatus": 1}},
+        {"deploymentInformation": {"status": {}}},
+        {"deploymentInformation": {"statusDetails": {"errorStack": 1}}},
+        {"deploymentInformation": {"statusDetails": {"errorTypes": [1]}}},
+        {"deploymentInformation": {"statusDetails": {"failureCause": 1}}},
+        {"components": [component("camera", componentStatusDetails={"statusCodes": [1]})]},
+        {"sequenceNumber": -2}, {"timestamp": -1}, {"timestamp": 10**15}, {"timestamp": 10**400},
     ],
 )  # fmt: skip
 def test_members_of_other_types_are_not_of_a_health_message(member: Message) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from tests.python_3_12 import python_3_12
 from tests.unit.runtime.wheelhouse import archive, install, unpacked, wheel
-from tests.waiting import eventually
+from tests.waiting import HANG_SECONDS, eventually
 
 pytestmark = pytest.mark.process
 
@@ -61,6 +61,23 @@ def test_it_is_made_once_and_half_of_it_is_made_again(runtime: Path, tmp_path: P
     (environment / "bin/python").symlink_to("/nowhere/python3.12")
     assert "is installed" in install(runtime, environment).stdout
     assert answers(environment)
+
+
+def test_an_installation_that_begins_during_another_one_waits_for_it(
+    runtime: Path, tmp_path: Path
+) -> None:
+    """A core that kills the camera may leave its installer, and starts the camera again."""
+    environment = tmp_path / "work" / "abc"
+    command = [python_3_12(), runtime / "install_runtime.py", environment]
+    first = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    eventually((environment.with_name(".abc.partial") / "bin").exists)
+    again = install(runtime, environment)
+    _, errors = first.communicate(timeout=HANG_SECONDS)
+    assert (first.returncode, errors) == (0, "")
+    assert (again.returncode, again.stderr) == (0, "")
+    assert again.stdout == f"the runtime is there already: {environment}\n"
+    assert answers(environment)
+    assert left_behind(environment.parent) == ["abc"]
 
 
 def test_a_power_cut_in_the_middle_leaves_nothing_that_counts(

@@ -1,0 +1,64 @@
+"""`local_aws record` when its emulator ends, or its file cannot be written."""
+
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from awscrt.mqtt import QoS
+
+from local_aws.transcripts import events
+from tests.emulator.device_client import Device
+from tests.emulator.embedded_aws import ACCOUNT, REGION, Command, EmbeddedAws
+from tests.emulator.transcripts.test_record import recording
+from tests.waiting import HANG_SECONDS
+
+pytestmark = pytest.mark.emulator
+
+
+@pytest.fixture
+def aws(command: Command) -> EmbeddedAws:
+    """An emulator of this test alone."""
+    assert command("up").returncode == 0
+    return EmbeddedAws(command, command.endpoint())
+
+
+def test_a_transcript_outlives_its_emulator(
+    aws: EmbeddedAws, device: Device, mqtt: Any, tmp_path: Path
+) -> None:
+    out = tmp_path / "recorded.jsonl"
+    process = recording(aws, device.thing, out)
+    mqtt.connect().result(HANG_SECONDS)
+    aws.command("down")
+    printed, errors = process.communicate(timeout=HANG_SECONDS)
+    assert (process.returncode, printed) == (0, f"{out}: 1 events\n"), errors
+    assert errors == "the emulator has ended\n"
+    assert events.read(out).header["nucleus"] == "not reported"
+
+
+def test_text_that_is_not_unicode_ends_no_recording(
+    aws: EmbeddedAws, device: Device, mqtt: Any, tmp_path: Path
+) -> None:
+    """JSON can contain half of a surrogate pair, and characters that end a line elsewhere."""
+    out = tmp_path / "recorded.jsonl"
+    process = recording(aws, device.thing, out)
+    mqtt.connect().result(HANG_SECONDS)
+    topic = f"$aws/things/{device.thing}/greengrassv2/health/json"
+    reason = '"\\ud800 \\u2028 \\u0085"'
+    mqtt.publish(topic, f'{{"reason": {reason}}}', QoS.AT_LEAST_ONCE)[0].result(HANG_SECONDS)
+    process.send_signal(signal.SIGINT)
+    printed, errors = process.communicate(timeout=HANG_SECONDS)
+    assert (process.returncode, printed) == (0, f"{out}: 2 events\n"), errors
+    assert events.read(out).events[-1]["payload"] == {"reason": "\ud800 \u2028 \u0085"}
+
+
+def test_a_folder_that_is_read_only_is_an_error_before_the_recording(
+    aws: EmbeddedAws, device: Device
+) -> None:
+    # /proc is read-only for root, too.
+    account = ("--account", ACCOUNT, "--region", REGION)
+    out = "/proc/recorded.jsonl"
+    ended = aws.command("record", "--device", device.thing, "--out", out, *account)
+    assert ended.returncode == 1
+    assert "recording" not in ended.stderr
+    assert f"Error: {out}" in ended.stderr
