@@ -83,6 +83,15 @@ async def _awaited(delivered: Awaitable[None]) -> None:
     await delivered
 
 
+async def _settled() -> None:
+    """Let connections that were accepted just before the end close."""
+    while others := asyncio.all_tasks() - {asyncio.current_task()}:
+        await asyncio.wait(others)
+    # A transport closes in a later iteration of the loop.
+    for _ in range(2):
+        await asyncio.sleep(0)
+
+
 @contextmanager
 def serving(core: Core) -> Iterator[None]:
     """Serve `core` from a thread while the `with` block runs; hanging up on everyone after it."""
@@ -105,5 +114,6 @@ def serving(core: Core) -> Iterator[None]:
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join(HANG_SECONDS)
+        loop.run_until_complete(_settled())
         loop.close()
         core.socket.unlink(missing_ok=True)
