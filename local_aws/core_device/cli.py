@@ -164,8 +164,14 @@ def status(thing: str, cores: Path) -> None:
         layout.read_identity()
     except CoreDeviceError as error:
         raise click.ClickException(str(error)) from None
-    saved = json.loads(layout.current.read_text()) if layout.current.is_file() else {}
-    found = {one["name"]: one["version"] for one in saved.get("components", [])}
+    try:
+        saved = json.loads(layout.current.read_bytes()) if layout.current.is_file() else {}
+        found = {one["name"]: one["version"] for one in saved.get("components", [])}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise click.ClickException(
+            f"{layout.current} is not the record of a core: {type(error).__name__}: {error}; the "
+            "next deployment replaces it"
+        ) from None
     click.echo(json.dumps({"thing": thing, "components": found}, indent=1))
 
 
