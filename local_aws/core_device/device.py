@@ -138,9 +138,13 @@ class CoreDevice:
         await asyncio.to_thread(self._shadow.listen)
         self._health.report_all("NUCLEUS_LAUNCH")
         logger.info("joined %s, waits for deployments", self._identity.thing_group)
-        async with asyncio.TaskGroup() as tasks:
-            for work in (self._work(), self._work_on_shadow(), self._report_daily()):
-                tasks.create_task(work)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for work in (self._work(), self._work_on_shadow(), self._report_daily()):
+                    tasks.create_task(work)
+        except ExceptionGroup as group:
+            # One error ends the core, for example a full disk, and is its one message.
+            raise group.exceptions[0] from None
 
     def _reconnected(self) -> None:
         """Report changes again, which the cloud may have lost, and get a missed deployment."""

@@ -79,3 +79,12 @@ def test_a_rollback_that_the_file_system_prevents_fails_and_the_core_goes_on(
     assert failed["coreDeviceExecutionStatus"] == "FAILED"
     core.work(name).unlink()
     assert core.outcome(core.deploy({name: pinned()}))["coreDeviceExecutionStatus"] == "SUCCEEDED"
+
+
+def test_a_core_that_cannot_record_its_components_ends_with_the_error(
+    core: Core, component: Callable[..., str]
+) -> None:
+    core.layout.current.with_suffix(".partial").mkdir()
+    core.deploy({component("app", run="sleep 600"): pinned()})
+    eventually(lambda: core.failures)
+    assert isinstance(core.failures.pop(), IsADirectoryError)
