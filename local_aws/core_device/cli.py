@@ -211,9 +211,13 @@ def _endpoint(state: Path) -> Endpoint:
 
 
 def _python_version(interpreter: Path) -> str:
-    return subprocess.run(  # noqa: S603 - the interpreter that the user named
-        [interpreter, "-c", "import platform; print(platform.python_version())"],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.strip()
+    """Return the version of the interpreter that the user named."""
+    command = [str(interpreter), "-c", "import platform; print(platform.python_version())"]
+    try:
+        printed = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - named by the user
+    except (OSError, subprocess.CalledProcessError):
+        raise click.ClickException(
+            f"--device-python {interpreter} is not a Python interpreter: expected a program such "
+            "as .venv-device/bin/python; `make setup` creates it"
+        ) from None
+    return printed.stdout.strip()
