@@ -164,8 +164,14 @@ def status(thing: str, cores: Path) -> None:
         layout.read_identity()
     except CoreDeviceError as error:
         raise click.ClickException(str(error)) from None
-    saved = json.loads(layout.current.read_text()) if layout.current.is_file() else {}
-    found = {one["name"]: one["version"] for one in saved.get("components", [])}
+    try:
+        saved = json.loads(layout.current.read_bytes()) if layout.current.is_file() else {}
+        found = {one["name"]: one["version"] for one in saved.get("components", [])}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise click.ClickException(
+            f"{layout.current} is not the record of a core: {type(error).__name__}: {error}; the "
+            "next deployment replaces it"
+        ) from None
     click.echo(json.dumps({"thing": thing, "components": found}, indent=1))
 
 
@@ -205,9 +211,13 @@ def _endpoint(state: Path) -> Endpoint:
 
 
 def _python_version(interpreter: Path) -> str:
-    return subprocess.run(  # noqa: S603 - the interpreter that the user named
-        [interpreter, "-c", "import platform; print(platform.python_version())"],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.strip()
+    """Return the version of the interpreter that the user named."""
+    command = [str(interpreter), "-c", "import platform; print(platform.python_version())"]
+    try:
+        printed = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - named by the user
+    except (OSError, subprocess.CalledProcessError):
+        raise click.ClickException(
+            f"--device-python {interpreter} is not a Python interpreter: expected a program such "
+            "as .venv-device/bin/python; `make setup` creates it"
+        ) from None
+    return printed.stdout.strip()

@@ -54,10 +54,11 @@ class Deployed:
 
     def restore(self, saved: Mapping[str, Any]) -> dict[str, Component]:
         """Take over the deployments of a record; return its components."""
-        self.roots = saved.get("roots", {})
+        components = {one["name"]: Component(**one) for one in saved["components"]}
+        self.roots = dict(saved.get("roots", {}))
         # Records of earlier versions have no ARNs.
-        self.arns = saved.get("arns", {})
-        return {one["name"]: Component(**one) for one in saved["components"]}
+        self.arns = dict(saved.get("arns", {}))
+        return components
 
     def _closure(self, names: Iterable[str]) -> set[str]:
         found: set[str] = set()
@@ -213,6 +214,20 @@ async def _remove(host: Host, component: Component) -> None:
 
 
 def _check_document(host: Host, document: Document) -> None:
+    components = document.get("components")
+    if (
+        not isinstance(document.get("configurationArn"), str)
+        or not isinstance(components, dict)
+        or not all(
+            isinstance(component, dict) and isinstance(component.get("version"), str)
+            for component in components.values()
+        )
+    ):
+        raise DeploymentFailed(
+            "the job document is not a deployment: expected a configurationArn, and components "
+            "with a version each",
+            REJECTED,
+        )
     limit = host.nucleus.longest_document_bytes
     size = len(json.dumps(document, separators=(",", ":")).encode())
     if limit is not None and size > limit:

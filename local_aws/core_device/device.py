@@ -6,10 +6,12 @@ import json
 import logging
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from awscrt.exceptions import AwsCrtError
 
 from local_aws.core_device import components, deploying, store
 from local_aws.core_device.access_control import PUBLISH, SUBSCRIBE, is_allowed
@@ -110,19 +112,15 @@ class CoreDevice:
         await self._ipc.start(self._host.ipc_socket)
         self._host = replace(self._host, credentials_url=await self._token_exchange.start())
         try:
-            await asyncio.to_thread(self._connection.open)
-            await self._resume()
-            await asyncio.to_thread(self._jobs.listen)
-            await asyncio.to_thread(self._shadow.listen)
-            self._health.report_all("NUCLEUS_LAUNCH")
-            logger.info("joined %s, waits for deployments", self._identity.thing_group)
-            work = (self._work(), self._work_on_shadow(), self._report_daily())
-            tasks = [asyncio.create_task(one) for one in work]
-            await stop.wait()
-            for task in tasks:
-                task.cancel()
+            serving = asyncio.create_task(self._serve())
+            stopping = asyncio.create_task(stop.wait())
+            await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if serving.done():
+                stopping.cancel()
+                serving.result()
+            serving.cancel()
             # A step of a deployment ends its process before the loop ends.
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(serving, return_exceptions=True)
         finally:
             self._health.close()
             for component in self._deployed.running.values():
@@ -131,6 +129,22 @@ class CoreDevice:
             await self._token_exchange.stop()
             await asyncio.to_thread(self._connection.close)
             shutil.rmtree(self._runtime, ignore_errors=True)
+
+    async def _serve(self) -> None:
+        """Start what ran before, then carry deployments out until it is cancelled."""
+        await asyncio.to_thread(self._connection.open)
+        await self._resume()
+        await asyncio.to_thread(self._jobs.listen)
+        await asyncio.to_thread(self._shadow.listen)
+        self._health.report_all("NUCLEUS_LAUNCH")
+        logger.info("joined %s, waits for deployments", self._identity.thing_group)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for work in (self._work(), self._work_on_shadow(), self._report_daily()):
+                    tasks.create_task(work)
+        except ExceptionGroup as group:
+            # One error ends the core, for example a full disk, and is its one message.
+            raise group.exceptions[0] from None
 
     def _reconnected(self) -> None:
         """Report changes again, which the cloud may have lost, and get a missed deployment."""
@@ -147,16 +161,20 @@ class CoreDevice:
     async def _work(self) -> None:
         while True:
             job = await self._jobs.next()
-            await self._jobs.began(job)
-            result, details = await self._carry_out(job.document, "THING_GROUP_DEPLOYMENT")
-            await self._jobs.ended(job, result, details)
+            # A job whose report is lost is received again after the reconnect.
+            with _lost_reports():
+                await self._jobs.began(job)
+                result, details = await self._carry_out(job.document, "THING_GROUP_DEPLOYMENT")
+                await self._jobs.ended(job, result, details)
 
     async def _work_on_shadow(self) -> None:
         while True:
             document = await self._shadow.next()
-            await self._shadow.report(document, "IN_PROGRESS", {})
+            with _lost_reports():
+                await self._shadow.report(document, "IN_PROGRESS", {})
             result, details = await self._carry_out(document, "THING_DEPLOYMENT")
-            await self._shadow.report(document, result, details)
+            with _lost_reports():
+                await self._shadow.report(document, result, details)
 
     async def _report_daily(self) -> None:
         while True:
@@ -188,7 +206,7 @@ class CoreDevice:
             }
         self._health.report_deployment(
             outcome(self._nucleus, document, detail, failure),
-            sorted(document["components"]),
+            sorted(document["components"]) if failure is None else [],
             trigger,
         )
         return "FAILED" if failure else "SUCCEEDED", details
@@ -223,8 +241,8 @@ class CoreDevice:
     async def _roll_back(self, before: dict[str, Component]) -> str:
         try:
             await deploying.switch(self._host, before)
-        except DeploymentFailed as error:
-            logger.error("rollback failed: %s", error)  # noqa: TRY400 - the text is the whole cause
+        except Exception as error:  # noqa: BLE001 - a device goes on whatever a rollback meets
+            logger.error("rollback failed: %s", _as_failure(error))  # noqa: TRY400 - the whole cause
             return "FAILED_UNABLE_TO_ROLLBACK"
         logger.info("rolled back to the previous components")
         return "FAILED_ROLLBACK_COMPLETE"
@@ -232,9 +250,14 @@ class CoreDevice:
     async def _resume(self) -> None:
         """Start the components of the last deployment, without the cloud."""
         try:
-            saved = json.loads(self._layout.current.read_text(encoding="utf-8"))
-            found = self._deployed.restore(saved)
-        except (OSError, ValueError, KeyError):
+            found = self._deployed.restore(json.loads(self._layout.current.read_bytes()))
+        except FileNotFoundError:
+            return
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            logger.warning(
+                "%s cannot be read, so no component starts before the next deployment: %s: %s",
+                self._layout.current, type(error).__name__, error,
+            )  # fmt: skip
             return
         await deploying.resume(self._host, found)
 
@@ -282,6 +305,15 @@ class CoreDevice:
             return True
         nucleus: Any = self._deployed.running.get(_NUCLEUS)
         return bool(nucleus and nucleus.configuration.get("interpolateComponentConfiguration"))
+
+
+@contextlib.contextmanager
+def _lost_reports() -> Iterator[None]:
+    """Log that a report did not reach the cloud; the device goes on."""
+    try:
+        yield
+    except AwsCrtError as error:
+        logger.warning("the status of a deployment was not reported: %s", error)
 
 
 def _as_failure(error: Exception) -> DeploymentFailed:

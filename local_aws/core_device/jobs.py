@@ -68,7 +68,9 @@ class Jobs:
                 execution = self._executions.get_nowait()
             key = (execution.get("jobId", ""), execution.get("executionNumber", 1))
             if key != self._done and execution.get("status") in _OPEN:
-                return Job(*key, execution["jobDocument"])
+                document = execution.get("jobDocument")
+                # A deployment is an object; any other job of the namespace fails as an empty one.
+                return Job(*key, document if isinstance(document, dict) else {})
 
     async def began(self, job: Job) -> None:
         """Report that a job is in progress."""
@@ -76,8 +78,8 @@ class Jobs:
 
     async def ended(self, job: Job, status: str, details: Mapping[str, str]) -> None:
         """Report the result of a job, with the details that the nucleus reports."""
-        self._done = (job.id, job.number)
         await self._update(job, status, self._nucleus.job_details(details))
+        self._done = (job.id, job.number)
 
     def _request(self) -> Future[Any]:
         message = {

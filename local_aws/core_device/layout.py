@@ -3,9 +3,11 @@
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
 from local_aws.core_device.errors import NotProvisioned
+
+CoreRuntime = Literal["classic", "lite"]
 
 
 @dataclass(frozen=True)
@@ -19,7 +21,7 @@ class Identity:
     role_alias: str
     certificate_id: str
     # The core software, and the user of its components; nucleus lite deploys nothing without one.
-    core_runtime: Literal["classic", "lite"] = "classic"
+    core_runtime: CoreRuntime = "classic"
     posix_user: str = "gg_component:gg_component"
 
 
@@ -89,11 +91,17 @@ class Layout:
     def read_identity(self) -> Identity:
         """Return the identity; raise `NotProvisioned` if there is none."""
         try:
-            return Identity(**json.loads(self.config.read_text(encoding="utf-8")))
+            identity = Identity(**json.loads(self.config.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
             raise NotProvisioned(
                 f"{self.root}: no core device here; run `local_aws core provision` first"
             ) from None
+        if identity.core_runtime not in get_args(CoreRuntime):
+            raise NotProvisioned(
+                f"{self.config}: {identity.core_runtime!r} is not a core software: expected "
+                f"{' or '.join(get_args(CoreRuntime))}; run `local_aws core provision` again"
+            )
+        return identity
 
     def write_identity(self, identity: Identity) -> None:
         """Keep the identity."""

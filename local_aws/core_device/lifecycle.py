@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from local_aws.processes import ends_with_parent
+
 _DEFAULT_TIMEOUT_SECONDS = {
     "bootstrap": 120,
     "install": 120,
@@ -92,6 +94,8 @@ class Script:
                     stdout=log,
                     stderr=log,
                     start_new_session=True,
+                    # systemd, too, ends the processes of a core that was killed.
+                    preexec_fn=ends_with_parent(signal.SIGKILL),
                 )
             )
             try:

@@ -10,10 +10,10 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Literal
 
-from local_aws.core_device.layout import Layout
+from local_aws.core_device.layout import CoreRuntime, Layout
 from local_aws.core_device.updates import Change, Plan, Recipe
 
-Kind = Literal["classic", "lite"]
+Kind = CoreRuntime
 
 
 class Start(Enum):

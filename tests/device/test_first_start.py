@@ -214,7 +214,7 @@ def test_the_heartbeat_of_an_installation_replaces_that_of_the_release_before() 
     assert (reported["status"], reported["model"], reported["frames"]) == ("installing", None, 0)
 
 
-@pytest.mark.parametrize("interval", ["", "soon", "0", "-1", "nan"])
+@pytest.mark.parametrize("interval", ["", "soon", "0", "-1", "nan", "inf", "1e12"])
 def test_a_wrong_interval_does_not_stop_an_installation(interval: str) -> None:
     heartbeat = InstallationHeartbeat.of({"DEEPLENS_HEARTBEAT_INTERVAL_SECONDS": interval})
     assert heartbeat.interval_seconds == 60.0

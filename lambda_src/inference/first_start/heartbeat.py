@@ -10,6 +10,8 @@ from typing import Any, Self
 from first_start.greengrass_ipc import IpcError, publish_to_iot_core
 
 _DEFAULT_INTERVAL_SECONDS = 60.0
+# The longest one that the camera accepts.
+_LONGEST_INTERVAL_SECONDS = 3_600.0
 _LONGEST_ERROR_CHARACTERS = 500
 
 Publish = Callable[[str, bytes], None]
@@ -43,7 +45,9 @@ class InstallationHeartbeat:
         return cls(
             thing=variables.get("AWS_IOT_THING_NAME", ""),
             function_arn=variables.get("MY_FUNCTION_ARN") or None,
-            interval_seconds=interval if interval > 0 else _DEFAULT_INTERVAL_SECONDS,
+            interval_seconds=(
+                interval if 0 < interval <= _LONGEST_INTERVAL_SECONDS else _DEFAULT_INTERVAL_SECONDS
+            ),
         )
 
     def installing(self, percent: int, seconds: float) -> None:

@@ -41,3 +41,11 @@ def test_a_device_that_is_set_up_again_numbers_its_messages_from_the_beginning(
     assert provision(iot, core.layout, identity, core.thing) is True
     assert not core.layout.health_sequence.exists()
     assert core.layout.read_identity().certificate_id != identity.certificate_id
+
+
+def test_a_program_that_is_not_an_interpreter_is_one_error(core: Core) -> None:
+    cores = str(core.layout.root.parent)
+    options = ["--thing", core.thing, "--cores", cores, "--device-python", "/bin/false"]
+    ended = core.aws.command("core", "run", *options)
+    assert ended.returncode == 1
+    assert "Error: --device-python /bin/false is not a Python interpreter" in ended.stderr

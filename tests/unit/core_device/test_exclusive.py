@@ -54,3 +54,10 @@ def test_a_device_without_an_identity_is_not_held(tmp_path: Path) -> None:
     with pytest.raises(NotProvisioned), exclusive(Layout(tmp_path)):
         pass
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unknown_core_software_is_one_error(layout: Layout) -> None:
+    text = layout.config.read_text().replace('"classic"', '"heavy"')
+    layout.config.write_text(text)
+    with pytest.raises(NotProvisioned, match="'heavy' is not a core software: expected classic or"):
+        layout.read_identity()
