@@ -36,6 +36,18 @@ def prepare(paths: StatePaths) -> list[str]:
     return [f"local-aws: {reason}; {consequence}."]
 
 
+def complete(paths: StatePaths) -> None:
+    """Mark a state that is saved as a whole; the next start needs no snapshot of it.
+
+    Raises:
+        OSError: the mark cannot be written.
+    """
+    paths.clean_marker.touch()
+    # A start after a stop in the middle of a stack continues from the newest snapshot.
+    if _why_unusable(paths) is None:
+        shutil.rmtree(paths.snapshots, ignore_errors=True)
+
+
 def discard(paths: StatePaths) -> list[str]:
     """Remove the state and the cores that belong to it; return lines about what remains.
 

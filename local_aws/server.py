@@ -22,7 +22,7 @@ from local_aws.paths import StatePaths
 from local_aws.ports import LOOPBACK, Ports, free, listen, moved
 from local_aws.private_files import make_private
 from local_aws.processes import descendants, kill_all, start_time, with_variable
-from local_aws.saved_state import prepare
+from local_aws.saved_state import complete, prepare
 
 if TYPE_CHECKING:
     from local_aws.embedded import EmbeddedAws
@@ -222,7 +222,7 @@ def _end(paths: StatePaths, *, saved: bool) -> None:
     shutil.rmtree(paths.temporary, ignore_errors=True)
     if saved:
         with contextlib.suppress(OSError):
-            paths.clean_marker.touch()
+            complete(paths)
     logging.shutdown()
     with contextlib.suppress(OSError):
         sys.stdout.flush()
