@@ -319,7 +319,7 @@ test-deployments: setup-development
 # `make test-shutdown` runs the tests of the camera's end, on each Python of the machine.
 .PHONY: test-project
 test-project: setup-development
-	$(PYTHON) -m pytest $(SIDE_BY_SIDE) -m "process and not emulator" --numprocesses=3 --ignore=tests/device/test_shutdown.py
+	$(PYTHON) -m pytest $(SIDE_BY_SIDE) -m "process and not emulator and not walk" --numprocesses=3 --ignore=tests/device/test_shutdown.py
 
 .PHONY: test-emulator
 test-emulator: setup-development

@@ -5,7 +5,7 @@ emulator has the marker `emulator`: in its module's `pytestmark`, or as a decora
 are `unit`. The guard fails a unit test that starts a process or loads TensorFlow.
 
 A test with the marker `walk` repeats in one long run what other tests check one by one. It also has
-the marker `emulator`, and runs in `make test-walks` instead of `make test`.
+the marker `process` or `emulator`, and runs in `make test-walks` instead of `make test`.
 """
 
 import functools
@@ -79,13 +79,11 @@ class CostGuard:
                         "pytest.mark.process or pytest.mark.emulator in the file of the test"
                     )
             else:
-                if "slow" in costs:
+                for marker in costs & {"slow", "walk"}:
                     raise pytest.UsageError(
-                        f"{item.nodeid}: a slow test is `process` or `emulator`"
+                        f"{item.nodeid}: a {marker} test is `process` or `emulator`"
                     )
                 item.add_marker("unit")
-            if "walk" in costs and "emulator" not in costs:
-                raise pytest.UsageError(f"{item.nodeid}: a walk needs the marker `emulator`")
 
     def pytest_ignore_collect(self, collection_path: Path, config: pytest.Config) -> bool | None:
         """Skip the import of modules in which a selection of the Makefile finds no test.
@@ -141,8 +139,9 @@ def _selects_nothing(expression: str, file: Path) -> bool:
             return "emulator" not in _named_costs(file) or "walk" in _markers_of_module(file)
         case "walk":
             return "walk" not in _markers(file)
-        case "process and not emulator":
-            return "process" not in _named_costs(file) or "emulator" in _cost_of_module(file)
+        case "process and not emulator and not walk":
+            others = {"emulator", "walk"} & _markers_of_module(file)
+            return "process" not in _named_costs(file) or bool(others)
         case "not unit":
             return not _named_costs(file)
     return False

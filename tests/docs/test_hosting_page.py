@@ -15,6 +15,7 @@ PAGE = (ROOT / "docs/hosting.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.slow
+@pytest.mark.walk
 @pytest.mark.timeout(900)
 def test_its_commands_take_the_iris_classifier_to_a_server_that_answers_the_same(
     tmp_path: Path,

@@ -26,6 +26,7 @@ pytestmark = [pytest.mark.process, pytest.mark.slow, pytest.mark.filterwarnings(
 __all__ = ["trained_models"]
 
 
+@pytest.mark.walk
 @pytest.mark.timeout(600)
 def test_its_commands_take_a_saved_model_to_a_pin(
     tmp_path: Path, trained_models: dict[str, Path], monkeypatch: pytest.MonkeyPatch
@@ -56,6 +57,7 @@ def words_of(command: str) -> list[str]:
     return subprocess.run(shell, capture_output=True, text=True, check=True).stdout.split("\0")[:-1]
 
 
+@pytest.mark.walk
 def test_each_way_to_save_a_model_has_a_command_that_works(
     tmp_path: Path, trained_models: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

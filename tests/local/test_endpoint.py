@@ -24,7 +24,12 @@ from tests.local.checkout import ROOT, Checkout
 from tests.local.grants import RoleGrants
 from tests.waiting import eventually
 
-pytestmark = [pytest.mark.emulator, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [
+    pytest.mark.emulator,
+    pytest.mark.slow,
+    pytest.mark.walk,
+    pytest.mark.timeout(900),
+]
 
 ACCOUNT, REGION, NAME = "555555555555", "eu-central-1", "deeplens-iris"
 SITE = """

@@ -126,7 +126,7 @@ def test_a_module_of_unit_tests_is_not_imported_for_the_other_tests(tmp_path: Pa
 
 @pytest.mark.parametrize(
     ("selection", "selected"),
-    [("emulator and not walk", "emulator"), ("process and not emulator", "process")],
+    [("emulator and not walk", "emulator"), ("process and not emulator and not walk", "process")],
 )
 def test_the_tests_of_one_cost_import_no_module_of_the_other(
     tmp_path: Path, selection: str, selected: str
@@ -153,25 +153,28 @@ def test_a_marker_that_another_file_defines_is_rejected(tmp_path: Path) -> None:
     )
 
 
-def test_a_slow_test_states_what_it_costs(tmp_path: Path) -> None:
-    module = "import pytest\n\n@pytest.mark.slow\ndef test_slow(): pass\n"
-    assert "test_slow: a slow test is `process` or `emulator`" in _pytest(
-        tmp_path, test_slow=module
+@pytest.mark.parametrize("marker", ["slow", "walk"])
+def test_a_long_test_states_what_it_costs(tmp_path: Path, marker: str) -> None:
+    module = f"import pytest\n\n@pytest.mark.{marker}\ndef test_long(): pass\n"
+    assert f"test_long: a {marker} test is `process` or `emulator`" in _pytest(
+        tmp_path, test_long=module
     )
 
 
+@pytest.mark.parametrize(
+    ("cost", "selection"),
+    [
+        ("emulator", "emulator and not walk"),
+        ("process", "process and not emulator and not walk"),
+    ],
+)
 def test_walks_are_selected_alone_and_their_modules_are_not_imported_for_others(
-    tmp_path: Path,
+    tmp_path: Path, cost: str, selection: str
 ) -> None:
-    marks = "import pytest\n\npytestmark = [pytest.mark.emulator{}]\n\ndef test_it(): pass\n"
+    marks = f"import pytest\n\npytestmark = [pytest.mark.{cost}{{}}]\n\ndef test_it(): pass\n"
     walk, other = marks.format(", pytest.mark.walk"), marks.format("")
     fails = "raise AssertionError\n"
     files = {"test_walk": walk, "test_other": fails + other}
     assert "1 passed" in _pytest(tmp_path, "-m", "walk", **files)
     files = {"test_walk": fails + walk, "test_other": other}
-    assert "1 passed" in _pytest(tmp_path, "-m", "emulator and not walk", **files)
-
-
-def test_a_walk_uses_the_emulator(tmp_path: Path) -> None:
-    module = "import pytest\n\n@pytest.mark.walk\n@pytest.mark.process\ndef test_it(): pass\n"
-    assert "test_it: a walk needs the marker `emulator`" in _pytest(tmp_path, test_walk=module)
+    assert "1 passed" in _pytest(tmp_path, "-m", selection, **files)
