@@ -6,11 +6,11 @@ import time
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from local_aws.authorization.checks import Authorize, Subjects, checks
+from local_aws.authorization.checks import Subjects
 from local_aws.authorization.reference import arn
 from local_aws.errors import ServiceError
 from local_aws.scope import Scope
-from local_aws.wire import Call, Request, Response, Wire
+from local_aws.service_api import ServiceApi
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,28 +34,7 @@ class AutoScaling:
             "PutScalingPolicy": self.put_policy,
             "RegisterScalableTarget": self.register,
         }
-        self._wire = Wire("application-autoscaling", self.operations)
-
-    async def answer(self, scope: Scope, request: Request, authorize: Authorize) -> Response:
-        """Answer one HTTP request of an account and region, if its caller may do that."""
-        try:
-            call = self._wire.read(request)
-            action = f"application-autoscaling:{call.operation}"
-            for check in checks(action, _subjects(scope, call.params)):
-                authorize(check)
-            result = self.operations[call.operation](scope, call.params)
-        except ServiceError as error:
-            return self._wire.write_error(error)
-        return self._wire.write(call.operation, result)
-
-    def call(self, scope: Scope, operation: str, params: Params) -> Params:
-        """Do an operation for CloudFormation.
-
-        Raises:
-            ServiceError: the API rejects these parameters.
-        """
-        self._wire.check(Call(operation, params))
-        return self.operations[operation](scope, params)
+        self.api = ServiceApi("application-autoscaling", self.operations, _subjects)
 
     def register(self, scope: Scope, params: Params) -> Params:
         """RegisterScalableTarget: new, or changed."""

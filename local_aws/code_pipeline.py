@@ -3,11 +3,10 @@
 import time
 from typing import TYPE_CHECKING, Any
 
-from local_aws.authorization.checks import Authorize, Subjects, checks
-from local_aws.constraints import Shape
+from local_aws.authorization.checks import Subjects
 from local_aws.errors import ServiceError
 from local_aws.scope import Scope
-from local_aws.wire import Call, Request, Response, Wire
+from local_aws.service_api import ServiceApi
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,32 +27,7 @@ class CodePipeline:
             "ListPipelines": self.list_all,
             "UpdatePipeline": self.update,
         }
-        self._wire = Wire("codepipeline", self.operations)
-
-    async def answer(self, scope: Scope, request: Request, authorize: Authorize) -> Response:
-        """Answer one HTTP request of an account and Region, if its caller is authorized."""
-        try:
-            call = self._wire.read(request)
-            for check in checks(f"codepipeline:{call.operation}", _subjects(scope, call.params)):
-                authorize(check)
-            result = self.operations[call.operation](scope, call.params)
-        except ServiceError as error:
-            return self._wire.write_error(error)
-        return self._wire.write(call.operation, result)
-
-    def call(self, scope: Scope, operation: str, params: Params) -> Params:
-        """Call an operation for CloudFormation.
-
-        Raises:
-            ServiceError: the API rejects these parameters.
-        """
-        self._wire.check(Call(operation, params))
-        return self.operations[operation](scope, params)
-
-    def input_shape(self, operation: str) -> Shape:
-        """Return the model of an operation's input."""
-        shape: Shape = self._wire.model.operation_model(operation).input_shape
-        return shape
+        self.api = ServiceApi("codepipeline", self.operations, _subjects)
 
     def create(self, scope: Scope, params: Params) -> Params:
         """CreatePipeline."""

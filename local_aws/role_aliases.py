@@ -3,22 +3,15 @@
 import time
 from typing import Any
 
-from local_aws.authorization.checks import Authorize, Subjects, checks
+from local_aws.authorization.checks import Subjects
 from local_aws.errors import ServiceError
 from local_aws.scope import Scope
-from local_aws.wire import Call, Request, Response, Wire
+from local_aws.service_api import ServiceApi
 
 Params = dict[str, Any]
 PATH = "/role-aliases"
 CREDENTIALS_PROVIDER = "credentials.iot.amazonaws.com"
 DEFAULT_DURATION_SECONDS = 3600
-_OPERATIONS = (
-    "CreateRoleAlias",
-    "DeleteRoleAlias",
-    "DescribeRoleAlias",
-    "ListRoleAliases",
-    "UpdateRoleAlias",
-)
 
 
 class RoleAliases:
@@ -26,7 +19,6 @@ class RoleAliases:
 
     def __init__(self) -> None:
         self._aliases: dict[str, dict[str, Params]] = {}
-        self._wire = Wire("iot", _OPERATIONS)
         self.operations = {
             "CreateRoleAlias": self.create,
             "DeleteRoleAlias": self.delete,
@@ -34,28 +26,9 @@ class RoleAliases:
             "ListRoleAliases": self.list_aliases,
             "UpdateRoleAlias": self.update,
         }
-
-    def answer(self, scope: Scope, request: Request, authorize: Authorize) -> Response:
-        """Answer one HTTP request of an account and region, if its caller may do that."""
-        try:
-            call = self._wire.read(request)
-            for check in checks(f"iot:{call.operation}", self._subjects(scope, call.params)):
-                authorize(check)
-            result = self.operations[call.operation](scope, call.params)
-        except ServiceError as error:
-            if error.code == "ValidationException":
-                error = ServiceError("InvalidRequestException", error.message)
-            return self._wire.write_error(error)
-        return self._wire.write(call.operation, result)
-
-    def call(self, scope: Scope, operation: str, params: Params) -> Params:
-        """Do an operation for CloudFormation.
-
-        Raises:
-            ServiceError: the API rejects these parameters.
-        """
-        self._wire.check(Call(operation, params))
-        return self.operations[operation](scope, params)
+        self.api = ServiceApi(
+            "iot", self.operations, self._subjects, invalid_code="InvalidRequestException"
+        )
 
     def find(self, scope: Scope, name: str) -> Params | None:
         """Find an alias: ``roleAlias``, ``roleArn``, ``credentialDurationSeconds``."""

@@ -8,7 +8,7 @@ from ministack.services.cloudformation import provisioners
 
 from local_aws.auto_scaling import AutoScaling, target_key, target_of
 from local_aws.errors import ServiceError
-from local_aws.ministack_hooks.services import current_scope, register_service
+from local_aws.ministack_hooks.services import current_scope, register_api
 
 _TARGET_KEYS = (
     "MaxCapacity", "MinCapacity", "ResourceId", "RoleARN", "ScalableDimension", "ServiceNamespace",
@@ -20,7 +20,7 @@ _Made = tuple[str, dict[str, Any]]
 
 def register_auto_scaling(scaling: AutoScaling) -> None:
     """Serve the API, and make its resource types known to CloudFormation."""
-    register_service("application-autoscaling", scaling, scaling.answer)
+    register_api("application-autoscaling", scaling, scaling.api)
     handlers = provisioners._RESOURCE_HANDLERS
     handlers["AWS::ApplicationAutoScaling::ScalableTarget"] = _target(scaling)
     handlers["AWS::ApplicationAutoScaling::ScalingPolicy"] = _policy(scaling)
@@ -32,7 +32,7 @@ def _target(scaling: AutoScaling) -> dict[str, Any]:
         for key in ("MinCapacity", "MaxCapacity"):
             params[key] = int(params[key])
         try:
-            scaling.call(current_scope(), "RegisterScalableTarget", params)
+            scaling.api.call(current_scope(), "RegisterScalableTarget", params)
         except ServiceError as error:
             raise ValueError(error.message) from error
         return target_key(params), {}
@@ -60,7 +60,7 @@ def _policy(scaling: AutoScaling) -> dict[str, Any]:
         if configuration in props:
             params[configuration] = props[configuration]
         try:
-            made = scaling.call(current_scope(), "PutScalingPolicy", params)
+            made = scaling.api.call(current_scope(), "PutScalingPolicy", params)
         except ServiceError as error:
             raise ValueError(error.message) from error
         return made["PolicyARN"], {"Arn": made["PolicyARN"]}

@@ -9,7 +9,7 @@ from ministack.services.cloudformation import provisioners
 
 from local_aws.code_pipeline import CodePipeline
 from local_aws.errors import ServiceError
-from local_aws.ministack_hooks.services import current_scope, register_service
+from local_aws.ministack_hooks.services import current_scope, register_api
 from local_aws.template_inputs import as_input
 
 _TYPE = "AWS::CodePipeline::Pipeline"
@@ -19,16 +19,16 @@ _Made = tuple[str, dict[str, Any]]
 
 def register_code_pipeline(code_pipeline: CodePipeline) -> None:
     """Serve the API, and make its resource type known to CloudFormation."""
-    register_service("codepipeline", code_pipeline, code_pipeline.answer)
+    register_api("codepipeline", code_pipeline, code_pipeline.api)
     provisioners._RESOURCE_HANDLERS[_TYPE] = _pipeline(code_pipeline)
 
 
 def _pipeline(code_pipeline: CodePipeline) -> dict[str, Any]:
     def call(operation: str, props: dict[str, Any], name: str) -> _Made:
-        shape = code_pipeline.input_shape(operation)
+        shape = code_pipeline.api.input_shape(operation)
         parameters = as_input(shape, _TYPE, {"Pipeline": {**props, "Name": name}})
         try:
-            made = code_pipeline.call(current_scope(), operation, parameters)["pipeline"]
+            made = code_pipeline.api.call(current_scope(), operation, parameters)["pipeline"]
         except ServiceError as error:
             raise ValueError(error.message) from error
         return name, {"Version": str(made["version"])}

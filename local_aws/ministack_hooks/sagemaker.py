@@ -103,7 +103,7 @@ def _immutable(sagemaker: SageMaker, word: str) -> dict[str, Any]:
     def delete(physical_id: str, _props: dict[str, Any]) -> None:
         name = _name_of(sagemaker, word, physical_id)
         with contextlib.suppress(ServiceError):
-            sagemaker.call(current_scope(), f"Delete{word}", {f"{word}Name": name})
+            sagemaker.api.call(current_scope(), f"Delete{word}", {f"{word}Name": name})
 
     return {"create": create, "update": update, "update_with_logical_id": True, "delete": delete}
 
@@ -137,7 +137,7 @@ def _endpoint(sagemaker: SageMaker) -> dict[str, Any]:
     def delete(physical_id: str, _props: dict[str, Any]) -> None:
         name = _name_of(sagemaker, "Endpoint", physical_id)
         with contextlib.suppress(ServiceError):
-            sagemaker.call(current_scope(), "DeleteEndpoint", {"EndpointName": name})
+            sagemaker.api.call(current_scope(), "DeleteEndpoint", {"EndpointName": name})
 
     return {"create": create, "update": update, "update_with_logical_id": True, "delete": delete}
 
@@ -191,7 +191,7 @@ class _Stored:
         # In templates, a pipeline's definition is an object with the text.
         if "PipelineDefinitionBody" in (definition := props.get("PipelineDefinition", {})):
             given["PipelineDefinition"] = definition["PipelineDefinitionBody"]
-        shape = self._sagemaker.input_shape(operation)
+        shape = self._sagemaker.api.input_shape(operation)
         type_ = f"AWS::SageMaker::{self._word}"
         _call(self._sagemaker, operation, as_input(shape, type_, given))
 
@@ -210,14 +210,14 @@ def _call(sagemaker: SageMaker, operation: str, params: dict[str, Any]) -> dict[
     """Do an operation; ministack wants ValueError, with the text of the stack's event."""
     known = {key: value for key, value in params.items() if key != "Tags"}
     try:
-        return sagemaker.call(current_scope(), operation, known)
+        return sagemaker.api.call(current_scope(), operation, known)
     except ServiceError as error:
         raise ValueError(error.message) from error
 
 
 def _name_of(sagemaker: SageMaker, word: str, arn: str) -> str:
     """Find the name behind an ARN, which has it in lower case."""
-    (listed,) = sagemaker.call(current_scope(), f"List{word}s", {}).values()
+    (listed,) = sagemaker.api.call(current_scope(), f"List{word}s", {}).values()
     return next((one[f"{word}Name"] for one in listed if one[f"{word}Arn"] == arn), "")
 
 

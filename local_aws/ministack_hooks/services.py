@@ -16,6 +16,7 @@ from local_aws.ministack_hooks.authorization import authorize_caller, leave_to_t
 from local_aws.role_aliases import PATH as ROLE_ALIASES_PATH
 from local_aws.role_aliases import RoleAliases
 from local_aws.scope import Scope
+from local_aws.service_api import ServiceApi
 from local_aws.wire import Request, Response
 
 asgi_app = app.app
@@ -94,13 +95,18 @@ def register_service(name: str, state: Stateful, answer: Answer) -> None:
     router.SERVICE_PATTERNS.setdefault(name, {})
 
 
-def register_role_aliases(aliases: RoleAliases) -> None:
-    """Add role aliases to IoT's API and ``AWS::IoT::RoleAlias`` to CloudFormation."""
+def register_api(name: str, state: Stateful, api: ServiceApi) -> None:
+    """Serve a service whose operations do not wait, as `register_service` does."""
 
     async def answer(scope: Scope, request: Request, authorize: Authorize) -> Response:
-        return aliases.answer(scope, request, authorize)
+        return api.answer(scope, request, authorize)
 
-    register_service("iot_role_aliases", aliases, answer)
+    register_service(name, state, answer)
+
+
+def register_role_aliases(aliases: RoleAliases) -> None:
+    """Add role aliases to IoT's API and ``AWS::IoT::RoleAlias`` to CloudFormation."""
+    register_api("iot_role_aliases", aliases, aliases.api)
     iot_handler = app.SERVICE_HANDLERS["iot"]
     module = app._loaded_modules["iot_role_aliases"]
 
@@ -130,7 +136,9 @@ def _role_alias_provisioner(aliases: RoleAliases) -> dict[str, Any]:
 
     def create(logical_id: str, props: dict[str, Any], stack: str) -> tuple[str, dict[str, Any]]:
         try:
-            made = aliases.call(current_scope(), "CreateRoleAlias", given(logical_id, props, stack))
+            made = aliases.api.call(
+                current_scope(), "CreateRoleAlias", given(logical_id, props, stack)
+            )
         except ServiceError as error:
             raise ValueError(error.message) from error
         return made["roleAlias"], {"RoleAliasArn": made["roleAliasArn"]}
@@ -142,7 +150,7 @@ def _role_alias_provisioner(aliases: RoleAliases) -> dict[str, Any]:
         if params["roleAlias"] != physical_id:
             return create(logical_id, props, stack)
         try:
-            made = aliases.call(current_scope(), "UpdateRoleAlias", params)
+            made = aliases.api.call(current_scope(), "UpdateRoleAlias", params)
         except ServiceError as error:
             raise ValueError(error.message) from error
         return physical_id, {"RoleAliasArn": made["roleAliasArn"]}

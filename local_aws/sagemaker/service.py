@@ -2,13 +2,11 @@
 
 import asyncio
 import time
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from local_aws.authorization.checks import Authorize, checks
-from local_aws.constraints import Shape
-from local_aws.errors import ServiceError, ValidationError
+from local_aws.authorization.checks import Authorize
+from local_aws.errors import ValidationError
 from local_aws.sagemaker.cloud import Cloud
 from local_aws.sagemaker.definitions import Definitions
 from local_aws.sagemaker.endpoints import Endpoints
@@ -17,7 +15,8 @@ from local_aws.sagemaker.runtime import Runtime
 from local_aws.sagemaker.store import Params, Store
 from local_aws.sagemaker.subjects import subjects
 from local_aws.scope import Scope
-from local_aws.wire import Call, Request, Response, Wire
+from local_aws.service_api import ServiceApi
+from local_aws.wire import Request, Response
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,27 +49,13 @@ class SageMaker:
             "UpdateEndpointWeightsAndCapacities": self.endpoints.update_weights,
             **Definitions(self._store).operations,
         }
-
-    @cached_property
-    def _wire(self) -> Wire:
-        # The model is large: only who uses SageMaker waits for it.
-        return Wire("sagemaker", self.operations)
+        self.api = ServiceApi("sagemaker", self.operations, subjects)
 
     async def answer(self, scope: Scope, request: Request, authorize: Authorize) -> Response:
-        """Answer one HTTP request of an account and region, if its caller may do that."""
+        """Answer one HTTP request of an account and region, if its caller is authorized."""
         if request.path.startswith(_RUNTIME_PATH):
             return await self._runtime.answer(scope, request, authorize)
-        return await asyncio.to_thread(self._control, scope, request, authorize)
-
-    def call(self, scope: Scope, operation: str, params: Params) -> Params:
-        """Do an operation for CloudFormation; raise `ServiceError`."""
-        self._wire.check(Call(operation, params))
-        return self.operations[operation](scope, params)
-
-    def input_shape(self, operation: str) -> Shape:
-        """Return the model of an operation's input."""
-        shape: Shape = self._wire.model.operation_model(operation).input_shape
-        return shape
+        return await asyncio.to_thread(self.api.answer, scope, request, authorize)
 
     def to_json(self) -> Params:
         """Write everything."""
@@ -85,16 +70,6 @@ class SageMaker:
         """Forget everything, and end every container."""
         self._store.clear()
         self.endpoints.clear()
-
-    def _control(self, scope: Scope, request: Request, authorize: Authorize) -> Response:
-        try:
-            call = self._wire.read(request)
-            for check in checks(f"sagemaker:{call.operation}", subjects(scope, call.params)):
-                authorize(check)
-            result = self.operations[call.operation](scope, call.params)
-        except ServiceError as error:
-            return self._wire.write_error(error)
-        return self._wire.write(call.operation, result)
 
     def _create_model(self, scope: Scope, params: Params) -> Params:
         if "PrimaryContainer" not in params:
