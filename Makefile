@@ -276,7 +276,7 @@ reliability-nightly: setup-development ## [Develop] The same with real times: te
 check: synth setup-development ## [Develop] Style, types, import contracts; cdk-nag, cfn-lint and checkov on every template
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
-	.venv/bin/mypy app.py benchmarks demo fleet_tools local_aws model_tools review stacks tools lambda_src/inference lambda_src/custom_resources lambda_src/monitoring lambda_src/runtime
+	.venv/bin/mypy app.py benchmarks deeplens demo fleet_tools local_aws model_tools review stacks tools lambda_src/inference lambda_src/custom_resources lambda_src/monitoring lambda_src/runtime
 	.venv/bin/lint-imports
 	$(PYTHON) -m tools.check_templates
 

@@ -120,7 +120,8 @@ def test_a_soft_dependency_is_driven_to_an_error_by_a_camera_that_crashes(
 ) -> None:
     # systemd does not start a unit that is active: the camera crashes when the model has ended.
     root = core.layout.root
-    model = component("model", run=f"echo $$ > {root}/pid; echo again; echo started >> {root}/models")
+    runs = f"echo $$ > {root}/pid; echo again; echo started >> {root}/models"
+    model = component("model", run=runs)
     soft = {model: {"VersionRequirement": "1.0.0", "DependencyType": "SOFT"}}
     run = (
         f"echo started >> {root}/cameras; while ! test -e {root}/fault; do sleep 0.05; done; "

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.process
 ROOT = Path(__file__).parents[3]
 # The packages by the folder that they are in.
 PACKAGES = {
-    "model_tools": "", "fleet_tools": "", "stacks": "", "local_aws": "",
+    "deeplens": "", "model_tools": "", "fleet_tools": "", "stacks": "", "local_aws": "",
     "vision": "lambda_src/inference", "camera": "lambda_src/inference",
     "cloudformation": "lambda_src/custom_resources",
     "deeplens_project": "lambda_src/custom_resources",

@@ -1,0 +1,1 @@
+"""Environments, releases, the fleet, reviews, and the commands of the emulator."""
