@@ -234,7 +234,7 @@ endef
 
 .PHONY: fuzz
 fuzz: setup-development .venv-fuzz/.ready ## [Develop] Fuzz what reads files from outside, SECONDS (30) for each format; the corpus grows
-	PYTHONPATH=lambda_src/inference:.venv-fuzz $(PYTHON) -m tests.fuzz --seconds $(or $(SECONDS),30)
+	PYTHONPATH=lambda_src/inference:.venv-fuzz $(PYTHON) -m testkit.fuzz --seconds $(or $(SECONDS),30)
 
 .PHONY: review
 review: setup .venv/.development ## [Day to day] Show what the working tree changes in every environment (BASE=main)
@@ -266,17 +266,17 @@ benchmark-daily: setup-development test-peers ## [Develop] Measure the daily loo
 
 .PHONY: reliability
 reliability: setup-development ## [Develop] Inject every fault into the camera's loop, and rewrite the table of docs/reliability.md
-	$(PYTHON) -m tests.device.faults.table
+	$(PYTHON) -m testkit.fault_injection.table
 
 .PHONY: reliability-nightly
 reliability-nightly: setup-development ## [Develop] The same with real times: ten minutes of outage, 10,000 frames (about 15 min)
-	$(PYTHON) -m tests.device.faults.table --nightly --check --runs 1
+	$(PYTHON) -m testkit.fault_injection.table --nightly --check --runs 1
 
 .PHONY: check
 check: synth setup-development ## [Develop] Style, types, import contracts; cdk-nag, cfn-lint and checkov on every template
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
-	.venv/bin/mypy app.py benchmarks deeplens demo fleet_tools local_aws model_tools review stacks tools lambda_src/inference lambda_src/custom_resources lambda_src/monitoring lambda_src/runtime
+	.venv/bin/mypy app.py benchmarks deeplens demo fleet_tools local_aws model_tools review stacks testkit tools lambda_src/inference lambda_src/custom_resources lambda_src/monitoring lambda_src/runtime
 	.venv/bin/lint-imports
 	$(PYTHON) -m tools.check_templates
 

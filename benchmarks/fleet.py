@@ -34,9 +34,9 @@ from deeplens_project.fleet import Fleet
 from deeplens_project.rollout import Plan, Rollout, Wave
 from deeplens_project.verdict import Rule, judge
 from local_aws.credentials import secret_access_key
-from local_aws.fleet.cores import Clients, Release, SimulatedFleet
-from local_aws.fleet.hazards import Hazards, fate
-from tests.unit.custom_resources import gate_streams
+from testkit import gate_streams
+from testkit.simulated_fleet.cores import Clients, Release, SimulatedFleet
+from testkit.simulated_fleet.fault_model import Hazards, fate
 
 ROOT = Path(__file__).resolve().parent.parent
 REGION, ACCOUNT, GROUP = "eu-central-1", "111111111111", "deeplens-benchmark"

@@ -20,7 +20,7 @@ from camera.outbox import Outbox
 from camera.reporting import FailureReports
 from camera.settings import Settings
 from camera.spool import Spool
-from tests.waiting import HANG_SECONDS
+from testkit.waiting import HANG_SECONDS
 from vision.detections import Box, Detection
 
 MODEL = ModelIdentity("shapes", "1.0.0", "ab" * 32)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from testkit.greengrass_ipc import Core, serving
+from testkit.pinned import pinned_artifact
 from tests.device.function_process import Function
-from tests.device.greengrass_ipc import Core, serving
-from tests.pinned import pinned_artifact
 
 
 @dataclass(frozen=True)

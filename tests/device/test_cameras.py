@@ -17,6 +17,7 @@ from camera.sources import camera_from
 from camera.sources.deeplens import DeepLensCamera
 from camera.sources.mjpeg import MjpegCamera
 from camera.sources.video import without_password
+from testkit.waiting import eventually
 from tests.device.network_cameras import (
     HEIGHT_PX,
     WIDTH_PX,
@@ -26,7 +27,6 @@ from tests.device.network_cameras import (
     serving_mjpeg,
     write_video,
 )
-from tests.waiting import eventually
 from vision.images import ImageLimit
 
 

@@ -17,9 +17,9 @@ from camera.frames import Frame
 from camera.live_view import LiveView
 from model_tools.artifacts import unpack_artifact
 from model_tools.shapes.drawing import draw_picture
+from testkit.pinned import pinned_artifact
+from testkit.waiting import HANG_SECONDS, eventually
 from tests.device.browser import CHROMIUM, Page, browsing
-from tests.pinned import pinned_artifact
-from tests.waiting import HANG_SECONDS, eventually
 from vision.detections import Box, Detection
 
 STAR = Detection("star", 0.9, Box(0.2, 0.2, 0.8, 0.6))

@@ -14,8 +14,8 @@ from PIL import Image
 from camera.crops import FOLDER, LOOK_SECONDS, Crops
 from camera.frames import Frame
 from camera.live_settings import CurrentSettings
+from testkit.waiting import HANG_SECONDS, eventually
 from tests.device.bench import Bench, Clock, live_settings
-from tests.waiting import HANG_SECONDS, eventually
 from vision.detections import Box, Detection
 
 PLENTY = 1 << 40

@@ -12,7 +12,7 @@ import pytest
 
 from camera.inference import LoadedModel
 from camera.models import DeployedModel
-from tests.pinned import pinned_artifact
+from testkit.pinned import pinned_artifact
 from vision.artifact import Artifact, sha256_of
 from vision.errors import ArtifactError
 

@@ -10,9 +10,9 @@ from hypothesis.extra.numpy import arrays
 
 from camera.drift import LEAST_FRAMES, LOOK_SECONDS
 from model_tools.artifacts import unpack_artifact
+from testkit.drift_scenes import SHIFTS, Looked, WatchedCamera, looked_at
+from testkit.pinned import pinned_artifact
 from tests.device.bench import frame
-from tests.device.drift_scenes import SHIFTS, Looked, WatchedCamera, looked_at
-from tests.pinned import pinned_artifact
 from vision.artifact import Artifact
 from vision.baseline import FEATURES, Baseline, brightness_and_sharpness, distance
 from vision.detections import Detection

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.device.faults import table
-from tests.device.faults.faults import FAULTS, Fault, Scale
-from tests.device.faults.oracle import Verdict
-from tests.device.faults.table import failures
+from testkit.fault_injection import table
+from testkit.fault_injection.faults import FAULTS, Fault, Scale
+from testkit.fault_injection.oracle import Verdict
+from testkit.fault_injection.table import failures
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,11 +9,11 @@ import pytest
 
 from camera.sources.folder import PictureFolderCamera
 from model_tools.shapes.scenes import write_scenes
+from testkit.greengrass_ipc import Core
+from testkit.waiting import eventually
 from tests.device.bench import environment
 from tests.device.conftest import Unpacked
-from tests.device.greengrass_ipc import Core
 from tests.device.homes import HOMES, start
-from tests.waiting import eventually
 from vision.artifact import open_artifact
 from vision.engine import ENGINES, open_engine
 

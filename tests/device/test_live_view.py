@@ -27,7 +27,7 @@ from camera.live_view import LiveView
 from camera.messages import ModelIdentity
 from camera.settings import Settings
 from camera.spool import Spool
-from tests.waiting import HANG_SECONDS, eventually
+from testkit.waiting import HANG_SECONDS, eventually
 from vision.detections import Box, Detection
 
 CAT = Detection("cat", 0.91, Box(0.2, 0.1, 0.8, 0.6))

@@ -12,9 +12,9 @@ from camera.errors import PublishError, SettingsError
 from camera.live_settings import CurrentSettings
 from camera.publishing import GreengrassPublisher, GreengrassSubscriber
 from camera.shadow import ShadowSettings
+from testkit.greengrass_ipc import Core, serving
+from testkit.waiting import HANG_SECONDS, eventually
 from tests.device.bench import THING, live_settings
-from tests.device.greengrass_ipc import Core, serving
-from tests.waiting import HANG_SECONDS, eventually
 from vision.labels import checked_labels
 
 SHADOW = f"$aws/things/{THING}/shadow/name/deeplens"

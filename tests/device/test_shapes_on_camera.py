@@ -12,12 +12,12 @@ import pytest
 from camera.messages import ModelIdentity
 from camera.sources.folder import PictureFolderCamera
 from model_tools.shapes.scenes import write_scenes
+from testkit.greengrass_ipc import Core
+from testkit.waiting import eventually
 from tests.device.bench import Bench, ScriptedModels, environment
 from tests.device.conftest import Unpacked
 from tests.device.function_process import Function
-from tests.device.greengrass_ipc import Core
 from tests.device.schemas import DETECTION_MESSAGE
-from tests.waiting import eventually
 from vision.artifact import open_artifact
 from vision.engine import ENGINES, open_engine
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from local_aws.core_device.shadow_deployments import ShadowDeployments
+from testkit.waiting import HANG_SECONDS
 from tests.emulator.device_client import Device, Mailbox
-from tests.waiting import HANG_SECONDS
 
 pytestmark = pytest.mark.emulator
 

@@ -14,7 +14,7 @@ import pytest
 
 from model_tools.shapes.scenes import write_scenes
 from stacks.config import load_environment
-from tests.local.checkout import (
+from testkit.checkout import (
     ROOT,
     Checkout,
     desire,
@@ -24,8 +24,8 @@ from tests.local.checkout import (
     virtual_camera,
     watch,
 )
+from testkit.waiting import eventually
 from tests.local.conftest import DeployedOnce
-from tests.waiting import eventually
 
 pytestmark = [pytest.mark.emulator, pytest.mark.slow, pytest.mark.timeout(1200)]
 

@@ -20,7 +20,7 @@ from PIL import Image
 
 from model_tools.cli import main
 from stacks.config import load_environment
-from tests.local.checkout import ROOT, Checkout, watch
+from testkit.checkout import ROOT, Checkout, watch
 from tests.local.test_first_light import eventually, processes_in
 from tests.terminal import OnTerminal
 

@@ -17,8 +17,8 @@ import pytest
 from model_tools.registry.cloud import Cloud
 from model_tools.registry.environments import Environment, read_environments
 from model_tools.registry.moves import Registry
-from tests.account_keys import client
-from tests.pinned import pinned_artifact
+from testkit.account_keys import client
+from testkit.pinned import pinned_artifact
 
 ROOT = Path(__file__).parents[2]
 REGION = "eu-central-1"

@@ -21,7 +21,7 @@ from cloudformation import Request
 from model_artifact import publish
 from model_tools.signing.releases import sign_release
 from model_tools.signing.signers import FileSigner, new_key_file
-from tests.pinned import pinned_artifact
+from testkit.pinned import pinned_artifact
 from vision.artifact import sha256_of
 from vision.signatures import Statement, TrustedKeys
 

@@ -20,8 +20,8 @@ from local_aws.core_device.layout import Identity, Layout
 from local_aws.core_device.nucleus import Kind, Pauses
 from local_aws.core_device.provisioning import provision
 from local_aws.endpoint import Endpoint
+from testkit.waiting import HANG_SECONDS, eventually
 from tests.emulator.embedded_aws import ACCOUNT, REGION, EmbeddedAws, policy, recipe
-from tests.waiting import HANG_SECONDS, eventually
 
 ANYTHING = {
     "Version": "2012-10-17",

@@ -8,10 +8,10 @@ import pytest
 from awscrt import mqtt
 from awsiot import mqtt_connection_builder
 
+from testkit.waiting import eventually
 from tests.emulator.core_device.conftest import Core
 from tests.emulator.core_device.test_core_deployments import crashes_with, pinned
 from tests.emulator.embedded_aws import EmbeddedAws
-from tests.waiting import eventually
 
 pytestmark = pytest.mark.emulator
 

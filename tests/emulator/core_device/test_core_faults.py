@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from local_aws.core_device.nucleus import Kind
+from testkit.waiting import eventually
 from tests.emulator.core_device.conftest import Core
 from tests.emulator.core_device.test_core_deployments import pinned
-from tests.waiting import eventually
 
 pytestmark = pytest.mark.emulator
 

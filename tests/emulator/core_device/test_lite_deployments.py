@@ -9,9 +9,9 @@ from awscrt import mqtt
 from awsiot import mqtt_connection_builder
 
 from local_aws.core_device.nucleus import Kind
+from testkit.waiting import eventually
 from tests.emulator.core_device.conftest import Core
 from tests.emulator.core_device.test_core_deployments import crashes_with, pinned
-from tests.waiting import eventually
 
 pytestmark = pytest.mark.emulator
 

@@ -12,9 +12,9 @@ from deeplens_project.fleet import Fleet
 from deeplens_project.rollout import GateClosed, Plan, Rollout, Wave
 from deeplens_project.verdict import Rule, Verdict
 from local_aws.core_device.nucleus import Kind
+from testkit.waiting import HANG_SECONDS, eventually
 from tests.emulator.core_device.conftest import Core
 from tests.emulator.embedded_aws import EmbeddedAws
-from tests.waiting import HANG_SECONDS, eventually
 
 pytestmark = pytest.mark.emulator
 

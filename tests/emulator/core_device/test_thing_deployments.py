@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from testkit.waiting import eventually
 from tests.emulator.core_device.conftest import Core
-from tests.waiting import eventually
 
 pytestmark = pytest.mark.emulator
 

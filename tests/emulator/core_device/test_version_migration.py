@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from local_aws.core_device.nucleus import Kind
+from testkit.waiting import eventually
 from tests.emulator.core_device.conftest import Core
-from tests.waiting import eventually
 
 pytestmark = pytest.mark.emulator
 

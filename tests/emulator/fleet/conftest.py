@@ -16,8 +16,8 @@ from uuid import uuid4
 
 import pytest
 
-from local_aws.fleet.cores import Clients, Release, SimulatedFleet
-from local_aws.fleet.hazards import Fate, Hazards, fate
+from testkit.simulated_fleet.cores import Clients, Release, SimulatedFleet
+from testkit.simulated_fleet.fault_model import Fate, Hazards, fate
 from tests.emulator.embedded_aws import ACCOUNT, REGION, ROOT, EmbeddedAws
 
 RULE = {"success_percent": 100.0, "error_percent": 0.0, "minimum_devices": 0,

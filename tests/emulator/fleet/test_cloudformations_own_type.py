@@ -14,10 +14,10 @@ from uuid import uuid4
 
 import pytest
 
-from local_aws.fleet.hazards import Hazards
+from testkit.simulated_fleet.fault_model import Hazards
+from testkit.waiting import eventually
 from tests.emulator.embedded_aws import EmbeddedAws, create_role, publish_function
 from tests.emulator.fleet.conftest import Site, digest
-from tests.waiting import eventually
 
 pytestmark = pytest.mark.emulator
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from testkit.waiting import eventually
 from tests.emulator.embedded_aws import ACCOUNT, REGION, ROOT, EmbeddedAws
 from tests.emulator.fleet.proxy import Answer, Request, proxy
 from tests.emulator.fleet.test_fleet_devices import Cli, make_cli
-from tests.waiting import eventually
 
 pytestmark = pytest.mark.emulator
 

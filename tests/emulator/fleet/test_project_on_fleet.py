@@ -11,11 +11,11 @@ from unittest.mock import patch
 import pytest
 from botocore.exceptions import ClientError
 
-from local_aws.fleet.hazards import Hazards
+from testkit.simulated_fleet.fault_model import Hazards
+from testkit.waiting import eventually
 from tests.emulator.embedded_aws import EmbeddedAws
 from tests.emulator.fleet.conftest import CloudFormation, Site, digest, function_arn
 from tests.emulator.fleet.proxy import Answer, Meddle, Request, proxy, refusal
-from tests.waiting import eventually
 
 pytestmark = pytest.mark.emulator
 

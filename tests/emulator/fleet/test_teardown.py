@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from testkit.waiting import eventually
 from tests.emulator.embedded_aws import ACCOUNT, REGION, ROOT, EmbeddedAws, recipe
 from tests.emulator.fleet.test_fleet_devices import Cli, make_cli
-from tests.waiting import eventually
 
 pytestmark = pytest.mark.emulator
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from local_aws.fleet.hazards import Hazards
+from testkit.simulated_fleet.fault_model import Hazards
 from tests.emulator.embedded_aws import recipe
 from tests.emulator.fleet.conftest import CloudFormation, Site, digest
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from local_aws.processes import is_alive
-from tests.waiting import HANG_SECONDS, eventually
+from testkit.waiting import HANG_SECONDS, eventually
 
 pytestmark = pytest.mark.process
 

@@ -11,7 +11,7 @@ from deeplens_project.explanation import advise, explain
 from deeplens_project.failures import TRANSIENT_CODES
 from deeplens_project.observations import LITE, Installed, Joined, Observation
 from deeplens_project.verdict import Device, Goal, Rule, Verdict, judge
-from tests.unit.custom_resources.gate_streams import (
+from testkit.gate_streams import (
     CREATED,
     FUNCTION,
     GOAL,

@@ -12,7 +12,7 @@ from deeplens_project.observations import Heartbeat, Installed, Joined, known
 from deeplens_project.rollout import Plan
 from deeplens_project.verdict import Goal, Rule, judge
 from stacks.config import RolloutConfig
-from tests.unit.custom_resources.gate_streams import (
+from testkit.gate_streams import (
     CREATED,
     GOAL,
     LATE,

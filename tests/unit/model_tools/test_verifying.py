@@ -18,7 +18,7 @@ from model_tools.verification.diagnosis import diagnose, suspects
 from model_tools.verification.expected import read_expected
 from model_tools.verification.report import as_html, next_step
 from model_tools.verification.verify import Comparison, Verification, _shown
-from tests.pinned import pinned_artifact
+from testkit.pinned import pinned_artifact
 from vision.detections import Box, Detection
 from vision.errors import ArtifactError
 from vision.manifest import InputSpec

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.pinned import ROOT, pinned_artifact
+from testkit.pinned import ROOT, pinned_artifact
 from vision.artifact import sha256_of
 
 pytestmark = pytest.mark.process

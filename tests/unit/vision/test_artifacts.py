@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.pinned import pinned_artifact
+from testkit.pinned import pinned_artifact
 from vision.artifact import open_artifact
 from vision.errors import ArtifactError, LabelMapError, ManifestError
 from vision.labels import parse_label_map, write_label_map

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from camera.models import MOST_FAILED_STARTS
-from tests.device.faults.oracle import Oracle, Verdict, lines, oracle, serving_core
-from tests.pinned import pinned_artifact
+from testkit.fault_injection.oracle import Oracle, Verdict, lines, oracle, serving_core
+from testkit.pinned import pinned_artifact
 from vision.artifact import sha256_of
 
 _TINY_DISK_BYTES = 4 << 20

@@ -1,4 +1,4 @@
-"""`python -m tests.device.faults.table`: run every fault, and write the table of the results.
+"""`python -m testkit.fault_injection.table`: run every fault, and write the table of the results.
 
 Times are medians over the runs of a fault. Exit codes: 0 every fault passed, 1 one did not.
 """
@@ -12,8 +12,8 @@ from statistics import median
 
 import click
 
-from tests.device.faults.faults import FAULTS, NIGHTLY, Fault, Scale
-from tests.device.faults.oracle import ROOT, Verdict
+from testkit.fault_injection.faults import FAULTS, NIGHTLY, Fault, Scale
+from testkit.fault_injection.oracle import ROOT, Verdict
 
 PAGE = ROOT / "docs" / "reliability.md"
 BEGIN, END = "<!-- faults: make reliability -->", "<!-- end of faults -->"

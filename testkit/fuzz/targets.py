@@ -1,6 +1,6 @@
 """What reads files from outside, each as a function of bytes: it returns, or raises its own error.
 
-Anything else that a target raises is a defect. `tests/fuzz/corpus/<target>/` holds inputs that
+Anything else that a target raises is a defect. `testkit/fuzz/corpus/<target>/` holds inputs that
 reach every branch that was ever found, and those that once broke something.
 """
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from local_aws.core_device.ipc import Cancel, Deliver, IpcServer, Refused
-from tests.waiting import HANG_SECONDS
+from testkit.waiting import HANG_SECONDS
 
 TOKEN = "token-of-the-inference-component"
 

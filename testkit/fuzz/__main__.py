@@ -1,6 +1,6 @@
 """Fuzz what reads files from outside, guided by coverage; `make fuzz` gives it what it needs.
 
-New inputs that reach new code join tests/fuzz/corpus. An input that breaks something
+New inputs that reach new code join testkit/fuzz/corpus. An input that breaks something
 is printed and kept below build/fuzz: add it to the corpus with the repair.
 
 Exit codes: 0 nothing broke, 1 something did, 2 wrong usage.
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import click
 
-from tests.fuzz.targets import CORPUS, TARGETS
+from testkit.fuzz.targets import CORPUS, TARGETS
 
 _FLAGS = ("-max_len=8192", "-rss_limit_mb=1024", "-timeout=10", "-verbosity=0", "-reduce_inputs=0")
 
@@ -48,7 +48,7 @@ def _fuzz(name: str, seconds: int) -> bool:
 
 
 def _libfuzzer(name: str, *arguments: str) -> bool:
-    command = [sys.executable, "-m", "tests.fuzz.fuzz", name, *_FLAGS, *arguments]
+    command = [sys.executable, "-m", "testkit.fuzz.fuzz", name, *_FLAGS, *arguments]
     ran = subprocess.run(command, check=False, capture_output=True, text=True)
     if ran.returncode:
         click.echo(ran.stdout + ran.stderr[-2000:], err=True)

@@ -19,7 +19,7 @@ from typing import Any, Self
 
 from botocore.exceptions import ClientError
 
-from local_aws.fleet.hazards import Fate
+from testkit.simulated_fleet.fault_model import Fate
 
 _AT_ONCE = 8
 # Jobs of thing groups never end: the emulator has more of them after each rollout of any fleet.

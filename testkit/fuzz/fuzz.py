@@ -1,4 +1,4 @@
-"""libFuzzer on one target: `python -m tests.fuzz.fuzz TARGET [libFuzzer's flags and folders]`."""
+"""libFuzzer on one target: `python -m testkit.fuzz.fuzz TARGET [libFuzzer's flags and folders]`."""
 
 import sys
 import tempfile
@@ -7,7 +7,7 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["model_tools", "vision"]):
-    from tests.fuzz.targets import run
+    from testkit.fuzz.targets import run
 
 
 def main() -> None:

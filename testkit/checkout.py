@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.account_keys import client, secret
+from testkit.account_keys import client, secret
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 # Files of an emulator that belong to one run of it.
 _OF_A_RUN = ("lock", "ports.json", "server.log", "snapshots")
 

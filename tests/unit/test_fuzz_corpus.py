@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fuzz.targets import CORPUS, TARGETS, run
+from testkit.fuzz.targets import CORPUS, TARGETS, run
 
 pytestmark = pytest.mark.process
 
