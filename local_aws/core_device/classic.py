@@ -15,8 +15,8 @@ from local_aws.core_device.configuration import with_configuration
 from local_aws.core_device.failures import is_third_failure
 from local_aws.core_device.layout import Layout
 from local_aws.core_device.nucleus import Deployable, Nucleus, Pauses, Reported, Start
-from local_aws.core_device.platforms import first_fitting
-from local_aws.core_device.updates import (
+from local_aws.core_device.recipe import first_fitting
+from local_aws.core_device.update_plan import (
     Change,
     Plan,
     Recipe,

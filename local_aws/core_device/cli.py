@@ -17,11 +17,11 @@ from awscrt.exceptions import AwsCrtError
 
 from local_aws.core_device.device import CoreDevice
 from local_aws.core_device.errors import CoreDeviceError
-from local_aws.core_device.exclusive import exclusive
 from local_aws.core_device.layout import Identity, Layout
 from local_aws.core_device.nuclei import NUCLEI
 from local_aws.core_device.nucleus import Kind
 from local_aws.core_device.provisioning import provision as provision_identity
+from local_aws.core_device.running_lock import exclusive
 from local_aws.endpoint import Endpoint, running
 from local_aws.paths import DEFAULT_STATE, StatePaths
 

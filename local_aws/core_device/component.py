@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from local_aws.core_device.lambda_process import LambdaProcess
 from local_aws.core_device.layout import Identity, Layout
-from local_aws.core_device.lifecycle import Problem, Script
 from local_aws.core_device.nucleus import Deployable, Nucleus, Pauses
+from local_aws.core_device.steps import Problem, Script
 
 if TYPE_CHECKING:
     import asyncio

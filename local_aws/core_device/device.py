@@ -13,12 +13,12 @@ from typing import Any
 
 from awscrt.exceptions import AwsCrtError
 
-from local_aws.core_device import components, deploying, store
+from local_aws.core_device import artifact_store, deployment, lifecycle
 from local_aws.core_device.access_control import PUBLISH, SUBSCRIBE, is_allowed
-from local_aws.core_device.cloud import DeviceCloud
 from local_aws.core_device.component import Component, Host
 from local_aws.core_device.connection import Connection
-from local_aws.core_device.deploying import Deployed, Document
+from local_aws.core_device.data_plane import DeviceCloud
+from local_aws.core_device.deployment import Deployed, Document
 from local_aws.core_device.errors import DeploymentFailed
 from local_aws.core_device.health import HealthReporter, outcome
 from local_aws.core_device.ipc import Cancel, Deliver, IpcServer, Refused
@@ -27,8 +27,8 @@ from local_aws.core_device.layout import Layout
 from local_aws.core_device.nuclei import NUCLEI
 from local_aws.core_device.nucleus import Pauses
 from local_aws.core_device.outage import Outage
-from local_aws.core_device.shadow_deployments import ShadowQueue
 from local_aws.core_device.subscriptions import Subscriptions
+from local_aws.core_device.thing_deployments import ShadowQueue
 from local_aws.core_device.token_exchange import TokenExchangeService
 from local_aws.endpoint import Endpoint
 
@@ -124,7 +124,7 @@ class CoreDevice:
         finally:
             self._health.close()
             for component in self._deployed.running.values():
-                await components.stop(component, self._host)
+                await lifecycle.stop(component, self._host)
             await self._ipc.stop()
             await self._token_exchange.stop()
             await asyncio.to_thread(self._connection.close)
@@ -214,16 +214,16 @@ class CoreDevice:
     async def _deploy(self, document: Document) -> tuple[DeploymentFailed | None, str]:
         """Carry a deployment out; return why it failed, if it did, and the detailed status."""
         deployed = self._deployed
-        before = deploying.snapshot(deployed.running)
+        before = deployment.snapshot(deployed.running)
         try:
-            roots, desired = await deploying.fetch(self._cloud, self._host, deployed, document)
+            roots, desired = await deployment.fetch(self._cloud, self._host, deployed, document)
         except Exception as error:  # noqa: BLE001 - a device goes on whatever a deployment brings
             return _as_failure(error), self._nucleus.failure_status(changed=False)
         configured = {
             name for name, one in document["components"].items() if "configurationUpdate" in one
         }
         try:
-            await deploying.switch(self._host, desired, configured)
+            await deployment.switch(self._host, desired, configured)
         except Exception as error:  # noqa: BLE001 - as above
             failure = _as_failure(error)
             if self._nucleus.rolls_back(document):
@@ -231,7 +231,7 @@ class CoreDevice:
             self._record()
             return failure, self._nucleus.failure_status(changed=True)
         deployed.roots = roots
-        target = deploying.target_of(document)
+        target = deployment.target_of(document)
         deployed.arns = {
             **{name: arn for name, arn in deployed.arns.items() if name in roots},
             target: document["configurationArn"],
@@ -240,7 +240,7 @@ class CoreDevice:
 
     async def _roll_back(self, before: dict[str, Component]) -> str:
         try:
-            await deploying.switch(self._host, before)
+            await deployment.switch(self._host, before)
         except Exception as error:  # noqa: BLE001 - a device goes on whatever a rollback meets
             logger.error("rollback failed: %s", _as_failure(error))  # noqa: TRY400 - the whole cause
             return "FAILED_UNABLE_TO_ROLLBACK"
@@ -259,7 +259,7 @@ class CoreDevice:
                 self._layout.current, type(error).__name__, error,
             )  # fmt: skip
             return
-        await deploying.resume(self._host, found)
+        await deployment.resume(self._host, found)
 
     def _record(self) -> None:
         """Record the components for the next start.
@@ -272,7 +272,7 @@ class CoreDevice:
 
     def _remove_old_versions(self) -> None:
         layout = self._layout
-        store.remove_old_versions(
+        artifact_store.remove_old_versions(
             layout.recipes,
             layout.stored_versions,
             {name: one.version for name, one in self._deployed.running.items()},

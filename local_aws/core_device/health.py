@@ -13,7 +13,7 @@ from typing import Any
 from local_aws.core_device.component import Component
 from local_aws.core_device.errors import DeploymentFailed
 from local_aws.core_device.nucleus import Nucleus, Reported
-from local_aws.core_device.platforms import architecture
+from local_aws.core_device.recipe import architecture
 
 Message = dict[str, Any]
 # Returns the configuration ARNs of the deployments that brought a component, and whether one

@@ -8,7 +8,7 @@ import signal
 from dataclasses import dataclass
 from pathlib import Path
 
-from local_aws.core_device.lifecycle import Problem
+from local_aws.core_device.steps import Problem
 from local_aws.processes import ends_with_parent
 
 _RUNTIME = Path(__file__).with_name("lambda_runtime.py")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from local_aws.core_device.layout import CoreRuntime, Layout
-from local_aws.core_device.updates import Change, Plan, Recipe
+from local_aws.core_device.update_plan import Change, Plan, Recipe
 
 Kind = CoreRuntime
 

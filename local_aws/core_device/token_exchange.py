@@ -10,7 +10,7 @@ from collections.abc import Callable
 from aiohttp import web
 
 from local_aws.connection_log import CONNECTIONS
-from local_aws.core_device.cloud import DeviceCloud
+from local_aws.core_device.data_plane import DeviceCloud
 from local_aws.core_device.errors import DeploymentFailed
 
 _PATH = "/2016-11-01/credentialprovider/"

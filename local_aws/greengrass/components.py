@@ -13,9 +13,9 @@ from local_aws.greengrass.arns import (
     component_version_arn,
     parse_component,
 )
-from local_aws.greengrass.cloud import Cloud
-from local_aws.greengrass.lambda_recipe import ARTIFACT_NAME, lambda_recipe
+from local_aws.greengrass.lambda_import import ARTIFACT_NAME, lambda_recipe
 from local_aws.greengrass.paging import page
+from local_aws.greengrass.ports import Cloud
 from local_aws.greengrass.public_components import public_names, public_recipe, public_versions
 from local_aws.greengrass.recipes import (
     Recipe,
@@ -28,7 +28,7 @@ from local_aws.greengrass.recipes import (
     write_recipe,
 )
 from local_aws.greengrass.store import Store, now
-from local_aws.greengrass.tagging import check_tags
+from local_aws.greengrass.tags import check_tags
 from local_aws.greengrass.versions import satisfying
 from local_aws.scope import Scope
 

@@ -9,7 +9,7 @@ import uuid
 from typing import Any, Protocol
 
 from local_aws.greengrass.arns import Target, parse_target
-from local_aws.greengrass.cloud import Cloud
+from local_aws.greengrass.ports import Cloud
 from local_aws.job_topics import GREENGRASS_NAMESPACE
 from local_aws.scope import Scope
 

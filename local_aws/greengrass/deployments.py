@@ -6,12 +6,12 @@ from typing import Any
 from local_aws import json_text
 from local_aws.errors import ConflictError, NotFoundError, ValidationError
 from local_aws.greengrass.arns import configuration_arn, parse_target
-from local_aws.greengrass.cloud import Cloud
 from local_aws.greengrass.components import Components
 from local_aws.greengrass.delivery import Deliveries, job_id, job_members
 from local_aws.greengrass.paging import page
+from local_aws.greengrass.ports import Cloud
 from local_aws.greengrass.store import Store, now
-from local_aws.greengrass.tagging import check_tags
+from local_aws.greengrass.tags import check_tags
 from local_aws.input_rules.rollouts import rollout_fault
 from local_aws.scope import Scope
 

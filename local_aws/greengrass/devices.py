@@ -7,10 +7,10 @@ from local_aws import json_text
 from local_aws.errors import ConflictError, NotFoundError
 from local_aws.greengrass import health
 from local_aws.greengrass.arns import parse_target
-from local_aws.greengrass.cloud import Cloud
 from local_aws.greengrass.delivery import job_members
 from local_aws.greengrass.deployments import Deployments
 from local_aws.greengrass.paging import page
+from local_aws.greengrass.ports import Cloud
 from local_aws.greengrass.store import Store
 from local_aws.scope import Scope
 

@@ -6,11 +6,11 @@ from typing import Any
 
 from local_aws.authorization.checks import Authorize, Check, checks
 from local_aws.errors import ServiceError
-from local_aws.greengrass.accounts import Account, Tags
-from local_aws.greengrass.cloud import Cloud
+from local_aws.greengrass.account import Account, Tags
 from local_aws.greengrass.components import Components, unusable_artifact
 from local_aws.greengrass.deployments import Deployments
 from local_aws.greengrass.devices import Devices
+from local_aws.greengrass.ports import Cloud
 from local_aws.greengrass.resolution import Resolution
 from local_aws.greengrass.store import Store
 from local_aws.greengrass.subjects import CallSubjects

@@ -6,10 +6,10 @@ from typing import Any
 from local_aws.authorization.checks import Subjects
 from local_aws.authorization.reference import arn, resource_types
 from local_aws.errors import ServiceError
-from local_aws.greengrass.accounts import Tags
-from local_aws.greengrass.cloud import Cloud
+from local_aws.greengrass.account import Tags
 from local_aws.greengrass.deployments import Deployments
 from local_aws.greengrass.devices import Devices
+from local_aws.greengrass.ports import Cloud
 from local_aws.greengrass.recipes import artifacts, read_recipe
 from local_aws.scope import Scope
 from local_aws.wire import Call

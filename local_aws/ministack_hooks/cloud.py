@@ -10,7 +10,7 @@ from botocore.config import Config
 from ministack.services import eventbridge, iot, lambda_svc, s3
 
 from local_aws.errors import ServiceError
-from local_aws.greengrass.cloud import FunctionVersion, Job, Shadow
+from local_aws.greengrass.ports import FunctionVersion, Job, Shadow
 from local_aws.ministack_hooks.identity import issue_service_credentials
 from local_aws.ministack_hooks.services import within
 from local_aws.scope import Scope

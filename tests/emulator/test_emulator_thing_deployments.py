@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from local_aws.core_device.shadow_deployments import ShadowDeployments
+from local_aws.core_device.thing_deployments import ShadowDeployments
 from testkit.waiting import HANG_SECONDS
 from tests.emulator.device_client import Device, Mailbox
 

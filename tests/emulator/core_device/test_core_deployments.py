@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from local_aws.core_device.platforms import architecture
+from local_aws.core_device.recipe import architecture
 from testkit.waiting import eventually
 from tests.emulator.core_device.conftest import Core
 from tests.emulator.embedded_aws import EmbeddedAws, recipe

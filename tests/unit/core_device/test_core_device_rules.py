@@ -8,10 +8,10 @@ from botocore.eventstream import EventStreamBuffer
 from hypothesis import given
 from hypothesis import strategies as st
 
+from local_aws.core_device.artifact_store import unpack
 from local_aws.core_device.configuration import interpolated, updated, with_configuration
 from local_aws.core_device.errors import DeploymentFailed
 from local_aws.core_device.ipc import encode
-from local_aws.core_device.store import unpack
 
 
 def test_recipe_variables_of_direct_dependencies_are_filled_in() -> None:

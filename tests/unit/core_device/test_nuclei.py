@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from local_aws.core_device.layout import Layout
 from local_aws.core_device.nuclei import NUCLEI
 from local_aws.core_device.nucleus import Deployable, Kind, Reported, Start
-from local_aws.core_device.updates import Change
+from local_aws.core_device.update_plan import Change
 
 CLASSIC, LITE = NUCLEI["classic"], NUCLEI["lite"]
 BOTH = pytest.mark.parametrize("kind", ["classic", "lite"])

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[3]
 CORE = """
 import asyncio, os, sys
 from pathlib import Path
-from local_aws.core_device.lifecycle import Script, Step
+from local_aws.core_device.steps import Script, Step
 
 async def main():
     folder = Path(sys.argv[1])

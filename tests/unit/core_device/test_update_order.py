@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from local_aws.core_device.errors import DeploymentFailed
 from local_aws.core_device.nuclei import NUCLEI
-from local_aws.core_device.updates import (
+from local_aws.core_device.update_plan import (
     Action,
     Change,
     Plan,

@@ -10,7 +10,7 @@ from local_aws.greengrass.deployments import Deployments
 from local_aws.greengrass.devices import Devices
 from local_aws.greengrass.paging import page
 from local_aws.greengrass.store import Store, now
-from local_aws.greengrass.tagging import check_tags
+from local_aws.greengrass.tags import check_tags
 from local_aws.scope import Scope
 
 Params = dict[str, Any]

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from local_aws.core_device.errors import CoreDeviceError, NotProvisioned
-from local_aws.core_device.exclusive import exclusive, running_process
 from local_aws.core_device.layout import Identity, Layout
+from local_aws.core_device.running_lock import exclusive, running_process
 
 pytestmark = pytest.mark.process
 
 _HOLDER = """
 import sys
-from local_aws.core_device.exclusive import exclusive
+from local_aws.core_device.running_lock import exclusive
 from local_aws.core_device.layout import Layout
 from pathlib import Path
 with exclusive(Layout(Path(sys.argv[1]))):

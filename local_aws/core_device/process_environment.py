@@ -16,7 +16,7 @@ from local_aws.core_device.lambda_process import (
     base_environment,
     new_token,
 )
-from local_aws.core_device.lifecycle import Script, Step
+from local_aws.core_device.steps import Script, Step
 
 _PYTHON = "python3.12"
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from local_aws.core_device.shadow_deployments import ShadowDeployments
+from local_aws.core_device.thing_deployments import ShadowDeployments
 
 pytestmark = pytest.mark.unit
 

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from local_aws.errors import ValidationError
-from local_aws.greengrass.cloud import FunctionVersion
+from local_aws.greengrass.ports import FunctionVersion
 from local_aws.greengrass.recipes import FORMAT_VERSION, Recipe, check_name, check_version
 from local_aws.greengrass.versions import parse_requirement
 

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from local_aws.core_device import components, store
-from local_aws.core_device.cloud import DeviceCloud
+from local_aws.core_device import artifact_store, lifecycle
 from local_aws.core_device.component import Component, Host
 from local_aws.core_device.configuration import updated
+from local_aws.core_device.data_plane import DeviceCloud
 from local_aws.core_device.errors import NO_VERSION, REJECTED, DeploymentFailed
-from local_aws.core_device.updates import Change, in_order
+from local_aws.core_device.update_plan import Change, in_order
 
 logger = logging.getLogger(__name__)
 
@@ -148,16 +148,16 @@ async def switch(host: Host, desired: dict[str, Component], configured: Iterable
     for action in plan.actions:
         if action.verb == "stop":
             stopped = running.pop(action.name)
-            await components.stop(stopped, host)
+            await lifecycle.stop(stopped, host)
             logger.info("stopped %s", stopped.title)
         elif action.verb == "install":
             running.setdefault(action.name, desired[action.name])
-            await components.install(desired[action.name], host)
+            await lifecycle.install(desired[action.name], host)
         else:
             running[action.name] = desired[action.name]
-            await components.start(desired[action.name], host)
+            await lifecycle.start(desired[action.name], host)
             logger.info("started %s", desired[action.name].title)
-    await components.wait_until_settled(host, desired)
+    await lifecycle.wait_until_settled(host, desired)
     for name in plan.removed:
         await _remove(host, running[name])
 
@@ -172,8 +172,8 @@ async def resume(host: Host, saved: dict[str, Component]) -> None:
         component = saved[name]
         try:
             if host.nucleus.installs_at_launch:
-                await components.install(component, host)
-            await components.start(component, host)
+                await lifecycle.install(component, host)
+            await lifecycle.start(component, host)
         except DeploymentFailed as error:
             logger.error("not started: %s", error)  # noqa: TRY400 - the text is the whole cause
 
@@ -190,24 +190,24 @@ async def _relaunch(host: Host, desired: dict[str, Component]) -> None:
     after = {name: component.deployable for name, component in desired.items()}
     logger.info("the core restarts for this deployment")
     for name in reversed(in_order({name: one.recipe for name, one in running.items()})):
-        await components.stop(running[name], host)
+        await lifecycle.stop(running[name], host)
     stopped = dict(running)
     # If a bootstrap step fails, a rollback starts all components again.
     running.clear()
     for name in host.nucleus.bootstrap_names(before, after):
-        await components.bootstrap(desired[name], host)
+        await lifecycle.bootstrap(desired[name], host)
     for name in sorted(stopped.keys() - desired.keys()):
         await _remove(host, stopped[name])
     running.update(desired)
     host.launched()
     for name in in_order({name: one.recipe for name, one in desired.items()}):
-        await components.install(desired[name], host)
-        await components.start(desired[name], host)
-    await components.wait_until_settled(host, desired)
+        await lifecycle.install(desired[name], host)
+        await lifecycle.start(desired[name], host)
+    await lifecycle.wait_until_settled(host, desired)
 
 
 async def _remove(host: Host, component: Component) -> None:
-    await components.remove(component, host)
+    await lifecycle.remove(component, host)
     host.running.pop(component.name, None)
     host.removed(component)
     logger.info("removed %s", component.title)
@@ -280,7 +280,7 @@ async def _download(cloud: DeviceCloud, host: Host, recipe: dict[str, Any]) -> N
         )
     for artifact in manifest.get("Artifacts") or []:
         file = await asyncio.to_thread(
-            store.fetch,
+            artifact_store.fetch,
             artifact,
             layout.artifacts(name, version),
             layout.unarchived(name, version),

@@ -23,7 +23,7 @@ from local_aws.core_device.errors import (
 )
 from local_aws.core_device.layout import Identity, Layout
 from local_aws.core_device.nucleus import Nucleus
-from local_aws.core_device.platforms import architecture
+from local_aws.core_device.recipe import architecture
 from local_aws.endpoint import Endpoint
 
 _TIMEOUT_SECONDS = 30
