@@ -12,7 +12,7 @@ from demo import embedded
 from demo.embedded import LOGS, Endpoint
 from demo.processes import CommandFailed, running
 from demo.status import status_line
-from local_aws.core_device.outage import BACK, LOST
+from local_aws.core_device.connection import BACK, LOST
 from local_aws.core_device.running_lock import running_process
 from stacks.config import EnvironmentConfig
 

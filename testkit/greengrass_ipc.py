@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from local_aws.core_device.ipc import Cancel, Deliver, IpcServer, Refused
+from local_aws.core_device.ipc import Cancel, Deliver, IpcServer, Unauthorized
 from testkit.waiting import HANG_SECONDS
 
 TOKEN = "token-of-the-inference-component"
@@ -54,7 +54,7 @@ class Core:
         if not self.answers:
             await asyncio.Event().wait()
         if topic in self.refused_topics:
-            raise Refused(f"{topic} is not allowed")
+            raise Unauthorized(f"{topic} is not allowed")
         if self.failures:
             self.failures -= 1
             raise RuntimeError("the spool is full")
@@ -62,7 +62,7 @@ class Core:
 
     async def listen(self, _component: str, topic: str, _qos: int, deliver: Deliver) -> Cancel:
         if topic in self.refused_topics:
-            raise Refused(f"{topic} is not allowed")
+            raise Unauthorized(f"{topic} is not allowed")
         self._loop = asyncio.get_running_loop()
         self._delivers[topic] = deliver
         return lambda: self._delivers.pop(topic, None) and None

@@ -1,4 +1,4 @@
-"""Artifacts on the device: downloaded once, digests checked, archives unpacked safely."""
+"""Artifacts on the device: download once, check digests, unpack archives safely."""
 
 import base64
 import hashlib
@@ -12,18 +12,18 @@ from typing import Any
 from local_aws.core_device.errors import CHECKSUM, UPDATE, DeploymentFailed
 
 _CHUNK_BYTES = 1 << 20
-_MOST_MEMBERS = 10_000
-_MOST_BYTES = 4 << 30
+_MAX_MEMBERS = 10_000
+_MAX_BYTES = 4 << 30
 
 
 def fetch(
     artifact: dict[str, Any], folder: Path, unarchived: Path, open_: Callable[[str], Any]
 ) -> Path:
-    """Download an artifact of a recipe unless it is here, check it, unpack it if asked to.
+    """Download an artifact unless it is on the device, check it, and unpack it if the recipe does.
 
     Raises:
-        DeploymentFailed: its SHA-256 is not the recipe's (nothing is kept), or its archive has
-            a member that does not belong.
+        DeploymentFailed: its SHA-256 is not the recipe's, and the download is removed; or its
+            archive has a member that is not allowed.
     """
     uri: str = artifact["Uri"]
     file = folder / uri.rpartition("/")[2].removeprefix("greengrass:")
@@ -36,10 +36,10 @@ def fetch(
 
 
 def unpack(archive: Path, folder: Path) -> None:
-    """Unpack a zip into a fresh folder; refuse names that leave it, links and twins.
+    """Unpack a zip archive into a new folder; reject links, duplicates and names outside of it.
 
     Raises:
-        DeploymentFailed: names the member; nothing is left behind.
+        DeploymentFailed: a member is rejected; its message names the member. Nothing is unpacked.
     """
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
@@ -58,17 +58,20 @@ def unpack(archive: Path, folder: Path) -> None:
 
 def _check_members(archive: Path, members: list[zipfile.ZipInfo]) -> None:
     seen: set[str] = set()
-    if len(members) > _MOST_MEMBERS or sum(info.file_size for info in members) > _MOST_BYTES:
-        raise DeploymentFailed(f"{archive.name} is larger than a core device takes")
+    if len(members) > _MAX_MEMBERS or sum(info.file_size for info in members) > _MAX_BYTES:
+        raise DeploymentFailed(
+            f"{archive.name} is too large: expected at most {_MAX_MEMBERS} members, "
+            f"and {_MAX_BYTES} bytes when it is unpacked"
+        )
     for info in members:
         name = info.filename
         parts = name.split("/")
         if name.startswith("/") or ".." in parts or "\\" in name or "\0" in name:
-            raise DeploymentFailed(f"member {name!r} leaves its folder")
+            raise DeploymentFailed(f"member {name!r} is outside of its folder")
         if stat.S_ISLNK(info.external_attr >> 16):
             raise DeploymentFailed(f"member {name!r} is a link")
         if name in seen:
-            raise DeploymentFailed(f"member {name!r} is there twice")
+            raise DeploymentFailed(f"member {name!r} is duplicated")
         seen.add(name)
 
 
@@ -83,7 +86,7 @@ def _download(uri: str, file: Path, expected: str, open_: Callable[[str], Any]) 
     if digest.hexdigest() != expected:
         partial.unlink()
         raise DeploymentFailed(
-            f"{uri}: downloaded SHA-256 {digest.hexdigest()}, its recipe says {expected}",
+            f"{uri}: downloaded SHA-256 {digest.hexdigest()}; the recipe requires {expected}",
             CHECKSUM,
         )
     partial.replace(file)

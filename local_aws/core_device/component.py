@@ -1,20 +1,19 @@
-"""One component version on the device, and what its core provides to it."""
+"""One component version on the device, and the core as its components use it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from local_aws.core_device.lambda_process import LambdaProcess
 from local_aws.core_device.layout import Identity, Layout
 from local_aws.core_device.nucleus import Deployable, Nucleus, Pauses
-from local_aws.core_device.steps import Problem, Script
+from local_aws.core_device.steps import LambdaProcess, Problem, Script
 
 if TYPE_CHECKING:
     import asyncio
 
 
-# Two versions of one component are never the same, whatever their fields are.
+# Components are compared by identity, because two with equal fields are different processes.
 @dataclass(eq=False)
 class Component:
     """One component version on this device.

@@ -1,4 +1,4 @@
-"""What the device's certificate opens: Greengrass' data plane and, by role alias, S3."""
+"""The data plane of Greengrass, and by role alias S3, with the device's certificate."""
 
 import base64
 import json
@@ -30,8 +30,8 @@ _TIMEOUT_SECONDS = 30
 _S3_CODES = {403: (S3, S3_DENIED), 404: (S3, S3_ABSENT)}
 
 
-class DeviceCloud:
-    """Calls to the cloud over mutual TLS."""
+class DataPlane:
+    """Calls over mutual TLS."""
 
     def __init__(
         self, endpoint: Endpoint, layout: Layout, identity: Identity, nucleus: Nucleus
@@ -44,21 +44,21 @@ class DeviceCloud:
         self._context.load_cert_chain(layout.certificate, layout.private_key)
 
     def credentials(self) -> dict[str, str]:
-        """Temporary credentials of the token exchange role."""
+        """Return temporary credentials of the token exchange role."""
         alias = quote(self._identity.role_alias)
-        answer = self._call("GET", f"/role-aliases/{alias}/credentials", None, DOWNLOAD, NETWORK)
-        found: dict[str, str] = answer["credentials"]
-        return found
+        response = self._call("GET", f"/role-aliases/{alias}/credentials", None, DOWNLOAD, NETWORK)
+        credentials: dict[str, str] = response["credentials"]
+        return credentials
 
     def resolve(self, requirements: dict[str, dict[str, str]]) -> list[dict[str, Any]]:
         """Return the recipes, as objects, that satisfy every requirement.
 
         Args:
-            requirements: by component name: who requires it, and the version range.
+            requirements: version ranges by component name and by the source of the requirement.
         """
         candidates = [
-            {"componentName": name, "versionRequirements": wanted}
-            for name, wanted in sorted(requirements.items())
+            {"componentName": name, "versionRequirements": ranges}
+            for name, ranges in sorted(requirements.items())
         ]
         if not self._nucleus.resolves_one_by_one:
             return self._resolve(candidates)
@@ -80,29 +80,29 @@ class DeviceCloud:
             },
             "componentCandidates": candidates,
         }
-        answer = self._call("POST", "/greengrass/v2/resolveComponentCandidates", body, NO_VERSION)
+        response = self._call("POST", "/greengrass/v2/resolveComponentCandidates", body, NO_VERSION)
         return [
-            {"arn": one["arn"], **json.loads(base64.b64decode(one["recipe"]))}
-            for one in answer["resolvedComponentVersions"]
+            {"arn": resolved["arn"], **json.loads(base64.b64decode(resolved["recipe"]))}
+            for resolved in response["resolvedComponentVersions"]
         ]
 
     def thing_groups(self) -> set[str]:
-        """Return the names of the thing groups that the device is in."""
+        """Return the names of the device's thing groups."""
         path = f"/greengrass/v2/coreDevices/{quote(self._identity.thing)}/thingGroups"
-        return {one["thingGroupName"] for one in self._call("GET", path)["thingGroups"]}
+        return {group["thingGroupName"] for group in self._call("GET", path)["thingGroups"]}
 
     def open_artifact(self, arn: str, uri: str) -> Any:
         """Return an artifact as a readable stream."""
         if uri.startswith("s3://"):
             bucket, _, key = uri.removeprefix("s3://").partition("/")
-            found = self.credentials()
+            credentials = self.credentials()
             s3 = boto3.client(
                 "s3",
                 endpoint_url=self._endpoint_url,
                 region_name=self._identity.region,
-                aws_access_key_id=found["accessKeyId"],
-                aws_secret_access_key=found["secretAccessKey"],
-                aws_session_token=found["sessionToken"],
+                aws_access_key_id=credentials["accessKeyId"],
+                aws_secret_access_key=credentials["secretAccessKey"],
+                aws_session_token=credentials["sessionToken"],
                 # The recipe has a digest; nuclei request no checksum from S3.
                 config=Config(response_checksum_validation="when_required"),
             )
@@ -115,16 +115,16 @@ class DeviceCloud:
             except BotoCoreError as error:
                 raise DeploymentFailed(f"{uri}: {error}", DOWNLOAD, NETWORK) from None
         name = uri.removeprefix("greengrass:")
-        answer = self._call(
+        response = self._call(
             "GET", f"/greengrass/v2/components/{quote(arn, safe='')}/artifacts/{quote(name)}"
         )
-        return urllib.request.urlopen(answer["preSignedUrl"], timeout=_TIMEOUT_SECONDS)  # noqa: S310
+        return urllib.request.urlopen(response["preSignedUrl"], timeout=_TIMEOUT_SECONDS)  # noqa: S310
 
     def _call(
-        self, method: str, path: str, body: dict[str, Any] | None = None, *refused: str
+        self, method: str, path: str, body: dict[str, Any] | None = None, *error_codes: str
     ) -> dict[str, Any]:
-        """Call the data plane; `refused` are the error codes of a response that is an error."""
-        request = urllib.request.Request(  # noqa: S310 - always https to our own endpoint
+        """Call the data plane; a response that is an error raises `error_codes`."""
+        request = urllib.request.Request(  # noqa: S310 - always https, to the emulator's endpoint
             self._url + path,
             data=None if body is None else json.dumps(body).encode(),
             method=method,
@@ -136,14 +136,14 @@ class DeviceCloud:
         try:
             with urllib.request.urlopen(  # noqa: S310 - as above
                 request, timeout=_TIMEOUT_SECONDS, context=self._context
-            ) as answer:
-                found: dict[str, Any] = json.loads(answer.read())
-                return found
+            ) as response:
+                content: dict[str, Any] = json.loads(response.read())
+                return content
         except HTTPError as error:
             with error:
                 text = error.read().decode(errors="replace")
             raise DeploymentFailed(
-                f"{method} {path}: {error.code}: {text[:500]}", *(refused or (DOWNLOAD,))
+                f"{method} {path}: {error.code}: {text[:500]}", *(error_codes or (DOWNLOAD,))
             ) from None
         except URLError as error:
             raise DeploymentFailed(f"{method} {path}: {error.reason}", NETWORK) from None
@@ -152,8 +152,8 @@ class DeviceCloud:
 def _with_one_requirement(candidate: dict[str, Any]) -> dict[str, Any]:
     """Return a candidate with one requirement, as nucleus lite sends it.
 
-    A root's exact version comes first and has no sign, so `1.2.3 =1.2.3` is a dependency that is
-    also a root.
+    The exact version of a root is first and has no sign: `1.2.3 =1.2.3` is a root that is
+    also a dependency.
     """
     texts = list(dict.fromkeys(candidate["versionRequirements"].values()))
     first = texts[0].removeprefix("=")

@@ -1,4 +1,4 @@
-"""A deployment on the device: its components are resolved, fetched and switched to."""
+"""A deployment on the device: resolve and download its components, then switch to them."""
 
 import asyncio
 import json
@@ -10,7 +10,7 @@ from typing import Any
 from local_aws.core_device import artifact_store, lifecycle
 from local_aws.core_device.component import Component, Host
 from local_aws.core_device.configuration import updated
-from local_aws.core_device.data_plane import DeviceCloud
+from local_aws.core_device.data_plane import DataPlane
 from local_aws.core_device.errors import NO_VERSION, REJECTED, DeploymentFailed
 from local_aws.core_device.update_plan import Change, in_order
 
@@ -23,7 +23,7 @@ Roots = dict[str, dict[str, Any]]
 
 @dataclass
 class Deployed:
-    """The components on the device, and the deployments that brought them.
+    """The components on the device, and the deployments that contain them.
 
     Attributes:
         running: the components, by name.
@@ -36,7 +36,7 @@ class Deployed:
     arns: dict[str, str] = field(default_factory=dict)
 
     def origin(self, name: str) -> tuple[tuple[str, ...], bool]:
-        """Return the ARNs of the deployments that brought a component, and if one names it."""
+        """Return the ARNs of the deployments that contain a component, and whether one names it."""
         arns = {
             self.arns[target]
             for target, named in self.roots.items()
@@ -53,22 +53,22 @@ class Deployed:
         }
 
     def restore(self, saved: Mapping[str, Any]) -> dict[str, Component]:
-        """Take over the deployments of a record; return its components."""
-        components = {one["name"]: Component(**one) for one in saved["components"]}
+        """Restore the deployments of a record; return its components."""
+        components = {record["name"]: Component(**record) for record in saved["components"]}
         self.roots = dict(saved.get("roots", {}))
         # Records of earlier versions have no ARNs.
         self.arns = dict(saved.get("arns", {}))
         return components
 
     def _closure(self, names: Iterable[str]) -> set[str]:
-        found: set[str] = set()
+        closure: set[str] = set()
         pending = list(names)
         while pending:
             name = pending.pop()
-            if name not in found and name in self.running:
-                found.add(name)
+            if name not in closure and name in self.running:
+                closure.add(name)
                 pending += self.running[name].recipe.get("ComponentDependencies") or {}
-        return found
+        return closure
 
 
 def target_of(document: Document) -> str:
@@ -78,9 +78,9 @@ def target_of(document: Document) -> str:
 
 
 async def fetch(
-    cloud: DeviceCloud, host: Host, deployed: Deployed, document: Document
+    cloud: DataPlane, host: Host, deployed: Deployed, document: Document
 ) -> tuple[Roots, dict[str, Component]]:
-    """Resolve and download all components; nothing that runs is touched.
+    """Resolve and download all components, without a change to running ones.
 
     Raises:
         DeploymentFailed: a version does not exist, does not fit, or cannot be downloaded.
@@ -89,9 +89,9 @@ async def fetch(
     target = target_of(document)
     groups = {f"thinggroup/{name}" for name in await asyncio.to_thread(cloud.thing_groups)}
     roots = {
-        one: named
-        for one, named in deployed.roots.items()
-        if one in groups or not one.startswith("thinggroup/")
+        deployed_target: named
+        for deployed_target, named in deployed.roots.items()
+        if deployed_target in groups or not deployed_target.startswith("thinggroup/")
     } | {target: document["components"]}
     recipes = await asyncio.to_thread(_resolve, cloud, roots)
     fetched = {}
@@ -135,14 +135,14 @@ async def switch(host: Host, desired: dict[str, Component], configured: Iterable
         for name, component in after.items()
     }
     plan = nucleus.plan(
-        {name: one.recipe for name, one in running.items()},
-        {name: one.recipe for name, one in desired.items()},
+        {name: component.recipe for name, component in running.items()},
+        {name: component.recipe for name, component in desired.items()},
         changes,
     )
     for name, component in running.items():
         component.starts.clear()
         if changes.get(name) is Change.NONE:
-            # Only what restarts a component changes its process; its policies apply at once.
+            # The process continues with its old values; policies apply at once.
             component.configuration = desired[name].configuration
             component.dependencies = desired[name].dependencies
     for action in plan.actions:
@@ -165,7 +165,7 @@ async def switch(host: Host, desired: dict[str, Component], configured: Iterable
 async def resume(host: Host, saved: dict[str, Component]) -> None:
     """Start the components of the last deployment after the core has started.
 
-    A component that does not work is logged, and the others start.
+    If a component does not work, the error is logged and the others start.
     """
     host.running.update(saved)
     for name in in_order({name: component.recipe for name, component in saved.items()}):
@@ -175,11 +175,11 @@ async def resume(host: Host, saved: dict[str, Component]) -> None:
                 await lifecycle.install(component, host)
             await lifecycle.start(component, host)
         except DeploymentFailed as error:
-            logger.error("not started: %s", error)  # noqa: TRY400 - the text is the whole cause
+            logger.error("not started: %s", error)  # noqa: TRY400 - the text is the cause
 
 
 def snapshot(running: Mapping[str, Component]) -> dict[str, Component]:
-    """Return the components as they are, for a rollback."""
+    """Return copies of the components, for a rollback."""
     return {name: Component(**component.to_json()) for name, component in running.items()}
 
 
@@ -189,7 +189,7 @@ async def _relaunch(host: Host, desired: dict[str, Component]) -> None:
     before = {name: component.deployable for name, component in running.items()}
     after = {name: component.deployable for name, component in desired.items()}
     logger.info("the core restarts for this deployment")
-    for name in reversed(in_order({name: one.recipe for name, one in running.items()})):
+    for name in reversed(in_order({name: old.recipe for name, old in running.items()})):
         await lifecycle.stop(running[name], host)
     stopped = dict(running)
     # If a bootstrap step fails, a rollback starts all components again.
@@ -200,7 +200,7 @@ async def _relaunch(host: Host, desired: dict[str, Component]) -> None:
         await _remove(host, stopped[name])
     running.update(desired)
     host.launched()
-    for name in in_order({name: one.recipe for name, one in desired.items()}):
+    for name in in_order({name: new.recipe for name, new in desired.items()}):
         await lifecycle.install(desired[name], host)
         await lifecycle.start(desired[name], host)
     await lifecycle.wait_until_settled(host, desired)
@@ -243,24 +243,24 @@ def _check_document(host: Host, document: Document) -> None:
         )
 
 
-def _resolve(cloud: DeviceCloud, roots: Roots) -> list[dict[str, Any]]:
-    """Resolve the roots and what they depend on, until no requirement is new."""
+def _resolve(cloud: DataPlane, roots: Roots) -> list[dict[str, Any]]:
+    """Resolve the roots and their dependencies, until no requirement is new."""
     requirements: dict[str, dict[str, str]] = {}
     for target, named in roots.items():
-        for name, one in named.items():
-            requirements.setdefault(name, {})[target] = f"={one['version']}"
+        for name, root in named.items():
+            requirements.setdefault(name, {})[target] = f"={root['version']}"
     while True:
         recipes = cloud.resolve(requirements) if requirements else []
         before = json.dumps(requirements, sort_keys=True)
         for recipe in recipes:
             for name, rule in (recipe.get("ComponentDependencies") or {}).items():
-                by = requirements.setdefault(name, {})
-                by[recipe["ComponentName"]] = rule.get("VersionRequirement", "*")
+                by_source = requirements.setdefault(name, {})
+                by_source[recipe["ComponentName"]] = rule.get("VersionRequirement", "*")
         if json.dumps(requirements, sort_keys=True) == before:
             return recipes
 
 
-async def _download(cloud: DeviceCloud, host: Host, recipe: dict[str, Any]) -> None:
+async def _download(cloud: DataPlane, host: Host, recipe: dict[str, Any]) -> None:
     name, version = recipe["ComponentName"], recipe["ComponentVersion"]
     layout, nucleus = host.layout, host.nucleus
     manifest = nucleus.own_manifest(recipe)
@@ -294,9 +294,9 @@ async def _download(cloud: DeviceCloud, host: Host, recipe: dict[str, Any]) -> N
 
 def _configured(host: Host, recipe: dict[str, Any], desired: dict[str, Any]) -> Component:
     name, version = recipe["ComponentName"], recipe["ComponentVersion"]
-    known = host.running.get(name)
+    current = host.running.get(name)
     defaults = (recipe.get("ComponentConfiguration") or {}).get("DefaultConfiguration", {})
     configuration = updated(
-        defaults, known.configuration if known else None, desired.get("configurationUpdate", {})
+        defaults, current.configuration if current else None, desired.get("configurationUpdate", {})
     )
     return Component(name, version, recipe, configuration)

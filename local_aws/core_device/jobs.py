@@ -1,4 +1,4 @@
-"""IoT jobs of Greengrass on the device: deployments that wait, and reports about them."""
+"""IoT jobs of Greengrass on the device: pending deployments, and reports of their status."""
 
 import asyncio
 import json
@@ -34,25 +34,25 @@ class Jobs:
         nucleus: Nucleus,
         on_loop: Callable[..., None],
     ) -> None:
-        """Use `on_loop(call, *arguments)` to enter the core's loop from another thread."""
+        """Set up the queue; `on_loop(call, *arguments)` calls a function on the event loop."""
         self._connection = connection
         self._thing = thing
         self._nucleus = nucleus
         self._on_loop = on_loop
         self._executions: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-        # The execution that was carried out last: notifications repeat it.
+        # The last execution that was carried out, because notifications repeat it.
         self._done: tuple[str, int] | None = None
 
     def listen(self) -> None:
-        """Subscribe to notifications, and request what waits already; blocks."""
+        """Subscribe to notifications, and request the pending job; blocks."""
 
-        def take(topic: str, message: dict[str, Any]) -> None:
+        def receive(topic: str, message: dict[str, Any]) -> None:
             if not topic.endswith("/rejected"):
                 self._on_loop(self._executions.put_nowait, message.get("execution") or {})
 
-        self._connection.subscribe(next_job_topic(self._thing), take)
+        self._connection.subscribe(next_job_topic(self._thing), receive)
         replies = f"{job_topic(self._thing, NEXT, 'get')}/{self._nucleus.job_replies}"
-        self._connection.subscribe(replies, take)
+        self._connection.subscribe(replies, receive)
         self._request().result()
 
     def reconnected(self) -> None:
@@ -61,7 +61,7 @@ class Jobs:
         self._request()
 
     async def next(self) -> Job:
-        """Return the next job; a newer one replaces those that wait."""
+        """Return the next job; a newer job replaces pending ones."""
         while True:
             execution = await self._executions.get()
             while not self._executions.empty():
@@ -69,7 +69,7 @@ class Jobs:
             key = (execution.get("jobId", ""), execution.get("executionNumber", 1))
             if key != self._done and execution.get("status") in _OPEN:
                 document = execution.get("jobDocument")
-                # A deployment is an object; any other job of the namespace fails as an empty one.
+                # A document that is not an object fails like an empty deployment.
                 return Job(*key, document if isinstance(document, dict) else {})
 
     async def began(self, job: Job) -> None:

@@ -1,4 +1,4 @@
-"""The lifecycle of components: installed, started, watched, restarted and stopped."""
+"""The lifecycle of components: install, start, watch, restart, stop and remove."""
 
 import asyncio
 import contextlib
@@ -10,22 +10,21 @@ from functools import partial
 from local_aws.core_device import process_environment, steps
 from local_aws.core_device.component import Component, Host
 from local_aws.core_device.errors import BROKEN, UPDATE, DeploymentFailed
-from local_aws.core_device.lambda_process import LambdaProcess
 from local_aws.core_device.nucleus import Start
-from local_aws.core_device.steps import Problem, Step
+from local_aws.core_device.steps import LambdaProcess, Problem, Step
 
 logger = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.05
-# Bootstrap steps end with these to ask for a restart of the nucleus, or of the device.
+# 100 requests a restart of the nucleus, 101 one of the device.
 _BOOTSTRAP_SUCCESS = {0, 100, 101}
 
 
 async def install(component: Component, host: Host) -> None:
-    """Run the install step, if there is one, until it works.
+    """Run the install step, if there is one, until it succeeds.
 
     Raises:
-        DeploymentFailed: the component is BROKEN, or the step took too long.
+        DeploymentFailed: the component is BROKEN, or the step timed out.
     """
     step = _step(component, host, "install")
     if step is None:
@@ -41,7 +40,7 @@ async def bootstrap(component: Component, host: Host) -> None:
     """Run the bootstrap step.
 
     Raises:
-        DeploymentFailed: it did not end with 0, 100 or 101.
+        DeploymentFailed: its exit code is not 0, 100 or 101.
     """
     step = _step(component, host, "bootstrap")
     if step is None:
@@ -52,7 +51,7 @@ async def bootstrap(component: Component, host: Host) -> None:
 
 
 async def start(component: Component, host: Host) -> None:
-    """Start a component until it works.
+    """Start a component, and retry until it works.
 
     Raises:
         DeploymentFailed: the component is BROKEN.
@@ -63,7 +62,7 @@ async def start(component: Component, host: Host) -> None:
 
 
 async def stop(component: Component, host: Host) -> None:
-    """Stop a component; a failed shutdown step is logged, and changes nothing."""
+    """Stop a component. A failed shutdown step is only logged."""
     if component.watch and component.watch is not asyncio.current_task():
         component.watch.cancel()
         with contextlib.suppress(asyncio.CancelledError):
@@ -80,7 +79,7 @@ async def stop(component: Component, host: Host) -> None:
 
 
 async def remove(component: Component, host: Host) -> None:
-    """Stop a component that no deployment needs any more, and run its uninstall step."""
+    """Stop a component that no deployment contains any longer, and run its uninstall step."""
     await stop(component, host)
     if host.nucleus.has_uninstall:
         await _run_quietly(component, host, "uninstall")
@@ -99,7 +98,7 @@ async def wait_until_settled(host: Host, names: Collection[str]) -> None:
 
 
 async def _until_settled(awaited: Component, others: Collection[Component]) -> None:
-    # Real nuclei poll as well.
+    # Real nuclei poll, too.
     while awaited.status not in {"RUNNING", "FINISHED"}:
         for component in others:
             if component.status == "BROKEN":
@@ -107,37 +106,39 @@ async def _until_settled(awaited: Component, others: Collection[Component]) -> N
         await asyncio.sleep(_POLL_SECONDS)
 
 
-async def _within_limit(component: Component, host: Host, what: str, work: Awaitable[None]) -> None:
+async def _within_limit(
+    component: Component, host: Host, subject: str, work: Awaitable[None]
+) -> None:
     limit = host.pauses.unit_seconds if host.nucleus.limits_waits else None
     try:
         async with asyncio.timeout(limit):
             await work
     except TimeoutError:
-        missing = host.nucleus.start_of(component.recipe) is Start.NO_UNIT
-        hint = "; it has no run or startup step, so it has no unit" if missing else ""
+        has_no_unit = host.nucleus.start_of(component.recipe) is Start.NO_UNIT
+        hint = "; it has no run or startup step, so it has no unit" if has_no_unit else ""
         raise DeploymentFailed(
-            f"{component.title}: nucleus lite waited {limit:g} s for its {what}{hint}", UPDATE
+            f"{component.title}: nucleus lite waited {limit:g} s for its {subject}{hint}", UPDATE
         ) from None
 
 
 async def _start(component: Component, host: Host) -> None:
-    way = host.nucleus.start_of(component.recipe)
+    start_type = host.nucleus.start_of(component.recipe)
     bound = host.nucleus.bound_to(component.recipe)
-    if way is Start.NO_UNIT or not all(_is_there(name, host) for name in bound):
+    if start_type is Start.NO_UNIT or not all(_is_available(name, host) for name in bound):
         host.set_status(component, "INSTALLED")
         return
     await _until_works(
         component,
         host,
         component.starts,
-        partial(_begin, component, host, way),
+        partial(_begin, component, host, start_type),
         starts_component=True,
     )
     if component.process:
         component.watch = asyncio.create_task(_watch(component, host))
 
 
-def _is_there(name: str, host: Host) -> bool:
+def _is_available(name: str, host: Host) -> bool:
     """Return whether a component exists, has a unit if it needs one, and is not broken."""
     component = host.running.get(name)
     return (
@@ -147,8 +148,8 @@ def _is_there(name: str, host: Host) -> bool:
     )
 
 
-async def _begin(component: Component, host: Host, way: Start) -> Problem | None:
-    """Start the component once; return why it did not start, or None."""
+async def _begin(component: Component, host: Host, start_type: Start) -> Problem | None:
+    """Start the component once; return the problem if it did not start."""
     nucleus = host.nucleus
     host.set_status(component, "STARTING")
     if nucleus.reads_recipe_file:
@@ -156,27 +157,27 @@ async def _begin(component: Component, host: Host, way: Start) -> Problem | None
         if not file.is_file():
             return Problem("START_ERROR", f"its recipe {file.name} is not on the device")
     await _start_along(component, host)
-    step = _step(component, host, "run" if way is Start.RUN else "startup")
+    step = _step(component, host, "run" if start_type is Start.RUN else "startup")
     problem = None
-    if way is Start.LAMBDA:
+    if start_type is Start.LAMBDA:
         process_environment.link_camera(component, host)
         component.process = process_environment.lambda_process(component, host)
         problem = await component.process.start()
-    elif step is not None and way is Start.RUN:
+    elif step is not None and start_type is Start.RUN:
         process_environment.link_camera(component, host)
         _, stop_seconds = nucleus.run_limits(step.timeout_seconds)
         component.process = process_environment.script(
             component, step, host, stop_seconds=stop_seconds
         )
         problem = await component.process.start()
-    elif step is not None and way is Start.NOTIFY:
+    elif step is not None and start_type is Start.NOTIFY:
         process = process_environment.script(component, step, host)
         component.process = process
         problem = await process.start_and_notify(host.sockets)
     elif step is not None:
         problem = await process_environment.script(component, step, host).run_to_end()
     if problem is None:
-        host.set_status(component, "FINISHED" if way is Start.NOTHING else "RUNNING")
+        host.set_status(component, "FINISHED" if start_type is Start.NOTHING else "RUNNING")
     elif component.process:
         await component.process.stop()
     return problem
@@ -206,11 +207,11 @@ async def _until_works(
 
 
 async def _watch(component: Component, host: Host) -> None:
-    """Start a component again when it ends with an error, until it is BROKEN."""
+    """Restart a component after each error, until it is BROKEN."""
     while True:
         problem = await _ended(component, host)
-        way = host.nucleus.start_of(component.recipe)
-        if problem is None and way is Start.NOTIFY:
+        start_type = host.nucleus.start_of(component.recipe)
+        if problem is None and start_type is Start.NOTIFY:
             # Its unit remains active.
             return
         if problem is None:
@@ -229,7 +230,7 @@ async def _watch(component: Component, host: Host) -> None:
                 component,
                 host,
                 component.starts,
-                partial(_begin, component, host, way),
+                partial(_begin, component, host, start_type),
                 starts_component=True,
             )
         except DeploymentFailed:
@@ -271,29 +272,29 @@ async def _fail(
     if has_started:
         await _shut_down(component, host)
     if is_broken:
-        # The start that systemd refuses has started the wanted units already.
+        # systemd starts the units of `Wants=` before it rejects the start of this unit.
         await _start_along(component, host)
 
 
 async def _stop_bound(component: Component, host: Host) -> list[Component]:
-    """Stop the components that do not run without this one; return them in order."""
+    """Stop the components that depend on this one; return them in order."""
     if component.status not in host.nucleus.unbinding_statuses:
         return []
     stopped: list[Component] = []
     names = {component.name}
-    while found := [
+    while bound := [
         other
         for _, other in sorted(host.running.items())
         if names & host.nucleus.bound_to(other.recipe)
         and other not in stopped
         and other.status in {"STARTING", "RUNNING"}
     ]:
-        for other in found:
+        for other in bound:
             await stop(other, host)
             if host.nucleus.restarts_bound:
                 host.set_status(other, "INSTALLED")
-        stopped += found
-        names |= {other.name for other in found}
+        stopped += bound
+        names |= {other.name for other in bound}
     return stopped
 
 
@@ -301,15 +302,15 @@ async def _start_along(component: Component, host: Host) -> None:
     """Start the units of the SOFT dependencies (`Wants=`), unless they run."""
     for name in sorted(host.nucleus.started_along(component.recipe) & host.running.keys()):
         other = host.running[name]
-        way = host.nucleus.start_of(other.recipe)
-        if other.status not in {"FINISHED", "ERRORED"} or way is Start.NO_UNIT:
+        start_type = host.nucleus.start_of(other.recipe)
+        if other.status not in {"FINISHED", "ERRORED"} or start_type is Start.NO_UNIT:
             continue
         now = time.monotonic()
         if host.nucleus.refuses_start(other.starts, now):
             host.set_status(other, "ERRORED", Problem("START_LIMIT", "started too often"))
             continue
         other.starts.append(now)
-        if await _begin(other, host, way) is None:
+        if await _begin(other, host, start_type) is None:
             other.watch = asyncio.create_task(_watch(other, host))
 
 
@@ -328,7 +329,7 @@ async def _run_quietly(component: Component, host: Host, name: str) -> None:
 
 
 def _step(component: Component, host: Host, name: str) -> Step | None:
-    # The steps of a Lambda component call AWS' own launcher, in whose place its process is.
+    # The steps of a Lambda component call AWS' launcher, which `LambdaProcess` replaces.
     if host.nucleus.start_of(component.recipe) is Start.LAMBDA:
         return None
     return steps.to_step(name, host.nucleus.raw_step(component.recipe, name))

@@ -1,6 +1,8 @@
 """The environment of a component's processes: recipe variables and environment variables."""
 
 import json
+import os
+import secrets
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,15 +12,11 @@ from local_aws.core_device.configuration import (
     with_configuration,
     with_own_variables,
 )
-from local_aws.core_device.lambda_process import (
-    LambdaProcess,
-    Launch,
-    base_environment,
-    new_token,
-)
-from local_aws.core_device.steps import Script, Step
+from local_aws.core_device.steps import LambdaProcess, Launch, Script, Step
 
 _PYTHON = "python3.12"
+# The variables of the core's process that its components inherit.
+_INHERITED = ("PATH", "LANG", "LC_ALL", "TMPDIR", "HOME", "TZ")
 
 
 def script(
@@ -29,24 +27,24 @@ def script(
     layout = host.layout
     own = _own_variables(component, host)
 
-    def filled_in(text: str) -> str:
+    def with_variables(text: str) -> str:
         text = with_configuration(text, component.configuration)
         return with_own_variables(interpolated(text, component.name, folders), own)
 
     environment = {
         **_environment(component, host),
-        **{key: filled_in(value) for key, value in step.variables.items()},
+        **{key: with_variables(value) for key, value in step.variables.items()},
     }
     environment["PATH"] = f"{_device_python(host)}:{environment['PATH']}"
-    filled = replace(step, script=filled_in(step.script))
+    resolved_step = replace(step, script=with_variables(step.script))
     work, log = layout.work(component.name), layout.log(component.name)
     if stop_seconds is None:
-        return Script(filled, work, log, environment)
-    return Script(filled, work, log, environment, stop_seconds=stop_seconds)
+        return Script(resolved_step, work, log, environment)
+    return Script(resolved_step, work, log, environment, stop_seconds=stop_seconds)
 
 
 def lambda_process(component: Component, host: Host) -> LambdaProcess:
-    """Return the process of a Lambda component, in place of AWS' own launcher."""
+    """Return the process of a Lambda component, which replaces AWS' launcher."""
     layout = host.layout
     setenv = component.recipe.get("Lifecycle", {}).get("setenv", {})
     handler = setenv["AWS_GREENGRASS_LAMBDA_FUNCTION_HANDLER"]
@@ -103,7 +101,7 @@ def _own_variables(component: Component, host: Host) -> dict[str, str]:
 
 def _folders(component: Component, host: Host) -> dict[str, dict[str, Path]]:
     """Return the folders of direct dependencies, to which variables may refer."""
-    if not host.nucleus.knows_other_components:
+    if not host.nucleus.resolves_other_components:
         return {}
     layout = host.layout
     return {
@@ -117,12 +115,12 @@ def _folders(component: Component, host: Host) -> dict[str, dict[str, Path]]:
 
 
 def _environment(component: Component, host: Host) -> dict[str, str]:
-    """Return the variables of every process of a component, with a token of its own."""
-    token = new_token()
+    """Return the variables of every process of a component, with a new token."""
+    token = secrets.token_hex(16)
     host.admit(token, component.name)
     region = host.identity.region
     variables = {
-        **base_environment(),
+        **{name: os.environ[name] for name in _INHERITED if name in os.environ},
         "AWS_IOT_THING_NAME": host.identity.thing,
         "AWS_REGION": region,
         "AWS_DEFAULT_REGION": region,
@@ -139,9 +137,9 @@ def _environment(component: Component, host: Host) -> dict[str, str]:
 
 
 def _device_python(host: Host) -> Path:
-    """Return a folder with the device's interpreter, under the name that recipes use.
+    """Return a folder that contains the device's interpreter by the name that recipes use.
 
-    A link would leave the interpreter's virtual environment behind.
+    It is a script: an interpreter that starts through a link does not find its virtual environment.
     """
     folder = host.layout.root / "bin"
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The manifest of a recipe for this device.
+"""The manifest of a recipe that applies to this device.
 
 Source: AWS IoT Greengrass V2 Developer Guide, "AWS IoT Greengrass component recipe reference":
 the first manifest whose platform attributes all fit is used; `*` fits every value.
@@ -7,7 +7,7 @@ the first manifest whose platform attributes all fit is used; `*` fits every val
 import platform
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "aarch64"}
 
@@ -30,16 +30,17 @@ def first_fitting(
     own = {"os": "linux", "architecture": architecture(), "runtime": runtime}
     for manifest in recipe.get("Manifests", []):
         attributes = manifest.get("Platform") or {}
-        fits = all(_fits(str(wanted), own.get(key)) for key, wanted in attributes.items())
+        fits = all(
+            _fits(str(required_value), own.get(key)) for key, required_value in attributes.items()
+        )
         if fits and all(name in attributes for name in required):
-            found: Mapping[str, Any] = manifest
-            return found
+            return cast("Mapping[str, Any]", manifest)
     return None
 
 
-def _fits(wanted: str, actual: str | None) -> bool:
-    if wanted in {"*", "all"}:
+def _fits(pattern: str, actual: str | None) -> bool:
+    if pattern in {"*", "all"}:
         return True
-    if len(wanted) > 1 and wanted.startswith("/") and wanted.endswith("/"):
-        return actual is not None and re.fullmatch(wanted[1:-1], actual) is not None
-    return wanted == actual
+    if len(pattern) > 1 and pattern.startswith("/") and pattern.endswith("/"):
+        return actual is not None and re.fullmatch(pattern[1:-1], actual) is not None
+    return pattern == actual

@@ -1,4 +1,4 @@
-"""One process per core device: two with the same certificate disconnect each other."""
+"""A lock for one process per core device: two with one certificate disconnect each other."""
 
 import fcntl
 import os
@@ -12,10 +12,10 @@ from local_aws.core_device.layout import Layout
 
 @contextmanager
 def exclusive(layout: Layout) -> Iterator[None]:
-    """Hold the device for the length of the block.
+    """Hold the lock of a device.
 
     Raises:
-        NotProvisioned: there is no device.
+        NotProvisioned: the device does not exist.
         CoreDeviceError: another process runs it.
     """
     thing = layout.read_identity().thing
@@ -30,12 +30,12 @@ def exclusive(layout: Layout) -> Iterator[None]:
         os.write(descriptor, str(os.getpid()).encode())
         yield
     finally:
-        # The lock ends with the descriptor, and with the process however that ends.
+        # The kernel releases the lock with the descriptor, also if the process is killed.
         os.close(descriptor)
 
 
 def running_process(layout: Layout) -> str | None:
-    """Return the id of the process that runs a device, or None if none does."""
+    """Return the id of the process that runs a device, or None."""
     try:
         descriptor = os.open(_file(layout), os.O_RDWR)
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""The steps of a generic component's lifecycle: scripts, each in a process group of its own.
+"""Processes of components: the scripts of a generic component's lifecycle, and Lambda functions.
 
 Source: AWS IoT Greengrass V2 Developer Guide, "AWS IoT Greengrass component recipe reference":
 the steps, and their default timeouts.
@@ -25,7 +25,9 @@ _DEFAULT_TIMEOUT_SECONDS = {
     "recover": 60,
     "uninstall": 120,
 }
-_STOP_SECONDS = 5.0
+_SCRIPT_STOP_SECONDS = 5.0
+_LAMBDA_STOP_SECONDS = 6.0
+_LAMBDA_RUNTIME = Path(__file__).with_name("lambda_runtime.py")
 _LAST_LINES = 4
 
 
@@ -48,6 +50,19 @@ class Step:
     variables: dict[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Launch:
+    """The parameters of a Lambda component's process; `environment` is its complete one."""
+
+    component: str
+    interpreter: Path
+    handler: str
+    environment: dict[str, str]
+    work: Path
+    log: Path
+    status_timeout_seconds: float
+
+
 def to_step(name: str, raw: Mapping[str, Any] | None) -> Step | None:
     """Return a step with its default timeout; None if the recipe does not have it."""
     if raw is None:
@@ -58,8 +73,53 @@ def to_step(name: str, raw: Mapping[str, Any] | None) -> Step | None:
     return Step(name, str(raw["script"]), seconds, variables)
 
 
-class Script:
-    """One step's process; what it prints is the component's log."""
+class ComponentProcess:
+    """A process with its own process group, whose output is appended to the component's log."""
+
+    def __init__(self, work: Path, log: Path, stop_seconds: float) -> None:
+        self._work = work
+        self._log = log
+        self._stop_seconds = stop_seconds
+        self._process: asyncio.subprocess.Process | None = None
+        # The size of the log when this process started.
+        self._log_offset = 0
+
+    async def wait(self) -> int:
+        """Return the exit code when the process has ended."""
+        return await self._process.wait() if self._process else 0
+
+    async def stop(self) -> None:
+        """End the process with SIGTERM, and its complete group with SIGKILL after a timeout."""
+        process = self._process
+        if process is None:
+            return
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._terminate(process)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(process.wait(), self._stop_seconds)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
+
+    def last_lines(self) -> str:
+        """Return the last lines that this process printed."""
+        if not self._log.is_file():
+            return ""
+        printed = self._log.read_bytes()[self._log_offset :]
+        lines = printed.decode(errors="replace").splitlines()
+        return " | ".join(line.strip() for line in lines[-_LAST_LINES:])
+
+    def _terminate(self, process: asyncio.subprocess.Process) -> None:
+        os.killpg(process.pid, signal.SIGTERM)
+
+    def _create_folders(self) -> None:
+        self._work.mkdir(parents=True, exist_ok=True)
+        self._log.parent.mkdir(parents=True, exist_ok=True)
+
+
+class Script(ComponentProcess):
+    """The process of one lifecycle step."""
 
     def __init__(
         self,
@@ -68,23 +128,17 @@ class Script:
         log: Path,
         environment: dict[str, str],
         *,
-        stop_seconds: float = _STOP_SECONDS,
+        stop_seconds: float = _SCRIPT_STOP_SECONDS,
     ) -> None:
+        super().__init__(work, log, stop_seconds)
         self._step = step
-        self._work = work
-        self._log = log
         self._environment = environment
-        self._stop_seconds = stop_seconds
-        self._process: asyncio.subprocess.Process | None = None
-        # Where this process' own lines begin in the log.
-        self._began_at = 0
 
     async def start(self) -> Problem | None:
-        """Start it; a script that can be started is started, so there is never a problem."""
-        self._work.mkdir(parents=True, exist_ok=True)
-        self._log.parent.mkdir(parents=True, exist_ok=True)
+        """Start the script; return None, because only its exit code can be a problem."""
+        self._create_folders()
         with self._log.open("ab") as log:
-            self._began_at = log.tell()
+            self._log_offset = log.tell()
             creation = asyncio.ensure_future(
                 asyncio.create_subprocess_shell(
                     self._step.script,
@@ -94,7 +148,7 @@ class Script:
                     stdout=log,
                     stderr=log,
                     start_new_session=True,
-                    # systemd, too, ends the processes of a core that was killed.
+                    # systemd also ends the processes of a core that was killed.
                     preexec_fn=ends_with_parent(signal.SIGKILL),
                 )
             )
@@ -108,7 +162,7 @@ class Script:
         return None
 
     async def run_to_end(self) -> Problem | None:
-        """Run it within its timeout; return why it failed, or None."""
+        """Run the script within its timeout; return the problem if it failed."""
         await self.start()
         try:
             code = await asyncio.wait_for(self.wait(), self._step.timeout_seconds)
@@ -123,13 +177,13 @@ class Script:
         return None
 
     async def start_and_notify(self, folder: Path) -> Problem | None:
-        """Start it, and wait until it notifies readiness as systemd expects it (sd_notify(3))."""
+        """Start the script, and wait until it reports readiness to systemd (sd_notify(3))."""
         path = folder / f"notify-{secrets.token_hex(4)}"
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as listener:
             listener.bind(str(path))
             self._environment = {**self._environment, "NOTIFY_SOCKET": str(path)}
             await self.start()
-            ready = asyncio.ensure_future(_until_ready(listener))
+            ready = asyncio.ensure_future(_wait_for_notification(listener))
             ended = asyncio.ensure_future(self.wait())
             try:
                 done, _ = await asyncio.wait(
@@ -155,26 +209,8 @@ class Script:
             f"--ready` does); last lines: {self.last_lines()}",
         )
 
-    async def wait(self) -> int:
-        """Return the exit code when the script has ended."""
-        return await self._process.wait() if self._process else 0
-
-    async def stop(self) -> None:
-        """End the script and all it started, politely first."""
-        process = self._process
-        if process is None:
-            return
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGTERM)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(process.wait(), self._stop_seconds)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
-
     def failed(self, code: int) -> Problem:
-        """Return the problem of a script that ended with a code."""
+        """Return the problem of a script that ended with an exit code."""
         name = self._step.name
         text = f"its {name} step ended with {code}; last lines: {self.last_lines()}"
         return Problem(f"{name.upper()}_ERROR", text, code)
@@ -188,16 +224,68 @@ class Script:
             f"last lines: {self.last_lines()}",
         )
 
-    def last_lines(self) -> str:
-        """Return the end of what this process printed."""
-        if not self._log.is_file():
-            return ""
-        printed = self._log.read_bytes()[self._began_at :]
-        lines = printed.decode(errors="replace").splitlines()
-        return " | ".join(line.strip() for line in lines[-_LAST_LINES:])
+
+class LambdaProcess(ComponentProcess):
+    """The process of a Lambda component, which runs the zip file of the published function."""
+
+    def __init__(self, launch: Launch) -> None:
+        super().__init__(launch.work, launch.log, _LAMBDA_STOP_SECONDS)
+        self._launch = launch
+
+    async def start(self) -> Problem | None:
+        """Start the process, and wait until the handler is imported; return the problem if any."""
+        launch = self._launch
+        self._create_folders()
+        ready, ready_writer = os.pipe()
+        with launch.log.open("ab") as log:
+            self._log_offset = log.tell()
+            self._process = await asyncio.create_subprocess_exec(
+                str(launch.interpreter),
+                "-u",
+                str(_LAMBDA_RUNTIME),
+                str(ready_writer),
+                launch.handler,
+                cwd=launch.work,
+                env=launch.environment,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=(ready_writer,),
+                start_new_session=True,
+                preexec_fn=ends_with_parent(signal.SIGKILL),
+            )
+        os.close(ready_writer)
+        try:
+            return await self._wait_until_ready(ready)
+        finally:
+            os.close(ready)
+
+    def _terminate(self, process: asyncio.subprocess.Process) -> None:
+        process.terminate()
+
+    async def _wait_until_ready(self, ready: int) -> Problem | None:
+        loop = asyncio.get_running_loop()
+        readable = asyncio.Event()
+        loop.add_reader(ready, readable.set)
+        try:
+            await asyncio.wait_for(readable.wait(), self._launch.status_timeout_seconds)
+        except TimeoutError:
+            return Problem(
+                "STARTUP_TIMEOUT",
+                f"the handler was not imported within {self._launch.status_timeout_seconds:g} s; "
+                "a pinned function must not block while it is imported",
+            )
+        finally:
+            loop.remove_reader(ready)
+        if os.read(ready, 16):
+            return None
+        return Problem(
+            "STARTUP_ERROR",
+            f"the function ended while it was imported; last lines: {self.last_lines()}",
+        )
 
 
-async def _until_ready(listener: socket.socket) -> None:
+async def _wait_for_notification(listener: socket.socket) -> None:
     loop = asyncio.get_running_loop()
     while b"READY=1" not in (await loop.sock_recv(listener, 4096)).split(b"\n"):
         continue

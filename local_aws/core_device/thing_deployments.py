@@ -19,7 +19,7 @@ _CANCELED, _IN_PROGRESS = "CANCELED", "IN_PROGRESS"
 
 
 class ShadowDeployments:
-    """Decides which states of the shadow are new deployments, and writes the reports."""
+    """Detects new deployments in states of the shadow, and creates reports."""
 
     def __init__(self, thing: str) -> None:
         self._base = f"$aws/things/{thing}/shadow/name/{_SHADOW}"
@@ -33,11 +33,11 @@ class ShadowDeployments:
 
     @property
     def get_topic(self) -> str:
-        """The topic on which the shadow is requested: at the start, and after a reconnect."""
+        """The topic of requests for the shadow."""
         return f"{self._base}/get"
 
     def receive(self, message: Message) -> Document | None:
-        """Return the deployment that a message about the shadow requests, if it is a new one.
+        """Return the deployment that a message about the shadow requests, if it is new.
 
         Older versions, repetitions and cancellations are ignored. After a start, so is a
         deployment whose result the shadow contains.
@@ -70,7 +70,7 @@ class ShadowDeployments:
             document: the deployment.
             status: ``IN_PROGRESS``, ``SUCCEEDED`` or ``FAILED``.
             detail: the detailed status, such as ``SUCCESSFUL``.
-            cause: why it failed; empty if it did not.
+            cause: of the failure; empty if there is none.
             version: the version of the nucleus.
         """
         reported = {
@@ -92,7 +92,7 @@ class ShadowQueue:
         nucleus: Nucleus,
         on_loop: Callable[..., None],
     ) -> None:
-        """Use `on_loop(call, *arguments)` to enter the core's loop from another thread."""
+        """Set up the queue; `on_loop(call, *arguments)` calls a function on the event loop."""
         self._connection = connection
         self._nucleus = nucleus
         self._on_loop = on_loop
@@ -109,12 +109,12 @@ class ShadowQueue:
             self._connection.publish(self._shadow.get_topic, b"{}").result()
 
     def reconnected(self) -> None:
-        """Request the shadow, of which a change may have been missed."""
+        """Request the shadow, because a change may have been missed."""
         if self._nucleus.reads_deployment_shadow:
             self._connection.publish(self._shadow.get_topic, b"{}")
 
     async def next(self) -> Document:
-        """Return the next deployment; a newer one replaces those that wait."""
+        """Return the next deployment; a newer one replaces pending ones."""
         document = await self._documents.get()
         while not self._documents.empty():
             document = self._documents.get_nowait()

@@ -1,4 +1,4 @@
-"""The order of an update: which components stop, install and start, and when removed ones stop.
+"""The order in which components stop, install and start in an update.
 
 Sources: aws-greengrass-nucleus, DefaultActivator and GreengrassService; aws-greengrass-lite,
 ggdeploymentd and recipe2unit.
@@ -25,7 +25,7 @@ class Change(Enum):
 
 @dataclass(frozen=True)
 class Action:
-    """One action of an update; ``start`` and ``install`` concern the new version."""
+    """One action of an update; `start` and `install` apply to the new version."""
 
     verb: Literal["stop", "install", "start"]
     name: str
@@ -33,7 +33,7 @@ class Action:
 
 @dataclass(frozen=True)
 class Plan:
-    """The actions of an update, then, if all components work, the components that are removed."""
+    """The actions of an update, and the components that are removed if all others work."""
 
     actions: tuple[Action, ...]
     removed: tuple[str, ...]
@@ -59,24 +59,24 @@ def classic_plan(
     HARD dependency restarts. Removed components stop when all others work.
     """
     order = in_order(desired)
-    spread: dict[str, Change] = {}
+    effective: dict[str, Change] = {}
     for name in order:
         own = changes[name]
         restarts = any(
-            spread.get(other, Change.NONE) is not Change.NONE
+            effective.get(other, Change.NONE) is not Change.NONE
             for other in hard_dependencies(desired[name], "HARD")
         )
-        spread[name] = Change.RESTART if own is Change.NONE and restarts else own
+        effective[name] = Change.RESTART if own is Change.NONE and restarts else own
     actions: list[Action] = []
     stopped: set[str] = set()
     for name in order:
-        if spread[name] is Change.NONE:
+        if effective[name] is Change.NONE:
             continue
         for other in [name, *_dependents(name, desired, order)]:
             if other in running and other not in stopped:
                 stopped.add(other)
                 actions.append(Action("stop", other))
-        if spread[name] is Change.REINSTALL:
+        if effective[name] is Change.REINSTALL:
             actions.append(Action("install", name))
         actions.append(Action("start", name))
     removed = [name for name in reversed(in_order(running)) if name not in desired]
@@ -132,7 +132,7 @@ def in_order(recipes: Mapping[str, Recipe], default: str | None = "HARD") -> lis
 
 
 def _dependents(name: str, recipes: Mapping[str, Recipe], order: Iterable[str]) -> list[str]:
-    """Return the components that depend on one by HARD dependencies, at any distance."""
+    """Return the components with direct or indirect HARD dependencies on a component."""
     dependents: list[str] = []
     for other in order:
         if hard_dependencies(recipes[other], "HARD") & {name, *dependents}:

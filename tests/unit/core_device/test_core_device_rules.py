@@ -1,5 +1,6 @@
 """A core device's rules: recipe variables, configuration, unpacking."""
 
+import re
 import zipfile
 from pathlib import Path
 
@@ -74,7 +75,7 @@ def test_a_member_that_leaves_its_folder_is_refused(tmp_path: Path, name: str) -
     with zipfile.ZipFile(archive, "w") as packed:
         packed.writestr("good", "x")
         packed.writestr(name, "x")
-    with pytest.raises(DeploymentFailed, match="leaves its folder"):
+    with pytest.raises(DeploymentFailed, match=re.escape(repr(name))):
         unpack(archive, tmp_path / "out" / "x")
     assert not (tmp_path / "out" / "x").exists()
     assert not (tmp_path / "evil").exists()
@@ -86,7 +87,7 @@ def test_a_link_is_refused(tmp_path: Path) -> None:
     info.external_attr = 0o120777 << 16
     with zipfile.ZipFile(archive, "w") as packed:
         packed.writestr(info, "/etc/passwd")
-    with pytest.raises(DeploymentFailed, match="is a link"):
+    with pytest.raises(DeploymentFailed, match="'link'"):
         unpack(archive, tmp_path / "out")
 
 

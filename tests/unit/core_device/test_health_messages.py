@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from local_aws.core_device.component import Component
+from local_aws.core_device.device import NUCLEI
 from local_aws.core_device.errors import BROKEN, UPDATE, DeploymentFailed
 from local_aws.core_device.health import HealthReporter, outcome
-from local_aws.core_device.nuclei import NUCLEI
 from local_aws.core_device.nucleus import Kind
 
 BOTH = pytest.mark.parametrize("kind", ["classic", "lite"])

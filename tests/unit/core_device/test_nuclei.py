@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from local_aws.core_device.device import NUCLEI
 from local_aws.core_device.layout import Layout
-from local_aws.core_device.nuclei import NUCLEI
 from local_aws.core_device.nucleus import Deployable, Kind, Reported, Start
 from local_aws.core_device.update_plan import Change
 

@@ -11,8 +11,8 @@ import pytest
 
 from local_aws.core_device import deployment, lifecycle
 from local_aws.core_device.component import Component
+from local_aws.core_device.device import NUCLEI
 from local_aws.core_device.errors import DeploymentFailed
-from local_aws.core_device.nuclei import NUCLEI
 from local_aws.core_device.nucleus import Kind
 
 BOTH = pytest.mark.parametrize("kind", ["classic", "lite"])

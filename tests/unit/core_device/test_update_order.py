@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from local_aws.core_device.device import NUCLEI
 from local_aws.core_device.errors import DeploymentFailed
-from local_aws.core_device.nuclei import NUCLEI
 from local_aws.core_device.update_plan import (
     Action,
     Change,

@@ -15,7 +15,7 @@ from demo.cores import RunningCore
 from demo.detections import is_detection
 from demo.embedded import Endpoint
 from demo.processes import CommandFailed
-from local_aws.core_device.outage import BACK, LOST
+from local_aws.core_device.connection import BACK, LOST
 from tests.terminal import OnTerminal
 
 pytestmark = pytest.mark.process

@@ -1,8 +1,14 @@
-"""Topics that a component may publish and subscribe to: its `accessControl` for the MQTT proxy."""
+"""The MQTT proxy of the Greengrass IPC: authorization of topics, and subscriptions."""
 
+import asyncio
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from local_aws.core_device.connection import Connection
+
+if TYPE_CHECKING:
+    from local_aws.core_device.ipc import Cancel, Deliver
 
 PUBLISH = "aws.greengrass#PublishToIoTCore"
 SUBSCRIBE = "aws.greengrass#SubscribeToIoTCore"
@@ -10,7 +16,7 @@ SUBSCRIBE = "aws.greengrass#SubscribeToIoTCore"
 _ESCAPE = re.compile(r"\$\{(.)\}")
 
 
-def is_allowed(  # noqa: PLR0913 - the parts of a question about access
+def is_allowed(  # noqa: PLR0913 - the parts of an authorization
     operation: str,
     configuration: dict[str, Any],
     topic: str,
@@ -24,9 +30,9 @@ def is_allowed(  # noqa: PLR0913 - the parts of a question about access
     Args:
         operation: `PUBLISH` or `SUBSCRIBE`.
         configuration: of the component, with its `accessControl`.
-        topic: as the component gave it.
+        topic: of the request.
         thing: name of the core device.
-        interpolate: whether `{iot:thingName}` is replaced; otherwise it matches nothing.
+        interpolate: whether `{iot:thingName}` is replaced; if not, it matches no topic.
         matches: the nucleus' comparison of a resource with a topic.
     """
     policies = configuration.get("accessControl", {}).get("aws.greengrass.ipc.mqttproxy", {})
@@ -44,7 +50,7 @@ def is_allowed(  # noqa: PLR0913 - the parts of a question about access
 def matches_as_mqtt(pattern: str, topic: str) -> bool:
     """Compare as the classic nucleus: `*` is any text, `+` one level, `/#` all further levels.
 
-    A `+` or `#` elsewhere than MQTT allows it is text, and `${c}` is the character c.
+    A `+` or `#` in a position that MQTT does not allow is a literal, and so is c in `${c}`.
 
     Source: aws-greengrass-nucleus, WildcardTrie.
     """
@@ -71,9 +77,9 @@ def matches_as_mqtt(pattern: str, topic: str) -> bool:
 
 
 def matches_as_text(pattern: str, topic: str) -> bool:
-    """Compare as nucleus lite: `*` is any text, and everything else is itself.
+    """Compare as nucleus lite: `*` is any text, all other characters are literals.
 
-    `${c}` is the character c.
+    `${c}` is the literal c.
 
     Source: aws-greengrass-lite, ipc_authz.
     """
@@ -86,3 +92,50 @@ def matches_as_text(pattern: str, topic: str) -> bool:
         expression += ".*" if pattern[position] == "*" else re.escape(pattern[position])
         position += 1
     return re.fullmatch(expression, topic, re.DOTALL) is not None
+
+
+class Subscriptions:
+    """The subscriptions of all components, with one subscription of the device per topic filter."""
+
+    def __init__(self, connection: Connection, loop: asyncio.AbstractEventLoop) -> None:
+        self._connection = connection
+        self._loop = loop
+        self._by_filter: dict[str, list[Deliver]] = {}
+        self._delivering: set[asyncio.Task[None]] = set()
+
+    async def add(self, topic_filter: str, deliver: "Deliver") -> "Cancel":
+        """Add a subscription; return the function that cancels it."""
+        first = topic_filter not in self._by_filter
+        self._by_filter.setdefault(topic_filter, []).append(deliver)
+        if first:
+            receive = self._receiver(topic_filter)
+            try:
+                await asyncio.to_thread(self._connection.listen, topic_filter, receive)
+            except BaseException:
+                del self._by_filter[topic_filter]
+                raise
+
+        def cancel() -> None:
+            self._by_filter[topic_filter].remove(deliver)
+
+        return cancel
+
+    def _receiver(self, topic_filter: str) -> Callable[[str, bytes], None]:
+        def receive(topic: str, payload: bytes) -> None:
+            self._loop.call_soon_threadsafe(self._deliver_to_all, topic_filter, topic, payload)
+
+        return receive
+
+    def _deliver_to_all(self, topic_filter: str, topic: str, payload: bytes) -> None:
+        for deliver in list(self._by_filter[topic_filter]):
+            task = self._loop.create_task(_deliver(deliver, topic, payload))
+            self._delivering.add(task)
+            task.add_done_callback(self._delivering.discard)
+
+
+async def _deliver(deliver: "Deliver", topic: str, payload: bytes) -> None:
+    try:
+        await deliver(topic, payload)
+    except ConnectionError:
+        # The component has ended; the end of its connection cancels the subscription.
+        return
