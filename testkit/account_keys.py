@@ -11,14 +11,14 @@ from local_aws.credentials import secret_access_key
 
 
 def secret(endpoint: Path, account: str) -> str:
-    """Return the secret access key of an account, by the running emulator's endpoint.json."""
+    """Return the secret access key of an account, from the endpoint.json of a running emulator."""
     return secret_access_key(json.loads(endpoint.read_text(encoding="utf-8"))["root_key"], account)
 
 
 def client(service: str, endpoint: Path, account: str, region: str = "eu-central-1") -> Any:
-    """Return the client of a service in an account, by the running emulator's endpoint.json.
+    """Return the client of a service in an account, from the endpoint.json of a running emulator.
 
-    Each client is made once: it takes longer than a request, and tests ask while they wait.
+    Clients are cached, because their creation takes longer than a request.
     """
     url = json.loads(endpoint.read_text(encoding="utf-8"))["endpoint_url"]
     return _client(service, url, region, account, secret(endpoint, account))
@@ -26,7 +26,7 @@ def client(service: str, endpoint: Path, account: str, region: str = "eu-central
 
 @cache
 def _client(service: str, url: str, region: str, account: str, secret: str) -> Any:
-    connect: Any = boto3.client  # its stub wants a literal name
+    connect: Any = boto3.client  # its stub requires a literal name
     return connect(
         service,
         endpoint_url=url,

@@ -1,4 +1,4 @@
-"""A checkout as a user has it, with an embedded AWS of its own."""
+"""A copy of the checkout, as a user has it, with its own emulator."""
 
 import json
 import os
@@ -13,24 +13,24 @@ from typing import Any
 from testkit.account_keys import client, secret
 
 ROOT = Path(__file__).parents[1]
-# Files of an emulator that belong to one run of it.
-_OF_A_RUN = ("lock", "ports.json", "server.log", "snapshots")
+# Files of one run of an emulator.
+_RUN_FILES = ("lock", "ports.json", "server.log", "snapshots")
 
 
 class Checkout:
-    """A checkout as a user has it, beside the real one: its own environments and state."""
+    """A copy of the checkout with its own environments and state."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
     def demo(self, *arguments: str, timeout_seconds: float = 1500) -> str:
-        """Run `python -m demo …`; fail the test with its output when it fails."""
+        """Run `python -m demo …`; fail the test with its output if it fails."""
         result = self.run(*arguments, timeout_seconds=timeout_seconds)
         assert result.returncode == 0, result.stdout + result.stderr
         return result.stdout
 
     def refused(self, *arguments: str) -> str:
-        """Run a command of the demo that must end with 1 and one error; return the error."""
+        """Run `python -m demo …`, which must fail with one error; return the error."""
         result = self.run(*arguments, timeout_seconds=600)
         assert result.returncode == 1, result.stdout + result.stderr
         assert result.stderr.startswith("Error: ")
@@ -38,7 +38,7 @@ class Checkout:
         return result.stderr
 
     def run(self, *arguments: str, timeout_seconds: float) -> "subprocess.CompletedProcess[str]":
-        """Run `python -m demo …`, however it ends."""
+        """Run `python -m demo …`, and return its result."""
         return subprocess.run(
             [ROOT / ".venv/bin/python", "-m", "demo", *arguments],
             cwd=self.root,
@@ -52,7 +52,7 @@ class Checkout:
 
 @contextmanager
 def fresh_checkout(root: Path) -> Iterator[Checkout]:
-    """Make a checkout below `root`, and run an embedded AWS of its own there."""
+    """Copy the checkout to `root`, and run an emulator there."""
     _copy_sources(root)
     with _running(root):
         yield Checkout(root)
@@ -60,13 +60,13 @@ def fresh_checkout(root: Path) -> Iterator[Checkout]:
 
 @contextmanager
 def restored_checkout(root: Path, deployed: Path) -> Iterator[Checkout]:
-    """Make a checkout below `root` that has what was deployed in another one, which has ended.
+    """Copy the checkout to `root`, with the deployments of another copy that has ended.
 
-    The emulator has the other one's state, and ports of its own.
+    The emulator has the state of the other one, and new ports.
     """
     _copy_sources(root)
     for name in (".local/aws", ".local/cdk", ".local/node", "cdk.out"):
-        shutil.copytree(deployed / name, root / name, ignore=shutil.ignore_patterns(*_OF_A_RUN))
+        shutil.copytree(deployed / name, root / name, ignore=shutil.ignore_patterns(*_RUN_FILES))
     with _running(root):
         yield Checkout(root)
 
@@ -104,7 +104,7 @@ def _running(root: Path) -> Iterator[None]:
 
 @contextmanager
 def virtual_camera(checkout: Checkout) -> Iterator[None]:
-    """Run a virtual core device in the fleet of dev; it must end as it is told."""
+    """Run a virtual core device in the fleet of dev, and check that SIGTERM ends it."""
     camera = subprocess.Popen(
         [ROOT / ".venv/bin/python", "-m", "demo", "camera", "dev"],
         cwd=checkout.root,
@@ -119,13 +119,14 @@ def virtual_camera(checkout: Checkout) -> Iterator[None]:
 
 
 def heartbeat(checkout: Checkout) -> dict[str, Any]:
+    """Return the last heartbeat of the camera."""
     answer = _iot_data(checkout).get_thing_shadow(thingName="dev-camera-1", shadowName="deeplens")
     reported: dict[str, Any] = json.loads(answer["payload"].read())["state"]["reported"]
     return reported
 
 
 def desire(checkout: Checkout, settings: dict[str, Any]) -> None:
-    """Have the camera's shadow desire settings, as an operator does."""
+    """Set the desired settings of the camera's shadow, as an operator does."""
     payload = json.dumps({"state": {"desired": {"settings": settings}}}).encode()
     _iot_data(checkout).update_thing_shadow(
         thingName="dev-camera-1", shadowName="deeplens", payload=payload
@@ -137,20 +138,22 @@ def _iot_data(checkout: Checkout) -> Any:
 
 
 def watch(checkout: Checkout, count: int) -> list[dict[str, Any]]:
+    """Return the next messages of the fleet."""
     lines = checkout.demo("watch", "dev", "--count", str(count), "--json").splitlines()
     return [json.loads(line) for line in lines]
 
 
 def first_of(checkout: Checkout, digest: str) -> dict[str, Any]:
-    """Return the first message of a model; what a camera decided before arrives before it."""
+    """Return the first message of a model, after earlier messages of other models."""
     for _ in range(50):
         (message,) = watch(checkout, 1)
         if message["model"] and message["model"]["digest"] == digest:
             return message
-    raise AssertionError(f"50 messages, none of {digest}")
+    raise AssertionError(f"none of 50 messages is of model {digest}")
 
 
 def destroy(checkout: Checkout) -> str:
+    """Destroy the inference stack of dev; return the output of CDK."""
     file = checkout.root / ".local/aws/endpoint.json"
     endpoint = json.loads(file.read_text(encoding="utf-8"))
     result = subprocess.run(

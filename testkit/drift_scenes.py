@@ -1,4 +1,4 @@
-"""Scenes of the sample detector, and what may happen to them: night, blur, things never seen."""
+"""Scenes of the sample detector, and shifts of them: night, blur and unknown objects."""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -17,33 +17,33 @@ from vision.detections import Detection
 from vision.engine import InferenceEngine
 
 Picture = npt.NDArray[np.uint8]
-# A frame with what the model finds on it.
+# A frame, and its detections.
 Looked = tuple[Frame, Sequence[Detection]]
 
-# As many as the demonstration's camera has, over and over.
+# The number of scenes that the camera of the demonstration repeats.
 SCENES = 24
 
 
 def as_before(scene: Picture, random: np.random.Generator) -> Picture:
-    """Nothing happens."""
+    """Return the scene without a shift."""
     del random
     return scene
 
 
 def night(scene: Picture, random: np.random.Generator) -> Picture:
-    """An eighth of the light is left."""
+    """Return the scene with an eighth of its brightness."""
     del random
     return (scene // 8).astype(np.uint8)
 
 
 def blur(scene: Picture, random: np.random.Generator) -> Picture:
-    """The lens is out of focus, by 12 pixels."""
+    """Return the scene with a Gaussian blur of 12 pixels."""
     del random
     return np.asarray(Image.fromarray(scene).filter(ImageFilter.GaussianBlur(12)))
 
 
 def unseen_class(scene: Picture, random: np.random.Generator) -> Picture:
-    """Crosses in place of the shapes, which are wiped out."""
+    """Return the scene with crosses instead of the shapes."""
     image = Image.fromarray(scene).resize((8, 6), Image.Resampling.BOX)
     image = image.resize((WIDTH_PX, HEIGHT_PX), Image.Resampling.BICUBIC)
     draw = ImageDraw.Draw(image)
@@ -59,7 +59,7 @@ def unseen_class(scene: Picture, random: np.random.Generator) -> Picture:
 
 
 Shift = Callable[[Picture, np.random.Generator], Picture]
-# By name: what happens, and one of the features that must move.
+# By name: the shift, and one of the features that must move.
 SHIFTS: dict[str, tuple[Shift, str]] = {
     "night": (night, "brightness"),
     "blur": (blur, "sharpness"),
@@ -70,18 +70,18 @@ SHIFTS: dict[str, tuple[Shift, str]] = {
 def looked_at(
     engine: InferenceEngine, seed: int, shift: Shift = as_before, count: int = SCENES
 ) -> list[Looked]:
-    """Draw the scenes of a seed, let something happen to them, and run the model."""
-    random, happening = np.random.default_rng([seed, 7]), np.random.default_rng([seed, 8])
-    found: list[Looked] = []
+    """Draw the scenes of a seed, shift them, and run the model."""
+    random, shift_random = np.random.default_rng([seed, 7]), np.random.default_rng([seed, 8])
+    inferred: list[Looked] = []
     for number in range(count):
-        picture = shift(draw_picture(random, WIDTH_PX, HEIGHT_PX)[0], happening)
-        frame = Frame(picture, datetime.now(UTC), f"scene-{number:04d}.png")
-        found.append((frame, engine.infer(picture)))
-    return found
+        image = shift(draw_picture(random, WIDTH_PX, HEIGHT_PX)[0], shift_random)
+        frame = Frame(image, datetime.now(UTC), f"scene-{number:04d}.png")
+        inferred.append((frame, engine.infer(image)))
+    return inferred
 
 
 class WatchedCamera:
-    """A drift watch that sees frame after frame, each half a second after the other."""
+    """A drift watch whose frames have an interval of half a second."""
 
     def __init__(self, baseline: Baseline | None, drift_threshold: float = 0.5) -> None:
         self.settings = CurrentSettings(
@@ -94,25 +94,25 @@ class WatchedCamera:
         self.watch.compare_with(baseline)
 
     def see(self, frames: Sequence[Looked], times: int, until: str | None = None) -> int:
-        """See frames over and over; return how many it took until a feature had moved."""
+        """Watch frames repeatedly; return their number until a feature has moved."""
         for number in range(times):
-            frame, found = frames[number % len(frames)]
+            frame, detections = frames[number % len(frames)]
             self.now_seconds += LOOK_SECONDS
             self.frames += 1
-            self.watch.see(frame, found, 1.0)
+            self.watch.see(frame, detections, 1.0)
             if until is not None and until in self.moved:
                 return number + 1
         return times
 
     @property
     def moved(self) -> list[str]:
-        """What has moved, as the heartbeat says it."""
+        """The moved features, as the heartbeat reports them."""
         reported = self.watch.reported()
         return list(reported["moved"]) if reported else []
 
     @property
     def distances(self) -> list[float]:
-        """Of every feature, as the heartbeat says them; zeros before it does."""
+        """The distances of all features, as the heartbeat reports them; zeros before."""
         reported = self.watch.reported()
         return [reported[name] if reported else 0.0 for name in FEATURES]
 

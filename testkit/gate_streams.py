@@ -1,4 +1,4 @@
-"""Fleets whose truth is known, and the streams of observations that tell about them."""
+"""Fleets in a known state, and the streams of observations that report it."""
 
 import random
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ Truth = Literal[
 TRUTHS: tuple[Truth, ...] = (
     "good", "no frames", "old model", "failed", "crashed", "installing", "unfinished", "off", "new",
 )  # fmt: skip
-# What the gate must say about each truth, before the deadline.
+# The expected result of the gate for each truth, before the deadline.
 STANDINGS = {
     "good": "good",
     "no frames": "waiting",
@@ -32,13 +32,13 @@ STANDINGS = {
     "off": "offline",
     "new": "offline",
 }
-# From the deadline on, the camera's own report outweighs a job that never finished.
+# After the deadline, the camera's report takes precedence over an unfinished job.
 LATE_STANDINGS = {**STANDINGS, "unfinished": "good"}
 
 
 @dataclass(frozen=True)
 class Story:
-    """One device's observations in the order in which they happened; `needed` must arrive."""
+    """The observations of one device in their order; those in `needed` must arrive."""
 
     thing: str
     truth: Truth
@@ -47,18 +47,20 @@ class Story:
 
 
 def heartbeat(thing: str, at: float, version: int, **fields: object) -> Heartbeat:
+    """Return a heartbeat of the new release."""
     values = {"status": "running", "model_digest": NEW, "function_arn": FUNCTION, "frames": 5,
               "interval_seconds": 5.0, "uptime_seconds": 1.0}  # fmt: skip
     return Heartbeat(thing, at, version, **{**values, **fields})  # type: ignore[arg-type]
 
 
 def execution(thing: str, status: str, at: float, **fields: object) -> Execution:
+    """Return the execution of the deployment's job on a device."""
     queued_at = at if status == "QUEUED" else CREATED
     return Execution(thing, "d-1", status, at, queued_at=queued_at, **fields)  # type: ignore[arg-type]
 
 
 def story(thing: str, truth: Truth) -> Story:
-    """What the cloud hears of a device, all times by the cloud's clock."""
+    """Return the observations of a device, with times of the cloud's clock."""
     old = {"model_digest": OLD, "function_arn": OLD_FUNCTION, "uptime_seconds": 500.0}
     before = heartbeat(thing, CREATED - 2, 10, **old)
     queued = execution(thing, "QUEUED", CREATED)
@@ -98,18 +100,18 @@ def story(thing: str, truth: Truth) -> Story:
 
 
 def disturbed(stories: list[Story], random_: random.Random) -> list[Observation]:
-    """Lose what may be lost, repeat anything, in any order."""
-    found: list[Observation] = []
-    for one in stories:
-        found += one.needed
-        found += [passing for passing in one.passing if random_.random() < 0.5]
-    found += random_.choices(found, k=random_.randrange(len(found) + 1)) if found else []
-    random_.shuffle(found)
-    return found
+    """Return the observations with losses and repetitions, in random order."""
+    stream: list[Observation] = []
+    for device in stories:
+        stream += device.needed
+        stream += [passing for passing in device.passing if random_.random() < 0.5]
+    stream += random_.choices(stream, k=random_.randrange(len(stream) + 1)) if stream else []
+    random_.shuffle(stream)
+    return stream
 
 
 def expected_state(truths: list[Truth], rule: Rule, *, late: bool) -> str:
-    """Say, from the truth alone, what follows for the release."""
+    """Return the state of the release that follows from the truths."""
     count = [(LATE_STANDINGS if late else STANDINGS)[truth] for truth in truths].count
     reachable = len(truths) - count("offline")
     if reachable and count("failed") / reachable > rule.error_percent / 100:

@@ -1,4 +1,4 @@
-"""A Greengrass IPC socket for one component, which keeps what is published to it."""
+"""A double of the Greengrass IPC for one component, which records published messages."""
 
 import asyncio
 import json
@@ -15,7 +15,7 @@ TOKEN = "token-of-the-inference-component"
 
 
 class Core:
-    """What reached the core: topic, payload and QoS, in order."""
+    """A core that records the topic, payload and QoS of each published message, in order."""
 
     def __init__(self, socket: Path) -> None:
         self.socket = socket
@@ -24,18 +24,18 @@ class Core:
         self.failures = 0
         self.answers = True
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._delivers: dict[str, Deliver] = {}
+        self._subscribers: dict[str, Deliver] = {}
 
     @property
     def environment(self) -> dict[str, str]:
-        """What a component needs to connect."""
+        """The environment variables with which a component connects."""
         return {
             "AWS_GG_NUCLEUS_DOMAIN_SOCKET_FILEPATH_FOR_COMPONENT": str(self.socket),
             "SVCUID": TOKEN,
         }
 
     def reported(self) -> list[dict[str, Any]]:
-        """The heartbeats' states, in order."""
+        """Return the states of the heartbeats, in order."""
         return [
             json.loads(payload)["state"]["reported"]
             for topic, payload, _ in self.published
@@ -43,14 +43,15 @@ class Core:
         ]
 
     def messages(self) -> list[dict[str, Any]]:
-        """Detection and error messages, in order."""
+        """Return the detection and error messages, in order."""
         return [
             json.loads(payload)
             for topic, payload, _ in self.published
             if not topic.startswith("$aws/")
         ]
 
-    async def take(self, _component: str, topic: str, payload: bytes, qos: int) -> None:
+    async def receive(self, _component: str, topic: str, payload: bytes, qos: int) -> None:
+        """Record a message, or fail as configured."""
         if not self.answers:
             await asyncio.Event().wait()
         if topic in self.refused_topics:
@@ -60,31 +61,32 @@ class Core:
             raise RuntimeError("the spool is full")
         self.published.append((topic, payload, qos))
 
-    async def listen(self, _component: str, topic: str, _qos: int, deliver: Deliver) -> Cancel:
+    async def subscribe(self, _component: str, topic: str, _qos: int, deliver: Deliver) -> Cancel:
+        """Add a subscription; return the function that cancels it."""
         if topic in self.refused_topics:
             raise Unauthorized(f"{topic} is not allowed")
         self._loop = asyncio.get_running_loop()
-        self._delivers[topic] = deliver
-        return lambda: self._delivers.pop(topic, None) and None
+        self._subscribers[topic] = deliver
+        return lambda: self._subscribers.pop(topic, None) and None
 
-    def hears(self, topic: str) -> bool:
-        """Whether a component subscribed to the topic."""
-        return topic in self._delivers
+    def has_subscriber(self, topic: str) -> bool:
+        """Return whether a component subscribed to the topic."""
+        return topic in self._subscribers
 
-    def say(self, topic: str, document: Any) -> None:
-        """Have a message from the cloud delivered to who subscribed to its topic."""
+    def deliver(self, topic: str, document: Any) -> None:
+        """Deliver a message from the cloud to the subscriber of its topic."""
         assert self._loop
         payload = document if isinstance(document, bytes) else json.dumps(document).encode()
-        delivered = self._delivers[topic](topic, payload)
-        asyncio.run_coroutine_threadsafe(_awaited(delivered), self._loop).result(HANG_SECONDS)
+        delivered = self._subscribers[topic](topic, payload)
+        asyncio.run_coroutine_threadsafe(_as_coroutine(delivered), self._loop).result(HANG_SECONDS)
 
 
-async def _awaited(delivered: Awaitable[None]) -> None:
+async def _as_coroutine(delivered: Awaitable[None]) -> None:
     await delivered
 
 
-async def _settled() -> None:
-    """Let connections that were accepted just before the end close."""
+async def _wait_for_connections() -> None:
+    """Wait until connections that were accepted shortly before the end are closed."""
     while others := asyncio.all_tasks() - {asyncio.current_task()}:
         await asyncio.wait(others)
     # A transport closes in a later iteration of the loop.
@@ -94,13 +96,13 @@ async def _settled() -> None:
 
 @contextmanager
 def serving(core: Core) -> Iterator[None]:
-    """Serve `core` from a thread while the `with` block runs; hanging up on everyone after it."""
+    """Serve `core` in a thread during the `with` block, and close all connections after it."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
 
     async def start() -> IpcServer:
-        server = IpcServer(core.take, core.listen)
+        server = IpcServer(core.receive, core.subscribe)
         server.admit(TOKEN, "deeplens.test.inference")
         await server.start(core.socket)
         return server
@@ -114,6 +116,6 @@ def serving(core: Core) -> Iterator[None]:
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join(HANG_SECONDS)
-        loop.run_until_complete(_settled())
+        loop.run_until_complete(_wait_for_connections())
         loop.close()
         core.socket.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Releases for a fleet, good and bad in ways that only a camera finds out."""
+"""Models for a fleet: one that works, and one that fails only on frames of a camera."""
 
 import json
 import zipfile
@@ -10,22 +10,22 @@ GRAPH = "frozen_model.pb"
 
 
 def good_model(models: Path, digest: str, version: str) -> str:
-    """Package the same graph under another version; return its digest."""
+    """Package the same graph as another version; return its digest."""
     manifest, members = _read(models, digest)
     return _package(models, {**manifest, "version": version}, members)
 
 
 def blind_model(models: Path, digest: str) -> str:
-    """Package a graph that gets through the test picture, which is black, and no other one."""
+    """Package a graph that works only on the black test image; return its digest."""
     import tensorflow as tf  # noqa: PLC0415 - takes seconds
 
     manifest, members = _read(models, digest)
     graph = _imported(members)
     with graph.as_default():
-        picture = tf.cast(graph.get_tensor_by_name(manifest["input"]["name"]), tf.float32)
-        found = graph.get_tensor_by_name(manifest["outputs"]["num_detections"]["name"])
+        image = tf.cast(graph.get_tensor_by_name(manifest["input"]["name"]), tf.float32)
+        detections = graph.get_tensor_by_name(manifest["outputs"]["num_detections"]["name"])
         # More detections than there are boxes.
-        wrong = found + 1000.0 * tf.sign(tf.reduce_max(picture))
+        wrong = detections + 1000.0 * tf.sign(tf.reduce_max(image))
         tf.identity(tf.reshape(wrong, [1]), name="wrong_count")
     manifest["outputs"]["num_detections"]["name"] = "wrong_count:0"
     return _package(models, {**manifest, "version": "3.0.0"}, _with_graph(members, graph))
@@ -52,7 +52,7 @@ def _read(models: Path, digest: str) -> tuple[dict[str, Any], dict[str, bytes]]:
 
 
 def _package(models: Path, manifest: dict[str, Any], members: dict[str, bytes]) -> str:
-    # A cut is a promise about the graph that was verified, not about this one.
+    # The cut was verified for the original graph only.
     manifest = {key: value for key, value in manifest.items() if key != "cut"}
     for name in manifest["files"]:
         content = members[name]

@@ -1,4 +1,4 @@
-"""Waiting for something that another thread or process does."""
+"""Waiting for the result of another thread or process."""
 
 import time
 from collections.abc import Callable
@@ -6,10 +6,10 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-# Only stops a hang: pytest's own limit for a test is 300 s.
+# Only ends a hang; no test depends on it.
 HANG_SECONDS = 120.0
 
-# Short waits end at once; in long ones, asking must not take the processor from what computes.
+# Short waits end quickly; in long waits, polls must not slow the awaited process down.
 _FIRST_PAUSE_SECONDS = 0.01
 _LONGEST_PAUSE_SECONDS = 0.25
 _PAUSE_SHARE = 0.05
@@ -22,11 +22,11 @@ def eventually(
     seconds: float = HANG_SECONDS,
     pause: float | None = None,
 ) -> T:
-    """Return the first true result of `holds`; fail if there is none until the hang limit.
+    """Return the first true result of `holds`; fail after the hang limit.
 
     Args:
         holds: is called until its result is true.
-        what: is shown on failure; if it can be called, its result is.
+        what: is shown on failure; a callable is replaced by its result.
         seconds: the hang limit.
         pause: seconds between two calls; default: 5 % of the time waited, from 0.01 to 0.25.
     """

@@ -14,12 +14,12 @@ from typing import Any
 from local_aws.core_device.configuration import with_configuration
 from local_aws.core_device.layout import Layout
 from local_aws.core_device.mqtt_proxy import matches_as_mqtt
-from local_aws.core_device.nucleus import Deployable, Nucleus, Pauses, Reported, Start
+from local_aws.core_device.nucleus import Deployable, Nucleus, Pauses, Reported, StartType
 from local_aws.core_device.recipe import first_fitting
 from local_aws.core_device.update_plan import (
-    Change,
-    Plan,
+    ComponentChange,
     Recipe,
+    UpdatePlan,
     classic_plan,
     hard_dependencies,
     in_order,
@@ -80,13 +80,13 @@ class Classic(Nucleus):
         """Return a step of the manifest, or of the recipe's own lifecycle; keys in any case."""
         return _step(self._lifecycle(recipe), name)
 
-    def start_of(self, recipe: Recipe) -> Start:
+    def start_of(self, recipe: Recipe) -> StartType:
         """Return the start type; a component without a step is finished immediately."""
         if recipe.get("ComponentType") == _LAMBDA:
-            return Start.LAMBDA
+            return StartType.LAMBDA
         if self.raw_step(recipe, "startup"):
-            return Start.STARTUP
-        return Start.RUN if self.raw_step(recipe, "run") else Start.NOTHING
+            return StartType.STARTUP
+        return StartType.RUN if self.raw_step(recipe, "run") else StartType.NOTHING
 
     def folder(self, path: Path) -> str:
         """Return the path."""
@@ -103,27 +103,27 @@ class Classic(Nucleus):
 
     def change(
         self, running: Deployable | None, desired: Deployable, *, works: bool, is_configured: bool
-    ) -> Change:
+    ) -> ComponentChange:
         """Reinstall for another version, or after a failure; restart for another lifecycle.
 
         Only values to which the lifecycle refers cause a restart; `accessControl` does not.
         """
         del is_configured
         if running is None or not works or running.version != desired.version:
-            return Change.REINSTALL
+            return ComponentChange.REINSTALL
         if self._resolved(running, {"install"}) != self._resolved(desired, {"install"}):
-            return Change.REINSTALL
+            return ComponentChange.REINSTALL
         others = {name for name in self._names(desired) if name not in _STEPS_OF_OWN_RULES}
         if self._resolved(running, others) != self._resolved(desired, others):
-            return Change.RESTART
-        return Change.NONE
+            return ComponentChange.RESTART
+        return ComponentChange.NONE
 
     def plan(
         self,
         running: Mapping[str, Recipe],
         desired: Mapping[str, Recipe],
-        changes: Mapping[str, Change],
-    ) -> Plan:
+        changes: Mapping[str, ComponentChange],
+    ) -> UpdatePlan:
         """Return the update in the order of the HARD dependencies."""
         return classic_plan(running, desired, changes)
 

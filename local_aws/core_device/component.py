@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 # Components are compared by identity, because two with equal fields are different processes.
 @dataclass(eq=False)
-class Component:
+class InstalledComponent:
     """One component version on this device.
 
     Attributes:
@@ -85,10 +85,10 @@ class Host:
     credentials_url: str
     interpreter: Path
     camera_folder: Path | None
-    running: dict[str, Component]
+    running: dict[str, InstalledComponent]
     admit: Callable[[str, str], None]
-    status_changed: Callable[[Component], None]
-    removed: Callable[[Component], None]
+    status_changed: Callable[[InstalledComponent], None]
+    removed: Callable[[InstalledComponent], None]
     launched: Callable[[], None]
 
     @property
@@ -96,7 +96,9 @@ class Host:
         """Return the path of the IPC socket."""
         return self.sockets / "ipc.sock"
 
-    def set_status(self, component: Component, status: str, problem: Problem | None = None) -> None:
+    def set_status(
+        self, component: InstalledComponent, status: str, problem: Problem | None = None
+    ) -> None:
         """Change the status of a component, and report it."""
         component.status = status
         component.reason = problem.text if problem else ""

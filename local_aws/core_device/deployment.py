@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from local_aws.core_device import artifact_store, lifecycle
-from local_aws.core_device.component import Component, Host
+from local_aws.core_device.component import Host, InstalledComponent
 from local_aws.core_device.configuration import updated
 from local_aws.core_device.data_plane import DataPlane
 from local_aws.core_device.errors import NO_VERSION, REJECTED, DeploymentFailed
-from local_aws.core_device.update_plan import Change, in_order
+from local_aws.core_device.update_plan import ComponentChange, in_order
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +22,7 @@ Roots = dict[str, dict[str, Any]]
 
 
 @dataclass
-class Deployed:
+class DeployedComponents:
     """The components on the device, and the deployments that contain them.
 
     Attributes:
@@ -31,7 +31,7 @@ class Deployed:
         arns: the configuration ARN of each target's deployment.
     """
 
-    running: dict[str, Component] = field(default_factory=dict)
+    running: dict[str, InstalledComponent] = field(default_factory=dict)
     roots: Roots = field(default_factory=dict)
     arns: dict[str, str] = field(default_factory=dict)
 
@@ -52,9 +52,11 @@ class Deployed:
             "components": [component.to_json() for component in self.running.values()],
         }
 
-    def restore(self, saved: Mapping[str, Any]) -> dict[str, Component]:
+    def restore(self, saved: Mapping[str, Any]) -> dict[str, InstalledComponent]:
         """Restore the deployments of a record; return its components."""
-        components = {record["name"]: Component(**record) for record in saved["components"]}
+        components = {
+            record["name"]: InstalledComponent(**record) for record in saved["components"]
+        }
         self.roots = dict(saved.get("roots", {}))
         # Records of earlier versions have no ARNs.
         self.arns = dict(saved.get("arns", {}))
@@ -78,8 +80,8 @@ def target_of(document: Document) -> str:
 
 
 async def fetch(
-    cloud: DataPlane, host: Host, deployed: Deployed, document: Document
-) -> tuple[Roots, dict[str, Component]]:
+    cloud: DataPlane, host: Host, deployed: DeployedComponents, document: Document
+) -> tuple[Roots, dict[str, InstalledComponent]]:
     """Resolve and download all components, without a change to running ones.
 
     Raises:
@@ -108,7 +110,9 @@ async def fetch(
     return roots, fetched
 
 
-async def switch(host: Host, desired: dict[str, Component], configured: Iterable[str] = ()) -> None:
+async def switch(
+    host: Host, desired: dict[str, InstalledComponent], configured: Iterable[str] = ()
+) -> None:
     """Update the device to the desired components, in the order of its nucleus.
 
     Args:
@@ -141,7 +145,7 @@ async def switch(host: Host, desired: dict[str, Component], configured: Iterable
     )
     for name, component in running.items():
         component.starts.clear()
-        if changes.get(name) is Change.NONE:
+        if changes.get(name) is ComponentChange.NONE:
             # The process continues with its old values; policies apply at once.
             component.configuration = desired[name].configuration
             component.dependencies = desired[name].dependencies
@@ -162,7 +166,7 @@ async def switch(host: Host, desired: dict[str, Component], configured: Iterable
         await _remove(host, running[name])
 
 
-async def resume(host: Host, saved: dict[str, Component]) -> None:
+async def resume(host: Host, saved: dict[str, InstalledComponent]) -> None:
     """Start the components of the last deployment after the core has started.
 
     If a component does not work, the error is logged and the others start.
@@ -178,12 +182,12 @@ async def resume(host: Host, saved: dict[str, Component]) -> None:
             logger.error("not started: %s", error)  # noqa: TRY400 - the text is the cause
 
 
-def snapshot(running: Mapping[str, Component]) -> dict[str, Component]:
+def snapshot(running: Mapping[str, InstalledComponent]) -> dict[str, InstalledComponent]:
     """Return copies of the components, for a rollback."""
-    return {name: Component(**component.to_json()) for name, component in running.items()}
+    return {name: InstalledComponent(**component.to_json()) for name, component in running.items()}
 
 
-async def _relaunch(host: Host, desired: dict[str, Component]) -> None:
+async def _relaunch(host: Host, desired: dict[str, InstalledComponent]) -> None:
     """Restart the nucleus: all components stop, bootstrap steps run, all components start."""
     running = host.running
     before = {name: component.deployable for name, component in running.items()}
@@ -206,7 +210,7 @@ async def _relaunch(host: Host, desired: dict[str, Component]) -> None:
     await lifecycle.wait_until_settled(host, desired)
 
 
-async def _remove(host: Host, component: Component) -> None:
+async def _remove(host: Host, component: InstalledComponent) -> None:
     await lifecycle.remove(component, host)
     host.running.pop(component.name, None)
     host.removed(component)
@@ -292,11 +296,11 @@ async def _download(cloud: DataPlane, host: Host, recipe: dict[str, Any]) -> Non
     path.write_text(json.dumps(recipe, indent=1), encoding="utf-8")
 
 
-def _configured(host: Host, recipe: dict[str, Any], desired: dict[str, Any]) -> Component:
+def _configured(host: Host, recipe: dict[str, Any], desired: dict[str, Any]) -> InstalledComponent:
     name, version = recipe["ComponentName"], recipe["ComponentVersion"]
     current = host.running.get(name)
     defaults = (recipe.get("ComponentConfiguration") or {}).get("DefaultConfiguration", {})
     configuration = updated(
         defaults, current.configuration if current else None, desired.get("configurationUpdate", {})
     )
-    return Component(name, version, recipe, configuration)
+    return InstalledComponent(name, version, recipe, configuration)

@@ -15,14 +15,14 @@ from awscrt.exceptions import AwsCrtError
 
 from local_aws.core_device import artifact_store, deployment, lifecycle
 from local_aws.core_device.classic import Classic
-from local_aws.core_device.component import Component, Host
+from local_aws.core_device.component import Host, InstalledComponent
 from local_aws.core_device.connection import Connection, OutageLog
 from local_aws.core_device.data_plane import DataPlane
-from local_aws.core_device.deployment import Deployed, Document
+from local_aws.core_device.deployment import DeployedComponents, Document
 from local_aws.core_device.errors import DeploymentFailed
 from local_aws.core_device.health import HealthReporter, outcome
 from local_aws.core_device.ipc import Cancel, Deliver, IpcServer, Unauthorized
-from local_aws.core_device.jobs import Jobs
+from local_aws.core_device.jobs import JobQueue
 from local_aws.core_device.layout import Layout
 from local_aws.core_device.lite import Lite
 from local_aws.core_device.mqtt_proxy import PUBLISH, SUBSCRIBE, Subscriptions, is_allowed
@@ -71,11 +71,11 @@ class CoreDevice:
             version=self._nucleus.mqtt_version,
         )
         self._ipc = IpcServer(self._publish, self._subscribe)
-        self._jobs = Jobs(self._connection, thing, self._nucleus, self._on_loop)
+        self._jobs = JobQueue(self._connection, thing, self._nucleus, self._on_loop)
         self._shadow = ShadowQueue(self._connection, thing, self._nucleus, self._on_loop)
         # Jobs and the shadow share one lock: the device carries out one deployment at a time.
         self._deployment_lock = asyncio.Lock()
-        self._deployed = Deployed()
+        self._deployed = DeployedComponents()
         self._health = HealthReporter(
             self._nucleus,
             thing,
@@ -239,7 +239,7 @@ class CoreDevice:
         }
         return None, "SUCCESSFUL"
 
-    async def _roll_back(self, before: dict[str, Component]) -> str:
+    async def _roll_back(self, before: dict[str, InstalledComponent]) -> str:
         try:
             await deployment.switch(self._host, before)
         except Exception as error:  # noqa: BLE001 - as above

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from local_aws.core_device.component import Component
+from local_aws.core_device.component import InstalledComponent
 from local_aws.core_device.errors import DeploymentFailed
 from local_aws.core_device.nucleus import Nucleus, Reported
 from local_aws.core_device.recipe import architecture
@@ -89,7 +89,7 @@ class HealthReporter:
         nucleus: Nucleus,
         thing: str,
         sequence_file: Path,
-        running: Mapping[str, Component],
+        running: Mapping[str, InstalledComponent],
         origin: Origin,
         send: Callable[[bytes], object],
         pause_seconds: float,
@@ -128,7 +128,7 @@ class HealthReporter:
         self.is_deploying = False
         self._queue(lambda: self._event(trigger, deployment, roots))
 
-    def status_changed(self, component: Component) -> None:
+    def status_changed(self, component: InstalledComponent) -> None:
         """Report a change of a component's status, if the nucleus does."""
         self._changed.add(component.name)
         trigger = self._nucleus.trigger(component.status, deploying=self.is_deploying)
@@ -140,7 +140,7 @@ class HealthReporter:
         for _ in range(self._nucleus.status_repetitions):
             self._queue(lambda: self._event(trigger, None))
 
-    def removed(self, component: Component) -> None:
+    def removed(self, component: InstalledComponent) -> None:
         """Report with the next message that a component was removed."""
         self._removed[component.name] = Reported(
             component.name, component.version, component.status, is_removed=True
@@ -189,7 +189,7 @@ class HealthReporter:
             deployment=deployment,
         )
 
-    def _reported(self, component: Component) -> Reported:
+    def _reported(self, component: InstalledComponent) -> Reported:
         arns, is_root = self._origin(component.name)
         return Reported(
             component.name,

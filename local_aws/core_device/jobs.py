@@ -16,7 +16,7 @@ _OPEN = {"QUEUED", "IN_PROGRESS"}
 
 
 @dataclass(frozen=True)
-class Job:
+class JobExecution:
     """One execution of a job on this device."""
 
     id: str
@@ -24,7 +24,7 @@ class Job:
     document: dict[str, Any]
 
 
-class Jobs:
+class JobQueue:
     """The device's queue of jobs in Greengrass' namespace."""
 
     def __init__(
@@ -60,7 +60,7 @@ class Jobs:
         self._done = None
         self._request()
 
-    async def next(self) -> Job:
+    async def next(self) -> JobExecution:
         """Return the next job; a newer job replaces pending ones."""
         while True:
             execution = await self._executions.get()
@@ -70,13 +70,13 @@ class Jobs:
             if key != self._done and execution.get("status") in _OPEN:
                 document = execution.get("jobDocument")
                 # A document that is not an object fails like an empty deployment.
-                return Job(*key, document if isinstance(document, dict) else {})
+                return JobExecution(*key, document if isinstance(document, dict) else {})
 
-    async def began(self, job: Job) -> None:
+    async def began(self, job: JobExecution) -> None:
         """Report that a job is in progress."""
         await self._update(job, "IN_PROGRESS", {})
 
-    async def ended(self, job: Job, status: str, details: Mapping[str, str]) -> None:
+    async def ended(self, job: JobExecution, status: str, details: Mapping[str, str]) -> None:
         """Report the result of a job, with the details that the nucleus reports."""
         await self._update(job, status, self._nucleus.job_details(details))
         self._done = (job.id, job.number)
@@ -91,7 +91,7 @@ class Jobs:
         topic = job_topic(self._thing, NEXT, "get")
         return self._connection.publish(topic, json.dumps(message).encode())
 
-    async def _update(self, job: Job, status: str, members: Mapping[str, Any]) -> None:
+    async def _update(self, job: JobExecution, status: str, members: Mapping[str, Any]) -> None:
         message = {"status": status, "clientToken": secrets.token_hex(8), **members}
         topic = job_topic(self._thing, job.id, "update")
         payload = json.dumps(message).encode()

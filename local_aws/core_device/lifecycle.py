@@ -8,10 +8,10 @@ from collections.abc import Awaitable, Callable, Collection
 from functools import partial
 
 from local_aws.core_device import process_environment, steps
-from local_aws.core_device.component import Component, Host
+from local_aws.core_device.component import Host, InstalledComponent
 from local_aws.core_device.errors import BROKEN, UPDATE, DeploymentFailed
-from local_aws.core_device.nucleus import Start
-from local_aws.core_device.steps import LambdaProcess, Problem, Step
+from local_aws.core_device.nucleus import StartType
+from local_aws.core_device.steps import LambdaProcess, LifecycleStep, Problem
 
 logger = logging.getLogger(__name__)
 
@@ -20,7 +20,7 @@ _POLL_SECONDS = 0.05
 _BOOTSTRAP_SUCCESS = {0, 100, 101}
 
 
-async def install(component: Component, host: Host) -> None:
+async def install(component: InstalledComponent, host: Host) -> None:
     """Run the install step, if there is one, until it succeeds.
 
     Raises:
@@ -36,7 +36,7 @@ async def install(component: Component, host: Host) -> None:
     await _within_limit(component, host, "install step", _until_works(component, host, [], attempt))
 
 
-async def bootstrap(component: Component, host: Host) -> None:
+async def bootstrap(component: InstalledComponent, host: Host) -> None:
     """Run the bootstrap step.
 
     Raises:
@@ -50,7 +50,7 @@ async def bootstrap(component: Component, host: Host) -> None:
         raise DeploymentFailed(f"{component.title}: {problem.text}", UPDATE)
 
 
-async def start(component: Component, host: Host) -> None:
+async def start(component: InstalledComponent, host: Host) -> None:
     """Start a component, and retry until it works.
 
     Raises:
@@ -61,7 +61,7 @@ async def start(component: Component, host: Host) -> None:
     await _within_limit(component, host, "unit", _start(component, host))
 
 
-async def stop(component: Component, host: Host) -> None:
+async def stop(component: InstalledComponent, host: Host) -> None:
     """Stop a component. A failed shutdown step is only logged."""
     if component.watch and component.watch is not asyncio.current_task():
         component.watch.cancel()
@@ -78,7 +78,7 @@ async def stop(component: Component, host: Host) -> None:
         host.set_status(component, "FINISHED")
 
 
-async def remove(component: Component, host: Host) -> None:
+async def remove(component: InstalledComponent, host: Host) -> None:
     """Stop a component that no deployment contains any longer, and run its uninstall step."""
     await stop(component, host)
     if host.nucleus.has_uninstall:
@@ -97,7 +97,9 @@ async def wait_until_settled(host: Host, names: Collection[str]) -> None:
         await _within_limit(component, host, "unit", _until_settled(component, awaited))
 
 
-async def _until_settled(awaited: Component, others: Collection[Component]) -> None:
+async def _until_settled(
+    awaited: InstalledComponent, others: Collection[InstalledComponent]
+) -> None:
     # Real nuclei poll, too.
     while awaited.status not in {"RUNNING", "FINISHED"}:
         for component in others:
@@ -107,24 +109,24 @@ async def _until_settled(awaited: Component, others: Collection[Component]) -> N
 
 
 async def _within_limit(
-    component: Component, host: Host, subject: str, work: Awaitable[None]
+    component: InstalledComponent, host: Host, subject: str, work: Awaitable[None]
 ) -> None:
     limit = host.pauses.unit_seconds if host.nucleus.limits_waits else None
     try:
         async with asyncio.timeout(limit):
             await work
     except TimeoutError:
-        has_no_unit = host.nucleus.start_of(component.recipe) is Start.NO_UNIT
+        has_no_unit = host.nucleus.start_of(component.recipe) is StartType.NO_UNIT
         hint = "; it has no run or startup step, so it has no unit" if has_no_unit else ""
         raise DeploymentFailed(
             f"{component.title}: nucleus lite waited {limit:g} s for its {subject}{hint}", UPDATE
         ) from None
 
 
-async def _start(component: Component, host: Host) -> None:
+async def _start(component: InstalledComponent, host: Host) -> None:
     start_type = host.nucleus.start_of(component.recipe)
     bound = host.nucleus.bound_to(component.recipe)
-    if start_type is Start.NO_UNIT or not all(_is_available(name, host) for name in bound):
+    if start_type is StartType.NO_UNIT or not all(_is_available(name, host) for name in bound):
         host.set_status(component, "INSTALLED")
         return
     await _until_works(
@@ -144,11 +146,13 @@ def _is_available(name: str, host: Host) -> bool:
     return (
         component is not None
         and component.status not in {"BROKEN", "INSTALLED"}
-        and host.nucleus.start_of(component.recipe) is not Start.NO_UNIT
+        and host.nucleus.start_of(component.recipe) is not StartType.NO_UNIT
     )
 
 
-async def _begin(component: Component, host: Host, start_type: Start) -> Problem | None:
+async def _begin(
+    component: InstalledComponent, host: Host, start_type: StartType
+) -> Problem | None:
     """Start the component once; return the problem if it did not start."""
     nucleus = host.nucleus
     host.set_status(component, "STARTING")
@@ -157,34 +161,34 @@ async def _begin(component: Component, host: Host, start_type: Start) -> Problem
         if not file.is_file():
             return Problem("START_ERROR", f"its recipe {file.name} is not on the device")
     await _start_along(component, host)
-    step = _step(component, host, "run" if start_type is Start.RUN else "startup")
+    step = _step(component, host, "run" if start_type is StartType.RUN else "startup")
     problem = None
-    if start_type is Start.LAMBDA:
+    if start_type is StartType.LAMBDA:
         process_environment.link_camera(component, host)
         component.process = process_environment.lambda_process(component, host)
         problem = await component.process.start()
-    elif step is not None and start_type is Start.RUN:
+    elif step is not None and start_type is StartType.RUN:
         process_environment.link_camera(component, host)
         _, stop_seconds = nucleus.run_limits(step.timeout_seconds)
         component.process = process_environment.script(
             component, step, host, stop_seconds=stop_seconds
         )
         problem = await component.process.start()
-    elif step is not None and start_type is Start.NOTIFY:
+    elif step is not None and start_type is StartType.NOTIFY:
         process = process_environment.script(component, step, host)
         component.process = process
         problem = await process.start_and_notify(host.sockets)
     elif step is not None:
         problem = await process_environment.script(component, step, host).run_to_end()
     if problem is None:
-        host.set_status(component, "FINISHED" if start_type is Start.NOTHING else "RUNNING")
+        host.set_status(component, "FINISHED" if start_type is StartType.NOTHING else "RUNNING")
     elif component.process:
         await component.process.stop()
     return problem
 
 
 async def _until_works(
-    component: Component,
+    component: InstalledComponent,
     host: Host,
     starts: list[float],
     attempt: Callable[[], Awaitable[Problem | None]],
@@ -206,12 +210,12 @@ async def _until_works(
         await asyncio.sleep(host.pauses.restart_seconds)
 
 
-async def _watch(component: Component, host: Host) -> None:
+async def _watch(component: InstalledComponent, host: Host) -> None:
     """Restart a component after each error, until it is BROKEN."""
     while True:
         problem = await _ended(component, host)
         start_type = host.nucleus.start_of(component.recipe)
-        if problem is None and start_type is Start.NOTIFY:
+        if problem is None and start_type is StartType.NOTIFY:
             # Its unit remains active.
             return
         if problem is None:
@@ -241,7 +245,7 @@ async def _watch(component: Component, host: Host) -> None:
                     await _start(other, host)
 
 
-async def _ended(component: Component, host: Host) -> Problem | None:
+async def _ended(component: InstalledComponent, host: Host) -> Problem | None:
     """Wait until the process has ended; return its problem, or None if it ended with 0."""
     process = component.process
     if process is None:
@@ -261,7 +265,12 @@ async def _ended(component: Component, host: Host) -> Problem | None:
 
 
 async def _fail(
-    component: Component, host: Host, problem: Problem, *, is_broken: bool, has_started: bool
+    component: InstalledComponent,
+    host: Host,
+    problem: Problem,
+    *,
+    is_broken: bool,
+    has_started: bool,
 ) -> None:
     """Report a failure; run the recover step, and the shutdown step of what has started."""
     status = "BROKEN" if is_broken else "ERRORED"
@@ -276,11 +285,11 @@ async def _fail(
         await _start_along(component, host)
 
 
-async def _stop_bound(component: Component, host: Host) -> list[Component]:
+async def _stop_bound(component: InstalledComponent, host: Host) -> list[InstalledComponent]:
     """Stop the components that depend on this one; return them in order."""
     if component.status not in host.nucleus.unbinding_statuses:
         return []
-    stopped: list[Component] = []
+    stopped: list[InstalledComponent] = []
     names = {component.name}
     while bound := [
         other
@@ -298,12 +307,12 @@ async def _stop_bound(component: Component, host: Host) -> list[Component]:
     return stopped
 
 
-async def _start_along(component: Component, host: Host) -> None:
+async def _start_along(component: InstalledComponent, host: Host) -> None:
     """Start the units of the SOFT dependencies (`Wants=`), unless they run."""
     for name in sorted(host.nucleus.started_along(component.recipe) & host.running.keys()):
         other = host.running[name]
         start_type = host.nucleus.start_of(other.recipe)
-        if other.status not in {"FINISHED", "ERRORED"} or start_type is Start.NO_UNIT:
+        if other.status not in {"FINISHED", "ERRORED"} or start_type is StartType.NO_UNIT:
             continue
         now = time.monotonic()
         if host.nucleus.refuses_start(other.starts, now):
@@ -314,12 +323,12 @@ async def _start_along(component: Component, host: Host) -> None:
             other.watch = asyncio.create_task(_watch(other, host))
 
 
-async def _shut_down(component: Component, host: Host) -> None:
+async def _shut_down(component: InstalledComponent, host: Host) -> None:
     if host.nucleus.has_shutdown:
         await _run_quietly(component, host, "shutdown")
 
 
-async def _run_quietly(component: Component, host: Host, name: str) -> None:
+async def _run_quietly(component: InstalledComponent, host: Host, name: str) -> None:
     step = _step(component, host, name)
     if step is None:
         return
@@ -328,8 +337,8 @@ async def _run_quietly(component: Component, host: Host, name: str) -> None:
         logger.warning("%s: %s", component.name, problem.text)
 
 
-def _step(component: Component, host: Host, name: str) -> Step | None:
+def _step(component: InstalledComponent, host: Host, name: str) -> LifecycleStep | None:
     # The steps of a Lambda component call AWS' launcher, which `LambdaProcess` replaces.
-    if host.nucleus.start_of(component.recipe) is Start.LAMBDA:
+    if host.nucleus.start_of(component.recipe) is StartType.LAMBDA:
         return None
     return steps.to_step(name, host.nucleus.raw_step(component.recipe, name))

@@ -11,12 +11,12 @@ from typing import Any
 
 from local_aws.core_device.layout import Layout
 from local_aws.core_device.mqtt_proxy import matches_as_text
-from local_aws.core_device.nucleus import Deployable, Nucleus, Pauses, Reported, Start
+from local_aws.core_device.nucleus import Deployable, Nucleus, Pauses, Reported, StartType
 from local_aws.core_device.recipe import first_fitting
 from local_aws.core_device.update_plan import (
-    Change,
-    Plan,
+    ComponentChange,
     Recipe,
+    UpdatePlan,
     dependency_types,
     hard_dependencies,
     lite_plan,
@@ -82,11 +82,11 @@ class Lite(Nucleus):
         shared = lifecycle.get("Setenv") or {}
         return {**step, "setenv": {**shared, **(step.get("setenv") or {})}}
 
-    def start_of(self, recipe: Recipe) -> Start:
+    def start_of(self, recipe: Recipe) -> StartType:
         """Return the start type; a component with only an install step has no unit."""
         if self.raw_step(recipe, "startup"):
-            return Start.NOTIFY
-        return Start.RUN if self.raw_step(recipe, "run") else Start.NO_UNIT
+            return StartType.NOTIFY
+        return StartType.RUN if self.raw_step(recipe, "run") else StartType.NO_UNIT
 
     def folder(self, path: Path) -> str:
         """Return the path with a slash, so that `{artifacts:path}/x` has two."""
@@ -103,20 +103,24 @@ class Lite(Nucleus):
 
     def change(
         self, running: Deployable | None, desired: Deployable, *, works: bool, is_configured: bool
-    ) -> Change:
+    ) -> ComponentChange:
         """Reinstall for another version, after a failure, and for each `configurationUpdate`.
 
         A `configurationUpdate` causes it also without a change.
         """
         same = running is not None and running.version == desired.version
-        return Change.NONE if same and works and not is_configured else Change.REINSTALL
+        return (
+            ComponentChange.NONE
+            if same and works and not is_configured
+            else ComponentChange.REINSTALL
+        )
 
     def plan(
         self,
         running: Mapping[str, Recipe],
         desired: Mapping[str, Recipe],
-        changes: Mapping[str, Change],
-    ) -> Plan:
+        changes: Mapping[str, ComponentChange],
+    ) -> UpdatePlan:
         """Return the update with all install steps first."""
         return lite_plan(running, desired, changes)
 

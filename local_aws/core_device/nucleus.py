@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from local_aws.core_device.layout import CoreRuntime, Layout
-from local_aws.core_device.update_plan import Change, Plan, Recipe
+from local_aws.core_device.update_plan import ComponentChange, Recipe, UpdatePlan
 
 Kind = CoreRuntime
 
 
-class Start(Enum):
+class StartType(Enum):
     """The way in which a component starts."""
 
     LAMBDA = "the process of a Lambda function"
@@ -139,7 +139,7 @@ class Nucleus(ABC):
         """Return `script`, `timeout` and `setenv` of a lifecycle step; None if it has none."""
 
     @abstractmethod
-    def start_of(self, recipe: Recipe) -> Start:
+    def start_of(self, recipe: Recipe) -> StartType:
         """Return how a component starts."""
 
     @abstractmethod
@@ -157,7 +157,7 @@ class Nucleus(ABC):
     @abstractmethod
     def change(
         self, running: Deployable | None, desired: Deployable, *, works: bool, is_configured: bool
-    ) -> Change:
+    ) -> ComponentChange:
         """Return what a deployment does with a component.
 
         Args:
@@ -172,8 +172,8 @@ class Nucleus(ABC):
         self,
         running: Mapping[str, Recipe],
         desired: Mapping[str, Recipe],
-        changes: Mapping[str, Change],
-    ) -> Plan:
+        changes: Mapping[str, ComponentChange],
+    ) -> UpdatePlan:
         """Return the actions of an update, in order."""
 
     @abstractmethod

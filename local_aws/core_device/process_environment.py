@@ -6,13 +6,13 @@ import secrets
 from dataclasses import replace
 from pathlib import Path
 
-from local_aws.core_device.component import Component, Host
+from local_aws.core_device.component import Host, InstalledComponent
 from local_aws.core_device.configuration import (
     interpolated,
     with_configuration,
     with_own_variables,
 )
-from local_aws.core_device.steps import LambdaProcess, Launch, Script, Step
+from local_aws.core_device.steps import LambdaLaunch, LambdaProcess, LifecycleStep, Script
 
 _PYTHON = "python3.12"
 # The variables of the core's process that its components inherit.
@@ -20,7 +20,11 @@ _INHERITED = ("PATH", "LANG", "LC_ALL", "TMPDIR", "HOME", "TZ")
 
 
 def script(
-    component: Component, step: Step, host: Host, *, stop_seconds: float | None = None
+    component: InstalledComponent,
+    step: LifecycleStep,
+    host: Host,
+    *,
+    stop_seconds: float | None = None,
 ) -> Script:
     """Return the process of a step, with its variables replaced."""
     folders = _folders(component, host)
@@ -43,7 +47,7 @@ def script(
     return Script(resolved_step, work, log, environment, stop_seconds=stop_seconds)
 
 
-def lambda_process(component: Component, host: Host) -> LambdaProcess:
+def lambda_process(component: InstalledComponent, host: Host) -> LambdaProcess:
     """Return the process of a Lambda component, which replaces AWS' launcher."""
     layout = host.layout
     setenv = component.recipe.get("Lifecycle", {}).get("setenv", {})
@@ -56,7 +60,7 @@ def lambda_process(component: Component, host: Host) -> LambdaProcess:
             _folders(component, host),
         )
     )
-    launch = Launch(
+    launch = LambdaLaunch(
         component=component.name,
         interpreter=host.interpreter,
         handler=handler,
@@ -76,7 +80,7 @@ def lambda_process(component: Component, host: Host) -> LambdaProcess:
     return LambdaProcess(launch)
 
 
-def link_camera(component: Component, host: Host) -> None:
+def link_camera(component: InstalledComponent, host: Host) -> None:
     """Link the virtual camera's images into the component's working directory."""
     if host.camera_folder is None:
         return
@@ -88,7 +92,7 @@ def link_camera(component: Component, host: Host) -> None:
     link.symlink_to(host.camera_folder)
 
 
-def _own_variables(component: Component, host: Host) -> dict[str, str]:
+def _own_variables(component: InstalledComponent, host: Host) -> dict[str, str]:
     layout, folder = host.layout, host.nucleus.folder
     return {
         "artifacts:path": folder(layout.artifacts(component.name, component.version)),
@@ -99,7 +103,7 @@ def _own_variables(component: Component, host: Host) -> dict[str, str]:
     }
 
 
-def _folders(component: Component, host: Host) -> dict[str, dict[str, Path]]:
+def _folders(component: InstalledComponent, host: Host) -> dict[str, dict[str, Path]]:
     """Return the folders of direct dependencies, to which variables may refer."""
     if not host.nucleus.resolves_other_components:
         return {}
@@ -114,7 +118,7 @@ def _folders(component: Component, host: Host) -> dict[str, dict[str, Path]]:
     }
 
 
-def _environment(component: Component, host: Host) -> dict[str, str]:
+def _environment(component: InstalledComponent, host: Host) -> dict[str, str]:
     """Return the variables of every process of a component, with a new token."""
     token = secrets.token_hex(16)
     host.admit(token, component.name)

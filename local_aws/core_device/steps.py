@@ -41,7 +41,7 @@ class Problem:
 
 
 @dataclass(frozen=True)
-class Step:
+class LifecycleStep:
     """One step of a recipe's lifecycle; `timeout_seconds` is None for a `run` without Timeout."""
 
     name: str
@@ -51,7 +51,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Launch:
+class LambdaLaunch:
     """The parameters of a Lambda component's process; `environment` is its complete one."""
 
     component: str
@@ -63,14 +63,14 @@ class Launch:
     status_timeout_seconds: float
 
 
-def to_step(name: str, raw: Mapping[str, Any] | None) -> Step | None:
+def to_step(name: str, raw: Mapping[str, Any] | None) -> LifecycleStep | None:
     """Return a step with its default timeout; None if the recipe does not have it."""
     if raw is None:
         return None
     timeout = raw.get("timeout", _DEFAULT_TIMEOUT_SECONDS.get(name))
     variables = {key: str(value) for key, value in (raw.get("setenv") or {}).items()}
     seconds = None if timeout is None else float(timeout)
-    return Step(name, str(raw["script"]), seconds, variables)
+    return LifecycleStep(name, str(raw["script"]), seconds, variables)
 
 
 class ComponentProcess:
@@ -123,7 +123,7 @@ class Script(ComponentProcess):
 
     def __init__(
         self,
-        step: Step,
+        step: LifecycleStep,
         work: Path,
         log: Path,
         environment: dict[str, str],
@@ -228,7 +228,7 @@ class Script(ComponentProcess):
 class LambdaProcess(ComponentProcess):
     """The process of a Lambda component, which runs the zip file of the published function."""
 
-    def __init__(self, launch: Launch) -> None:
+    def __init__(self, launch: LambdaLaunch) -> None:
         super().__init__(launch.work, launch.log, _LAMBDA_STOP_SECONDS)
         self._launch = launch
 

@@ -15,7 +15,7 @@ from local_aws.core_device.errors import NO_VERSION, DeploymentFailed
 Recipe = Mapping[str, Any]
 
 
-class Change(Enum):
+class ComponentChange(Enum):
     """The effect of a deployment on one component."""
 
     NONE = "none"
@@ -24,7 +24,7 @@ class Change(Enum):
 
 
 @dataclass(frozen=True)
-class Action:
+class UpdateAction:
     """One action of an update; `start` and `install` apply to the new version."""
 
     verb: Literal["stop", "install", "start"]
@@ -32,10 +32,10 @@ class Action:
 
 
 @dataclass(frozen=True)
-class Plan:
+class UpdatePlan:
     """The actions of an update, and the components that are removed if all others work."""
 
-    actions: tuple[Action, ...]
+    actions: tuple[UpdateAction, ...]
     removed: tuple[str, ...]
 
 
@@ -51,48 +51,54 @@ def hard_dependencies(recipe: Recipe, default: str | None) -> set[str]:
 
 
 def classic_plan(
-    running: Mapping[str, Recipe], desired: Mapping[str, Recipe], changes: Mapping[str, Change]
-) -> Plan:
+    running: Mapping[str, Recipe],
+    desired: Mapping[str, Recipe],
+    changes: Mapping[str, ComponentChange],
+) -> UpdatePlan:
     """Return the update as the classic nucleus performs it.
 
     Each component is replaced in the order of the HARD dependencies. A component restarts if a
     HARD dependency restarts. Removed components stop when all others work.
     """
     order = in_order(desired)
-    effective: dict[str, Change] = {}
+    effective: dict[str, ComponentChange] = {}
     for name in order:
         own = changes[name]
         restarts = any(
-            effective.get(other, Change.NONE) is not Change.NONE
+            effective.get(other, ComponentChange.NONE) is not ComponentChange.NONE
             for other in hard_dependencies(desired[name], "HARD")
         )
-        effective[name] = Change.RESTART if own is Change.NONE and restarts else own
-    actions: list[Action] = []
+        effective[name] = (
+            ComponentChange.RESTART if own is ComponentChange.NONE and restarts else own
+        )
+    actions: list[UpdateAction] = []
     stopped: set[str] = set()
     for name in order:
-        if effective[name] is Change.NONE:
+        if effective[name] is ComponentChange.NONE:
             continue
         for other in [name, *_dependents(name, desired, order)]:
             if other in running and other not in stopped:
                 stopped.add(other)
-                actions.append(Action("stop", other))
-        if effective[name] is Change.REINSTALL:
-            actions.append(Action("install", name))
-        actions.append(Action("start", name))
+                actions.append(UpdateAction("stop", other))
+        if effective[name] is ComponentChange.REINSTALL:
+            actions.append(UpdateAction("install", name))
+        actions.append(UpdateAction("start", name))
     removed = [name for name in reversed(in_order(running)) if name not in desired]
-    return Plan(tuple(actions), tuple(removed))
+    return UpdatePlan(tuple(actions), tuple(removed))
 
 
 def lite_plan(
-    running: Mapping[str, Recipe], desired: Mapping[str, Recipe], changes: Mapping[str, Change]
-) -> Plan:
+    running: Mapping[str, Recipe],
+    desired: Mapping[str, Recipe],
+    changes: Mapping[str, ComponentChange],
+) -> UpdatePlan:
     """Return the update as nucleus lite performs it.
 
     All install steps end before the first component stops. A unit that is bound to another one by
     a HARD dependency stops with it, and starts again last. Removed components stop at the end.
     """
     order = in_order(desired, default=None)
-    changed = [name for name in order if changes[name] is not Change.NONE]
+    changed = [name for name in order if changes[name] is not ComponentChange.NONE]
     bound = [
         name
         for name in order
@@ -100,14 +106,14 @@ def lite_plan(
         and name not in changed
         and hard_dependencies(desired[name], None) & set(changed) & running.keys()
     ]
-    actions = [Action("install", name) for name in changed]
-    actions += [Action("stop", name) for name in bound]
+    actions = [UpdateAction("install", name) for name in changed]
+    actions += [UpdateAction("stop", name) for name in bound]
     for name in changed:
         if name in running:
-            actions.append(Action("stop", name))
-        actions.append(Action("start", name))
-    actions += [Action("start", name) for name in bound]
-    return Plan(tuple(actions), tuple(sorted(running.keys() - desired.keys())))
+            actions.append(UpdateAction("stop", name))
+        actions.append(UpdateAction("start", name))
+    actions += [UpdateAction("start", name) for name in bound]
+    return UpdatePlan(tuple(actions), tuple(sorted(running.keys() - desired.keys())))
 
 
 def in_order(recipes: Mapping[str, Recipe], default: str | None = "HARD") -> list[str]:

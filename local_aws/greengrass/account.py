@@ -1,73 +1,20 @@
-"""The operations about the account, tags, connectivity and client devices."""
+"""Operations on the account's service role, connectivity information and client devices."""
 
 import datetime as dt
-import re
 from typing import Any
 
-from local_aws.errors import NotFoundError, ServiceError
-from local_aws.greengrass.components import Components
-from local_aws.greengrass.deployments import Deployments
-from local_aws.greengrass.devices import Devices
+from local_aws.errors import ServiceError
 from local_aws.greengrass.paging import page
-from local_aws.greengrass.store import Store, now
-from local_aws.greengrass.tags import check_tags
+from local_aws.greengrass.store import GreengrassStore, now
 from local_aws.scope import Scope
 
 Params = dict[str, Any]
-_TAGGED = re.compile(
-    r"arn:[^:]*:greengrass:[^:]*:[^:]+:(?P<kind>components|deployments|coreDevices):(?P<id>.+)"
-)
 
 
-class Tags:
-    """Tags of component versions, deployments and core devices."""
+class AccountSettings:
+    """The service role, connectivity information and client devices of an account."""
 
-    def __init__(self, components: Components, deployments: Deployments, devices: Devices) -> None:
-        self._components = components
-        self._deployments = deployments
-        self._devices = devices
-
-    def list_tags(self, scope: Scope, params: Params) -> Params:
-        """ListTagsForResource."""
-        return {"tags": self.of(scope, params["resourceArn"])}
-
-    def tag(self, scope: Scope, params: Params) -> Params:
-        """TagResource."""
-        check_tags(params["tags"])
-        self.of(scope, params["resourceArn"]).update(params["tags"])
-        return {}
-
-    def untag(self, scope: Scope, params: Params) -> Params:
-        """UntagResource."""
-        tags = self.of(scope, params["resourceArn"])
-        for key in params["tagKeys"]:
-            tags.pop(key, None)
-        return {}
-
-    def of(self, scope: Scope, arn: str) -> dict[str, str]:
-        """Return the tags of a resource, which the caller may change.
-
-        Raises:
-            NotFoundError: it does not exist.
-        """
-        match = _TAGGED.fullmatch(arn)
-        record: dict[str, Any] | None = None
-        if match and match["kind"] == "components":
-            record = self._components.record(scope, arn)
-        elif match and match["kind"] == "deployments":
-            record = self._deployments.record(scope, match["id"])
-        elif match:
-            record = self._devices.record(scope, match["id"])
-        if record is None:
-            raise NotFoundError("RESOURCE", arn)
-        tags: dict[str, str] = record["tags"]
-        return tags
-
-
-class Account:
-    """The account's service role, connectivity information and client devices."""
-
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: GreengrassStore) -> None:
         self._store = store
 
     def associate_role(self, scope: Scope, params: Params) -> Params:
@@ -95,9 +42,9 @@ class Account:
 
     def update_connectivity(self, scope: Scope, params: Params) -> Params:
         """UpdateConnectivityInfo."""
-        known = self._store.region(scope).connectivity
-        version = known.get(params["thingName"], {}).get("version", 0) + 1
-        known[params["thingName"]] = {"info": params["connectivityInfo"], "version": version}
+        records = self._store.region(scope).connectivity
+        version = records.get(params["thingName"], {}).get("version", 0) + 1
+        records[params["thingName"]] = {"info": params["connectivityInfo"], "version": version}
         return {"version": str(version), "message": ""}
 
     def associate_clients(self, scope: Scope, params: Params) -> Params:

@@ -1,6 +1,6 @@
-"""The recipe AWS generates when a Lambda function is imported as a component.
+"""The recipe that AWS generates when a Lambda function is imported as a component.
 
-Shape observed on AWS by the public repository kyopark2014/iot-greengrass (lambda.md).
+Source: a recipe of AWS in the public repository kyopark2014/iot-greengrass (lambda.md).
 """
 
 import json
@@ -27,13 +27,13 @@ _DEPENDENCIES = {
 
 
 def lambda_recipe(function: FunctionVersion, source: dict[str, Any], digest: str) -> Recipe:
-    """Generate the recipe of a function version.
+    """Return the recipe of a function version.
 
     ``source`` is the API's ``LambdaFunctionRecipeSource``, ``digest`` the base64 SHA-256 of the
     function's zip.
 
     Raises:
-        ValidationError: the runtime, the name, the version or a parameter cannot be right.
+        ValidationError: the runtime, the name, the version or a parameter is not valid.
     """
     platforms = source.get("componentPlatforms") or [{"attributes": {}}]
     artifact = {

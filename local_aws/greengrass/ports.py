@@ -1,4 +1,4 @@
-"""What Greengrass needs from the rest of the cloud."""
+"""The other services of the cloud, as Greengrass uses them."""
 
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -19,61 +19,63 @@ class FunctionVersion:
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
-    """The cloud half of a deployment: an IoT job and where it stands."""
+class JobState:
+    """The IoT job of a deployment, and its status."""
 
     status: str
     arn: str
 
 
 @dataclass(frozen=True, slots=True)
-class Shadow:
-    """A thing's shadow, and when the thing reported its status: empty and 0 if it did not."""
+class ShadowState:
+    """The shadow of a thing, and the time of its last report; 0 without a report."""
 
     state: dict[str, Any]
     reported_ms: float
 
 
-class Cloud(Protocol):
-    """The other services, asked in process, each call for one account and region."""
+class CloudServices(Protocol):
+    """Calls of other services in this process, each for one account and Region."""
 
     def read_object(self, scope: Scope, bucket: str, key: str) -> bytes | None:
-        """Read an S3 object the account owns in the region; None when it cannot be read."""
+        """Return an S3 object of the account and Region; None if it cannot be read."""
 
     def function_version(self, scope: Scope, arn: str) -> FunctionVersion | None:
-        """Find a published function version by its ARN; None when there is none."""
+        """Return a published function version by its ARN; None if it does not exist."""
 
-    def keep_artifact(self, scope: Scope, key: str, content: bytes) -> None:
-        """Keep Greengrass's own copy of an artifact."""
+    def store_artifact(self, scope: Scope, key: str, content: bytes) -> None:
+        """Store the copy of an artifact that Greengrass owns."""
 
     def artifact_url(self, scope: Scope, key: str) -> str:
-        """Sign a URL that reads a kept artifact for a while without credentials."""
+        """Return a presigned URL of a stored artifact."""
 
     def target_exists(self, scope: Scope, arn: str) -> bool:
-        """Tell whether a thing or thing group exists."""
+        """Return whether a thing or thing group exists."""
 
     def thing_groups(self, scope: Scope, thing: str) -> dict[str, str]:
-        """Map the names of the groups a thing is in to their ARNs."""
+        """Return the ARNs of the groups of a thing, by name."""
 
     async def create_job(self, scope: Scope, job_id: str, request: dict[str, Any]) -> None:
-        """Create an IoT job from the members of IoT's CreateJob."""
+        """Create an IoT job with the members of a CreateJob request."""
 
     async def cancel_job(self, scope: Scope, job_id: str) -> None:
-        """Cancel a job and its unfinished executions, if it still runs."""
+        """Cancel a job that is not finished, and its open executions."""
 
-    def job(self, scope: Scope, job_id: str) -> Job | None:
-        """Look a job up."""
+    def job(self, scope: Scope, job_id: str) -> JobState | None:
+        """Return a job; None if it does not exist."""
 
     def job_execution(self, scope: Scope, job_id: str, thing: str) -> dict[str, Any] | None:
-        """Look up how a job went on a thing: ``status``, ``statusDetails``, times in ms."""
+        """Return `status`, `statusDetails` and times (ms) of a job on a thing."""
 
     async def update_shadow(
         self, scope: Scope, thing: str, shadow: str, desired: dict[str, Any]
     ) -> None:
-        """Change the desired state of a named shadow, and notify those who subscribe to it."""
+        """Change the desired state of a named shadow, and notify its subscribers."""
 
-    def shadow(self, scope: Scope, thing: str, shadow: str) -> Shadow:
-        """Look a named shadow up."""
+    def shadow(self, scope: Scope, thing: str, shadow: str) -> ShadowState:
+        """Return a named shadow."""
 
-    def tell(self, scope: Scope, detail_type: str, resource: str, detail: dict[str, Any]) -> None:
-        """Put an event of Greengrass' on the account's default event bus."""
+    def put_event(
+        self, scope: Scope, detail_type: str, resource: str, detail: dict[str, Any]
+    ) -> None:
+        """Put an event of Greengrass on the default event bus of the account."""

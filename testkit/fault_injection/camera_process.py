@@ -1,8 +1,8 @@
-"""The loop under test, in a process of its own: `camera_process.py PLAN.json`.
+"""The loop under test, in a separate process: `camera_process.py PLAN.json`.
 
-Everything but the picture and the model's answer is what runs on a camera: threads, spool,
-delivery, Greengrass' own IPC client on a real socket. The plan says what goes wrong in here. Ids
-are journalled as soon as the spool has promised them, in a file that only the oracle reads.
+Except for frames and inference, the parts are those of a camera: threads, spool, delivery, and
+Greengrass' IPC client on a real socket. The plan contains the faults of this process. Ids are
+written to a journal as soon as the spool has stored the messages; only the oracle reads it.
 """
 
 import json
@@ -38,7 +38,7 @@ IDENTITY = ModelIdentity("numbers", "1.0.0", "ab" * 32)
 
 
 class Killer:
-    """Ends this process with SIGKILL the n-th time that it reaches a point."""
+    """Ends this process with SIGKILL when it reaches a point for the n-th time."""
 
     def __init__(self, plan: dict[str, Any]) -> None:
         self._point = plan.get("kill_at")
@@ -52,7 +52,7 @@ class Killer:
 
 
 class Journal:
-    """Lines that outlive the process, as soon as `write` returns."""
+    """A file of lines that remain after SIGKILL, as soon as `write` returns."""
 
     def __init__(self, file: Path) -> None:
         self._descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -62,11 +62,11 @@ class Journal:
 
 
 class JournallingSpool(Spool):
-    """The spool; what it promised is in the journal, and the process may end around each step."""
+    """A spool that writes the ids of stored messages to a journal, and may end at each step."""
 
-    def __init__(self, plan: dict[str, Any], killer: Killer, promised: Journal) -> None:
+    def __init__(self, plan: dict[str, Any], killer: Killer, stored: Journal) -> None:
         self._killer = killer
-        self._promised = promised
+        self._stored = stored
         self._commit_seconds = plan.get("commit_seconds", 0.0)
         self._doing = ""
         more = {"limit_bytes": plan["limit_bytes"]} if "limit_bytes" in plan else {}
@@ -79,7 +79,7 @@ class JournallingSpool(Spool):
         super().add(entries)
         self._killer.reach("after it is spooled")
         for entry in entries:
-            self._promised.write(json.loads(entry.payload)["id"])
+            self._stored.write(json.loads(entry.payload)["id"])
 
     def remove(self, sequence: int) -> None:
         self._killer.reach("after the acknowledgement")
@@ -95,9 +95,9 @@ class JournallingSpool(Spool):
 
 
 class KillablePublisher:
-    """Greengrass' IPC; the process may end just before a message is handed on.
+    """A publisher by Greengrass' IPC that may end the process before it sends a message.
 
-    Messages that were sent and not acknowledged are journalled: each may arrive twice.
+    The ids of unacknowledged messages are written to a journal, because each may arrive twice.
     """
 
     def __init__(self, publisher: ResultPublisher, killer: Killer, unanswered: Journal) -> None:
@@ -109,7 +109,7 @@ class KillablePublisher:
         if topic != TOPIC:
             self._publisher.publish(topic, payload)
             return
-        self._killer.reach("before it is handed on")
+        self._killer.reach("before it is sent")
         try:
             self._publisher.publish(topic, payload)
         except PublishError as error:
@@ -122,9 +122,9 @@ class KillablePublisher:
 
 
 class NumberCamera:
-    """Pictures that are numbers, and what a plan lets happen to a camera.
+    """A camera whose frames contain their numbers, with the fault of the plan.
 
-    A fault begins with picture `camera_at`, and lasts until the file `camera_repaired` exists.
+    The fault begins with frame `camera_at`, and ends when the file `camera_repaired` exists.
     """
 
     is_live = True
@@ -166,7 +166,7 @@ class NumberCamera:
 
 
 class NumberEngine:
-    """Finds the number; pictures after the last one show nothing."""
+    """An engine that reads the number of a frame, and detects nothing after the last frame."""
 
     name = "numbers"
     fallback: str | None = None
@@ -174,16 +174,16 @@ class NumberEngine:
     def __init__(self, plan: dict[str, Any], on_end: Callable[[], None]) -> None:
         self._frames = plan["frames"]
         self._seconds = plan.get("engine_seconds", 0.0)
-        self._hungry_at = plan.get("hungry_at")
-        self._hungry_times = 3
+        self._allocates_at = plan.get("allocates_at")
+        self._allocations = 3
         self._on_end = on_end
         self._has_ended = False
 
-    def infer(self, picture: Any) -> list[Detection]:
-        number = int(picture[0, 0, 0]) << 16 | int(picture[0, 0, 1]) << 8 | int(picture[0, 0, 2])
+    def infer(self, frame: Any) -> list[Detection]:
+        number = int(frame[0, 0, 0]) << 16 | int(frame[0, 0, 1]) << 8 | int(frame[0, 0, 2])
         time.sleep(self._seconds)
-        if self._hungry_at and number >= self._hungry_at and self._hungry_times:
-            self._hungry_times -= 1
+        if self._allocates_at and number >= self._allocates_at and self._allocations:
+            self._allocations -= 1
             np.ones(1 << 34, np.uint8)
         if number > self._frames:
             if not self._has_ended:
@@ -194,7 +194,7 @@ class NumberEngine:
 
 
 class OneModel:
-    """The engine as a model that needs no artifact."""
+    """A model without an artifact, with the given engine."""
 
     def __init__(self, engine: NumberEngine) -> None:
         self._engine = engine
@@ -212,11 +212,11 @@ def main(plan: dict[str, Any]) -> None:
         limit = plan["memory_limit_mib"] << 20
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     if "frozen_seconds" in plan:
-        pictures._FROZEN_SECONDS = plan["frozen_seconds"]  # noqa: SLF001 - ten seconds is long here
+        pictures._FROZEN_SECONDS = plan["frozen_seconds"]  # noqa: SLF001 - ten seconds are too long for a test
     killer = Killer(plan)
-    decided, promised = Journal(Path(plan["decided"])), Journal(Path(plan["promised"]))
+    decided, stored = Journal(Path(plan["decided"])), Journal(Path(plan["stored"]))
     engine = NumberEngine(plan, on_end=lambda: decided.write("end"))
-    spool = JournallingSpool(plan, killer, promised)
+    spool = JournallingSpool(plan, killer, stored)
 
     def open_engine(artifact: Any) -> NumberEngine:
         if artifact.digest == plan["model"].get("crashes"):
@@ -251,7 +251,7 @@ def main(plan: dict[str, Any]) -> None:
             if model
             else OneModel(engine),
             publisher=KillablePublisher(
-                # The product's own limit, unless the core is to miss it.
+                # The timeout of the product, unless the fault needs a shorter one.
                 GreengrassPublisher(timeout_seconds=plan.get("publish_seconds", 5.0)),
                 killer,
                 Journal(Path(plan["unanswered"])),
@@ -272,12 +272,12 @@ def main(plan: dict[str, Any]) -> None:
         send(built)
 
     application.outbox.send = send_and_note  # type: ignore[method-assign]
-    # The handler may run while this thread holds the lock of an event, so it writes into a pipe.
+    # A signal handler must not use an event whose lock this thread holds, so it writes to a pipe.
     ended, end = os.pipe()
     signal.signal(signal.SIGTERM, lambda *_: os.write(end, b"\0"))
     application.start()
     os.read(ended, 1)
-    # The oracle measures how long this takes; on a busy machine it may be longer than on a camera.
+    # The oracle measures the duration, which is longer on a busy machine than on a camera.
     os._exit(0 if not application.stop(_STOP_SECONDS) else 3)
 
 

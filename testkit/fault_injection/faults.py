@@ -1,7 +1,7 @@
-"""Every fault: how it is made, and the line that it must pass.
+"""All faults: their injection, and the criterion that each must meet.
 
-`Scale` compresses waiting: in CI an outage lasts seconds; `make reliability-nightly` takes the
-real ten minutes.
+`Scale` shortens durations: an outage lasts seconds in CI, and ten minutes in
+`make reliability-nightly`.
 """
 
 import os
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from camera.models import MOST_FAILED_STARTS
-from testkit.fault_injection.oracle import Oracle, Verdict, lines, oracle, serving_core
+from testkit.fault_injection.oracle import FaultResult, Oracle, lines, oracle, serving_core
 from testkit.pinned import pinned_artifact
 from vision.artifact import sha256_of
 
@@ -26,7 +26,7 @@ _TINY_DISK_BYTES = 4 << 20
 
 @dataclass(frozen=True)
 class Scale:
-    """How long things take, in seconds."""
+    """Durations of faults, in seconds, and numbers of frames."""
 
     outage_seconds: float = 3.0
     blocked_seconds: float = 2.0
@@ -42,48 +42,50 @@ NIGHTLY = Scale(
     frames=2000,
     endurance_frames=10_000,
 )
-_MOST_GROWTH = 1.05
-_NOTICED_AFTER_SECONDS = 12.0
+_MAX_GROWTH = 1.05
+_REPORTED_AFTER_SECONDS = 12.0
 
 
 @dataclass(frozen=True)
-class Fault:
-    """One fault; `drops`: whether its pass line allows dropped messages, counted and reported.
+class InjectedFault:
+    """One fault.
 
-    `most_duplicates` are those that neither a lost acknowledgement nor an end explains.
+    Attributes:
+        max_duplicates: allowed in addition to those of lost acknowledgements and process ends.
+        drops: whether messages may be dropped, if they are counted and reported.
     """
 
     group: str
     name: str
-    run: Callable[[Path, Scale], Verdict] = field(repr=False)
-    most_duplicates: int = 0
+    run: Callable[[Path, Scale], FaultResult] = field(repr=False)
+    max_duplicates: int = 0
     drops: bool = False
 
 
-FAULTS: list[Fault] = []
+FAULTS: list[InjectedFault] = []
 
-Run = Callable[[Path, Scale], Verdict]
+Run = Callable[[Path, Scale], FaultResult]
 
 
 def fault(group: str, name: str, **more: Any) -> Callable[[Run], Run]:
     """Add a fault to the list."""
 
     def add(run: Run) -> Run:
-        FAULTS.append(Fault(group, name, run, **more))
+        FAULTS.append(InjectedFault(group, name, run, **more))
         return run
 
     return add
 
 
-def undisturbed(watching: Oracle) -> Verdict:
-    """What the loop does by itself while the core is there."""
+def without_core_fault(watching: Oracle) -> FaultResult:
+    """Run the loop without a fault of the core; return the result."""
     with serving_core(watching):
         watching.start()
         return watching.finish()
 
 
-def _camera_fails(work: Path, scale: Scale, fault: str, error: str, **plan: Any) -> Verdict:
-    """The camera fails until the loop has reported it."""
+def _camera_fails(work: Path, scale: Scale, fault: str, error: str, **plan: Any) -> FaultResult:
+    """Run the loop with a camera that fails until the loop has reported the error."""
     with (
         oracle(work, frames=scale.frames, camera_fault=fault, **plan) as watching,
         serving_core(watching),
@@ -102,38 +104,38 @@ def _last_error(watching: Oracle) -> Any:
 # The camera
 
 
-@fault("camera", "is gone, and comes back")
-def camera_gone(work: Path, scale: Scale) -> Verdict:
+@fault("camera", "disappears, and returns")
+def camera_gone(work: Path, scale: Scale) -> FaultResult:
     return _camera_fails(work, scale, "is gone", "CameraError")
 
 
-@fault("camera", "gives no answer for 30 s")
-def camera_blocks(work: Path, scale: Scale) -> Verdict:
+@fault("camera", "does not respond for 30 s")
+def camera_blocks(work: Path, scale: Scale) -> FaultResult:
     with (
         oracle(work, frames=scale.frames, camera_fault="blocks") as watching,
         serving_core(watching),
     ):
         watching.start()
         time.sleep(scale.blocked_seconds)
-        if scale.blocked_seconds > _NOTICED_AFTER_SECONDS:
+        if scale.blocked_seconds > _REPORTED_AFTER_SECONDS:
             watching.until(lambda: "has not answered" in str(_last_error(watching)))
         watching.repair_camera()
         return watching.finish()
 
 
 @fault("camera", "raises")
-def camera_raises(work: Path, scale: Scale) -> Verdict:
+def camera_raises(work: Path, scale: Scale) -> FaultResult:
     return _camera_fails(work, scale, "raises", "a bug in the driver")
 
 
-@fault("camera", "gives truncated pictures")
-def camera_truncates(work: Path, scale: Scale) -> Verdict:
+@fault("camera", "returns truncated images")
+def camera_truncates(work: Path, scale: Scale) -> FaultResult:
     return _camera_fails(work, scale, "truncates", "truncated")
 
 
-@fault("camera", "gives the same picture for 10 s")
-def camera_freezes(work: Path, scale: Scale) -> Verdict:
-    verdict = _camera_fails(
+@fault("camera", "returns the same image for 10 s")
+def camera_freezes(work: Path, scale: Scale) -> FaultResult:
+    result = _camera_fails(
         work,
         scale,
         "freezes",
@@ -141,36 +143,36 @@ def camera_freezes(work: Path, scale: Scale) -> Verdict:
         frozen_seconds=scale.frozen_seconds,
         interval_seconds=0.05,
     )
-    assert verdict.heartbeat["picture"] == "ok", "it moves again"
-    return verdict
+    assert result.heartbeat["picture"] == "ok", "the frames change again"
+    return result
 
 
 # Greengrass and the cloud
 
 
-def _outage(work: Path, scale: Scale, **plan: Any) -> Verdict:
+def _outage(work: Path, scale: Scale, **plan: Any) -> FaultResult:
     with oracle(work, frames=scale.frames, **plan) as watching:
         with serving_core(watching):
             watching.start()
             watching.until_decided(10)
         time.sleep(scale.outage_seconds)
-        watching.repaired()
+        watching.note_repair()
         with serving_core(watching):
             return watching.finish()
 
 
-@fault("core", "refuses connections")
-def core_refuses(work: Path, scale: Scale) -> Verdict:
+@fault("core", "rejects connections")
+def core_rejects(work: Path, scale: Scale) -> FaultResult:
     return _outage(work, Scale(outage_seconds=1.0, frames=scale.frames))
 
 
-@fault("core", "is out for 10 minutes")
-def core_out(work: Path, scale: Scale) -> Verdict:
+@fault("core", "is offline for 10 minutes")
+def core_out(work: Path, scale: Scale) -> FaultResult:
     return _outage(work, scale)
 
 
-@fault("core", "takes connections and answers nothing")
-def core_black_hole(work: Path, scale: Scale) -> Verdict:
+@fault("core", "accepts connections and does not respond")
+def core_black_hole(work: Path, scale: Scale) -> FaultResult:
     with (
         oracle(work, frames=scale.frames, publish_seconds=0.5) as watching,
         serving_core(watching),
@@ -180,44 +182,44 @@ def core_black_hole(work: Path, scale: Scale) -> Verdict:
         watching.core.answers = False
         time.sleep(min(scale.outage_seconds, 60))
         watching.core.answers = True
-        watching.repaired()
+        watching.note_repair()
         return watching.finish()
 
 
 @fault("core", "loses every 10th acknowledgement")
-def core_loses_acknowledgements(work: Path, scale: Scale) -> Verdict:
+def core_loses_acknowledgements(work: Path, scale: Scale) -> FaultResult:
     del scale
     with oracle(work, frames=200, publish_seconds=1.0) as watching, serving_core(watching):
-        watching.core.loses_every_nth_answer = 10
+        watching.core.loses_every_nth_acknowledgement = 10
         watching.start()
         watching.until(lambda: len(watching.core.arrived()) >= 40)
-        watching.core.loses_every_nth_answer = 0
-        watching.repaired()
-        verdict = watching.finish()
-    assert verdict.duplicates > 0, "what was not acknowledged is sent again"
-    return verdict
+        watching.core.loses_every_nth_acknowledgement = 0
+        watching.note_repair()
+        result = watching.finish()
+    assert result.duplicates > 0, "unacknowledged messages are sent again"
+    return result
 
 
 @fault("core", "fails each publish for a while")
-def core_fails(work: Path, scale: Scale) -> Verdict:
+def core_fails(work: Path, scale: Scale) -> FaultResult:
     with oracle(work, frames=scale.frames) as watching, serving_core(watching):
         watching.core.failures = 4
         watching.start()
         watching.until_decided(20)
-        watching.repaired()
+        watching.note_repair()
         return watching.finish()
 
 
-@fault("core", "refuses the topic: credentials expired, permission withdrawn")
-def core_unauthorised(work: Path, scale: Scale) -> Verdict:
+@fault("core", "rejects the topic: expired credentials, removed permission")
+def core_unauthorised(work: Path, scale: Scale) -> FaultResult:
     with oracle(work, frames=scale.frames) as watching, serving_core(watching):
         watching.start()
         watching.until_decided(5)
-        watching.core.refuses_all = True
+        watching.core.rejects_all = True
         watching.until(lambda: watching.core.refused_topics)
-        watching.core.refuses_all = False
+        watching.core.rejects_all = False
         watching.core.refused_topics.clear()
-        watching.repaired()
+        watching.note_repair()
         return watching.finish()
 
 
@@ -226,12 +228,12 @@ def core_unauthorised(work: Path, scale: Scale) -> Verdict:
 
 def _killed(point: str) -> None:
     @fault("process", f"SIGKILL {point}")
-    def run(work: Path, scale: Scale) -> Verdict:
+    def run(work: Path, scale: Scale) -> FaultResult:
         del scale
         with oracle(work, kill_at=point, kill_after=5) as watching, serving_core(watching):
             watching.start()
             watching.until_killed()
-            watching.repaired()
+            watching.note_repair()
             watching.restart(kill_at=None)
             return watching.finish()
 
@@ -241,7 +243,7 @@ for _point in (
     "before it is spooled",
     "within the commit",
     "after it is spooled",
-    "before it is handed on",
+    "before it is sent",
     "after the acknowledgement",
     "within the removal",
     "after the removal",
@@ -250,29 +252,29 @@ for _point in (
 
 
 @fault("process", "SIGKILL during an outage")
-def killed_in_outage(work: Path, scale: Scale) -> Verdict:
+def killed_in_outage(work: Path, scale: Scale) -> FaultResult:
     del scale
     with oracle(work) as watching:
         process = watching.start()
-        watching.until(lambda: len(lines(watching.plan["promised"])) >= 20)
+        watching.until(lambda: len(lines(watching.plan["stored"])) >= 20)
         process.kill()
         process.wait()
-        watching.repaired()
+        watching.note_repair()
         with serving_core(watching):
             watching.restart()
             return watching.finish()
 
 
-@fault("process", "SIGTERM in the middle of a write")
-def ended_within_write(work: Path, scale: Scale) -> Verdict:
+@fault("process", "SIGTERM during a write")
+def ended_within_write(work: Path, scale: Scale) -> FaultResult:
     del scale
     with oracle(work, commit_seconds=1.0) as watching, serving_core(watching):
         watching.start()
         watching.until_decided(3)
         watching.end()
-        # What was decided before the end is on disk: nothing is lost between the two either.
-        assert set(lines(watching.plan["decided"])) == set(lines(watching.plan["promised"]))
-        watching.repaired()
+        # All messages that were created before the end are on disk.
+        assert set(lines(watching.plan["decided"])) == set(lines(watching.plan["stored"]))
+        watching.note_repair()
         watching.restart(commit_seconds=0.0)
         return watching.finish()
 
@@ -280,9 +282,9 @@ def ended_within_write(work: Path, scale: Scale) -> Verdict:
 # The disk
 
 
-@fault("disk", "is full", drops=True, most_duplicates=1)
-def disk_full(work: Path, scale: Scale) -> Verdict:
-    """A file system of 4 MiB of the loop's own, which something else fills."""
+@fault("disk", "is full", drops=True, max_duplicates=1)
+def disk_full(work: Path, scale: Scale) -> FaultResult:
+    """Run the loop on a file system of 4 MiB that another file fills."""
     del scale
     disk = work / "disk"
     disk.mkdir(parents=True)
@@ -293,46 +295,46 @@ def disk_full(work: Path, scale: Scale) -> Verdict:
         process = watching.start(
             prefix=("unshare", "--mount", "--map-root-user", "sh", "-c", mount, str(disk))
         )
-        # The core is away: nothing leaves the spool, and the disk fills up.
-        watching.until(lambda: len(lines(watching.plan["promised"])) >= 20)
+        # Without the core, no message leaves the spool.
+        watching.until(lambda: len(lines(watching.plan["stored"])) >= 20)
         inside = Path(f"/proc/{process.pid}/root{disk}")
-        _fill(inside / "somebody-elses.log")
+        _fill(inside / "other.log")
         watching.repair_camera()
         watching.until(lambda: "the spool cannot be written" in watching.printed())
-        assert len(lines(watching.plan["promised"])) >= 20
-        watching.repaired()
+        assert len(lines(watching.plan["stored"])) >= 20
+        watching.note_repair()
         with serving_core(watching):
-            # Still full: the reserve lets it drain.
+            # The disk is still full: the reserved space allows removals.
             watching.until(lambda: len(watching.core.arrived()) >= 20)
-            (inside / "somebody-elses.log").unlink()
+            (inside / "other.log").unlink()
             return watching.finish()
 
 
 @fault("disk", "the spool reaches its limit", drops=True)
-def spool_full(work: Path, scale: Scale) -> Verdict:
+def spool_full(work: Path, scale: Scale) -> FaultResult:
     del scale
     with oracle(work, frames=400, limit_bytes=40_000) as watching:
         watching.start()
         watching.until(lambda: "the spool is full" in watching.printed())
-        watching.repaired()
+        watching.note_repair()
         with serving_core(watching):
             return watching.finish()
 
 
 @fault("disk", "damages a page of the spool", drops=True)
-def spool_page_damaged(work: Path, scale: Scale) -> Verdict:
+def spool_page_damaged(work: Path, scale: Scale) -> FaultResult:
     del scale
-    return _damaged(work, damaged_bytes=4096, most_lost=40)
+    return _damaged(work, damaged_bytes=4096, max_lost=40)
 
 
 @fault("disk", "damages a sector of the spool", drops=True)
-def spool_sector_damaged(work: Path, scale: Scale) -> Verdict:
-    """At the head of a page, without which SQLite reads none of it."""
+def spool_sector_damaged(work: Path, scale: Scale) -> FaultResult:
+    """Damage the header of a page, without which SQLite cannot read the page."""
     del scale
-    return _damaged(work, damaged_bytes=512, most_lost=3)
+    return _damaged(work, damaged_bytes=512, max_lost=3)
 
 
-def _damaged(work: Path, *, damaged_bytes: int, most_lost: int) -> Verdict:
+def _damaged(work: Path, *, damaged_bytes: int, max_lost: int) -> FaultResult:
     with oracle(work, frames=150) as watching:
         watching.start()
         watching.until(lambda: "end" in lines(watching.plan["decided"]))
@@ -342,7 +344,7 @@ def _damaged(work: Path, *, damaged_bytes: int, most_lost: int) -> Verdict:
         middle = len(content) // 8192 * 4096
         content[middle : middle + damaged_bytes] = os.urandom(damaged_bytes)
         file.write_bytes(content)
-        watching.repaired()
+        watching.note_repair()
         with serving_core(watching):
             watching.plan["frames"] = 0
             watching.start()
@@ -350,21 +352,21 @@ def _damaged(work: Path, *, damaged_bytes: int, most_lost: int) -> Verdict:
             watching.until(lambda: watching.core.reported()[-1]["spool"]["messages"] == 0)
             watching.until(lambda: "end" in lines(watching.plan["decided"]))
             corrupt = watching.core.reported()[-1]["spool"]["corrupt"]
-            assert corrupt <= most_lost
+            assert corrupt <= max_lost
             arrived = {message["id"] for message in watching.core.arrived()}
-            missing = [id_ for id_ in lines(watching.plan["promised"]) if id_ not in arrived]
+            missing = [id_ for id_ in lines(watching.plan["stored"]) if id_ not in arrived]
             assert len(missing) == corrupt, (missing, corrupt)
-            # They are counted, so the rest of the line is about the others.
-            kept = [id_ for id_ in lines(watching.plan["promised"]) if id_ in arrived]
-            Path(watching.plan["promised"]).write_text("".join(f"{id_}\n" for id_ in kept))
+            # The result is about the other messages.
+            readable = [id_ for id_ in lines(watching.plan["stored"]) if id_ in arrived]
+            Path(watching.plan["stored"]).write_text("".join(f"{id_}\n" for id_ in readable))
             return watching.finish()
 
 
 # The model
 
 
-def _with_model(work: Path, change: Callable[[Path], None], **model: Any) -> Verdict:
-    """A good model runs and is kept; then a changed one is deployed."""
+def _with_model(work: Path, change: Callable[[Path], None], **model: Any) -> FaultResult:
+    """Run a good model, then deploy a changed one; the good model must run again."""
     good, bad = _artifact(work / "good", b"good"), _artifact(work / "bad", b"bad")
     with oracle(work, frames=40, model=good) as watching, serving_core(watching):
         watching.start()
@@ -379,18 +381,20 @@ def _with_model(work: Path, change: Callable[[Path], None], **model: Any) -> Ver
             for _ in range(MOST_FAILED_STARTS):
                 process = watching.start()
                 assert process.wait() == -signal.SIGABRT, watching.tail()
-        watching.repaired()
+        watching.note_repair()
         watching.restart(model=bad_model)
-        verdict = watching.finish()
-        runs = verdict.heartbeat["model"]["digest"]
-        assert runs == good["digest"], "the last good model does not run"
-        errors = [one["error"]["message"] for one in watching.core.arrived() if "error" in one]
+        result = watching.finish()
+        running = result.heartbeat["model"]["digest"]
+        assert running == good["digest"], "the last good model does not run"
+        errors = [
+            message["error"]["message"] for message in watching.core.arrived() if "error" in message
+        ]
         assert any(bad["digest"] in text for text in errors), errors
-        return verdict
+        return result
 
 
 def _artifact(folder: Path, comment: bytes) -> dict[str, Any]:
-    """The shapes model, with a digest of its own."""
+    """Return a copy of the shapes model with another digest."""
     folder.mkdir(parents=True)
     archive = folder / "model.zip"
     shutil.copyfile(pinned_artifact(), archive)
@@ -404,8 +408,8 @@ def _artifact(folder: Path, comment: bytes) -> dict[str, Any]:
     }
 
 
-@fault("model", "the artifact is another one than was deployed")
-def artifact_swapped(work: Path, scale: Scale) -> Verdict:
+@fault("model", "the artifact is not the deployed one")
+def artifact_swapped(work: Path, scale: Scale) -> FaultResult:
     del scale
 
     def swap(archive: Path) -> None:
@@ -415,13 +419,13 @@ def artifact_swapped(work: Path, scale: Scale) -> Verdict:
 
 
 @fault("model", "the artifact is truncated")
-def artifact_truncated(work: Path, scale: Scale) -> Verdict:
+def artifact_truncated(work: Path, scale: Scale) -> FaultResult:
     del scale
     return _with_model(work, lambda archive: os.truncate(archive, 1000))
 
 
-@fault("model", "the graph beside the artifact is hostile")
-def artifact_hostile(work: Path, scale: Scale) -> Verdict:
+@fault("model", "the unpacked graph is malicious")
+def artifact_hostile(work: Path, scale: Scale) -> FaultResult:
     del scale
 
     def poison(archive: Path) -> None:
@@ -432,7 +436,7 @@ def artifact_hostile(work: Path, scale: Scale) -> Verdict:
 
 
 @fault("model", "ends the process at each start")
-def model_crashes(work: Path, scale: Scale) -> Verdict:
+def model_crashes(work: Path, scale: Scale) -> FaultResult:
     del scale
     return _with_model(work, lambda _: None, crashes=True)
 
@@ -442,8 +446,8 @@ def model_crashes(work: Path, scale: Scale) -> Verdict:
 
 def _clock(name: str, jump_seconds: Callable[[], int]) -> None:
     @fault("machine", f"the clock jumps {name}")
-    def run(work: Path, scale: Scale) -> Verdict:
-        # The camera waits for the jump: there are pictures before and after it.
+    def run(work: Path, scale: Scale) -> FaultResult:
+        # The camera blocks until the jump, so there are frames before and after it.
         with (
             oracle(
                 work, frames=scale.frames, camera_fault="blocks", camera_at=scale.frames // 3
@@ -459,12 +463,14 @@ def _clock(name: str, jump_seconds: Callable[[], int]) -> None:
             with jump.open("r+b") as file:
                 file.write(struct.pack("q", jump_seconds()))
             watching.repair_camera()
-            verdict = watching.finish()
+            result = watching.finish()
             times = [
-                one["frame"]["captured_at"] for one in watching.core.arrived() if "frame" in one
+                message["frame"]["captured_at"]
+                for message in watching.core.arrived()
+                if "frame" in message
             ]
             assert min(times)[:13] != max(times)[:13], "the clock did not jump"
-            return verdict
+            return result
 
 
 _clock("to 1970", lambda: -int(time.time()))
@@ -473,28 +479,28 @@ _clock("a day ahead", lambda: 86400)
 
 
 @fault("machine", "inference takes ten times as long")
-def slow_engine(work: Path, scale: Scale) -> Verdict:
+def slow_engine(work: Path, scale: Scale) -> FaultResult:
     with oracle(work, frames=scale.frames, engine_seconds=0.1) as watching:
-        verdict = undisturbed(watching)
-    # The newest frame wins; the others are dropped, and the heartbeat says how many.
-    assert verdict.heartbeat["dropped"]["frames"] > 0
-    assert verdict.decided < scale.frames
-    return verdict
+        result = without_core_fault(watching)
+    # Only the newest frame is processed; the heartbeat reports the number of dropped frames.
+    assert result.heartbeat["dropped"]["frames"] > 0
+    assert result.decided < scale.frames
+    return result
 
 
 @fault("machine", "memory runs out in the engine")
-def memory_limit(work: Path, scale: Scale) -> Verdict:
+def memory_limit(work: Path, scale: Scale) -> FaultResult:
     with oracle(
-        work, frames=scale.frames, memory_limit_mib=3000, hungry_at=20, interval_seconds=0.05
+        work, frames=scale.frames, memory_limit_mib=3000, allocates_at=20, interval_seconds=0.05
     ) as watching:
-        verdict = undisturbed(watching)
-    assert verdict.heartbeat["last_error"] is not None
-    assert "MemoryError" in verdict.heartbeat["last_error"]["type"]
-    return verdict
+        result = without_core_fault(watching)
+    assert result.heartbeat["last_error"] is not None
+    assert "MemoryError" in result.heartbeat["last_error"]["type"]
+    return result
 
 
-@fault("machine", "does 10,000 frames; memory grows by less than 5 %")
-def endurance(work: Path, scale: Scale) -> Verdict:
+@fault("machine", "processes 10,000 frames; memory grows by less than 5 %")
+def endurance(work: Path, scale: Scale) -> FaultResult:
     frames = scale.endurance_frames
     with oracle(work, frames=frames, interval_seconds=0.002) as watching, serving_core(watching):
         process = watching.start()
@@ -502,7 +508,7 @@ def endurance(work: Path, scale: Scale) -> Verdict:
         before = _resident_kib(process.pid)
         watching.until(lambda: "end" in lines(watching.plan["decided"]))
         after = _resident_kib(process.pid)
-        assert after <= before * _MOST_GROWTH, f"from {before} to {after} KiB"
+        assert after <= before * _MAX_GROWTH, f"from {before} to {after} KiB"
         return watching.finish()
 
 

@@ -1,6 +1,6 @@
-"""Outside the loop: starts it, breaks what is around it, compares what it promised with what came.
+"""The oracle: starts the loop, injects a fault, and compares stored with received messages.
 
-It shares nothing with the loop but files and sockets.
+It is a separate process, and shares only files and sockets with the loop.
 """
 
 import asyncio
@@ -21,53 +21,54 @@ from testkit.greengrass_ipc import Core, serving
 from testkit.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
-# Only stops a hang: 10,000 frames take minutes on a busy machine.
+# Only ends a hang: 10,000 frames take minutes on a busy machine.
 _HANG_SECONDS = 600.0
 PROGRAM = Path(__file__).with_name("camera_process.py")
 
 
 class FaultyCore(Core):
-    """A Greengrass core that can take messages without saying so, refuse them or fail."""
+    """A core that can omit acknowledgements, reject topics or fail."""
 
     def __init__(self, socket: Path) -> None:
         super().__init__(socket)
         self.arrived_at: list[float] = []
-        self.loses_every_nth_answer = 0
-        self.refuses_all = False
-        self._taken = 0
+        self.loses_every_nth_acknowledgement = 0
+        self.rejects_all = False
+        self._received = 0
 
-    async def take(self, component: str, topic: str, payload: bytes, qos: int) -> None:
-        if self.refuses_all:
+    async def receive(self, component: str, topic: str, payload: bytes, qos: int) -> None:
+        """Record a message, and acknowledge it unless the fault prevents it."""
+        if self.rejects_all:
             self.refused_topics.add(topic)
-        await super().take(component, topic, payload, qos)
+        await super().receive(component, topic, payload, qos)
         if topic == TOPIC:
             self.arrived_at.append(time.monotonic())
-        if topic == TOPIC and self.loses_every_nth_answer:
-            self._taken += 1
-            if self._taken % self.loses_every_nth_answer == 0:
+        if topic == TOPIC and self.loses_every_nth_acknowledgement:
+            self._received += 1
+            if self._received % self.loses_every_nth_acknowledgement == 0:
                 await asyncio.Event().wait()
 
     def arrived(self) -> list[dict[str, Any]]:
-        """Messages of the loop's, in the order of their arrival."""
+        """Return the messages of the loop, in the order of their arrival."""
         return [json.loads(payload) for topic, payload, _ in list(self.published) if topic == TOPIC]
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What the oracle saw; times in seconds.
+class FaultResult:
+    """The observations of the oracle; times in seconds.
 
-    `repeatable` counts what explains a duplicate: each acknowledgement that did not come, and each
-    end of the process, with one message in flight.
+    `repeatable` is the number of explained duplicates: one for each missing acknowledgement, and
+    one for each end of the process.
     """
 
     decided: int
-    promised: int
+    stored: int
     lost: int
     duplicates: int
     repeatable: int
     in_order: bool
     dropped_by_id: int
-    dropped_as_told: int
+    dropped_as_reported: int
     restart_seconds: float
     drained_seconds: float
     end_seconds: float
@@ -75,7 +76,7 @@ class Verdict:
 
 
 class Oracle:
-    """One run with one fault."""
+    """One run of the loop with one fault."""
 
     def __init__(self, work: Path, **plan: Any) -> None:
         self.work = work
@@ -84,7 +85,7 @@ class Oracle:
         self.plan: dict[str, Any] = {
             "state": str(work / "state"),
             "decided": str(work / "decided"),
-            "promised": str(work / "promised"),
+            "stored": str(work / "stored"),
             "unanswered": str(work / "unanswered"),
             "camera_repaired": str(work / "camera-repaired"),
             "frames": 60,
@@ -97,7 +98,7 @@ class Oracle:
         self._log = (work / "loop.log").open("ab")
 
     def start(self, *, prefix: tuple[str, ...] = (), **more: Any) -> "subprocess.Popen[bytes]":
-        """Start the loop with the plan as it is now; `more` are environment variables."""
+        """Start the loop with the current plan; `more` are environment variables."""
         plan = self.work / "plan.json"
         plan.write_text(json.dumps(self.plan), encoding="utf-8")
         self._starts += 1
@@ -115,103 +116,103 @@ class Oracle:
         return self.process
 
     def restart(self, **plan: Any) -> None:
-        """Start the loop again after it ended; note how long until it is heard."""
+        """Start the loop again after its end, and measure the time to its first message."""
         self.plan.update(plan)
-        began, heard = time.monotonic(), len(self.core.published)
+        started_at, count = time.monotonic(), len(self.core.published)
         self.start()
-        self.until(lambda: len(self.core.published) > heard)
-        self.restart_seconds = time.monotonic() - began
+        self.until(lambda: len(self.core.published) > count)
+        self.restart_seconds = time.monotonic() - started_at
 
     def until(self, holds: Callable[[], object]) -> None:
         """Wait until a condition is true."""
         eventually(holds, self.tail, seconds=_HANG_SECONDS)
 
     def until_reported(self) -> None:
-        """Wait for a heartbeat that was made after this call."""
-        # The next one may have been on its way.
+        """Wait for a heartbeat that was created after this call."""
+        # The next heartbeat may have been created before the call.
         count = len(self.core.reported())
         self.until(lambda: len(self.core.reported()) >= count + 2)
 
     def repair_camera(self) -> None:
-        """End the camera's fault."""
+        """End the fault of the camera."""
         Path(self.plan["camera_repaired"]).touch()
 
     def until_decided(self, count: int) -> None:
-        """Wait until the loop has decided so many messages."""
+        """Wait until the loop has created `count` messages."""
         self.until(lambda: len(lines(self.plan["decided"])) >= count)
 
     def until_killed(self) -> None:
-        """Wait until the loop killed itself, as it was told."""
+        """Wait until the loop has killed itself, as planned."""
         assert self.process
         code = self.process.wait(_HANG_SECONDS)
         assert code == -signal.SIGKILL, f"ended with {code}; {self.tail()}"
 
-    def repaired(self) -> None:
-        """Note that what was broken around the loop works from now on."""
+    def note_repair(self) -> None:
+        """Record the time at which the fault ends."""
         self.broken_until = time.monotonic()
 
-    def finish(self) -> Verdict:
-        """Let the loop decide the rest, wait until all that it promised came, and end it."""
+    def finish(self) -> FaultResult:
+        """Wait until all messages are created and the stored ones have arrived; end the loop."""
         self.until(lambda: "end" in lines(self.plan["decided"]))
         self.until(lambda: not self._missing())
         drained_seconds = 0.0
         if self.broken_until is not None and self.core.arrived_at:
             drained_seconds = max(0.0, self.core.arrived_at[-1] - self.broken_until)
-        # With nothing left in the spool there are no more duplicates.
+        # An empty spool causes no more duplicates.
         self.until_reported()
         self.until(lambda: self.core.reported()[-1]["spool"]["messages"] == 0)
         heartbeat = self.core.reported()[-1]
-        began = time.monotonic()
+        ends_at = time.monotonic()
         self.end()
-        return self._judge(drained_seconds, time.monotonic() - began, heartbeat)
+        return self._result(drained_seconds, time.monotonic() - ends_at, heartbeat)
 
     def end(self) -> None:
-        """Send SIGTERM, and check that the loop ends by itself with exit code 0."""
+        """Send SIGTERM, and check that the loop ends with exit code 0."""
         assert self.process
         self.process.send_signal(signal.SIGTERM)
         code = self.process.wait(_HANG_SECONDS)
         assert code == 0, f"ended with {code}; {self.tail()}"
 
     def close(self) -> None:
-        """End the loop, whatever it does."""
+        """Kill the loop if it runs."""
         if self.process and self.process.poll() is None:
             self.process.kill()
             self.process.wait()
         self._log.close()
 
     def tail(self) -> str:
-        """The end of what the loop printed."""
+        """Return the end of the loop's output."""
         return self.printed()[-1500:]
 
     def printed(self) -> str:
-        """Return what the loop printed."""
+        """Return the loop's output."""
         return (self.work / "loop.log").read_text(errors="replace")
 
     def _missing(self) -> set[str]:
-        return set(lines(self.plan["promised"])) - {one["id"] for one in self.core.arrived()}
+        return set(lines(self.plan["stored"])) - {message["id"] for message in self.core.arrived()}
 
-    def _judge(
+    def _result(
         self, drained_seconds: float, end_seconds: float, heartbeat: dict[str, Any]
-    ) -> Verdict:
-        promised = lines(self.plan["promised"])
+    ) -> FaultResult:
+        stored = lines(self.plan["stored"])
         decided = [line for line in lines(self.plan["decided"]) if line != "end"]
         arrived = [message["id"] for message in self.core.arrived()]
         first = list(dict.fromkeys(arrived))
-        order = {id_: place for place, id_ in enumerate(promised)}
-        places = [order[id_] for id_ in first if id_ in order]
-        # The ids of a run ascend without a gap: what lacks was dropped.
-        told = [
+        order = {id_: position for position, id_ in enumerate(stored)}
+        positions = [order[id_] for id_ in first if id_ in order]
+        # The ids of a run have no gaps, so missing ids were dropped.
+        reported_drops = [
             message["dropped"]["count"] for message in self.core.arrived() if "dropped" in message
         ]
-        return Verdict(
+        return FaultResult(
             decided=len(decided),
-            promised=len(set(promised)),
-            lost=len(set(promised) - set(arrived)),
+            stored=len(set(stored)),
+            lost=len(set(stored) - set(arrived)),
             duplicates=len(arrived) - len(first),
             repeatable=len(lines(self.plan["unanswered"])) + self._starts - 1,
-            in_order=places == sorted(places),
+            in_order=positions == sorted(positions),
             dropped_by_id=len(set(decided) - set(arrived)),
-            dropped_as_told=sum(told),
+            dropped_as_reported=sum(reported_drops),
             restart_seconds=self.restart_seconds,
             drained_seconds=drained_seconds,
             end_seconds=end_seconds,
@@ -221,23 +222,23 @@ class Oracle:
 
 @contextmanager
 def oracle(work: Path, **plan: Any) -> Iterator[Oracle]:
-    """An oracle whose loop ends with the `with` block."""
-    made = Oracle(work, **plan)
+    """Create an oracle whose loop ends with the `with` block."""
+    created = Oracle(work, **plan)
     try:
-        yield made
+        yield created
     finally:
-        made.close()
+        created.close()
 
 
 @contextmanager
 def serving_core(watching: Oracle) -> Iterator[None]:
-    """The core is there while the block runs."""
+    """Serve the core of an oracle during the `with` block."""
     with serving(watching.core):
         yield
 
 
 def lines(file: str) -> list[str]:
-    """A journal's whole lines."""
+    """Return the complete lines of a journal."""
     try:
         text = Path(file).read_text(encoding="utf-8")
     except FileNotFoundError:

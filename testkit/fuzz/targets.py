@@ -1,7 +1,7 @@
-"""What reads files from outside, each as a function of bytes: it returns, or raises its own error.
+"""Readers of external files, each as a function of bytes that returns or raises the reader's error.
 
-Anything else that a target raises is a defect. `testkit/fuzz/corpus/<target>/` holds inputs that
-reach every branch that was ever found, and those that once broke something.
+Any other exception of a target is a defect. `testkit/fuzz/corpus/<target>/` contains inputs that
+reach all branches found so far, and inputs that caused defects.
 """
 
 from collections.abc import Callable
@@ -83,7 +83,7 @@ def _mxnet_params(content: bytes, folder: Path) -> None:
 
 
 def _mxnet(name: str) -> Target:
-    """Put the content in the place of one file of a model that is whole."""
+    """Return a target that replaces one file of a complete model by the content."""
 
     def target(content: bytes, folder: Path) -> None:
         for other in FILES:
@@ -126,7 +126,7 @@ TARGETS: dict[str, Target] = {
 
 
 def run(name: str, content: bytes, folder: Path) -> None:
-    """Feed one input to a target, in an empty folder; only its own errors are held back."""
+    """Pass one input to a target, in an empty folder; only the reader's errors are caught."""
     try:
         TARGETS[name](content, folder)
     except (ModelToolsError, VisionError):

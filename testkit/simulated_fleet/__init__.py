@@ -1,6 +1,6 @@
-"""A fleet of simulated cores: as many as one likes, without a process each.
+"""A fleet of simulated core devices: any number of them, without a process for each.
 
-A simulated core speaks the device's own APIs (IoT jobs data, MQTT publish, named shadows) and runs
-nothing: whether a release works on it is drawn from a seed. Full virtual cores, which really run
-the function, are in `local_aws.core_device`.
+A simulated core uses the device's APIs (IoT jobs data, MQTT publish, named shadows) and runs no
+component: the result of a release on it is drawn from a seed. Complete virtual cores, which run the
+function, are in `local_aws.core_device`.
 """

@@ -1,7 +1,7 @@
-"""Simulated cores against the embedded AWS, driven by one thread and a few for its calls.
+"""Simulated cores that use the emulator: one thread, and a pool for calls.
 
-A core of nucleus classic rolls a failed deployment back and reports its cause; one of nucleus lite
-does neither, and its camera ends with the failed component.
+A core with nucleus classic rolls a failed deployment back and reports the cause. A core with
+nucleus lite does neither, and its camera stops with the failed component.
 """
 
 import contextlib
@@ -19,11 +19,11 @@ from typing import Any, Self
 
 from botocore.exceptions import ClientError
 
-from testkit.simulated_fleet.fault_model import Fate
+from testkit.simulated_fleet.fault_model import FaultDraw
 
-_AT_ONCE = 8
-# Jobs of thing groups never end: the emulator has more of them after each rollout of any fleet.
-_LOOKS_PER_LOOK_AT_OTHERS = 20
+_MAX_CALLS = 8
+# Jobs of thing groups never end, so jobs of other fleets accumulate and are polled less often.
+_POLLS_PER_POLL_OF_OTHERS = 20
 _PAUSE_GROWTH = 1.25
 _LONGEST_PAUSE_SECONDS = 0.5
 
@@ -33,8 +33,8 @@ _NO_NETWORK = ("simulated: no connection to S3", "ARTIFACT_DOWNLOAD_ERROR", "NET
 
 
 @dataclass(frozen=True)
-class Release:
-    """What a camera's heartbeat names."""
+class SimulatedRelease:
+    """The release that a camera's heartbeat reports."""
 
     model_digest: str
     function_arn: str
@@ -42,7 +42,7 @@ class Release:
 
 @dataclass(frozen=True)
 class Clients:
-    """boto3 clients of the embedded AWS."""
+    """boto3 clients of the emulator."""
 
     iot: Any
     iot_data: Any
@@ -50,111 +50,117 @@ class Clients:
 
 
 @dataclass
-class Core:
-    """What one simulated core runs."""
+class SimulatedCore:
+    """The state of one simulated core."""
 
     thing: str
     is_lite: bool = False
     components: dict[str, str] = field(default_factory=dict)
-    release: Release | None = None
+    release: SimulatedRelease | None = None
     frames: int = 0
     is_broken: bool = False
     started_at: float = 0.0
-    # The number of deployments that were begun, by the release that `release_of` returned.
-    attempts: Counter[Release | None] = field(default_factory=Counter)
+    # The number of started deployments, by the release that `release_of` returned.
+    attempts: Counter[SimulatedRelease | None] = field(default_factory=Counter)
 
 
 class SimulatedFleet:
-    """Cores that take jobs, report, and send heartbeats while the fleet is switched on."""
+    """Cores that carry out jobs and send health messages and heartbeats, within a `with` block."""
 
-    def __init__(  # noqa: PLR0913 - what the fleet is, and how often it acts
+    def __init__(  # noqa: PLR0913 - the parts of a fleet
         self,
         clients: Clients,
         things: Iterable[str],
         *,
-        release_of: Callable[[dict[str, Any]], Release | None],
-        fate_of: Callable[[str, dict[str, Any]], Fate],
+        release_of: Callable[[dict[str, Any]], SimulatedRelease | None],
+        draw_of: Callable[[str, dict[str, Any]], FaultDraw],
         heartbeat_seconds: float = 5.0,
-        look_seconds: float = 0.05,
+        poll_seconds: float = 0.05,
         is_lite: Callable[[str], bool] = lambda _: False,
     ) -> None:
-        """`release_of` returns the release of a job document, and `fate_of` its effect on a thing.
+        """Create the cores; the fleet starts with the `with` block.
 
-        `look_seconds` is the pause between two polls for jobs. It grows to half a second while no
-        job arrives. `is_lite` returns whether a thing runs nucleus lite.
+        Args:
+            clients: of the emulator.
+            things: names of the core devices.
+            release_of: returns the release of a job document.
+            draw_of: returns the faults of a job document on a thing.
+            heartbeat_seconds: between two heartbeats.
+            poll_seconds: between two polls for jobs; grows to 0.5 s while no job arrives.
+            is_lite: returns whether a thing runs nucleus lite.
         """
-        self.cores = {thing: Core(thing, is_lite(thing)) for thing in things}
+        self.cores = {thing: SimulatedCore(thing, is_lite(thing)) for thing in things}
         self._clients = clients
         self._release_of = release_of
-        self._fate_of = fate_of
+        self._draw_of = draw_of
         self._heartbeat_seconds = heartbeat_seconds
-        self._look_seconds = look_seconds
-        self._looks = itertools.count()
+        self._poll_seconds = poll_seconds
+        self._polls = itertools.count()
         self._own_jobs: set[str] = set()
         self._jobs_of_others: set[str] = set()
         self._due: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = itertools.count()
         self._lock = threading.Lock()
-        self._begun: set[tuple[str, str]] = set()
+        self._started_jobs: set[tuple[str, str]] = set()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="simulated-fleet", daemon=True)
-        self._pool = ThreadPoolExecutor(_AT_ONCE)
+        self._pool = ThreadPoolExecutor(_MAX_CALLS)
         self.errors: list[BaseException] = []
 
     def __enter__(self) -> Self:
-        """Switch the fleet on."""
+        """Start the fleet."""
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Switch it off, at once."""
+        """Stop the fleet immediately."""
         self._stop.set()
         self._thread.join()
         self._pool.shutdown(cancel_futures=True)
 
     def join(self) -> None:
-        """Let every core report for the first time."""
+        """Send the first health message of every core."""
         list(self._pool.map(self._report, self.cores.values()))
 
     def _run(self) -> None:
-        pause, look_at = self._look_seconds, 0.0
+        pause, poll_at = self._poll_seconds, 0.0
         while not self._stop.is_set():
             try:
-                if time.monotonic() >= look_at:
-                    longest = max(self._look_seconds, _LONGEST_PAUSE_SECONDS)
+                if time.monotonic() >= poll_at:
+                    longest = max(self._poll_seconds, _LONGEST_PAUSE_SECONDS)
                     grown = min(_PAUSE_GROWTH * pause, longest)
-                    pause = self._look_seconds if self._find_work() else grown
-                    look_at = time.monotonic() + pause
-                self._do_what_is_due()
+                    pause = self._poll_seconds if self._find_work() else grown
+                    poll_at = time.monotonic() + pause
+                self._run_due_actions()
             except ClientError as error:
                 self.errors.append(error)
-            self._stop.wait(self._look_seconds)
+            self._stop.wait(self._poll_seconds)
 
     def _find_work(self) -> bool:
-        """Begin with what is queued, and return whether there was anything.
+        """Start the queued jobs, and return whether there were any.
 
-        The jobs' lists stand for MQTT's notifications.
+        The lists of jobs replace the notifications over MQTT.
         """
-        looks_at_others = next(self._looks) % _LOOKS_PER_LOOK_AT_OTHERS == 0
-        found = False
+        includes_others = next(self._polls) % _POLLS_PER_POLL_OF_OTHERS == 0
+        has_work = False
         for job in self._clients.iot.list_jobs(status="IN_PROGRESS")["jobs"]:
             job_id = job["jobId"]
-            if job_id in self._jobs_of_others and not looks_at_others:
+            if job_id in self._jobs_of_others and not includes_others:
                 continue
             new = [
                 thing
                 for thing in self._queued_things(job_id)
-                if thing in self.cores and (job_id, thing) not in self._begun
+                if thing in self.cores and (job_id, thing) not in self._started_jobs
             ]
             if new:
-                found = True
+                has_work = True
                 document = json.loads(self._clients.iot.get_job_document(jobId=job_id)["document"])
                 for thing in new:
                     self._begin(job_id, document, self.cores[thing])
-        return found
+        return has_work
 
     def _queued_things(self, job_id: str) -> list[str]:
-        """Return the things that have not taken a job yet; none if it is a job of other fleets."""
+        """Return the things that have not started a job; none if the job is for other fleets."""
         if job_id not in self._own_jobs:
             things = self._things(job_id)
             if not self.cores.keys().isdisjoint(things):
@@ -175,56 +181,63 @@ class SimulatedFleet:
             for item in page["executionSummaries"]
         ]
 
-    def _begin(self, job_id: str, document: dict[str, Any], core: Core) -> None:
-        self._begun.add((job_id, core.thing))
-        fate = self._fate_of(core.thing, document)
-        if fate.is_offline:
+    def _begin(self, job_id: str, document: dict[str, Any], core: SimulatedCore) -> None:
+        self._started_jobs.add((job_id, core.thing))
+        draw = self._draw_of(core.thing, document)
+        if draw.is_offline:
             return
         self._at(0.0, lambda: self._update(job_id, core, "IN_PROGRESS"))
-        away = fate.away_seconds if fate.loses_power else 0.0
-        self._at(fate.seconds + away, lambda: self._end(job_id, document, core, fate))
+        away = draw.away_seconds if draw.loses_power else 0.0
+        self._at(draw.seconds + away, lambda: self._end(job_id, document, core, draw))
 
-    def _end(self, job_id: str, document: dict[str, Any], core: Core, fate: Fate) -> None:
+    def _end(
+        self, job_id: str, document: dict[str, Any], core: SimulatedCore, draw: FaultDraw
+    ) -> None:
         release = self._release_of(document)
         core.attempts[release] += 1
-        lost = core.attempts[release] <= fate.lost_attempts
-        failed = lost or fate.outcome == "fails"
+        lost = core.attempts[release] <= draw.lost_attempts
+        failed = lost or draw.outcome == "fails"
         if not failed:
-            self._install(core, document, release, fate)
+            self._install(core, document, release, draw)
         elif core.is_lite and not lost:
             core.components, core.release = _versions(document), None
             core.is_broken = True
-        if fate.outcome == "never finishes":
-            self._beat(core, fate.clock_skew_seconds)
+        if draw.outcome == "never finishes":
+            self._beat(core, draw.clock_skew_seconds)
             return
         cause = (_NO_NETWORK if lost else _CRASH) if failed else ()
         self._report(core, document, failed=failed)
         self._update(
             job_id, core, "FAILED" if failed else "SUCCEEDED", _status_details(core, cause)
         )
-        self._beat(core, fate.clock_skew_seconds)
+        self._beat(core, draw.clock_skew_seconds)
 
     @staticmethod
-    def _install(core: Core, document: dict[str, Any], release: Release | None, fate: Fate) -> None:
+    def _install(
+        core: SimulatedCore,
+        document: dict[str, Any],
+        release: SimulatedRelease | None,
+        draw: FaultDraw,
+    ) -> None:
         components = _versions(document)
-        # A set that runs already restarts nothing.
+        # An unchanged set of components is not restarted.
         if (components, release) != (core.components, core.release) or core.is_broken:
             core.started_at = time.time()
         core.components, core.release = components, release
-        core.is_broken = fate.outcome == "breaks"
-        core.frames = int(fate.outcome not in {"no frames", "breaks"})
+        core.is_broken = draw.outcome == "breaks"
+        core.frames = int(draw.outcome not in {"no frames", "breaks"})
 
     def _update(
-        self, job_id: str, core: Core, status: str, details: dict[str, str] | None = None
+        self, job_id: str, core: SimulatedCore, status: str, details: dict[str, str] | None = None
     ) -> None:
-        # The job may be cancelled meanwhile: such a device learns of the next one.
+        # A cancelled job cannot be updated; the device receives the next one.
         with contextlib.suppress(ClientError):
             self._clients.iot_jobs_data.update_job_execution(
                 jobId=job_id, thingName=core.thing, status=status, statusDetails=details or {}
             )
 
     def _report(
-        self, core: Core, document: dict[str, Any] | None = None, *, failed: bool = False
+        self, core: SimulatedCore, document: dict[str, Any] | None = None, *, failed: bool = False
     ) -> None:
         arn = (document or {}).get("configurationArn", "")
         message: dict[str, Any] = {
@@ -260,8 +273,8 @@ class SimulatedFleet:
             payload=json.dumps(message),
         )
 
-    def _beat(self, core: Core, skew_seconds: float) -> None:
-        """Send a heartbeat now, and the next one in time."""
+    def _beat(self, core: SimulatedCore, skew_seconds: float) -> None:
+        """Send a heartbeat now, and schedule the next one."""
         release = core.release
         if release is None or core.is_broken:
             return
@@ -285,21 +298,23 @@ class SimulatedFleet:
         )
         self._at(self._heartbeat_seconds, lambda: self._beat_again(core, release, skew_seconds))
 
-    def _beat_again(self, core: Core, release: Release, skew_seconds: float) -> None:
+    def _beat_again(
+        self, core: SimulatedCore, release: SimulatedRelease, skew_seconds: float
+    ) -> None:
         if core.release is release:
             self._beat(core, skew_seconds)
 
-    def _at(self, seconds: float, act: Callable[[], None]) -> None:
+    def _at(self, seconds: float, action: Callable[[], None]) -> None:
         with self._lock:
-            heapq.heappush(self._due, (time.monotonic() + seconds, next(self._numbers), act))
+            heapq.heappush(self._due, (time.monotonic() + seconds, next(self._numbers), action))
 
-    def _do_what_is_due(self) -> None:
+    def _run_due_actions(self) -> None:
         due = []
         with self._lock:
             while self._due and self._due[0][0] <= time.monotonic():
                 due.append(heapq.heappop(self._due)[2])
-        for done in [self._pool.submit(act) for act in due]:
-            if error := done.exception():
+        for future in [self._pool.submit(action) for action in due]:
+            if error := future.exception():
                 self.errors.append(error)
 
 
@@ -307,12 +322,12 @@ def _versions(document: dict[str, Any]) -> dict[str, str]:
     return {name: component["version"] for name, component in document["components"].items()}
 
 
-def _detailed_status(core: Core, *, failed: bool) -> dict[str, str]:
+def _detailed_status(core: SimulatedCore, *, failed: bool) -> dict[str, str]:
     failure = "FAILED_ROLLBACK_NOT_REQUESTED" if core.is_lite else "FAILED_ROLLBACK_COMPLETE"
     return {"detailedStatus": failure if failed else "SUCCESSFUL"}
 
 
-def _status_details(core: Core, cause: tuple[str, ...]) -> dict[str, str]:
+def _status_details(core: SimulatedCore, cause: tuple[str, ...]) -> dict[str, str]:
     """Return the details of a job's last update; nucleus lite sends none."""
     if core.is_lite:
         return {}

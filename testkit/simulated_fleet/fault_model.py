@@ -1,4 +1,4 @@
-"""What may go wrong on a device, drawn from a seed: the same seed is the same fleet."""
+"""Faults of devices, of_release from a seed: equal seeds give equal fleets."""
 
 import hashlib
 import math
@@ -10,35 +10,35 @@ Outcome = Literal["good", "no frames", "fails", "breaks", "never finishes", "los
 
 
 @dataclass(frozen=True)
-class Hazards:
-    """Shares of the fleet, 0 to 1, and seconds, for what goes wrong."""
+class FaultRates:
+    """Shares of the fleet, from 0 to 1, that have a fault, and durations in seconds."""
 
-    # The deployment fails on the device, which brings back what ran.
+    # The deployment fails, and the device rolls back.
     fails: float = 0.0
-    # The deployment succeeds, and the camera makes no frame.
+    # The deployment succeeds, and the camera processes no frame.
     no_frames: float = 0.0
-    # The deployment succeeds, and the function ends until it is BROKEN.
+    # The deployment succeeds, and the function fails until it is BROKEN.
     breaks: float = 0.0
     # The camera runs the release, and the device's job stays IN_PROGRESS.
     never_finishes: float = 0.0
-    # The download of the release's first deployment fails, or that of each one.
+    # The download fails: of the release's first deployment, or of each deployment.
     loses_network_once: float = 0.0
     loses_network: float = 0.0
-    # The device is off for the whole rollout.
+    # The device is off during the rollout.
     offline: float = 0.0
-    # The device loses power in the middle of the update, and is back later.
+    # The device loses power during the update, and returns after `away_seconds`.
     power_loss: float = 0.0
     slow: float = 0.0
     download_seconds: float = 0.2
     slow_download_seconds: float = 5.0
     away_seconds: float = 3.0
-    # The device's clock is wrong by up to so much, either way.
+    # The maximum error of the device's clock, in both directions.
     clock_skew_seconds: float = 0.0
 
 
 @dataclass(frozen=True)
-class Fate:
-    """What one release does on one device."""
+class FaultDraw:
+    """The faults of one release on one device."""
 
     outcome: Outcome
     is_offline: bool
@@ -46,41 +46,41 @@ class Fate:
     loses_power: bool
     away_seconds: float
     clock_skew_seconds: float
-    # Deployments of the release whose download fails.
+    # The number of deployments of the release whose download fails.
     lost_attempts: float = 0
 
 
-def fate(hazards: Hazards, seed: int, thing: str, release: str) -> Fate:
-    """Draw what a release does on a device.
+def draw(fault_rates: FaultRates, seed: int, thing: str, release: str) -> FaultDraw:
+    """Draw the faults of a release on a device.
 
-    That a device is off, slow or wrong about the time is its own; the rest is the release's too.
+    Power, speed and clock depend on the device; all other faults also depend on the release.
     """
-    own = _random(seed, thing)
-    is_offline = own.random() < hazards.offline
-    slow = own.random() < hazards.slow
-    skew = own.uniform(-1, 1) * hazards.clock_skew_seconds
-    drawn = _random(seed, thing, release)
-    chance = drawn.random()
+    of_device = _random(seed, thing)
+    is_offline = of_device.random() < fault_rates.offline
+    slow = of_device.random() < fault_rates.slow
+    skew = of_device.uniform(-1, 1) * fault_rates.clock_skew_seconds
+    of_release = _random(seed, thing, release)
+    chance = of_release.random()
     outcome: Outcome = "good"
     for name, share in (
-        ("fails", hazards.fails),
-        ("no frames", hazards.no_frames),
-        ("breaks", hazards.breaks),
-        ("never finishes", hazards.never_finishes),
-        ("lost once", hazards.loses_network_once),
-        ("lost", hazards.loses_network),
+        ("fails", fault_rates.fails),
+        ("no frames", fault_rates.no_frames),
+        ("breaks", fault_rates.breaks),
+        ("never finishes", fault_rates.never_finishes),
+        ("lost once", fault_rates.loses_network_once),
+        ("lost", fault_rates.loses_network),
     ):
         if chance < share:
             outcome = name  # type: ignore[assignment]  # the names are those of Outcome
             break
         chance -= share
-    most = hazards.slow_download_seconds if slow else hazards.download_seconds
-    return Fate(
+    max_seconds = fault_rates.slow_download_seconds if slow else fault_rates.download_seconds
+    return FaultDraw(
         outcome=outcome,
         is_offline=is_offline,
-        seconds=most * drawn.uniform(0.5, 1.0),
-        loses_power=drawn.random() < hazards.power_loss,
-        away_seconds=hazards.away_seconds,
+        seconds=max_seconds * of_release.uniform(0.5, 1.0),
+        loses_power=of_release.random() < fault_rates.power_loss,
+        away_seconds=fault_rates.away_seconds,
         clock_skew_seconds=skew,
         lost_attempts={"lost once": 1, "lost": math.inf}.get(outcome, 0),
     )

@@ -16,8 +16,8 @@ from uuid import uuid4
 
 import pytest
 
-from testkit.simulated_fleet.cores import Clients, Release, SimulatedFleet
-from testkit.simulated_fleet.fault_model import Fate, Hazards, fate
+from testkit.simulated_fleet.cores import Clients, SimulatedFleet, SimulatedRelease
+from testkit.simulated_fleet.fault_model import FaultDraw, FaultRates, draw
 from tests.emulator.embedded_aws import ACCOUNT, REGION, ROOT, EmbeddedAws
 
 RULE = {"success_percent": 100.0, "error_percent": 0.0, "minimum_devices": 0,
@@ -40,7 +40,7 @@ class Site:
     group: str
     things: list[str]
     clients: Clients
-    hazards: dict[int, Hazards] = field(default_factory=dict)
+    fault_rates: dict[int, FaultRates] = field(default_factory=dict)
     seed: int = 0
 
     @property
@@ -55,13 +55,13 @@ class Site:
         found = document["components"].get(self.component, {"version": "0.0.0"})
         return int(found["version"].partition(".")[0])
 
-    def fate_of(self, thing: str, document: dict[str, Any]) -> Fate:
+    def draw_of(self, thing: str, document: dict[str, Any]) -> FaultDraw:
         version = self.version_of(document)
-        return fate(self.hazards.get(version, Hazards()), self.seed, thing, str(version))
+        return draw(self.fault_rates.get(version, FaultRates()), self.seed, thing, str(version))
 
-    def release_of(self, document: dict[str, Any]) -> Release | None:
+    def release_of(self, document: dict[str, Any]) -> SimulatedRelease | None:
         version = self.version_of(document)
-        return Release(digest(version), function_arn(version)) if version else None
+        return SimulatedRelease(digest(version), function_arn(version)) if version else None
 
     @contextmanager
     def on(
@@ -73,7 +73,7 @@ class Site:
             self.clients,
             self.things,
             release_of=self.release_of,
-            fate_of=self.fate_of,
+            draw_of=self.draw_of,
             heartbeat_seconds=heartbeat_seconds,
             is_lite=is_lite,
         )
@@ -141,11 +141,11 @@ class Site:
 
 @pytest.fixture
 def make_site(aws: EmbeddedAws, iot: Any, request: pytest.FixtureRequest) -> Callable[..., Site]:
-    # Hazards are drawn from the names of things: the same test has the same fleet in each run.
+    # FaultRates are drawn from the names of things: the same test has the same fleet in each run.
     test = hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:8]
     numbers = itertools.count(1)
 
-    def make(size: int, **hazards: Hazards) -> Site:
+    def make(size: int, **fault_rates: FaultRates) -> Site:
         group = f"deeplens-{test}-{next(numbers)}"
         iot.create_thing_group(thingGroupName=group)
         things = [f"{group}-{number:04d}" for number in range(size)]
@@ -154,7 +154,9 @@ def make_site(aws: EmbeddedAws, iot: Any, request: pytest.FixtureRequest) -> Cal
             iot.add_thing_to_thing_group(thingGroupName=group, thingName=thing)
         clients = Clients(iot, aws.client("iot-data"), aws.client("iot-jobs-data"))
         site = Site(aws, group, things, clients)
-        site.hazards = {int(name.removeprefix("v")): found for name, found in hazards.items()}
+        site.fault_rates = {
+            int(name.removeprefix("v")): found for name, found in fault_rates.items()
+        }
         for version in (1, 2, 3):
             site.create_version(version)
         return site

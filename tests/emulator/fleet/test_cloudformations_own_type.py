@@ -14,7 +14,7 @@ from uuid import uuid4
 
 import pytest
 
-from testkit.simulated_fleet.fault_model import Hazards
+from testkit.simulated_fleet.fault_model import FaultRates
 from testkit.waiting import eventually
 from tests.emulator.embedded_aws import EmbeddedAws, create_role, publish_function
 from tests.emulator.fleet.conftest import Site, digest
@@ -146,7 +146,7 @@ def test_its_stack_is_complete_before_any_camera_moved(
 def test_its_stack_is_complete_with_a_model_that_makes_no_frame(
     make_site: MakeSite, make_stack: Callable[[Site], Stack]
 ) -> None:
-    site = make_site(3, v2=Hazards(no_frames=1.0))
+    site = make_site(3, v2=FaultRates(no_frames=1.0))
     stack = make_stack(site)
     with site.on():
         assert stack.bring("create_stack", 1) == "CREATE_COMPLETE"
@@ -158,7 +158,7 @@ def test_its_stack_is_complete_with_a_model_that_makes_no_frame(
 def test_its_roll_back_leaves_the_bad_model_on_the_whole_fleet(
     make_site: MakeSite, make_stack: Callable[[Site], Stack]
 ) -> None:
-    site = make_site(3, v2=Hazards(no_frames=1.0))
+    site = make_site(3, v2=FaultRates(no_frames=1.0))
     stack = make_stack(site)
     with site.on():
         stack.bring("create_stack", 1)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from testkit.simulated_fleet.fault_model import Hazards
+from testkit.simulated_fleet.fault_model import FaultRates
 from tests.emulator.embedded_aws import ACCOUNT, REGION, ROOT
 from tests.emulator.fleet.conftest import CloudFormation, Site, digest
 from tests.emulator.fleet.forked_fleet import run_fleet
@@ -95,7 +95,7 @@ def test_status_stop_and_roll_back(
 def test_status_gives_the_reason_of_each_failed_device(
     cloudformation: CloudFormation, make_site: MakeSite, tmp_path: Path
 ) -> None:
-    site = make_site(2, v1=Hazards(fails=1.0))
+    site = make_site(2, v1=FaultRates(fails=1.0))
     fleet = Fleet(tmp_path, site)
     with site.on():
         bring(cloudformation, site, 1)
@@ -107,7 +107,7 @@ def test_status_gives_the_reason_of_each_failed_device(
 def test_a_stopped_wave_is_rolled_back_to_what_the_fleet_runs(
     cloudformation: CloudFormation, make_site: MakeSite, tmp_path: Path
 ) -> None:
-    site = make_site(4, v2=Hazards(no_frames=1.0))
+    site = make_site(4, v2=FaultRates(no_frames=1.0))
     fleet = Fleet(tmp_path, site)
     wave = {"thing_group": None, "percent": 50, "wait_seconds": 2, "bake_seconds": 0,
             "pause_seconds": 0}  # fmt: skip

@@ -11,7 +11,7 @@ from unittest.mock import patch
 import pytest
 from botocore.exceptions import ClientError
 
-from testkit.simulated_fleet.fault_model import Hazards
+from testkit.simulated_fleet.fault_model import FaultRates
 from testkit.waiting import eventually
 from tests.emulator.embedded_aws import EmbeddedAws
 from tests.emulator.fleet.conftest import CloudFormation, Site, digest, function_arn
@@ -20,7 +20,7 @@ from tests.emulator.fleet.proxy import Answer, Meddle, Request, proxy, refusal
 pytestmark = pytest.mark.emulator
 
 MakeSite = Callable[..., Site]
-CRASHES, BLIND, OFF = Hazards(fails=1.0), Hazards(no_frames=1.0), Hazards(offline=1.0)
+CRASHES, BLIND, OFF = FaultRates(fails=1.0), FaultRates(no_frames=1.0), FaultRates(offline=1.0)
 
 
 def create(cfn: CloudFormation, site: Site, version: int = 1, **changes: Any) -> dict[str, Any]:
@@ -79,23 +79,23 @@ def test_a_fleet_goes_from_v1_to_v2_and_back_and_forth(
 
 
 @pytest.mark.parametrize(
-    ("hazards", "expected", "wait_seconds"),
+    ("fault_rates", "expected", "wait_seconds"),
     [
         (CRASHES, "install step ended with 1", 240),
         # Only the end of its time shows that there is no frame.
         (BLIND, "without a frame", 15),
-        (Hazards(breaks=1.0), "is BROKEN: simulated: ended with 1; last lines", 240),
+        (FaultRates(breaks=1.0), "is BROKEN: simulated: ended with 1; last lines", 240),
     ],
     ids=["fails", "no frames", "breaks"],
 )
 def test_a_bad_release_is_refused_and_the_old_one_is_proven_again(
     cloudformation: CloudFormation,
     make_site: MakeSite,
-    hazards: Hazards,
+    fault_rates: FaultRates,
     expected: str,
     wait_seconds: int,
 ) -> None:
-    site = make_site(3, v2=hazards)
+    site = make_site(3, v2=fault_rates)
     with site.on():
         made = create(cloudformation, site)
         bad = update(
@@ -125,14 +125,14 @@ def test_a_rollback_never_fails_because_of_devices(
     cloudformation: CloudFormation,
     make_site: MakeSite,
     capsys: pytest.CaptureFixture[str],
-    now: Hazards,
+    now: FaultRates,
     expected: str,
 ) -> None:
     site = make_site(3, v2=CRASHES)
     with site.on():
         made = create(cloudformation, site)
         assert update(cloudformation, site, 1, 2, made["PhysicalResourceId"])["Status"] == "FAILED"
-        site.hazards[1] = now
+        site.fault_rates[1] = now
         back = cloudformation.roll_back(
             site.properties(1, wait_seconds=10),
             site.properties(2),
@@ -192,7 +192,7 @@ def test_a_delete_never_fails_because_of_devices(
     site = make_site(2)
     with site.on() as fleet:
         made = create(cloudformation, site)
-        site.hazards[0] = CRASHES
+        site.fault_rates[0] = CRASHES
         gone = cloudformation(
             "Delete", site.properties(1), PhysicalResourceId=made["PhysicalResourceId"]
         )
@@ -207,7 +207,7 @@ def test_a_delete_never_fails_because_of_devices(
 def test_a_release_that_cameras_verify_passes_though_their_jobs_never_finish(
     cloudformation: CloudFormation, make_site: MakeSite
 ) -> None:
-    site = make_site(2, v1=Hazards(never_finishes=1.0))
+    site = make_site(2, v1=FaultRates(never_finishes=1.0))
     with site.on(heartbeat_seconds=1.0):
         made = create(cloudformation, site, wait_seconds=8)
     assert made["Data"]["Status"] == (
@@ -338,7 +338,7 @@ def test_a_fleet_that_was_renamed_leaves_nothing(
 def test_offline_devices_are_counted_apart(
     cloudformation: CloudFormation, make_site: MakeSite
 ) -> None:
-    site = make_site(6, v1=Hazards(offline=0.5))
+    site = make_site(6, v1=FaultRates(offline=0.5))
     with site.on():
         rule = {"offline_after_seconds": 10.0}
         status = create(cloudformation, site, rule=rule)["Data"]["Status"]
@@ -351,7 +351,7 @@ def test_offline_devices_are_counted_apart(
 def test_the_rule_lets_a_share_fail_and_no_more(
     cloudformation: CloudFormation, make_site: MakeSite
 ) -> None:
-    site = make_site(12, v1=Hazards(fails=0.3))
+    site = make_site(12, v1=FaultRates(fails=0.3))
     with site.on():
         rule = {"success_percent": 40.0, "error_percent": 60.0}
         made = create(cloudformation, site, rule=rule)
@@ -579,7 +579,7 @@ def test_another_stacks_fleet_is_left_alone_by_a_delete(
 def test_the_stack_completes_after_the_last_heartbeat_and_does_not_wait_for_its_deadline(
     cloudformation: CloudFormation, make_site: MakeSite
 ) -> None:
-    site = make_site(3, v1=Hazards(slow=1.0, slow_download_seconds=4.0))
+    site = make_site(3, v1=FaultRates(slow=1.0, slow_download_seconds=4.0))
     # Longer than a test may take.
     cloudformation.seconds = 10_000.0
     with site.on() as fleet:

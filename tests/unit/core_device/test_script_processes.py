@@ -17,11 +17,11 @@ ROOT = Path(__file__).parents[3]
 CORE = """
 import asyncio, os, sys
 from pathlib import Path
-from local_aws.core_device.steps import Script, Step
+from local_aws.core_device.steps import LifecycleStep, Script
 
 async def main():
     folder = Path(sys.argv[1])
-    step = Step("run", "echo $$ > pid; exec sleep 600", None)
+    step = LifecycleStep("run", "echo $$ > pid; exec sleep 600", None)
     await Script(step, folder, folder / "log", dict(os.environ)).start()
     await asyncio.sleep(600)
 

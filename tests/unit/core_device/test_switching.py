@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from local_aws.core_device import deployment, lifecycle
-from local_aws.core_device.component import Component
+from local_aws.core_device.component import InstalledComponent
 from local_aws.core_device.device import NUCLEI
 from local_aws.core_device.errors import DeploymentFailed
 from local_aws.core_device.nucleus import Kind
@@ -32,7 +32,7 @@ class Fake:
         monkeypatch.setattr(lifecycle, "wait_until_settled", self._settle)
 
     def _step(self, step: str) -> Any:
-        async def run(component: Component, _host: Any) -> None:
+        async def run(component: InstalledComponent, _host: Any) -> None:
             self.steps.append(f"{step} {component.name} {component.version}")
             if step == "start" and component.name in self.fails:
                 component.status = "BROKEN"
@@ -41,7 +41,7 @@ class Fake:
 
         return run
 
-    async def _stop(self, component: Component, _host: Any) -> None:
+    async def _stop(self, component: InstalledComponent, _host: Any) -> None:
         self.steps.append(f"stop {component.name} {component.version}")
 
     async def _settle(self, _host: Any, names: Collection[str]) -> None:
@@ -60,14 +60,14 @@ def component(
     status: str = "NEW",
     kind: str = "aws.greengrass.generic",
     **more: Any,
-) -> Component:
+) -> InstalledComponent:
     steps = more.pop("steps", STEPS)
     manifest = {"Platform": {"runtime": "*"}, "Lifecycle": steps}
     recipe = {"ComponentType": kind, "Manifests": [manifest], **more}
-    return Component(name, version, recipe, {}, status=status)
+    return InstalledComponent(name, version, recipe, {}, status=status)
 
 
-def host(kind: Kind, *running: Component) -> Any:
+def host(kind: Kind, *running: InstalledComponent) -> Any:
     events: list[str] = []
     return SimpleNamespace(
         nucleus=NUCLEI[kind],
@@ -78,7 +78,7 @@ def host(kind: Kind, *running: Component) -> Any:
     )
 
 
-def switch(on: Any, *desired: Component, configured: Collection[str] = ()) -> None:
+def switch(on: Any, *desired: InstalledComponent, configured: Collection[str] = ()) -> None:
     asyncio.run(deployment.switch(on, {one.name: one for one in desired}, configured))
 
 
@@ -216,12 +216,12 @@ def test_a_component_that_does_not_start_again_does_not_stop_the_others(
 
 def test_a_record_of_the_core_is_read_as_it_was_written() -> None:
     rules = {"ComponentDependencies": {"model": {}}}
-    deployed = deployment.Deployed(
+    deployed = deployment.DeployedComponents(
         {"app": component(**rules), "model": component("model")},
         {"thinggroup/g": {"app": {}}},
         {"thinggroup/g": "arn:1"},
     )
-    again = deployment.Deployed()
+    again = deployment.DeployedComponents()
     again.running.update(again.restore(json.loads(json.dumps(deployed.to_json()))))
     assert again.to_json() == deployed.to_json()
     assert again.origin("app") == (("arn:1",), True)
@@ -230,9 +230,9 @@ def test_a_record_of_the_core_is_read_as_it_was_written() -> None:
 
 
 def test_a_record_of_an_earlier_version_still_starts_its_components() -> None:
-    saved = deployment.Deployed({"app": component()}).to_json()
+    saved = deployment.DeployedComponents({"app": component()}).to_json()
     for added in ("arns", "roots"):
         del saved[added]
     for one in saved["components"]:
         del one["dependencies"]
-    assert set(deployment.Deployed().restore(saved)) == {"app"}
+    assert set(deployment.DeployedComponents().restore(saved)) == {"app"}

@@ -1,4 +1,4 @@
-"""The AWS components that a deployment of this project names: recipes without artifacts."""
+"""The catalog of components of AWS that deployments of this project use, without artifacts."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ _NUCLEUS = {"aws.greengrass.Nucleus": {"VersionRequirement": ">=2.0.0 <3.0.0",
 _LAMBDA_MANAGER = {"aws.greengrass.LambdaManager": {"VersionRequirement": ">=2.0.0 <3.0.0",
                                                     "DependencyType": "HARD"}}  # fmt: skip
 
-# name -> (versions, component type, dependencies)
+# By name: versions, component type and dependencies.
 _CATALOG: dict[str, tuple[tuple[str, ...], str, dict[str, Any]]] = {
     "aws.greengrass.Nucleus": (("2.15.0", "2.16.0", "2.16.1"), "aws.greengrass.nucleus", {}),
     "aws.greengrass.LambdaManager": (("2.3.6", "2.3.7"), "aws.greengrass.plugin", _NUCLEUS),
@@ -24,17 +24,17 @@ _CATALOG: dict[str, tuple[tuple[str, ...], str, dict[str, Any]]] = {
 
 
 def public_versions(name: str) -> tuple[str, ...]:
-    """List the versions of a public component that are known here; empty for any other name."""
+    """Return the versions of a component; empty if it is not in the catalog."""
     return _CATALOG[name][0] if name in _CATALOG else ()
 
 
 def public_names() -> list[str]:
-    """List the public components known here."""
+    """Return the names of all components."""
     return sorted(_CATALOG)
 
 
 def public_recipe(name: str, version: str) -> Recipe:
-    """Give the recipe of a public component version."""
+    """Return the recipe of a component version."""
     _, kind, dependencies = _CATALOG[name]
     return {
         "RecipeFormatVersion": FORMAT_VERSION,
