@@ -21,7 +21,8 @@ from PIL import Image
 from model_tools.cli import main
 from stacks.config import load_environment
 from testkit.checkout import ROOT, Checkout, watch
-from tests.local.test_first_light import eventually, processes_in
+from testkit.waiting import eventually
+from tests.local.processes import processes_in
 from tests.terminal import OnTerminal
 
 pytestmark = [

@@ -204,3 +204,15 @@ def artifact(aws: EmbeddedAws, bucket: str) -> Callable[..., Artifact]:
         return Artifact(f"s3://{bucket}/{key}", key, hashlib.sha256(data).hexdigest())
 
     return put
+
+
+def specification(version: str = "1.0.0", **merge: Any) -> dict[str, Any]:
+    specification: dict[str, Any] = {"componentVersion": version}
+    if merge:
+        specification["configurationUpdate"] = {"merge": json.dumps(merge)}
+    return specification
+
+
+def crashes_with(core: Core, file: str) -> str:
+    """Return a script that runs until a file exists, and crashes as long as it does."""
+    return f"while ! test -e {core.layout.root}/{file}; do sleep 0.05; done; echo crash; exit 7"

@@ -11,8 +11,8 @@ import pytest
 
 from testkit.waiting import eventually
 from tests.emulator.embedded_aws import ACCOUNT, REGION, ROOT, EmbeddedAws
+from tests.emulator.fleet.forked_fleet import Cli, make_cli
 from tests.emulator.fleet.proxy import Answer, Request, proxy
-from tests.emulator.fleet.test_fleet_devices import Cli, make_cli
 
 pytestmark = pytest.mark.emulator
 

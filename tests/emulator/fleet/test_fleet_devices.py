@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import queue
 import shutil
 import stat
@@ -10,7 +9,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +20,8 @@ from local_aws.core_device.device import CoreDevice
 from local_aws.core_device.layout import Identity, Layout
 from local_aws.endpoint import Endpoint
 from testkit.waiting import HANG_SECONDS
-from tests.emulator.embedded_aws import ACCOUNT, REGION, ROOT, EmbeddedAws
-from tests.emulator.fleet.forked_fleet import run_fleet
+from tests.emulator.embedded_aws import ACCOUNT, REGION, EmbeddedAws
+from tests.emulator.fleet.forked_fleet import Cli, make_cli
 from tests.emulator.fleet.proxy import Answer, Request, proxy
 
 pytestmark = pytest.mark.emulator
@@ -31,39 +29,10 @@ pytestmark = pytest.mark.emulator
 GROUP = "deeplens-dev"
 
 
-@dataclass
-class Cli:
-    """The command line in a checkout with dev's environment file."""
-
-    folder: Path
-    environment: dict[str, str]
-
-    def __call__(self, *words: str, code: int = 0) -> str:
-        done = run_fleet(*words, folder=self.folder, environment=self.environment)
-        assert done.returncode == code, done.stdout + done.stderr
-        assert "Traceback" not in done.stderr
-        return done.stdout + done.stderr
-
-    def files(self, thing: str) -> Path:
-        return self.folder / ".local/devices/dev" / thing
-
-
 @pytest.fixture
 def cli(aws: EmbeddedAws, devices_stack: None, tmp_path: Path) -> Cli:
     del devices_stack
     return make_cli(aws, tmp_path)
-
-
-def make_cli(aws: EmbeddedAws, folder: Path) -> Cli:
-    (folder / "environments").mkdir()
-    shutil.copy(ROOT / "environments/dev.toml", folder / "environments")
-    environment = {
-        **os.environ,
-        "AWS_ENDPOINT_URL": aws.endpoint["endpoint_url"],
-        "AWS_ACCESS_KEY_ID": ACCOUNT,
-        "AWS_SECRET_ACCESS_KEY": aws.secret(),
-    }
-    return Cli(folder, environment)
 
 
 def mode(path: Path) -> int:

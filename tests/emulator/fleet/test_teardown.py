@@ -10,7 +10,7 @@ import pytest
 
 from testkit.waiting import eventually
 from tests.emulator.embedded_aws import ACCOUNT, REGION, ROOT, EmbeddedAws, recipe
-from tests.emulator.fleet.test_fleet_devices import Cli, make_cli
+from tests.emulator.fleet.forked_fleet import Cli, make_cli
 
 pytestmark = pytest.mark.emulator
 

@@ -3,7 +3,6 @@
 import subprocess
 import sys
 import warnings
-import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from model_tools.protos import message_class
 from model_tools.shapes.drawing import LABELS, draw_picture
 from testkit.pinned import pinned_artifact
 from vision import answers
-from vision.artifact import Artifact, open_artifact
+from vision.artifact import Artifact
 from vision.engine import ENGINES, InferenceEngine, open_engine
 from vision.errors import ArtifactError, ScoresError
 from vision.manifest import InputSpec
@@ -29,14 +28,6 @@ ARTIFACT = pinned_artifact()
 FLOAT = 1
 
 pytestmark = [pytest.mark.process, pytest.mark.filterwarnings("ignore")]
-
-
-@pytest.fixture(scope="module")
-def shapes(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
-    folder = tmp_path_factory.mktemp("shapes")
-    with zipfile.ZipFile(ARTIFACT) as archive:
-        archive.extractall(folder)
-    return open_artifact(ARTIFACT, folder, ARTIFACT.parent.name)
 
 
 @pytest.fixture(scope="module")

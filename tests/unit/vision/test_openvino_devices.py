@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.vision.test_engine import shapes
 from vision.artifact import Artifact
 from vision.engine import open_engine
 from vision.errors import EngineError
@@ -18,8 +17,6 @@ from vision.errors import EngineError
 # As the camera imports it: `import openvino` alone starts a process that reports to its makers.
 from vision.openvino_runtime import OpenVinoRuntime, devices_for, openvino
 from vision.runtimes import open_runtime
-
-__all__ = ["shapes"]
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
