@@ -20,7 +20,7 @@ WAITS = "while true; do sleep 0.05; done"
 
 
 def deployed(core: Core, components: dict[str, Any], **more: Any) -> str:
-    """Deploy, and return how it ended on the device."""
+    """Deploy, and return the status on the device."""
     return str(core.outcome(core.deploy(components, **more))["coreDeviceExecutionStatus"])
 
 
@@ -35,7 +35,7 @@ def test_an_install_step_that_works_at_the_third_attempt_is_installed(
         recover="echo recover",
     )
     assert deployed(core, {name: specification()}) == SUCCEEDED
-    assert core.said(name).split() == ["recover"] * 2
+    assert core.printed(name).split() == ["recover"] * 2
 
 
 def test_an_install_step_that_fails_three_times_breaks_the_component(
@@ -43,7 +43,7 @@ def test_an_install_step_that_fails_three_times_breaks_the_component(
 ) -> None:
     name = component("app", install="echo trying; exit 3", run="sleep 600")
     assert deployed(core, {name: specification()}) == FAILED
-    assert core.said(name).split() == ["trying"] * 3
+    assert core.printed(name).split() == ["trying"] * 3
 
 
 def test_a_startup_step_that_fails_is_stopped_and_recovered_before_each_new_attempt(
@@ -54,7 +54,7 @@ def test_a_startup_step_that_fails_is_stopped_and_recovered_before_each_new_atte
     )
     assert deployed(core, {name: specification()}) == FAILED
     again = ["start", "recover", "stop"]
-    assert core.said(name).split() == [*again, *again, "start", "stop"]
+    assert core.printed(name).split() == [*again, *again, "start", "stop"]
 
 
 def test_a_crash_is_recovered_and_a_third_one_is_not(core: Core, component: Components) -> None:
@@ -62,7 +62,7 @@ def test_a_crash_is_recovered_and_a_third_one_is_not(core: Core, component: Comp
     assert deployed(core, {name: specification()}) == SUCCEEDED
     (core.layout.root / "fault").touch()
     eventually(lambda: core.installed() == {name: "BROKEN"}, core.installed)
-    assert core.said(name).split() == ["crash", "recover", "crash", "recover", "crash"]
+    assert core.printed(name).split() == ["crash", "recover", "crash", "recover", "crash"]
 
 
 def test_a_run_step_that_ends_with_0_is_shut_down_and_has_finished(
@@ -70,7 +70,9 @@ def test_a_run_step_that_ends_with_0_is_shut_down_and_has_finished(
 ) -> None:
     name = component("app", run="echo run", shutdown="echo shutdown")
     assert deployed(core, {name: specification()}) == SUCCEEDED
-    eventually(lambda: core.said(name).split() == ["run", "shutdown"], lambda: core.said(name))
+    eventually(
+        lambda: core.printed(name).split() == ["run", "shutdown"], lambda: core.printed(name)
+    )
 
 
 def test_a_run_step_that_takes_longer_than_its_timeout_is_an_error(
@@ -92,9 +94,9 @@ def test_the_uninstall_step_runs_when_a_component_is_removed_and_not_when_it_is_
         name = component("app", version, run=WAITS, uninstall=f"echo uninstall {version}")
     deployed(core, {name: specification()})
     deployed(core, {name: specification("2.0.0")})
-    assert core.said(name) == ""
+    assert core.printed(name) == ""
     deployed(core, {})
-    assert core.said(name) == "uninstall 2.0.0\n"
+    assert core.printed(name) == "uninstall 2.0.0\n"
     assert core.installed() == {}
 
 
@@ -145,9 +147,9 @@ def test_another_access_control_changes_rights_and_restarts_nothing(
     access = {"accessControl": {"aws.greengrass.ipc.mqttproxy": {"a": {"resources": ["x"]}}}}
     name = component("app", run=f"echo run; {WAITS}")
     deployed(core, {name: specification()})
-    eventually(lambda: core.said(name) == "run\n")
+    eventually(lambda: core.printed(name) == "run\n")
     assert deployed(core, {name: specification(**access)}) == SUCCEEDED
-    assert core.said(name) == "run\n"
+    assert core.printed(name) == "run\n"
     [saved] = json.loads(core.layout.current.read_text())["components"]
     assert saved["configuration"] == access
 
@@ -164,10 +166,10 @@ def test_a_component_that_depends_on_a_crashed_one_restarts_with_it(
     bound = component("bound", run=f"echo run; {WAITS}", ComponentDependencies=rule)
     free = component("free", run=f"echo run; {WAITS}", ComponentDependencies=soft)
     deployed(core, {bound: specification(), free: specification()})
-    eventually(lambda: bool(core.said(bound) and core.said(free)))
+    eventually(lambda: bool(core.printed(bound) and core.printed(free)))
     fault.touch()
-    eventually(lambda: core.said(bound).split() == ["run", "run"], lambda: core.said(bound))
-    assert core.said(free).split() == ["run"]
+    eventually(lambda: core.printed(bound).split() == ["run", "run"], lambda: core.printed(bound))
+    assert core.printed(free).split() == ["run"]
 
 
 def test_another_version_of_a_plugin_restarts_every_component(
@@ -181,13 +183,13 @@ def test_another_version_of_a_plugin_restarts_every_component(
         deployed(core, {name: specification(), plugin: specification("2.3.6"), **nucleus})
         == SUCCEEDED
     )
-    eventually(lambda: core.said(name).split() == ["install", "run"], lambda: core.said(name))
+    eventually(lambda: core.printed(name).split() == ["install", "run"], lambda: core.printed(name))
     assert (
         deployed(core, {name: specification(), plugin: specification("2.3.7"), **nucleus})
         == SUCCEEDED
     )
     twice = ["install", "run"] * 2
-    eventually(lambda: core.said(name).split() == twice, lambda: core.said(name))
+    eventually(lambda: core.printed(name).split() == twice, lambda: core.printed(name))
     assert core.installed()[name] == "RUNNING"
 
 
@@ -197,11 +199,11 @@ def test_a_bootstrap_step_runs_between_two_runs_of_the_core(
 ) -> None:
     other = component("other", run=f"echo run; {WAITS}")
     deployed(core, {other: specification()})
-    eventually(lambda: core.said(other) == "run\n")
+    eventually(lambda: core.printed(other) == "run\n")
     name = component("app", bootstrap=f"echo bootstrap; exit {code}", run=WAITS)
     assert deployed(core, {other: specification(), name: specification()}) == status
-    assert core.said(name) == "bootstrap\n"
-    eventually(lambda: core.said(other).split() == ["run", "run"], lambda: core.said(other))
+    assert core.printed(name) == "bootstrap\n"
+    eventually(lambda: core.printed(other).split() == ["run", "run"], lambda: core.printed(other))
     expected = {other: "RUNNING"} | ({name: "RUNNING"} if status == SUCCEEDED else {})
     assert core.installed() == expected
 
@@ -217,7 +219,7 @@ def test_a_core_that_starts_again_installs_and_starts_its_components(
     core.start()
     eventually(lambda: core.installed() == {broken: "BROKEN", name: "RUNNING"}, core.installed)
     twice = ["install", "run"] * 2
-    eventually(lambda: core.said(name).split() == twice, lambda: core.said(name))
+    eventually(lambda: core.printed(name).split() == twice, lambda: core.printed(name))
 
 
 def test_old_versions_are_removed_from_the_disk_after_a_deployment(
@@ -245,16 +247,16 @@ def test_credentials_are_in_the_environment_if_the_service_is_deployed(
     name = component("app", run=script)
     component("app", "2.0.0", run=script)
     deployed(core, {name: specification()})
-    eventually(lambda: core.said(name) == "credentials\n", lambda: core.said(name))
+    eventually(lambda: core.printed(name) == "credentials\n", lambda: core.printed(name))
     deployed(core, {name: specification(), **service, **nucleus})
     deployed(core, {name: specification("2.0.0"), **service, **nucleus})
     expected = "credentials\nwith credentials\n"
-    eventually(lambda: core.said(name) == expected, lambda: core.said(name))
+    eventually(lambda: core.printed(name) == expected, lambda: core.printed(name))
 
 
 @pytest.fixture
 def health(core: Core, aws: EmbeddedAws) -> Iterator[list[dict[str, Any]]]:
-    """The health messages of the device, as a second client of its thing sees them."""
+    """The health messages of the device, received by a second client of its thing."""
     client = mqtt_connection_builder.mtls_from_path(
         endpoint=aws.endpoint["mqtt_host"],
         port=aws.endpoint["mqtt_port"],

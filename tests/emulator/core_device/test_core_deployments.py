@@ -1,4 +1,4 @@
-"""Deployments on a core device: what runs, what fails, what comes back, what goes."""
+"""Deployments on a core device: updates, failures, rollbacks and removals."""
 
 import json
 from collections.abc import Callable
@@ -25,7 +25,7 @@ def test_a_connected_core_learns_of_a_deployment_over_mqtt(
         == "SUCCEEDED"
     )
     assert core.installed() == {name: "RUNNING"}
-    eventually(lambda: "started" in core.said(name))
+    eventually(lambda: "started" in core.printed(name))
 
 
 def test_a_core_that_was_off_takes_the_newest_deployment_when_it_is_back(
@@ -37,7 +37,7 @@ def test_a_core_that_was_off_takes_the_newest_deployment_when_it_is_back(
     latest = core.deploy({new: specification()})
     core.start()
     assert core.outcome(latest)["coreDeviceExecutionStatus"] == "SUCCEEDED"
-    assert core.said(old) == ""
+    assert core.printed(old) == ""
     assert core.installed() == {new: "FINISHED"}
 
 
@@ -65,9 +65,9 @@ def test_a_step_that_fails_brings_back_what_ran(
         "errorTypes": ["USER_COMPONENT_ERROR"],
     }
     assert core.installed() == {good: "RUNNING"}
-    eventually(lambda: core.said(good).count("v1") == 2)
+    eventually(lambda: core.printed(good).count("v1") == 2)
     current = json.loads(core.layout.current.read_text())
-    assert [one["version"] for one in current["components"]] == ["1.0.0"]
+    assert [item["version"] for item in current["components"]] == ["1.0.0"]
 
 
 def test_a_component_that_ends_after_the_deployment_is_broken_with_its_third_failure(
@@ -80,7 +80,7 @@ def test_a_component_that_ends_after_the_deployment_is_broken_with_its_third_fai
     )
     (core.layout.root / "fault").touch()
     eventually(lambda: core.installed() == {name: "BROKEN"}, core.installed)
-    assert core.said(name).count("crash") == 3
+    assert core.printed(name).count("crash") == 3
 
 
 def test_a_component_that_failed_in_an_update_and_in_its_rollback_starts_with_the_next_deployment(
@@ -104,20 +104,20 @@ def test_shutdown_runs_before_a_component_goes(core: Core, component: Components
     core.outcome(core.deploy({name: specification()}))
     assert core.installed() == {name: "RUNNING"}
     core.outcome(core.deploy({}))
-    assert core.said(name).split() == ["up", "down"]
+    assert core.printed(name).split() == ["up", "down"]
 
 
 def test_a_wrong_digest_changes_nothing_on_the_core(
     aws: EmbeddedAws, core: Core, component: Components, artifact: Callable[..., Any], bucket: str
 ) -> None:
-    kept = component("app", run="sleep 600")
-    core.outcome(core.deploy({kept: specification()}))
+    name = component("app", run="sleep 600")
+    core.outcome(core.deploy({name: specification()}))
     made = artifact("good")
     component("model", artifacts=[{"Uri": made.uri, "Unarchive": "ZIP"}])
     aws.client("s3").put_object(Bucket=bucket, Key=made.key, Body=b"something else")
 
     ended = core.outcome(
-        core.deploy({kept: specification(), f"{core.thing}.model": specification()})
+        core.deploy({name: specification(), f"{core.thing}.model": specification()})
     )
 
     assert ended["coreDeviceExecutionStatus"] == "FAILED"
@@ -126,7 +126,7 @@ def test_a_wrong_digest_changes_nothing_on_the_core(
         "DEPLOYMENT_FAILURE",
         "ARTIFACT_CHECKSUM_MISMATCH",
     ]
-    assert core.installed() == {kept: "RUNNING"}
+    assert core.installed() == {name: "RUNNING"}
     assert not list(core.layout.artifacts(f"{core.thing}.model", "1.0.0").glob("*"))
 
 
@@ -153,18 +153,20 @@ def test_a_merge_restarts_only_the_component_whose_configuration_changed(
     core: Core, component: Components
 ) -> None:
     defaults = {"ComponentConfiguration": {"DefaultConfiguration": {"level": 1, "keep": "me"}}}
-    one = component("one", run="echo one {configuration:/level}; sleep 600", **defaults)
-    two = component("two", run="echo two {configuration:/level}; sleep 600", **defaults)
-    core.outcome(core.deploy({one: specification(), two: specification()}))
-    eventually(lambda: bool(core.said(one) and core.said(two)))
+    first = component("one", run="echo one {configuration:/level}; sleep 600", **defaults)
+    second = component("two", run="echo two {configuration:/level}; sleep 600", **defaults)
+    core.outcome(core.deploy({first: specification(), second: specification()}))
+    eventually(lambda: bool(core.printed(first) and core.printed(second)))
 
-    core.outcome(core.deploy({one: specification(), two: specification(level=2)}))
+    core.outcome(core.deploy({first: specification(), second: specification(level=2)}))
 
-    eventually(lambda: core.said(two).split() == ["two", "1", "two", "2"], core.said(two))
-    assert core.said(one).split() == ["one", "1"]
+    eventually(
+        lambda: core.printed(second).split() == ["two", "1", "two", "2"], core.printed(second)
+    )
+    assert core.printed(first).split() == ["one", "1"]
     current = json.loads(core.layout.current.read_text())["components"]
-    found = {item["name"]: item["configuration"] for item in current}
-    assert found == {one: {"level": 1, "keep": "me"}, two: {"level": 2, "keep": "me"}}
+    configurations = {item["name"]: item["configuration"] for item in current}
+    assert configurations == {first: {"level": 1, "keep": "me"}, second: {"level": 2, "keep": "me"}}
 
 
 def test_a_new_version_keeps_the_devices_configuration_unless_it_is_reset(
@@ -195,7 +197,7 @@ def test_dependencies_that_no_deployment_names_come_along(
     app = component("app", run="sleep 600", ComponentDependencies=rule)
     core.outcome(core.deploy({app: specification()}))
     assert core.installed() == {app: "RUNNING", base: "RUNNING"}
-    assert core.said(base).strip() == "newer"
+    assert core.printed(base).strip() == "newer"
 
 
 def test_versions_that_do_not_fit_together_are_refused_by_name(
@@ -209,17 +211,17 @@ def test_versions_that_do_not_fit_together_are_refused_by_name(
     assert "NO_AVAILABLE_COMPONENT_VERSION" in ended["statusDetails"]["errorStack"]
 
 
-def test_a_core_in_two_groups_runs_what_both_want(
+def test_a_core_in_two_groups_runs_the_components_of_both(
     core: Core, component: Components, iot: Any
 ) -> None:
-    second = iot.create_thing_group(thingGroupName=f"{core.thing}-2")["thingGroupArn"]
+    other_group = iot.create_thing_group(thingGroupName=f"{core.thing}-2")["thingGroupArn"]
     iot.add_thing_to_thing_group(thingGroupName=f"{core.thing}-2", thingName=core.thing)
-    one, two = component("one", run="sleep 600"), component("two", run="sleep 600")
-    core.outcome(core.deploy({one: specification()}))
-    core.outcome(core.deploy({two: specification()}, target=second))
-    assert core.installed() == {one: "RUNNING", two: "RUNNING"}
-    core.outcome(core.deploy({}, target=second))
-    assert core.installed() == {one: "RUNNING"}
+    first, second = component("one", run="sleep 600"), component("two", run="sleep 600")
+    core.outcome(core.deploy({first: specification()}))
+    core.outcome(core.deploy({second: specification()}, target=other_group))
+    assert core.installed() == {first: "RUNNING", second: "RUNNING"}
+    core.outcome(core.deploy({}, target=other_group))
+    assert core.installed() == {first: "RUNNING"}
 
 
 def test_a_subdeployment_replaces_its_parents_set_until_the_parent_is_revised(
@@ -237,7 +239,7 @@ def test_a_subdeployment_replaces_its_parents_set_until_the_parent_is_revised(
 
     assert greengrass.get_deployment(deploymentId=sub)["deploymentStatus"] == "INACTIVE"
     current = json.loads(core.layout.current.read_text())["components"]
-    assert [one["version"] for one in current] == ["1.0.0"]
+    assert [item["version"] for item in current] == ["1.0.0"]
 
 
 def test_a_core_that_loses_power_mid_update_carries_the_update_out_when_it_is_back(
@@ -253,16 +255,17 @@ def test_a_core_that_loses_power_mid_update_carries_the_update_out_when_it_is_ba
     gate.touch()
     core.start()
     assert core.outcome(update)["coreDeviceExecutionStatus"] == "SUCCEEDED"
-    eventually(lambda: "v2" in core.said(name))
+    eventually(lambda: "v2" in core.printed(name))
 
 
 def _busy(core: Core, deployment_id: str) -> bool:
-    """Whether the device has not begun with the deployment yet."""
+    """Return whether the deployment is IN_PROGRESS on the device."""
     client = core.aws.client("greengrassv2")
     listed = client.list_effective_deployments(coreDeviceThingName=core.thing)
     return not any(
-        one["deploymentId"] == deployment_id and one["coreDeviceExecutionStatus"] == "IN_PROGRESS"
-        for one in listed["effectiveDeployments"]
+        deployment["deploymentId"] == deployment_id
+        and deployment["coreDeviceExecutionStatus"] == "IN_PROGRESS"
+        for deployment in listed["effectiveDeployments"]
     )
 
 
@@ -289,7 +292,7 @@ def test_the_manifest_of_the_devices_own_architecture_is_used(
         core.outcome(core.deploy({name: specification()}))["coreDeviceExecutionStatus"]
         == "SUCCEEDED"
     )
-    assert core.said(name) == "own\n"
+    assert core.printed(name) == "own\n"
 
 
 def test_a_device_of_an_architecture_without_a_manifest_refuses_and_keeps_what_it_has(

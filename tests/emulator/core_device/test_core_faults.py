@@ -15,8 +15,8 @@ pytestmark = pytest.mark.emulator
 
 @pytest.fixture(params=["classic", "lite"])
 def core_runtime(request: pytest.FixtureRequest) -> Kind:
-    found: Kind = request.param
-    return found
+    kind: Kind = request.param
+    return kind
 
 
 @pytest.mark.parametrize("document", [{}, {"components": []}, {"configurationArn": 1}])

@@ -25,8 +25,8 @@ def aws(command: Command) -> EmbeddedAws:
 @pytest.fixture(params=["classic", "lite"])
 def core_runtime(request: pytest.FixtureRequest) -> Kind:
     """Both, because they use different versions of MQTT."""
-    found: Kind = request.param
-    return found
+    kind: Kind = request.param
+    return kind
 
 
 @pytest.mark.parametrize("killed", [False, True])

@@ -24,7 +24,7 @@ def core_runtime() -> Kind:
 
 
 def deployed(core: Core, components: dict[str, Any], **more: Any) -> str:
-    """Deploy, and return how it ended on the device."""
+    """Deploy, and return the status on the device."""
     return str(core.outcome(core.deploy(components, **more))["coreDeviceExecutionStatus"])
 
 
@@ -45,7 +45,7 @@ def test_a_component_that_only_installs_fails_its_deployment(
     good = component("good", run="sleep 600")
     model = component("model", install="echo model")
     assert deployed(core, {good: specification(), model: specification()}) == FAILED
-    assert core.said(model) == "model\n"
+    assert core.printed(model) == "model\n"
     assert core.installed()[good] == "RUNNING"
 
 
@@ -60,7 +60,7 @@ def test_a_startup_step_must_notify_its_unit(core: Core, component: Components) 
     assert core.installed() == {notifies: "RUNNING"}
     ends = component("ends", startup="echo up")
     assert deployed(core, {notifies: specification(), ends: specification()}) == FAILED
-    assert core.said(ends).split() == ["up"] * 3
+    assert core.printed(ends).split() == ["up"] * 3
 
 
 @pytest.mark.parametrize("policy", ["ROLLBACK", "DO_NOTHING"])
@@ -78,7 +78,7 @@ def test_a_failed_deployment_is_not_rolled_back_and_has_no_cause(
     assert ended["reason"] == "FAILED_ROLLBACK_NOT_REQUESTED"
     assert ended["statusDetails"] == {"errorStack": [], "errorTypes": []}
     eventually(lambda: core.installed() == {name: "BROKEN"}, core.installed)
-    assert core.said(name).count("v2") == 3
+    assert core.printed(name).count("v2") == 3
 
     assert deployed(core, {name: specification()}) == SUCCEEDED
     eventually(lambda: core.installed() == {name: "RUNNING"}, core.installed)
@@ -91,7 +91,7 @@ def test_an_install_step_is_tried_three_times_while_the_old_version_runs(
     component("app", "2.0.0", install="echo trying; exit 3", run="sleep 600")
     deployed(core, {name: specification()})
     assert deployed(core, {name: specification("2.0.0")}) == FAILED
-    assert core.said(name).count("trying") == 3
+    assert core.printed(name).count("trying") == 3
 
 
 def test_an_install_step_has_the_limit_of_the_nucleus_whatever_its_timeout_is(
@@ -108,7 +108,7 @@ def test_a_component_is_broken_with_its_third_failure_and_a_deployment_starts_it
     assert deployed(core, {name: specification()}) == SUCCEEDED
     (core.layout.root / "fault").touch()
     eventually(lambda: core.installed() == {name: "BROKEN"}, core.installed)
-    assert core.said(name).count("crash") == 3
+    assert core.printed(name).count("crash") == 3
     (core.layout.root / "fault").unlink()
     assert deployed(core, {name: specification()}) == SUCCEEDED
     eventually(lambda: core.installed() == {name: "RUNNING"}, core.installed)
@@ -132,7 +132,7 @@ def test_a_soft_dependency_is_driven_to_an_error_by_a_camera_that_crashes(
     (core.layout.root / "fault").touch()
     expected = {camera: "BROKEN", model: "ERRORED"}
     eventually(lambda: core.installed() == expected, core.installed)
-    assert core.said(model).split() == ["again"] * 3
+    assert core.printed(model).split() == ["again"] * 3
 
 
 def test_a_hard_dependency_on_a_component_without_a_unit_fails(
@@ -142,28 +142,28 @@ def test_a_hard_dependency_on_a_component_without_a_unit_fails(
     hard = {model: {"VersionRequirement": "1.0.0", "DependencyType": "HARD"}}
     camera = component("camera", run="echo camera; sleep 600", ComponentDependencies=hard)
     assert deployed(core, {camera: specification()}) == FAILED
-    assert core.said(camera) == ""
+    assert core.printed(camera) == ""
 
 
 def test_shutdown_and_recover_do_not_run(core: Core, component: Components) -> None:
     name = component("app", run="echo up; sleep 600", shutdown="echo down", recover="echo recover")
     deployed(core, {name: specification()})
-    eventually(lambda: core.said(name) == "up\n")
+    eventually(lambda: core.printed(name) == "up\n")
     assert deployed(core, {}) == SUCCEEDED
-    assert core.said(name) == "up\n"
+    assert core.printed(name) == "up\n"
     assert core.installed() == {}
 
 
 def test_each_configuration_update_restarts_its_component(
     core: Core, component: Components
 ) -> None:
-    one, two = (component(name, run=f"echo {name}; sleep 600") for name in ("one", "two"))
-    deployed(core, {one: specification(), two: specification()})
+    first, second = (component(name, run=f"echo {name}; sleep 600") for name in ("one", "two"))
+    deployed(core, {first: specification(), second: specification()})
     access = {"accessControl": {}}
-    deployed(core, {one: specification(), two: specification(**access)})
-    deployed(core, {one: specification(), two: specification(**access)})
-    eventually(lambda: core.said(two).split() == ["two"] * 3, lambda: core.said(two))
-    assert core.said(one).split() == ["one"]
+    deployed(core, {first: specification(), second: specification(**access)})
+    deployed(core, {first: specification(), second: specification(**access)})
+    eventually(lambda: core.printed(second).split() == ["two"] * 3, lambda: core.printed(second))
+    assert core.printed(first).split() == ["one"]
 
 
 def test_all_install_steps_end_before_the_first_component_stops(
@@ -200,7 +200,7 @@ def test_paths_of_artifacts_have_two_slashes_and_name_the_file(
     name = component("app", run=script, artifacts=[{"Uri": made.uri, "Unarchive": "ZIP"}])
     assert deployed(core, {name: specification()}) == SUCCEEDED
     path = f"{core.layout.artifacts(name, '1.0.0')}//model.zip"
-    eventually(lambda: core.said(name) == f"{path}\nx", lambda: core.said(name))
+    eventually(lambda: core.printed(name) == f"{path}\nx", lambda: core.printed(name))
 
 
 def test_a_component_has_credentials_if_it_depends_on_the_service(
@@ -210,7 +210,7 @@ def test_a_component_has_credentials_if_it_depends_on_the_service(
     script = "echo credentials ${AWS_CONTAINER_CREDENTIALS_FULL_URI:-none}"
     name = component("app", run=script)
     deployed(core, {name: specification()})
-    eventually(lambda: core.said(name) == "credentials none\n", lambda: core.said(name))
+    eventually(lambda: core.printed(name) == "credentials none\n", lambda: core.printed(name))
     assert service not in core.installed()
 
 
@@ -264,7 +264,7 @@ def test_a_core_that_starts_again_starts_its_components_without_their_install_st
     assert deployed(core, {name: specification()}) == SUCCEEDED
     core.stop()
     core.start()
-    eventually(lambda: core.said(name).split() == ["install", "run", "run"], core.said(name))
+    eventually(lambda: core.printed(name).split() == ["install", "run", "run"], core.printed(name))
     eventually(lambda: core.installed() == {name: "RUNNING"}, core.installed)
 
 
@@ -291,7 +291,7 @@ def test_old_versions_are_removed_from_the_disk_when_the_new_ones_work(
 
 @pytest.fixture
 def job_updates(core: Core) -> Iterator[list[dict[str, Any]]]:
-    """The updates of jobs that the device publishes, as a second client of its thing sees them."""
+    """The updates of jobs that the device publishes, received by a second client of its thing."""
     endpoint = core.aws.endpoint
     client = mqtt_connection_builder.mtls_from_path(
         endpoint=endpoint["mqtt_host"],

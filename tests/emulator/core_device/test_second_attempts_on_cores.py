@@ -28,7 +28,7 @@ def core_runtime(request: pytest.FixtureRequest) -> Kind:
 
 
 class Release:
-    """A release of components to one core, judged by the gate; without a camera's heartbeat."""
+    """A release of components to one core, evaluated by the gate without a heartbeat."""
 
     def __init__(self, aws: EmbeddedAws, core: Core, name: str, version: str = "1.0.0") -> None:
         self._greengrass = aws.client("greengrassv2")
@@ -55,7 +55,7 @@ class Release:
 
 @pytest.fixture
 def role_alias(aws: EmbeddedAws, core: Core, iot: Any) -> Callable[..., None]:
-    """Take the device's role alias away, or give it back."""
+    """Delete the role alias of the device, or create it again."""
     role = iot.describe_role_alias(roleAlias=core.thing)["roleAliasDescription"]["roleArn"]
 
     def change(*, exists: bool) -> None:

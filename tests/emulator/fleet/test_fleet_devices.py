@@ -43,9 +43,9 @@ def active_certificates(iot: Any, thing: str) -> list[str]:
     arns = iot.list_thing_principals(thingName=thing)["principals"]
     ids = [arn.rpartition("/")[2] for arn in arns]
     return [
-        one
-        for one in ids
-        if iot.describe_certificate(certificateId=one)["certificateDescription"]["status"]
+        id_
+        for id_ in ids
+        if iot.describe_certificate(certificateId=id_)["certificateDescription"]["status"]
         == "ACTIVE"
     ]
 
@@ -85,8 +85,8 @@ def test_the_private_key_never_leaves_the_machine(aws: EmbeddedAws, cli: Cli, un
     number = key.private_numbers().private_value
     secrets = [pem.splitlines()[1], str(number).encode(), f"{number:x}".encode(),
                number.to_bytes(32, "big")]  # fmt: skip
-    assert any(b"BEGIN CERTIFICATE REQUEST" in one for one in sent)
-    assert not any(secret in one for one in sent for secret in secrets)
+    assert any(b"BEGIN CERTIFICATE REQUEST" in request for request in sent)
+    assert not any(secret in request for request in sent for secret in secrets)
 
 
 def test_to_provision_again_changes_nothing(cli: Cli, iot: Any, unique: str) -> None:
@@ -104,9 +104,9 @@ def test_lost_files_mean_a_new_certificate_and_a_word_about_the_old_one(
 ) -> None:
     cli("provision", "dev", unique)
     shutil.rmtree(cli.files(unique))
-    said = cli("provision", "dev", unique)
-    assert "issued" in said
-    assert "has 1 more active certificate(s)" in said
+    output = cli("provision", "dev", unique)
+    assert "issued" in output
+    assert "has 1 more active certificate(s)" in output
     assert len(active_certificates(iot, unique)) == 2
 
 
@@ -139,14 +139,14 @@ def test_a_core_device_connects_with_the_certificate(
             assert thread.is_alive()
             time.sleep(0.1)
             listed = greengrass.list_core_devices()["coreDevices"]
-            joined = {one["coreDeviceThingName"] for one in listed}
+            joined = {device["coreDeviceThingName"] for device in listed}
     finally:
         switch.get(timeout=HANG_SECONDS)()
         thread.join(HANG_SECONDS)
 
     cli("retire", "dev", unique, "--yes")
     listed = aws.client("greengrassv2").list_core_devices()["coreDevices"]
-    assert unique not in {one["coreDeviceThingName"] for one in listed}
+    assert unique not in {device["coreDeviceThingName"] for device in listed}
 
 
 def test_a_retired_device_has_no_certificate_no_thing_and_no_files(
@@ -182,8 +182,8 @@ def test_a_device_of_another_fleet_is_left_alone(cli: Cli, iot: Any, unique: str
     iot.create_thing_group(thingGroupName=f"other-{unique}")
     iot.create_thing(thingName=unique)
     iot.add_thing_to_thing_group(thingGroupName=f"other-{unique}", thingName=unique)
-    said = cli("retire", "dev", unique, "--yes", code=1)
-    assert f"{unique} is not in {GROUP}, but in other-{unique}" in said
+    output = cli("retire", "dev", unique, "--yes", code=1)
+    assert f"{unique} is not in {GROUP}, but in other-{unique}" in output
 
 
 def test_a_folder_of_another_device_is_refused(cli: Cli, unique: str) -> None:
@@ -214,8 +214,8 @@ def test_a_folder_of_another_device_is_refused(cli: Cli, unique: str) -> None:
 def test_what_is_wrong_is_one_clear_error(
     cli: Cli, words: tuple[str, ...], expected: str, iot: Any
 ) -> None:
-    said = cli("provision", *words, code=2)
-    assert expected in said
+    output = cli("provision", *words, code=2)
+    assert expected in output
     with pytest.raises(iot.exceptions.ResourceNotFoundException):
         iot.describe_thing(thingName="cam")
 
@@ -225,8 +225,8 @@ def test_a_fleet_that_is_not_deployed_says_what_to_deploy(cli: Cli, unique: str)
     (cli.folder / f"environments/x-{unique[:6]}.toml").write_text(
         text.replace("deeplens-dev", "deeplens-x")
     )
-    said = cli("provision", f"x-{unique[:6]}", "cam", code=1)
-    assert f"`cdk deploy 'x-{unique[:6]}/Devices'` first" in said
+    output = cli("provision", f"x-{unique[:6]}", "cam", code=1)
+    assert f"`cdk deploy 'x-{unique[:6]}/Devices'` first" in output
 
 
 def test_without_credentials_or_network_it_says_so(cli: Cli) -> None:
@@ -242,12 +242,16 @@ def test_a_certificate_that_cannot_be_attached_is_taken_back(
     cli: Cli, iot: Any, unique: str
 ) -> None:
     """The thing group is gone, against the stack: nothing may be left behind."""
-    before = {one["certificateId"] for one in iot.list_certificates()["certificates"]}
+    before = {
+        certificate["certificateId"] for certificate in iot.list_certificates()["certificates"]
+    }
     text = (cli.folder / "environments/dev.toml").read_text()
     (cli.folder / "environments/dev.toml").write_text(
         text.replace('thing_group = "deeplens-dev"', 'thing_group = "deeplens-gone"')
     )
-    said = cli("provision", "dev", unique, code=1)
-    assert "cannot join" in said
-    assert {one["certificateId"] for one in iot.list_certificates()["certificates"]} == before
+    output = cli("provision", "dev", unique, code=1)
+    assert "cannot join" in output
+    assert {
+        certificate["certificateId"] for certificate in iot.list_certificates()["certificates"]
+    } == before
     assert not (cli.files(unique) / "private.pem.key").exists()

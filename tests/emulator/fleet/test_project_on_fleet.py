@@ -47,12 +47,12 @@ def wave_group(site: Site, number: int) -> str:
 def waves_of(site: Site) -> set[str]:
     """Names of the groups of waves that have a deployment."""
     listed = site.aws.client("greengrassv2").list_deployments(parentTargetArn=site.group_arn)
-    return {one["targetArn"].rpartition("/")[2] for one in listed["deployments"]}
+    return {deployment["targetArn"].rpartition("/")[2] for deployment in listed["deployments"]}
 
 
 def group_names(iot: Any) -> set[str]:
     pages = iot.get_paginator("list_thing_groups").paginate()
-    return {one["groupName"] for page in pages for one in page["thingGroups"]}
+    return {group["groupName"] for page in pages for group in page["thingGroups"]}
 
 
 def test_a_release_is_done_when_every_camera_names_it(
@@ -141,7 +141,9 @@ def test_a_rollback_never_fails_because_of_devices(
     assert back["Status"] == "SUCCESS", back["Reason"]
     status = back["Data"]["Status"]
     counted = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line]
-    assert [(one["UnverifiedRollbacks"], one["Environment"]) for one in counted] == [(1, "test")]
+    assert [(record["UnverifiedRollbacks"], record["Environment"]) for record in counted] == [
+        (1, "test")
+    ]
     assert counted[0]["status"] == status
     assert status.startswith("the rollback is deployed, but devices do not run it yet: 0 of ")
     assert expected in status
@@ -177,12 +179,12 @@ def test_a_rollback_to_a_release_that_somebody_stopped_changes_nothing(
         made = create(cloudformation, site)
         (only,) = site.deployments()
         arn = f"arn:aws:greengrass:eu-central-1:111111111111:deployments:{only['deploymentId']}"
-        greengrass.tag_resource(resourceArn=arn, tags={"deeplens:stopped": "it sees ghosts"})
+        greengrass.tag_resource(resourceArn=arn, tags={"deeplens:stopped": "it detects nothing"})
         back = cloudformation.roll_back(
             site.properties(1), site.properties(1), made["PhysicalResourceId"]
         )
     assert back["Status"] == "SUCCESS", back["Reason"]
-    assert "it sees ghosts" in back["Data"]["Status"]
+    assert "it detects nothing" in back["Data"]["Status"]
     assert len(site.deployments()) == 1
 
 
@@ -200,8 +202,8 @@ def test_a_delete_never_fails_because_of_devices(
         assert all(core.components for core in fleet.cores.values())
     # They still have to remove it.
     newest = site.deployments()[0]["deploymentId"]
-    found = site.aws.client("greengrassv2").get_deployment(deploymentId=newest)
-    assert not found.get("components")
+    deployment = site.aws.client("greengrassv2").get_deployment(deploymentId=newest)
+    assert not deployment.get("components")
 
 
 def test_a_release_that_cameras_verify_passes_though_their_jobs_never_finish(
@@ -225,10 +227,8 @@ def test_a_release_that_met_no_camera_is_proven_by_those_that_came_before_it_goe
     (first,) = site.deployments()
 
     def tags() -> dict[str, str]:
-        found: dict[str, str] = greengrass.get_deployment(deploymentId=first["deploymentId"])[
-            "tags"
-        ]
-        return found
+        tags: dict[str, str] = greengrass.get_deployment(deploymentId=first["deploymentId"])["tags"]
+        return tags
 
     assert "deeplens:proven" not in tags()
     with site.on():
@@ -254,10 +254,10 @@ def test_a_release_that_its_gate_stopped_is_not_proven_when_it_goes(
         assert back["Status"] == "SUCCESS", back["Reason"]
     greengrass = site.aws.client("greengrassv2")
     proven = {
-        one["tags"]["deeplens:model-digest"]
+        deployment["tags"]["deeplens:model-digest"]
         for each in site.deployments()
         if "deeplens:proven"
-        in (one := greengrass.get_deployment(deploymentId=each["deploymentId"]))["tags"]
+        in (deployment := greengrass.get_deployment(deploymentId=each["deploymentId"]))["tags"]
     }
     assert proven == {digest(1)}
 
@@ -332,7 +332,7 @@ def test_a_fleet_that_was_renamed_leaves_nothing(
     assert gone["Status"] == "SUCCESS", gone["Reason"]
     assert waves_of(site) == set()
     assert wave_group(site, 1) not in group_names(iot)
-    assert "ACTIVE" not in {one["deploymentStatus"] for one in site.deployments()}
+    assert "ACTIVE" not in {deployment["deploymentStatus"] for deployment in site.deployments()}
 
 
 def test_offline_devices_are_counted_apart(
@@ -342,7 +342,7 @@ def test_offline_devices_are_counted_apart(
     with site.on():
         rule = {"offline_after_seconds": 10.0}
         status = create(cloudformation, site, rule=rule)["Data"]["Status"]
-    online = sum(one is not None for one in site.runs().values())
+    online = sum(digest_ is not None for digest_ in site.runs().values())
     assert 0 < online < 6
     assert f"{online} of {online} reachable" in status
     assert f"{6 - online} offline" in status
@@ -388,7 +388,7 @@ def _created(request: Request) -> bool:
 
 
 def lost_once() -> Meddle:
-    """The first deployment is created, but nobody hears of it."""
+    """Create the first deployment, but lose the response."""
     lost: list[Request] = []
 
     def meddle(request: Request, pass_on: Callable[[], Answer]) -> Answer | None:
@@ -538,11 +538,11 @@ def test_a_deleted_project_leaves_the_devices_or_goes_as_it_was_told(
     with site.on() as fleet:
         made = create(cloudformation, site, OnDelete="keep")
         named = {"PhysicalResourceId": made["PhysicalResourceId"]}
-        kept = cloudformation("Delete", site.properties(1, OnDelete="keep"), **named)
-        assert kept["Status"] == "SUCCESS"
+        answer = cloudformation("Delete", site.properties(1, OnDelete="keep"), **named)
+        assert answer["Status"] == "SUCCESS"
         assert all(core.components for core in fleet.cores.values())
 
-        # Made again, it adopts what runs; told to remove, it waits until nothing is left.
+        # A new resource adopts the components; with OnDelete=remove, deletion waits for their removal.
         create(cloudformation, site)
         assert len(site.deployments()) == 1
         gone = cloudformation("Delete", site.properties(1), **named)

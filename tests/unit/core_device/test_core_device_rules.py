@@ -1,4 +1,4 @@
-"""A core device's rules: recipe variables, configuration, unpacking."""
+"""Rules of a core device: recipe variables, configuration and archives."""
 
 import re
 import zipfile
@@ -97,6 +97,6 @@ def test_event_stream_messages_are_what_a_decoder_expects(
 ) -> None:
     buffer = EventStreamBuffer()
     buffer.add_data(encode({":stream-id": number, "kind": text}, payload))
-    found = next(buffer).to_response_dict()
-    assert found["headers"] == {":stream-id": number, "kind": text}
-    assert found["body"] == payload
+    decoded = next(buffer).to_response_dict()
+    assert decoded["headers"] == {":stream-id": number, "kind": text}
+    assert decoded["body"] == payload

@@ -70,7 +70,7 @@ def test_both_nuclei_compare_stars_and_escapes(
         ("+/b", "a/b", True),
         ("a/+", "a/x", True),
         ("a/+", "a/x/y", False),
-        # Not a level of its own, so text.
+        # Not a complete level, so a literal.
         ("a+/b", "ax/b", False),
         ("a/#/b", "a/x/b", False),
     ],

@@ -1,4 +1,4 @@
-"""Tests that a lost connection is reported once, and only if it stays lost."""
+"""A lost connection is logged once, and only after some seconds."""
 
 import asyncio
 

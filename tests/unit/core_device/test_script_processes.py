@@ -30,7 +30,7 @@ asyncio.run(main())
 
 
 def test_a_script_ends_with_the_core_that_is_killed(tmp_path: Path) -> None:
-    """The camera would keep its device open, and the next start of the core starts another one."""
+    """Otherwise, the camera would keep its device open when the core starts another one."""
     core = subprocess.Popen([sys.executable, "-c", CORE, str(tmp_path)], cwd=ROOT)
     eventually(lambda: (tmp_path / "pid").is_file() and (tmp_path / "pid").read_text().strip())
     script = int((tmp_path / "pid").read_text())

@@ -1,4 +1,4 @@
-"""Tests that a deployment restarts components that changed or do not work, by nucleus."""
+"""A deployment restarts components that changed or do not work, by nucleus."""
 
 import asyncio
 import itertools
@@ -71,15 +71,17 @@ def host(kind: Kind, *running: InstalledComponent) -> Any:
     events: list[str] = []
     return SimpleNamespace(
         nucleus=NUCLEI[kind],
-        running={one.name: one for one in running},
-        removed=lambda one: events.append(f"removed {one.name}"),
+        running={component_.name: component_ for component_ in running},
+        removed=lambda component_: events.append(f"removed {component_.name}"),
         launched=lambda: events.append("launched"),
         events=events,
     )
 
 
 def switch(on: Any, *desired: InstalledComponent, configured: Collection[str] = ()) -> None:
-    asyncio.run(deployment.switch(on, {one.name: one for one in desired}, configured))
+    asyncio.run(
+        deployment.switch(on, {component_.name: component_ for component_ in desired}, configured)
+    )
 
 
 @BOTH
@@ -208,7 +210,7 @@ def test_a_component_that_does_not_start_again_does_not_stop_the_others(
     fake.fails = {"a"}
     on = host(kind)
     asyncio.run(deployment.resume(on, {name: component(name) for name in ("a", "b")}))
-    assert {name: one.status for name, one in on.running.items()} == {
+    assert {name: component_.status for name, component_ in on.running.items()} == {
         "a": "BROKEN",
         "b": "RUNNING",
     }
@@ -233,6 +235,6 @@ def test_a_record_of_an_earlier_version_still_starts_its_components() -> None:
     saved = deployment.DeployedComponents({"app": component()}).to_json()
     for added in ("arns", "roots"):
         del saved[added]
-    for one in saved["components"]:
-        del one["dependencies"]
+    for record in saved["components"]:
+        del record["dependencies"]
     assert set(deployment.DeployedComponents().restore(saved)) == {"app"}

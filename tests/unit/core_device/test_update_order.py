@@ -1,4 +1,4 @@
-"""The order of an update, by nucleus: a property of the plan, not of a run."""
+"""The order of an update, by nucleus, as properties of the plan."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -141,7 +141,7 @@ def test_an_update_changes_what_it_must_and_ends_with_the_desired_components(
 def assert_possible(
     action: UpdateAction, up: set[str], installed: set[str], changes: Mapping[str, ComponentChange]
 ) -> None:
-    """A component stops while it runs and starts while it does not, installed if it must be."""
+    """Check that components stop only if they run, and start only if they are installed."""
     if action.verb == "stop":
         assert action.name in up
     elif action.verb == "start":
