@@ -10,6 +10,7 @@ import pytest
 from testkit.greengrass_ipc import Core, serving
 from testkit.pinned import pinned_artifact
 from tests.device.function_process import Function
+from vision.artifact import Artifact, open_artifact
 
 
 @dataclass(frozen=True)
@@ -45,3 +46,9 @@ def shapes(tmp_path_factory: pytest.TempPathFactory) -> Unpacked:
     with zipfile.ZipFile(archive) as packed:
         packed.extractall(directory)
     return Unpacked(archive, directory, archive.parent.name)
+
+
+@pytest.fixture(scope="session")
+def artifact(shapes: Unpacked) -> Artifact:
+    """The pinned model, opened."""
+    return open_artifact(shapes.archive, shapes.directory, shapes.digest)

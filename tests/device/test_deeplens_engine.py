@@ -16,18 +16,13 @@ from camera.engine_choice import engine_here
 from camera.engines import engine_opener
 from model_tools.shapes.scenes import write_scenes
 from tests.device.conftest import Unpacked
-from vision.artifact import Artifact, open_artifact
+from vision.artifact import Artifact
 from vision.detections import Detection
 from vision.engine import open_engine
 from vision.errors import ArtifactError, EngineError
 from vision.manifest import IMAGE_CLASSIFICATION, OutputSpec
 
 SOFTWARE = Path(__file__).with_name("deeplens_software")
-
-
-@pytest.fixture
-def artifact(shapes: Unpacked) -> Artifact:
-    return open_artifact(shapes.archive, shapes.directory, shapes.digest)
 
 
 @pytest.fixture

@@ -9,9 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from camera.drift import LEAST_FRAMES, LOOK_SECONDS
-from model_tools.artifacts import unpack_artifact
 from testkit.drift_scenes import SHIFTS, Looked, WatchedCamera, looked_at
-from testkit.pinned import pinned_artifact
 from tests.device.bench import frame
 from vision.artifact import Artifact
 from vision.baseline import FEATURES, Baseline, brightness_and_sharpness, distance
@@ -22,11 +20,6 @@ from vision.errors import ManifestError
 # `make benchmark-drift` measures what it takes; docs/camera.md promises this.
 MOST_FRAMES = 60
 CALM_FRAMES = 120
-
-
-@pytest.fixture(scope="module")
-def artifact(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
-    return unpack_artifact(pinned_artifact(), tmp_path_factory.mktemp("shapes"))
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,7 @@ import pytest
 
 from testkit.simulated_fleet.cores import Clients, SimulatedFleet, SimulatedRelease
 from testkit.simulated_fleet.fault_model import FaultDraw, FaultRates, draw
+from testkit.waiting import eventually
 from tests.emulator.embedded_aws import ACCOUNT, REGION, ROOT, EmbeddedAws
 
 RULE = {"success_percent": 100.0, "error_percent": 0.0, "minimum_devices": 0,
@@ -260,10 +261,13 @@ def create_devices_stack(aws: EmbeddedAws) -> None:
         TemplateBody=text,
         Capabilities=["CAPABILITY_NAMED_IAM"],
     )
-    while (stack := client.describe_stacks(StackName="dev-Devices")["Stacks"][0]) and (
-        stack["StackStatus"] != "CREATE_COMPLETE"
-    ):
-        assert stack["StackStatus"] == "CREATE_IN_PROGRESS", client.describe_stack_events(
-            StackName="dev-Devices"
-        )["StackEvents"]
-        time.sleep(0.2)
+
+    def is_created() -> bool:
+        [stack] = client.describe_stacks(StackName="dev-Devices")["Stacks"]
+        if stack["StackStatus"] == "CREATE_COMPLETE":
+            return True
+        events = client.describe_stack_events(StackName="dev-Devices")["StackEvents"]
+        assert stack["StackStatus"] == "CREATE_IN_PROGRESS", events
+        return False
+
+    eventually(is_created, "the Devices stack is not created", pause=0.2)

@@ -110,12 +110,13 @@ class Stack:
         """Create or update the stack; return the status that it ends in."""
         call = getattr(self.cloudformation, operation)
         call(StackName=self.name, TemplateBody=self.template(version, finds))
-        while True:
+
+        def final_status() -> str:
             [stack] = self.cloudformation.describe_stacks(StackName=self.name)["Stacks"]
             status: str = stack["StackStatus"]
-            if not status.endswith("_IN_PROGRESS"):
-                return status
-            time.sleep(0.2)
+            return "" if status.endswith("_IN_PROGRESS") else status
+
+        return eventually(final_status, "the stack is IN_PROGRESS", seconds=600, pause=0.2)
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import shutil
 import stat
 import sys
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from cryptography.hazmat.primitives import serialization
 from local_aws.core_device.device import CoreDevice
 from local_aws.core_device.layout import Identity, Layout
 from local_aws.endpoint import Endpoint
-from testkit.waiting import HANG_SECONDS
+from testkit.waiting import HANG_SECONDS, eventually
 from tests.emulator.embedded_aws import ACCOUNT, REGION, EmbeddedAws
 from tests.emulator.fleet.forked_fleet import Cli, make_cli
 from tests.emulator.fleet.proxy import Answer, Request, proxy
@@ -134,12 +133,13 @@ def test_a_core_device_connects_with_the_certificate(
     thread.start()
     try:
         greengrass = aws.client("greengrassv2")
-        joined: set[str] = set()
-        while unique not in joined:
+
+        def has_joined() -> bool:
             assert thread.is_alive()
-            time.sleep(0.1)
             listed = greengrass.list_core_devices()["coreDevices"]
-            joined = {device["coreDeviceThingName"] for device in listed}
+            return unique in {device["coreDeviceThingName"] for device in listed}
+
+        eventually(has_joined, "the device does not join", pause=0.1)
     finally:
         switch.get(timeout=HANG_SECONDS)()
         thread.join(HANG_SECONDS)

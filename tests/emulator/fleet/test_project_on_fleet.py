@@ -542,7 +542,7 @@ def test_a_deleted_project_leaves_the_devices_or_goes_as_it_was_told(
         assert answer["Status"] == "SUCCESS"
         assert all(core.components for core in fleet.cores.values())
 
-        # A new resource adopts the components; with OnDelete=remove, deletion waits for their removal.
+        # A new resource adopts the components; OnDelete=remove waits for their removal.
         create(cloudformation, site)
         assert len(site.deployments()) == 1
         gone = cloudformation("Delete", site.properties(1), **named)

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 from PIL import Image
 
-from model_tools.cli import main
+from tests.unit.model_tools.conftest import run
 from vision.errors import ArtifactError
 from vision.runtimes import open_runtime
 
@@ -31,12 +31,6 @@ class Trained(NamedTuple):
     source: Path
     frozen: Path
     answers: Any
-
-
-def run(*arguments: object) -> Result:
-    result = CliRunner().invoke(main, [str(one) for one in arguments])
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    return result
 
 
 def pixels() -> Any:
