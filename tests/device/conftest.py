@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from shared.artifact.archive import Artifact, open_artifact
 from testkit.greengrass_ipc import Core, serving
 from testkit.pinned import pinned_artifact
 from tests.device.function_process import Function
-from vision.artifact import Artifact, open_artifact
 
 
 @dataclass(frozen=True)

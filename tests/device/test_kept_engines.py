@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from camera.engines import engine_opener
-from vision.artifact import Artifact
+from shared.artifact.archive import Artifact
 
 
 def test_what_was_compiled_is_kept_by_the_models_digest(artifact: Artifact, tmp_path: Path) -> None:

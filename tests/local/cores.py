@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from deeplens.config import load_environment
 from local_aws.core_device.layout import Identity, Layout
 from local_aws.core_device.provisioning import provision
-from stacks.config import load_environment
 from testkit.account_keys import client
 from testkit.checkout import ROOT, Checkout
 from testkit.waiting import eventually

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from demo.policies import create_policies
-from stacks.config import load_environment
+from deeplens.config import load_environment
+from deeplens.local.policies import create_policies
 from testkit.account_keys import client, secret
 from testkit.checkout import ROOT, Checkout
 from testkit.waiting import eventually

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from deeplens.config import load_environment
 from model_tools.shapes.scenes import write_scenes
-from stacks.config import load_environment
 from testkit.account_keys import client
 from testkit.checkout import ROOT, Checkout, heartbeat, virtual_camera, watch
 from testkit.waiting import eventually

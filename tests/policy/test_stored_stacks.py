@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from demo.policies import create_policies
+from deeplens.local.policies import create_policies
 from testkit.account_keys import client
 from testkit.waiting import eventually
 from tests.policy.conftest import Site

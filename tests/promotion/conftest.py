@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from model_tools.registry.cloud import Cloud
-from model_tools.registry.environments import Environment, read_environments
-from model_tools.registry.moves import Registry
+from deeplens.releases.cloud import Cloud
+from deeplens.releases.environments import Environment, read_environments
+from deeplens.releases.moves import Registry
 from testkit.account_keys import client
 from testkit.pinned import pinned_artifact
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from model_tools.describe import ModelDescription
-from vision.manifest import DETECTION_OUTPUTS, InputSpec, OutputSpec
+from shared.artifact.manifest import DETECTION_OUTPUTS, InputSpec, OutputSpec
 
 
 def detector(**changes: Any) -> ModelDescription:

@@ -14,9 +14,9 @@ import pytest
 from click.testing import Result
 from PIL import Image
 
+from shared.artifact.errors import ArtifactError
+from shared.vision.runtimes import open_runtime
 from tests.unit.model_tools.conftest import run
-from vision.errors import ArtifactError
-from vision.runtimes import open_runtime
 
 pytestmark = [pytest.mark.process, pytest.mark.filterwarnings("ignore")]
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from deeplens.releases.pin import PinError, pin_model
 from model_tools.package import package, package_tar
-from model_tools.pin import PinError, pin_model
+from shared.artifact.errors import ManifestError
 from tests.unit.model_tools.descriptions import detector
-from vision.errors import ManifestError
 
 ROOT = Path(__file__).parents[3]
 

@@ -4,8 +4,8 @@ import zipfile
 
 import pytest
 
+from shared.artifact.archive import Artifact, open_artifact
 from testkit.pinned import pinned_artifact
-from vision.artifact import Artifact, open_artifact
 
 
 @pytest.fixture(scope="module")

@@ -10,14 +10,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.artifact.errors import ImageError, SizeError
+from shared.vision.images import (
+    ImageLimit,
+    check_encoded,
+    open_image,
+    read_rgb,
+)
 from tests.unit.vision.encoded_images import (
     LARGE,
     encoded,
     png,
     png_chunk,
 )
-from vision.errors import ImageError, SizeError
-from vision.images import ImageLimit, check_encoded, open_image, read_rgb
 
 SMALL = ImageLimit(1, "MEGAPIXELS")
 
