@@ -169,7 +169,7 @@ def models(world: World, *arguments: str) -> subprocess.CompletedProcess[str]:
     local.mkdir(parents=True, exist_ok=True)
     (local / "endpoint.json").write_bytes(world.endpoint.read_bytes())
     return subprocess.run(
-        [ROOT / ".venv/bin/model-tools", "models", *arguments],
+        [ROOT / ".venv/bin/deeplens", "release", *arguments],
         cwd=world.folder,
         env={
             "PATH": os.environ["PATH"],

@@ -63,7 +63,7 @@ def test_an_embedded_aws_that_does_not_run_is_named(world: World, tmp_path: Path
     models(world, "list", "--offline")
     (tmp_path / ".local/aws/endpoint.json").unlink()
     result = subprocess.run(
-        [ROOT / ".venv/bin/model-tools", "models", "rollback", "dev", "--local", "--reason", "x"],
+        [ROOT / ".venv/bin/deeplens", "release", "rollback", "dev", "--local", "--reason", "x"],
         cwd=tmp_path,
         capture_output=True,
         text=True,

@@ -11,7 +11,7 @@ import pytest
 
 from testkit.waiting import eventually
 from tests.emulator.embedded_aws import ACCOUNT, REGION, ROOT, EmbeddedAws
-from tests.emulator.fleet.forked_fleet import Cli, make_cli
+from tests.emulator.fleet.forked_deeplens import Cli, make_cli
 from tests.emulator.fleet.proxy import Answer, Request, proxy
 
 pytestmark = pytest.mark.emulator

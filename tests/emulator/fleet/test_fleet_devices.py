@@ -20,7 +20,7 @@ from local_aws.core_device.layout import Identity, Layout
 from local_aws.endpoint import Endpoint
 from testkit.waiting import HANG_SECONDS, eventually
 from tests.emulator.embedded_aws import ACCOUNT, REGION, EmbeddedAws
-from tests.emulator.fleet.forked_fleet import Cli, make_cli
+from tests.emulator.fleet.forked_deeplens import Cli, make_cli
 from tests.emulator.fleet.proxy import Answer, Request, proxy
 
 pytestmark = pytest.mark.emulator

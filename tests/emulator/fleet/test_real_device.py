@@ -32,7 +32,7 @@ from cryptography import x509
 from testkit.waiting import HANG_SECONDS
 from tests.emulator.embedded_aws import ACCOUNT, REGION, ROOT, Command, EmbeddedAws, recipe
 from tests.emulator.fleet.conftest import create_devices_stack
-from tests.emulator.fleet.forked_fleet import Cli, make_cli
+from tests.emulator.fleet.forked_deeplens import Cli, make_cli
 
 pytestmark = pytest.mark.emulator
 

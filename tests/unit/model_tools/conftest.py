@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from model_tools.cli import main
+from model_tools.cli.main import main
 
 FORMATS = (
     "saved_model_1",

@@ -17,7 +17,7 @@ from tests.emulator.embedded_aws import ACCOUNT, ROOT, EmbeddedAws
 _one_at_a_time = threading.Lock()
 
 
-def run_fleet(
+def run_deeplens(
     *words: str, folder: Path, environment: Mapping[str, str]
 ) -> "subprocess.CompletedProcess[str]":
     """Run `fleet …` in a folder, with these variables only, to its end."""
@@ -36,7 +36,7 @@ def run_fleet(
         server.stdin.flush()
         code = int(server.stdout.readline())
         printed, errors = (file.read_text(encoding="utf-8") for file in files)
-    return subprocess.CompletedProcess(["fleet", *words], code, printed, errors)
+    return subprocess.CompletedProcess(["deeplens", *words], code, printed, errors)
 
 
 @cache
@@ -61,7 +61,7 @@ class Cli:
     environment: dict[str, str]
 
     def __call__(self, *words: str, code: int = 0) -> str:
-        done = run_fleet(*words, folder=self.folder, environment=self.environment)
+        done = run_deeplens("fleet", *words, folder=self.folder, environment=self.environment)
         assert done.returncode == code, done.stdout + done.stderr
         assert "Traceback" not in done.stderr
         return done.stdout + done.stderr
