@@ -202,7 +202,7 @@ endef
 
 .PHONY: fuzz
 fuzz: setup-development .venv-fuzz/.ready ## [Test] Fuzz what reads files from outside, SECONDS (30) for each format; the corpus grows
-	PYTHONPATH=lambda_src:lambda_src/inference:.venv-fuzz $(PYTHON) -m tests.fuzz --seconds $(or $(SECONDS),30)
+	PYTHONPATH=lambda_src:lambda_src/inference:.venv-fuzz $(PYTHON) -m testkit.fuzz --seconds $(or $(SECONDS),30)
 
 .PHONY: benchmark-fleet
 benchmark-fleet: setup-development ## [Measure] Measure exposure, verdicts and a rollout to 1,000 simulated devices (about 6 min)
@@ -230,17 +230,17 @@ benchmark-daily: setup-development test-peers ## [Measure] Measure the daily loo
 
 .PHONY: reliability
 reliability: setup-development ## [Generate] Inject every fault into the camera's loop, and rewrite the table of docs/reliability.md
-	$(PYTHON) -m tests.device.faults.table
+	$(PYTHON) -m testkit.fault_injection.table
 
 .PHONY: reliability-nightly
 reliability-nightly: setup-development ## [Test] The same with real times: ten minutes of outage, 10,000 frames (about 15 min)
-	$(PYTHON) -m tests.device.faults.table --nightly --check --runs 1
+	$(PYTHON) -m testkit.fault_injection.table --nightly --check --runs 1
 
 .PHONY: check
 check: synth setup-development ## [Test] Style, types, import contracts; cdk-nag, cfn-lint and checkov on every template
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
-	.venv/bin/mypy app.py benchmarks deeplens local_aws model_tools review stacks tools lambda_src/{custom_resources,fleet_metrics,inference,runtime_installer,shared}
+	.venv/bin/mypy app.py benchmarks deeplens local_aws model_tools review stacks testkit tools lambda_src/{custom_resources,fleet_metrics,inference,runtime_installer,shared}
 	.venv/bin/lint-imports
 	$(PYTHON) -m tools.check_templates
 

@@ -9,18 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 from PIL import Image
 
-from model_tools.cli.main import main
+from tests.unit.model_tools.conftest import run
 
 pytestmark = [pytest.mark.process, pytest.mark.filterwarnings("ignore")]
-
-
-def run(*arguments: object) -> Result:
-    result = CliRunner().invoke(main, [str(one) for one in arguments])
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    return result
 
 
 @pytest.fixture(scope="module")
@@ -242,7 +236,7 @@ def test_a_graph_is_written_for_tensorboard(
 
 def test_help_does_not_wait_for_tensorflow() -> None:
     script = (
-        "import sys\nfrom click.testing import CliRunner\nfrom model_tools.cli import main\n"
+        "import sys\nfrom click.testing import CliRunner\nfrom model_tools.cli.main import main\n"
         "for words in ([], *[[name] for name in main.commands]):\n"
         "    assert CliRunner().invoke(main, [*words, '--help']).exit_code == 0\n"
         "assert not {'tensorflow', 'numpy', 'PIL', 'openvino'} & set(sys.modules)\n"
