@@ -179,7 +179,7 @@ diff: setup ## [Day to day] Compare ENV (default dev) with what is deployed on t
 
 .PHONY: plan
 plan: setup .venv/.development ## [Day to day] Write the plan of ENV's deploy (default dev): templates, settings, rollout, cost
-	@$(PYTHON) demo/checkout_lock.py cdk.out -- $(PYTHON) -m tools.plan $(ENV) --synthesize
+	@$(PYTHON) demo/checkout_lock.py cdk.out -- $(PYTHON) -m deeplens.review.plan_file $(ENV) --synthesize
 
 .PHONY: deliver
 deliver: setup $(if $(BASE),.venv/.development) ## [Day to day] Run the pipeline on the running emulator (BASE=main reviews first; APPROVE=production=CODE)
@@ -219,7 +219,7 @@ access-table: setup-development ## [Develop] Rewrite policies/access-table.json 
 
 .PHONY: golden
 golden: synth ## [Develop] Rewrite the golden templates from what is synthesized
-	$(PYTHON) -m tools.golden
+	$(PYTHON) -m deeplens.policy.golden
 
 .PHONY: benchmark-models
 benchmark-models: setup-development ## [Develop] Measure freezing, packaging and engines against baselines (about 10 min)
@@ -238,7 +238,7 @@ fuzz: setup-development .venv-fuzz/.ready ## [Develop] Fuzz what reads files fro
 
 .PHONY: review
 review: setup .venv/.development ## [Day to day] Show what the working tree changes in every environment (BASE=main)
-	@$(PYTHON) -m review "$(BASE)"
+	@$(PYTHON) -m deeplens.review "$(BASE)"
 
 .PHONY: benchmark-fleet
 benchmark-fleet: setup-development ## [Develop] Measure exposure, verdicts and a rollout to 1,000 simulated devices (about 6 min)
@@ -276,9 +276,9 @@ reliability-nightly: setup-development ## [Develop] The same with real times: te
 check: synth setup-development ## [Develop] Style, types, import contracts; cdk-nag, cfn-lint and checkov on every template
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
-	.venv/bin/mypy app.py benchmarks deeplens demo fleet_tools local_aws model_tools review stacks tools lambda_src/inference lambda_src/custom_resources lambda_src/monitoring lambda_src/runtime
+	.venv/bin/mypy app.py benchmarks deeplens demo fleet_tools local_aws model_tools stacks tools lambda_src/inference lambda_src/custom_resources lambda_src/monitoring lambda_src/runtime
 	.venv/bin/lint-imports
-	$(PYTHON) -m tools.check_templates
+	$(PYTHON) -m deeplens.policy.check_templates
 
 .PHONY: check-locks
 check-locks: setup ## [Develop] Resolve every lock for x86-64, Linux on Arm and Apple silicon, on each Python (asks the package index)

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from deeplens.review import ReviewError
 from demo.embedded import LOGS, ROOT, Endpoint, session, shell, tools
 from demo.policies import create_policies
 from demo.processes import WRONG_INPUT, CommandFailed, run
 from demo.status import status_line
-from review import ReviewError
 from stacks.config import EnvironmentConfig
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ def synthesize_pipeline(pipeline: Path, output: Path, environment: dict[str, str
 
 def review(base: str) -> str:
     """Write the review page of the working tree, compared with a commit; return where it is."""
-    output = run([ROOT / ".venv/bin/python", "-m", "review", base], LOGS / "review.log")
+    output = run([ROOT / ".venv/bin/python", "-m", "deeplens.review", base], LOGS / "review.log")
     return output.strip().splitlines()[-1]
 
 
@@ -214,7 +214,7 @@ def check_plan_file(plan: Path) -> None:
     Raises:
         CommandFailed: it cannot; the exit code is that of wrong input.
     """
-    from review.plan import read_plan  # noqa: PLC0415 - imports what only development installs
+    from deeplens.review.plan import read_plan  # noqa: PLC0415 - imports what only development installs
 
     try:
         read_plan(plan)
@@ -225,7 +225,14 @@ def check_plan_file(plan: Path) -> None:
 def check_plan(environment: EnvironmentConfig, plan: Path) -> None:
     """Hold what was synthesized to a plan; raise `CommandFailed` with every difference."""
     run(
-        [ROOT / ".venv/bin/python", "-m", "tools.plan", environment.name, "--check", plan],
+        [
+            ROOT / ".venv/bin/python",
+            "-m",
+            "deeplens.review.plan_file",
+            environment.name,
+            "--check",
+            plan,
+        ],
         LOGS / "plan.log",
     )
 

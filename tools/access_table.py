@@ -15,7 +15,7 @@ from typing import Any
 
 import click
 
-from tools.assembly import ROOT
+from deeplens.assembly import ROOT
 
 TABLE = ROOT / "policies" / "access-table.json"
 TRACE_VARIABLE = "LOCAL_AWS_TRACE_AUTHORIZATION"

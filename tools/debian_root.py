@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tools.assembly import ROOT as CHECKOUT
+from deeplens.assembly import ROOT as CHECKOUT
 
 PACKAGES = ("python3", "python3-venv", "git", "make", "ca-certificates")
 # What a machine of each release is tested against: the other supported one.

@@ -15,7 +15,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tools.assembly import ROOT
+from deeplens.assembly import ROOT
 
 VERSIONS = ("3.11", "3.12", "3.13")
 # No thread can be started at the end of these interpreters.

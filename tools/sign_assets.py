@@ -16,7 +16,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError, WaiterError
 
-from tools.assembly import ROOT, SynthesizedStack, read_assembly
+from deeplens.assembly import ROOT, SynthesizedStack, read_assembly
 
 _MARK = "deeplens-signed-by"
 _CODE = (("AWS::Lambda::Function", "Code"), ("AWS::Lambda::LayerVersion", "Content"))

@@ -15,9 +15,10 @@ from click.testing import CliRunner
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/command-line.md").read_text(encoding="utf-8")
 COMMANDS = ["model-tools", "fleet"]
-MODULES = ["model_tools.cli", "fleet_tools.cli", "local_aws.cli", "review.cli", "demo.cli",
-           "tools.runtime.cli", "tools.plan", "tools.new_environment", "tools.golden",
-           "tools.check_templates", "tools.environment_reference",
+MODULES = ["model_tools.cli", "fleet_tools.cli", "local_aws.cli", "deeplens.review.cli",
+           "demo.cli", "tools.runtime.cli", "deeplens.review.plan_file", "tools.new_environment",
+           "deeplens.policy.golden",
+           "deeplens.policy.check_templates", "tools.environment_reference",
            "tools.beside_busy_loops"]  # fmt: skip
 
 

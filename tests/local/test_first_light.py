@@ -123,7 +123,7 @@ def processes_in(folder: Path, *words: str) -> list[str]:
 
 
 def test_a_step_without_the_embedded_aws_says_how_to_start_it(tmp_path: Path) -> None:
-    for name in ("demo", "review", "stacks", "tools"):
+    for name in ("deeplens", "demo", "stacks", "tools"):
         (tmp_path / name).symlink_to(ROOT / name)
     result = subprocess.run(
         [ROOT / ".venv/bin/python", "-m", "demo", "watch", "nowhere"],

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from deeplens.assembly import SynthesizedStack, read_assembly
 from tests.peers.peers import BENCHMARKS_PYTHON, NODE, PEERS, PYTHON, run, write_environments
 from tests.synth.synthesis import synthesize
-from tools.assembly import SynthesizedStack, read_assembly
 
 
 @pytest.fixture(scope="session")

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
+from deeplens.assembly import SynthesizedStack, read_json
 from tests.peers.equality import Template, normal
 from tests.peers.peers import BENCHMARKS_PYTHON, NODE, PEERS, run
-from tools.assembly import SynthesizedStack, read_json
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from deeplens.policy.reading import Stack
 from tools.access_table import without_hash
-from tools.policy.reading import Stack
 
 ROOT = Path(__file__).parents[2]
 REGION = "eu-central-1"

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from deeplens.assembly import read_assembly
+from deeplens.policy.reading import Stack, by_environment
 from stacks.config import DeliveryConfig, EnvironmentConfig, load_delivery, load_environments
 from tests.synth.conftest import assembly
 from tests.synth.hosting_sites import WHOLE, archive_files
 from tests.synth.synthesis import ROOT, synthesize, with_everything
 from tests.synth.test_delivery import DELIVERY
 from tests.synth.test_training_pipeline import TRAINING
-from tools.assembly import read_assembly
-from tools.policy.reading import Stack, by_environment
 
 __all__ = ["assembly"]
 

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from deeplens.policy.reading import Stack
 from local_aws.provisioning import Change, Resource, Role, Step
-from tools.policy.reading import Stack
 
 Document = dict[str, Any]
 # Types whose Ref is the ARN.

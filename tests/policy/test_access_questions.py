@@ -5,11 +5,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from deeplens.assembly import read_assembly
+from deeplens.policy.reading import by_environment, listed
 from stacks.config import load_environment
 from tests.policy.account import REGION, Account, Evaluator, running_evaluator
 from tests.synth.synthesis import ROOT, synthesize, with_everything
-from tools.assembly import read_assembly
-from tools.policy.reading import by_environment, listed
 
 pytestmark = pytest.mark.process
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from deeplens.policy.reading import listed
 from tests.policy.account import REGION, Account, Evaluator, running_evaluator
 from tests.policy.conftest import Site
 from tools.access_table import DIGEST, SAMPLES, TABLE, Row, read_table, without_hash
-from tools.policy.reading import listed
 
 pytestmark = pytest.mark.process
 

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
+from deeplens.assembly import read_assembly
+from deeplens.policy.checkov import CheckovFailed, checkov_findings, findings_of
 from stacks.config import load_environment
 from tests.synth.synthesis import ROOT, synthesize, with_everything
-from tools.assembly import read_assembly
-from tools.checkov import CheckovFailed, checkov_findings, findings_of
 
 
 @pytest.fixture(scope="module")

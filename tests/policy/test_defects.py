@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
+from deeplens.assembly import read_assembly
+from deeplens.policy import RULES, configured, findings
+from deeplens.policy.check_templates import own_findings
+from deeplens.policy.reading import Finding, Stack
 from stacks.synthesis.request import Request
 from tests.policy.conftest import Site
 from tests.synth.synthesis import ROOT
-from tools.assembly import read_assembly
-from tools.check_templates import own_findings
-from tools.policy import RULES, configured, findings
-from tools.policy.reading import Finding, Stack
 
 pytestmark = pytest.mark.process
 

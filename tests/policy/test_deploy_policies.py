@@ -16,6 +16,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from deeplens.assembly import read_assembly
+from deeplens.policy.reading import Stack, by_environment, listed
 from local_aws.provisioning import STEPS, Demand
 from stacks.config import load_delivery, load_environment, load_environments
 from tests.policy.account import REGION, Evaluator, running_evaluator
@@ -31,8 +33,6 @@ from tests.synth.hosting_sites import SERVERLESS, WHOLE, archive_files
 from tests.synth.synthesis import ROOT, synthesize, with_everything
 from tests.synth.test_delivery import DELIVERY
 from tests.synth.test_training_pipeline import TRAINING
-from tools.assembly import read_assembly
-from tools.policy.reading import Stack, by_environment, listed
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
 

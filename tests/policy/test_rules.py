@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from deeplens.policy import RULES, findings
+from deeplens.policy.reading import Stack
 from tests.policy.test_defects import DEFECTS
-from tools.policy import RULES, findings
-from tools.policy.reading import Stack
 
 pytestmark = pytest.mark.process
 

@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 
+from deeplens.policy.reading import Stack
 from demo.policies import create_policies
 from tests.account_keys import client
 from tests.policy.conftest import Site
 from tests.policy.policy_files import ENVIRONMENT_ACCOUNT, PIPELINE_ACCOUNT
 from tests.synth.synthesis import ROOT
 from tests.waiting import eventually
-from tools.policy.reading import Stack
 
 pytestmark = [pytest.mark.emulator, pytest.mark.slow]
 

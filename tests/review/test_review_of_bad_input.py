@@ -37,7 +37,7 @@ def test_a_base_that_is_no_commit_is_named(checkout: Checkout, base: str) -> Non
 
 def test_a_folder_that_is_no_git_checkout_is_named(tmp_path: Path) -> None:
     result = subprocess.run(
-        [sys.executable, "-m", "review", "HEAD"],
+        [sys.executable, "-m", "deeplens.review", "HEAD"],
         cwd=tmp_path,
         env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), "GIT_CEILING_DIRECTORIES": "/"},
         capture_output=True,

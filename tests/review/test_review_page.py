@@ -13,15 +13,15 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from deeplens.review.assembly import Environment
+from deeplens.review.comparison import Findings, Review, compare_environment
+from deeplens.review.findings import Finding
+from deeplens.review.html import as_html
+from deeplens.review.model_card import CardLine
+from deeplens.review.words import page_of
 from model_tools.verification.comparing import agreement
 from model_tools.verification.report import as_html as as_report
 from model_tools.verification.verify import Comparison, Verification
-from review.assembly import Environment
-from review.comparison import Findings, Review, compare_environment
-from review.findings import Finding
-from review.html import as_html
-from review.model_card import CardLine
-from review.words import page_of
 from tests.device.browser import CHROMIUM, LOW_CONTRAST, Browser, Page, running_browser
 from tests.unit.review.conftest import make_environment
 from vision.detections import Box, Detection

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from deeplens.assembly import read_assembly
+from deeplens.policy import findings
+from deeplens.policy.reading import by_environment
 from stacks.config import ConfigError, load_delivery, load_environments
 from tests.synth.synthesis import ROOT, synthesize
-from tools.assembly import read_assembly
-from tools.policy import findings
-from tools.policy.reading import by_environment
 
 pytestmark = pytest.mark.process
 

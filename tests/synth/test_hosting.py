@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 from aws_cdk import region_info
 
+from deeplens.assembly import SynthesizedStack, read_assembly
+from deeplens.policy import findings
+from deeplens.policy.check_templates import nag_findings
+from deeplens.policy.checkov import checkov_findings
+from deeplens.policy.reading import Stack, by_environment, text
 from stacks.config import GREENGRASS_REGIONS
 from stacks.config.deep_learning_containers import registry_account
 from tests.synth.hosting_sites import with_hosting
 from tests.synth.synthesis import ROOT, synthesize
-from tools.assembly import SynthesizedStack, read_assembly
-from tools.check_templates import nag_findings
-from tools.checkov import checkov_findings
-from tools.policy import findings
-from tools.policy.reading import Stack, by_environment, text
 
 pytestmark = pytest.mark.process
 

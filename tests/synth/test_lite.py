@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from deeplens.assembly import read_assembly
+from deeplens.policy import findings
+from deeplens.policy.reading import Stack, by_environment, text
 from stacks.config import load_environment
 from tests.synth.synthesis import ROOT, synthesize
-from tools.assembly import read_assembly
-from tools.policy import findings
-from tools.policy.reading import Stack, by_environment, text
 
 pytestmark = pytest.mark.process
 

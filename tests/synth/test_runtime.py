@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from deeplens.assembly import read_assembly
+from deeplens.policy import findings
+from deeplens.policy.reading import Stack, by_environment, text
 from tests.synth.synthesis import ROOT, synthesize
 from tests.unit.runtime.wheelhouse import pinned_pair
-from tools.assembly import read_assembly
-from tools.policy import findings
-from tools.policy.reading import Stack, by_environment, text
 
 pytestmark = pytest.mark.process
 

@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from deeplens.assembly import SynthesizedStack, read_assembly
+from deeplens.policy import findings
+from deeplens.policy.check_templates import nag_findings
+from deeplens.policy.checkov import checkov_findings
+from deeplens.policy.reading import by_environment, text
 from stacks.config import ConfigError, load_environment
 from stacks.constructs.pipeline_steps import Parameter, PipelineDefinition, Step, get
 from tests.synth.synthesis import ROOT, synthesize
-from tools.assembly import SynthesizedStack, read_assembly
-from tools.check_templates import nag_findings
-from tools.checkov import checkov_findings
-from tools.policy import findings
-from tools.policy.reading import by_environment, text
 
 pytestmark = pytest.mark.process
 

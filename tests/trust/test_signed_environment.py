@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from deeplens.assembly import read_assembly
+from deeplens.policy import findings
+from deeplens.policy.reading import by_environment, text
 from model_tools.errors import RegistryError
 from model_tools.registry.environments import Environment
 from model_tools.registry.releases import find_release
@@ -16,9 +19,6 @@ from model_tools.signing.trust import Signing
 from stacks.config import ConfigError, load_artifact, load_environment
 from tests.synth.synthesis import synthesize
 from tests.trust.conftest import ROOT, Team
-from tools.assembly import read_assembly
-from tools.policy import findings
-from tools.policy.reading import by_environment, text
 from tools.sign_assets import code_objects, profile_of
 
 PROFILE = "arn:aws:signer:eu-central-1:111111111111:/signing-profiles/releases/abcdef1234"

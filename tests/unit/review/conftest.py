@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from review.assembly import Environment, Resource, Stack
+from deeplens.review.assembly import Environment, Resource, Stack
 
 Template = Mapping[str, Any]
 MakeEnvironment = Callable[..., Environment]

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from review.access import compare_access, covers
-from review.policies import Condition, Grant, Holder, Holding, read_policies
+from deeplens.review.access import compare_access, covers
+from deeplens.review.policies import Condition, Grant, Holder, Holding, read_policies
 
 TRUST = {
     "Statement": [

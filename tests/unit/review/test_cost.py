@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from review.assembly import Environment
-from review.cost import FLEET_SIZES, compare_cost, read_prices
+from deeplens.review.assembly import Environment
+from deeplens.review.cost import FLEET_SIZES, compare_cost, read_prices
 
 
 def camera(frame_seconds: float, heartbeat_seconds: float) -> dict[str, Any]:

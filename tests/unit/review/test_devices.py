@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from review.devices import compare_devices, human
+from deeplens.review.devices import compare_devices, human
 
 NUCLEUS = {"aws.greengrass.Nucleus": {"componentVersion": "2.16.1"}}
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from review import ReviewError
-from review.plan import make_plan, plan_id, read_plan, unlike
-from tools.plan import main
+from deeplens.review import ReviewError
+from deeplens.review.plan import make_plan, plan_id, read_plan, unlike
+from deeplens.review.plan_file import main
 
 ROOT = Path(__file__).parents[3]
 _DIGEST = "d" * 64
@@ -179,7 +179,7 @@ def test_two_plans_of_one_assembly_do_not_differ(site: Path) -> None:
 @pytest.mark.process
 def test_the_command_explains_itself() -> None:
     shown = subprocess.run(
-        [sys.executable, "-m", "tools.plan", "--help"],
+        [sys.executable, "-m", "deeplens.review.plan_file", "--help"],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from review.comparison import compare_environment
-from review.refusals import refusals
-from review.resources import ResourceChange, compare_resources
+from deeplens.review.comparison import compare_environment
+from deeplens.review.refusals import refusals
+from deeplens.review.resources import ResourceChange, compare_resources
 
 
 def bucket(name: str, **attributes: Any) -> dict[str, Any]:

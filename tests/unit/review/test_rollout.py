@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from review.document import Folded, Table, Text
-from review.rollout import compare_rollouts
-from review.rollout_words import rollout_blocks
+from deeplens.review.document import Folded, Table, Text
+from deeplens.review.rollout import compare_rollouts
+from deeplens.review.rollout_words import rollout_blocks
 
 WAVES = {
     "rollout": {

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from review.difference import differences, short
-from review.template_values import Resolver, imports, opened, references
+from deeplens.review.difference import differences, short
+from deeplens.review.template_values import Resolver, imports, opened, references
 
 RESOLVER = Resolver(
     refer={"Key": "Store/Models/Key"}.get,

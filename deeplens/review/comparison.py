@@ -1,0 +1,225 @@
+"""Puts the parts of a review together: one `Review` from two cloud assemblies."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from deeplens.assembly import environments_id
+from deeplens.review.access import AccessChange, compare_access
+from deeplens.review.assembly import Environment, Stack, read_assembly
+from deeplens.review.cost import Cost, compare_cost
+from deeplens.review.devices import DeviceChange, compare_devices
+from deeplens.review.findings import Finding
+from deeplens.review.model_card import CardLine, compare_models
+from deeplens.review.policies import read_policies
+from deeplens.review.refusals import refusals
+from deeplens.review.resource_words import PropertyChange
+from deeplens.review.resources import ResourceChange, compare_resources
+from deeplens.review.rollout import Rollout, compare_rollouts
+from deeplens.review.settings import compare_settings, read_settings
+
+
+@dataclass(frozen=True)
+class Source:
+    """One side of a review.
+
+    Attributes:
+        assembly: folder of the cloud assembly.
+        environments: folder of the environment files.
+        findings: what the tools find in the assembly.
+    """
+
+    assembly: Path
+    environments: Path
+    findings: frozenset[Finding]
+
+
+@dataclass(frozen=True)
+class EnvironmentReview:
+    """What the change does to one environment.
+
+    Attributes:
+        new: whether it is compared with nothing, so that everything in it is added.
+        alarms: what must not be overlooked, one sentence each.
+        notes: what else happens to the environment as a whole.
+        rollout: how the release reaches the cameras, where it or its plan changes.
+    """
+
+    name: str
+    account: str
+    region: str
+    new: bool
+    alarms: tuple[str, ...]
+    notes: tuple[str, ...]
+    settings: tuple[PropertyChange, ...]
+    resources: tuple[ResourceChange, ...]
+    access: tuple[AccessChange, ...]
+    devices: DeviceChange
+    rollout: Rollout | None
+    model: tuple[CardLine, ...]
+    cost: Cost
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything is different."""
+        return bool(
+            self.alarms
+            or self.notes
+            or self.settings
+            or self.resources
+            or self.access
+            or self.model
+            or self.devices.components
+        )
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Findings of the tools: in the change only, in BASE only, in both."""
+
+    new: tuple[Finding, ...]
+    gone: tuple[Finding, ...]
+    remaining: tuple[Finding, ...]
+
+
+@dataclass(frozen=True)
+class Review:
+    """The effect of the change on each environment; without time, machine or path.
+
+    Attributes:
+        assembly_id: `environments_id` of the working side, empty if there is no assembly.
+    """
+
+    environments: tuple[EnvironmentReview, ...]
+    findings: Findings
+    assembly_id: str = ""
+
+
+def compare(before: Source, after: Source) -> Review:
+    """Compare two cloud assemblies.
+
+    Raises:
+        ReviewError: a folder cannot be read as a cloud assembly.
+    """
+    old, new = read_assembly(before.assembly), read_assembly(after.assembly)
+    files = read_settings(before.environments), read_settings(after.environments)
+    names = sorted(old.keys() | new.keys(), key=lambda name: (_order(name), name))
+    return Review(
+        environments=tuple(
+            compare_environment(old.get(name), new.get(name), *_settings(files, name))
+            for name in names
+        ),
+        findings=Findings(
+            new=tuple(sorted(after.findings - before.findings)),
+            gone=tuple(sorted(before.findings - after.findings)),
+            remaining=tuple(sorted(before.findings & after.findings)),
+        ),
+        assembly_id=environments_id(after.assembly),
+    )
+
+
+def compare_environment(
+    before: Environment | None,
+    after: Environment | None,
+    settings_before: dict[str, Any] | None = None,
+    settings_after: dict[str, Any] | None = None,
+) -> EnvironmentReview:
+    """Compare one environment; one of the two sides may not have it."""
+    known = after or before
+    if known is None:
+        raise ValueError("an environment of neither side")
+    nothing = Environment(known.name, known.account, known.region, {}, {})
+    notes, alarms = [], []
+    if before is None:
+        notes.append(f"The environment {known.name} is new, with everything in it.")
+    if after is None:
+        alarms.append(
+            f"THE ENVIRONMENT LEAVES THE APP: nothing of {known.name} is deleted by `cdk deploy`; "
+            "its stacks stay in the account, and cost, until someone destroys them."
+        )
+    if before and after and _home(before) != _home(after):
+        alarms.append(
+            f"THE ACCOUNT OR REGION CHANGES from {_home(before)} to {_home(after)}: all is new "
+            "there, and all that is in the old place stays, unmanaged."
+        )
+        before = None
+    for text, loud in _stacks(before, after) if before and after else ():
+        (alarms if loud else notes).append(text)
+    old, new = _deployed(before, after) or nothing, after or nothing
+    resources, replaced = compare_resources(old, new)
+    alarms += refusals(old, new, replaced)
+    alarms += [f"{one.stack}: {one.alarm}" for one in resources if one.alarm]
+    access = compare_access(read_policies(old), read_policies(new)) if after else []
+    devices = compare_devices(old, new) if after else DeviceChange()
+    alarms += devices.alarms
+    return EnvironmentReview(
+        name=known.name,
+        account=known.account,
+        region=known.region,
+        new=before is None,
+        alarms=tuple(alarms),
+        notes=tuple(notes),
+        settings=compare_settings(settings_before, settings_after),
+        resources=tuple(resources),
+        access=tuple(access),
+        devices=devices,
+        rollout=compare_rollouts(
+            settings_before, settings_after, releases=bool(devices.components)
+        ),
+        model=compare_models(old, new) if after else (),
+        cost=compare_cost(old, new, devices.download_bytes),
+    )
+
+
+def _order(name: str) -> int:
+    """The order in which a release goes through the environments."""
+    return {"dev": 0, "production": 2}.get(name, 1)
+
+
+def _settings(
+    files: tuple[Mapping[str, dict[str, Any]], Mapping[str, dict[str, Any]]], name: str
+) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+    return files[0].get(name), files[1].get(name)
+
+
+def _deployed(before: Environment | None, after: Environment | None) -> Environment | None:
+    """Return `before` without the stacks that another stack takes the place of, by its name."""
+    if before is None or after is None:
+        return before
+    stacks = {
+        title: stack
+        for title, stack in before.stacks.items()
+        if title not in after.stacks or after.stacks[title].name == stack.name
+    }
+    return replace(before, stacks=stacks)
+
+
+def _home(environment: Environment) -> str:
+    return f"{environment.account}/{environment.region}"
+
+
+def _stacks(before: Environment, after: Environment) -> list[tuple[str, bool]]:
+    """Return a sentence for each stack that comes, goes or loses its protection, and if loud."""
+    said = []
+    for title in sorted(before.stacks.keys() | after.stacks.keys()):
+        old, new = before.stacks.get(title), after.stacks.get(title)
+        if old is None and new is not None:
+            said.append((f"The stack {new.name} is new.", False))
+        elif old is not None and new is None:
+            said.append((_orphaned(old), True))
+        elif old is not None and new is not None:
+            if old.name != new.name:
+                said.append((_orphaned(old), True))
+            if old.termination_protection and not new.termination_protection:
+                said.append((f"TERMINATION PROTECTION GOES from the stack {new.name}.", True))
+            elif new.termination_protection and not old.termination_protection:
+                said.append((f"The stack {new.name} gets termination protection.", False))
+    return said
+
+
+def _orphaned(stack: Stack) -> str:
+    return (
+        f"THE STACK {stack.name} LEAVES THE APP: `cdk deploy` does not delete it; its "
+        f"{len(stack.resources)} resources stay in the account until someone destroys it."
+    )

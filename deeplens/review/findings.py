@@ -1,0 +1,110 @@
+"""What cdk-nag, cfn-lint and the project's own rules find in the templates of each side."""
+
+import hashlib
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from deeplens.assembly import read_assembly
+from deeplens.policy import findings as policy_findings
+from deeplens.policy.reading import by_environment
+from deeplens.review import ReviewError
+
+_END = ".template.json"
+
+
+@dataclass(frozen=True, order=True)
+class Finding:
+    """One finding of one tool, at a construct or a resource of a template."""
+
+    tool: str
+    rule: str
+    at: str
+    message: str
+
+
+def read_findings(root: Path, *assemblies: Path) -> list[frozenset[Finding]]:
+    """Return every finding in each cloud assembly, by the checkout's own rules.
+
+    Templates with the same bytes are checked once.
+
+    Args:
+        root: the checkout, whose `.cfnlintrc.yaml` applies to all.
+        assemblies: folders of cloud assemblies.
+
+    Raises:
+        ReviewError: cfn-lint did not answer.
+    """
+    templates = [
+        {file: hashlib.sha256(file.read_bytes()).hexdigest() for file in _templates(assembly)}
+        for assembly in assemblies
+    ]
+    distinct = {digest: file for one in templates for file, digest in one.items()}
+    linted = _lint(root, sorted(distinct.values()))
+    return [
+        frozenset(_nag(assembly / "validation-report.json"))
+        | _own(assembly)
+        | {
+            Finding("cfn-lint", rule, f"{file.name.removesuffix(_END)}: {at}", message)
+            for file, digest in one.items()
+            for rule, at, message in linted.get(distinct[digest], ())
+        }
+        for assembly, one in zip(assemblies, templates, strict=True)
+    ]
+
+
+def _templates(assembly: Path) -> list[Path]:
+    return sorted(assembly.rglob(f"*{_END}"))
+
+
+def _nag(report: Path) -> set[Finding]:
+    if not report.is_file():
+        return set()
+    return {
+        Finding(
+            "cdk-nag",
+            str(violation["ruleName"]),
+            str(construct.get("constructPath", "")),
+            str(violation["description"]),
+        )
+        for plugin in json.loads(report.read_text(encoding="utf-8"))["pluginReports"]
+        for violation in plugin["violations"]
+        for construct in violation["violatingConstructs"]
+    }
+
+
+def _own(assembly: Path) -> set[Finding]:
+    """Return what `deeplens/policy` finds, by the rules of this checkout for both sides."""
+    return {
+        Finding("project", one.rule, f"{one.stack}/{one.resource}", one.advice)
+        for stacks in by_environment(read_assembly(assembly)).values()
+        for one in policy_findings(stacks)
+    }
+
+
+def _lint(root: Path, templates: list[Path]) -> dict[Path, list[tuple[str, str, str]]]:
+    """Return rule, place and message of each warning and error, by template."""
+    if not templates:
+        return {}
+    result = subprocess.run(  # noqa: S603 - the project's own linter
+        [Path(sys.executable).with_name("cfn-lint"), "--format", "json", *templates],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+    try:
+        answers = json.loads(result.stdout)
+    except ValueError:
+        raise ReviewError(f"cfn-lint did not answer: {result.stderr.strip()[-500:]}") from None
+    found: dict[Path, list[tuple[str, str, str]]] = {}
+    for one in answers:
+        if one["Level"] in ("Warning", "Error"):
+            at = "/".join(str(step) for step in one["Location"].get("Path") or ())
+            found.setdefault(Path(one["Filename"]), []).append(
+                (str(one["Rule"]["Id"]), at, str(one["Message"]))
+            )
+    return found

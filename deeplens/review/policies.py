@@ -1,0 +1,286 @@
+"""What the policies of one environment say: grants and denials, by who has them.
+
+Every policy document is read, wherever a template holds one: identity policies by role,
+resource policies by resource, trust policies, Lambda permissions and IoT policies. References are
+text (see `template_values`), so the same permission reads the same in every stack.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from deeplens.review.assembly import Environment, Resource, Stack
+from deeplens.review.template_values import Value
+
+Effect = Literal["Allow", "Deny"]
+
+Condition = tuple[str, str, frozenset[str]]
+"""Operator, key, values."""
+
+_SERVICES = {
+    "credentials.iot.amazonaws.com": "The cameras' role",
+    "sagemaker.amazonaws.com": "SageMaker's role",
+    "codepipeline.amazonaws.com": "The pipeline's role",
+    "codebuild.amazonaws.com": "The build's role",
+    "iot.amazonaws.com": "The role of AWS IoT's rules",
+}
+
+
+@dataclass(frozen=True)
+class Grant:
+    """One statement taken apart: one action on one resource for one principal.
+
+    Attributes:
+        action: pattern with `*` and `?`, or "every action but …".
+        resource: pattern, or "everything but …".
+        principal: empty in an identity policy; `Service: iot.amazonaws.com`, `*`.
+        conditions: all must hold.
+    """
+
+    effect: Effect
+    action: str
+    resource: str
+    principal: str = ""
+    conditions: frozenset[Condition] = frozenset()
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who or what a policy belongs to.
+
+    Attributes:
+        key: the same on both sides of a comparison.
+        called: how a sentence calls it.
+        kind: `identity` may do things; `resource` and `trust` say who may.
+    """
+
+    key: str
+    called: str
+    kind: Literal["identity", "resource", "trust"]
+
+
+@dataclass(frozen=True)
+class Holding:
+    """All that one holder's policies say.
+
+    Attributes:
+        grants: allowed and denied.
+        managed: AWS' own managed policies, by ARN.
+        boundary: the permissions boundary, empty without.
+    """
+
+    holder: Holder
+    grants: frozenset[Grant] = frozenset()
+    managed: frozenset[str] = frozenset()
+    boundary: str = ""
+
+
+def read_policies(environment: Environment) -> dict[str, Holding]:
+    """Return what every policy of the environment says, by `Holder.key`."""
+    reader = _Reader(environment)
+    for stack, resource in environment.every_resource():
+        reader.read(stack, resource)
+    return reader.holdings()
+
+
+class _Reader:
+    """Collects grants by holder over all stacks of one environment."""
+
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
+        self._roles = _roles(environment)
+        self._attached = _attachments(environment)
+        self._holders: dict[str, Holder] = {}
+        self._grants: dict[str, set[Grant]] = {}
+        self._managed: dict[str, set[str]] = {}
+        self._boundaries: dict[str, str] = {}
+
+    def holdings(self) -> dict[str, Holding]:
+        """Return what was read."""
+        return {
+            key: Holding(
+                holder,
+                frozenset(self._grants.get(key, ())),
+                frozenset(self._managed.get(key, ())),
+                self._boundaries.get(key, ""),
+            )
+            for key, holder in self._holders.items()
+        }
+
+    def read(self, stack: Stack, resource: Resource) -> None:
+        """Add what one resource says."""
+        own = f"{stack.title}/{resource.name}"
+        properties = self._environment.resolve(stack, dict(resource.properties))
+        if resource.type in ("AWS::IAM::Role", "AWS::IAM::User", "AWS::IAM::Group"):
+            self._identity(own, properties)
+        elif resource.type in ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"):
+            holders = _named_identities(properties) + self._attached.get(own, [])
+            for name in holders:
+                self._add(self._holder_of(name), statements(properties.get("PolicyDocument")))
+            if not holders:
+                # A boundary, or a policy that something outside of the app attaches.
+                self._add(
+                    Holder(own, f"Who has the policy {own}", "identity"),
+                    statements(properties.get("PolicyDocument")),
+                )
+        elif resource.type == "AWS::Lambda::Permission":
+            self._add(
+                Holder(own, f"The function {properties.get('FunctionName')}", "resource"),
+                [_lambda_permission(properties)],
+            )
+        else:
+            kind: Literal["identity", "resource"] = "resource"
+            called = f"The policy of {own.removesuffix('/Policy')}"
+            if resource.type == "AWS::IoT::Policy":
+                kind, called = "identity", f"A device's certificate ({own})"
+            for document in _documents(properties):
+                self._add(Holder(own, called, kind), statements(document))
+
+    def _identity(self, own: str, properties: Mapping[str, Value]) -> None:
+        holder = self._holder_of(own)
+        self._add(holder, [])
+        for policy in properties.get("Policies", []):
+            self._add(holder, statements(policy.get("PolicyDocument")))
+        arns = [str(one) for one in properties.get("ManagedPolicyArns", [])]
+        self._managed[holder.key] = {one for one in arns if one.startswith("arn:")}
+        self._boundaries[holder.key] = _text(properties.get("PermissionsBoundary", ""))
+        trust = Holder(f"{own} (trust)", holder.called, "trust")
+        self._add(trust, statements(properties.get("AssumeRolePolicyDocument")))
+
+    def _holder_of(self, name: str) -> Holder:
+        return Holder(name, self._roles.get(name, f"The identity {name}"), "identity")
+
+    def _add(self, holder: Holder, grants: Iterable[Grant]) -> None:
+        self._holders[holder.key] = holder
+        self._grants.setdefault(holder.key, set()).update(grants)
+
+
+def statements(document: Value) -> Iterator[Grant]:
+    """Yield the grants of a policy document, references resolved."""
+    for statement in _list(document.get("Statement", []) if isinstance(document, dict) else []):
+        conditions = frozenset(
+            (operator, key, frozenset(_text(value) for value in _list(values)))
+            for operator, tests in statement.get("Condition", {}).items()
+            for key, values in tests.items()
+        )
+        for action in _patterns(statement, "Action", "every action but"):
+            for resource in _patterns(statement, "Resource", "everything but"):
+                for principal in _principals(statement):
+                    yield Grant(statement["Effect"], action, resource, principal, conditions)
+
+
+def _roles(environment: Environment) -> dict[str, str]:
+    """Return how a sentence calls each role, by `Stack/Name`."""
+    users: dict[str, list[str]] = {}
+    for stack, resource in environment.every_resource():
+        if resource.type == "AWS::Lambda::Function":
+            role = str(environment.resolve(stack, resource.properties.get("Role", "")))
+            users.setdefault(role, []).append(f"{stack.title}/{resource.name}")
+    called = {}
+    for stack, resource in environment.every_resource():
+        if resource.type != "AWS::IAM::Role":
+            continue
+        name = f"{stack.title}/{resource.name}"
+        trusted = {
+            grant.principal.removeprefix("Service: ")
+            for grant in statements(
+                environment.resolve(stack, resource.properties.get("AssumeRolePolicyDocument"))
+            )
+        }
+        roles = [text for service, text in sorted(_SERVICES.items()) if service in trusted]
+        functions = users.get(f"${{{name}.Arn}}", [])
+        if functions:
+            called[name] = f"The role of function {' and '.join(functions)}"
+        elif roles:
+            called[name] = f"{roles[0]} ({name})"
+        else:
+            called[name] = f"The role {name}"
+    return called
+
+
+def _attachments(environment: Environment) -> dict[str, list[str]]:
+    """Return which identities list each managed policy of the app, by the policy's name."""
+    attached: dict[str, list[str]] = {}
+    for stack, resource in environment.every_resource():
+        for arn in _list(environment.resolve(stack, resource.properties.get("ManagedPolicyArns"))):
+            if resource.type.startswith("AWS::IAM::") and str(arn).startswith("${"):
+                policy = str(arn)[2:-1].removesuffix(".PolicyArn")
+                attached.setdefault(policy, []).append(f"{stack.title}/{resource.name}")
+    return attached
+
+
+def _named_identities(properties: Mapping[str, Value]) -> list[str]:
+    return [
+        str(name).removeprefix("${").removesuffix("}")
+        for kind in ("Roles", "Users", "Groups")
+        for name in _list(properties.get(kind))
+    ]
+
+
+def _documents(value: Value) -> Iterator[Value]:
+    """Yield every policy document in a resource's properties."""
+    if isinstance(value, dict):
+        if "Statement" in value and "PolicyName" not in value:
+            yield value
+            return
+        for part in value.values():
+            yield from _documents(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from _documents(part)
+
+
+def _patterns(statement: Mapping[str, Value], key: str, but: str) -> list[str]:
+    if f"Not{key}" in statement:
+        excluded = sorted(_text(one) for one in _list(statement[f"Not{key}"]))
+        return [f"{but} {', '.join(excluded)}"]
+    # A trust policy names no resource: it is the role's own.
+    return [_text(one) for one in _list(statement.get(key, "itself"))]
+
+
+def _principals(statement: Mapping[str, Value]) -> list[str]:
+    if "NotPrincipal" in statement:
+        return [f"everyone but {_text(statement['NotPrincipal'])}"]
+    principal = statement.get("Principal")
+    if principal is None:
+        return [""]
+    if not isinstance(principal, dict):
+        return [_text(principal)]
+    return [
+        "*" if (kind, one) == ("AWS", "*") else f"{kind}: {_text(one)}"
+        for kind, names in principal.items()
+        for one in _list(names)
+    ]
+
+
+def _lambda_permission(properties: Mapping[str, Value]) -> Grant:
+    conditions = {
+        (operator, key, frozenset({_text(properties[name])}))
+        for name, operator, key in (
+            ("SourceArn", "ArnLike", "aws:SourceArn"),
+            ("SourceAccount", "StringEquals", "aws:SourceAccount"),
+            ("PrincipalOrgID", "StringEquals", "aws:PrincipalOrgID"),
+            ("FunctionUrlAuthType", "StringEquals", "lambda:FunctionUrlAuthType"),
+        )
+        if name in properties
+    }
+    principal = str(properties.get("Principal"))
+    service = principal.endswith(".amazonaws.com")
+    return Grant(
+        "Allow",
+        str(properties.get("Action")),
+        str(properties.get("FunctionName")),
+        principal if principal == "*" else f"{'Service' if service else 'AWS'}: {principal}",
+        frozenset(conditions),
+    )
+
+
+def _list(value: Value) -> list[Value]:
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]
+
+
+def _text(value: Value) -> str:
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
