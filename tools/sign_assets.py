@@ -16,7 +16,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError, WaiterError
 
-from deeplens.assembly import ROOT, SynthesizedStack, read_assembly
+from deeplens.assembly import ROOT, Stack, read_assembly
 
 _MARK = "deeplens-signed-by"
 _CODE = (("AWS::Lambda::Function", "Code"), ("AWS::Lambda::LayerVersion", "Content"))
@@ -34,7 +34,7 @@ class CodeObject:
     key: str
 
 
-def code_objects(stacks: list[SynthesizedStack]) -> list[CodeObject]:
+def code_objects(stacks: list[Stack]) -> list[CodeObject]:
     """Return every object that a function or layer of these stacks is made of, once."""
     return sorted(
         {
@@ -47,7 +47,7 @@ def code_objects(stacks: list[SynthesizedStack]) -> list[CodeObject]:
     )
 
 
-def profile_of(stacks: list[SynthesizedStack]) -> str:
+def profile_of(stacks: list[Stack]) -> str:
     """Return the signing profile's version that the templates allow.
 
     Raises:
@@ -135,7 +135,7 @@ def main(arguments: list[str], assembly: Path = ROOT / "cdk.out") -> int:
     return 0
 
 
-def _allowed(stacks: list[SynthesizedStack]) -> Iterator[str]:
+def _allowed(stacks: list[Stack]) -> Iterator[str]:
     for stack in stacks:
         for resource in stack.template["Resources"].values():
             if resource["Type"] == "AWS::Lambda::CodeSigningConfig":

@@ -1,23 +1,24 @@
-"""The project's own rules for synthesized templates, for what no public scanner knows.
+"""The project's own rules for synthesized templates, and the scanners that check them.
 
-Public scanners have never heard of Greengrass V2 components, IoT role aliases, published versions
-that cameras run, or write-once artifacts. Each rule is a function of one environment's templates;
-each of its findings says what to do. `tests/policy` plants every defect and sees the rule fire.
+The rules cover Greengrass V2 components, IoT role aliases, published versions on cameras and
+write-once artifacts, for which public scanners have no rules. Each rule is a function of the
+templates of one environment, and each of its violations contains advice. `tests/policy` adds each
+mistake to a template and requires its violation.
 """
 
 from collections.abc import Iterable
 
+from deeplens.assembly import Stack
 from deeplens.policy import (
-    acknowledgements,
+    checkov,
     delivery,
     devices,
-    hosting,
     identity,
     monitoring,
     releases,
     storage,
 )
-from deeplens.policy.reading import Finding, Stack
+from deeplens.policy.violation import Violation
 
 RULES = (
     *identity.RULES,
@@ -26,12 +27,11 @@ RULES = (
     *releases.RULES,
     *monitoring.RULES,
     *delivery.RULES,
-    *hosting.RULES,
-    *acknowledgements.RULES,
+    *checkov.RULES,
 )
 
 
-def findings(stacks: Iterable[Stack]) -> list[Finding]:
-    """Return what every rule finds in one environment's stacks."""
+def violations(stacks: Iterable[Stack]) -> list[Violation]:
+    """Return the violations of every rule in the stacks of one environment."""
     environment = list(stacks)
-    return [finding for rule in RULES for finding in rule(environment)]
+    return [violation for rule in RULES for violation in rule(environment)]

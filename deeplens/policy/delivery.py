@@ -4,31 +4,36 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from deeplens.policy.reading import Finding, Rule, Stack, text
+from deeplens.assembly import Stack, text
+from deeplens.policy.violation import Rule, Violation, violation
 
 _PIPELINE = "AWS::CodePipeline::Pipeline"
 _Actions = list[dict[str, Any]]
 
 
-def no_privileged_builds(stacks: list[Stack]) -> Iterator[Finding]:
-    """A privileged build is root on its host: no build here makes container images."""
+def no_privileged_builds(stacks: list[Stack]) -> Iterator[Violation]:
+    """No build is privileged: none builds container images, and a privileged one is root."""
     for stack in stacks:
-        for logical_id, project in stack.resources("AWS::CodeBuild::Project"):
+        for logical_id, project in stack.definitions("AWS::CodeBuild::Project"):
             if project["Properties"].get("Environment", {}).get("PrivilegedMode"):
-                yield stack.finding(
-                    "no-privileged-builds", logical_id, "PrivilegedMode is true: set it to false"
+                yield violation(
+                    stack,
+                    "no-privileged-builds",
+                    logical_id,
+                    "PrivilegedMode is true: set it to false",
                 )
 
 
-def gates_follow_deploys(stacks: list[Stack]) -> Iterator[Finding]:
-    """Each environment's stage ends with the gate that asks its cameras for the digest."""
+def gates_follow_deploys(stacks: list[Stack]) -> Iterator[Violation]:
+    """The gate that checks the cameras' digest follows every deploy of an environment's stage."""
     for stack in stacks:
         for logical_id, environment, actions in environment_stages(stack):
-            gates = [_order(one) for one in actions if _is_gate(stack, one, environment)]
-            last = max(_order(one) for one in actions if provider(one) == "CloudFormation")
+            gates = [_order(action) for action in actions if _is_gate(stack, action, environment)]
+            last = max(_order(action) for action in actions if provider(action) == "CloudFormation")
             if not gates or min(gates) <= last:
                 given = f"it runs at {min(gates)}, the last deploy at {last}" if gates else "none"
-                yield stack.finding(
+                yield violation(
+                    stack,
                     "gates-follow-deploys",
                     logical_id,
                     f"stage {environment}: expected a build with `models gate {environment} "
@@ -36,14 +41,15 @@ def gates_follow_deploys(stacks: list[Stack]) -> Iterator[Finding]:
                 )
 
 
-def approvals_come_first(stacks: list[Stack]) -> Iterator[Finding]:
-    """An approval protects only what runs after it."""
+def approvals_come_first(stacks: list[Stack]) -> Iterator[Violation]:
+    """An approval precedes every other action: it protects only later actions."""
     for stack in stacks:
         for logical_id, environment, actions in environment_stages(stack):
-            approvals = [_order(one) for one in actions if provider(one) == "Manual"]
-            first = min(_order(one) for one in actions if provider(one) != "Manual")
+            approvals = [_order(action) for action in actions if provider(action) == "Manual"]
+            first = min(_order(action) for action in actions if provider(action) != "Manual")
             if approvals and max(approvals) >= first:
-                yield stack.finding(
+                yield violation(
+                    stack,
                     "approvals-come-first",
                     logical_id,
                     f"stage {environment}: the approval runs at {max(approvals)}, another action "
@@ -51,32 +57,35 @@ def approvals_come_first(stacks: list[Stack]) -> Iterator[Finding]:
                 )
 
 
-def artifacts_expire(stacks: list[Stack]) -> Iterator[Finding]:
-    """A pipeline's artifacts are made from git again: they do not accumulate for ever."""
+def artifacts_expire(stacks: list[Stack]) -> Iterator[Violation]:
+    """A pipeline's artifacts expire: each can be built from git again."""
     for stack in stacks:
-        for _, pipeline in stack.resources(_PIPELINE):
+        for _, pipeline in stack.definitions(_PIPELINE):
             store = text(pipeline["Properties"]["ArtifactStore"]["Location"]).strip("${}")
             bucket = stack.template["Resources"].get(store, {}).get("Properties", {})
             rules = bucket.get("LifecycleConfiguration", {}).get("Rules", [])
             if not any(
-                one.get("Status") == "Enabled" and "ExpirationInDays" in one for one in rules
+                rule.get("Status") == "Enabled" and "ExpirationInDays" in rule for rule in rules
             ):
-                yield stack.finding(
-                    "artifacts-expire", store, "add an enabled lifecycle rule with ExpirationInDays"
+                yield violation(
+                    stack,
+                    "artifacts-expire",
+                    store,
+                    "add an enabled lifecycle rule with ExpirationInDays",
                 )
 
 
 def environment_stages(stack: Stack) -> Iterator[tuple[str, str, _Actions]]:
-    """Yield pipeline, stage name and actions of each stage that deploys stacks."""
-    for logical_id, pipeline in stack.resources(_PIPELINE):
+    """Yield logical id, stage name and actions of each stage that deploys stacks."""
+    for logical_id, pipeline in stack.definitions(_PIPELINE):
         for stage in pipeline["Properties"]["Stages"]:
             actions: _Actions = stage["Actions"]
-            if any(provider(one) == "CloudFormation" for one in actions):
+            if any(provider(action) == "CloudFormation" for action in actions):
                 yield logical_id, stage["Name"], actions
 
 
 def provider(action: dict[str, Any]) -> str:
-    """Return which service carries an action out."""
+    """Return the provider of an action, for example CodeBuild."""
     return str(action["ActionTypeId"]["Provider"])
 
 

@@ -1,4 +1,4 @@
-"""Golden templates: every synthesized template, with masked hashes, in tests/synth/golden."""
+"""Write and compare golden templates: the synthesized templates with masked hashes."""
 
 import difflib
 import json
@@ -14,7 +14,7 @@ from tools.component_versions import without_content_numbers
 
 GOLDEN = ROOT / "tests" / "synth" / "golden"
 
-# Asset hashes and the digests derived from sources and artifacts: they change with every release.
+# Asset hashes, and digests of sources and artifacts: they change with every release.
 _HASH = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 _VERSION_ID = re.compile(r"(CurrentVersion[0-9A-F]{8})[0-9a-f]{32}")
 
@@ -32,7 +32,7 @@ def synthesized() -> dict[str, dict[str, Any]]:
 
 
 def rewrite(templates: dict[str, dict[str, Any]]) -> None:
-    """Make the golden templates those given."""
+    """Replace the golden templates by the given ones."""
     GOLDEN.mkdir(exist_ok=True)
     for stale in GOLDEN.glob("*.json"):
         stale.unlink()
@@ -41,7 +41,7 @@ def rewrite(templates: dict[str, dict[str, Any]]) -> None:
 
 
 def drift(templates: dict[str, dict[str, Any]]) -> list[str]:
-    """Return the difference between the golden templates and those given, as a unified diff."""
+    """Return the unified diff between the golden templates and the given ones."""
     golden = {file.stem: file.read_text(encoding="utf-8") for file in GOLDEN.glob("*.json")}
     current = {name: masked(template) for name, template in templates.items()}
     return [
@@ -66,8 +66,8 @@ def drift(templates: dict[str, dict[str, Any]]) -> list[str]:
 def main(*, check: bool) -> None:
     """Rewrite the golden templates under tests/synth/golden from cdk.out.
 
-    Exit codes: 0 written, or nothing differs; 1 a template differs, or there is no cdk.out; 2 wrong
-    usage or input.
+    Exit codes: 0 written, or no template differs; 1 a template differs, or cdk.out is missing;
+    2 wrong usage or input.
     """
     if not check:
         if problem := why_unwritable(GOLDEN, free_mib=10):
@@ -76,7 +76,7 @@ def main(*, check: bool) -> None:
             rewrite(synthesized())
         except FileNotFoundError as error:
             raise click.ClickException(
-                f"{error.filename}: there are no templates; `make synth` writes them"
+                f"{error.filename} does not exist; `make synth` writes the templates"
             ) from None
         count = len(list(GOLDEN.glob("*.json")))
         click.echo(f"golden: {count} templates under {GOLDEN.relative_to(ROOT)}")
@@ -88,7 +88,7 @@ def main(*, check: bool) -> None:
     lines = drift(templates)
     click.echo("\n".join(lines))
     if lines:
-        click.echo("the templates changed: read the difference, then run `make golden`")
+        click.echo("templates changed: read the diff, then run `make golden`")
         sys.exit(1)
 
 

@@ -1,11 +1,13 @@
-"""What runs on cameras: published versions, verified artifacts, complete deployments."""
+"""Rules about releases: published versions, verified artifacts, complete deployments."""
 
 import json
 import re
 from collections.abc import Iterator
 from typing import Any
 
-from deeplens.policy.reading import Finding, Rule, Stack, model_bucket, text
+from deeplens.assembly import Stack, text
+from deeplens.policy.storage import model_bucket
+from deeplens.policy.violation import Rule, Violation, violation
 
 _COMPONENT = "Custom::GreengrassComponent"
 _PROJECT = "Custom::DeepLensProject"
@@ -20,106 +22,127 @@ _OPERATIONS = {"aws.greengrass#PublishToIoTCore", "aws.greengrass#SubscribeToIoT
 _OWN_SHADOW = "$aws/things/{iot:thingName}/shadow/name/deeplens/"
 
 
-def no_greengrass_v1(stacks: list[Stack]) -> Iterator[Finding]:
-    """Greengrass V1 is closed."""
+def no_greengrass_v1(stacks: list[Stack]) -> Iterator[Violation]:
+    """No template uses Greengrass V1, which is closed."""
     for stack in stacks:
-        for logical_id, resource in stack.resources():
+        for logical_id, resource in stack.definitions():
             if resource["Type"].startswith("AWS::Greengrass::"):
-                yield stack.finding("no-greengrass-v1", logical_id, "use Greengrass V2")
+                yield violation(stack, "no-greengrass-v1", logical_id, "use Greengrass V2")
 
 
-def own_greengrass_resources(stacks: list[Stack]) -> Iterator[Finding]:
-    """CloudFormation's own types cannot roll back, and are done before a device moved."""
+def own_greengrass_resources(stacks: list[Stack]) -> Iterator[Violation]:
+    """No template uses CloudFormation's types of Greengrass V2.
+
+    They do not support rollback, and they complete before any device has changed.
+    """
     for stack in stacks:
-        for logical_id, resource in stack.resources():
+        for logical_id, resource in stack.definitions():
             if resource["Type"].startswith("AWS::GreengrassV2::"):
-                yield stack.finding(
-                    "own-greengrass-resources", logical_id, f"use {_COMPONENT} and {_PROJECT}"
+                yield violation(
+                    stack,
+                    "own-greengrass-resources",
+                    logical_id,
+                    f"use {_COMPONENT} and {_PROJECT}",
                 )
 
 
-def function_as_deeplens_wants(stacks: list[Stack]) -> Iterator[Finding]:
-    """A camera's function has the name that DeepLens looks for, and a runtime that cameras have."""
+def function_properties(stacks: list[Stack]) -> Iterator[Violation]:
+    """A camera's function has the name that DeepLens requires, and a runtime that cameras have."""
     for stack in stacks:
         versions = _published(stack)
-        for logical_id, function in stack.resources("AWS::Lambda::Function"):
+        for logical_id, function in stack.definitions("AWS::Lambda::Function"):
             name = text(function["Properties"].get("FunctionName", ""))
             runs_on_cameras = f"${{{logical_id}}}" in versions.values()
             if runs_on_cameras and not name.startswith("deeplens-"):
-                yield stack.finding("function-name", logical_id, "begin its name with deeplens-")
+                yield violation(
+                    stack, "function-name", logical_id, "its name must start with deeplens-"
+                )
             if function["Properties"].get("Runtime") != _RUNTIME:
-                yield stack.finding("function-runtime", logical_id, f"use {_RUNTIME}")
+                yield violation(stack, "function-runtime", logical_id, f"use {_RUNTIME}")
 
 
-def published_versions(stacks: list[Stack]) -> Iterator[Finding]:
-    """Cameras run published versions, which are kept: never $LATEST, which changes below them."""
+def published_versions(stacks: list[Stack]) -> Iterator[Violation]:
+    """Cameras run published versions, which are retained, and never $LATEST."""
     for stack in stacks:
         versions = _published(stack)
-        for logical_id, version in stack.resources("AWS::Lambda::Version"):
+        for logical_id, version in stack.definitions("AWS::Lambda::Version"):
             if version.get("DeletionPolicy") != "Retain":
-                yield stack.finding("published-versions", logical_id, "keep it: Retain")
-        for logical_id, resource in stack.resources(_COMPONENT):
+                yield violation(
+                    stack, "published-versions", logical_id, "set its DeletionPolicy to Retain"
+                )
+        for logical_id, resource in stack.definitions(_COMPONENT):
             definition = _lambda_definition(resource)
             if definition and definition["lambdaArn"].strip("${}") not in versions:
-                yield stack.finding(
+                yield violation(
+                    stack,
                     "published-versions",
                     logical_id,
-                    f"name a published version, not {definition['lambdaArn']}",
+                    f"lambdaArn: expected a published version; got {definition['lambdaArn']}",
                 )
 
 
-def recipes(stacks: list[Stack]) -> Iterator[Finding]:
-    """Recipes have the published form and size."""
+def recipes(stacks: list[Stack]) -> Iterator[Violation]:
+    """Recipes have the documented keys and size."""
     for stack, logical_id, recipe, content in _recipes(stacks):
         if missing := _RECIPE_KEYS - recipe.keys():
-            yield stack.finding("recipe-form", logical_id, f"add {', '.join(sorted(missing))}")
+            yield violation(stack, "recipe-form", logical_id, f"add {', '.join(sorted(missing))}")
         if len(content.encode()) > _LARGEST_RECIPE_BYTES:
-            yield stack.finding(
-                "recipe-form", logical_id, f"at most {_LARGEST_RECIPE_BYTES} bytes are accepted"
+            yield violation(
+                stack,
+                "recipe-form",
+                logical_id,
+                f"Greengrass accepts at most {_LARGEST_RECIPE_BYTES} bytes",
             )
         for artifact in _artifacts(recipe):
             if artifact.get("Unarchive", "NONE") not in _UNARCHIVE:
-                yield stack.finding(
-                    "recipe-form", logical_id, f"Unarchive is {' or '.join(sorted(_UNARCHIVE))}"
+                yield violation(
+                    stack,
+                    "recipe-form",
+                    logical_id,
+                    f"set Unarchive to {' or '.join(sorted(_UNARCHIVE))}",
                 )
             if artifact.get("Permission", {}).get("Read") != "ALL":
-                yield stack.finding(
-                    "recipe-form", logical_id, "Permission.Read: ALL, other components read it"
+                yield violation(
+                    stack,
+                    "recipe-form",
+                    logical_id,
+                    "set Permission.Read to ALL: other components read it",
                 )
 
 
-def exact_artifacts(stacks: list[Stack]) -> Iterator[Finding]:
-    """A recipe names one object of this environment's bucket, by its digest."""
+def exact_artifacts(stacks: list[Stack]) -> Iterator[Violation]:
+    """A recipe names objects of its environment's bucket by their digests."""
     bucket = re.escape(str(model_bucket(stacks)))
     exact = re.compile(rf"s3://{bucket}/components/[a-z0-9-]+/{_DIGEST}/[a-z.]+")
     for stack, logical_id, recipe, _ in _recipes(stacks):
         for artifact in _artifacts(recipe):
             if not exact.fullmatch(artifact["Uri"]):
-                yield stack.finding(
+                yield violation(
+                    stack,
                     "exact-artifacts",
                     logical_id,
                     f"{artifact['Uri']}: expected components/<name>/<SHA-256>/ "
-                    "of the environment's own bucket",
+                    "of the environment's bucket",
                 )
 
 
-def artifact_digests(stacks: list[Stack]) -> Iterator[Finding]:
-    """Greengrass' own digest of each artifact is compared with the one in its address."""
+def artifact_digests(stacks: list[Stack]) -> Iterator[Violation]:
+    """The custom resource receives the digest in each artifact's URI to compare it."""
     for stack in stacks:
-        for logical_id, resource in stack.resources(_COMPONENT):
-            promised = resource["Properties"].get("ArtifactSha256") or {}
+        for logical_id, resource in stack.definitions(_COMPONENT):
+            expected_digests = resource["Properties"].get("ArtifactSha256") or {}
             for artifact in _artifacts(_recipe(resource) or {}):
                 digest = artifact["Uri"].split("/")[-2]
-                if promised.get(artifact["Uri"]) != digest:
-                    given = promised.get(artifact["Uri"]) or "nothing"
+                if expected_digests.get(artifact["Uri"]) != digest:
+                    given = expected_digests.get(artifact["Uri"]) or "nothing"
                     advice = f"ArtifactSha256 of {artifact['Uri']}: expected {digest}; got {given}"
-                    yield stack.finding("artifact-digests", logical_id, advice)
+                    yield violation(stack, "artifact-digests", logical_id, advice)
 
 
-def gate_asks_devices(stacks: list[Stack]) -> Iterator[Finding]:
-    """A rollout needs at least one device, and fails if every device fails."""
+def gate_asks_devices(stacks: list[Stack]) -> Iterator[Violation]:
+    """A rollout requires at least one device, and fails if every device fails."""
     for stack in stacks:
-        for logical_id, project in stack.resources(_PROJECT):
+        for logical_id, project in stack.definitions(_PROJECT):
             rule = json.loads(text(project["Properties"]["Rollout"]))["rule"]
             for key, given, is_open, expected in (
                 ("success_percent", rule["success_percent"], rule["success_percent"] <= 0, "> 0"),
@@ -127,106 +150,123 @@ def gate_asks_devices(stacks: list[Stack]) -> Iterator[Finding]:
             ):
                 if is_open:
                     advice = f"[rollout] {key} = {given:g}: expected {expected}"
-                    yield stack.finding("gate-asks-devices", logical_id, advice)
+                    yield violation(stack, "gate-asks-devices", logical_id, advice)
 
 
-def pinned_dependencies(stacks: list[Stack]) -> Iterator[Finding]:
-    """A release is one model and one function: neither moves by itself."""
+def pinned_dependencies(stacks: list[Stack]) -> Iterator[Violation]:
+    """Components depend on exact versions: a release is one model and one function."""
     for stack in stacks:
-        for logical_id, resource in stack.resources(_COMPONENT):
+        for logical_id, resource in stack.definitions(_COMPONENT):
             definition = _lambda_definition(resource) or {}
             recipe = _recipe(resource) or {}
             needed = definition.get("componentDependencies") or recipe.get("ComponentDependencies")
             for name, dependency in (needed or {}).items():
-                wanted = dependency.get("versionRequirement") or dependency.get(
+                requirement = dependency.get("versionRequirement") or dependency.get(
                     "VersionRequirement"
                 )
-                if not str(wanted).startswith("="):
-                    yield stack.finding(
-                        "pinned-dependencies", logical_id, f"{name} {wanted}: pin it with ="
+                if not str(requirement).startswith("="):
+                    yield violation(
+                        stack,
+                        "pinned-dependencies",
+                        logical_id,
+                        f"{name} {requirement}: pin it with =",
                     )
 
 
-def camera_loop(stacks: list[Stack]) -> Iterator[Finding]:
-    """The loop runs for ever, outside a container, and is told its model's digest."""
+def camera_loop(stacks: list[Stack]) -> Iterator[Violation]:
+    """The camera's loop is pinned, runs without a container, and receives its model's digest."""
     for stack in stacks:
-        for logical_id, resource in stack.resources(_COMPONENT):
+        for logical_id, resource in stack.definitions(_COMPONENT):
             definition = _lambda_definition(resource)
             if definition is None:
                 continue
             parameters = definition["componentLambdaParameters"]
             mode = parameters.get("linuxProcessParams", {}).get("isolationMode")
             if not parameters.get("pinned"):
-                yield stack.finding("camera-loop", logical_id, "pinned: true, or it ends at once")
+                yield violation(
+                    stack,
+                    "camera-loop",
+                    logical_id,
+                    "set pinned to true: otherwise the loop ends at once",
+                )
             if mode != "NoContainer":
-                yield stack.finding("camera-loop", logical_id, "isolationMode: NoContainer")
+                yield violation(
+                    stack, "camera-loop", logical_id, "set isolationMode to NoContainer"
+                )
             if not parameters["environmentVariables"].get("DEEPLENS_MODEL_DIGEST"):
-                yield stack.finding("camera-loop", logical_id, "tell it DEEPLENS_MODEL_DIGEST")
+                yield violation(stack, "camera-loop", logical_id, "set DEEPLENS_MODEL_DIGEST")
 
 
-def one_digest(stacks: list[Stack]) -> Iterator[Finding]:
-    """What is published, what the function is told and what the gate waits for is one artifact."""
+def one_digest(stacks: list[Stack]) -> Iterator[Violation]:
+    """The published artifact, the function's variable and the gate have the same digest."""
     for stack in stacks:
-        found = {
+        digests = {
             f"{logical_id}.{key}": text(resource["Properties"][key])
             for types, key in (("Custom::ModelArtifact", "Sha256"), (_PROJECT, "ModelDigest"))
-            for logical_id, resource in stack.resources(types)
+            for logical_id, resource in stack.definitions(types)
             if text(resource["Properties"].get("Key", _MODEL)).endswith(_MODEL)
         }
-        for logical_id, resource in stack.resources(_COMPONENT):
+        for logical_id, resource in stack.definitions(_COMPONENT):
             definition = _lambda_definition(resource)
             if definition is not None:
                 variables = definition["componentLambdaParameters"]["environmentVariables"]
-                found[f"{logical_id}.DEEPLENS_MODEL_DIGEST"] = str(
+                digests[f"{logical_id}.DEEPLENS_MODEL_DIGEST"] = str(
                     variables.get("DEEPLENS_MODEL_DIGEST")
                 )
             for artifact in _artifacts(_recipe(resource) or {}):
                 if artifact["Uri"].endswith(_MODEL):
-                    found[f"{logical_id}.Uri"] = artifact["Uri"].split("/")[-2]
-        if len(set(found.values())) > 1:
-            said = ", ".join(f"{where} {digest[:12]}" for where, digest in sorted(found.items()))
-            yield stack.finding("one-digest", "Project", f"these differ: {said}")
+                    digests[f"{logical_id}.Uri"] = artifact["Uri"].split("/")[-2]
+        if len(set(digests.values())) > 1:
+            listing = ", ".join(f"{at} {digest[:12]}" for at, digest in sorted(digests.items()))
+            yield violation(stack, "one-digest", "Project", f"these digests differ: {listing}")
 
 
-def complete_deployments(stacks: list[Stack]) -> Iterator[Finding]:
-    """A deployment names every component, exactly: what is left out is removed from devices."""
+def complete_deployments(stacks: list[Stack]) -> Iterator[Violation]:
+    """A deployment contains every component in an exact version: devices remove the others."""
     for stack in stacks:
         own = {
             (_recipe(resource) or {}).get("ComponentName")
             or (_lambda_definition(resource) or {}).get("componentName")
-            for _, resource in stack.resources(_COMPONENT)
+            for _, resource in stack.definitions(_COMPONENT)
         }
-        for logical_id, project in stack.resources(_PROJECT):
+        for logical_id, project in stack.definitions(_PROJECT):
             components = json.loads(text(project["Properties"]["Components"]))
             # A fleet without Lambda components may run nucleus lite, which no deployment contains.
-            classic = any(_lambda_definition(one) for _, one in stack.resources(_COMPONENT))
+            classic = any(
+                _lambda_definition(resource) for _, resource in stack.definitions(_COMPONENT)
+            )
             core = {"aws.greengrass.Nucleus"} if classic else set()
             if missing := (own | core) - components.keys():
-                yield stack.finding(
-                    "complete-deployments", logical_id, f"add {', '.join(map(str, missing))}"
+                yield violation(
+                    stack, "complete-deployments", logical_id, f"add {', '.join(map(str, missing))}"
                 )
             for name, component in components.items():
                 if not re.fullmatch(
                     r"([0-9]+|\$\{[^}]+\})\.[0-9]+\.[0-9]+", component["componentVersion"]
                 ):
-                    yield stack.finding(
-                        "complete-deployments", logical_id, f"pin {name} to an exact version"
+                    yield violation(
+                        stack, "complete-deployments", logical_id, f"pin {name} to an exact version"
                     )
 
 
-def own_topics(stacks: list[Stack]) -> Iterator[Finding]:
-    """A component publishes and hears topics by name; of AWS' own, only its thing's shadow."""
+def own_topics(stacks: list[Stack]) -> Iterator[Violation]:
+    """A component accesses topics by exact names; of reserved ones, only its thing's shadow."""
     for stack in stacks:
-        for logical_id, project in stack.resources(_PROJECT):
+        for logical_id, project in stack.definitions(_PROJECT):
             components = json.loads(text(project["Properties"]["Components"]))
             for name, operation, resource in _accesses(components):
                 if operation not in _OPERATIONS:
-                    yield stack.finding("own-topics", logical_id, f"take {operation} from {name}")
+                    yield violation(
+                        stack, "own-topics", logical_id, f"remove {operation} from {name}"
+                    )
                 if re.search(r"[*+#]", resource) or (
                     resource.startswith("$") and not resource.startswith(_OWN_SHADOW)
                 ):
-                    yield stack.finding(
-                        "own-topics", logical_id, f"name {name}'s own topic, not {resource}"
+                    yield violation(
+                        stack,
+                        "own-topics",
+                        logical_id,
+                        f"{name}: expected a topic of the component; got {resource}",
                     )
 
 
@@ -241,34 +281,36 @@ def _accesses(components: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
                         yield name, operation, resource
 
 
-def devices_roll_back(stacks: list[Stack]) -> Iterator[Finding]:
-    """The classic nucleus restores the previous components after a failure; lite ignores this."""
+def devices_roll_back(stacks: list[Stack]) -> Iterator[Violation]:
+    """A failed deployment restores the previous components (nucleus lite ignores the setting)."""
     for stack in stacks:
-        for logical_id, project in stack.resources(_PROJECT):
+        for logical_id, project in stack.definitions(_PROJECT):
             policies = json.loads(text(project["Properties"]["DeploymentPolicies"]))
             if policies.get("failureHandlingPolicy") != "ROLLBACK":
-                yield stack.finding("devices-roll-back", logical_id, "ROLLBACK on failure")
+                yield violation(
+                    stack, "devices-roll-back", logical_id, "set failureHandlingPolicy to ROLLBACK"
+                )
 
 
-def kept_logs(stacks: list[Stack]) -> Iterator[Finding]:
-    """Logs end some day: for cost, and because pictures' labels are personal data somewhere."""
+def log_retention(stacks: list[Stack]) -> Iterator[Violation]:
+    """Log groups have a retention time: logs cost money, and labels can be personal data."""
     for stack in stacks:
-        for logical_id, group in stack.resources("AWS::Logs::LogGroup"):
+        for logical_id, group in stack.definitions("AWS::Logs::LogGroup"):
             if "RetentionInDays" not in group["Properties"]:
-                yield stack.finding("kept-logs", logical_id, "set RetentionInDays")
+                yield violation(stack, "log-retention", logical_id, "set RetentionInDays")
 
 
 def _published(stack: Stack) -> dict[str, str]:
     """Return the function of every published version, by the version's logical id."""
     return {
         logical_id: text(version["Properties"]["FunctionName"])
-        for logical_id, version in stack.resources("AWS::Lambda::Version")
+        for logical_id, version in stack.definitions("AWS::Lambda::Version")
     }
 
 
 def _recipes(stacks: list[Stack]) -> Iterator[tuple[Stack, str, dict[str, Any], str]]:
     for stack in stacks:
-        for logical_id, resource in stack.resources(_COMPONENT):
+        for logical_id, resource in stack.definitions(_COMPONENT):
             recipe = _recipe(resource)
             if recipe is not None:
                 yield stack, logical_id, recipe, text(resource["Properties"]["Recipe"])
@@ -292,7 +334,7 @@ def _artifacts(recipe: dict[str, Any]) -> Iterator[dict[str, Any]]:
 RULES: tuple[Rule, ...] = (
     no_greengrass_v1,
     own_greengrass_resources,
-    function_as_deeplens_wants,
+    function_properties,
     published_versions,
     recipes,
     exact_artifacts,
@@ -304,5 +346,5 @@ RULES: tuple[Rule, ...] = (
     complete_deployments,
     own_topics,
     devices_roll_back,
-    kept_logs,
+    log_retention,
 )

@@ -1,22 +1,16 @@
-"""Where artifacts lie: private, kept, and written once."""
+"""Rules about storage: private, encrypted, retained, and write-once for artifacts."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from deeplens.policy.reading import (
-    Finding,
-    Rule,
-    Stack,
-    denies_everybody,
-    denies_without_tls,
-    listed,
-    statements,
-    text,
-)
+from deeplens.assembly import Stack, as_list, text
+from deeplens.assembly.policy_documents import denies_everybody, denies_without_tls, statements
+from deeplens.policy.violation import Rule, Violation, violation
+from stacks.config.deep_learning_containers import has_local_storage
 
 _COMPONENTS = "components/"
 _STATE = ("AWS::S3::Bucket", "AWS::S3::BucketPolicy", "AWS::KMS::Key")
-_KEPT = {"DeletionPolicy": "RetainExceptOnCreate", "UpdateReplacePolicy": "Retain"}
+_RETAINED = {"DeletionPolicy": "RetainExceptOnCreate", "UpdateReplacePolicy": "Retain"}
 _OLDEST_TLS = 1.2
 _TRANSITIONS = {
     "Transition",
@@ -32,130 +26,161 @@ _EXPIRATIONS = {
 }
 
 
-def deeplens_bucket_name(stacks: list[Stack]) -> Iterator[Finding]:
-    """DeepLens reads only from buckets whose names begin so."""
+def model_bucket(stacks: Iterable[Stack]) -> str | None:
+    """Return the name of the environment's deeplens bucket."""
+    for stack in stacks:
+        for _, bucket in stack.definitions("AWS::S3::Bucket"):
+            name = bucket.get("Properties", {}).get("BucketName")
+            if name:
+                return str(name)
+    return None
+
+
+def deeplens_bucket_name(stacks: list[Stack]) -> Iterator[Violation]:
+    """DeepLens reads only from buckets with names that start with `deeplens-`."""
     for stack, logical_id, bucket in _buckets(stacks):
         name = bucket["Properties"].get("BucketName")
         if name is not None and not text(name).startswith("deeplens-"):
-            yield stack.finding("deeplens-bucket-name", logical_id, "begin its name with deeplens-")
+            yield violation(
+                stack, "deeplens-bucket-name", logical_id, "its name must start with deeplens-"
+            )
 
 
-def private_bucket(stacks: list[Stack]) -> Iterator[Finding]:
-    """No bucket can be made public, or owned by whoever writes to it."""
+def private_bucket(stacks: list[Stack]) -> Iterator[Violation]:
+    """Buckets block public access, and their owner owns every object."""
     for stack, logical_id, bucket in _buckets(stacks):
         blocks = bucket["Properties"].get("PublicAccessBlockConfiguration", {})
         ownership = text(bucket["Properties"].get("OwnershipControls", {}))
-        if len(blocks) != 4 or not all(blocks.values()):  # noqa: PLR2004 - there are four kinds
-            yield stack.finding(
-                "private-bucket", logical_id, "block public access in all four ways"
+        if len(blocks) != 4 or not all(blocks.values()):  # noqa: PLR2004 - S3 has four settings
+            yield violation(
+                stack,
+                "private-bucket",
+                logical_id,
+                "enable all four settings of PublicAccessBlockConfiguration",
             )
         if "BucketOwnerEnforced" not in ownership:
-            yield stack.finding("private-bucket", logical_id, "enforce the bucket owner")
+            yield violation(
+                stack, "private-bucket", logical_id, "set ObjectOwnership to BucketOwnerEnforced"
+            )
 
 
-def kept_state(stacks: list[Stack]) -> Iterator[Finding]:
-    """Buckets, their policies and keys outlive their stack and their replacement.
+def retained_state(stacks: list[Stack]) -> Iterator[Violation]:
+    """Buckets, their policies and keys are retained on deletion and replacement.
 
-    They do not outlive a failed creation: the next one would find their names in use.
+    After a failed creation they are deleted: otherwise their names would be in use.
     """
     for stack in stacks:
-        if not any(stack.resources("AWS::S3::Bucket")):
+        if not any(stack.definitions("AWS::S3::Bucket")):
             continue
-        for logical_id, resource in stack.resources(*_STATE):
-            for policy, expected in _KEPT.items():
+        for logical_id, resource in stack.definitions(*_STATE):
+            for policy, expected in _RETAINED.items():
                 if resource.get(policy) != expected:
-                    yield stack.finding("kept-state", logical_id, f"set its {policy} to {expected}")
+                    yield violation(
+                        stack, "retained-state", logical_id, f"set its {policy} to {expected}"
+                    )
 
 
-def own_key(stacks: list[Stack]) -> Iterator[Finding]:
-    """Artifacts are encrypted with the environment's own key, versioned, and reads are logged."""
+def bucket_key(stacks: list[Stack]) -> Iterator[Violation]:
+    """The model bucket is encrypted with the environment's key, versioned and logged."""
     for stack, logical_id, bucket in _model_buckets(stacks):
         properties = bucket["Properties"]
         if "KMSMasterKeyID" not in text(properties.get("BucketEncryption", {})):
-            yield stack.finding("own-key", logical_id, "encrypt it with the environment's KMS key")
+            yield violation(
+                stack, "bucket-key", logical_id, "encrypt it with the environment's KMS key"
+            )
         if properties.get("VersioningConfiguration", {}).get("Status") != "Enabled":
-            yield stack.finding("own-key", logical_id, "turn versioning on")
+            yield violation(stack, "bucket-key", logical_id, "enable versioning")
         if "LoggingConfiguration" not in properties:
-            yield stack.finding("own-key", logical_id, "log access to it")
+            yield violation(stack, "bucket-key", logical_id, "add a LoggingConfiguration")
 
 
-def rotated_key(stacks: list[Stack]) -> Iterator[Finding]:
-    """Keys rotate, and their policies name whom they trust."""
+def rotated_key(stacks: list[Stack]) -> Iterator[Violation]:
+    """Keys rotate, and their policies name principals."""
     for stack in stacks:
-        for logical_id, key in stack.resources("AWS::KMS::Key"):
+        for logical_id, key in stack.definitions("AWS::KMS::Key"):
             if not key["Properties"].get("EnableKeyRotation"):
-                yield stack.finding("rotated-key", logical_id, "turn rotation on")
+                yield violation(stack, "rotated-key", logical_id, "set EnableKeyRotation to true")
             for statement in statements(key["Properties"]["KeyPolicy"]):
                 if text(statement.get("Principal", {})) in ("*", '{"AWS": "*"}'):
-                    yield stack.finding("rotated-key", logical_id, "name the principals it trusts")
+                    yield violation(
+                        stack, "rotated-key", logical_id, "list the principals in its policy"
+                    )
 
 
-def tls_only(stacks: list[Stack]) -> Iterator[Finding]:
-    """Every bucket rejects every request without TLS 1.2, to itself and to its objects."""
+def tls_only(stacks: list[Stack]) -> Iterator[Violation]:
+    """Every bucket rejects requests without TLS 1.2 to the bucket and to its objects."""
     for stack, logical_id, _ in _buckets(stacks):
-        found = list(_policy_statements(stack, logical_id))
+        of_bucket = list(_policy_statements(stack, logical_id))
         resources = {f"${{{logical_id}.Arn}}", f"${{{logical_id}.Arn}}/*"}
         old_tls = [
-            one
-            for one in found
-            if denies_everybody(one, {"s3:*"}, resources)
-            and list(one.get("Condition", {})) == ["NumericLessThan"]
-            and float(one["Condition"]["NumericLessThan"].get("s3:TlsVersion", 0)) >= _OLDEST_TLS
+            statement
+            for statement in of_bucket
+            if denies_everybody(statement, {"s3:*"}, resources)
+            and list(statement.get("Condition", {})) == ["NumericLessThan"]
+            and float(statement["Condition"]["NumericLessThan"].get("s3:TlsVersion", 0))
+            >= _OLDEST_TLS
         ]
-        if not old_tls or not any(denies_without_tls(one, {"s3:*"}, resources) for one in found):
+        if not old_tls or not any(
+            denies_without_tls(statement, {"s3:*"}, resources) for statement in of_bucket
+        ):
             advice = "deny s3:* on the bucket and its objects to everybody without TLS 1.2"
-            yield stack.finding("tls-only", logical_id, advice)
+            yield violation(stack, "tls-only", logical_id, advice)
 
 
-def written_once(stacks: list[Stack]) -> Iterator[Finding]:
-    """Nobody but the publisher writes below `components/`, and nobody deletes there."""
+def written_once(stacks: list[Stack]) -> Iterator[Violation]:
+    """Only the publisher writes below `components/`, and nobody deletes objects there."""
     for stack, logical_id, bucket in _model_buckets(stacks):
-        found = list(_policy_statements(stack, logical_id))
+        of_bucket = list(_policy_statements(stack, logical_id))
         components = {f"arn:aws:s3:::{text(bucket['Properties']['BucketName'])}/{_COMPONENTS}*"}
         if not any(
-            denies_everybody(one, {"s3:PutObject"}, components) and _but_for_one(one)
-            for one in found
+            denies_everybody(statement, {"s3:PutObject"}, components)
+            and _exempts_one_role(statement)
+            for statement in of_bucket
         ):
-            advice = f"deny s3:PutObject to {_COMPONENTS}* to all but the publisher's one role"
-            yield stack.finding("written-once", logical_id, advice)
+            advice = f"deny s3:PutObject to {_COMPONENTS}* to everybody except the publisher's role"
+            yield violation(stack, "written-once", logical_id, advice)
         deletion = {"s3:DeleteObject", "s3:DeleteObjectVersion"}
         if not any(
-            denies_everybody(one, deletion, components) and "Condition" not in one for one in found
+            denies_everybody(statement, deletion, components) and "Condition" not in statement
+            for statement in of_bucket
         ):
             advice = f"deny {' and '.join(sorted(deletion))} of {_COMPONENTS}* to everybody"
-            yield stack.finding("written-once", logical_id, advice)
+            yield violation(stack, "written-once", logical_id, advice)
 
 
-def logged_access(stacks: list[Stack]) -> Iterator[Finding]:
-    """S3 logs each access to a bucket, except to the buckets that hold those logs."""
+def logged_access(stacks: list[Stack]) -> Iterator[Violation]:
+    """S3 logs each access to a bucket, except to the buckets that contain those logs."""
     for stack, logical_id, bucket in _buckets(stacks):
         logs = {
-            text(one["Properties"].get("LoggingConfiguration", {}).get("DestinationBucketName"))
-            for _, one in stack.resources("AWS::S3::Bucket")
+            text(other["Properties"].get("LoggingConfiguration", {}).get("DestinationBucketName"))
+            for _, other in stack.definitions("AWS::S3::Bucket")
         }
         is_log = f"${{{logical_id}}}" in logs
         if not is_log and "LoggingConfiguration" not in bucket["Properties"]:
-            yield stack.finding("logged-access", logical_id, "add a LoggingConfiguration")
+            yield violation(stack, "logged-access", logical_id, "add a LoggingConfiguration")
 
 
-def components_stay_warm(stacks: list[Stack]) -> Iterator[Finding]:
-    """A camera cannot download an object from an archive: components stay where they are."""
+def components_not_archived(stacks: list[Stack]) -> Iterator[Violation]:
+    """Components stay in their storage class: a camera cannot download archived objects."""
     for stack, logical_id, bucket in _model_buckets(stacks):
         for rule in _rules_of_components(bucket):
             if moved := sorted(_TRANSITIONS & rule.keys()):
-                advice = f"{', '.join(moved)} moves {_COMPONENTS}: limit it to other prefixes"
-                yield stack.finding("components-stay-warm", logical_id, advice)
+                advice = f"{', '.join(moved)} applies to {_COMPONENTS}: limit it to other prefixes"
+                yield violation(stack, "components-not-archived", logical_id, advice)
         if bucket["Properties"].get("IntelligentTieringConfigurations"):
-            advice = "its archive tiers are not readable at once: remove the configuration"
-            yield stack.finding("components-stay-warm", logical_id, advice)
+            advice = (
+                "remove IntelligentTieringConfigurations: cameras cannot download archived objects"
+            )
+            yield violation(stack, "components-not-archived", logical_id, advice)
 
 
-def components_never_expire(stacks: list[Stack]) -> Iterator[Finding]:
-    """A device that comes back, and a roll-back, need artifacts of long ago."""
+def components_never_expire(stacks: list[Stack]) -> Iterator[Violation]:
+    """Components do not expire: offline devices and rollbacks need old artifacts."""
     for stack, logical_id, bucket in _model_buckets(stacks):
         for rule in _rules_of_components(bucket):
             if _EXPIRATIONS & rule.keys():
-                yield stack.finding(
+                yield violation(
+                    stack,
                     "components-never-expire",
                     logical_id,
                     f"limit the rule to prefixes other than {_COMPONENTS}",
@@ -163,7 +188,7 @@ def components_never_expire(stacks: list[Stack]) -> Iterator[Finding]:
 
 
 def _rules_of_components(bucket: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield the lifecycle rules that touch `components/`."""
+    """Yield the enabled lifecycle rules that apply to `components/`."""
     for rule in bucket["Properties"].get("LifecycleConfiguration", {}).get("Rules", []):
         prefix = text(rule.get("Prefix") or rule.get("Filter", {}).get("Prefix") or "")
         touches = prefix.startswith(_COMPONENTS) or _COMPONENTS.startswith(prefix)
@@ -171,17 +196,17 @@ def _rules_of_components(bucket: dict[str, Any]) -> Iterator[dict[str, Any]]:
             yield rule
 
 
-def protected_state(stacks: list[Stack]) -> Iterator[Finding]:
-    """Outside dev, the stack that holds state cannot be deleted by one command."""
+def protected_state(stacks: list[Stack]) -> Iterator[Violation]:
+    """Outside dev, the stack that contains the model bucket has termination protection."""
     for stack, logical_id, _ in _model_buckets(stacks):
         if not stack.name.startswith("dev") and not stack.termination_protection:
-            yield stack.finding("protected-state", logical_id, "turn termination_protection on")
+            yield violation(stack, "protected-state", logical_id, "enable termination protection")
 
 
-def _but_for_one(statement: dict[str, Any]) -> bool:
-    """Return whether the only exception is one role, without a wildcard."""
+def _exempts_one_role(statement: dict[str, Any]) -> bool:
+    """Return whether the only exception is one role without a wildcard."""
     conditions = statement.get("Condition", {})
-    exempt = listed(conditions.get("ArnNotEquals", {}).get("aws:PrincipalArn", []))
+    exempt = as_list(conditions.get("ArnNotEquals", {}).get("aws:PrincipalArn", []))
     return (
         list(conditions) == ["ArnNotEquals"]
         and list(conditions["ArnNotEquals"]) == ["aws:PrincipalArn"]
@@ -191,14 +216,14 @@ def _but_for_one(statement: dict[str, Any]) -> bool:
 
 
 def _policy_statements(stack: Stack, bucket: str) -> Iterator[dict[str, Any]]:
-    for _, policy in stack.resources("AWS::S3::BucketPolicy"):
+    for _, policy in stack.definitions("AWS::S3::BucketPolicy"):
         if text(policy["Properties"]["Bucket"]) == f"${{{bucket}}}":
             yield from statements(policy["Properties"]["PolicyDocument"])
 
 
 def _buckets(stacks: list[Stack]) -> Iterator[tuple[Stack, str, dict[str, Any]]]:
     for stack in stacks:
-        for logical_id, bucket in stack.resources("AWS::S3::Bucket"):
+        for logical_id, bucket in stack.definitions("AWS::S3::Bucket"):
             yield stack, logical_id, bucket
 
 
@@ -208,16 +233,38 @@ def _model_buckets(stacks: list[Stack]) -> Iterator[tuple[Stack, str, dict[str, 
             yield stack, logical_id, bucket
 
 
+def endpoint_key(stacks: list[Stack]) -> Iterator[Violation]:
+    """Volumes of an endpoint's instances are encrypted with a key of the environment.
+
+    Serverless variants and instances with local storage have no volume: SageMaker rejects a key.
+    """
+    for stack in stacks:
+        for logical_id, config in stack.definitions("AWS::SageMaker::EndpointConfig"):
+            types = [
+                variant.get("InstanceType")
+                for variant in config["Properties"].get("ProductionVariants", [])
+            ]
+            has_volumes = all(types) and not any(has_local_storage(str(type_)) for type_ in types)
+            if has_volumes and not config["Properties"].get("KmsKeyId"):
+                yield violation(
+                    stack,
+                    "endpoint-key",
+                    logical_id,
+                    f"{', '.join(map(str, types))}: set KmsKeyId to a key of this stack",
+                )
+
+
 RULES: tuple[Rule, ...] = (
     deeplens_bucket_name,
     private_bucket,
-    kept_state,
-    own_key,
+    retained_state,
+    bucket_key,
     rotated_key,
     tls_only,
     written_once,
     logged_access,
     components_never_expire,
-    components_stay_warm,
+    components_not_archived,
     protected_state,
+    endpoint_key,
 )

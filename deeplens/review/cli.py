@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from deeplens.assembly import AssemblyError
 from deeplens.review import ReviewError, WrongBaseError
 from deeplens.review.checkout import Commit, resolve, uncommitted
 from deeplens.review.comparison import Review, Source, compare
@@ -56,7 +57,7 @@ def main(base: str, output: Path, *, as_machine: bool) -> None:
         _review(Path.cwd(), base, output, as_machine=as_machine)
     except WrongBaseError as error:
         raise _WrongInput(str(error)) from None
-    except ReviewError as error:
+    except (AssemblyError, ReviewError) as error:
         raise click.ClickException(printable(str(error), lines=True)) from None
     except OSError as error:
         where = error.filename or "a file"

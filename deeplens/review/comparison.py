@@ -5,9 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from deeplens.assembly import environments_id
+from deeplens.assembly import Environment, Stack, environments_id, read_environments
 from deeplens.review.access import AccessChange, compare_access
-from deeplens.review.assembly import Environment, Stack, read_assembly
 from deeplens.review.cost import Cost, compare_cost
 from deeplens.review.devices import DeviceChange, compare_devices
 from deeplens.review.findings import Finding
@@ -100,9 +99,9 @@ def compare(before: Source, after: Source) -> Review:
     """Compare two cloud assemblies.
 
     Raises:
-        ReviewError: a folder cannot be read as a cloud assembly.
+        AssemblyError: a folder cannot be read as a cloud assembly.
     """
-    old, new = read_assembly(before.assembly), read_assembly(after.assembly)
+    old, new = read_environments(before.assembly), read_environments(after.assembly)
     files = read_settings(before.environments), read_settings(after.environments)
     names = sorted(old.keys() | new.keys(), key=lambda name: (_order(name), name))
     return Review(

@@ -14,8 +14,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from deeplens.review.assembly import Environment
-from deeplens.review.template_values import opened
+from deeplens.assembly import Environment
+from deeplens.assembly.intrinsics import parse_embedded_json
 
 FLEET_SIZES = (1, 10, 100, 1000)
 
@@ -181,7 +181,7 @@ def _per_month(environment: Environment) -> tuple[Decimal, Decimal]:
     found: dict[str, Decimal] = {}
     for stack, resource in environment.every_resource():
         if resource.type == "Custom::GreengrassComponent":
-            properties = opened(environment.resolve(stack, dict(resource.properties)))
+            properties = parse_embedded_json(environment.resolve(stack, dict(resource.properties)))
             found.update(_intervals(properties))
     return tuple(  # type: ignore[return-value]  # two, as the two names say
         _MONTH_SECONDS / found[name] if found.get(name) else Decimal(0)

@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from deeplens.review.assembly import Environment, Resource, Stack
-from deeplens.review.template_values import opened
+from deeplens.assembly import Environment, Resource, Stack
+from deeplens.assembly.intrinsics import parse_embedded_json
 
 Kind = Literal["added", "changed", "removed"]
 
@@ -250,7 +250,7 @@ def _fleets(environment: Environment) -> tuple[str, ...]:
 def _of_type(environment: Environment, type_: str) -> Iterator[tuple[Stack, dict[str, Any]]]:
     for stack, resource in environment.every_resource():
         if resource.type == type_:
-            yield stack, opened(environment.resolve(stack, dict(resource.properties)))
+            yield stack, parse_embedded_json(environment.resolve(stack, dict(resource.properties)))
 
 
 def _definitions(environment: Environment) -> dict[str, tuple[dict[str, Any], int]]:

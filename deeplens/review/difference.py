@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from deeplens.review.template_values import Value
+from deeplens.assembly.intrinsics import Value
 
 Path = tuple[str, ...]
 

@@ -7,9 +7,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from deeplens.assembly import read_assembly
-from deeplens.policy import findings as policy_findings
-from deeplens.policy.reading import by_environment
+from deeplens.assembly import by_environment, read_assembly
+from deeplens.policy import violations
 from deeplens.review import ReviewError
 
 _END = ".template.json"
@@ -76,11 +75,13 @@ def _nag(report: Path) -> set[Finding]:
 
 
 def _own(assembly: Path) -> set[Finding]:
-    """Return what `deeplens/policy` finds, by the rules of this checkout for both sides."""
+    """Return the violations of the project's own rules, of this checkout for both sides."""
     return {
-        Finding("project", one.rule, f"{one.stack}/{one.resource}", one.advice)
+        Finding(
+            "project", violation.rule, f"{violation.stack}/{violation.resource}", violation.advice
+        )
         for stacks in by_environment(read_assembly(assembly)).values()
-        for one in policy_findings(stacks)
+        for violation in violations(stacks)
     }
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deeplens.review.assembly import Environment
+from deeplens.assembly import Environment
 from deeplens.review.devices import human
 from vision.artifact import packed_labels, packed_manifest
 from vision.errors import VisionError

@@ -10,8 +10,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from deeplens.assembly import AssemblyError, Environment, read_environments
 from deeplens.review import ReviewError
-from deeplens.review.assembly import Environment, read_assembly
 from deeplens.review.cost import FLEET_SIZES, compare_cost
 from deeplens.review.devices import read_components
 from deeplens.review.difference import ABSENT, differences, short
@@ -32,10 +32,15 @@ def make_plan(assembly: Path, environments: Path, name: str) -> dict[str, Any]:
     Raises:
         ReviewError: the assembly cannot be read, or has no such environment.
     """
-    known = read_assembly(assembly)
-    if name not in known:
-        raise ReviewError(f"{name!r}: no such environment; there are: {', '.join(sorted(known))}")
-    environment, settings = known[name], read_settings(environments).get(name)
+    try:
+        by_name = read_environments(assembly)
+    except AssemblyError as error:
+        raise ReviewError(str(error)) from None
+    if name not in by_name:
+        raise ReviewError(
+            f"{name!r} is not an environment of {assembly}: expected {', '.join(sorted(by_name))}"
+        )
+    environment, settings = by_name[name], read_settings(environments).get(name)
     cost = compare_cost(environment, environment, 0)
     rollout = compare_rollouts(None, settings, releases=True)
     content = {
@@ -46,7 +51,7 @@ def make_plan(assembly: Path, environments: Path, name: str) -> dict[str, Any]:
         "model": (settings or {}).get("model", {}),
         "settings": settings or {},
         "templates": {
-            stack.name: hashlib.sha256(stack.template_file.read_bytes()).hexdigest()
+            stack.name: hashlib.sha256(stack.file.read_bytes()).hexdigest()
             for _, stack in sorted(environment.stacks.items())
         },
         "assets": {

@@ -5,13 +5,13 @@ resource policies by resource, trust policies, Lambda permissions and IoT polici
 text (see `template_values`), so the same permission reads the same in every stack.
 """
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from deeplens.review.assembly import Environment, Resource, Stack
-from deeplens.review.template_values import Value
+from deeplens.assembly import Environment, Resource, Stack, as_list, text
+from deeplens.assembly.intrinsics import Value
+from deeplens.assembly.policy_documents import documents_in, statements
 
 Effect = Literal["Allow", "Deny"]
 
@@ -117,12 +117,12 @@ class _Reader:
         elif resource.type in ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"):
             holders = _named_identities(properties) + self._attached.get(own, [])
             for name in holders:
-                self._add(self._holder_of(name), statements(properties.get("PolicyDocument")))
+                self._add(self._holder_of(name), read_grants(properties.get("PolicyDocument")))
             if not holders:
                 # A boundary, or a policy that something outside of the app attaches.
                 self._add(
                     Holder(own, f"Who has the policy {own}", "identity"),
-                    statements(properties.get("PolicyDocument")),
+                    read_grants(properties.get("PolicyDocument")),
                 )
         elif resource.type == "AWS::Lambda::Permission":
             self._add(
@@ -134,19 +134,19 @@ class _Reader:
             called = f"The policy of {own.removesuffix('/Policy')}"
             if resource.type == "AWS::IoT::Policy":
                 kind, called = "identity", f"A device's certificate ({own})"
-            for document in _documents(properties):
-                self._add(Holder(own, called, kind), statements(document))
+            for document in documents_in(properties):
+                self._add(Holder(own, called, kind), read_grants(document))
 
     def _identity(self, own: str, properties: Mapping[str, Value]) -> None:
         holder = self._holder_of(own)
         self._add(holder, [])
         for policy in properties.get("Policies", []):
-            self._add(holder, statements(policy.get("PolicyDocument")))
+            self._add(holder, read_grants(policy.get("PolicyDocument")))
         arns = [str(one) for one in properties.get("ManagedPolicyArns", [])]
         self._managed[holder.key] = {one for one in arns if one.startswith("arn:")}
-        self._boundaries[holder.key] = _text(properties.get("PermissionsBoundary", ""))
+        self._boundaries[holder.key] = text(properties.get("PermissionsBoundary", ""))
         trust = Holder(f"{own} (trust)", holder.called, "trust")
-        self._add(trust, statements(properties.get("AssumeRolePolicyDocument")))
+        self._add(trust, read_grants(properties.get("AssumeRolePolicyDocument")))
 
     def _holder_of(self, name: str) -> Holder:
         return Holder(name, self._roles.get(name, f"The identity {name}"), "identity")
@@ -156,11 +156,11 @@ class _Reader:
         self._grants.setdefault(holder.key, set()).update(grants)
 
 
-def statements(document: Value) -> Iterator[Grant]:
+def read_grants(document: Value) -> Iterator[Grant]:
     """Yield the grants of a policy document, references resolved."""
-    for statement in _list(document.get("Statement", []) if isinstance(document, dict) else []):
+    for statement in statements(document) if isinstance(document, dict) else ():
         conditions = frozenset(
-            (operator, key, frozenset(_text(value) for value in _list(values)))
+            (operator, key, frozenset(text(value) for value in as_list(values)))
             for operator, tests in statement.get("Condition", {}).items()
             for key, values in tests.items()
         )
@@ -184,11 +184,11 @@ def _roles(environment: Environment) -> dict[str, str]:
         name = f"{stack.title}/{resource.name}"
         trusted = {
             grant.principal.removeprefix("Service: ")
-            for grant in statements(
+            for grant in read_grants(
                 environment.resolve(stack, resource.properties.get("AssumeRolePolicyDocument"))
             )
         }
-        roles = [text for service, text in sorted(_SERVICES.items()) if service in trusted]
+        roles = [name for service, name in sorted(_SERVICES.items()) if service in trusted]
         functions = users.get(f"${{{name}.Arn}}", [])
         if functions:
             called[name] = f"The role of function {' and '.join(functions)}"
@@ -203,7 +203,9 @@ def _attachments(environment: Environment) -> dict[str, list[str]]:
     """Return which identities list each managed policy of the app, by the policy's name."""
     attached: dict[str, list[str]] = {}
     for stack, resource in environment.every_resource():
-        for arn in _list(environment.resolve(stack, resource.properties.get("ManagedPolicyArns"))):
+        for arn in as_list(
+            environment.resolve(stack, resource.properties.get("ManagedPolicyArns"))
+        ):
             if resource.type.startswith("AWS::IAM::") and str(arn).startswith("${"):
                 policy = str(arn)[2:-1].removesuffix(".PolicyArn")
                 attached.setdefault(policy, []).append(f"{stack.title}/{resource.name}")
@@ -214,49 +216,36 @@ def _named_identities(properties: Mapping[str, Value]) -> list[str]:
     return [
         str(name).removeprefix("${").removesuffix("}")
         for kind in ("Roles", "Users", "Groups")
-        for name in _list(properties.get(kind))
+        for name in as_list(properties.get(kind))
     ]
-
-
-def _documents(value: Value) -> Iterator[Value]:
-    """Yield every policy document in a resource's properties."""
-    if isinstance(value, dict):
-        if "Statement" in value and "PolicyName" not in value:
-            yield value
-            return
-        for part in value.values():
-            yield from _documents(part)
-    elif isinstance(value, list):
-        for part in value:
-            yield from _documents(part)
 
 
 def _patterns(statement: Mapping[str, Value], key: str, but: str) -> list[str]:
     if f"Not{key}" in statement:
-        excluded = sorted(_text(one) for one in _list(statement[f"Not{key}"]))
+        excluded = sorted(text(one) for one in as_list(statement[f"Not{key}"]))
         return [f"{but} {', '.join(excluded)}"]
     # A trust policy names no resource: it is the role's own.
-    return [_text(one) for one in _list(statement.get(key, "itself"))]
+    return [text(one) for one in as_list(statement.get(key, "itself"))]
 
 
 def _principals(statement: Mapping[str, Value]) -> list[str]:
     if "NotPrincipal" in statement:
-        return [f"everyone but {_text(statement['NotPrincipal'])}"]
+        return [f"everyone but {text(statement['NotPrincipal'])}"]
     principal = statement.get("Principal")
     if principal is None:
         return [""]
     if not isinstance(principal, dict):
-        return [_text(principal)]
+        return [text(principal)]
     return [
-        "*" if (kind, one) == ("AWS", "*") else f"{kind}: {_text(one)}"
+        "*" if (kind, one) == ("AWS", "*") else f"{kind}: {text(one)}"
         for kind, names in principal.items()
-        for one in _list(names)
+        for one in as_list(names)
     ]
 
 
 def _lambda_permission(properties: Mapping[str, Value]) -> Grant:
     conditions = {
-        (operator, key, frozenset({_text(properties[name])}))
+        (operator, key, frozenset({text(properties[name])}))
         for name, operator, key in (
             ("SourceArn", "ArnLike", "aws:SourceArn"),
             ("SourceAccount", "StringEquals", "aws:SourceAccount"),
@@ -274,13 +263,3 @@ def _lambda_permission(properties: Mapping[str, Value]) -> Grant:
         principal if principal == "*" else f"{'Service' if service else 'AWS'}: {principal}",
         frozenset(conditions),
     )
-
-
-def _list(value: Value) -> list[Value]:
-    if value is None:
-        return []
-    return value if isinstance(value, list) else [value]
-
-
-def _text(value: Value) -> str:
-    return value if isinstance(value, str) else json.dumps(value, sort_keys=True)

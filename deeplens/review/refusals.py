@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from deeplens.review.assembly import Environment, Resource, Stack
+from deeplens.assembly import Environment, Resource, Stack
+from deeplens.assembly.intrinsics import imports
 from deeplens.review.resources import Replaced
-from deeplens.review.template_values import imports
 
 
 def refusals(before: Environment, after: Environment, replaced: Replaced) -> list[str]:

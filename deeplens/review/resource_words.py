@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from deeplens.review.assembly import Resource
+from deeplens.assembly import Resource
 from deeplens.review.update_rules import RANK, Effect, state_of
 
 Kind = Literal["added", "published", "changed", "perhaps replaced", "replaced", "removed"]

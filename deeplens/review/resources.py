@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from deeplens.review.assembly import Environment, Resource, Stack
+from deeplens.assembly import Environment, Resource, Stack
+from deeplens.assembly.intrinsics import imports, parse_embedded_json, references
 from deeplens.review.code import code_change
 from deeplens.review.difference import ABSENT, Difference, differences, short
 from deeplens.review.resource_words import (
@@ -15,7 +16,6 @@ from deeplens.review.resource_words import (
     published,
     removed,
 )
-from deeplens.review.template_values import imports, opened, references
 from deeplens.review.update_rules import RANK, Effect, effect_of
 
 _CODE_KEYS = ("Code.S3Key", "Code.S3Bucket")
@@ -122,7 +122,7 @@ class _Side:
             for key, value in self.resource.definition.items()
             if key in ("Properties", "DeletionPolicy", "UpdateReplacePolicy", "Condition")
         }
-        text: dict[str, object] = opened(self.environment.resolve(self.stack, kept))
+        text: dict[str, object] = parse_embedded_json(self.environment.resolve(self.stack, kept))
         return text
 
 

@@ -11,8 +11,8 @@ from typing import Literal
 from cfnlint.helpers import REGIONS
 from cfnlint.schema import PROVIDER_SCHEMA_MANAGER, ResourceNotFoundError
 
+from deeplens.assembly.intrinsics import Value
 from deeplens.review.difference import ABSENT, Absent, Difference, Path
-from deeplens.review.template_values import Value
 
 Effect = Literal["in place", "perhaps replaced", "replaced"]
 

@@ -12,10 +12,15 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
-from deeplens.assembly import environments_id
 from local_aws.pipeline import PipelineError, approval, assets, change_sets, record
 from local_aws.pipeline.approval import Request
-from local_aws.pipeline.definition import Action, Pipeline, Stage, fingerprint
+from local_aws.pipeline.definition import (
+    Action,
+    Pipeline,
+    Stage,
+    environments_id,
+    fingerprint,
+)
 
 _SHOWN_LINES = 12
 # Lines that make prints about itself, such as "make: Nothing to be done for 'setup'."

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from deeplens.policy.reading import Stack
+from deeplens.assembly import Stack
 from tools.access_table import without_hash
 
 ROOT = Path(__file__).parents[2]
@@ -60,14 +60,14 @@ class Account:
 
     def resources(self, stack: str, type_: str) -> Iterator[tuple[str, Document]]:
         """Logical ids and properties without references."""
-        for logical_id, resource in self._stacks[stack].resources(type_):
+        for logical_id, resource in self._stacks[stack].definitions(type_):
             yield logical_id, self.plain(self._stacks[stack], resource["Properties"])
 
     def one(self, stack: str, type_: str, name: str = "") -> Document:
         """The only resource of a type whose logical id begins with a name."""
         (found,) = (
             properties
-            for logical_id, properties in self.resources(stack, type_)
+            for logical_id, properties in self.definitions(stack, type_)
             if logical_id.startswith(name)
         )
         return found
@@ -75,7 +75,7 @@ class Account:
     def roles(self) -> Iterator[tuple[str, str]]:
         """Every role: its stack and logical id."""
         for name, stack in self._stacks.items():
-            for logical_id, _ in stack.resources("AWS::IAM::Role"):
+            for logical_id, _ in stack.definitions("AWS::IAM::Role"):
                 yield name, logical_id
 
     def role_arn(self, stack: str, logical_id: str) -> str:
@@ -98,7 +98,9 @@ class Account:
         name = self.role_arn(stack, logical_id).rpartition("/")[2]
         attached = json.dumps(self._attached(stack, logical_id))
         for one in self._stacks.values():
-            for policy_id, resource in one.resources("AWS::IAM::ManagedPolicy", "AWS::IAM::Policy"):
+            for policy_id, resource in one.definitions(
+                "AWS::IAM::ManagedPolicy", "AWS::IAM::Policy"
+            ):
                 policy = self.plain(one, resource["Properties"])
                 if name in policy.get("Roles", []) or f"policy/{policy_id}" in attached:
                     yield resource.get("Metadata", {}), policy
@@ -156,7 +158,7 @@ class Account:
     def generated_name(self, stack: str, logical_id: str) -> str:
         """Return the name that this account gives to a resource, by its id without CDK's hash."""
         (found,) = (
-            one for one, _ in self._stacks[stack].resources() if without_hash(one) == logical_id
+            one for one, _ in self._stacks[stack].definitions() if without_hash(one) == logical_id
         )
         return self._reference(self._stacks[stack], found).rpartition(":")[2]
 
@@ -271,12 +273,12 @@ class Account:
         """The policy on a bucket or key of this environment."""
         if resource.startswith("arn:aws:s3:::"):
             bucket = resource.removeprefix("arn:aws:s3:::").split("/")[0]
-            for _, policy in self.resources("ModelStore", "AWS::S3::BucketPolicy"):
+            for _, policy in self.definitions("ModelStore", "AWS::S3::BucketPolicy"):
                 if policy["Bucket"] == bucket:
                     return dict(policy["PolicyDocument"])
         if ":kms:" in resource:
             for stack in self._stacks:
-                for logical_id, key in self.resources(stack, "AWS::KMS::Key"):
+                for logical_id, key in self.definitions(stack, "AWS::KMS::Key"):
                     if resource.endswith(f"key/{logical_id}"):
                         return dict(key["KeyPolicy"])
         return None

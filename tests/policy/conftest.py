@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from deeplens.assembly import read_assembly
-from deeplens.policy.reading import Stack, by_environment
+from deeplens.assembly import Stack, by_environment, read_assembly
 from stacks.config import DeliveryConfig, EnvironmentConfig, load_delivery, load_environments
 from tests.synth.conftest import assembly
 from tests.synth.hosting_sites import WHOLE, archive_files

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from deeplens.policy.reading import Stack
+from deeplens.assembly import Stack
 from local_aws.provisioning import Change, Resource, Role, Step
 
 Document = dict[str, Any]
@@ -36,15 +36,15 @@ class Provisioned:
     def policy_documents(self) -> Iterator[Document]:
         """The identity policies of all roles."""
         for stack in self._stacks:
-            for logical_id, _ in stack.resources("AWS::IAM::ManagedPolicy", "AWS::IAM::Policy"):
+            for logical_id, _ in stack.definitions("AWS::IAM::ManagedPolicy", "AWS::IAM::Policy"):
                 yield self._resource(stack, logical_id).properties["PolicyDocument"]
-            for logical_id, _ in stack.resources("AWS::IAM::Role"):
+            for logical_id, _ in stack.definitions("AWS::IAM::Role"):
                 for policy in self._resource(stack, logical_id).properties.get("Policies", []):
                     yield policy["PolicyDocument"]
 
     def role_named(self, name: str) -> Role | None:
         for stack in self._stacks:
-            for logical_id, _ in stack.resources("AWS::IAM::Role"):
+            for logical_id, _ in stack.definitions("AWS::IAM::Role"):
                 found = self._resource(stack, logical_id)
                 if str(found.own_arn).rpartition("/")[2] == name:
                     return Role(str(found.own_arn), found.properties.get("PermissionsBoundary"))

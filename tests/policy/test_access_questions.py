@@ -5,8 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from deeplens.assembly import read_assembly
-from deeplens.policy.reading import by_environment, listed
+from deeplens.assembly import as_list, by_environment, read_assembly
 from stacks.config import load_environment
 from tests.policy.account import REGION, Account, Evaluator, running_evaluator
 from tests.synth.synthesis import ROOT, synthesize, with_everything
@@ -65,7 +64,7 @@ def bucket(account: Account) -> str:
 
 
 def key(account: Account) -> str:
-    ((logical_id, _),) = account.resources("ModelStore", "AWS::KMS::Key")
+    ((logical_id, _),) = account.definitions("ModelStore", "AWS::KMS::Key")
     return f"arn:aws:kms:{REGION}:{account.id}:key/{logical_id}"
 
 
@@ -268,7 +267,7 @@ def test_each_role_is_assumed_for_its_own_account_only(accounts: dict[str, Accou
                 if "AWS" in statement["Principal"]:
                     assert statement["Principal"] == {"AWS": f"arn:aws:iam::{account.id}:root"}
                     continue
-                service = listed(statement["Principal"]["Service"])[0]
+                service = as_list(statement["Principal"]["Service"])[0]
                 services.add(service)
                 said = statement["Condition"]
                 source = said.get("ArnLike", {}).get("aws:SourceArn", "arn:aws:x:::y")
@@ -300,7 +299,7 @@ def test_alarms_of_this_account_publish_and_nobody_else_does(dev: Account) -> No
 
 def test_what_makes_the_metrics_writes_its_own_log_only(dev: Account) -> None:
     one = role(dev, "Monitoring", "MetricsRole")
-    groups = dict(dev.resources("Monitoring", "AWS::Logs::LogGroup"))
+    groups = dict(dev.definitions("Monitoring", "AWS::Logs::LogGroup"))
     assert len(groups) == 2
     logs = f"arn:aws:logs:{REGION}:{dev.id}:log-group"
     written = [
@@ -344,7 +343,7 @@ def test_no_role_trusts_the_service_that_ended(accounts: dict[str, Account]) -> 
     full = accounts["full"]
     trusts = {
         logical_id: json.dumps(properties["AssumeRolePolicyDocument"])
-        for logical_id, properties in full.resources("DeepLensRoles", "AWS::IAM::Role")
+        for logical_id, properties in full.definitions("DeepLensRoles", "AWS::IAM::Role")
     }
     assert len(trusts) == 5
     assert not any("deeplens.amazonaws.com" in trust for trust in trusts.values())

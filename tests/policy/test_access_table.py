@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from deeplens.policy.reading import listed
+from deeplens.assembly import as_list
 from tests.policy.account import REGION, Account, Evaluator, running_evaluator
 from tests.policy.conftest import Site
 from tools.access_table import DIGEST, SAMPLES, TABLE, Row, read_table, without_hash
@@ -39,7 +39,7 @@ class Principal:
     def statements(self) -> list[dict[str, Any]]:
         # Assets are named by digests of this synthesis, rows by none.
         text = DIGEST.sub(SAMPLES["digest"], json.dumps(self.account.policies(*self.role)))
-        return [one for document in json.loads(text) for one in listed(document["Statement"])]
+        return [one for document in json.loads(text) for one in as_list(document["Statement"])]
 
     def is_explained(self, statement: dict[str, Any], action: str) -> bool:
         """Return whether the template, or the file for what CDK writes, has a reason."""
@@ -127,7 +127,7 @@ def test_every_grant_has_a_recorded_call_or_a_reason(
         for name, principal in principals.items()
         for statement in principal.statements
         if statement["Effect"] == ALLOW
-        for action in listed(statement["Action"])
+        for action in as_list(statement["Action"])
         if not principal.is_explained(statement, action)
         and not _used(principal, {**statement, "Action": action}, calls.get(name, []))
     ]
@@ -147,7 +147,7 @@ def test_a_missing_statement_denies_its_calls_and_is_named_by_them(
 ) -> None:
     for name, principal in principals.items():
         for position, statement in enumerate(principal.statements):
-            actions = listed(statement["Action"])
+            actions = as_list(statement["Action"])
             explained = all(principal.is_explained(statement, action) for action in actions)
             if statement["Effect"] != ALLOW or explained:
                 continue

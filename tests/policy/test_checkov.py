@@ -5,7 +5,7 @@ import json
 import pytest
 
 from deeplens.assembly import read_assembly
-from deeplens.policy.checkov import CheckovFailed, checkov_findings, findings_of
+from deeplens.policy.checkov import CheckovError, checkov_findings, findings_of
 from stacks.config import load_environment
 from tests.synth.synthesis import ROOT, synthesize, with_everything
 
@@ -46,11 +46,11 @@ def test_an_environment_with_everything_has_no_finding(findings: list[str]) -> N
 
 def test_a_report_on_nothing_is_a_failure() -> None:
     nothing = {"passed": 0, "failed": 0, "resource_count": 0, "checkov_version": "3"}
-    with pytest.raises(CheckovFailed, match="no resource"):
+    with pytest.raises(CheckovError, match="no resource"):
         findings_of(nothing)
 
 
 def test_a_template_that_cannot_be_read_is_a_failure() -> None:
     report = {"summary": {"resource_count": 1}, "results": {"parsing_errors": ["x.json"]}}
-    with pytest.raises(CheckovFailed, match=r"x\.json"):
+    with pytest.raises(CheckovError, match=r"x\.json"):
         findings_of(report)

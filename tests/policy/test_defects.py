@@ -8,13 +8,11 @@ from typing import Any
 
 import pytest
 
-from deeplens.assembly import read_assembly
-from deeplens.policy import RULES, configured, findings
-from deeplens.policy.check_templates import own_findings
-from deeplens.policy.reading import Finding, Stack
-from stacks.synthesis.request import Request
+from deeplens.assembly import Stack, read_assembly
+from deeplens.policy import RULES, configured, violations
+from deeplens.policy.check_templates import project_findings
+from deeplens.policy.violation import Violation
 from tests.policy.conftest import Site
-from tests.synth.synthesis import ROOT
 
 pytestmark = pytest.mark.process
 
@@ -174,7 +172,7 @@ DEFECTS: list[tuple[str, str, Defect]] = [
         "StringEquals": {"aws:SourceAccount": "555555555555"}})),
     ("trust-condition", MONITORING, lambda t: trust(t).update(Condition={
         "StringEqualsIfExists": {"aws:SourceAccount": "444444444444"}})),
-    ("callers-named", MONITORING, lambda t: of(t, "AWS::Lambda::Permission").update(
+    ("function-callers", MONITORING, lambda t: of(t, "AWS::Lambda::Permission").update(
         SourceArn="*")),
     # Storage.
     ("tls-only", STORE, narrow_tls),
@@ -187,12 +185,12 @@ DEFECTS: list[tuple[str, str, Defect]] = [
         "Condition"].update(Bool={"aws:SecureTransport": "false"})),
     ("written-once", STORE, lambda t: by_sid(t, "ComponentsAreKept").update(
         Principal={"AWS": "arn:aws:iam::444444444444:root"})),
-    ("components-stay-warm", STORE, lambda t: lifecycle(t, Transitions=[
+    ("components-not-archived", STORE, lambda t: lifecycle(t, Transitions=[
         {"StorageClass": "GLACIER", "TransitionInDays": 30}])),
-    ("components-stay-warm", STORE, lambda t: lifecycle(
+    ("components-not-archived", STORE, lambda t: lifecycle(
         t, Prefix="components/shapes/", NoncurrentVersionTransitions=[
             {"StorageClass": "DEEP_ARCHIVE", "TransitionInDays": 30}])),
-    ("components-stay-warm", STORE, lambda t: of(t, BUCKET, "ModelsBucket").update(
+    ("components-not-archived", STORE, lambda t: of(t, BUCKET, "ModelsBucket").update(
         IntelligentTieringConfigurations=[{"Id": "x", "Status": "Enabled", "Tierings": []}])),
     ("logged-access", DELIVERY, lambda t: of(t, BUCKET, "Artifacts").pop("LoggingConfiguration")),
     ("artifacts-expire", DELIVERY, lambda t: of(t, BUCKET, "Artifacts").pop(
@@ -243,7 +241,7 @@ DEFECTS: list[tuple[str, str, Defect]] = [
 ]  # fmt: skip
 
 
-def found_with(site: Site, stack: str, defect: Defect) -> list[Finding]:
+def found_with(site: Site, stack: str, defect: Defect) -> list[Violation]:
     """Return every finding when one stack has the defect."""
     changed: dict[str, list[Stack]] = {}
     for environment, stacks in site.stacks.items():
@@ -253,8 +251,8 @@ def found_with(site: Site, stack: str, defect: Defect) -> list[Finding]:
         ]
     (target,) = (one for stacks in changed.values() for one in stacks if one.name == stack)
     defect(target.template)
-    found = [finding for stacks in changed.values() for finding in findings(stacks)]
-    return found + configured.findings(site.environments, site.delivery, changed)
+    found = [finding for stacks in changed.values() for finding in violations(stacks)]
+    return found + configured.violations(site.environments, site.delivery, changed)
 
 
 def test_a_site_with_all_that_there_is_has_no_finding(site: Site) -> None:
@@ -277,16 +275,15 @@ def test_a_defect_is_found_where_it_is_and_the_finding_says_what_would_work(
 
 
 def test_make_check_reads_the_users_own_files(site: Site) -> None:
-    context = {"environments": str(site.folder / "environments")}
-    request = Request(ROOT, site.folder / "out", context, validated=False)
-    stacks = read_assembly(request.output)
-    assert own_findings(stacks, request) == []
+    files = site.folder / "environments", site.folder / "delivery.toml"
+    stacks = read_assembly(site.folder / "out")
+    assert project_findings(stacks, *files) == []
     (pipeline,) = (one for one in stacks if one.name == DELIVERY)
     without(pipeline.template, "production", "Manual")
     for one in stacks:
         if one.name == INFERENCE:
             without_boundary(one.template)
-    assert sorted(line.split(":")[0] for line in own_findings(stacks, request)) == [
+    assert sorted(line.split(":")[0] for line in project_findings(stacks, *files)) == [
         "approvals-stay", "bounded-roles",
     ]  # fmt: skip
 

@@ -16,8 +16,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from deeplens.assembly import read_assembly
-from deeplens.policy.reading import Stack, by_environment, listed
+from deeplens.assembly import Stack, as_list, by_environment, read_assembly
 from local_aws.provisioning import STEPS, Demand
 from stacks.config import load_delivery, load_environment, load_environments
 from tests.policy.account import REGION, Evaluator, running_evaluator
@@ -401,8 +400,8 @@ def grants(provisioned: Provisioned) -> Iterator[Demand]:
     for document in provisioned.policy_documents():
         for statement in document["Statement"]:
             if statement["Effect"] == "Allow":
-                for action in listed(statement["Action"]):
-                    for resource in listed(statement["Resource"]):
+                for action in as_list(statement["Action"]):
+                    for resource in as_list(statement["Resource"]):
                         # CDK grants two services in one statement; each has its own ARNs.
                         if resource == "*" or applies(action, resource):
                             yield Demand(action, sample(action, resource), context(statement))
@@ -425,7 +424,7 @@ def context(statement: dict[str, Any]) -> dict[str, str]:
     """Condition keys with which the statement applies, as far as the boundary compares them."""
     conditions = statement.get("Condition", {}).get("StringEquals", {})
     service = conditions.get("iam:PassedToService")
-    return {"iam:PassedToService": listed(service)[0]} if service else {}
+    return {"iam:PassedToService": as_list(service)[0]} if service else {}
 
 
 @pytest.mark.parametrize("template", TEMPLATES)

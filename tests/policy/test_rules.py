@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from deeplens.policy import RULES, findings
-from deeplens.policy.reading import Stack
+from deeplens.assembly import Stack
+from deeplens.policy import RULES, violations
 from tests.policy.test_defects import DEFECTS
 
 pytestmark = pytest.mark.process
@@ -103,13 +103,14 @@ MISTAKES: list[tuple[str, str, Mistake]] = [
     ("private-bucket", STORE, lambda t: properties(t, BUCKET)[
         "PublicAccessBlockConfiguration"].update(BlockPublicPolicy=False)),
     ("private-bucket", STORE, lambda t: properties(t, BUCKET).pop("OwnershipControls")),
-    ("kept-state", STORE, lambda t: resource(t, BUCKET, "ModelsBucket").update(
+    ("retained-state", STORE, lambda t: resource(t, BUCKET, "ModelsBucket").update(
         DeletionPolicy="Delete")),
-    ("kept-state", STORE, lambda t: resource(t, KEY).pop("UpdateReplacePolicy")),
-    ("own-key", STORE, lambda t: properties(t, BUCKET, "ModelsBucket").pop("BucketEncryption")),
-    ("own-key", STORE, lambda t: properties(t, BUCKET, "ModelsBucket").pop(
+    ("retained-state", STORE, lambda t: resource(t, KEY).pop("UpdateReplacePolicy")),
+    ("bucket-key", STORE, lambda t: properties(t, BUCKET, "ModelsBucket").pop("BucketEncryption")),
+    ("bucket-key", STORE, lambda t: properties(t, BUCKET, "ModelsBucket").pop(
         "VersioningConfiguration")),
-    ("own-key", STORE, lambda t: properties(t, BUCKET, "ModelsBucket").pop("LoggingConfiguration")),
+    ("bucket-key", STORE, lambda t: properties(t, BUCKET, "ModelsBucket").pop(
+        "LoggingConfiguration")),
     ("rotated-key", STORE, lambda t: properties(t, KEY).update(EnableKeyRotation=False)),
     ("rotated-key", STORE, lambda t: properties(t, KEY)["KeyPolicy"]["Statement"][0].update(
         Principal={"AWS": "*"})),
@@ -167,18 +168,19 @@ MISTAKES: list[tuple[str, str, Mistake]] = [
     ("own-topics", INFERENCE, lambda t: swap(t, "shadow/name/deeplens/get", "jobs/start-next")),
     ("own-topics", INFERENCE, lambda t: swap(t, "#PublishToIoTCore", "#PublishToTopic")),
     ("devices-roll-back", INFERENCE, lambda t: swap(t, "ROLLBACK", "DO_NOTHING")),
-    ("kept-logs", INFERENCE, lambda t: properties(t, "AWS::Logs::LogGroup").pop("RetentionInDays")),
-    ("kept-logs", MONITORING, lambda t: properties(t, "AWS::Logs::LogGroup").pop(
+    ("log-retention", INFERENCE, lambda t: properties(t, "AWS::Logs::LogGroup").pop(
         "RetentionInDays")),
-    ("alarms-tell", MONITORING, lambda t: properties(t, ALARM, "Latency").pop("AlarmActions")),
-    ("alarms-tell", MONITORING, lambda t: properties(t, ALARM).update(
+    ("log-retention", MONITORING, lambda t: properties(t, "AWS::Logs::LogGroup").pop(
+        "RetentionInDays")),
+    ("alarms-notify", MONITORING, lambda t: properties(t, ALARM, "Latency").pop("AlarmActions")),
+    ("alarms-notify", MONITORING, lambda t: properties(t, ALARM).update(
         OKActions=["arn:aws:sns:eu-central-1:111111111111:elsewhere"])),
-    ("alarms-tell", MONITORING, lambda t: properties(t, ALARM).update(ActionsEnabled=False)),
-    ("silence-alarms", MONITORING, lambda t: properties(t, ALARM, "NoHeartbeat").update(
+    ("alarms-notify", MONITORING, lambda t: properties(t, ALARM).update(ActionsEnabled=False)),
+    ("heartbeat-alarms", MONITORING, lambda t: properties(t, ALARM, "NoHeartbeat").update(
         TreatMissingData="missing")),
-    ("silence-alarms", MONITORING, lambda t: properties(t, ALARM, "NoHeartbeat").update(
+    ("heartbeat-alarms", MONITORING, lambda t: properties(t, ALARM, "NoHeartbeat").update(
         MetricName="Failing")),
-    ("silence-alarms", DEVICES, lambda t: add(
+    ("heartbeat-alarms", DEVICES, lambda t: add(
         t, Type="AWS::IoT::Thing", Properties={"ThingName": "new-camera"})),
     ("encrypted-topic", MONITORING, lambda t: properties(t, TOPIC).pop("KmsMasterKeyId")),
     ("encrypted-topic", MONITORING, lambda t: properties(t, TOPIC).update(
@@ -187,13 +189,13 @@ MISTAKES: list[tuple[str, str, Mistake]] = [
         Condition={})),
     ("encrypted-topic", MONITORING, lambda t: statement(
         t, "AWS::SNS::TopicPolicy", index=1).pop("Condition")),
-    ("rules-hear", MONITORING, lambda t: properties(t, TOPIC_RULE)["TopicRulePayload"].update(
+    ("topic-rules", MONITORING, lambda t: properties(t, TOPIC_RULE)["TopicRulePayload"].update(
         RuleDisabled=True)),
-    ("rules-hear", MONITORING, lambda t: properties(t, TOPIC_RULE)["TopicRulePayload"].pop(
+    ("topic-rules", MONITORING, lambda t: properties(t, TOPIC_RULE)["TopicRulePayload"].pop(
         "ErrorAction")),
-    ("rules-hear", MONITORING, lambda t: swap(t, "FROM 'deeplens/+/infer'", "FROM '#'")),
-    ("rules-hear", MONITORING, lambda t: swap(t, " WHERE regexp_matches", " IF regexp_matches")),
-    ("callers-named", MONITORING, lambda t: properties(t, "AWS::Lambda::Permission").pop(
+    ("topic-rules", MONITORING, lambda t: swap(t, "FROM 'deeplens/+/infer'", "FROM '#'")),
+    ("topic-rules", MONITORING, lambda t: swap(t, " WHERE regexp_matches", " IF regexp_matches")),
+    ("function-callers", MONITORING, lambda t: properties(t, "AWS::Lambda::Permission").pop(
         "SourceArn")),
     ("reasons-given", STORE, lambda t: resource(t, "AWS::Lambda::Function").update(
         Metadata={"checkov": {"skip": [{"id": "CKV_AWS_117", "comment": ""}]}})),
@@ -204,7 +206,7 @@ MISTAKES: list[tuple[str, str, Mistake]] = [
 def test_what_is_deployed_breaks_no_rule(environments: dict[str, list[Stack]]) -> None:
     assert sorted(environments) == ["dev", "production", "staging"]
     for name, stacks in environments.items():
-        assert [str(finding) for finding in findings(stacks)] == [], name
+        assert [str(finding) for finding in violations(stacks)] == [], name
 
 
 def with_mistake(stacks: list[Stack], name: str, mistake: Mistake) -> list[Stack]:
@@ -228,7 +230,7 @@ def test_a_mistake_is_found_and_says_what_to_do(
     environments: dict[str, list[Stack]], rule: str, stack: str, mistake: Mistake
 ) -> None:
     changed = with_mistake(environments["dev"], stack, mistake)
-    found = [finding for finding in findings(changed) if finding.rule == rule]
+    found = [finding for finding in violations(changed) if finding.rule == rule]
     assert found
     assert all(finding.stack.endswith(stack) for finding in found)
     assert all(len(finding.advice) > 10 for finding in found)
@@ -238,7 +240,7 @@ def test_production_without_termination_protection_is_found(
     environments: dict[str, list[Stack]],
 ) -> None:
     changed = [replace(one, termination_protection=False) for one in environments["production"]]
-    assert {finding.rule for finding in findings(changed)} == {"protected-state"}
+    assert {finding.rule for finding in violations(changed)} == {"protected-state"}
 
 
 def test_each_rule_has_a_mistake_that_it_finds(environments: dict[str, list[Stack]]) -> None:

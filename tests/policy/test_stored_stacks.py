@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from deeplens.policy.reading import Stack
+from deeplens.assembly import Stack
 from demo.policies import create_policies
 from tests.account_keys import client
 from tests.policy.conftest import Site

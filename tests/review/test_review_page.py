@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from deeplens.review.assembly import Environment
+from deeplens.assembly import Environment
 from deeplens.review.comparison import Findings, Review, compare_environment
 from deeplens.review.findings import Finding
 from deeplens.review.html import as_html

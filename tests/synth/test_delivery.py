@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from deeplens.assembly import read_assembly
-from deeplens.policy import findings
-from deeplens.policy.reading import by_environment
+from deeplens.assembly import by_environment, read_assembly
+from deeplens.policy import violations
 from stacks.config import ConfigError, load_delivery, load_environments
 from tests.synth.synthesis import ROOT, synthesize
 
@@ -238,7 +237,7 @@ def test_nag_the_projects_rules_and_cfn_lint_find_nothing(delivered: Path) -> No
     assert not any(one["violations"] for one in report["pluginReports"])
     grouped = by_environment(read_assembly(delivered))
     assert "" in grouped
-    assert [str(one) for stacks in grouped.values() for one in findings(stacks)] == []
+    assert [str(one) for stacks in grouped.values() for one in violations(stacks)] == []
     lint = subprocess.run(
         [ROOT / ".venv/bin/cfn-lint", delivered / "Delivery.template.json"],
         cwd=ROOT,

@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from deeplens.assembly import read_assembly
-from deeplens.policy import findings
-from deeplens.policy.reading import by_environment, text
+from deeplens.assembly import by_environment, read_assembly, text
+from deeplens.policy import violations
 from stacks.config import load_environment
 from tests.synth.synthesis import ROOT, synthesize, with_everything
 
@@ -39,7 +38,7 @@ def alarms(template: dict[str, Any]) -> list[dict[str, Any]]:
 
 def test_an_environment_with_everything_breaks_no_rule(optional: Path) -> None:
     for name, stacks in by_environment(read_assembly(optional)).items():
-        assert [str(finding) for finding in findings(stacks)] == [], name
+        assert [str(finding) for finding in violations(stacks)] == [], name
 
 
 def test_monitoring_can_be_left_away(optional: Path) -> None:

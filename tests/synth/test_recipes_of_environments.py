@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from deeplens.policy.reading import text
+from deeplens.assembly import text
 from stacks.recipes import broken_rules
 from tests.synth.synthesis import ROOT
 

@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from deeplens.assembly import read_assembly
-from deeplens.policy import findings
-from deeplens.policy.reading import by_environment, text
+from deeplens.assembly import by_environment, read_assembly, text
+from deeplens.policy import violations
 from model_tools.errors import RegistryError
 from model_tools.registry.environments import Environment
 from model_tools.registry.releases import find_release
@@ -128,7 +127,7 @@ def templates(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Team]:
 @pytest.mark.process
 def test_signed_environments_break_no_rule(templates: tuple[Path, Team]) -> None:
     for name, stacks in by_environment(read_assembly(templates[0])).items():
-        assert [str(finding) for finding in findings(stacks)] == [], name
+        assert [str(finding) for finding in violations(stacks)] == [], name
 
 
 @pytest.mark.process

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from deeplens.review.assembly import Environment
+from deeplens.assembly import Environment
 from deeplens.review.cost import FLEET_SIZES, compare_cost, read_prices
 
 

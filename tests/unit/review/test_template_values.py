@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deeplens.assembly.intrinsics import Resolver, imports, parse_embedded_json, references
 from deeplens.review.difference import differences, short
-from deeplens.review.template_values import Resolver, imports, opened, references
 
 RESOLVER = Resolver(
     refer={"Key": "Store/Models/Key"}.get,
@@ -49,9 +49,9 @@ def test_references_and_imports_are_found_however_deep() -> None:
 
 
 def test_json_within_a_text_is_opened_and_a_reference_is_not() -> None:
-    assert opened('{"a": "[1]"}') == {"a": [1]}
-    assert opened("${Key.Arn}") == "${Key.Arn}"
-    assert opened("{not json") == "{not json"
+    assert parse_embedded_json('{"a": "[1]"}') == {"a": [1]}
+    assert parse_embedded_json("${Key.Arn}") == "${Key.Arn}"
+    assert parse_embedded_json("{not json") == "{not json"
 
 
 def test_a_digest_is_cut_and_says_so() -> None:
