@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from deeplens.review.difference import short
+from deeplens.review.json_diff import short
 from deeplens.review.policies import Condition, Grant, Holder, Holding
 
 Direction = Literal["wider", "narrower"]

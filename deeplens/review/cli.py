@@ -17,11 +17,11 @@ from deeplens.review.checkout import Commit, resolve, uncommitted
 from deeplens.review.comparison import Review, Source, compare
 from deeplens.review.findings import read_findings
 from deeplens.review.html import as_html
-from deeplens.review.machine import as_json
+from deeplens.review.json_output import as_json
 from deeplens.review.markdown import as_markdown
+from deeplens.review.page import page_of
 from deeplens.review.synthesis import assembly_of, synthesize
 from deeplens.review.terminal import show
-from deeplens.review.words import page_of
 from vision.printable import printable
 
 _PIPED_WIDTH = 1000

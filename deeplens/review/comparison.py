@@ -7,13 +7,13 @@ from typing import Any
 
 from deeplens.assembly import Environment, Stack, environments_id, read_environments
 from deeplens.review.access import AccessChange, compare_access
+from deeplens.review.blocked_updates import refusals
 from deeplens.review.cost import Cost, compare_cost
 from deeplens.review.devices import DeviceChange, compare_devices
 from deeplens.review.findings import Finding
 from deeplens.review.model_card import CardLine, compare_models
 from deeplens.review.policies import read_policies
-from deeplens.review.refusals import refusals
-from deeplens.review.resource_words import PropertyChange
+from deeplens.review.resource_text import PropertyChange
 from deeplens.review.resources import ResourceChange, compare_resources
 from deeplens.review.rollout import Rollout, compare_rollouts
 from deeplens.review.settings import compare_settings, read_settings

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-from deeplens.review.document import (
+from deeplens.review.blocks import (
     Alarm,
     Block,
     Folded,

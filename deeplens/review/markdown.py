@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from deeplens.review.document import (
+from deeplens.review.blocks import (
     Alarm,
     Block,
     Folded,

@@ -14,7 +14,7 @@ from deeplens.assembly import AssemblyError, Environment, read_environments
 from deeplens.review import ReviewError
 from deeplens.review.cost import FLEET_SIZES, compare_cost
 from deeplens.review.devices import read_components
-from deeplens.review.difference import ABSENT, differences, short
+from deeplens.review.json_diff import ABSENT, differences, short
 from deeplens.review.rollout import compare_rollouts
 from deeplens.review.settings import read_settings
 

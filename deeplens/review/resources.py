@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 
 from deeplens.assembly import Environment, Resource, Stack
 from deeplens.assembly.intrinsics import imports, parse_embedded_json, references
-from deeplens.review.code import code_change
-from deeplens.review.difference import ABSENT, Difference, differences, short
-from deeplens.review.resource_words import (
+from deeplens.review.code_diff import code_change
+from deeplens.review.json_diff import ABSENT, Difference, differences, short
+from deeplens.review.replacement_rules import RANK, Effect, effect_of
+from deeplens.review.resource_text import (
     Kind,
     PropertyChange,
     added,
@@ -16,7 +17,6 @@ from deeplens.review.resource_words import (
     published,
     removed,
 )
-from deeplens.review.update_rules import RANK, Effect, effect_of
 
 _CODE_KEYS = ("Code.S3Key", "Code.S3Bucket")
 

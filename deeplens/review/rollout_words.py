@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from deeplens.review.document import Block, Folded, Heading, Table, Text
+from deeplens.review.blocks import Block, Folded, Heading, Table, Text
 from deeplens.review.rollout import Rollout
 from stacks.config.rollout import Moment
 

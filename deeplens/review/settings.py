@@ -4,8 +4,8 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from deeplens.review.difference import ABSENT, differences, short
-from deeplens.review.resource_words import PropertyChange
+from deeplens.review.json_diff import ABSENT, differences, short
+from deeplens.review.resource_text import PropertyChange
 
 
 def read_settings(folder: Path) -> dict[str, dict[str, Any]]:

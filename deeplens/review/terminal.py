@@ -5,7 +5,7 @@ from rich.panel import Panel
 from rich.table import Table as Grid
 from rich.text import Text as Line
 
-from deeplens.review.document import Alarm, Block, Folded, Heading, Page, Points, Table, Text, Tone
+from deeplens.review.blocks import Alarm, Block, Folded, Heading, Page, Points, Table, Text, Tone
 
 _STYLES: dict[Tone, str] = {
     "state": "bold red",

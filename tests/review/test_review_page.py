@@ -18,7 +18,7 @@ from deeplens.review.comparison import Findings, Review, compare_environment
 from deeplens.review.findings import Finding
 from deeplens.review.html import as_html
 from deeplens.review.model_card import CardLine
-from deeplens.review.words import page_of
+from deeplens.review.page import page_of
 from model_tools.verification.comparing import agreement
 from model_tools.verification.report import as_html as as_report
 from model_tools.verification.verify import Comparison, Verification

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from deeplens.review.blocks import Folded, Page, Table
 from deeplens.review.comparison import Findings, Review, compare_environment
-from deeplens.review.document import Folded, Page, Table
 from deeplens.review.model_card import compare_models
-from deeplens.review.words import page_of
+from deeplens.review.page import page_of
 
 _LABELS = 'item {{\n  name: "{}"\n  id: 1\n}}\n'
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from deeplens.review.blocked_updates import refusals
 from deeplens.review.comparison import compare_environment
-from deeplens.review.refusals import refusals
 from deeplens.review.resources import ResourceChange, compare_resources
 
 

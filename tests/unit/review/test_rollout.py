@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from deeplens.review.document import Folded, Table, Text
+from deeplens.review.blocks import Folded, Table, Text
 from deeplens.review.rollout import compare_rollouts
 from deeplens.review.rollout_words import rollout_blocks
 

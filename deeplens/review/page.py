@@ -5,10 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 
 from deeplens.review.access import AccessChange
-from deeplens.review.comparison import EnvironmentReview, Findings, Review
-from deeplens.review.cost import FLEET_SIZES, Cost, read_prices
-from deeplens.review.devices import ComponentChange, human
-from deeplens.review.document import (
+from deeplens.review.blocks import (
     Alarm,
     Block,
     Folded,
@@ -20,7 +17,10 @@ from deeplens.review.document import (
     Text,
     Tone,
 )
-from deeplens.review.resource_words import Kind
+from deeplens.review.comparison import EnvironmentReview, Findings, Review
+from deeplens.review.cost import FLEET_SIZES, Cost, read_prices
+from deeplens.review.devices import ComponentChange, human
+from deeplens.review.resource_text import Kind
 from deeplens.review.resources import ResourceChange
 from deeplens.review.rollout_words import rollout_blocks
 

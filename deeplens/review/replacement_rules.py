@@ -12,7 +12,7 @@ from cfnlint.helpers import REGIONS
 from cfnlint.schema import PROVIDER_SCHEMA_MANAGER, ResourceNotFoundError
 
 from deeplens.assembly.intrinsics import Value
-from deeplens.review.difference import ABSENT, Absent, Difference, Path
+from deeplens.review.json_diff import ABSENT, Absent, Difference, Path
 
 Effect = Literal["in place", "perhaps replaced", "replaced"]
 

@@ -13,17 +13,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from deeplens.review.blocks import Alarm, Block, Folded, Heading, Page, Point, Points, Table, Text
 from deeplens.review.comparison import Findings, Review, compare_environment
-from deeplens.review.document import Alarm, Block, Folded, Heading, Page, Point, Points, Table, Text
 from deeplens.review.findings import Finding
 from deeplens.review.html import as_html
-from deeplens.review.machine import as_json
+from deeplens.review.json_output import as_json
 from deeplens.review.markdown import as_markdown
 from deeplens.review.model_card import CardLine
+from deeplens.review.page import page_of
 from deeplens.review.rollout import compare_rollouts
 from deeplens.review.rollout_words import rollout_blocks
 from deeplens.review.terminal import show
-from deeplens.review.words import page_of
 
 words = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc", "Zl", "Zp"]))
 

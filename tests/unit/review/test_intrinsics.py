@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deeplens.assembly.intrinsics import Resolver, imports, parse_embedded_json, references
-from deeplens.review.difference import differences, short
+from deeplens.review.json_diff import differences, short
 
 RESOLVER = Resolver(
     refer={"Key": "Store/Models/Key"}.get,

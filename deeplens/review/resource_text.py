@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from deeplens.assembly import Resource
-from deeplens.review.update_rules import RANK, Effect, state_of
+from deeplens.review.replacement_rules import RANK, Effect, state_of
 
 Kind = Literal["added", "published", "changed", "perhaps replaced", "replaced", "removed"]
 
