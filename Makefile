@@ -179,7 +179,7 @@ diff: setup ## [Day to day] Compare ENV (default dev) with what is deployed on t
 
 .PHONY: plan
 plan: setup .venv/.development ## [Day to day] Write the plan of ENV's deploy (default dev): templates, settings, rollout, cost
-	@$(PYTHON) demo/checkout_lock.py cdk.out -- $(PYTHON) -m deeplens.review.plan_file $(ENV) --synthesize
+	@$(PYTHON) demo/checkout_lock.py cdk.out -- $(PYTHON) -m deeplens.review.plan $(ENV) --synthesize
 
 .PHONY: deliver
 deliver: setup $(if $(BASE),.venv/.development) ## [Day to day] Run the pipeline on the running emulator (BASE=main reviews first; APPROVE=production=CODE)

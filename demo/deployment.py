@@ -228,7 +228,7 @@ def check_plan(environment: EnvironmentConfig, plan: Path) -> None:
         [
             ROOT / ".venv/bin/python",
             "-m",
-            "deeplens.review.plan_file",
+            "deeplens.review.plan",
             environment.name,
             "--check",
             plan,

@@ -1,16 +1,16 @@
-"""What a change would do to every environment, read before anyone deploys it.
+"""Reviews of changes: the effect on every environment, before anyone deploys it.
 
-Two syntheses go in (`checkout`, `synthesis`, `assembly`); `resources`, `access`, `devices`,
-`rollout`, `model_card`, `findings` and `cost` each compare one side of them; `comparison` puts
-these together as a `Review`; `document` says it in words, once; `html`, `markdown` and `terminal`
-show the words. Only files of the cloud assembly and environment files are read: no CDK, no AWS
-account, no network. Of `stacks`, `config` alone is imported, which is plain data.
+`checkout` and `synthesis` produce two cloud assemblies; `resources`, `access`, `devices`,
+`rollout`, `model_card`, `findings` and `cost` each compare one aspect; `comparison` combines the
+results in a `Review`; `page` converts it to `blocks`; `html`, `markdown` and `terminal` format
+these, and `json_output` is for programs. A review reads only cloud assemblies and environment
+files. It needs no CDK, AWS account or network.
 """
 
 
 class ReviewError(Exception):
-    """A review cannot be made; the text says what was given and what would work."""
+    """A review cannot be made; the message contains the given value and values that work."""
 
 
 class WrongBaseError(ReviewError):
-    """A BASE that does not name a commit."""
+    """The value of BASE is not a commit."""

@@ -1,7 +1,7 @@
-"""What one side of a change may do that the other may not, in plain words.
+"""Compare the permissions of both sides of a change, and describe the differences in sentences.
 
-`covers` is sound, not complete: it says yes only when nothing slips through. What it cannot
-decide counts as wider, so a widening is never called a narrowing.
+`covers` is sound, but not complete: it returns True only if it can exclude every exception. A case
+that it cannot decide counts as wider, so a wider permission is never reported as narrower.
 """
 
 import re
@@ -18,7 +18,7 @@ Direction = Literal["wider", "narrower"]
 
 @dataclass(frozen=True, order=True)
 class AccessChange:
-    """One sentence on who may do more, or less."""
+    """One sentence about a wider or narrower permission of a holder."""
 
     direction: Direction
     holder: str
@@ -28,12 +28,12 @@ class AccessChange:
 def compare_access(
     before: Mapping[str, Holding], after: Mapping[str, Holding]
 ) -> list[AccessChange]:
-    """Compare what the policies of two sides say; wider first, then by holder."""
+    """Compare the policies of two sides; wider permissions come first, then by holder."""
     changes: set[AccessChange] = set()
     for key in before.keys() | after.keys():
         old, new = before.get(key), after.get(key)
         if new is None and old is not None and old.holder.kind != "resource":
-            sentence = f"{old.holder.called} is gone, with all that it may do."
+            sentence = f"{old.holder.called} is removed, with all of its permissions."
             if old.holder.kind == "identity":
                 changes.add(AccessChange("narrower", key, sentence))
             continue
@@ -45,17 +45,19 @@ def compare_access(
                 holder, old or Holding(holder), new or Holding(holder), fresh=fresh
             )
         }
-    return sorted(changes, key=lambda one: (one.direction != "wider", one.holder, one.sentence))
+    return sorted(
+        changes, key=lambda change: (change.direction != "wider", change.holder, change.sentence)
+    )
 
 
 def covers(wide: Grant, narrow: Grant) -> bool:
-    """Tell whether `wide` applies to every request that `narrow` applies to."""
+    """Return whether `wide` applies to every request that `narrow` applies to."""
     return (
         wide.effect == narrow.effect
         and _pattern_covers(wide.action.casefold(), narrow.action.casefold())
         and _pattern_covers(wide.resource, narrow.resource)
         and wide.principal in ("*", narrow.principal)
-        and all(_implied(one, narrow.conditions) for one in wide.conditions)
+        and all(_implied(condition, narrow.conditions) for condition in wide.conditions)
     )
 
 
@@ -64,7 +66,7 @@ _NOBODY = Holding(Holder("", "", "identity"))
 
 def _uncovered(grants: Iterable[Grant], by: Iterable[Grant]) -> list[Grant]:
     others = list(by)
-    return [one for one in grants if not any(covers(other, one) for other in others)]
+    return [grant for grant in grants if not any(covers(other, grant) for other in others)]
 
 
 def _pattern_covers(wide: str, narrow: str) -> bool:
@@ -72,8 +74,8 @@ def _pattern_covers(wide: str, narrow: str) -> bool:
         return True
     if wide.startswith("every") or narrow.startswith("every") or "${*}" in wide or "${?}" in wide:
         return False
-    # A `*` of the narrow pattern may only be met by a `*` of the wide one; a `?` stands for one
-    # character, and never for the start of a policy variable.
+    # Only a `*` of the wide pattern may match a `*` of the narrow one. A `?` matches one
+    # character, but not the start of a policy variable.
     expression = "".join(
         ".*" if letter == "*" else "[^*$]" if letter == "?" else re.escape(letter)
         for letter in wide
@@ -82,7 +84,7 @@ def _pattern_covers(wide: str, narrow: str) -> bool:
 
 
 def _implied(condition: Condition, given: Iterable[Condition]) -> bool:
-    """Tell whether some condition of `given` holds only where `condition` holds."""
+    """Return whether a condition of `given` implies `condition`."""
     operator, key, values = condition
     for other_operator, other_key, other_values in given:
         if (other_operator, other_key.casefold()) != (operator, key.casefold()):
@@ -117,62 +119,62 @@ def _sentences(
 
 
 def _attached(holder: Holder, old: Holding, new: Holding) -> Iterator[tuple[Direction, str]]:
-    """Say what is different about AWS' managed policies and the permissions boundary."""
+    """Yield differences of AWS managed policies and of the permissions boundary."""
     who = holder.called
     for arn in sorted(new.managed - old.managed):
-        yield "wider", f"{who} now also has the managed policy {arn}, with all in it."
+        yield "wider", f"{who} now also has all permissions of the managed policy {arn}."
     for arn in sorted(old.managed - new.managed):
         yield "narrower", f"{who} no longer has the managed policy {arn}."
     if old.boundary == new.boundary:
         return
     if not new.boundary:
-        yield "wider", f"{who} has no permissions boundary any more."
+        yield "wider", f"{who} no longer has a permissions boundary."
     elif not old.boundary:
         yield "narrower", f"{who} now has the permissions boundary {new.boundary}."
     else:
         another = f"{new.boundary} instead of {old.boundary}"
-        yield "wider", f"{who} has another permissions boundary, {another}: read both."
+        yield "wider", f"{who} now has the permissions boundary {another}: compare both."
 
 
 def _by_effect(holding: Holding) -> tuple[list[Grant], list[Grant]]:
-    allowed = [one for one in holding.grants if one.effect == "Allow"]
-    return allowed, [one for one in holding.grants if one.effect == "Deny"]
+    allowed = [grant for grant in holding.grants if grant.effect == "Allow"]
+    return allowed, [grant for grant in holding.grants if grant.effect == "Deny"]
 
 
 _Group = list[Grant]
 
 
 def _groups(grants: Iterable[Grant], others: Iterable[Grant]) -> list[tuple[_Group, str]]:
-    """Put grants together that differ by their action only, in a stable order.
+    """Group grants that differ only by their action, in a stable order.
 
     Returns:
-        Each group, and the resource that it takes the place of: of `others`, the only group
-        with the same actions, principal and conditions, where `grants` has no second one.
+        Each group, and the resource that it replaces: the resource of the only group of `others`
+        with the same actions, principal and conditions, if `grants` has no second such group.
     """
-    own, theirs = _grouped(grants), _grouped(others)
-    alike = Counter(_but_resource(group) for group in own)
-    places: dict[tuple[str, ...], list[str]] = {}
-    for group in theirs:
-        places.setdefault(_but_resource(group), []).append(group[0].resource)
+    groups, other_groups = _grouped(grants), _grouped(others)
+    alike = Counter(_without_resource(group) for group in groups)
+    resources: dict[tuple[str, ...], list[str]] = {}
+    for group in other_groups:
+        resources.setdefault(_without_resource(group), []).append(group[0].resource)
     return [
-        (group, found[0] if alike[key] == len(found) == 1 else "")
-        for group in own
-        for key in [_but_resource(group)]
-        for found in [places.get(key, [])]
+        (group, candidates[0] if alike[key] == len(candidates) == 1 else "")
+        for group in groups
+        for key in [_without_resource(group)]
+        for candidates in [resources.get(key, [])]
     ]
 
 
 def _grouped(grants: Iterable[Grant]) -> list[_Group]:
     groups: dict[tuple[str, ...], _Group] = {}
-    for one in sorted(grants, key=lambda grant: (grant.action, grant.resource)):
-        key = (one.resource, one.principal, _conditions(one.conditions))
-        groups.setdefault(key, []).append(one)
+    for grant in sorted(grants, key=lambda grant: (grant.action, grant.resource)):
+        key = (grant.resource, grant.principal, _conditions(grant.conditions))
+        groups.setdefault(key, []).append(grant)
     return [groups[key] for key in sorted(groups)]
 
 
-def _but_resource(group: _Group) -> tuple[str, ...]:
+def _without_resource(group: _Group) -> tuple[str, ...]:
     first = group[0]
-    return (first.principal, _conditions(first.conditions), *(one.action for one in group))
+    return (first.principal, _conditions(first.conditions), *(grant.action for grant in group))
 
 
 def _may_now(holder: Holder, group: _Group, were: list[Grant], instead: str, *, fresh: bool) -> str:
@@ -197,25 +199,27 @@ def _may_now(holder: Holder, group: _Group, were: list[Grant], instead: str, *, 
 
 
 def _loosened(group: _Group, were: list[Grant]) -> str:
-    """Say which conditions went, where each action of the group was allowed with more of them."""
+    """Return the removed conditions, if every action of the group was allowed with more of them."""
     first = group[0]
     olds = [
         [
             old
             for old in were
             if (old.action, old.resource, old.principal)
-            == (one.action, one.resource, one.principal)
+            == (grant.action, grant.resource, grant.principal)
         ]
-        for one in group
+        for grant in group
     ]
     if not all(olds):
         return ""
-    gone = {_conditions(old.conditions - first.conditions) for found in olds for old in found}
+    removed = {
+        _conditions(old.conditions - first.conditions) for candidates in olds for old in candidates
+    }
     now = _conditions(first.conditions)
-    before = " or ".join(sorted(filter(None, gone)))
+    before = " or ".join(sorted(filter(None, removed)))
     if not before:
         return ""
-    return f" without the condition {before}" + (f" (what remains: only if {now})" if now else "")
+    return f" without the condition {before}" + (f" (remaining condition: {now})" if now else "")
 
 
 def _may_no_longer(holder: Holder, group: _Group) -> str:
@@ -246,7 +250,7 @@ def _principal(grant: Grant) -> str:
 
 
 def _actions(group: _Group) -> str:
-    names = [one.action for one in group]
+    names = [grant.action for grant in group]
     named = ", ".join(names[:-1])
     return f"{named} and {names[-1]}" if named else names[-1]
 
@@ -256,14 +260,14 @@ def _only_if(grant: Grant) -> str:
 
 
 def _as_it_was(grant: Grant) -> str:
-    """Name the condition of what went: the same action may remain under another."""
-    return f" (it was: only if {_conditions(grant.conditions)})" if grant.conditions else ""
+    """Return the condition of a removed grant: its action may remain with another condition."""
+    return f" (it was allowed only if {_conditions(grant.conditions)})" if grant.conditions else ""
 
 
 def _conditions(conditions: Iterable[Condition]) -> str:
     return " and ".join(
-        f"{operator} {key} = {' | '.join(sorted(short(one) for one in values))}"
+        f"{operator} {key} = {' | '.join(sorted(map(short, values)))}"
         for operator, key, values in sorted(
-            conditions, key=lambda one: (one[1], one[0], sorted(one[2]))
+            conditions, key=lambda condition: (condition[1], condition[0], sorted(condition[2]))
         )
     )

@@ -1,4 +1,4 @@
-"""Updates that CloudFormation refuses, found before it does."""
+"""Find the updates that CloudFormation would reject."""
 
 from collections.abc import Iterator
 
@@ -7,13 +7,13 @@ from deeplens.assembly.intrinsics import imports
 from deeplens.review.resources import Replaced
 
 
-def refusals(before: Environment, after: Environment, replaced: Replaced) -> list[str]:
-    """Return a sentence for each part of the change that CloudFormation would refuse."""
-    return [*_exports_in_use(before, after, replaced), *_of_resources(before, after)]
+def blocked_updates(before: Environment, after: Environment, replaced: Replaced) -> list[str]:
+    """Return a sentence for each part of the change that CloudFormation would reject."""
+    return [*_exports_in_use(before, after, replaced), *_resources(before, after)]
 
 
 def _exports_in_use(before: Environment, after: Environment, replaced: Replaced) -> Iterator[str]:
-    """An export cannot change or go while another stack, as deployed, imports it."""
+    """Yield exports that change or are removed although another deployed stack imports them."""
     for title, old in sorted(before.stacks.items()):
         new = after.stacks.get(title)
         if new is None:
@@ -26,8 +26,8 @@ def _exports_in_use(before: Environment, after: Environment, replaced: Replaced)
             used = f"{new.name} exports {text}, which {' and '.join(sorted(users))} imports"
             if name not in new.exports:
                 yield (
-                    f"CloudFormation will refuse this update: {used}, and the change removes the "
-                    "export. What works: deploy the stack that no longer imports it first "
+                    f"CloudFormation will reject this update: {used}, and the change removes the "
+                    "export. Deploy the stack that no longer imports it first "
                     "(`cdk deploy --exclusively`)."
                 )
                 continue
@@ -35,38 +35,39 @@ def _exports_in_use(before: Environment, after: Environment, replaced: Replaced)
             if effect != "in place" or after.resolve(new, new.exports[name]) != text:
                 may = "may" if effect == "perhaps replaced" else "will"
                 yield (
-                    f"CloudFormation {may} refuse this update: {used}, and the value of an export "
-                    "in use cannot change. What works: add the new resource under a new construct "
-                    "id beside the old one, move what uses it, and remove the old one later."
+                    f"CloudFormation {may} reject this update: {used}, and the value of an export "
+                    "in use cannot change. Add the new resource under a new construct id, change "
+                    "its users, and remove the previous resource in a later deployment."
                 )
 
 
 def _uses(stack: Stack, export: str) -> bool:
-    return any(export in imports(dict(one.definition)) for one in stack.resources.values())
+    return any(
+        export in imports(dict(resource.definition)) for resource in stack.resources.values()
+    )
 
 
-def _of_resources(before: Environment, after: Environment) -> Iterator[str]:
+def _resources(before: Environment, after: Environment) -> Iterator[str]:
     for title, new in sorted(after.stacks.items()):
         old = before.stacks.get(title)
         for logical_id, resource in sorted(new.resources.items()):
-            was = old.resources.get(logical_id) if old else None
-            if was is None:
+            previous = old.resources.get(logical_id) if old else None
+            if previous is None:
                 continue
-            if was.type != resource.type:
+            if previous.type != resource.type:
                 yield (
-                    f"CloudFormation will refuse this update: {title}/{resource.name} is a "
-                    f"{was.type} and would become a {resource.type}. What works: a new construct "
-                    "id."
+                    f"CloudFormation will reject this update: {title}/{resource.name} changes its "
+                    f"type from {previous.type} to {resource.type}. Use a new construct id."
                 )
-            elif _token(was) != _token(resource):
+            elif _service_token(previous) != _service_token(resource):
                 yield (
-                    f"CloudFormation will refuse this update: {title}/{resource.name} gets "
-                    "another ServiceToken, which a custom resource cannot change. What works: a "
-                    "new construct id."
+                    f"CloudFormation will reject this update: {title}/{resource.name} gets "
+                    "another ServiceToken, which a custom resource cannot change. Use a new "
+                    "construct id."
                 )
 
 
-def _token(resource: Resource) -> object:
+def _service_token(resource: Resource) -> object:
     custom = resource.type.startswith("Custom::") or (
         resource.type == "AWS::CloudFormation::CustomResource"
     )

@@ -1,6 +1,6 @@
-"""The blocks of a page, before it is HTML, Markdown or terminal text.
+"""The blocks of a page, independent of its format.
 
-A page is said once, in these blocks, so the three forms cannot say different things.
+HTML, Markdown and terminal text are created from the same blocks, so their content is the same.
 """
 
 import re
@@ -12,7 +12,7 @@ Tone = Literal["state", "wider", "narrower", "added", "changed", "replaced", "re
 
 @dataclass(frozen=True)
 class Heading:
-    """A heading; level 1 is the page's own, 2 a section, 3 a part of it."""
+    """A heading of the page (level 1), of a section (2) or of a subsection (3)."""
 
     level: Literal[1, 2, 3]
     text: str
@@ -27,7 +27,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Alarm:
-    """What must not be overlooked; less loud, what a reader should know first."""
+    """A sentence that a reader must not overlook; if not `loud`, a note to read first."""
 
     text: str
     loud: bool = True
@@ -35,10 +35,10 @@ class Alarm:
 
 @dataclass(frozen=True)
 class Point:
-    """One item of a list: a word that says of which kind it is, and a sentence."""
+    """One item of a list: a label with its kind, and a sentence."""
 
     tone: Tone
-    word: str
+    label: str
     text: str
 
 
@@ -54,8 +54,8 @@ class Table:
     """A table with a caption; the first column names the row.
 
     Attributes:
-        numbers: whether the other columns are numbers.
-        sections: whether each row is named after a section of the page, and links to it.
+        numbers: whether the other columns contain numbers.
+        sections: whether each row has the name of a section of the page, and links to it.
     """
 
     caption: str
@@ -67,7 +67,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Folded:
-    """Detail that a reader opens; a terminal prints it only if it is open at first."""
+    """Details that a reader can open; a terminal prints them only if they are open initially."""
 
     title: str
     blocks: tuple["Block", ...]
@@ -86,5 +86,5 @@ class Page:
 
 
 def anchor(heading: str) -> str:
-    """Return the id of a heading, as GitHub makes it of a heading in letters and digits."""
+    """Return the id of a heading, as GitHub creates it from letters and digits."""
     return re.sub(r"[^a-z0-9]+", "-", heading.lower()).strip("-")

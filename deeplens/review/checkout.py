@@ -1,4 +1,4 @@
-"""The git checkout: what BASE names, what is not committed, and a tree of another commit."""
+"""The git checkout: the commit of BASE, uncommitted files, and the tree of another commit."""
 
 import contextlib
 import subprocess
@@ -23,33 +23,33 @@ def resolve(root: Path, ref: str) -> Commit:
 
     Raises:
         ReviewError: `root` is not a git checkout.
-        WrongBaseError: `ref` names no commit of it.
+        WrongBaseError: `ref` is not a commit of it.
     """
     if _git(root, "rev-parse", "--git-dir").returncode:
         raise ReviewError(
-            f"{root}: not a git checkout, so there is no BASE to compare with; "
+            f"{root} is not a git checkout, so it has no BASE to compare with; "
             "run this in a clone of the repository"
         )
-    found = _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
-    if found.returncode or not ref:
+    result = _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
+    if result.returncode or not ref:
         raise WrongBaseError(
-            f"BASE: given {ref!r}, which names no commit here; give a branch, tag or commit, "
-            "for example BASE=main, BASE=HEAD or BASE=HEAD~1 (a shallow clone may lack it: "
-            "`git fetch --unshallow`)"
+            f"BASE: {ref!r} is not a commit of this clone: expected a branch, tag or commit, "
+            "for example BASE=main, BASE=HEAD or BASE=HEAD~1. If the clone is shallow, run "
+            "`git fetch --unshallow`."
         )
-    commit = found.stdout.strip()
+    commit = result.stdout.strip()
     return Commit(commit, _git(root, "show", "--no-patch", "--format=%s", commit).stdout.strip())
 
 
 def uncommitted(root: Path) -> list[str]:
-    """Return every path that the working tree has and its commit has not, or has differently."""
+    """Return the paths that are new or different in the working tree."""
     status = _git(root, "status", "--porcelain=v1", "-z", "--untracked-files=all", "--no-renames")
     return sorted(entry[3:] for entry in status.stdout.split("\0") if entry)
 
 
 @contextlib.contextmanager
 def tree_of(root: Path, commit: Commit) -> Iterator[Path]:
-    """Check `commit` out into a temporary git worktree below `.local/`, gone afterwards."""
+    """Check out `commit` into a temporary git worktree in `.local/`, and delete it at the end."""
     local = root / ".local"
     local.mkdir(exist_ok=True)
     _git(root, "worktree", "prune")
@@ -67,11 +67,11 @@ def tree_of(root: Path, commit: Commit) -> Iterator[Path]:
 def _git(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     try:
         return subprocess.run(  # noqa: S603 - git, with arguments and no shell
-            ["git", "-C", str(root), *arguments],  # noqa: S607 - git is found on PATH, as a user's
+            ["git", "-C", str(root), *arguments],  # noqa: S607 - git is on PATH
             capture_output=True,
             text=True,
             check=False,
             stdin=subprocess.DEVNULL,
         )
     except FileNotFoundError:
-        raise ReviewError("git: no such command; a review compares with a git commit") from None
+        raise ReviewError("git is not installed; a review compares with a git commit") from None

@@ -1,6 +1,6 @@
-"""`python -m deeplens.review BASE`: what the working tree changes, compared with a commit.
+"""`python -m deeplens.review BASE`: compare the working tree with a commit.
 
-Exit codes: 0 the review is written (with any content), 1 it cannot be made, 2 wrong input,
+Exit codes: 0 the review is written, with any content; 1 it cannot be made; 2 wrong input;
 130 interrupted.
 """
 
@@ -43,18 +43,18 @@ class _WrongInput(click.ClickException):
     show_default=True,
     help="Folder for review.html, review.md and review.json.",
 )
-@click.option("--json", "as_machine", is_flag=True, help="Print the JSON instead of the summary.")
-def main(base: str, output: Path, *, as_machine: bool) -> None:
-    """Show what the working tree changes in every environment, compared with BASE.
+@click.option("--json", "prints_json", is_flag=True, help="Print the JSON instead of the summary.")
+def main(base: str, output: Path, *, prints_json: bool) -> None:
+    """Show the changes of the working tree in every environment, compared with BASE.
 
-    BASE is a branch, a tag or a commit. Both sides are synthesized; no AWS account and no network
-    is needed. Writes one HTML page, the same as Markdown, and as JSON.
+    BASE is a branch, a tag or a commit. Both sides are synthesized, without AWS account or network.
+    Writes the review as HTML, Markdown and JSON.
 
-    Exit codes: 0 the review is written, 1 it cannot be made, 2 wrong usage or input, 130
+    Exit codes: 0 the review is written; 1 it cannot be made; 2 wrong usage or input; 130
     interrupted.
     """
     try:
-        _review(Path.cwd(), base, output, as_machine=as_machine)
+        _review(Path.cwd(), base, output, prints_json=prints_json)
     except WrongBaseError as error:
         raise _WrongInput(str(error)) from None
     except (AssemblyError, ReviewError) as error:
@@ -64,7 +64,7 @@ def main(base: str, output: Path, *, as_machine: bool) -> None:
         raise click.ClickException(f"{where}: {error.strerror}") from None
 
 
-def _review(root: Path, base: str, output: Path, *, as_machine: bool) -> None:
+def _review(root: Path, base: str, output: Path, *, prints_json: bool) -> None:
     commit = resolve(root, base)
     paths = tuple(uncommitted(root))
     progress = Console(stderr=True)
@@ -72,22 +72,22 @@ def _review(root: Path, base: str, output: Path, *, as_machine: bool) -> None:
         if not progress.is_terminal:
             click.echo(f"review: synthesizing {base} and the working tree", err=True)
         review = _compare(root, commit, output)
-    named = f"{base} (commit {commit.id[:12]}, “{commit.subject}”)"
-    page = page_of(review, base=named, uncommitted=paths)
-    forms = {
+    base_name = f"{base} (commit {commit.id[:12]}, “{commit.subject}”)"
+    page = page_of(review, base=base_name, uncommitted=paths)
+    formats = {
         "review.html": as_html(page),
         "review.md": as_markdown(page),
         "review.json": as_json(review, base=commit.id, uncommitted=paths),
     }
     output.mkdir(parents=True, exist_ok=True)
-    for name, text in forms.items():
+    for name, text in formats.items():
         (output / name).write_text(text, encoding="utf-8")
-    if as_machine:
-        click.echo(forms["review.json"], nl=False)
+    if prints_json:
+        click.echo(formats["review.json"], nl=False)
         return
     terminal = Console()
     show(page, terminal if terminal.is_terminal else Console(width=_PIPED_WIDTH))
-    click.echo(f"\nwritten: {', '.join(str(output / name) for name in forms)}")
+    click.echo(f"\nwritten: {', '.join(str(output / name) for name in formats)}")
 
 
 def _compare(root: Path, commit: Commit, output: Path) -> Review:
@@ -95,17 +95,19 @@ def _compare(root: Path, commit: Commit, output: Path) -> Review:
     local.mkdir(parents=True, exist_ok=True)
     with (
         tempfile.TemporaryDirectory(dir=local, prefix=".") as folder,
-        ThreadPoolExecutor(max_workers=2) as both,
+        ThreadPoolExecutor(max_workers=2) as executor,
     ):
         assembly = Path(folder) / "cdk.out"
-        head = both.submit(
+        head = executor.submit(
             synthesize,
             root,
             assembly,
-            named="the working tree",
+            name="the working tree",
             log=output / "synthesis.log",
         )
-        base = both.submit(assembly_of, root, commit, log=output / "base-synthesis.log").result()
+        base = executor.submit(
+            assembly_of, root, commit, log=output / "base-synthesis.log"
+        ).result()
         head.result()
         findings = read_findings(root, base, assembly)
         return compare(

@@ -1,4 +1,4 @@
-"""Whether a function's code changed, said by its files instead of an asset's hash."""
+"""Compare the code of a function by its files instead of its asset hash."""
 
 import hashlib
 import zipfile
@@ -6,36 +6,36 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-_NAMED = 5
+_LISTED = 5
 
 
-def code_change(
+def code_diff(
     before: Any, assets_before: Mapping[str, Path], after: Any, assets_after: Mapping[str, Path]
 ) -> str:
-    """Return a sentence on what changed in a Lambda function's `Code`, empty for nothing.
+    """Return a sentence about changes in a Lambda function's `Code`, empty if there are none.
 
     Args:
-        before: the property `Code` of the one side.
-        assets_before: where the staged assets of the one side are, by their hash.
-        after: the property `Code` of the other side.
-        assets_after: where the staged assets of the other side are, by their hash.
+        before: the property `Code` of the previous side.
+        assets_before: the staged assets of the previous side, by their hash.
+        after: the property `Code` of the new side.
+        assets_after: the staged assets of the new side, by their hash.
     """
     if before == after:
         return ""
     old, new = _asset(before, assets_before), _asset(after, assets_after)
     if old is None or new is None:
         return "Function code changed: yes."
-    was, is_ = _files(old), _files(new)
+    old_files, new_files = _files(old), _files(new)
     changed = [
         f"{sign} {name}"
-        for name in sorted(was.keys() | is_.keys())
-        if (sign := _sign(was.get(name), is_.get(name)))
+        for name in sorted(old_files.keys() | new_files.keys())
+        if (sign := _sign(old_files.get(name), new_files.get(name)))
     ]
     if not changed:
         return "Function code changed: no (the same files)."
-    more = f" and {len(changed) - _NAMED} more" if len(changed) > _NAMED else ""
+    more = f" and {len(changed) - _LISTED} more" if len(changed) > _LISTED else ""
     files = "1 file" if len(changed) == 1 else f"{len(changed)} files"
-    return f"Function code changed: yes, {files}: {', '.join(changed[:_NAMED])}{more}."
+    return f"Function code changed: yes, {files}: {', '.join(changed[:_LISTED])}{more}."
 
 
 def _asset(code: Any, assets: Mapping[str, Path]) -> Path | None:
@@ -45,7 +45,7 @@ def _asset(code: Any, assets: Mapping[str, Path]) -> Path | None:
 
 
 def _files(asset: Path) -> dict[str, str]:
-    """Return the SHA-256 of each file of an asset, by its path in it."""
+    """Return the SHA-256 of each file of an asset, by its path in the asset."""
     if asset.is_dir():
         return {
             file.relative_to(asset).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest()

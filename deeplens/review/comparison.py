@@ -1,4 +1,4 @@
-"""Puts the parts of a review together: one `Review` from two cloud assemblies."""
+"""Compare two cloud assemblies, and return a `Review`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -7,7 +7,7 @@ from typing import Any
 
 from deeplens.assembly import Environment, Stack, environments_id, read_environments
 from deeplens.review.access import AccessChange, compare_access
-from deeplens.review.blocked_updates import refusals
+from deeplens.review.blocked_updates import blocked_updates
 from deeplens.review.cost import Cost, compare_cost
 from deeplens.review.devices import DeviceChange, compare_devices
 from deeplens.review.findings import Finding
@@ -26,7 +26,7 @@ class Source:
     Attributes:
         assembly: folder of the cloud assembly.
         environments: folder of the environment files.
-        findings: what the tools find in the assembly.
+        findings: the findings of the tools in the assembly.
     """
 
     assembly: Path
@@ -36,13 +36,13 @@ class Source:
 
 @dataclass(frozen=True)
 class EnvironmentReview:
-    """What the change does to one environment.
+    """The effect of the change on one environment.
 
     Attributes:
-        new: whether it is compared with nothing, so that everything in it is added.
-        alarms: what must not be overlooked, one sentence each.
-        notes: what else happens to the environment as a whole.
-        rollout: how the release reaches the cameras, where it or its plan changes.
+        new: whether BASE does not contain it, so that everything in it is added.
+        alarms: the effects that a reader must not overlook, one sentence each.
+        notes: other effects on the environment itself.
+        rollout: the rollout of the release, if the release or its plan changes.
     """
 
     name: str
@@ -61,7 +61,7 @@ class EnvironmentReview:
 
     @property
     def changed(self) -> bool:
-        """Whether anything is different."""
+        """True if the two sides differ."""
         return bool(
             self.alarms
             or self.notes
@@ -75,7 +75,7 @@ class EnvironmentReview:
 
 @dataclass(frozen=True)
 class Findings:
-    """Findings of the tools: in the change only, in BASE only, in both."""
+    """Findings of the tools: only in the change, only in BASE, and in both."""
 
     new: tuple[Finding, ...]
     gone: tuple[Finding, ...]
@@ -84,10 +84,10 @@ class Findings:
 
 @dataclass(frozen=True)
 class Review:
-    """The effect of the change on each environment; without time, machine or path.
+    """The effect of the change on each environment; independent of time, machine and paths.
 
     Attributes:
-        assembly_id: `environments_id` of the working side, empty if there is no assembly.
+        assembly_id: `environments_id` of the working tree, empty if there is no assembly.
     """
 
     environments: tuple[EnvironmentReview, ...]
@@ -124,38 +124,40 @@ def compare_environment(
     settings_before: dict[str, Any] | None = None,
     settings_after: dict[str, Any] | None = None,
 ) -> EnvironmentReview:
-    """Compare one environment; one of the two sides may not have it."""
-    known = after or before
-    if known is None:
-        raise ValueError("an environment of neither side")
-    nothing = Environment(known.name, known.account, known.region, {}, {})
+    """Compare one environment; it may be missing on one of the two sides."""
+    environment = after or before
+    if environment is None:
+        raise ValueError("the environment is missing on both sides")
+    empty = Environment(environment.name, environment.account, environment.region, {}, {})
     notes, alarms = [], []
     if before is None:
-        notes.append(f"The environment {known.name} is new, with everything in it.")
+        notes.append(f"The environment {environment.name} and all of its resources are new.")
     if after is None:
         alarms.append(
-            f"THE ENVIRONMENT LEAVES THE APP: nothing of {known.name} is deleted by `cdk deploy`; "
-            "its stacks stay in the account, and cost, until someone destroys them."
+            f"THE ENVIRONMENT IS REMOVED FROM THE APP: `cdk deploy` deletes no stack of "
+            f"{environment.name}. Its stacks remain in the account and cost money until someone "
+            "deletes them."
         )
-    if before and after and _home(before) != _home(after):
+    if before and after and _aws_environment(before) != _aws_environment(after):
         alarms.append(
-            f"THE ACCOUNT OR REGION CHANGES from {_home(before)} to {_home(after)}: all is new "
-            "there, and all that is in the old place stays, unmanaged."
+            f"THE ACCOUNT OR REGION CHANGES from {_aws_environment(before)} to "
+            f"{_aws_environment(after)}: all resources are created there, and the previous ones "
+            "remain, unmanaged."
         )
         before = None
-    for text, loud in _stacks(before, after) if before and after else ():
-        (alarms if loud else notes).append(text)
-    old, new = _deployed(before, after) or nothing, after or nothing
+    for sentence, is_alarm in _stacks(before, after) if before and after else ():
+        (alarms if is_alarm else notes).append(sentence)
+    old, new = _deployed(before, after) or empty, after or empty
     resources, replaced = compare_resources(old, new)
-    alarms += refusals(old, new, replaced)
-    alarms += [f"{one.stack}: {one.alarm}" for one in resources if one.alarm]
+    alarms += blocked_updates(old, new, replaced)
+    alarms += [f"{change.stack}: {change.alarm}" for change in resources if change.alarm]
     access = compare_access(read_policies(old), read_policies(new)) if after else []
     devices = compare_devices(old, new) if after else DeviceChange()
     alarms += devices.alarms
     return EnvironmentReview(
-        name=known.name,
-        account=known.account,
-        region=known.region,
+        name=environment.name,
+        account=environment.account,
+        region=environment.region,
         new=before is None,
         alarms=tuple(alarms),
         notes=tuple(notes),
@@ -172,7 +174,7 @@ def compare_environment(
 
 
 def _order(name: str) -> int:
-    """The order in which a release goes through the environments."""
+    """Return the position of an environment in the order of promotion."""
     return {"dev": 0, "production": 2}.get(name, 1)
 
 
@@ -183,7 +185,7 @@ def _settings(
 
 
 def _deployed(before: Environment | None, after: Environment | None) -> Environment | None:
-    """Return `before` without the stacks that another stack takes the place of, by its name."""
+    """Return `before` without the stacks that get another name, which are not updated."""
     if before is None or after is None:
         return before
     stacks = {
@@ -194,31 +196,33 @@ def _deployed(before: Environment | None, after: Environment | None) -> Environm
     return replace(before, stacks=stacks)
 
 
-def _home(environment: Environment) -> str:
+def _aws_environment(environment: Environment) -> str:
     return f"{environment.account}/{environment.region}"
 
 
 def _stacks(before: Environment, after: Environment) -> list[tuple[str, bool]]:
-    """Return a sentence for each stack that comes, goes or loses its protection, and if loud."""
-    said = []
+    """Return a sentence per added, removed or differently protected stack, and whether to alarm."""
+    sentences = []
     for title in sorted(before.stacks.keys() | after.stacks.keys()):
         old, new = before.stacks.get(title), after.stacks.get(title)
         if old is None and new is not None:
-            said.append((f"The stack {new.name} is new.", False))
+            sentences.append((f"The stack {new.name} is new.", False))
         elif old is not None and new is None:
-            said.append((_orphaned(old), True))
+            sentences.append((_orphaned(old), True))
         elif old is not None and new is not None:
             if old.name != new.name:
-                said.append((_orphaned(old), True))
+                sentences.append((_orphaned(old), True))
             if old.termination_protection and not new.termination_protection:
-                said.append((f"TERMINATION PROTECTION GOES from the stack {new.name}.", True))
+                sentences.append(
+                    (f"TERMINATION PROTECTION IS REMOVED from the stack {new.name}.", True)
+                )
             elif new.termination_protection and not old.termination_protection:
-                said.append((f"The stack {new.name} gets termination protection.", False))
-    return said
+                sentences.append((f"The stack {new.name} gets termination protection.", False))
+    return sentences
 
 
 def _orphaned(stack: Stack) -> str:
     return (
-        f"THE STACK {stack.name} LEAVES THE APP: `cdk deploy` does not delete it; its "
-        f"{len(stack.resources)} resources stay in the account until someone destroys it."
+        f"THE STACK {stack.name} IS REMOVED FROM THE APP: `cdk deploy` does not delete it. Its "
+        f"{len(stack.resources)} resources remain in the account until someone deletes the stack."
     )

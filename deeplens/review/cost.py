@@ -1,7 +1,7 @@
-"""What an environment costs a month, by the size of its fleet: an estimate at list prices.
+"""Estimate the monthly cost of an environment at list prices, by the size of its fleet.
 
-The prices are data, one file of `prices/` per Region, dated and with their source. Usage is the
-most that the templates allow: every camera connected all month, and a detection in every frame.
+`prices/` contains one file per Region with a date and the source of each price. The usage is the
+maximum that the templates allow: every camera is connected, with a detection in every frame.
 """
 
 import datetime as dt
@@ -20,14 +20,14 @@ from deeplens.assembly.intrinsics import parse_embedded_json
 FLEET_SIZES = (1, 10, 100, 1000)
 
 _TABLES = Path(__file__).with_name("prices")
-# For Regions without a table of their own.
+# The table for Regions without one.
 _OTHER_REGIONS = "us-east-1"
 _MONTH_SECONDS = Decimal(730 * 3600)
 _MILLION = Decimal(1_000_000)
 _GIGABYTE = Decimal(10**9)
 _MESSAGE_BYTES = Decimal(1000)
 
-# Billed by the hour or by use that no template tells.
+# Billed by the hour, or by usage that templates do not contain.
 _UNPRICED = (
     "AWS::CodeBuild::Project",
     "AWS::DynamoDB::Table",
@@ -42,7 +42,7 @@ _UNPRICED = (
 )
 
 Amounts = tuple[Decimal, ...]
-"""Money for each of `FLEET_SIZES`."""
+"""An amount for each of `FLEET_SIZES`."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,9 @@ class Prices:
 
     Attributes:
         units: price of each unit by its name, in `currency`.
-        resources: price a month of a resource, by its type.
-        sources: the pages that the prices are from.
-        unverified: names of the prices for which no second source was found.
+        resources: monthly price of a resource, by its type.
+        sources: the price pages.
+        unverified: names of the prices without a second source.
     """
 
     as_of: dt.date
@@ -67,7 +67,7 @@ class Prices:
 
 @dataclass(frozen=True)
 class CostLine:
-    """One kind of cost a month, on both sides, for each of `FLEET_SIZES`."""
+    """One kind of monthly cost on both sides, for each of `FLEET_SIZES`."""
 
     name: str
     before: Amounts
@@ -80,9 +80,9 @@ class Cost:
 
     Attributes:
         lines: each kind of cost, the total last.
-        rollout: what this change's download costs once, for each of `FLEET_SIZES`.
-        not_counted: resource types of the template that cost and are not in the table.
-        price_region: the Region whose list prices were used.
+        rollout: the cost of downloading this change once, for each of `FLEET_SIZES`.
+        not_counted: resource types of the template that cost money, but have no price here.
+        price_region: the Region of the list prices.
     """
 
     lines: tuple[CostLine, ...]
@@ -93,9 +93,9 @@ class Cost:
 
 @cache
 def read_prices(region: str) -> Prices:
-    """Read the price table of a Region; that of us-east-1 if the Region has none."""
-    known = {table.stem for table in _TABLES.glob("*.toml")}
-    table = _TABLES / f"{region if region in known else _OTHER_REGIONS}.toml"
+    """Read the price table of a Region, or that of us-east-1 if the Region has none."""
+    regions = {table.stem for table in _TABLES.glob("*.toml")}
+    table = _TABLES / f"{region if region in regions else _OTHER_REGIONS}.toml"
     content = tomllib.loads(table.read_text(encoding="utf-8"), parse_float=Decimal)
     resources = content.pop("resources")
     units = {name: entry for name, entry in content.items() if isinstance(entry, dict)}
@@ -114,18 +114,18 @@ def read_prices(region: str) -> Prices:
 
 
 def compare_cost(before: Environment, after: Environment, download_bytes: int) -> Cost:
-    """Estimate both sides.
+    """Estimate the cost of both sides.
 
     Args:
-        before: the one side.
-        after: the other side.
-        download_bytes: what one camera downloads because of the change.
+        before: the previous side.
+        after: the new side.
+        download_bytes: the bytes that one camera downloads for the change.
     """
     prices = read_prices(after.region)
     old, new = dict(_month(before, prices)), dict(_month(after, prices))
-    nothing = tuple(Decimal(0) for _ in FLEET_SIZES)
+    zero = tuple(Decimal(0) for _ in FLEET_SIZES)
     lines = [
-        CostLine(name, _cents(old.get(name, nothing)), _cents(new.get(name, nothing)))
+        CostLine(name, _cents(old.get(name, zero)), _cents(new.get(name, zero)))
         for name in dict.fromkeys([*new, *old])
     ]
     total = CostLine("total", _cents(_sum(old.values())), _cents(_sum(new.values())))
@@ -155,15 +155,15 @@ def _month(environment: Environment, prices: Prices) -> Iterator[tuple[str, Amou
             _each(unit["million_shadow_operations"] * heartbeats / _MILLION),
         )
         yield (
-            "cameras: detections, at most",
+            "cameras: detections, maximum",
             _each(unit["million_messages"] * frames / _MILLION),
         )
         rules = _rules(environment, prices, heartbeats, frames)
         if rules:
-            yield "rules on messages, at most", _each(rules)
+            yield "rules on messages, maximum", _each(rules)
     for type_, price in prices.resources.items():
         if counted[type_]:
-            yield f"{type_}, {counted[type_]} of them", _fixed(price * counted[type_])
+            yield f"{type_} ({counted[type_]})", _fixed(price * counted[type_])
     stored = sum(
         path.stat().st_size
         for stack, resource in environment.every_resource()
@@ -177,14 +177,14 @@ def _month(environment: Environment, prices: Prices) -> Iterator[tuple[str, Amou
 
 
 def _per_month(environment: Environment) -> tuple[Decimal, Decimal]:
-    """Return the heartbeats and the frames of one camera in a month, 0 where none is set."""
-    found: dict[str, Decimal] = {}
+    """Return the heartbeats and frames of one camera per month, 0 without an interval."""
+    intervals: dict[str, Decimal] = {}
     for stack, resource in environment.every_resource():
         if resource.type == "Custom::GreengrassComponent":
             properties = parse_embedded_json(environment.resolve(stack, dict(resource.properties)))
-            found.update(_intervals(properties))
-    return tuple(  # type: ignore[return-value]  # two, as the two names say
-        _MONTH_SECONDS / found[name] if found.get(name) else Decimal(0)
+            intervals.update(_intervals(properties))
+    return tuple(  # type: ignore[return-value]  # one per name
+        _MONTH_SECONDS / intervals[name] if intervals.get(name) else Decimal(0)
         for name in ("DEEPLENS_HEARTBEAT_INTERVAL_SECONDS", "DEEPLENS_FRAME_INTERVAL_SECONDS")
     )
 
@@ -204,7 +204,7 @@ def _intervals(value: Any) -> Iterator[tuple[str, Decimal]]:
 def _rules(
     environment: Environment, prices: Prices, heartbeats: Decimal, frames: Decimal
 ) -> Decimal:
-    """Return what the topic rules cost a month for one camera."""
+    """Return the monthly cost of the topic rules for one camera."""
     unit, total = prices.units, Decimal(0)
     for stack, resource in environment.every_resource():
         if resource.type != "AWS::IoT::TopicRule":
@@ -237,4 +237,4 @@ def _sum(amounts: Any) -> Amounts:
 
 
 def _cents(amounts: Amounts) -> Amounts:
-    return tuple(one.quantize(Decimal("0.01"), ROUND_HALF_UP) for one in amounts)
+    return tuple(amount.quantize(Decimal("0.01"), ROUND_HALF_UP) for amount in amounts)

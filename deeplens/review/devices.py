@@ -1,9 +1,9 @@
-"""What a deploy does on the cameras: components, bytes to download, what restarts.
+"""Compare deployments to cameras: components, downloads and restarts.
 
-Rules of AWS IoT Greengrass V2: a component runs anew when its version or its configuration
-changes, and when a component that it depends on (HARD) changes; a component that a deployment
-leaves out is removed; a change of the nucleus restarts the core software, and all with it. So does
-another version of the Lambda manager, or its removal: it is a plugin, which runs in the nucleus.
+Rules of AWS IoT Greengrass V2: a component restarts when its version or its configuration changes,
+and when a component that it depends on (HARD) changes. A component that a deployment omits is
+removed. A change of the nucleus restarts the core software with all components. Another version of
+the Lambda manager or its removal does the same, because it is a plugin that runs in the nucleus.
 Source: developer guide, "Lambda manager"; aws-greengrass-nucleus, BootstrapManager.java.
 """
 
@@ -24,7 +24,7 @@ _NUCLEUS = ("aws.greengrass.Nucleus", "aws.greengrass.NucleusLite")
 _PLUGIN = "aws.greengrass.LambdaManager"
 _PUBLISHED = re.compile(r"\$\{([^}]*)\.Version\}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-# The numbers of a component version follow from its content, so a model also needs its own version.
+# The version of a component is derived from its content; the description names the model's version.
 _VERSION_OF_MODEL = re.compile(r"\d+\.\d+\.\d+$")
 
 
@@ -33,11 +33,11 @@ class Component:
     """A component of a project's deployment.
 
     Attributes:
-        version: as deployed; the number of a version that is yet to be published is `N`.
-        content: all that makes it run anew when it changes.
-        download_bytes: size of its artifacts, None where AWS keeps them.
+        version: as deployed; `N` is the number of a version that is not published yet.
+        content: all values that restart the component when they change.
+        download_bytes: size of its artifacts, None for components of AWS.
         depends_on: components that it depends on (HARD).
-        description: of its recipe; that of a model ends with the model's own version.
+        description: the description in its recipe; that of a model ends with the model's version.
         runs_function_as: "Lambda" or "generic" for the component that runs the published function.
     """
 
@@ -51,7 +51,7 @@ class Component:
 
     @property
     def readable_version(self) -> str:
-        """The version as deployed; for a model, with the model's own version."""
+        """The version as deployed, followed by the model's version if it is a model."""
         if _VERSION_OF_MODEL.search(self.description):
             return f"{self.version} ({self.description})"
         return self.version
@@ -59,7 +59,7 @@ class Component:
 
 @dataclass(frozen=True)
 class ComponentChange:
-    """A component that is not the same on both sides; a version is empty where it is not."""
+    """A component that differs between the sides; the version is empty where it is missing."""
 
     name: str
     kind: Kind
@@ -70,14 +70,14 @@ class ComponentChange:
 
 @dataclass(frozen=True)
 class DeviceChange:
-    """What a deploy does on each camera of a fleet.
+    """The effect of a deployment on each camera of a fleet.
 
     Attributes:
-        download_bytes: of the components whose artifacts are the project's own, for one camera.
-        runs_anew: components that start, or stop and start again.
-        core_restarts: the Greengrass core software itself.
-        alarms: what must not be overlooked, one sentence each.
-        sentences: the same, for a reader.
+        download_bytes: size of the project's components that one camera downloads.
+        runs_anew: components that start or restart.
+        core_restarts: whether the Greengrass core software restarts.
+        alarms: the effects that a reader must not overlook, one sentence each.
+        sentences: the effects, for a reader.
     """
 
     components: tuple[ComponentChange, ...] = ()
@@ -89,7 +89,7 @@ class DeviceChange:
 
 
 def compare_devices(before: Environment, after: Environment) -> DeviceChange:
-    """Compare what the projects of both sides put on their cameras."""
+    """Compare the components that the projects of both sides deploy to their cameras."""
     old, new = read_components(before), read_components(after)
     changes = tuple(
         change
@@ -102,13 +102,13 @@ def compare_devices(before: Environment, after: Environment) -> DeviceChange:
             sentences=("Nothing changes on the cameras: no download, no restart.",) if new else ()
         )
     core = any(_restarts_core(change) for change in changes)
-    touched = {one.name for one in changes}
-    runs = _run_anew(new, {name for name in touched if name in new})
-    total = sum(one.download_bytes or 0 for one in changes)
-    result = DeviceChange(changes, total, tuple(sorted(runs)), core)
+    names = {change.name for change in changes}
+    restarted = _restarted(new, {name for name in names if name in new})
+    total = sum(change.download_bytes or 0 for change in changes)
+    result = DeviceChange(changes, total, tuple(sorted(restarted)), core)
     return replace(
         result,
-        alarms=(*_alarms(result, *fleets), *_alarms_of_kind(old, new)),
+        alarms=(*_alarms(result, *fleets), *_component_kind_alarms(old, new)),
         sentences=tuple(_sentences(result)),
     )
 
@@ -121,26 +121,26 @@ def read_components(environment: Environment) -> dict[str, Component]:
         if resource.published
     }
     definitions = _definitions(environment)
-    found = {}
+    components = {}
     for _, project in _of_type(environment, "Custom::DeepLensProject"):
-        components = project.get("Components", {})
-        for name, asked in components.items() if isinstance(components, dict) else ():
-            text = str(asked.get("componentVersion", ""))
+        deployed = project.get("Components", {})
+        for name, deployment in deployed.items() if isinstance(deployed, dict) else ():
+            version = str(deployment.get("componentVersion", ""))
             definition, size = definitions.get(name, ({}, None))
-            content = _PUBLISHED.sub(lambda one: published.get(one[1], one[0]), text)
-            found[name] = Component(
+            content = _PUBLISHED.sub(lambda match: published.get(match[1], match[0]), version)
+            components[name] = Component(
                 name,
-                _PUBLISHED.sub("N", text),
-                f"{content} {asked.get('configurationUpdate', '')}",
+                _PUBLISHED.sub("N", version),
+                f"{content} {deployment.get('configurationUpdate', '')}",
                 size,
                 _hard_dependencies(definition),
                 str(definition.get("ComponentDescription", "")),
                 _runs_function_as(definition),
             )
-    return found
+    return components
 
 
-def human(count: int) -> str:
+def format_bytes(count: int) -> str:
     """Return a number of bytes for a reader, in powers of 1024."""
     if count < 1024:  # noqa: PLR2004 - bytes in a KiB
         return f"{count} bytes"
@@ -179,57 +179,65 @@ def _runs_function_as(definition: Mapping[str, Any]) -> Literal["Lambda", "gener
     return "generic" if "MY_FUNCTION_ARN" in names else None
 
 
-def _alarms_of_kind(old: Mapping[str, Component], new: Mapping[str, Component]) -> Iterator[str]:
-    """Return what a change from a Lambda to a generic component, or back, means."""
+def _component_kind_alarms(
+    old: Mapping[str, Component], new: Mapping[str, Component]
+) -> Iterator[str]:
+    """Yield an alarm if the function changes between a Lambda and a generic component."""
     before, after = (
-        {one.runs_function_as: one.name for one in side.values() if one.runs_function_as}
+        {
+            component.runs_function_as: component.name
+            for component in side.values()
+            if component.runs_function_as
+        }
         for side in (old, new)
     )
     for kind in after.keys() - before.keys() if before else ():
         if after[kind] in before.values():
-            # The fleet has another nucleus: its devices are set up again.
+            # The fleet has another nucleus, so its devices are set up again.
             continue
         yield (
             f"THE KIND OF THE CAMERA'S COMPONENT CHANGES: {after[kind]} ({kind}) replaces "
-            f"{' and '.join(sorted(before.values()))}. It has a working directory of its own: "
-            "undelivered messages, crops and the file camera-password are not carried over "
+            f"{' and '.join(sorted(before.values()))}. It has another working "
+            "directory: undelivered messages, crops and the file camera-password are not copied "
             "(docs/lambda-components.md)."
         )
 
 
-def _run_anew(components: Mapping[str, Component], changed: set[str]) -> set[str]:
-    runs = set(changed)
+def _restarted(components: Mapping[str, Component], changed: set[str]) -> set[str]:
+    names = set(changed)
     while True:
-        more = {one.name for one in components.values() if one.depends_on & runs} - runs
-        if not more:
-            return runs
-        runs |= more
+        dependents = {
+            component.name for component in components.values() if component.depends_on & names
+        }
+        if dependents <= names:
+            return names
+        names |= dependents
 
 
 def _alarms(change: DeviceChange, before: tuple[str, ...], after: tuple[str, ...]) -> Iterator[str]:
     if before and after and before != after:
         yield (
             f"THE FLEET CHANGES from {', '.join(before)} to {', '.join(after)}: other cameras "
-            "take the release."
+            "receive the release."
         )
     if before and not after:
-        yield f"THE PROJECT GOES: no release is deployed to {', '.join(before)} any more."
+        yield f"THE PROJECT IS REMOVED: no release is deployed to {', '.join(before)}."
     if before and change.core_restarts:
-        yield "THE CORE SOFTWARE RESTARTS on each camera, and every component with it."
+        yield "THE CORE SOFTWARE RESTARTS on each camera, with every component."
 
 
 def _sentences(change: DeviceChange) -> Iterator[str]:
-    own = [one for one in change.components if one.download_bytes is not None]
-    aws = [one.name for one in change.components if one.download_bytes is None]
+    own = [component for component in change.components if component.download_bytes is not None]
+    aws = [component.name for component in change.components if component.download_bytes is None]
     if own:
         yield (
-            f"Each camera downloads about {human(change.download_bytes)} of this project's "
+            f"Each camera downloads about {format_bytes(change.download_bytes)} of this project's "
             "components."
         )
     if aws:
-        yield f"It downloads {', '.join(aws)} from AWS, too; their sizes are not known here."
+        yield f"It also downloads {', '.join(aws)} from AWS; their sizes are not included."
     if change.core_restarts:
-        yield "The core software restarts on each camera, and every component with it."
+        yield "The core software restarts on each camera, with every component."
     elif change.runs_anew:
         yield (
             f"{' and '.join(change.runs_anew)} "
@@ -237,7 +245,7 @@ def _sentences(change: DeviceChange) -> Iterator[str]:
             "software does not."
         )
     elif change.components:
-        yield "Nothing restarts; components are removed."
+        yield "Components are removed; nothing restarts."
 
 
 def _fleets(environment: Environment) -> tuple[str, ...]:
@@ -254,21 +262,21 @@ def _of_type(environment: Environment, type_: str) -> Iterator[tuple[Stack, dict
 
 
 def _definitions(environment: Environment) -> dict[str, tuple[dict[str, Any], int]]:
-    """Return each own component's definition and the size of its artifacts, by its name."""
-    found = {}
+    """Return definition and artifact size of the project's components, by name."""
+    definitions = {}
     for _, properties in _of_type(environment, "Custom::GreengrassComponent"):
         recipe = properties.get("Recipe") or {}
         function = properties.get("LambdaFunction") or {}
         if recipe:
-            found[recipe["ComponentName"]] = (recipe, _recipe_bytes(environment, recipe))
+            definitions[recipe["ComponentName"]] = (recipe, _recipe_bytes(environment, recipe))
         elif function:
             size = _function_bytes(environment, function.get("lambdaArn", ""))
-            found[function["componentName"]] = (function, size)
-    return found
+            definitions[function["componentName"]] = (function, size)
+    return definitions
 
 
 def _recipe_bytes(environment: Environment, recipe: Mapping[str, Any]) -> int:
-    """Return what a device downloads: of one manifest, that of its platform; the largest."""
+    """Return the size of the largest manifest: a device downloads that of its platform."""
     sizes = [
         sum(
             _asset_bytes(environment.assets.get(digest))
@@ -281,7 +289,7 @@ def _recipe_bytes(environment: Environment, recipe: Mapping[str, Any]) -> int:
 
 
 def _function_bytes(environment: Environment, version: str) -> int:
-    """Return the size of the code behind a published version, `${Stack/Name/CurrentVersion}`."""
+    """Return the size of the code of a published version, `${Stack/Name/CurrentVersion}`."""
     for stack, resource in environment.every_resource():
         if version != f"${{{stack.title}/{resource.name}}}":
             continue
@@ -296,7 +304,7 @@ def _function_bytes(environment: Environment, version: str) -> int:
 
 
 def _asset_bytes(asset: Path | None) -> int:
-    """Return the size of an asset as uploaded; a folder's as this machine would zip it."""
+    """Return the size of an asset as uploaded; that of a folder is the size of its ZIP file."""
     if asset is None or not asset.exists():
         return 0
     if asset.is_file():
@@ -316,6 +324,6 @@ def _hard_dependencies(definition: Mapping[str, Any]) -> frozenset[str]:
     )
     return frozenset(
         name
-        for name, one in dependencies.items()
-        if (one.get("DependencyType") or one.get("dependencyType", "HARD")) == "HARD"
+        for name, dependency in dependencies.items()
+        if (dependency.get("DependencyType") or dependency.get("dependencyType", "HARD")) == "HARD"
     )

@@ -1,4 +1,4 @@
-"""What cdk-nag, cfn-lint and the project's own rules find in the templates of each side."""
+"""Findings of cdk-nag, cfn-lint and the project's own rules in the templates of each side."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ _END = ".template.json"
 
 @dataclass(frozen=True, order=True)
 class Finding:
-    """One finding of one tool, at a construct or a resource of a template."""
+    """One finding of a tool at a construct or a resource."""
 
     tool: str
     rule: str
@@ -25,32 +25,32 @@ class Finding:
 
 
 def read_findings(root: Path, *assemblies: Path) -> list[frozenset[Finding]]:
-    """Return every finding in each cloud assembly, by the checkout's own rules.
+    """Return the findings in each cloud assembly, by the rules of the checkout.
 
-    Templates with the same bytes are checked once.
+    Equal templates are checked once.
 
     Args:
-        root: the checkout, whose `.cfnlintrc.yaml` applies to all.
+        root: the checkout, whose `.cfnlintrc.yaml` applies to every assembly.
         assemblies: folders of cloud assemblies.
 
     Raises:
-        ReviewError: cfn-lint did not answer.
+        ReviewError: cfn-lint wrote no report.
     """
     templates = [
         {file: hashlib.sha256(file.read_bytes()).hexdigest() for file in _templates(assembly)}
         for assembly in assemblies
     ]
-    distinct = {digest: file for one in templates for file, digest in one.items()}
+    distinct = {digest: file for files in templates for file, digest in files.items()}
     linted = _lint(root, sorted(distinct.values()))
     return [
         frozenset(_nag(assembly / "validation-report.json"))
-        | _own(assembly)
+        | _project(assembly)
         | {
             Finding("cfn-lint", rule, f"{file.name.removesuffix(_END)}: {at}", message)
-            for file, digest in one.items()
+            for file, digest in files.items()
             for rule, at, message in linted.get(distinct[digest], ())
         }
-        for assembly, one in zip(assemblies, templates, strict=True)
+        for assembly, files in zip(assemblies, templates, strict=True)
     ]
 
 
@@ -74,7 +74,7 @@ def _nag(report: Path) -> set[Finding]:
     }
 
 
-def _own(assembly: Path) -> set[Finding]:
+def _project(assembly: Path) -> set[Finding]:
     """Return the violations of the project's own rules, of this checkout for both sides."""
     return {
         Finding(
@@ -86,7 +86,7 @@ def _own(assembly: Path) -> set[Finding]:
 
 
 def _lint(root: Path, templates: list[Path]) -> dict[Path, list[tuple[str, str, str]]]:
-    """Return rule, place and message of each warning and error, by template."""
+    """Return rule, path and message of each warning and error, by template."""
     if not templates:
         return {}
     result = subprocess.run(  # noqa: S603 - the project's own linter
@@ -98,14 +98,14 @@ def _lint(root: Path, templates: list[Path]) -> dict[Path, list[tuple[str, str, 
         stdin=subprocess.DEVNULL,
     )
     try:
-        answers = json.loads(result.stdout)
+        report = json.loads(result.stdout)
     except ValueError:
-        raise ReviewError(f"cfn-lint did not answer: {result.stderr.strip()[-500:]}") from None
-    found: dict[Path, list[tuple[str, str, str]]] = {}
-    for one in answers:
-        if one["Level"] in ("Warning", "Error"):
-            at = "/".join(str(step) for step in one["Location"].get("Path") or ())
-            found.setdefault(Path(one["Filename"]), []).append(
-                (str(one["Rule"]["Id"]), at, str(one["Message"]))
+        raise ReviewError(f"cfn-lint wrote no report: {result.stderr.strip()[-500:]}") from None
+    linted: dict[Path, list[tuple[str, str, str]]] = {}
+    for finding in report:
+        if finding["Level"] in ("Warning", "Error"):
+            at = "/".join(str(step) for step in finding["Location"].get("Path") or ())
+            linted.setdefault(Path(finding["Filename"]), []).append(
+                (str(finding["Rule"]["Id"]), at, str(finding["Message"]))
             )
-    return found
+    return linted

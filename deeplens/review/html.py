@@ -1,4 +1,4 @@
-"""A page as one HTML file that needs nothing else: no script, no font, no network."""
+"""Format a page as one HTML file without scripts, fonts or other files."""
 
 import re
 from collections.abc import Iterable
@@ -19,15 +19,15 @@ from deeplens.review.blocks import (
 
 _STYLE = Path(__file__).with_name("page.css")
 
-# A hash, an ARN, a path: longer than any word.
+# A hash, an ARN or a path, which is longer than any word.
 _TOKEN = re.compile(r"(\S{21,})")
 
-# Nothing may be loaded and nothing may run, whatever a template's text holds.
+# The browser loads and runs nothing, even if the text of a template contains HTML.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
 def as_html(page: Page) -> str:
-    """Return the page as HTML; every text is escaped by construction."""
+    """Return the page as HTML; the element tree escapes every text."""
     root = Element("html", lang="en")
     head = SubElement(root, "head")
     SubElement(head, "meta", charset="utf-8")
@@ -69,24 +69,24 @@ def _block(parent: Element, block: Block) -> None:
         case Folded(title, blocks, is_open):
             details = SubElement(parent, "details", {"open": ""} if is_open else {})
             _write(SubElement(details, "summary"), title)
-            for one in blocks:
-                _block(details, one)
+            for nested in blocks:
+                _block(details, nested)
 
 
 def _points(parent: Element, block: Points) -> None:
     entries = SubElement(parent, "ul", {"class": "points"})
-    for one in block.points:
+    for point in block.points:
         item = SubElement(entries, "li")
-        SubElement(item, "span", {"class": f"badge {one.tone}"}).text = one.word
-        _write(SubElement(item, "span"), one.text)
+        SubElement(item, "span", {"class": f"badge {point.tone}"}).text = point.label
+        _write(SubElement(item, "span"), point.text)
 
 
 def _table(parent: Element, block: Table) -> None:
-    # A wide table scrolls by itself, and by keyboard.
+    # A wide table can be scrolled, also with the keyboard.
     scroll = SubElement(parent, "div", {"class": "scroll", "tabindex": "0", "role": "region"})
     scroll.set("aria-label", block.caption)
-    # The roles are those of the elements; a narrow page shows rows as cards, and a browser then
-    # takes the elements for plain blocks.
+    # The roles repeat those of the elements: a narrow page shows rows as cards, and browsers then
+    # no longer treat the elements as a table.
     kinds = {"numbers": block.numbers, "pairs": len(block.head) == 2}  # noqa: PLR2004 - a name and a value
     names = " ".join(kind for kind, applies in kinds.items() if applies)
     table = SubElement(scroll, "table", {"class": names} if names else {}, role="table")
@@ -107,7 +107,7 @@ def _table(parent: Element, block: Table) -> None:
 
 
 def _write(parent: Element, text: str) -> None:
-    """Append text in which only a token that is too long for a line may break anywhere."""
+    """Append text; only a token that is longer than a line may break at any character."""
     for index, part in enumerate(_TOKEN.split(text)):
         if index % 2:
             SubElement(parent, "span", {"class": "token"}).text = part

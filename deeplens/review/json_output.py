@@ -1,4 +1,4 @@
-"""A review as JSON, for other programs."""
+"""Format a review as JSON for other programs."""
 
 import dataclasses
 import json
@@ -12,8 +12,8 @@ SCHEMA_VERSION = 2
 
 
 def as_json(review: Review, *, base: str, uncommitted: tuple[str, ...] = ()) -> str:
-    """Return the review as JSON text; money is text with two decimals, sizes are bytes."""
-    regions = sorted({one.cost.price_region for one in review.environments if one.cost})
+    """Return the review as JSON; amounts are strings with two decimals, sizes are bytes."""
+    regions = sorted({environment.cost.price_region for environment in review.environments})
     content = {
         "schema_version": SCHEMA_VERSION,
         "base": base,
@@ -31,12 +31,12 @@ def as_json(review: Review, *, base: str, uncommitted: tuple[str, ...] = ()) -> 
         ],
         **dataclasses.asdict(review),
     }
-    for told, one in zip(content["environments"], review.environments, strict=True):
-        told["changed"] = one.changed
-    return json.dumps(content, indent=2, ensure_ascii=False, default=_plain) + "\n"
+    for entry, environment in zip(content["environments"], review.environments, strict=True):
+        entry["changed"] = environment.changed
+    return json.dumps(content, indent=2, ensure_ascii=False, default=_convert) + "\n"
 
 
-def _plain(value: Any) -> str:
+def _convert(value: Any) -> str:
     if isinstance(value, Decimal):
         return str(value)
-    raise TypeError(f"{type(value).__name__} has no JSON form")
+    raise TypeError(f"{type(value).__name__} cannot be converted to JSON")

@@ -1,4 +1,4 @@
-"""A page as GitHub-flavoured Markdown."""
+"""Format a page as GitHub-flavoured Markdown."""
 
 import re
 from collections.abc import Iterator
@@ -15,12 +15,12 @@ from deeplens.review.blocks import (
     anchor,
 )
 
-# What Markdown would take for its own; a dot or a hyphen within a line is safe.
+# Characters with a meaning in Markdown; a dot or a hyphen within a line has none.
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~])")
 
 
 def as_markdown(page: Page) -> str:
-    """Return the page as Markdown; the same page gives the same text."""
+    """Return the page as Markdown."""
     return "\n\n".join(text for block in page.blocks for text in _block(block)) + "\n"
 
 
@@ -33,11 +33,11 @@ def _block(block: Block) -> Iterator[str]:
         case Alarm(text, loud):
             yield f"> [!{'CAUTION' if loud else 'NOTE'}]\n> **{_escaped(text)}**"
         case Points(points):
-            yield "\n".join(f"- **{one.word}**: {_escaped(one.text)}" for one in points)
+            yield "\n".join(f"- **{point.label}**: {_escaped(point.text)}" for point in points)
         case Table():
             yield _table(block)
         case Folded(title, blocks, is_open):
-            inner = "\n\n".join(text for one in blocks for text in _block(one))
+            inner = "\n\n".join(text for nested in blocks for text in _block(nested))
             tag = "<details open>" if is_open else "<details>"
             yield f"{tag}<summary>{_html(title)}</summary>\n\n{inner}\n\n</details>"
 

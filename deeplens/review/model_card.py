@@ -1,4 +1,4 @@
-"""What is different about the model: its manifest and labels, read from the artifact itself."""
+"""Compare the models of two sides by manifest and labels, which the artifacts contain."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from deeplens.assembly import Environment
-from deeplens.review.devices import human
+from deeplens.review.devices import format_bytes
 from vision.artifact import packed_labels, packed_manifest
 from vision.errors import VisionError
 from vision.strict_json import parse_json
@@ -16,7 +16,7 @@ _ARTIFACT_NAME = "model.zip"
 
 @dataclass(frozen=True)
 class CardLine:
-    """One line of the model card, on both sides; empty where there is no model."""
+    """One line of the model card on both sides; empty on a side without a model."""
 
     name: str
     before: str
@@ -24,12 +24,12 @@ class CardLine:
 
     @property
     def changed(self) -> bool:
-        """Whether the two sides differ."""
+        """True if the two sides differ."""
         return self.before != self.after
 
 
 def compare_models(before: Environment, after: Environment) -> tuple[CardLine, ...]:
-    """Return every line of both sides' model cards, empty when no line differs."""
+    """Return every line of both model cards, or an empty tuple if no line differs."""
     old, new = dict(_cards(before)), dict(_cards(after))
     names = list(dict.fromkeys([*new, *old]))
     lines = tuple(CardLine(name, old.get(name, ""), new.get(name, "")) for name in names)
@@ -45,7 +45,7 @@ def _cards(environment: Environment) -> Iterator[tuple[str, str]]:
         for stack, resource in environment.every_resource()
         if resource.type == "Custom::ModelArtifact"
         for properties in [environment.resolve(stack, dict(resource.properties))]
-        # The provenance and the bill of materials of a model are published by the same type.
+        # Resources of the same type publish the provenance and the bill of materials of a model.
         if str(properties.get("Key", "")).endswith(f"/{_ARTIFACT_NAME}")
     ]
     for number, (digest, path) in enumerate(artifacts, 1):
@@ -58,16 +58,16 @@ def _card(digest: str, path: Path | None) -> Iterator[tuple[str, str]]:
     yield "digest", digest
     if path is None or not path.is_file():
         return
-    yield "size", f"{human(path.stat().st_size)} ({path.stat().st_size} bytes)"
+    yield "size", f"{format_bytes(path.stat().st_size)} ({path.stat().st_size} bytes)"
     try:
         manifest = parse_json(packed_manifest(path))
     except (ValueError, VisionError) as error:
         yield "manifest", f"cannot be read: {error}"
         return
     if not isinstance(manifest, dict):
-        yield "manifest", "cannot be read: it is not a JSON object"
+        yield "manifest", "cannot be read: expected a JSON object"
         return
-    yield from _described(manifest)
+    yield from _manifest_lines(manifest)
     try:
         labels = packed_labels(path, str(manifest.get("labels", "label_map.pbtxt")))
         yield "labels", ", ".join(name for _, name in sorted(labels.items()))
@@ -75,7 +75,7 @@ def _card(digest: str, path: Path | None) -> Iterator[tuple[str, str]]:
         yield "labels", f"cannot be read: {error}"
 
 
-def _described(manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _manifest_lines(manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     parity = _section(manifest, "parity")
     training = _section(_section(manifest, "provenance"), "training")
     input_ = _section(manifest, "input")

@@ -1,4 +1,4 @@
-"""Says a review in words: the page that HTML, Markdown and terminal show."""
+"""Convert a review to a page for HTML, Markdown and terminal."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -19,10 +19,10 @@ from deeplens.review.blocks import (
 )
 from deeplens.review.comparison import EnvironmentReview, Findings, Review
 from deeplens.review.cost import FLEET_SIZES, Cost, read_prices
-from deeplens.review.devices import ComponentChange, human
+from deeplens.review.devices import ComponentChange, format_bytes
 from deeplens.review.resource_text import Kind
 from deeplens.review.resources import ResourceChange
-from deeplens.review.rollout_words import rollout_blocks
+from deeplens.review.rollout import rollout_blocks
 
 _TONES: dict[Kind, Tone] = {
     "added": "added",
@@ -33,25 +33,26 @@ _TONES: dict[Kind, Tone] = {
     "removed": "removed",
 }
 _OVERVIEW_FLEET = 100
+_TITLE = "Effects of this change"
 
 
 def page_of(review: Review, *, base: str, uncommitted: tuple[str, ...] = ()) -> Page:
     """Return the page of a review.
 
     Args:
-        review: what to say.
-        base: what the working tree was compared with, for a reader.
-        uncommitted: paths that the working tree has differently from its commit.
+        review: the content of the page.
+        base: the name of the compared commit, for a reader.
+        uncommitted: paths that are new or different in the working tree.
     """
     return Page(
-        "What this change does",
+        _TITLE,
         (
-            Heading(1, "What this change does"),
-            Text(f"The working tree, compared with {base}."),
+            Heading(1, _TITLE),
+            Text(f"The working tree compared with {base}."),
             *_uncommitted(uncommitted),
             *_alarms(review),
             _overview(review),
-            *(block for one in review.environments for block in _environment(one)),
+            *(block for environment in review.environments for block in _environment(environment)),
             *_findings(review.findings),
             *_limits(review.assembly_id),
         ),
@@ -64,28 +65,28 @@ def _uncommitted(paths: tuple[str, ...]) -> Iterator[Block]:
     environments = [path for path in paths if path.startswith("environments/")]
     if environments:
         yield Alarm(
-            f"NOT COMMITTED: {', '.join(environments)}. This page shows what is in the working "
-            "tree; a reviewer of the commit sees something else.",
+            f"NOT COMMITTED: {', '.join(environments)}. This page describes the working tree; the "
+            "commit contains other settings.",
             loud=False,
         )
     others = len(paths) - len(environments)
     if others:
         files = "1 other file is" if others == 1 else f"{others} other files are"
         yield Folded(
-            f"{files} not committed, and a part of what is compared",
+            f"{files} not committed, but included in the comparison",
             (Text(", ".join(path for path in paths if path not in environments) + "."),),
         )
 
 
 def _alarms(review: Review) -> Iterator[Block]:
-    for one in review.environments:
-        for alarm in one.alarms:
-            yield Alarm(f"{one.name}: {alarm}")
+    for environment in review.environments:
+        for alarm in environment.alarms:
+            yield Alarm(f"{environment.name}: {alarm}")
 
 
 def _overview(review: Review) -> Table:
     return Table(
-        "Each environment at a glance",
+        "Summary of each environment",
         (
             "environment",
             "added",
@@ -96,71 +97,72 @@ def _overview(review: Review) -> Table:
             "download per camera",
             f"cost per month, {_OVERVIEW_FLEET} cameras",
         ),
-        tuple(_glance(one) for one in review.environments),
+        tuple(_summary(environment) for environment in review.environments),
         numbers=True,
         sections=True,
     )
 
 
-def _glance(one: EnvironmentReview) -> tuple[str, ...]:
-    kinds = Counter(change.kind for change in one.resources)
-    total = one.cost.lines[-1]
+def _summary(environment: EnvironmentReview) -> tuple[str, ...]:
+    kinds = Counter(change.kind for change in environment.resources)
+    total = environment.cost.lines[-1]
+    download_bytes = environment.devices.download_bytes
     column = FLEET_SIZES.index(_OVERVIEW_FLEET)
     return (
-        one.name,
+        environment.name,
         str(kinds["added"] + kinds["published"]),
         str(kinds["changed"]),
         str(kinds["replaced"] + kinds["perhaps replaced"]),
         str(kinds["removed"]),
-        str(sum(change.direction == "wider" for change in one.access)),
-        human(one.devices.download_bytes) if one.devices.download_bytes else "none",
+        str(sum(change.direction == "wider" for change in environment.access)),
+        format_bytes(download_bytes) if download_bytes else "none",
         _from_to(total.before[column], total.after[column]),
     )
 
 
-def _environment(one: EnvironmentReview) -> Iterator[Block]:
-    yield Heading(2, one.name)
-    yield Text(f"Account {one.account}, Region {one.region}.")
-    if not one.changed:
-        yield Text("Nothing changes.")
-        yield _cost(one.cost)
+def _environment(environment: EnvironmentReview) -> Iterator[Block]:
+    yield Heading(2, environment.name)
+    yield Text(f"Account {environment.account}, Region {environment.region}.")
+    if not environment.changed:
+        yield Text("No changes.")
+        yield _cost(environment.cost)
         return
-    for note in one.notes:
+    for note in environment.notes:
         yield Text(note)
-    yield from _settings(one)
-    yield from _resources(one)
-    yield from _access(one)
-    yield from _devices(one)
-    yield from rollout_blocks(one.name, one.rollout)
-    yield from _model(one)
-    yield Heading(3, f"{one.name}: cost per month")
-    yield _cost(one.cost)
+    yield from _settings(environment)
+    yield from _resources(environment)
+    yield from _access(environment)
+    yield from _devices(environment)
+    yield from rollout_blocks(environment.name, environment.rollout)
+    yield from _model(environment)
+    yield Heading(3, f"{environment.name}: cost per month")
+    yield _cost(environment.cost)
 
 
-def _settings(one: EnvironmentReview) -> Iterator[Block]:
-    if one.settings:
-        yield Heading(3, f"{one.name}: settings")
+def _settings(environment: EnvironmentReview) -> Iterator[Block]:
+    if environment.settings:
+        yield Heading(3, f"{environment.name}: settings")
         yield Table(
-            f"Keys of environments/{one.name}.toml that change",
+            f"Keys of environments/{environment.name}.toml that change",
             ("key", "before", "after"),
-            tuple((key.path, key.before, key.after) for key in one.settings),
+            tuple((key.path, key.before, key.after) for key in environment.settings),
         )
 
 
-def _resources(one: EnvironmentReview) -> Iterator[Block]:
-    yield Heading(3, f"{one.name}: resources")
-    if not one.resources:
-        yield Text("No resource changes.")
+def _resources(environment: EnvironmentReview) -> Iterator[Block]:
+    yield Heading(3, f"{environment.name}: resources")
+    if not environment.resources:
+        yield Text("No changes of resources.")
         return
-    for stack in sorted({change.stack for change in one.resources}):
-        yield _stack(stack, [change for change in one.resources if change.stack == stack])
-    rows = tuple(row for change in one.resources for row in _property_rows(change))
+    for stack in sorted({change.stack for change in environment.resources}):
+        yield _stack(stack, [change for change in environment.resources if change.stack == stack])
+    rows = tuple(row for change in environment.resources for row in _property_rows(change))
     if rows:
         yield Folded(
             f"Every property that changes ({len(rows)})",
             (
                 Table(
-                    f"Resources and properties of {one.name}",
+                    f"Resources and properties of {environment.name}",
                     ("resource", "type", "property", "before", "after", "effect"),
                     rows,
                 ),
@@ -169,7 +171,7 @@ def _resources(one: EnvironmentReview) -> Iterator[Block]:
 
 
 def _stack(stack: str, changes: Sequence[ResourceChange]) -> Folded:
-    """Return the changes of one stack; only additions are closed at first."""
+    """Return the changes of one stack; if it only has additions, they are closed initially."""
     kinds = Counter(change.kind for change in changes)
     added = [change for change in changes if change.kind == "added" and not change.alarm]
     others = [change for change in changes if change not in added]
@@ -197,21 +199,27 @@ def _point(change: ResourceChange) -> Point:
 
 def _property_rows(change: ResourceChange) -> Iterator[tuple[str, ...]]:
     at = (f"{change.stack}/{change.name}", change.type)
-    for part in change.properties:
-        yield (*at, part.path, part.before, part.after, part.effect)
+    for property_ in change.properties:
+        yield (
+            *at,
+            property_.path,
+            property_.before,
+            property_.after,
+            property_.effect,
+        )
 
 
-def _access(one: EnvironmentReview) -> Iterator[Block]:
-    yield Heading(3, f"{one.name}: who may do what")
-    if not one.access:
-        yield Text("No permission changes.")
+def _access(environment: EnvironmentReview) -> Iterator[Block]:
+    yield Heading(3, f"{environment.name}: permissions")
+    if not environment.access:
+        yield Text("No changes of permissions.")
         return
-    if not one.new:
-        yield _permissions(one.access)
+    if not environment.new:
+        yield _permissions(environment.access)
         return
-    yield Text("Every permission is new with the environment; by stack:")
-    for stack in sorted({_stack_of(change) for change in one.access}):
-        changes = [change for change in one.access if _stack_of(change) == stack]
+    yield Text("The environment is new, so that every permission is new. By stack:")
+    for stack in sorted({_stack_of(change) for change in environment.access}):
+        changes = [change for change in environment.access if _stack_of(change) == stack]
         yield Folded(f"{stack}: {_number(changes, 'permission')}", (_permissions(changes),))
 
 
@@ -229,54 +237,62 @@ def _number(of: Sequence[object], name: str) -> str:
     return f"{len(of)} {name}{'' if len(of) == 1 else 's'}"
 
 
-def _devices(one: EnvironmentReview) -> Iterator[Block]:
-    if not one.devices.sentences:
+def _devices(environment: EnvironmentReview) -> Iterator[Block]:
+    if not environment.devices.sentences:
         return
-    yield Heading(3, f"{one.name}: on the cameras")
-    for sentence in one.devices.sentences:
+    yield Heading(3, f"{environment.name}: on the cameras")
+    for sentence in environment.devices.sentences:
         yield Text(sentence)
-    if one.devices.components:
-        yield _components(one.devices.components)
+    if environment.devices.components:
+        yield _components(environment.devices.components)
 
 
 def _components(changes: Sequence[ComponentChange]) -> Table:
-    """Return the table of components; if no version was there before, without that column."""
+    """Return the table of components; columns without a version are omitted."""
     versions: tuple[tuple[str, Callable[[ComponentChange], str]], ...] = (
-        ("version before", lambda part: part.version_before),
-        ("version after", lambda part: part.version_after),
+        ("version before", lambda component: component.version_before),
+        ("version after", lambda component: component.version_after),
     )
-    shown = [(name, version) for name, version in versions if any(map(version, changes))]
+    columns = [(name, version) for name, version in versions if any(map(version, changes))]
     return Table(
         "Components of the deployment that change",
-        ("component", "what", *(name for name, _ in shown), "download"),
+        ("component", "change", *(name for name, _ in columns), "download"),
         tuple(
             (
-                part.name,
-                part.kind,
-                *(version(part) or "—" for _, version in shown),
-                "not known" if part.download_bytes is None else human(part.download_bytes),
+                change.name,
+                change.kind,
+                *(version(change) or "—" for _, version in columns),
+                "not known"
+                if change.download_bytes is None
+                else format_bytes(change.download_bytes),
             )
-            for part in changes
+            for change in changes
         ),
     )
 
 
-def _model(one: EnvironmentReview) -> Iterator[Block]:
-    if not one.model:
+def _download(count: int | None) -> str:
+    return "not known" if count is None else format_bytes(count)
+
+
+def _model(environment: EnvironmentReview) -> Iterator[Block]:
+    if not environment.model:
         return
-    yield Heading(3, f"{one.name}: the model")
-    if not any(line.before for line in one.model):
-        rows = tuple((line.name, line.after) for line in one.model)
+    yield Heading(3, f"{environment.name}: the model")
+    if not any(line.before for line in environment.model):
+        rows = tuple((line.name, line.after) for line in environment.model)
         yield Table("The model card", ("line", "value"), rows)
         return
     yield Table(
         "Lines of the model card that change",
         ("line", "before", "after"),
         tuple(
-            (line.name, line.before or "—", line.after or "—") for line in one.model if line.changed
+            (line.name, line.before or "—", line.after or "—")
+            for line in environment.model
+            if line.changed
         ),
     )
-    same = tuple((line.name, line.after) for line in one.model if not line.changed)
+    same = tuple((line.name, line.after) for line in environment.model if not line.changed)
     if same:
         yield Folded(
             f"Lines of the model card that stay the same ({len(same)})",
@@ -313,17 +329,19 @@ def _cost(cost: Cost) -> Block:
             f"{size}: {_money(amount)}"
             for size, amount in zip(FLEET_SIZES, cost.rollout, strict=True)
         )
-        blocks.append(Text(f"Once, for the cameras' downloads of this change: {once}."))
+        blocks.append(Text(f"Once, for the download of this change to the cameras: {once}."))
     if cost.not_counted:
-        blocks.append(Text(f"NOT COUNTED, and it costs: {', '.join(cost.not_counted)}."))
+        blocks.append(
+            Text(f"NOT INCLUDED, although it costs money: {', '.join(cost.not_counted)}.")
+        )
     blocks.append(
         Text(
             f"An estimate at list prices of {prices.region} in {prices.currency}, as of "
             f"{prices.as_of.isoformat()}, from {len(prices.sources)} public price pages named in "
             f"deeplens/review/prices/{prices.region}.toml; other Regions differ. "
             f"{len(prices.unverified)} of {len(prices.units) + len(prices.resources)} prices have "
-            "no second source. Every camera connected all month, a detection in every frame; no "
-            "free tier, no discount, no tax."
+            "no second source. The estimate is for cameras that are connected all month, with a "
+            "detection in every frame, without free tier, discounts and taxes."
         )
     )
     return Folded(f"Estimate, {summary}", tuple(blocks))
@@ -332,33 +350,33 @@ def _cost(cost: Cost) -> Block:
 def _findings(findings: Findings) -> Iterator[Block]:
     yield Heading(2, "Findings of cdk-nag, cfn-lint and the project's own rules")
     if findings.new:
-        yield Alarm(f"{len(findings.new)} new: this change brings them.")
+        yield Alarm(f"This change adds {_number(findings.new, 'finding')}.")
     yield Text(
         f"New: {len(findings.new)}. Gone: {len(findings.gone)}. "
-        f"There before and still there: {len(findings.remaining)}."
+        f"Remaining: {len(findings.remaining)}."
     )
     rows = tuple(
-        (kind, one.tool, one.rule, one.at, one.message)
+        (kind, finding.tool, finding.rule, finding.at, finding.message)
         for kind, group in (
             ("new", findings.new),
             ("gone", findings.gone),
             ("remaining", findings.remaining),
         )
-        for one in group
+        for finding in group
     )
     if rows:
-        yield Table("Findings", ("since when", "tool", "rule", "at", "what"), rows)
+        yield Table("Findings", ("status", "tool", "rule", "at", "message"), rows)
 
 
 def _limits(assembly_id: str) -> Iterator[Block]:
-    yield Heading(2, "What this page is made from")
+    yield Heading(2, "Sources of this page")
     yield Text(
-        "Two syntheses of the templates, both with the libraries of this checkout, the artifacts "
-        "that they pin, and CloudFormation's own resource specification for what is replaced. "
-        "Nobody asked an account: what somebody changed there by hand is not seen."
+        "Both sides were synthesized with the libraries of this checkout. Replacements follow "
+        "from CloudFormation's resource schemas, models from the pinned artifacts. No account was "
+        "queried: the page does not contain manual changes there."
     )
     if assembly_id:
-        # An approval is bound to the page whose text contains this value.
+        # An approval is valid only for the page that contains this value.
         yield Text(f"SHA-256 of the working tree's templates: {assembly_id}")
 
 

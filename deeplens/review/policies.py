@@ -1,8 +1,8 @@
-"""What the policies of one environment say: grants and denials, by who has them.
+"""Read the policies of one environment: allowed and denied actions by holder.
 
-Every policy document is read, wherever a template holds one: identity policies by role,
-resource policies by resource, trust policies, Lambda permissions and IoT policies. References are
-text (see `template_values`), so the same permission reads the same in every stack.
+This includes every policy document of a template: identity policies by role, resource policies by
+resource, trust policies, Lambda permissions and IoT policies. References are converted to text (see
+`deeplens.assembly.intrinsics`), so the same permission has the same text in every stack.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -29,7 +29,7 @@ _SERVICES = {
 
 @dataclass(frozen=True)
 class Grant:
-    """One statement taken apart: one action on one resource for one principal.
+    """One element of a statement: one action on one resource for one principal.
 
     Attributes:
         action: pattern with `*` and `?`, or "every action but …".
@@ -47,12 +47,12 @@ class Grant:
 
 @dataclass(frozen=True)
 class Holder:
-    """Who or what a policy belongs to.
+    """The identity or resource that a policy belongs to.
 
     Attributes:
         key: the same on both sides of a comparison.
-        called: how a sentence calls it.
-        kind: `identity` may do things; `resource` and `trust` say who may.
+        called: its name in sentences.
+        kind: an `identity` has permissions; `resource` and `trust` contain the principals that do.
     """
 
     key: str
@@ -62,12 +62,12 @@ class Holder:
 
 @dataclass(frozen=True)
 class Holding:
-    """All that one holder's policies say.
+    """The content of all policies of one holder.
 
     Attributes:
-        grants: allowed and denied.
-        managed: AWS' own managed policies, by ARN.
-        boundary: the permissions boundary, empty without.
+        grants: allowed and denied actions.
+        managed: ARNs of AWS managed policies.
+        boundary: the permissions boundary, or empty.
     """
 
     holder: Holder
@@ -77,7 +77,7 @@ class Holding:
 
 
 def read_policies(environment: Environment) -> dict[str, Holding]:
-    """Return what every policy of the environment says, by `Holder.key`."""
+    """Return the content of all policies of the environment, by `Holder.key`."""
     reader = _Reader(environment)
     for stack, resource in environment.every_resource():
         reader.read(stack, resource)
@@ -85,7 +85,7 @@ def read_policies(environment: Environment) -> dict[str, Holding]:
 
 
 class _Reader:
-    """Collects grants by holder over all stacks of one environment."""
+    """A collector of grants by holder, over all stacks of one environment."""
 
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
@@ -97,7 +97,7 @@ class _Reader:
         self._boundaries: dict[str, str] = {}
 
     def holdings(self) -> dict[str, Holding]:
-        """Return what was read."""
+        """Return the collected grants by `Holder.key`."""
         return {
             key: Holding(
                 holder,
@@ -109,7 +109,7 @@ class _Reader:
         }
 
     def read(self, stack: Stack, resource: Resource) -> None:
-        """Add what one resource says."""
+        """Add the grants of one resource."""
         own = f"{stack.title}/{resource.name}"
         properties = self._environment.resolve(stack, dict(resource.properties))
         if resource.type in ("AWS::IAM::Role", "AWS::IAM::User", "AWS::IAM::Group"):
@@ -119,9 +119,9 @@ class _Reader:
             for name in holders:
                 self._add(self._holder_of(name), read_grants(properties.get("PolicyDocument")))
             if not holders:
-                # A boundary, or a policy that something outside of the app attaches.
+                # A boundary, or a policy that is attached outside of the app.
                 self._add(
-                    Holder(own, f"Who has the policy {own}", "identity"),
+                    Holder(own, f"An identity with the policy {own}", "identity"),
                     read_grants(properties.get("PolicyDocument")),
                 )
         elif resource.type == "AWS::Lambda::Permission":
@@ -142,8 +142,8 @@ class _Reader:
         self._add(holder, [])
         for policy in properties.get("Policies", []):
             self._add(holder, read_grants(policy.get("PolicyDocument")))
-        arns = [str(one) for one in properties.get("ManagedPolicyArns", [])]
-        self._managed[holder.key] = {one for one in arns if one.startswith("arn:")}
+        arns = [str(arn) for arn in properties.get("ManagedPolicyArns", [])]
+        self._managed[holder.key] = {arn for arn in arns if arn.startswith("arn:")}
         self._boundaries[holder.key] = text(properties.get("PermissionsBoundary", ""))
         trust = Holder(f"{own} (trust)", holder.called, "trust")
         self._add(trust, read_grants(properties.get("AssumeRolePolicyDocument")))
@@ -157,7 +157,7 @@ class _Reader:
 
 
 def read_grants(document: Value) -> Iterator[Grant]:
-    """Yield the grants of a policy document, references resolved."""
+    """Yield the grants of a policy document with resolved references."""
     for statement in statements(document) if isinstance(document, dict) else ():
         conditions = frozenset(
             (operator, key, frozenset(text(value) for value in as_list(values)))
@@ -171,7 +171,7 @@ def read_grants(document: Value) -> Iterator[Grant]:
 
 
 def _roles(environment: Environment) -> dict[str, str]:
-    """Return how a sentence calls each role, by `Stack/Name`."""
+    """Return the name of each role in sentences, by `Stack/Name`."""
     users: dict[str, list[str]] = {}
     for stack, resource in environment.every_resource():
         if resource.type == "AWS::Lambda::Function":
@@ -200,7 +200,7 @@ def _roles(environment: Environment) -> dict[str, str]:
 
 
 def _attachments(environment: Environment) -> dict[str, list[str]]:
-    """Return which identities list each managed policy of the app, by the policy's name."""
+    """Return the identities that list each managed policy of the app, by the policy's name."""
     attached: dict[str, list[str]] = {}
     for stack, resource in environment.every_resource():
         for arn in as_list(
@@ -222,10 +222,10 @@ def _named_identities(properties: Mapping[str, Value]) -> list[str]:
 
 def _patterns(statement: Mapping[str, Value], key: str, but: str) -> list[str]:
     if f"Not{key}" in statement:
-        excluded = sorted(text(one) for one in as_list(statement[f"Not{key}"]))
+        excluded = sorted(text(value) for value in as_list(statement[f"Not{key}"]))
         return [f"{but} {', '.join(excluded)}"]
-    # A trust policy names no resource: it is the role's own.
-    return [text(one) for one in as_list(statement.get(key, "itself"))]
+    # A trust policy contains no resource: it belongs to a role.
+    return [text(value) for value in as_list(statement.get(key, "itself"))]
 
 
 def _principals(statement: Mapping[str, Value]) -> list[str]:
@@ -237,9 +237,9 @@ def _principals(statement: Mapping[str, Value]) -> list[str]:
     if not isinstance(principal, dict):
         return [text(principal)]
     return [
-        "*" if (kind, one) == ("AWS", "*") else f"{kind}: {text(one)}"
+        "*" if (kind, name) == ("AWS", "*") else f"{kind}: {text(name)}"
         for kind, names in principal.items()
-        for one in as_list(names)
+        for name in as_list(names)
     ]
 
 

@@ -1,7 +1,7 @@
-"""What CloudFormation does when a property changes, by its own resource specification.
+"""The effect of property changes by CloudFormation's resource schemas.
 
-Source: the resource provider schemas that cfn-lint ships (`createOnlyProperties` and
-`conditionalCreateOnlyProperties`), the same that CloudFormation's documentation is made from.
+Source: the resource provider schemas in cfn-lint (`createOnlyProperties` and
+`conditionalCreateOnlyProperties`), from which CloudFormation's documentation is generated.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from deeplens.review.json_diff import ABSENT, Absent, Difference, Path
 Effect = Literal["in place", "perhaps replaced", "replaced"]
 
 RANK: dict[Effect, int] = {"in place": 0, "perhaps replaced": 1, "replaced": 2}
-"""How strong each effect is."""
+"""The order of the effects by strength."""
 
 _STATE = {
     "AWS::DynamoDB::GlobalTable": "its items",
@@ -41,15 +41,15 @@ _STATE = {
 
 
 def state_of(type_: str) -> str | None:
-    """Return what a resource of this type holds that a new one would not have, or None."""
+    """Return the state in resources of this type that a new one would not contain, or None."""
     return _STATE.get(type_)
 
 
 def effect_of(type_: str, region: str, difference: Difference) -> Effect:
-    """Return what a difference below `Properties` does to a resource of `type_`.
+    """Return the effect of a difference in the properties on a resource of `type_`.
 
-    The path of `difference` starts below `Properties`. A type that the specification does not
-    know is perhaps replaced. A custom resource is updated in place: its handler decides.
+    The path of `difference` starts below `Properties`. A resource of a type without schema is
+    perhaps replaced. A custom resource is updated in place, as its handler decides.
     """
     if type_.startswith("Custom::") or type_ == "AWS::CloudFormation::CustomResource":
         return "in place"
@@ -66,9 +66,9 @@ def effect_of(type_: str, region: str, difference: Difference) -> Effect:
 
 @cache
 def _create_only(type_: str, region: str) -> tuple[tuple[Path, ...], tuple[Path, ...]] | None:
-    for place in (region if region in REGIONS else "us-east-1", "us-east-1"):
+    for schema_region in (region if region in REGIONS else "us-east-1", "us-east-1"):
         try:
-            schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema(place, type_).schema
+            schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema(schema_region, type_).schema
         except ResourceNotFoundError:
             continue
         return (
@@ -83,7 +83,7 @@ def _paths(pointers: Sequence[str]) -> tuple[Path, ...]:
 
 
 def _touches(rule: Path, difference: Difference) -> bool:
-    """Tell whether what `rule` names is not the same on both sides of `difference`."""
+    """Return whether the values at the path `rule` differ."""
     shared = min(len(rule), len(difference.path))
     if any(
         name not in (step, "*")

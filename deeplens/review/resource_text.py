@@ -1,4 +1,4 @@
-"""What happens to one resource, in a sentence; loud where it holds state."""
+"""Describe the change of one resource in a sentence, with an alarm if it contains state."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ _KIND: dict[Effect, Kind] = {
 
 @dataclass(frozen=True)
 class PropertyChange:
-    """One property, by its path; `because` says why it changes when its own text does not."""
+    """One property by its path; `because` is the cause of a change that the text does not show."""
 
     path: str
     before: str
@@ -28,102 +28,104 @@ class PropertyChange:
 
 
 @dataclass(frozen=True)
-class Said:
-    """What happens to a resource; `alarm` is a sentence when something that holds state goes."""
+class ResourceText:
+    """The change of a resource; `alarm` is a sentence if its state is affected, else empty."""
 
     kind: Kind
     sentence: str
     alarm: str = ""
 
 
-def added(resource: Resource) -> Said:
-    """Say that a resource is new."""
-    return Said("added", f"{resource.name} is added.")
+def added(resource: Resource) -> ResourceText:
+    """Describe a new resource."""
+    return ResourceText("added", f"{resource.name} is added.")
 
 
-def published(resource: Resource) -> Said:
-    """Say that a function gets one more version."""
-    return Said(
+def published(resource: Resource) -> ResourceText:
+    """Describe the publication of a new function version."""
+    return ResourceText(
         "published",
-        f"{resource.name}: a new version is published; those before it are kept.",
+        f"{resource.name}: a new version is published; earlier versions are retained.",
     )
 
 
-def another_type(resource: Resource) -> Said:
-    """Say that a logical id stands for another type."""
-    return Said(
+def another_type(resource: Resource) -> ResourceText:
+    """Describe a logical id with another type."""
+    return ResourceText(
         "replaced",
-        f"{resource.name} becomes a {resource.type}; CloudFormation refuses to change the type "
-        "under one logical id.",
+        f"{resource.name} becomes a {resource.type}; CloudFormation rejects a change of the type "
+        "of a logical id.",
     )
 
 
-def removed(resource: Resource) -> Said:
-    """Say that a resource is in the stack no more."""
+def removed(resource: Resource) -> ResourceText:
+    """Describe the removal of a resource from its stack."""
     policy = str(resource.definition.get("DeletionPolicy", "Delete"))
-    holds = state_of(resource.type)
-    sentence = f"{resource.name} leaves the stack"
-    sentence += " and is deleted." if policy == "Delete" else f" ({policy} keeps it)."
-    alarm = f"STATE IS REMOVED: {sentence} {_fate(holds, policy)}" if holds else ""
-    return Said("removed", sentence, alarm)
+    state = state_of(resource.type)
+    sentence = f"{resource.name} is removed from the stack"
+    sentence += " and deleted." if policy == "Delete" else f" and retained ({policy})."
+    alarm = f"STATE IS REMOVED: {sentence} {_consequence(state, policy)}" if state else ""
+    return ResourceText("removed", sentence, alarm)
 
 
-def changed(old: Resource, new: Resource, properties: Sequence[PropertyChange]) -> Said:
-    """Say what the change of at least one property does."""
-    worst = max((one.effect for one in properties), key=RANK.__getitem__)
-    if worst == "in place":
-        return Said("changed", _in_place(old, properties), _no_longer_kept(old, new))
-    causes = [_cause(one) for one in properties if one.effect == worst]
-    verb = "is replaced" if worst == "replaced" else "is perhaps replaced"
+def changed(old: Resource, new: Resource, properties: Sequence[PropertyChange]) -> ResourceText:
+    """Describe the change of at least one property."""
+    strongest = max((change.effect for change in properties), key=RANK.__getitem__)
+    if strongest == "in place":
+        return ResourceText("changed", _in_place(old, properties), _no_longer_retained(old, new))
+    causes = [_cause(change) for change in properties if change.effect == strongest]
+    verb = "is replaced" if strongest == "replaced" else "is perhaps replaced"
     sentence = f"{old.name} {verb}: {'; '.join(causes)}."
-    holds = state_of(old.type)
-    if not holds:
-        return Said(_KIND[worst], sentence)
-    policies = [str(one.definition.get("UpdateReplacePolicy", "Delete")) for one in (old, new)]
-    fate = _fate(holds, "Delete" if "Delete" in policies else policies[1])
-    loud = "STATE IS REPLACED" if worst == "replaced" else "STATE IS PERHAPS REPLACED"
-    alarm = f"{loud}: {sentence} The new one starts without {holds}. {fate}"
-    return Said(_KIND[worst], sentence, alarm)
+    state = state_of(old.type)
+    if not state:
+        return ResourceText(_KIND[strongest], sentence)
+    policies = [
+        str(resource.definition.get("UpdateReplacePolicy", "Delete")) for resource in (old, new)
+    ]
+    consequence = _consequence(state, "Delete" if "Delete" in policies else policies[1])
+    title = "STATE IS REPLACED" if strongest == "replaced" else "STATE IS PERHAPS REPLACED"
+    alarm = f"{title}: {sentence} The new resource starts without {state}. {consequence}"
+    return ResourceText(_KIND[strongest], sentence, alarm)
 
 
 def _in_place(resource: Resource, properties: Sequence[PropertyChange]) -> str:
-    named = ", ".join(sorted({one.path.partition(".")[0] for one in properties}))
+    names = ", ".join(sorted({change.path.partition(".")[0] for change in properties}))
     custom = resource.type.startswith("Custom::")
-    decides = " Its handler decides what that means." if custom else ""
-    code = next((f" {one.after}" for one in properties if one.path == "Code"), "")
-    return f"{resource.name} is changed in place: {named}.{decides}{code}"
+    decides = " Its handler decides the effect." if custom else ""
+    code = next((f" {change.after}" for change in properties if change.path == "Code"), "")
+    return f"{resource.name} is changed in place: {names}.{decides}{code}"
 
 
-def _no_longer_kept(old: Resource, new: Resource) -> str:
-    """Say that what a stack kept so far will go with it."""
-    holds = state_of(old.type)
-    gone = [
+def _no_longer_retained(old: Resource, new: Resource) -> str:
+    """Return an alarm if the state of a resource is no longer retained."""
+    state = state_of(old.type)
+    removed_policies = [
         policy
         for policy in ("DeletionPolicy", "UpdateReplacePolicy")
         if old.definition.get(policy, "Delete") != "Delete"
         and new.definition.get(policy, "Delete") == "Delete"
     ]
-    if not holds or not gone:
+    if not state or not removed_policies:
         return ""
     return (
-        f"STATE IS NO LONGER KEPT: {old.name} loses its {' and '.join(gone)}; from now on it is "
-        f"deleted with {holds} when it is removed or replaced."
+        f"STATE IS NO LONGER RETAINED: {old.name} loses its {' and '.join(removed_policies)}. When "
+        f"it is removed or replaced, it is deleted with {state}."
     )
 
 
-def _cause(one: PropertyChange) -> str:
-    if one.because:
-        return f"{one.path} names what is replaced ({one.because})"
-    return f"{one.path} changes from {one.before} to {one.after}"
+def _cause(change: PropertyChange) -> str:
+    if change.because:
+        return f"{change.path} refers to a replaced resource ({change.because})"
+    return f"{change.path} changes from {change.before} to {change.after}"
 
 
-def _fate(holds: str, policy: str) -> str:
+def _consequence(state: str, policy: str) -> str:
     match policy:
         case "Delete":
-            return f"The old one is DELETED with {holds}; there is no way back."
+            return f"The previous one is DELETED with {state}; it cannot be restored."
         case "Snapshot":
-            return f"The old one is deleted after a snapshot of {holds}."
+            return f"The previous one is deleted after a snapshot of {state}."
     return (
-        f"The old one stays in the account with {holds}, outside of the stack ({policy}); "
+        f"The previous one remains in the account with {state}, outside of the stack ({policy}); "
         "nothing is copied."
     )

@@ -1,11 +1,11 @@
-"""What happens to the resources of one environment: added, changed, replaced, removed."""
+"""Compare the resources of one environment: added, changed, replaced, removed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from deeplens.assembly import Environment, Resource, Stack
 from deeplens.assembly.intrinsics import imports, parse_embedded_json, references
-from deeplens.review.code_diff import code_change
+from deeplens.review.code_diff import code_diff
 from deeplens.review.json_diff import ABSENT, Difference, differences, short
 from deeplens.review.replacement_rules import RANK, Effect, effect_of
 from deeplens.review.resource_text import (
@@ -23,11 +23,11 @@ _CODE_KEYS = ("Code.S3Key", "Code.S3Bucket")
 
 @dataclass(frozen=True)
 class ResourceChange:
-    """What happens to one resource.
+    """The change of one resource.
 
     Attributes:
-        alarm: a sentence when something that holds state goes, else empty.
-        sentence: what happens, for a reader.
+        alarm: a sentence if state is affected, else empty.
+        sentence: the change, for a reader.
     """
 
     stack: str
@@ -42,20 +42,20 @@ class ResourceChange:
 
 @dataclass(frozen=True)
 class Replaced:
-    """What is replaced so far: resources by stack and logical id, and exports by name."""
+    """The replacements so far: resources by stack and logical id, and exports by name."""
 
     resources: Mapping[tuple[str, str], Effect] = field(default_factory=dict)
     exports: Mapping[str, Effect] = field(default_factory=dict)
 
     def effect(self, stack: str, value: object) -> tuple[Effect, str]:
-        """Return the strongest effect on what `value` of `stack` refers to, and its name."""
-        found: list[tuple[Effect, str]] = [
+        """Return the strongest effect on the targets that `value` refers to, and that target."""
+        effects: list[tuple[Effect, str]] = [
             (self.resources[stack, target], target)
             for target in references(value)
             if (stack, target) in self.resources
         ]
-        found += [(self.exports[name], name) for name in imports(value) if name in self.exports]
-        return max(found, key=lambda one: (RANK[one[0]], one[1]), default=("in place", ""))
+        effects += [(self.exports[name], name) for name in imports(value) if name in self.exports]
+        return max(effects, key=lambda pair: (RANK[pair[0]], pair[1]), default=("in place", ""))
 
 
 def compare_resources(
@@ -63,30 +63,30 @@ def compare_resources(
 ) -> tuple[list[ResourceChange], Replaced]:
     """Compare the stacks that both sides have, and those that only `after` has.
 
-    A replacement is followed through every reference: what names a replaced resource in a
-    property that cannot change is replaced too.
+    A replacement is followed through every reference: a resource is also replaced if a property
+    that cannot change refers to a replaced resource.
     """
     replaced = Replaced()
     while True:
-        changes, found = _pass(before, after, replaced)
-        if found == replaced:
+        changes, next_replaced = _pass(before, after, replaced)
+        if next_replaced == replaced:
             return changes, replaced
-        replaced = found
+        replaced = next_replaced
 
 
 def _pass(
-    before: Environment, after: Environment, known: Replaced
+    before: Environment, after: Environment, replaced: Replaced
 ) -> tuple[list[ResourceChange], Replaced]:
     changes: list[ResourceChange] = []
     resources: dict[tuple[str, str], Effect] = {}
     for title, new in sorted(after.stacks.items()):
         old = before.stacks.get(title)
-        was = old.resources if old else {}
-        for logical_id in sorted(was.keys() | new.resources.keys()):
+        previous = old.resources if old else {}
+        for logical_id in sorted(previous.keys() | new.resources.keys()):
             change = _resource(
-                _Side(before, old, was.get(logical_id)),
+                _Side(before, old, previous.get(logical_id)),
                 _Side(after, new, new.resources.get(logical_id)),
-                known,
+                replaced,
             )
             if change is None:
                 continue
@@ -95,7 +95,7 @@ def _pass(
                 resources[title, logical_id] = "replaced"
             elif change.kind == "perhaps replaced":
                 resources[title, logical_id] = "perhaps replaced"
-    return changes, Replaced(resources, _exports(after, Replaced(resources, known.exports)))
+    return changes, Replaced(resources, _exports(after, Replaced(resources, replaced.exports)))
 
 
 def _exports(after: Environment, replaced: Replaced) -> dict[str, Effect]:
@@ -114,33 +114,35 @@ class _Side:
     resource: Resource | None
 
     def definition(self) -> dict[str, object]:
-        """Return properties and policies, references as text."""
+        """Return properties and policies, with references as text."""
         if self.stack is None or self.resource is None:
             return {}
-        kept = {
+        compared = {
             key: value
             for key, value in self.resource.definition.items()
             if key in ("Properties", "DeletionPolicy", "UpdateReplacePolicy", "Condition")
         }
-        text: dict[str, object] = parse_embedded_json(self.environment.resolve(self.stack, kept))
+        text: dict[str, object] = parse_embedded_json(
+            self.environment.resolve(self.stack, compared)
+        )
         return text
 
 
-def _resource(old: _Side, new: _Side, known: Replaced) -> ResourceChange | None:
+def _resource(old: _Side, new: _Side, replaced: Replaced) -> ResourceChange | None:
     resource, stack = new.resource or old.resource, new.stack or old.stack
     if resource is None or stack is None:
         return None
     if old.resource is None or new.resource is None:
-        said = removed(resource) if old.resource else added(resource)
+        text = removed(resource) if old.resource else added(resource)
         properties: tuple[PropertyChange, ...] = ()
     elif old.resource.type != new.resource.type:
-        said, properties = another_type(resource), ()
+        text, properties = another_type(resource), ()
     else:
-        properties = _properties(old, new, known)
+        properties = _properties(old, new, replaced)
         if old.resource.published != new.resource.published:
-            said = published(resource)
+            text = published(resource)
         elif properties:
-            said = changed(old.resource, new.resource, properties)
+            text = changed(old.resource, new.resource, properties)
         else:
             return None
     return ResourceChange(
@@ -148,49 +150,50 @@ def _resource(old: _Side, new: _Side, known: Replaced) -> ResourceChange | None:
         name=resource.name,
         logical_id=resource.logical_id,
         type=resource.type,
-        kind=said.kind,
-        sentence=said.sentence,
-        alarm=said.alarm,
+        kind=text.kind,
+        sentence=text.sentence,
+        alarm=text.alarm,
         properties=properties,
     )
 
 
-def _properties(old: _Side, new: _Side, known: Replaced) -> tuple[PropertyChange, ...]:
+def _properties(old: _Side, new: _Side, replaced: Replaced) -> tuple[PropertyChange, ...]:
     if old.resource is None or new.resource is None or new.stack is None:
         return ()
     type_, region = new.resource.type, new.environment.region
-    found = []
-    for one in differences(old.definition(), new.definition()):
-        in_properties = one.path[0] == "Properties"
-        below = Difference(one.path[1:], one.before, one.after)
-        path = ".".join(below.path if in_properties else one.path)
+    changes = []
+    for difference in differences(old.definition(), new.definition()):
+        before, after = difference.before, difference.after
+        in_properties = difference.path[0] == "Properties"
+        below = Difference(difference.path[1:], before, after)
+        path = ".".join(below.path if in_properties else difference.path)
         if type_ == "AWS::Lambda::Function" and path in _CODE_KEYS:
             continue
         effect: Effect = effect_of(type_, region, below) if in_properties else "in place"
-        found.append(PropertyChange(path, short(one.before), short(one.after), effect))
+        changes.append(PropertyChange(path, short(before), short(after), effect))
     if type_ == "AWS::Lambda::Function":
-        code = code_change(
+        code = code_diff(
             old.resource.properties.get("Code"),
             old.environment.assets,
             new.resource.properties.get("Code"),
             new.environment.assets,
         )
         if code:
-            found.append(PropertyChange("Code", "", code))
-    named = {one.path.partition(".")[0] for one in found}
+            changes.append(PropertyChange("Code", "", code))
+    changed_keys = {change.path.partition(".")[0] for change in changes}
     for key, value in sorted(new.resource.properties.items()):
-        effect, target = known.effect(new.stack.title, value)
-        if effect == "in place" or key in named:
+        effect, target = replaced.effect(new.stack.title, value)
+        if effect == "in place" or key in changed_keys:
             continue
-        would = effect_of(type_, region, Difference((key,), ABSENT, value))
-        if would != "in place":
-            weaker = min(effect, would, key=RANK.__getitem__)
-            name = _named(new, target)
+        possible = effect_of(type_, region, Difference((key,), ABSENT, value))
+        if possible != "in place":
+            weaker = min(effect, possible, key=RANK.__getitem__)
+            name = _name_of(new, target)
             text = short(new.environment.resolve(new.stack, value))
-            found.append(PropertyChange(key, text, text, weaker, f"{name} is {weaker}"))
-    return tuple(found)
+            changes.append(PropertyChange(key, text, text, weaker, f"{name} is {weaker}"))
+    return tuple(changes)
 
 
-def _named(side: _Side, target: str) -> str:
+def _name_of(side: _Side, target: str) -> str:
     stack = side.stack
     return stack.resources[target].name if stack and target in stack.resources else target

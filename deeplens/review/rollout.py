@@ -1,15 +1,16 @@
-"""How a release would reach the cameras: each step of the rollout, and who is exposed by then."""
+"""Compare the steps of a rollout, with the number of exposed cameras at each step."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
 
+from deeplens.review.blocks import Block, Folded, Heading, Table, Text
 from stacks.config.rollout import Moment, RolloutConfig, timeline
 
 UNLISTED_FLEET = 100
-"""Cameras that are reckoned with where an environment file lists none."""
+"""Number of cameras in the example, if an environment file lists none."""
 
 
 @dataclass(frozen=True)
@@ -17,11 +18,11 @@ class Rollout:
     """The steps of a rollout, before and after a change.
 
     Attributes:
-        cameras: the fleet that the steps are reckoned for.
+        cameras: the number of cameras that the steps are calculated for.
         listed: whether the environment file lists these cameras.
-        named_groups: whether a wave is a thing group, whose members no file tells.
-        before: the steps of BASE, empty where it has none that this checkout can read.
-        after: the steps of the working tree.
+        named_groups: whether a wave is a thing group; no file contains its members.
+        before: the steps in BASE, empty if this checkout cannot read a plan there.
+        after: the steps in the working tree.
     """
 
     cameras: int
@@ -34,15 +35,15 @@ class Rollout:
 def compare_rollouts(
     before: Mapping[str, Any] | None, after: Mapping[str, Any] | None, *, releases: bool
 ) -> Rollout | None:
-    """Reckon the rollout of an environment file's content.
+    """Calculate the rollout from the content of an environment file.
 
     Args:
-        before: the file of BASE, None where it has none.
-        after: the file of the working tree.
-        releases: whether the change puts anything on the cameras.
+        before: the file in BASE, None if it does not exist there.
+        after: the file in the working tree.
+        releases: whether the change deploys components to the cameras.
 
     Returns:
-        None where nothing is released and the plan is the same, or the file cannot be read.
+        None if nothing is released and the plan is the same, or if the file cannot be read.
     """
     old, new = _plan(before), _plan(after)
     if new is None or (old == new and not releases):
@@ -58,11 +59,63 @@ def compare_rollouts(
     )
 
 
+def rollout_blocks(environment: str, rollout: Rollout | None) -> Iterator[Block]:
+    """Yield the steps of the rollout as a table, and the previous steps if they differ."""
+    if rollout is None:
+        return
+    yield Heading(3, f"{environment}: how a release reaches the cameras")
+    yield Text(_worst_case(rollout))
+    yield _steps(f"Steps of the rollout, for {rollout.cameras} cameras", rollout, rollout.after)
+    if rollout.before and rollout.before != rollout.after:
+        yield Folded(
+            "The steps before this change",
+            (_steps("Steps of the rollout before", rollout, rollout.before),),
+        )
+
+
 def _plan(settings: Mapping[str, Any] | None) -> RolloutConfig | None:
-    """Return the plan of an environment file, None where this checkout cannot read it."""
+    """Return the plan in an environment file, None if this checkout cannot read it."""
     if settings is None:
         return None
     try:
         return RolloutConfig.model_validate(settings.get("rollout", {}))
     except ValidationError:
         return None
+
+
+def _worst_case(rollout: Rollout) -> str:
+    cameras = f"{rollout.cameras} {'camera' if rollout.cameras == 1 else 'cameras'}"
+    fleet = (
+        f"the {cameras} that the environment file lists"
+        if rollout.listed
+        else f"an example fleet of {cameras}"
+    )
+    text = (
+        f"Worst case for {fleet}: the release is bad on each camera that receives it, and each "
+        "gate takes its full time to detect that."
+    )
+    if rollout.named_groups:
+        text += " A wave by thing group counts as the entire fleet: no file contains its members."
+    return text
+
+
+def _steps(caption: str, rollout: Rollout, moments: tuple[Moment, ...]) -> Table:
+    return Table(
+        caption,
+        ("from minute", "step", "cameras exposed", "share"),
+        tuple(
+            (
+                f"{moment.at_seconds // 60}:{moment.at_seconds % 60:02}",
+                moment.what,
+                f"{moment.exposed_devices} of {rollout.cameras}",
+                _bar(moment.exposed_devices / rollout.cameras),
+            )
+            for moment in moments
+        ),
+    )
+
+
+def _bar(share: float, width: int = 20) -> str:
+    """Return a share as a bar of text characters; a share above zero has at least one block."""
+    full = max(round(share * width), 1 if share else 0)
+    return f"{'█' * full}{'░' * (width - full)} {share:.0%}"

@@ -1,4 +1,4 @@
-"""Which keys of an environment's file differ."""
+"""Compare the keys of environment files."""
 
 import tomllib
 from pathlib import Path
@@ -11,24 +11,24 @@ from deeplens.review.resource_text import PropertyChange
 def read_settings(folder: Path) -> dict[str, dict[str, Any]]:
     """Return the content of each environment file in `folder`, by environment.
 
-    A file that is not TOML is left out: its app did not synthesize either.
+    Files that are not valid TOML are skipped: the synthesis reports them.
     """
-    found = {}
+    contents = {}
     for file in sorted(folder.glob("*.toml")):
         try:
-            found[file.stem] = tomllib.loads(file.read_text(encoding="utf-8-sig"))
+            contents[file.stem] = tomllib.loads(file.read_text(encoding="utf-8-sig"))
         except (OSError, ValueError, RecursionError):
             continue
-    return found
+    return contents
 
 
 def compare_settings(
     before: dict[str, Any] | None, after: dict[str, Any] | None
 ) -> tuple[PropertyChange, ...]:
-    """Return each key that differs; nothing when a side has no file."""
+    """Return each key that differs; if a side has no file, an empty tuple."""
     if before is None or after is None:
         return ()
     return tuple(
-        PropertyChange(".".join(one.path), short(one.before), short(one.after))
-        for one in differences(before or ABSENT, after or ABSENT)
+        PropertyChange(".".join(change.path), short(change.before), short(change.after))
+        for change in differences(before or ABSENT, after or ABSENT)
     )

@@ -1,4 +1,4 @@
-"""A page in a terminal; piped, it is plain text."""
+"""Print a page in a terminal, or as plain text into a pipe."""
 
 from rich.console import Console
 from rich.panel import Panel
@@ -20,7 +20,7 @@ _STYLES: dict[Tone, str] = {
 
 
 def show(page: Page, console: Console) -> None:
-    """Print the page; of a closed fold only the title, the other forms have the rest."""
+    """Print the page; closed details are reduced to their title."""
     for block in page.blocks:
         _show(block, console)
 
@@ -29,7 +29,7 @@ def _show(block: Block, console: Console) -> None:
     match block:
         case Heading(level, text):
             console.print()
-            console.print(Line(text, style="bold underline" if level < 3 else "bold"))  # noqa: PLR2004 - of a section
+            console.print(Line(text, style="bold underline" if level < 3 else "bold"))  # noqa: PLR2004 - a section
         case Text(text):
             console.print(Line(text))
         case Alarm(text, loud):
@@ -40,8 +40,8 @@ def _show(block: Block, console: Console) -> None:
             grid = Grid.grid(padding=(0, 2))
             grid.add_column(justify="right", min_width=18)
             grid.add_column()
-            for one in points:
-                grid.add_row(Line(one.word, style=_STYLES[one.tone]), Line(one.text))
+            for point in points:
+                grid.add_row(Line(point.label, style=_STYLES[point.tone]), Line(point.text))
             console.print(grid)
         case Table():
             _grid(block, console)

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/command-line.md").read_text(encoding="utf-8")
 COMMANDS = ["model-tools", "fleet"]
 MODULES = ["model_tools.cli", "fleet_tools.cli", "local_aws.cli", "deeplens.review.cli",
-           "demo.cli", "tools.runtime.cli", "deeplens.review.plan_file", "tools.new_environment",
+           "demo.cli", "tools.runtime.cli", "deeplens.review.plan", "tools.new_environment",
            "deeplens.policy.golden",
            "deeplens.policy.check_templates", "tools.environment_reference",
            "tools.beside_busy_loops"]  # fmt: skip

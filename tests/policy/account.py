@@ -58,7 +58,7 @@ class Account:
             if "Export" in output
         }
 
-    def resources(self, stack: str, type_: str) -> Iterator[tuple[str, Document]]:
+    def definitions(self, stack: str, type_: str) -> Iterator[tuple[str, Document]]:
         """Logical ids and properties without references."""
         for logical_id, resource in self._stacks[stack].definitions(type_):
             yield logical_id, self.plain(self._stacks[stack], resource["Properties"])

@@ -1,4 +1,4 @@
-"""References read the same on both sides, and differences are found where they are."""
+"""References have the same text on both sides, and differences have exact paths."""
 
 from typing import Any
 
@@ -38,23 +38,23 @@ values = st.recursive(
         ({"Fn::Sub": ["${one}", {"one": "1"}]}, "1"),
     ],
 )
-def test_an_intrinsic_reads_as_what_it_refers_to(value: Any, text: str) -> None:
+def test_the_text_of_an_intrinsic_function_names_its_target(value: Any, text: str) -> None:
     assert RESOLVER.resolve(value) == text
 
 
-def test_references_and_imports_are_found_however_deep() -> None:
+def test_references_and_imports_are_found_at_any_depth() -> None:
     value = {"a": [{"Ref": "One"}, {"Fn::Sub": ["${Two.Arn}", {"x": {"Ref": "Three"}}]}]}
     assert set(references(value)) == {"One", "Two", "Three"}
     assert list(imports({"a": [{"Fn::ImportValue": "x"}]})) == ["x"]
 
 
-def test_json_within_a_text_is_opened_and_a_reference_is_not() -> None:
+def test_json_in_a_string_is_parsed_and_a_reference_is_not() -> None:
     assert parse_embedded_json('{"a": "[1]"}') == {"a": [1]}
     assert parse_embedded_json("${Key.Arn}") == "${Key.Arn}"
     assert parse_embedded_json("{not json") == "{not json"
 
 
-def test_a_digest_is_cut_and_says_so() -> None:
+def test_a_digest_is_shortened() -> None:
     assert short("x/" + "a" * 64) == "x/aaaaaaaaaaaa…"
 
 
@@ -64,5 +64,5 @@ def test_a_value_does_not_differ_from_itself(value: Any) -> None:
 
 
 @given(before=values, after=values)
-def test_what_differs_is_found(before: Any, after: Any) -> None:
+def test_different_values_differ(before: Any, after: Any) -> None:
     assert bool(differences(before, after)) == (repr(before) != repr(after)) or before == after

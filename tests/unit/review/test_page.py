@@ -1,4 +1,4 @@
-"""The three forms say the same, escape everything and hold nothing from outside."""
+"""The formats have the same content, escape every text and load nothing."""
 
 import io
 import json
@@ -21,15 +21,14 @@ from deeplens.review.json_output import as_json
 from deeplens.review.markdown import as_markdown
 from deeplens.review.model_card import CardLine
 from deeplens.review.page import page_of
-from deeplens.review.rollout import compare_rollouts
-from deeplens.review.rollout_words import rollout_blocks
+from deeplens.review.rollout import compare_rollouts, rollout_blocks
 from deeplens.review.terminal import show
 
-words = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc", "Zl", "Zp"]))
+texts = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc", "Zl", "Zp"]))
 
 
 class Reader(HTMLParser):
-    """Collects the text of the body and the tags of the whole."""
+    """A collector of the text and the tags of a document."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -57,27 +56,27 @@ def page(text: str) -> Page:
     )
 
 
-@given(text=words)
+@given(text=texts)
 def test_no_text_becomes_a_tag_of_the_page(text: str) -> None:
     empty, reader = Reader(), Reader()
     empty.feed(as_html(page("")))
     reader.feed(as_html(page(text)))
-    # A token that may break anywhere is in a span.
+    # A token that may break at any character is in a span.
     assert [tag for tag in reader.tags if tag != "span"] == [
         tag for tag in empty.tags if tag != "span"
     ]
     assert reader.text.count(text) >= 7 or not text
 
 
-@given(text=words)
+@given(text=texts)
 def test_no_text_becomes_markup_of_the_markdown(text: str) -> None:
-    line = next(one for one in as_markdown(page(text)).splitlines() if one.startswith("- "))
+    line = next(line for line in as_markdown(page(text)).splitlines() if line.startswith("- "))
     assert not re.search(
         r"(?<!\\)[<>\[\]`|]", line.removeprefix("- **wider**: ").replace(r"\\", "")
     )
 
 
-def test_the_page_needs_no_script_and_nothing_from_outside() -> None:
+def test_the_page_has_no_script_and_loads_nothing() -> None:
     html = as_html(page("<script>alert(1)</script>"))
     reader = Reader()
     reader.feed(html)
@@ -86,7 +85,7 @@ def test_the_page_needs_no_script_and_nothing_from_outside() -> None:
     assert "default-src 'none'" in html
 
 
-def test_a_piped_summary_has_no_escape_codes_and_no_frames() -> None:
+def test_a_summary_in_a_pipe_has_no_escape_codes_and_no_frames() -> None:
     printed = io.StringIO()
     show(page("one"), Console(file=printed, width=200))
     assert "\x1b" not in printed.getvalue()
@@ -106,21 +105,21 @@ def review(environment: Any) -> Review:
     )
 
 
-def test_every_form_shouts_what_must_not_be_overlooked(review: Review) -> None:
-    told = page_of(review, base="main")
+def test_every_format_contains_the_alarms(review: Review) -> None:
+    content = page_of(review, base="main")
     reader = Reader()
-    reader.feed(as_html(told))
+    reader.feed(as_html(content))
     printed = io.StringIO()
-    show(told, Console(file=printed, width=1000))
-    markdown = as_markdown(told).replace("\\", "")
-    for form in (reader.text, markdown, printed.getvalue(), as_json(review, base="main")):
-        assert "STATE IS REPLACED: Bucket is replaced: BucketName changes from a to b." in form
-        assert "AwsSolutions-S1" in form
+    show(content, Console(file=printed, width=1000))
+    markdown = as_markdown(content).replace("\\", "")
+    for output in (reader.text, markdown, printed.getvalue(), as_json(review, base="main")):
+        assert "STATE IS REPLACED: Bucket is replaced: BucketName changes from a to b." in output
+        assert "AwsSolutions-S1" in output
 
 
 def test_uncommitted_environments_are_named_first(review: Review) -> None:
-    told = page_of(review, base="main", uncommitted=("README.md", "environments/dev.toml"))
-    alarm = next(block for block in told.blocks if isinstance(block, Alarm))
+    content = page_of(review, base="main", uncommitted=("README.md", "environments/dev.toml"))
+    alarm = next(block for block in content.blocks if isinstance(block, Alarm))
     assert alarm.text.startswith("NOT COMMITTED: environments/dev.toml.")
     assert not alarm.loud
 
@@ -133,8 +132,8 @@ def test_the_json_has_a_version_and_money_as_text(review: Review) -> None:
 
 
 @pytest.fixture
-def whole(environment: Any) -> Review:
-    """A new environment, and one in which a bucket changes while a queue is added."""
+def two_environments(environment: Any) -> Review:
+    """A new environment, and one with a changed bucket and a new queue."""
 
     def bucket(name: str) -> Any:
         return {"Bucket": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": name}}}
@@ -147,8 +146,10 @@ def whole(environment: Any) -> Review:
     return Review((new, replace(changed, name="staging")), Findings((), (), ()))
 
 
-def test_resources_are_grouped_by_stack_and_only_additions_are_closed(whole: Review) -> None:
-    blocks = page_of(whole, base="main").blocks
+def test_resources_are_grouped_by_stack_and_only_additions_are_closed(
+    two_environments: Review,
+) -> None:
+    blocks = page_of(two_environments, base="main").blocks
     stacks = [block for block in blocks if isinstance(block, Folded) and ": " in block.title[:8]]
     assert [(stack.title, stack.open) for stack in stacks] == [
         ("Store: 1 added", False),
@@ -157,33 +158,35 @@ def test_resources_are_grouped_by_stack_and_only_additions_are_closed(whole: Rev
     ]
     points, closed = stacks[2].blocks
     assert isinstance(points, Points)
-    assert [point.word for point in points.points] == ["replaced"]
+    assert [point.label for point in points.points] == ["replaced"]
     assert isinstance(closed, Folded)
     assert (closed.title, closed.open) == ("2 added", False)
     printed = io.StringIO()
-    show(page_of(whole, base="main"), Console(file=printed, width=1000))
+    show(page_of(two_environments, base="main"), Console(file=printed, width=1000))
     assert "STATE IS REPLACED: Bucket" in printed.getvalue()
     assert "is added." not in printed.getvalue()
 
 
-def test_the_summarys_rows_link_to_their_sections_and_an_account_stands_once(
-    whole: Review,
+def test_the_rows_of_the_summary_link_to_sections_and_an_account_occurs_once(
+    two_environments: Review,
 ) -> None:
-    html = as_html(page_of(whole, base="main"))
+    html = as_html(page_of(two_environments, base="main"))
     linked = set(re.findall('href="#([^"]+)"', html))
     assert {"dev", "staging"} <= linked <= set(re.findall('id="([^"]+)"', html))
-    assert "[staging](#staging)" in as_markdown(page_of(whole, base="main"))
+    assert "[staging](#staging)" in as_markdown(page_of(two_environments, base="main"))
     section = html[html.index('id="dev"') : html.index('id="staging"')]
     assert section.count("111111111111") == section.count("Account") == 1
 
 
-def test_the_model_card_shows_what_changes_and_folds_the_rest(whole: Review) -> None:
+def test_the_model_card_shows_what_changes_and_folds_the_rest(two_environments: Review) -> None:
     card = (
         CardLine("name", "shapes", "shapes"),
         CardLine("version", "1.0.0", "1.1.0"),
         CardLine("size", "", "3 bytes"),
     )
-    review = Review((replace(whole.environments[1], model=card),), whole.findings)
+    review = Review(
+        (replace(two_environments.environments[1], model=card),), two_environments.findings
+    )
     blocks = page_of(review, base="main").blocks
     at = blocks.index(Heading(3, "staging: the model"))
     shown, folded = blocks[at + 1 : at + 3]
@@ -193,19 +196,19 @@ def test_the_model_card_shows_what_changes_and_folds_the_rest(whole: Review) -> 
     assert (folded.title, folded.open) == ("Lines of the model card that stay the same (1)", False)
 
 
-def test_only_long_tokens_may_break_anywhere() -> None:
+def test_only_long_tokens_may_break_at_any_character() -> None:
     arn = "arn:aws:s3:::a-bucket-with-a-name/*"
     html = as_html(page(f"The role may s3:GetObject on {arn} now"))
     assert set(re.findall('<span class="token">([^<]+)</span>', html)) == {arn}
 
 
-@pytest.mark.parametrize(("cameras", "words"), [(1, "the 1 camera that"), (3, "the 3 cameras t")])
-def test_the_worst_case_is_for_the_listed_cameras_or_an_example(cameras: int, words: str) -> None:
+@pytest.mark.parametrize(("cameras", "text"), [(1, "the 1 camera that"), (3, "the 3 cameras t")])
+def test_the_worst_case_is_for_the_listed_cameras_or_an_example(cameras: int, text: str) -> None:
     things = [f"camera-{number}" for number in range(cameras)]
     listed = compare_rollouts(None, {"fleet": {"things": things}}, releases=True)
     example = compare_rollouts(None, {}, releases=True)
     texts = [next(_texts(rollout_blocks("dev", rollout))) for rollout in (listed, example)]
-    assert texts[0].startswith(f"Worst case for {words}")
+    assert texts[0].startswith(f"Worst case for {text}")
     assert texts[1].startswith("Worst case for an example fleet of 100 cameras: ")
 
 
