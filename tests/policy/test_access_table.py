@@ -17,7 +17,7 @@ from tools.access_table import DIGEST, SAMPLES, TABLE, Row, read_table, without_
 
 pytestmark = pytest.mark.process
 
-# Roles of `cdk bootstrap`: their policies are CDK's, and CloudFormation's are in policies/.
+# Roles of `cdk bootstrap`: CDK defines their policies, except CloudFormation's in policies/.
 OF_BOOTSTRAP = "DeepLensToolkit/"
 _REASONS = tomllib.loads(TABLE.with_name("grants-without-a-call.toml").read_text(encoding="utf-8"))
 ALLOW = "Allow"
@@ -37,12 +37,16 @@ class Principal:
 
     @property
     def statements(self) -> list[dict[str, Any]]:
-        # Assets are named by digests of this synthesis, rows by none.
+        # Names of assets contain digests of this synthesis; rows contain none.
         text = DIGEST.sub(SAMPLES["digest"], json.dumps(self.account.policies(*self.role)))
-        return [one for document in json.loads(text) for one in as_list(document["Statement"])]
+        return [
+            statement
+            for document in json.loads(text)
+            for statement in as_list(document["Statement"])
+        ]
 
     def is_explained(self, statement: dict[str, Any], action: str) -> bool:
-        """Return whether the template, or the file for what CDK writes, has a reason."""
+        """Return whether the template, or the file for CDK's own policies, contains a reason."""
         return statement.get("Sid") in self.account.grants_without_call(*self.role) or any(
             fnmatchcase(self.name, grant["principal"])
             and any(fnmatchcase(action, pattern) for pattern in grant["actions"])
@@ -91,24 +95,24 @@ def evaluator() -> Iterator[Evaluator]:
 
 @pytest.fixture(scope="module")
 def principals(site: Site, evaluator: Evaluator) -> dict[str, Principal]:
-    """Every role of an environment that has everything, and of the pipeline, by name."""
-    found = {}
+    """The roles of an environment with every part, and of the pipeline, by name."""
+    principals = {}
     for environment in ("full", ""):
         account = Account(site.stacks[environment], evaluator)
         for role in account.roles():
             principal = Principal(account, role)
-            found[principal.name] = principal
-    return found
+            principals[principal.name] = principal
+    return principals
 
 
 @pytest.fixture(scope="module")
 def calls() -> dict[str, list[Row]]:
     """The recorded calls by principal, without those of CDK's own roles."""
-    found: dict[str, list[Row]] = {}
+    calls: dict[str, list[Row]] = {}
     for row in read_table():
         if not row.principal.startswith(OF_BOOTSTRAP):
-            found.setdefault(row.principal, []).append(row)
-    return found
+            calls.setdefault(row.principal, []).append(row)
+    return calls
 
 
 def test_every_recorded_call_has_a_grant(

@@ -1,4 +1,4 @@
-"""Each defect that a user's own environment may have is found, with what would work."""
+"""Rules find each defect of a user's environment, and contain advice."""
 
 import copy
 import json
@@ -30,26 +30,28 @@ PUBLIC = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resour
 def of(template: Template, type_: str, name: str = "") -> Template:
     """Return the properties of the first resource of a type with `name` in its logical id."""
     return next(
-        one["Properties"]
-        for logical_id, one in template["Resources"].items()
-        if one["Type"] == type_ and name in logical_id
+        definition["Properties"]
+        for logical_id, definition in template["Resources"].items()
+        if definition["Type"] == type_ and name in logical_id
     )
 
 
-def said(template: Template, type_: str, name: str = "") -> list[Template]:
+def statements_of(template: Template, type_: str, name: str = "") -> list[Template]:
     """Return the statements of a policy."""
-    found: list[Template] = of(template, type_, name)["PolicyDocument"]["Statement"]
-    return found
+    statements: list[Template] = of(template, type_, name)["PolicyDocument"]["Statement"]
+    return statements
 
 
 def trust(template: Template) -> Template:
-    found: Template = of(template, ROLE)["AssumeRolePolicyDocument"]["Statement"][0]
-    return found
+    statement: Template = of(template, ROLE)["AssumeRolePolicyDocument"]["Statement"][0]
+    return statement
 
 
 def by_sid(template: Template, sid: str) -> Template:
     return next(
-        one for one in said(template, BUCKET_POLICY, "ModelsBucket") if one.get("Sid") == sid
+        statement
+        for statement in statements_of(template, BUCKET_POLICY, "ModelsBucket")
+        if statement.get("Sid") == sid
     )
 
 
@@ -66,24 +68,24 @@ def set_rule(template: Template, **values: float) -> None:
 
 
 def stage(template: Template, name: str) -> Template:
-    return next(one for one in of(template, PIPELINE)["Stages"] if one["Name"] == name)
+    return next(stage for stage in of(template, PIPELINE)["Stages"] if stage["Name"] == name)
 
 
 def without(template: Template, name: str, provider: str, action: str = "") -> None:
-    found = stage(template, name)
-    before = found["Actions"]
-    found["Actions"] = [
-        one
-        for one in before
-        if one["ActionTypeId"]["Provider"] != provider or action not in one["Name"]
+    changed = stage(template, name)
+    before = changed["Actions"]
+    changed["Actions"] = [
+        candidate
+        for candidate in before
+        if candidate["ActionTypeId"]["Provider"] != provider or action not in candidate["Name"]
     ]
-    assert len(found["Actions"]) < len(before)
+    assert len(changed["Actions"]) < len(before)
 
 
 def order(template: Template, name: str, provider: str, value: int) -> None:
-    for one in stage(template, name)["Actions"]:
-        if one["ActionTypeId"]["Provider"] == provider:
-            one["RunOrder"] = value
+    for action in stage(template, name)["Actions"]:
+        if action["ActionTypeId"]["Provider"] == provider:
+            action["RunOrder"] = value
 
 
 def variables(template: Template, **values: str) -> None:
@@ -96,8 +98,10 @@ def without_boundary(template: Template) -> None:
 
 
 def attach(template: Template, action: str) -> None:
-    """Give every role a policy of its own, as a resource."""
-    roles = [name for name, one in template["Resources"].items() if one["Type"] == ROLE]
+    """Add a policy to every role, as a resource."""
+    roles = [
+        name for name, definition in template["Resources"].items() if definition["Type"] == ROLE
+    ]
     statement = {"Effect": "Allow", "Action": action, "Resource": "*"}
     for role in roles:
         template["Resources"][f"{role}Added"] = {
@@ -111,9 +115,9 @@ def attach(template: Template, action: str) -> None:
 
 
 def exempt(template: Template, arn: str) -> None:
-    for one in said(template, BUCKET_POLICY, "ModelsBucket"):
-        if "ArnNotEquals" in one.get("Condition", {}):
-            one["Condition"] = {"ArnNotEquals": {"aws:PrincipalArn": arn}}
+    for statement in statements_of(template, BUCKET_POLICY, "ModelsBucket"):
+        if "ArnNotEquals" in statement.get("Condition", {}):
+            statement["Condition"] = {"ArnNotEquals": {"aws:PrincipalArn": arn}}
 
 
 def warn(template: Template) -> None:
@@ -122,15 +126,15 @@ def warn(template: Template) -> None:
 
 
 def narrow_tls(template: Template) -> None:
-    for one in said(template, BUCKET_POLICY, "ModelsBucket"):
-        if "aws:SecureTransport" in json.dumps(one):
-            one["Action"] = "s3:GetBucketLocation"
+    for statement in statements_of(template, BUCKET_POLICY, "ModelsBucket"):
+        if "aws:SecureTransport" in json.dumps(statement):
+            statement["Action"] = "s3:GetBucketLocation"
 
 
 def half_tls(template: Template) -> None:
-    for one in said(template, BUCKET_POLICY, "ModelsBucket"):
-        if "aws:SecureTransport" in json.dumps(one):
-            one["Resource"] = one["Resource"][0]
+    for statement in statements_of(template, BUCKET_POLICY, "ModelsBucket"):
+        if "aws:SecureTransport" in json.dumps(statement):
+            statement["Resource"] = statement["Resource"][0]
 
 
 DEFECTS: list[tuple[str, str, Defect]] = [
@@ -146,19 +150,20 @@ DEFECTS: list[tuple[str, str, Defect]] = [
         "Fn::Sub": "arn:aws:iam::444444444444:policy/Another"})),
     ("approvals-stay", DELIVERY, lambda t: without(t, "production", "Manual")),
     # Permissions.
-    ("no-inverted-allow", INFERENCE, lambda t: said(t, POLICY).append(
+    ("no-inverted-allow", INFERENCE, lambda t: statements_of(t, POLICY).append(
         {"Effect": "Allow", "NotAction": "iam:*", "Resource": "arn:aws:s3:::x"})),
-    ("no-inverted-allow", STORE, lambda t: said(t, POLICY).append(
+    ("no-inverted-allow", STORE, lambda t: statements_of(t, POLICY).append(
         {"Effect": "Allow", "Action": "s3:GetObject", "NotResource": "arn:aws:s3:::x"})),
-    ("no-inverted-allow", STORE, lambda t: said(t, BUCKET_POLICY).append(
+    ("no-inverted-allow", STORE, lambda t: statements_of(t, BUCKET_POLICY).append(
         {"Effect": "Allow", "NotPrincipal": {"AWS": "x"}, "Action": "s3:GetObject",
          "Resource": "x"})),
-    ("no-public-access", STORE, lambda t: said(t, BUCKET_POLICY, "ModelsBucket").append(PUBLIC)),
-    ("no-public-access", STORE, lambda t: said(t, BUCKET_POLICY, "AccessLogs").append(
+    ("no-public-access", STORE, lambda t: statements_of(t, BUCKET_POLICY, "ModelsBucket").append(
+        PUBLIC)),
+    ("no-public-access", STORE, lambda t: statements_of(t, BUCKET_POLICY, "AccessLogs").append(
         {**PUBLIC, "Principal": {"AWS": ["*"]}})),
-    ("no-public-access", MONITORING, lambda t: said(t, "AWS::SNS::TopicPolicy")[1].update(
+    ("no-public-access", MONITORING, lambda t: statements_of(t, "AWS::SNS::TopicPolicy")[1].update(
         Principal="*")),
-    ("no-public-access", MONITORING, lambda t: said(t, "AWS::SQS::QueuePolicy")[1].update(
+    ("no-public-access", MONITORING, lambda t: statements_of(t, "AWS::SQS::QueuePolicy")[1].update(
         Principal={"AWS": "*"})),
     ("no-public-access", MONITORING, lambda t: of(t, "AWS::Lambda::Permission").update(
         Principal="*")),
@@ -177,7 +182,7 @@ DEFECTS: list[tuple[str, str, Defect]] = [
     # Storage.
     ("tls-only", STORE, narrow_tls),
     ("tls-only", STORE, half_tls),
-    ("tls-only", DELIVERY, lambda t: said(t, BUCKET_POLICY, "Artifacts")[0].update(
+    ("tls-only", DELIVERY, lambda t: statements_of(t, BUCKET_POLICY, "Artifacts")[0].update(
         Principal={"AWS": "arn:aws:iam::999999999999:root"})),
     ("written-once", STORE, lambda t: by_sid(t, "OnlyThePublisherWritesComponents").update(
         Condition={"ArnNotEquals": {"aws:PrincipalArn": "arn:aws:iam::444444444444:role/*"}})),
@@ -215,49 +220,53 @@ DEFECTS: list[tuple[str, str, Defect]] = [
     ("no-privileged-builds", DELIVERY, lambda t: of(t, "AWS::CodeBuild::Project")[
         "Environment"].update(PrivilegedMode=True)),
     # Monitoring.
-    ("encrypted-topic", MONITORING, lambda t: said(t, "AWS::SNS::TopicPolicy")[1].update(
+    ("encrypted-topic", MONITORING, lambda t: statements_of(t, "AWS::SNS::TopicPolicy")[1].update(
         Action="*")),
-    ("encrypted-topic", MONITORING, lambda t: said(t, "AWS::SNS::TopicPolicy")[0].update(
+    ("encrypted-topic", MONITORING, lambda t: statements_of(t, "AWS::SNS::TopicPolicy")[0].update(
         Action="sns:GetTopicAttributes")),
     ("undelivered-events", MONITORING, lambda t: of(t, RULE)["Targets"][0].pop(
         "DeadLetterConfig")),
     ("undelivered-events", MONITORING, lambda t: of(t, QUEUE).update(SqsManagedSseEnabled=False)),
-    ("undelivered-events", MONITORING, lambda t: said(t, "AWS::SQS::QueuePolicy").pop()),
-    ("undelivered-events", DELIVERY, lambda t: said(t, "AWS::SQS::QueuePolicy")[1].pop(
+    ("undelivered-events", MONITORING, lambda t: statements_of(t, "AWS::SQS::QueuePolicy").pop()),
+    ("undelivered-events", DELIVERY, lambda t: statements_of(t, "AWS::SQS::QueuePolicy")[1].pop(
         "Condition")),
-    ("undelivered-events", DELIVERY, lambda t: said(t, "AWS::SQS::QueuePolicy").pop(0)),
+    ("undelivered-events", DELIVERY, lambda t: statements_of(t, "AWS::SQS::QueuePolicy").pop(0)),
     # Releases.
     ("gates-follow-deploys", DELIVERY, lambda t: without(t, "staging", "CodeBuild", "Gate")),
     ("gates-follow-deploys", DELIVERY, lambda t: order(t, "staging", "CodeBuild", 1)),
     ("approvals-come-first", DELIVERY, lambda t: order(t, "production", "Manual", 3)),
-    # The same, in other forms that IAM accepts.
+    # Other forms that IAM accepts.
     ("no-action-wildcard", MONITORING, lambda t: attach(t, "s3:Get?bject")),
     ("no-action-wildcard", MONITORING, lambda t: attach(t, "s3:*")),
     ("no-resource-star", MONITORING, lambda t: attach(t, "s3:GetObject")),
     ("camera-role-reads", DEVICES, lambda t: attach(t, "s3:PutObject")),
-    ("only-own-account", STORE, lambda t: said(t, BUCKET_POLICY, "ModelsBucket").append(
+    ("only-own-account", STORE, lambda t: statements_of(t, BUCKET_POLICY, "ModelsBucket").append(
         {**PUBLIC, "Principal": {"AWS": "222222222222"}})),
     ("written-once", STORE, lambda t: exempt(t, "arn:aws:iam::111111111111:role/pub?isher")),
 ]  # fmt: skip
 
 
-def found_with(site: Site, stack: str, defect: Defect) -> list[Violation]:
-    """Return every finding when one stack has the defect."""
+def violations_with(site: Site, stack: str, defect: Defect) -> list[Violation]:
+    """Return every violation if one stack has the defect."""
     changed: dict[str, list[Stack]] = {}
     for environment, stacks in site.stacks.items():
         changed[environment] = [
-            replace(one, template=copy.deepcopy(one.template)) if one.name == stack else one
-            for one in stacks
+            replace(candidate, template=copy.deepcopy(candidate.template))
+            if candidate.name == stack
+            else candidate
+            for candidate in stacks
         ]
-    (target,) = (one for stacks in changed.values() for one in stacks if one.name == stack)
+    (target,) = (
+        candidate for stacks in changed.values() for candidate in stacks if candidate.name == stack
+    )
     defect(target.template)
-    found = [finding for stacks in changed.values() for finding in violations(stacks)]
-    return found + configured.violations(site.environments, site.delivery, changed)
+    of_templates = [violation for stacks in changed.values() for violation in violations(stacks)]
+    return of_templates + configured.violations(site.environments, site.delivery, changed)
 
 
-def test_a_site_with_all_that_there_is_has_no_finding(site: Site) -> None:
+def test_a_site_with_every_part_has_no_violation(site: Site) -> None:
     assert sorted(site.stacks) == ["", "dev", "full", "production", "staging"]
-    assert [str(one) for one in found_with(site, STORE, lambda _: None)] == []
+    assert [str(violation) for violation in violations_with(site, STORE, lambda _: None)] == []
 
 
 @pytest.mark.parametrize(
@@ -265,30 +274,32 @@ def test_a_site_with_all_that_there_is_has_no_finding(site: Site) -> None:
     DEFECTS,
     ids=[f"{number}-{rule}" for number, (rule, _, _) in enumerate(DEFECTS)],
 )
-def test_a_defect_is_found_where_it_is_and_the_finding_says_what_would_work(
+def test_a_defect_is_found_in_its_stack_with_advice(
     site: Site, rule: str, stack: str, defect: Defect
 ) -> None:
-    found = [one for one in found_with(site, stack, defect) if one.rule == rule]
-    assert found
-    assert {one.stack for one in found} == {stack}
-    assert all(len(one.advice) > 10 for one in found)
+    of_rule = [
+        violation for violation in violations_with(site, stack, defect) if violation.rule == rule
+    ]
+    assert of_rule
+    assert {violation.stack for violation in of_rule} == {stack}
+    assert all(len(violation.advice) > 10 for violation in of_rule)
 
 
-def test_make_check_reads_the_users_own_files(site: Site) -> None:
+def test_make_check_reads_the_users_files(site: Site) -> None:
     files = site.folder / "environments", site.folder / "delivery.toml"
     stacks = read_assembly(site.folder / "out")
     assert project_findings(stacks, *files) == []
-    (pipeline,) = (one for one in stacks if one.name == DELIVERY)
+    (pipeline,) = (stack for stack in stacks if stack.name == DELIVERY)
     without(pipeline.template, "production", "Manual")
-    for one in stacks:
-        if one.name == INFERENCE:
-            without_boundary(one.template)
+    for stack in stacks:
+        if stack.name == INFERENCE:
+            without_boundary(stack.template)
     assert sorted(line.split(":")[0] for line in project_findings(stacks, *files)) == [
         "approvals-stay", "bounded-roles",
     ]  # fmt: skip
 
 
-def test_each_rule_of_configuration_has_a_defect_that_it_finds() -> None:
+def test_each_rule_of_configuration_has_a_defect() -> None:
     names = {rule.__name__.replace("_", "-") for rule in (*configured.RULES,)}
     assert names | {"approvals-stay"} <= {rule for rule, _, _ in DEFECTS}
     assert len(RULES) == len({rule.__name__ for rule in RULES})
