@@ -63,7 +63,7 @@ class Checkout:
         return {file.name: file.read_text(encoding="utf-8") for file in folder.glob("review.*")}
 
     def json(self) -> Any:
-        return json.loads(self.forms()["review.json"])
+        return json.loads(self.files()["review.json"])
 
     def set(self, environment: str, key: str, value: str) -> None:
         """Change one string of an environment file."""
