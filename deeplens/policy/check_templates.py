@@ -9,9 +9,9 @@ from pathlib import Path
 import click
 
 from deeplens.assembly import ROOT, Stack, by_environment, read_assembly
+from deeplens.config import ConfigError, load_delivery, load_environments
 from deeplens.policy import configured, violations
 from deeplens.policy.checkov import CheckovError, checkov_findings
-from stacks.config import ConfigError, load_delivery, load_environments
 
 ASSEMBLY = ROOT / "cdk.out"
 

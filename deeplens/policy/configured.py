@@ -7,9 +7,9 @@ or an approval is valid unless the environment's file sets them.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from deeplens.assembly import Stack, text
+from deeplens.config import DeliveryConfig, EnvironmentConfig
 from deeplens.policy.delivery import environment_stages, provider
 from deeplens.policy.violation import Violation, violation
-from stacks.config import DeliveryConfig, EnvironmentConfig
 
 _Rule = Callable[[EnvironmentConfig, list[Stack]], Iterator[Violation]]
 

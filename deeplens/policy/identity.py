@@ -14,8 +14,8 @@ from deeplens.assembly.policy_documents import (
     is_in_account,
     statements,
 )
+from deeplens.config.deep_learning_containers import registry_accounts
 from deeplens.policy.violation import Rule, Violation, violation
-from stacks.config.deep_learning_containers import registry_accounts
 
 # Actions without resource types. Source: Service Authorization Reference.
 _WITHOUT_RESOURCE_TYPES = {

@@ -5,8 +5,8 @@ from typing import Any
 
 from deeplens.assembly import Stack, as_list, text
 from deeplens.assembly.policy_documents import denies_everybody, denies_without_tls, statements
+from deeplens.config.deep_learning_containers import has_local_storage
 from deeplens.policy.violation import Rule, Violation, violation
-from stacks.config.deep_learning_containers import has_local_storage
 
 _COMPONENTS = "components/"
 _STATE = ("AWS::S3::Bucket", "AWS::S3::BucketPolicy", "AWS::KMS::Key")

@@ -22,7 +22,7 @@ from deeplens.review.markdown import as_markdown
 from deeplens.review.page import page_of
 from deeplens.review.synthesis import assembly_of, synthesize
 from deeplens.review.terminal import show
-from vision.printable import printable
+from shared.printable import printable
 
 _PIPED_WIDTH = 1000
 

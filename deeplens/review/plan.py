@@ -15,6 +15,7 @@ from typing import Any
 import click
 
 from deeplens.assembly import ROOT, AssemblyError, Environment, read_environments
+from deeplens.config import ConfigError, load_environment
 from deeplens.review import ReviewError
 from deeplens.review.cost import FLEET_SIZES, compare_cost
 from deeplens.review.devices import read_components
@@ -22,8 +23,7 @@ from deeplens.review.json_diff import ABSENT, differences, short
 from deeplens.review.rollout import compare_rollouts
 from deeplens.review.settings import read_settings
 from model_tools.output_paths import OutputPath, why_unwritable
-from stacks.config import ConfigError, load_environment
-from vision.printable import printable
+from shared.printable import printable
 
 SCHEMA_VERSION = 2
 PLANS = ROOT / "build" / "plans"

@@ -6,8 +6,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from deeplens.config.rollout import Moment, RolloutConfig, timeline
 from deeplens.review.blocks import Block, Folded, Heading, Table, Text
-from stacks.config.rollout import Moment, RolloutConfig, timeline
 
 UNLISTED_FLEET = 100
 """Number of cameras in the example, if an environment file lists none."""

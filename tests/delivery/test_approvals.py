@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deeplens.assembly import environments_id
+from deeplens.releases.executions import read_record
 from local_aws.paths import StatePaths
 from local_aws.pipeline import PipelineError, definition, record
 from local_aws.pipeline.approval import Request, ask, check_answer
 from local_aws.pipeline.cli import deliver
 from model_tools.errors import RegistryError
-from model_tools.registry.executions import read_record
 from tests.delivery.test_pipeline_definition import action, build, execution
 
 HOUR = 3600.0

@@ -15,10 +15,10 @@ from click.testing import CliRunner
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/command-line.md").read_text(encoding="utf-8")
 COMMANDS = ["model-tools", "fleet"]
-MODULES = ["model_tools.cli", "fleet_tools.cli", "local_aws.cli", "deeplens.review.cli",
-           "demo.cli", "tools.runtime.cli", "deeplens.review.plan", "tools.new_environment",
-           "deeplens.policy.golden",
-           "deeplens.policy.check_templates", "tools.environment_reference",
+MODULES = ["model_tools.cli.main", "deeplens.cli.fleet.main", "local_aws.cli",
+           "deeplens.review.cli", "deeplens.cli.local.main", "deeplens.cli.env.runtime",
+           "deeplens.review.plan", "deeplens.cli.env.new", "deeplens.policy.golden",
+           "deeplens.policy.check_templates", "deeplens.cli.env.reference",
            "tools.beside_busy_loops"]  # fmt: skip
 
 
@@ -159,7 +159,7 @@ def test_bash_itself_completes_a_subcommand() -> None:
 def test_completion_loads_neither_tensorflow_nor_clients_of_aws() -> None:
     script = (
         "import sys\n"
-        "for module in ('model_tools.cli', 'fleet_tools.cli'):\n"
+        "for module in ('model_tools.cli.main', 'deeplens.cli.fleet.main'):\n"
         "    __import__(module)\n"
         "print({'tensorflow', 'keras', 'numpy', 'boto3'} & sys.modules.keys())\n"
     )

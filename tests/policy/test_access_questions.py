@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from deeplens.assembly import as_list, by_environment, read_assembly
-from stacks.config import load_environment
+from deeplens.config import load_environment
 from tests.policy.account import REGION, Account, Evaluator, running_evaluator
 from tests.synth.synthesis import ROOT, synthesize, with_everything
 

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from deeplens.assembly import read_assembly
+from deeplens.config import load_environment
 from deeplens.policy.checkov import CheckovError, checkov_findings, findings_of
-from stacks.config import load_environment
 from tests.synth.synthesis import ROOT, synthesize, with_everything
 
 

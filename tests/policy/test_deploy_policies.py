@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from deeplens.assembly import Stack, as_list, by_environment, read_assembly
+from deeplens.config import load_delivery, load_environment, load_environments
 from local_aws.provisioning import STEPS, Demand
-from stacks.config import load_delivery, load_environment, load_environments
 from tests.policy.account import REGION, Evaluator, running_evaluator
 from tests.policy.policy_files import (
     ENVIRONMENT_ACCOUNT,
@@ -463,7 +463,7 @@ def test_the_committed_files_use_the_boundaries() -> None:
     assert {environment.permissions_boundary for environment in environments} == {
         "DeepLensBoundary"
     }
-    delivered = load_delivery(ROOT / "demo/delivery.toml", environments)
+    delivered = load_delivery(ROOT / "deeplens/local/delivery.toml", environments)
     assert delivered
     assert delivered[0].permissions_boundary == "DeepLensPipelineBoundary"
 

@@ -22,9 +22,9 @@ from deeplens.review.page import page_of
 from model_tools.verification.comparing import agreement
 from model_tools.verification.report import as_html as as_report
 from model_tools.verification.verify import Comparison, Verification
+from shared.vision.detections import Box, Detection
 from tests.device.browser import CHROMIUM, LOW_CONTRAST, Browser, Page, running_browser
 from tests.unit.review.conftest import make_environment
-from vision.detections import Box, Detection
 
 pytestmark = [
     pytest.mark.process,

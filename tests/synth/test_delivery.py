@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from deeplens.assembly import by_environment, read_assembly
+from deeplens.config import ConfigError, load_delivery, load_environments
 from deeplens.policy import violations
-from stacks.config import ConfigError, load_delivery, load_environments
 from tests.synth.synthesis import ROOT, synthesize
 
 pytestmark = pytest.mark.process

@@ -10,11 +10,11 @@ import pytest
 from aws_cdk import region_info
 
 from deeplens.assembly import Stack, by_environment, read_assembly, text
+from deeplens.config import GREENGRASS_REGIONS
+from deeplens.config.deep_learning_containers import registry_account
 from deeplens.policy import violations
 from deeplens.policy.check_templates import nag_findings
 from deeplens.policy.checkov import checkov_findings
-from stacks.config import GREENGRASS_REGIONS
-from stacks.config.deep_learning_containers import registry_account
 from tests.synth.hosting_sites import with_hosting
 from tests.synth.synthesis import ROOT, synthesize
 

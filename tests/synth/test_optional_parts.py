@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from deeplens.assembly import by_environment, read_assembly, text
+from deeplens.config import load_environment
 from deeplens.policy import violations
-from stacks.config import load_environment
 from tests.synth.synthesis import ROOT, synthesize, with_everything
 
 pytestmark = pytest.mark.process

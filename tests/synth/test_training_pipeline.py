@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 from deeplens.assembly import Stack, by_environment, read_assembly, text
+from deeplens.config import ConfigError, load_environment
 from deeplens.policy import violations
 from deeplens.policy.check_templates import nag_findings
 from deeplens.policy.checkov import checkov_findings
-from stacks.config import ConfigError, load_environment
 from stacks.constructs.pipeline_steps import Parameter, PipelineDefinition, Step, get
 from tests.synth.synthesis import ROOT, synthesize
 
