@@ -4,18 +4,19 @@ import difflib
 import json
 import re
 import sys
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import click
 
 from deeplens.assembly import ROOT, read_assembly
 from model_tools.output_paths import why_unwritable
-from tools.component_versions import without_content_numbers
 
 GOLDEN = ROOT / "tests" / "synth" / "golden"
 
 # Asset hashes, and digests of sources and artifacts: they change with every release.
 _HASH = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
+_LAST_TWO_NUMBERS = re.compile(r"\.\d+\.\d+$")
 _VERSION_ID = re.compile(r"(CurrentVersion[0-9A-F]{8})[0-9a-f]{32}")
 
 
@@ -24,6 +25,19 @@ def masked(template: dict[str, Any]) -> str:
     text = json.dumps(template, indent=1, sort_keys=True) + "\n"
     text = without_content_numbers(_HASH.sub("DIGEST", text), template)
     return _VERSION_ID.sub(r"\1VERSION", text)
+
+
+def without_content_numbers(text: str, template: Mapping[str, Any]) -> str:
+    """Replace the numbers of component versions that are derived from content by `.CONTENT`.
+
+    The components of `template` define the numbers: a version such as 2.16.1 of an AWS component
+    remains.
+    """
+    numbers = sorted(set(_numbers(template)))
+    if not numbers:
+        return text
+    pattern = re.compile(rf"(?:{'|'.join(map(re.escape, numbers))})(?!\d)")
+    return pattern.sub(".CONTENT", text)
 
 
 def synthesized() -> dict[str, dict[str, Any]]:
@@ -90,6 +104,26 @@ def main(*, check: bool) -> None:
     if lines:
         click.echo("templates changed: read the diff, then run `make golden`")
         sys.exit(1)
+
+
+def _numbers(template: Mapping[str, Any]) -> Iterator[str]:
+    for resource in template.get("Resources", {}).values():
+        if resource["Type"] == "Custom::GreengrassComponent":
+            last_two = _LAST_TWO_NUMBERS.search(_end(resource["Properties"].get("Arn")))
+            if last_two:
+                yield last_two[0]
+
+
+def _end(value: Any) -> str:
+    """Return the literal end of a string, or of an intrinsic function that returns a string."""
+    match value:
+        case str():
+            return value
+        case {"Fn::Sub": str(text)}:
+            return text
+        case {"Fn::Join": [_, [*_, str(last)]]}:
+            return last
+    return ""
 
 
 if __name__ == "__main__":

@@ -33,7 +33,10 @@ PACKAGES = {
 }
 OWN = {"deeplens", "model_tools", "shared"}
 # The extra that a part needs in addition to the dependencies; all others need none.
-EXTRAS = {"deeplens/vendored/model_tools/benchmark/plot.py": "plot"}
+EXTRAS = {
+    "deeplens/review/replacement_rules.py": "review",
+    "deeplens/vendored/model_tools/benchmark/plot.py": "plot",
+}
 # Only devices have these: Greengrass' SDK for Lambda functions, the software of an AWS DeepLens.
 OF_DEVICES = {"greengrasssdk", "awscam"}
 # Only type checkers import these.
