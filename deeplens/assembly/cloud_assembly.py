@@ -31,7 +31,7 @@ class AssemblyError(Exception):
 
 
 @dataclass(frozen=True)
-class Artifact:
+class AssemblyArtifact:
     """One entry of an assembly's manifest.
 
     Attributes:
@@ -197,14 +197,14 @@ class Environment:
                 yield stack, resource
 
 
-def artifacts(folder: Path, environment: str = "") -> Iterator[Artifact]:
+def artifacts(folder: Path, environment: str = "") -> Iterator[AssemblyArtifact]:
     """Yield the artifacts that the assembly's manifests name; other files there are stale.
 
     Raises:
         FileNotFoundError: there is no assembly in `folder`.
     """
     for id_, content in read_json(folder / "manifest.json").get("artifacts", {}).items():
-        artifact = Artifact(environment, folder, id_, content)
+        artifact = AssemblyArtifact(environment, folder, id_, content)
         if artifact.type == "cdk:cloud-assembly":
             stage = artifact.properties.get("displayName", id_)
             yield from artifacts(folder / artifact.properties["directoryName"], stage)
@@ -265,7 +265,7 @@ def read_json(file: Path) -> dict[str, Any]:
 
 
 def _environments(folder: Path) -> Iterator[Environment]:
-    grouped: dict[str, list[Artifact]] = {}
+    grouped: dict[str, list[AssemblyArtifact]] = {}
     for artifact in artifacts(folder):
         grouped.setdefault(artifact.environment, []).append(artifact)
     for name, group in grouped.items():
@@ -280,7 +280,7 @@ def _environments(folder: Path) -> Iterator[Environment]:
             )
 
 
-def _assets(group: Iterable[Artifact]) -> Iterator[tuple[str, Path]]:
+def _assets(group: Iterable[AssemblyArtifact]) -> Iterator[tuple[str, Path]]:
     for artifact in group:
         if artifact.type == "cdk:asset-manifest":
             files = read_json(artifact.folder / artifact.properties["file"])["files"]
@@ -288,7 +288,7 @@ def _assets(group: Iterable[Artifact]) -> Iterator[tuple[str, Path]]:
                 yield hash_, (artifact.folder / asset["source"]["path"]).resolve()
 
 
-def _stack(artifact: Artifact) -> Stack:
+def _stack(artifact: AssemblyArtifact) -> Stack:
     properties = artifact.properties
     name = properties.get("stackName", artifact.id)
     display = artifact.content.get("displayName", name)
@@ -307,7 +307,7 @@ def _stack(artifact: Artifact) -> Stack:
     )
 
 
-def _construct_names(display: str, artifact: Artifact) -> dict[str, str]:
+def _construct_names(display: str, artifact: AssemblyArtifact) -> dict[str, str]:
     """Return each resource's construct path within the stack, by logical id without hash."""
     metadata = dict(artifact.content.get("metadata", {}))
     if "additionalMetadataFile" in artifact.content:

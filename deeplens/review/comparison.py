@@ -10,12 +10,12 @@ from deeplens.review.access import AccessChange, compare_access
 from deeplens.review.blocked_updates import blocked_updates
 from deeplens.review.cost import Cost, compare_cost
 from deeplens.review.devices import DeviceChange, compare_devices
-from deeplens.review.findings import Finding
+from deeplens.review.findings import ToolFinding
 from deeplens.review.model_card import CardLine, compare_models
 from deeplens.review.policies import read_policies
 from deeplens.review.resource_text import PropertyChange
 from deeplens.review.resources import ResourceChange, compare_resources
-from deeplens.review.rollout import Rollout, compare_rollouts
+from deeplens.review.rollout import RolloutComparison, compare_rollouts
 from deeplens.review.settings import compare_settings, read_settings
 
 
@@ -31,7 +31,7 @@ class Source:
 
     assembly: Path
     environments: Path
-    findings: frozenset[Finding]
+    findings: frozenset[ToolFinding]
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class EnvironmentReview:
     resources: tuple[ResourceChange, ...]
     access: tuple[AccessChange, ...]
     devices: DeviceChange
-    rollout: Rollout | None
+    rollout: RolloutComparison | None
     model: tuple[CardLine, ...]
     cost: Cost
 
@@ -77,9 +77,9 @@ class EnvironmentReview:
 class Findings:
     """Findings of the tools: only in the change, only in BASE, and in both."""
 
-    new: tuple[Finding, ...]
-    gone: tuple[Finding, ...]
-    remaining: tuple[Finding, ...]
+    new: tuple[ToolFinding, ...]
+    gone: tuple[ToolFinding, ...]
+    remaining: tuple[ToolFinding, ...]
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ _VERSION_OF_MODEL = re.compile(r"\d+\.\d+\.\d+$")
 
 
 @dataclass(frozen=True)
-class Component:
+class DeployedComponent:
     """A component of a project's deployment.
 
     Attributes:
@@ -113,7 +113,7 @@ def compare_devices(before: Environment, after: Environment) -> DeviceChange:
     )
 
 
-def read_components(environment: Environment) -> dict[str, Component]:
+def read_components(environment: Environment) -> dict[str, DeployedComponent]:
     """Return the components of every project of the environment, by name."""
     published = {
         f"{stack.title}/{resource.name}": resource.published[:12]
@@ -128,7 +128,7 @@ def read_components(environment: Environment) -> dict[str, Component]:
             version = str(deployment.get("componentVersion", ""))
             definition, size = definitions.get(name, ({}, None))
             content = _PUBLISHED.sub(lambda match: published.get(match[1], match[0]), version)
-            components[name] = Component(
+            components[name] = DeployedComponent(
                 name,
                 _PUBLISHED.sub("N", version),
                 f"{content} {deployment.get('configurationUpdate', '')}",
@@ -152,7 +152,7 @@ def format_bytes(count: int) -> str:
     return f"{size:.1f} {unit}"
 
 
-def _change(old: Component | None, new: Component | None) -> ComponentChange | None:
+def _change(old: DeployedComponent | None, new: DeployedComponent | None) -> ComponentChange | None:
     if old and new:
         if old.content == new.content:
             return None
@@ -180,7 +180,7 @@ def _runs_function_as(definition: Mapping[str, Any]) -> Literal["Lambda", "gener
 
 
 def _component_kind_alarms(
-    old: Mapping[str, Component], new: Mapping[str, Component]
+    old: Mapping[str, DeployedComponent], new: Mapping[str, DeployedComponent]
 ) -> Iterator[str]:
     """Yield an alarm if the function changes between a Lambda and a generic component."""
     before, after = (
@@ -203,7 +203,7 @@ def _component_kind_alarms(
         )
 
 
-def _restarted(components: Mapping[str, Component], changed: set[str]) -> set[str]:
+def _restarted(components: Mapping[str, DeployedComponent], changed: set[str]) -> set[str]:
     names = set(changed)
     while True:
         dependents = {

@@ -15,7 +15,7 @@ _END = ".template.json"
 
 
 @dataclass(frozen=True, order=True)
-class Finding:
+class ToolFinding:
     """One finding of a tool at a construct or a resource."""
 
     tool: str
@@ -24,7 +24,7 @@ class Finding:
     message: str
 
 
-def read_findings(root: Path, *assemblies: Path) -> list[frozenset[Finding]]:
+def read_findings(root: Path, *assemblies: Path) -> list[frozenset[ToolFinding]]:
     """Return the findings in each cloud assembly, by the rules of the checkout.
 
     Equal templates are checked once.
@@ -46,7 +46,7 @@ def read_findings(root: Path, *assemblies: Path) -> list[frozenset[Finding]]:
         frozenset(_nag(assembly / "validation-report.json"))
         | _project(assembly)
         | {
-            Finding("cfn-lint", rule, f"{file.name.removesuffix(_END)}: {at}", message)
+            ToolFinding("cfn-lint", rule, f"{file.name.removesuffix(_END)}: {at}", message)
             for file, digest in files.items()
             for rule, at, message in linted.get(distinct[digest], ())
         }
@@ -58,11 +58,11 @@ def _templates(assembly: Path) -> list[Path]:
     return sorted(assembly.rglob(f"*{_END}"))
 
 
-def _nag(report: Path) -> set[Finding]:
+def _nag(report: Path) -> set[ToolFinding]:
     if not report.is_file():
         return set()
     return {
-        Finding(
+        ToolFinding(
             "cdk-nag",
             str(violation["ruleName"]),
             str(construct.get("constructPath", "")),
@@ -74,10 +74,10 @@ def _nag(report: Path) -> set[Finding]:
     }
 
 
-def _project(assembly: Path) -> set[Finding]:
+def _project(assembly: Path) -> set[ToolFinding]:
     """Return the violations of the project's own rules, of this checkout for both sides."""
     return {
-        Finding(
+        ToolFinding(
             "project", violation.rule, f"{violation.stack}/{violation.resource}", violation.advice
         )
         for stacks in by_environment(read_assembly(assembly)).values()

@@ -14,7 +14,7 @@ UNLISTED_FLEET = 100
 
 
 @dataclass(frozen=True)
-class Rollout:
+class RolloutComparison:
     """The steps of a rollout, before and after a change.
 
     Attributes:
@@ -34,7 +34,7 @@ class Rollout:
 
 def compare_rollouts(
     before: Mapping[str, Any] | None, after: Mapping[str, Any] | None, *, releases: bool
-) -> Rollout | None:
+) -> RolloutComparison | None:
     """Calculate the rollout from the content of an environment file.
 
     Args:
@@ -50,7 +50,7 @@ def compare_rollouts(
         return None
     things = len((after or {}).get("fleet", {}).get("things", ()))
     cameras = things or UNLISTED_FLEET
-    return Rollout(
+    return RolloutComparison(
         cameras=cameras,
         listed=bool(things),
         named_groups=any(wave.thing_group for wave in new.waves),
@@ -59,7 +59,7 @@ def compare_rollouts(
     )
 
 
-def rollout_blocks(environment: str, rollout: Rollout | None) -> Iterator[Block]:
+def rollout_blocks(environment: str, rollout: RolloutComparison | None) -> Iterator[Block]:
     """Yield the steps of the rollout as a table, and the previous steps if they differ."""
     if rollout is None:
         return
@@ -83,7 +83,7 @@ def _plan(settings: Mapping[str, Any] | None) -> RolloutConfig | None:
         return None
 
 
-def _worst_case(rollout: Rollout) -> str:
+def _worst_case(rollout: RolloutComparison) -> str:
     cameras = f"{rollout.cameras} {'camera' if rollout.cameras == 1 else 'cameras'}"
     fleet = (
         f"the {cameras} that the environment file lists"
@@ -99,7 +99,7 @@ def _worst_case(rollout: Rollout) -> str:
     return text
 
 
-def _steps(caption: str, rollout: Rollout, moments: tuple[Moment, ...]) -> Table:
+def _steps(caption: str, rollout: RolloutComparison, moments: tuple[Moment, ...]) -> Table:
     return Table(
         caption,
         ("from minute", "step", "cameras exposed", "share"),

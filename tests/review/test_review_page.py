@@ -15,7 +15,7 @@ from PIL import Image
 
 from deeplens.assembly import Environment
 from deeplens.review.comparison import Findings, Review, compare_environment
-from deeplens.review.findings import Finding
+from deeplens.review.findings import ToolFinding
 from deeplens.review.html import as_html
 from deeplens.review.model_card import CardLine
 from deeplens.review.page import page_of
@@ -76,7 +76,9 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
         CardLine("parity with its source", "largest difference 5.96e-07", "largest difference 0"),
         CardLine("labels", "circle, square, triangle", "circle, square, triangle"),
     )
-    finding = Finding("cdk-nag", "AwsSolutions-IAM5[Resource::arn:aws:s3:::a-bucket/*]", "a/b", "c")
+    finding = ToolFinding(
+        "cdk-nag", "AwsSolutions-IAM5[Resource::arn:aws:s3:::a-bucket/*]", "a/b", "c"
+    )
     review = Review(
         (compare_environment(None, deployed("staging")), replace(changed, model=card)),
         Findings((finding,), (), ()),

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from deeplens.review.blocks import Alarm, Block, Folded, Heading, Page, Point, Points, Table, Text
 from deeplens.review.comparison import Findings, Review, compare_environment
-from deeplens.review.findings import Finding
+from deeplens.review.findings import ToolFinding
 from deeplens.review.html import as_html
 from deeplens.review.json_output import as_json
 from deeplens.review.markdown import as_markdown
@@ -98,7 +98,7 @@ def review(environment: Any) -> Review:
     def bucket(name: str) -> Any:
         return {"Bucket": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": name}}}
 
-    finding = Finding("cdk-nag", "AwsSolutions-S1", "dev/Store/Bucket", "no access logs")
+    finding = ToolFinding("cdk-nag", "AwsSolutions-S1", "dev/Store/Bucket", "no access logs")
     return Review(
         (compare_environment(environment(Store=bucket("a")), environment(Store=bucket("b"))),),
         Findings((finding,), (), ()),
