@@ -200,7 +200,7 @@ def main(  # noqa: PLR0913 - one parameter per option
     synthesize: bool,
     as_json: bool,
 ) -> None:
-    """Write the plan of ENVIRONMENT's deployment, or compare an assembly with a plan.
+    """Write the plan of a deployment, or compare it with an assembly.
 
     Exit codes: 0 written, or equal to the plan; 1 the assembly differs from the plan, or cannot be
     read; 2 wrong usage or input.
