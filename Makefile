@@ -187,7 +187,7 @@ access-table: setup-development ## [Generate] Rewrite policies/access-table.json
 
 .PHONY: golden
 golden: synth ## [Generate] Rewrite the golden templates from what is synthesized
-	$(PYTHON) -m tools.golden
+	$(PYTHON) -m deeplens.policy.golden
 
 .PHONY: benchmark-models
 benchmark-models: setup-development ## [Measure] Measure freezing, packaging and engines against baselines (about 10 min)
@@ -240,9 +240,9 @@ reliability-nightly: setup-development ## [Test] The same with real times: ten m
 check: synth setup-development ## [Test] Style, types, import contracts; cdk-nag, cfn-lint and checkov on every template
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
-	.venv/bin/mypy app.py benchmarks deeplens local_aws model_tools review stacks testkit tools lambda_src/{custom_resources,fleet_metrics,inference,runtime_installer,shared}
+	.venv/bin/mypy app.py benchmarks deeplens local_aws model_tools stacks testkit tools lambda_src/{custom_resources,fleet_metrics,inference,runtime_installer,shared}
 	.venv/bin/lint-imports
-	$(PYTHON) -m tools.check_templates
+	$(PYTHON) -m deeplens.policy.check_templates
 
 .PHONY: check-locks
 check-locks: setup ## [Test] Resolve every lock for x86-64, Linux on Arm and Apple silicon, on each Python (asks the package index)

@@ -23,7 +23,7 @@ _SOURCES = (
     "model_tools",
     "models",
     "policies",
-    "review",
+    "deeplens",
     "stacks",
     "tools",
 )

@@ -11,14 +11,14 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deeplens.assembly import environments_id
 from deeplens.releases.executions import read_record
 from local_aws.paths import StatePaths
-from local_aws.pipeline import PipelineError, record
+from local_aws.pipeline import PipelineError, definition, record
 from local_aws.pipeline.approval import Request, ask, check_answer
 from local_aws.pipeline.cli import deliver
 from model_tools.errors import RegistryError
 from tests.delivery.pipelines import action, build, execution
-from tools.assembly import environments_id
 
 HOUR = 3600.0
 
@@ -149,6 +149,27 @@ def test_a_review_page_of_another_assembly_is_not_what_somebody_approves(tmp_pat
         made.run()
     assert not made.approvals
     assert not (tmp_path / "next").exists()
+
+
+def test_the_review_and_the_pipeline_compute_the_same_id_of_an_assembly(tmp_path: Path) -> None:
+    stack = {"type": "aws:cloudformation:stack", "environment": "aws://111111111111/eu-central-1"}
+    stage = {"type": "cdk:cloud-assembly", "properties": {"directoryName": "assembly-dev"}}
+
+    def write(folder: Path, **artifacts: object) -> None:
+        folder.mkdir(exist_ok=True)
+        (folder / "manifest.json").write_text(json.dumps({"artifacts": artifacts}), "utf-8")
+        (folder / "a.json").write_text("{}", encoding="utf-8")
+        (folder / "b.json").write_text('{"Resources": {}}', encoding="utf-8")
+
+    def named(file: str, **properties: str) -> dict[str, object]:
+        return {**stack, "properties": {"templateFile": file, **properties}}
+
+    write(tmp_path, dev=stage, Delivery=named("b.json"))
+    write(tmp_path / "assembly-dev", Second=named("a.json"), First=named("b.json", stackName="Z"))
+    without_pipeline = environments_id(tmp_path)
+    assert definition.environments_id(tmp_path) == without_pipeline
+    write(tmp_path, dev=stage)
+    assert environments_id(tmp_path) == definition.environments_id(tmp_path) == without_pipeline
 
 
 def test_an_answer_at_the_terminal_that_comes_too_late_stops_the_execution(tmp_path: Path) -> None:

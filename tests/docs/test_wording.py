@@ -45,7 +45,6 @@ PENDING: tuple[str, ...] = (
     "model_tools/sources/",
     "model_tools/verification/",
     "model_tools/",
-    "review/",
     "stacks/",
     "tests/",
     "tools/",

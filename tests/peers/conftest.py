@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from deeplens.assembly import Stack, read_assembly
 from tests.peers.peers import BENCHMARKS_PYTHON, NODE, PEERS, PYTHON, run, write_environments
 from tests.synth.synthesis import synthesize
-from tools.assembly import SynthesizedStack, read_assembly
 
 
 @pytest.fixture(scope="session")
@@ -27,7 +27,7 @@ def own_assembly(environments: Path, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture(scope="session")
-def own(own_assembly: Path) -> dict[str, SynthesizedStack]:
+def own(own_assembly: Path) -> dict[str, Stack]:
     """What app.py synthesizes, by the stack's name."""
     return {stack.name: stack for stack in read_assembly(own_assembly)}
 
@@ -48,9 +48,7 @@ def default_assembly(environments: Path, tmp_path_factory: pytest.TempPathFactor
 
 
 @pytest.fixture(scope="session")
-def javascript(
-    environments: Path, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, SynthesizedStack]:
+def javascript(environments: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Stack]:
     """What the JavaScript twin synthesizes, by the stack's name."""
     folder = tmp_path_factory.mktemp("javascript")
     result = run(

@@ -18,7 +18,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from tools.component_versions import without_content_numbers
+from deeplens.policy.golden import without_content_numbers
 
 Template = Mapping[str, Any]
 

@@ -8,9 +8,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deeplens.assembly import read_json
+from deeplens.policy.golden import GOLDEN
 from tests.peers.equality import normal
-from tools.assembly import read_json
-from tools.golden import GOLDEN
 
 OWN = {file.stem: read_json(file) for file in sorted(GOLDEN.glob("dev-*.json"))}
 NORMAL = normal(OWN)

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
+from deeplens.assembly import Stack, read_json
 from tests.peers.equality import Template, normal
 from tests.peers.peers import BENCHMARKS_PYTHON, NODE, PEERS, run
-from tools.assembly import SynthesizedStack, read_json
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
 
@@ -25,14 +25,12 @@ STACKS = ("ModelStore", "Devices", "Inference", "Monitoring")
 
 
 def test_the_javascript_twin_makes_the_same_templates(
-    own: dict[str, SynthesizedStack], javascript: dict[str, SynthesizedStack]
+    own: dict[str, Stack], javascript: dict[str, Stack]
 ) -> None:
     _assert_equal(_templates(own), _templates(javascript))
 
 
-def test_troposphere_makes_the_same_templates(
-    own: dict[str, SynthesizedStack], troposphere: Path
-) -> None:
+def test_troposphere_makes_the_same_templates(own: dict[str, Stack], troposphere: Path) -> None:
     suffix = ".template.json"
     written = {
         file.name.removesuffix(suffix): read_json(file) for file in troposphere.glob(f"*{suffix}")
@@ -41,9 +39,9 @@ def test_troposphere_makes_the_same_templates(
 
 
 def test_the_javascript_twin_protects_the_same_stacks(
-    own: dict[str, SynthesizedStack], javascript: dict[str, SynthesizedStack]
+    own: dict[str, Stack], javascript: dict[str, Stack]
 ) -> None:
-    def protected(stacks: Mapping[str, SynthesizedStack]) -> dict[str, tuple[bool, str]]:
+    def protected(stacks: Mapping[str, Stack]) -> dict[str, tuple[bool, str]]:
         return {
             name: (stack.termination_protection, stack.account) for name, stack in stacks.items()
         }
@@ -89,7 +87,7 @@ def test_a_peer_refuses_a_setting_that_it_does_not_have(
     assert f"{file}: rollout.waves: " in result.stderr
 
 
-def _templates(stacks: Mapping[str, SynthesizedStack]) -> dict[str, Template]:
+def _templates(stacks: Mapping[str, Stack]) -> dict[str, Template]:
     return {name: stack.template for name, stack in stacks.items()}
 
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from deeplens.assembly import read_assembly
 from tests.synth.synthesis import synthesize
-from tools.assembly import read_assembly
 
 
 @pytest.fixture(scope="session")

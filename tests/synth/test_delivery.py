@@ -8,11 +8,10 @@ from typing import Any
 
 import pytest
 
+from deeplens.assembly import by_environment, read_assembly
 from deeplens.config import ConfigError, load_delivery, load_environments
+from deeplens.policy import violations
 from tests.synth.synthesis import DELIVERY, ROOT, synthesize
-from tools.assembly import read_assembly
-from tools.policy import findings
-from tools.policy.reading import by_environment
 
 pytestmark = pytest.mark.process
 
@@ -227,7 +226,7 @@ def test_nag_the_projects_rules_and_cfn_lint_find_nothing(delivered: Path) -> No
     assert not any(one["violations"] for one in report["pluginReports"])
     grouped = by_environment(read_assembly(delivered))
     assert "" in grouped
-    assert [str(one) for stacks in grouped.values() for one in findings(stacks)] == []
+    assert [str(one) for stacks in grouped.values() for one in violations(stacks)] == []
     lint = subprocess.run(
         [ROOT / ".venv/bin/cfn-lint", delivered / "Delivery.template.json"],
         cwd=ROOT,

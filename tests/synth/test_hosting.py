@@ -9,15 +9,14 @@ from typing import Any
 import pytest
 from aws_cdk import region_info
 
+from deeplens.assembly import Stack, by_environment, read_assembly, text
 from deeplens.config import GREENGRASS_REGIONS
 from deeplens.config.deep_learning_containers import registry_account
+from deeplens.policy import violations
+from deeplens.policy.check_templates import nag_findings
+from deeplens.policy.checkov import checkov_findings
 from tests.synth.hosting_sites import with_hosting
 from tests.synth.synthesis import ROOT, synthesize
-from tools.assembly import SynthesizedStack, read_assembly
-from tools.check_templates import nag_findings
-from tools.checkov import checkov_findings
-from tools.policy import findings
-from tools.policy.reading import Stack, by_environment, text
 
 pytestmark = pytest.mark.process
 
@@ -33,12 +32,12 @@ def hosted(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def stacks(hosted: Path) -> list[SynthesizedStack]:
+def stacks(hosted: Path) -> list[Stack]:
     return read_assembly(hosted)
 
 
 @pytest.fixture(scope="module")
-def templates_of_hosted(stacks: list[SynthesizedStack]) -> Templates:
+def templates_of_hosted(stacks: list[Stack]) -> Templates:
     return {stack.name: stack.template for stack in stacks}
 
 
@@ -61,12 +60,10 @@ def test_only_who_asks_for_it_has_a_hosting_stack(
         assert templates_of_hosted[name] == templates[name]
 
 
-def test_no_scanner_and_no_rule_finds_anything(
-    hosted: Path, stacks: list[SynthesizedStack]
-) -> None:
+def test_no_scanner_and_no_rule_finds_anything(hosted: Path, stacks: list[Stack]) -> None:
     assert nag_findings(hosted / "validation-report.json") == []
     for environment in by_environment(stacks).values():
-        assert [str(one) for one in findings(environment)] == []
+        assert [str(one) for one in violations(environment)] == []
     files = [stack.file for stack in stacks if stack.name.endswith(("-Hosting", "-Monitoring"))]
     assert checkov_findings(files) == []
     lint = subprocess.run(
@@ -198,7 +195,7 @@ def test_a_serverless_endpoint_has_only_what_sagemaker_gives_it(
     assert not {"AWS::KMS::Key", "AWS::ApplicationAutoScaling::ScalableTarget"} & types
 
 
-def test_the_rules_see_an_open_hosting_role(stacks: list[SynthesizedStack]) -> None:
+def test_the_rules_see_an_open_hosting_role(stacks: list[Stack]) -> None:
     environment = by_environment(stacks)["dev"]
     (index,) = (i for i, one in enumerate(environment) if one.name == "dev-Hosting")
 
@@ -208,11 +205,11 @@ def test_the_rules_see_an_open_hosting_role(stacks: list[SynthesizedStack]) -> N
         changed = list(environment)
         template = json.loads(content.replace(old, new))
         changed[index] = Stack("dev-Hosting", environment[index].account, template)
-        return rule in {one.rule for one in findings(changed)}
+        return rule in {one.rule for one in violations(changed)}
 
     assert fires("no-resource-star", '"cloudwatch:namespace"', '"aws:RequestedRegion"')
     assert fires("only-own-account", ":763104351884:repository", ":123456789012:repository")
-    assert fires("alarms-tell", "dev-Monitoring:", "production-Monitoring:")
+    assert fires("alarms-notify", "dev-Monitoring:", "production-Monitoring:")
 
 
 def test_the_registries_are_those_that_cdk_knows() -> None:

@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 
+from deeplens.assembly import by_environment, read_assembly, text
 from deeplens.config import load_environment
+from deeplens.policy import violations
 from tests.synth.synthesis import ROOT, synthesize, with_everything
-from tools.assembly import read_assembly
-from tools.policy import findings
-from tools.policy.reading import by_environment, text
 
 pytestmark = pytest.mark.process
 
@@ -39,7 +38,7 @@ def alarms(template: dict[str, Any]) -> list[dict[str, Any]]:
 
 def test_an_environment_with_everything_breaks_no_rule(optional: Path) -> None:
     for name, stacks in by_environment(read_assembly(optional)).items():
-        assert [str(finding) for finding in findings(stacks)] == [], name
+        assert [str(finding) for finding in violations(stacks)] == [], name
 
 
 def test_monitoring_can_be_left_away(optional: Path) -> None:

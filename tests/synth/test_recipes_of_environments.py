@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from deeplens.assembly import text
 from stacks.recipes import broken_rules
 from tests.synth.synthesis import ROOT
-from tools.policy.reading import text
 
 pytestmark = pytest.mark.process
 

@@ -8,11 +8,10 @@ from typing import Any
 
 import pytest
 
+from deeplens.assembly import Stack, by_environment, read_assembly, text
+from deeplens.policy import violations
 from tests.synth.synthesis import ROOT, synthesize
 from tests.unit.runtime.wheelhouse import pinned_pair
-from tools.assembly import read_assembly
-from tools.policy import findings
-from tools.policy.reading import Stack, by_environment, text
 
 pytestmark = pytest.mark.process
 
@@ -50,7 +49,7 @@ def components(stacks: list[Stack]) -> dict[str, dict[str, Any]]:
     """The definition of every component, by its name without the environment's."""
     found = {}
     for stack in stacks:
-        for _, resource in stack.resources("Custom::GreengrassComponent"):
+        for _, resource in stack.definitions("Custom::GreengrassComponent"):
             given = resource["Properties"]
             definition = json.loads(text(given.get("Recipe") or given["LambdaFunction"]))
             name = definition.get("ComponentName") or definition["componentName"]
@@ -92,7 +91,7 @@ def test_the_release_holds_the_runtime_exactly(stacks: list[Stack]) -> None:
     else:
         assert f"/{name}/{version}/runtime " in json.dumps(inference["Manifests"])
     [project] = [
-        resource for stack in stacks for _, resource in stack.resources("Custom::DeepLensProject")
+        resource for stack in stacks for _, resource in stack.definitions("Custom::DeepLensProject")
     ]
     deployed = json.loads(text(project["Properties"]["Components"]))
     assert deployed[name]["componentVersion"] == version
@@ -102,7 +101,7 @@ def test_greengrass_own_digests_are_compared_with_the_pins(stacks: list[Stack]) 
     [resource] = [
         resource
         for stack in stacks
-        for _, resource in stack.resources("Custom::GreengrassComponent")
+        for _, resource in stack.definitions("Custom::GreengrassComponent")
         if "runtime" in text(resource["Properties"]["Arn"])
     ]
     promised = resource["Properties"]["ArtifactSha256"]
@@ -111,4 +110,4 @@ def test_greengrass_own_digests_are_compared_with_the_pins(stacks: list[Stack]) 
 
 
 def test_a_fleet_with_a_runtime_breaks_no_rule(stacks: list[Stack]) -> None:
-    assert [str(finding) for finding in findings(stacks)] == []
+    assert [str(finding) for finding in violations(stacks)] == []

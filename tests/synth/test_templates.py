@@ -258,7 +258,7 @@ def test_the_artifact_is_in_the_assembly_once(assembly: Path) -> None:
 
 def test_the_golden_templates_are_what_is_synthesized(templates: Templates) -> None:
     drift = subprocess.run(
-        [sys.executable, "-m", "tools.golden", "--check"],
+        [sys.executable, "-m", "deeplens.policy.golden", "--check"],
         cwd=ROOT,
         input=json.dumps(templates),
         capture_output=True,

@@ -13,14 +13,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from deeplens.assembly import Stack, by_environment, read_assembly, text
 from deeplens.config import ConfigError, load_environment
+from deeplens.policy import violations
+from deeplens.policy.check_templates import nag_findings
+from deeplens.policy.checkov import checkov_findings
 from stacks.constructs.pipeline_steps import Parameter, PipelineDefinition, Step, get
 from tests.synth.synthesis import ROOT, TRAINING, synthesize
-from tools.assembly import SynthesizedStack, read_assembly
-from tools.check_templates import nag_findings
-from tools.checkov import checkov_findings
-from tools.policy import findings
-from tools.policy.reading import by_environment, text
 
 pytestmark = pytest.mark.process
 
@@ -38,14 +37,14 @@ def assembly_with_training(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def stack(assembly_with_training: Path) -> SynthesizedStack:
+def stack(assembly_with_training: Path) -> Stack:
     stacks = read_assembly(assembly_with_training)
     (found,) = (one for one in stacks if one.name == "dev-Training")
     return found
 
 
 @pytest.fixture(scope="module")
-def definition(stack: SynthesizedStack) -> dict[str, Any]:
+def definition(stack: Stack) -> dict[str, Any]:
     (pipeline,) = of_type(stack.template, "AWS::SageMaker::Pipeline")
     found: dict[str, Any] = json.loads(
         text(pipeline["PipelineDefinition"]["PipelineDefinitionBody"])
@@ -64,12 +63,10 @@ def step(definition: dict[str, Any], name: str) -> dict[str, Any]:
     return dict(found)
 
 
-def test_no_scanner_and_no_rule_finds_anything(
-    assembly_with_training: Path, stack: SynthesizedStack
-) -> None:
+def test_no_scanner_and_no_rule_finds_anything(assembly_with_training: Path, stack: Stack) -> None:
     assert nag_findings(assembly_with_training / "validation-report.json") == []
     for environment in by_environment(read_assembly(assembly_with_training)).values():
-        assert [str(one) for one in findings(environment)] == []
+        assert [str(one) for one in violations(environment)] == []
     assert checkov_findings([stack.file]) == []
     lint = subprocess.run(
         [ROOT / ".venv/bin/cfn-lint", "--non-zero-exit-code", "warning", stack.file],
@@ -81,7 +78,7 @@ def test_no_scanner_and_no_rule_finds_anything(
 
 
 def test_jobs_may_list_the_code_that_they_read_by_prefix(
-    stack: SynthesizedStack, definition: dict[str, Any]
+    stack: Stack, definition: dict[str, Any]
 ) -> None:
     (code,) = (
         one["S3Input"]
@@ -167,7 +164,7 @@ def test_only_a_model_that_is_good_enough_is_registered_and_waits_for_approval(
         assert named in reason
 
 
-def test_the_pipeline_starts_its_own_jobs_and_passes_one_role(stack: SynthesizedStack) -> None:
+def test_the_pipeline_starts_its_own_jobs_and_passes_one_role(stack: Stack) -> None:
     said = {
         statement["Sid"]: statement
         for policy in of_type(stack.template, "AWS::IAM::ManagedPolicy")
@@ -184,7 +181,7 @@ def test_the_pipeline_starts_its_own_jobs_and_passes_one_role(stack: Synthesized
     ]
 
 
-def test_the_notebook_is_locked_down(stack: SynthesizedStack) -> None:
+def test_the_notebook_is_locked_down(stack: Stack) -> None:
     (notebook,) = of_type(stack.template, "AWS::SageMaker::NotebookInstance")
     assert notebook["DirectInternetAccess"] == "Disabled"
     assert notebook["RootAccess"] == "Disabled"
