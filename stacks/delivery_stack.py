@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from aws_cdk import Duration, Environment, Stack, aws_iam, pipelines
@@ -44,28 +43,20 @@ _REPLACED_RETENTION = Duration.days(7)
 _ACCESS_LOG_DAYS = 90
 
 
-@dataclass(frozen=True)
-class Delivered:
-    """An environment on the pipeline's way: what it is, and its stacks."""
-
-    environment: EnvironmentConfig
-    application: DeepLensApplication
-
-
 class DeliveryStack(Stack):
     """Synthesizes once; every environment gets its templates and assets from that assembly."""
 
     def __init__(
         self,
         scope: Construct,
-        id_: str,
-        *,
         delivery: DeliveryConfig,
-        stages: Sequence[Delivered],
+        *,
+        stages: Sequence[DeepLensApplication],
     ) -> None:
+        """Build the pipeline; `stages` are its environments, in the order of deployment."""
         super().__init__(
             scope,
-            id_,
+            "Delivery",
             description="DeepLens: releases go from environment to environment",
             env=Environment(account=delivery.account, region=delivery.region),
             permissions_boundary=permissions_boundary(delivery.permissions_boundary),
@@ -82,7 +73,7 @@ class DeliveryStack(Stack):
             input=source,
             commands=[
                 *_SETUP,
-                *(["make runtime"] if any(_has_runtime(one) for one in stages) else []),
+                *(["make runtime"] if any(_pins_runtime(stage) for stage in stages) else []),
                 "make check",
                 "make test",
                 "make review BASE=HEAD~1",
@@ -191,16 +182,17 @@ class DeliveryStack(Stack):
         pipeline: pipelines.CodePipeline,
         delivery: DeliveryConfig,
         source: pipelines.IFileSetProducer,
-        stage: Delivered,
+        stage: DeepLensApplication,
     ) -> None:
-        one = stage.environment
+        environment = stage.environment_config
         before: list[pipelines.Step] = []
-        if one.name in delivery.approve:
+        if environment.name in delivery.approve:
             before.append(
                 pipelines.ManualApprovalStep(
                     "Approve",
-                    comment=f"{one.name} gets {one.model.name}, SHA-256 {one.model.digest}. Read "
-                    "the review page of this execution (artifact of the step Synth) first.",
+                    comment=f"{environment.name} gets {environment.model.name}, "
+                    f"SHA-256 {environment.model.digest}. Read the review page of this execution "
+                    "(artifact of the step Synth) first.",
                 )
             )
         gate = pipelines.CodeBuildStep(
@@ -210,10 +202,10 @@ class DeliveryStack(Stack):
                 *_SETUP,
                 " ".join(
                     (
-                        f".venv/bin/model-tools models gate {one.name}",
-                        f"--digest {one.model.digest}",
+                        f".venv/bin/model-tools models gate {environment.name}",
+                        f"--digest {environment.model.digest}",
                         f"--bake-minutes {delivery.bake_minutes}",
-                        f"--assume-role {_reader(one, qualifier(self))}",
+                        f"--assume-role {_reader(environment, qualifier(self))}",
                     )
                 ),
             ],
@@ -221,18 +213,18 @@ class DeliveryStack(Stack):
                 aws_iam.PolicyStatement(
                     sid="AskTheProject",
                     actions=["sts:AssumeRole"],
-                    resources=[_reader(one, qualifier(self))],
+                    resources=[_reader(environment, qualifier(self))],
                 )
             ],
             timeout=Duration.minutes(delivery.bake_minutes + 30),
             partial_build_spec=codebuild.BuildSpec.from_object(_WITH_PYTHON),
         )
-        pipeline.add_stage(stage.application, pre=before, post=[gate])
+        pipeline.add_stage(stage, pre=before, post=[gate])
 
 
-def _has_runtime(stage: Delivered) -> bool:
-    """Whether an archive is pinned, which git does not have."""
-    return bool(stage.environment.runtime.to_pins())
+def _pins_runtime(stage: DeepLensApplication) -> bool:
+    """Return True if the environment pins a runtime archive, which git does not contain."""
+    return bool(stage.environment_config.runtime.to_pins())
 
 
 def _reader(environment: EnvironmentConfig, prefix: str) -> str:

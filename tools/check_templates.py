@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from stacks.config import ConfigError, load_delivery, load_environments
-from stacks.synthesis.request import Request
+from stacks.synthesis import SynthesisRequest
 from tools.assembly import ROOT, SynthesizedStack, read_assembly
 from tools.checkov import CheckovFailed, checkov_findings
 from tools.policy import findings as policy_findings
@@ -28,7 +28,7 @@ def nag_findings(report: Path) -> list[str]:
     ]
 
 
-def own_findings(stacks: list[SynthesizedStack], request: Request) -> list[str]:
+def own_findings(stacks: list[SynthesizedStack], request: SynthesisRequest) -> list[str]:
     """Return a line per finding of the project's own rules, whatever environments there are.
 
     Raises:
@@ -59,7 +59,7 @@ def main() -> None:
         ) from None
     findings = nag_findings(ASSEMBLY / "validation-report.json")
     try:
-        own = own_findings(stacks, Request.of(ROOT))
+        own = own_findings(stacks, SynthesisRequest.read(ROOT))
     except ConfigError as error:
         raise click.UsageError(str(error)) from None
     files = [stack.file for stack in stacks]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from stacks.synthesis.request import Request
+from stacks.synthesis import SynthesisRequest
 from tests.policy.conftest import Site
 from tests.synth.synthesis import ROOT
 from tools.assembly import read_assembly
@@ -278,7 +278,7 @@ def test_a_defect_is_found_where_it_is_and_the_finding_says_what_would_work(
 
 def test_make_check_reads_the_users_own_files(site: Site) -> None:
     context = {"environments": str(site.folder / "environments")}
-    request = Request(ROOT, site.folder / "out", context, validated=False)
+    request = SynthesisRequest(ROOT, site.folder / "out", context, validated=False)
     stacks = read_assembly(request.output)
     assert own_findings(stacks, request) == []
     (pipeline,) = (one for one in stacks if one.name == DELIVERY)

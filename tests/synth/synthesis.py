@@ -45,9 +45,9 @@ def synthesize(
 ) -> subprocess.CompletedProcess[str]:
     """Write the cloud assembly of `environments` into `folder`; `within` begins the command."""
     settings = json.loads((checkout / "cdk.json").read_text(encoding="utf-8"))
-    _, *options, script = settings["app"].split()
+    _, script = settings["app"].split()
     return subprocess.run(
-        [*within, sys.executable, *options, checkout / script],
+        [*within, sys.executable, checkout / script],
         cwd=checkout,
         check=False,
         capture_output=True,

@@ -1,4 +1,4 @@
-// What cameras say, counted, drawn and watched.
+// Metrics, logs, alarms and the dashboard of the cameras.
 
 const { CfnOutput, Duration, RemovalPolicy, Stack } = require('aws-cdk-lib');
 const cloudwatch = require('aws-cdk-lib/aws-cloudwatch');

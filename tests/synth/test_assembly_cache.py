@@ -1,4 +1,4 @@
-"""What was synthesized from the same inputs is not synthesized again; nothing else is taken."""
+"""Unchanged inputs restore a cached assembly; any other input synthesizes again."""
 
 import json
 import os
@@ -11,17 +11,15 @@ from typing import Any
 
 import pytest
 
-from stacks.synthesis import Request
-from stacks.synthesis.inputs import digest_of_inputs
-from stacks.synthesis.kept import KeptAssemblies
-from stacks.synthesis.running import restore_or_make
+from stacks.assembly_cache import AssemblyCache
+from stacks.synthesis import SynthesisRequest, restore_or_synthesize
 from tests.pinned import pinned_artifact
 from tests.synth.synthesis import ROOT, synthesize
 
 _CHECKOUT = ("stacks", "lambda_src", "model_tools", "environments", "models", "requirements")
 _FILES = ("app.py", "cdk.json", "package.json", "package-lock.json")
 
-# Runs app.py, and writes down every file that Python opens meanwhile.
+# Runs app.py, and logs every file that Python opens.
 _WATCHED = """
 import runpy, sys
 log = open(sys.argv[1], "w", buffering=1)
@@ -36,7 +34,7 @@ runpy.run_path("app.py", run_name="__main__")
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """All that a synthesis reads, in a folder that can be changed."""
+    """A copy of everything that a synthesis reads."""
     copy = tmp_path / "checkout"
     for name in _CHECKOUT:
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -45,9 +43,10 @@ def checkout(tmp_path: Path) -> Path:
     return copy
 
 
-def digest(checkout: Path, output: Path, **context: Any) -> str:
+def cache_key(checkout: Path, output: Path, **context: Any) -> str:
     flags = json.loads((checkout / "cdk.json").read_text(encoding="utf-8"))["context"]
-    return digest_of_inputs(Request(checkout, output, {**flags, **context}, validated=False))
+    request = SynthesisRequest(checkout, output, {**flags, **context}, validated=False)
+    return request.cache_key()
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -60,8 +59,8 @@ def files(folder: Path) -> dict[str, bytes]:
 
 def append(file: str) -> Callable[[Path], None]:
     def change(checkout: Path) -> None:
-        with (checkout / file).open("ab") as there:
-            there.write(b"\n")
+        with (checkout / file).open("ab") as opened:
+            opened.write(b"\n")
 
     return change
 
@@ -89,31 +88,31 @@ CHANGES = {
 
 @pytest.mark.process
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
-def test_a_changed_input_is_another_synthesis(
+def test_a_changed_input_changes_the_key(
     checkout: Path, tmp_path: Path, change: Callable[[Path], None]
 ) -> None:
-    before = digest(checkout, tmp_path)
+    before = cache_key(checkout, tmp_path)
     change(checkout)
-    assert digest(checkout, tmp_path) != before
+    assert cache_key(checkout, tmp_path) != before
 
 
-def test_another_context_is_another_synthesis(checkout: Path, tmp_path: Path) -> None:
-    assert digest(checkout, tmp_path, environment="dev") != digest(checkout, tmp_path)
+def test_another_context_changes_the_key(checkout: Path, tmp_path: Path) -> None:
+    assert cache_key(checkout, tmp_path, environment="dev") != cache_key(checkout, tmp_path)
 
 
 def test_a_variable_that_cdk_reads_is_an_input(
     checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = digest(checkout, tmp_path)
+    before = cache_key(checkout, tmp_path)
     monkeypatch.setenv("CDK_DEFAULT_REGION", "eu-west-3")
-    assert digest(checkout, tmp_path) != before
+    assert cache_key(checkout, tmp_path) != before
 
 
-def test_bytecode_and_where_the_assembly_goes_are_no_inputs(checkout: Path, tmp_path: Path) -> None:
-    before = digest(checkout, tmp_path)
+def test_bytecode_and_the_output_folder_are_not_inputs(checkout: Path, tmp_path: Path) -> None:
+    before = cache_key(checkout, tmp_path)
     (checkout / "stacks" / "__pycache__").mkdir()
     (checkout / "stacks" / "__pycache__" / "x.pyc").touch()
-    assert digest(checkout, tmp_path / "elsewhere") == before
+    assert cache_key(checkout, tmp_path / "elsewhere") == before
 
 
 @pytest.mark.process
@@ -140,99 +139,99 @@ def test_every_file_that_a_synthesis_opens_is_an_input(checkout: Path, tmp_path:
         if (path := (checkout / line).resolve()).is_relative_to(checkout) and path.is_file()
     }
     read = {path for path in read if "__pycache__" not in path.parts and path.parts[0] != ".local"}
-    # cdk.json is read for its context, which is an input by itself.
+    # The context of cdk.json is an input by itself.
     known = {*_CHECKOUT, *_FILES, ".lambda-layer"}
     assert len(read) > 50
     assert {path.parts[0] for path in read} <= known
 
 
 @pytest.mark.process
-def test_what_is_kept_equals_what_is_made_byte_for_byte(checkout: Path, tmp_path: Path) -> None:
-    outputs = [tmp_path / name for name in ("made", "kept", "again")]
+def test_a_cached_assembly_equals_a_new_one_byte_for_byte(checkout: Path, tmp_path: Path) -> None:
+    outputs = [tmp_path / name for name in ("first", "cached", "again")]
     for output in outputs[:2]:
         assert synthesize(output, checkout / "environments", checkout).returncode == 0
-    (home,) = (checkout / ".local" / "synthesis").iterdir()
-    shutil.rmtree(home)
+    (entry,) = (checkout / ".local" / "synthesis").iterdir()
+    shutil.rmtree(entry)
     assert synthesize(outputs[2], checkout / "environments", checkout).returncode == 0
-    made, kept, again = (files(output) for output in outputs)
-    assert len(made) > 20
-    assert made == kept == again
+    first, cached, again = (files(output) for output in outputs)
+    assert len(first) > 20
+    assert first == cached == again
 
 
-def test_a_kept_assembly_that_was_changed_counts_as_absent(tmp_path: Path) -> None:
-    kept = KeptAssemblies(tmp_path / "kept")
-    assert kept.usable()
-    with kept.new() as assembly:
+def test_a_cached_assembly_whose_files_changed_is_ignored(tmp_path: Path) -> None:
+    cache = AssemblyCache(tmp_path / "cache")
+    assert cache.is_writable()
+    with cache.new() as assembly:
         (assembly / "stage").mkdir(parents=True)
         (assembly / "stage" / "a.template.json").write_text("{}", encoding="utf-8")
-        kept.keep("key", assembly)
-    assert kept.restore("key", tmp_path / "first")
-    (tmp_path / "kept" / "key" / "assembly" / "stage" / "a.template.json").write_text("{ }")
-    assert not kept.restore("key", tmp_path / "second")
+        cache.store("key", assembly)
+    assert cache.restore("key", tmp_path / "first")
+    (tmp_path / "cache" / "key" / "assembly" / "stage" / "a.template.json").write_text("{ }")
+    assert not cache.restore("key", tmp_path / "second")
     assert not (tmp_path / "second").exists()
 
 
-def make(checkout: Path, output: Path, meanwhile: Callable[[], object]) -> None:
-    """Run a synthesis that writes one file, and during which something happens."""
+def run(checkout: Path, output: Path, during: Callable[[], object]) -> None:
+    """Run a synthesis that writes one file, and call `during` before it ends."""
 
-    def synthesize_one(_request: Request, assembly: Path) -> None:
+    def synthesize_manifest(assembly: Path) -> None:
         assembly.mkdir(exist_ok=True)
         (assembly / "manifest.json").write_text("{}", encoding="utf-8")
-        meanwhile()
+        during()
 
-    request = Request(checkout, output, {}, validated=False)
-    kept = KeptAssemblies(checkout / ".local" / "synthesis")
-    assert kept.usable()
-    restore_or_make(request, kept, synthesize_one)
+    request = SynthesisRequest(checkout, output, {}, validated=False)
+    cache = AssemblyCache(checkout / ".local" / "synthesis")
+    assert cache.is_writable()
+    restore_or_synthesize(request, cache, synthesize_manifest)
 
 
-def test_what_was_made_while_an_input_changed_is_not_kept(checkout: Path, tmp_path: Path) -> None:
-    make(checkout, tmp_path / "out", lambda: append("environments/dev.toml")(checkout))
+def test_an_assembly_whose_inputs_changed_meanwhile_is_not_cached(
+    checkout: Path, tmp_path: Path
+) -> None:
+    run(checkout, tmp_path / "out", lambda: append("environments/dev.toml")(checkout))
     assert (tmp_path / "out" / "manifest.json").is_file()
     assert list((checkout / ".local" / "synthesis").iterdir()) == []
-    make(checkout, tmp_path / "out", lambda: None)
+    run(checkout, tmp_path / "out", lambda: None)
     assert len(list((checkout / ".local" / "synthesis").iterdir())) == 1
 
 
-def test_an_assembly_that_cannot_be_kept_is_written_all_the_same(
+def test_an_assembly_that_cannot_be_cached_is_written(
     checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(KeptAssemblies, "restore", lambda *_: False)
-    make(checkout, tmp_path / "out", lambda: None)
+    monkeypatch.setattr(AssemblyCache, "restore", lambda *_: False)
+    run(checkout, tmp_path / "out", lambda: None)
     assert (tmp_path / "out" / "manifest.json").is_file()
 
 
 def test_an_artifact_is_linked_and_never_copied(tmp_path: Path) -> None:
-    kept = KeptAssemblies(tmp_path / "kept")
-    assert kept.usable()
-    with kept.new() as assembly:
+    cache = AssemblyCache(tmp_path / "cache")
+    assert cache.is_writable()
+    with cache.new() as assembly:
         assembly.mkdir()
         (assembly / "asset.0123.zip").write_bytes(b"artifact")
         (assembly / "manifest.json").write_text("{}", encoding="utf-8")
-        kept.keep("key", assembly)
-    assert kept.restore("key", tmp_path / "out")
-    inode = (tmp_path / "kept/key/assembly/asset.0123.zip").stat().st_ino
+        cache.store("key", assembly)
+    assert cache.restore("key", tmp_path / "out")
+    inode = (tmp_path / "cache/key/assembly/asset.0123.zip").stat().st_ino
     assert (tmp_path / "out/asset.0123.zip").stat().st_ino == inode
 
 
-def test_only_the_newest_eight_are_kept(tmp_path: Path) -> None:
-    kept = KeptAssemblies(tmp_path / "kept")
-    assert kept.usable()
+def test_only_the_newest_eight_are_cached(tmp_path: Path) -> None:
+    cache = AssemblyCache(tmp_path / "cache")
+    assert cache.is_writable()
     for number in range(10):
-        with kept.new() as assembly:
+        with cache.new() as assembly:
             assembly.mkdir()
             (assembly / "manifest.json").write_text("{}", encoding="utf-8")
-            kept.keep(str(number), assembly)
-        os.utime(tmp_path / "kept" / str(number), (number, number))
-    left = [number for number in range(10) if kept.restore(str(number), tmp_path / "out")]
-    assert left[-1] == 9
-    assert len(left) == 8
+            cache.store(str(number), assembly)
+        os.utime(tmp_path / "cache" / str(number), (number, number))
+    remaining = [number for number in range(10) if cache.restore(str(number), tmp_path / "out")]
+    assert remaining[-1] == 9
+    assert len(remaining) == 8
 
 
 @pytest.mark.process
-def test_a_checkout_that_cannot_keep_anything_synthesizes_all_the_same(
-    checkout: Path, tmp_path: Path
-) -> None:
+def test_a_checkout_without_a_writable_cache_synthesizes(checkout: Path, tmp_path: Path) -> None:
     (checkout / ".local").write_text("not a folder", encoding="utf-8")
     result = synthesize(tmp_path / "out", checkout / "environments", checkout)
     assert result.returncode == 0, result.stderr
@@ -240,7 +239,7 @@ def test_a_checkout_that_cannot_keep_anything_synthesizes_all_the_same(
 
 
 @pytest.mark.process
-def test_one_environment_is_the_same_alone(assembly: Path, tmp_path: Path) -> None:
+def test_one_environment_alone_has_the_same_templates(assembly: Path, tmp_path: Path) -> None:
     result = synthesize(tmp_path / "dev", environment="dev")
     assert result.returncode == 0, result.stderr
     alone = files(tmp_path / "dev" / "assembly-dev")
@@ -258,7 +257,9 @@ def test_an_unknown_environment_is_one_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.process
-def test_the_app_runs_by_hand_as_the_command_line_runs_it(assembly: Path, checkout: Path) -> None:
+def test_the_app_without_the_command_line_writes_the_same_assembly(
+    assembly: Path, checkout: Path
+) -> None:
     environment = {k: v for k, v in os.environ.items() if not k.startswith("CDK_")}
     result = subprocess.run(
         [sys.executable, "app.py"],
