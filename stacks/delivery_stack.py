@@ -15,10 +15,10 @@ from constructs import Construct
 
 from stacks.application import DeepLensApplication
 from stacks.config import DeliveryConfig, EnvironmentConfig
-from stacks.constructs.access_logs import access_logs
 from stacks.constructs.permissions_boundary import permissions_boundary
 from stacks.constructs.pipeline_approvals import limit_approvals
 from stacks.constructs.pipeline_permissions import narrow, qualifier
+from stacks.constructs.retained_buckets import access_logs
 from stacks.constructs.retention import KEPT, keep_policy_of
 from stacks.constructs.undelivered_events import UndeliveredEvents
 

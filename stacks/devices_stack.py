@@ -5,8 +5,8 @@ from constructs import Construct
 
 from stacks.config import EnvironmentConfig
 from stacks.constructs.core_device_policy import CoreDevicePolicy
-from stacks.constructs.greengrass_releases import RELEASES
-from stacks.constructs.token_exchange import TokenExchange
+from stacks.constructs.device_identity import TokenExchange
+from stacks.constructs.nucleus_components import RELEASES
 
 
 class DevicesStack(Stack):

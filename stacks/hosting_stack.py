@@ -8,11 +8,11 @@ from constructs import Construct
 from stacks.config import EnvironmentConfig, load_model_data
 from stacks.config.deep_learning_containers import container_image
 from stacks.constructs.endpoint_alarms import EndpointAlarms
+from stacks.constructs.file_assets import StackFiles, StagedFile
 from stacks.constructs.hosted_model import HostedModel
 from stacks.constructs.hosting_role import ENDPOINT_LOGS, HostingRole
 from stacks.constructs.model_bucket import ModelBucket
 from stacks.constructs.model_endpoint import ModelEndpoint
-from stacks.constructs.staged_file import StackFiles, StagedFile
 
 CAPTURE_PREFIX = "datasets/captured"
 

@@ -10,6 +10,7 @@ from stacks.config import (
     RuntimeArchive,
 )
 from stacks.constructs.deeplens_project import DeepLensProject
+from stacks.constructs.file_assets import StackFiles, StagedFile
 from stacks.constructs.function_archive import ARCHIVE_NAME, function_archive
 from stacks.constructs.greengrass_component import (
     READ_BY_GREENGRASS,
@@ -18,7 +19,6 @@ from stacks.constructs.greengrass_component import (
 )
 from stacks.constructs.inference_function import InferenceFunction
 from stacks.constructs.model_bucket import ModelBucket
-from stacks.constructs.staged_file import StackFiles, StagedFile
 from stacks.constructs.verification import camera_variables
 
 

@@ -9,10 +9,10 @@ from constructs import Construct
 
 from stacks.config import EnvironmentConfig
 from stacks.config.deep_learning_containers import container_image
+from stacks.constructs.file_assets import StackFiles
 from stacks.constructs.headpose_pipeline import Surroundings, headpose_pipeline
 from stacks.constructs.model_bucket import ModelBucket
 from stacks.constructs.notebook import Notebook
-from stacks.constructs.staged_file import StackFiles
 from stacks.constructs.training_code import training_code
 from stacks.constructs.training_roles import JOB_PREFIX, TrainingRoles
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from fleet_tools.core_configuration import CORE_ROOT
 from stacks.config import EnvironmentConfig
-from stacks.constructs.greengrass_releases import OLDEST_LITE, RELEASES
+from stacks.constructs.nucleus_components import OLDEST_LITE, RELEASES
 
 SCRIPT_NAME = "prepare-device.sh"
 _TEMPLATE = Path(__file__).with_name(SCRIPT_NAME)

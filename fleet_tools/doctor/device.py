@@ -12,7 +12,7 @@ from cryptography import x509
 from deeplens_project.observations import Heartbeat
 from fleet_tools.certificate import certificate_id_of
 from fleet_tools.doctor.findings import Finding, Outcome, Patient
-from stacks.constructs.greengrass_releases import OLDEST_LITE, RELEASES
+from stacks.constructs.nucleus_components import OLDEST_LITE, RELEASES
 
 _EXPIRES_SOON_DAYS = 30
 _VERSION = re.compile(r"(\d{1,9})\.(\d{1,9})\.(\d{1,9})")

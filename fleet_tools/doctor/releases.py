@@ -5,7 +5,7 @@ from typing import Any
 
 from fleet_tools.doctor.findings import Finding, Outcome, Patient
 from stacks.config import ConfigError, load_artifact
-from stacks.constructs.greengrass_releases import pinned_releases
+from stacks.constructs.nucleus_components import pinned_releases
 
 
 def public_components(patient: Patient) -> Iterator[Finding]:
@@ -28,7 +28,7 @@ def public_components(patient: Patient) -> Iterator[Finding]:
             absent.append(f"{name} {version}")
     if absent:
         text = f"{place.region} does not have {', '.join(absent)}"
-        repair = "pin versions that it has in stacks/constructs/greengrass_releases.py"
+        repair = "pin versions that it has in stacks/constructs/nucleus_components.py"
         yield Finding("public components", Outcome.BLOCKED, text, repair)
         return
     text = f"{place.region} has the {len(pinned)} pinned versions"

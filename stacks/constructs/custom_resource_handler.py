@@ -6,14 +6,14 @@ from pathlib import Path
 from aws_cdk import Duration, aws_lambda
 from constructs import Construct
 
-from stacks.constructs.findings import (
+from stacks.constructs.iam import Statement
+from stacks.constructs.lambda_defaults import ARCHITECTURE, NOT_SOURCE, RUNTIME
+from stacks.constructs.scanner_suppressions import (
     accept_of_function,
     accept_python_3_12,
     accept_wildcards,
 )
-from stacks.constructs.lambda_python import ARCHITECTURE, NOT_SOURCE, RUNTIME
 from stacks.constructs.service_role import ServiceLog, lambda_role
-from stacks.constructs.statements import Statement
 
 SOURCES = Path(__file__).resolve().parents[2] / "lambda_src" / "custom_resources"
 

@@ -13,10 +13,10 @@ from aws_cdk import aws_iam
 from constructs import Construct
 
 from stacks.config import Place
-from stacks.constructs.findings import accept_wildcards
+from stacks.constructs.iam import Statement, managed_policy
 from stacks.constructs.model_bucket import ModelBucket
+from stacks.constructs.scanner_suppressions import accept_wildcards
 from stacks.constructs.service_role import service_principal
-from stacks.constructs.statements import Statement, managed_policy
 
 # DeepLens looks for its roles below this path.
 _PATH = "/service-role/"

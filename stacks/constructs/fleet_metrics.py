@@ -6,16 +6,16 @@ from aws_cdk import Duration, aws_events, aws_iam, aws_iot, aws_lambda, aws_logs
 from constructs import Construct
 
 from stacks.config import EnvironmentConfig
-from stacks.constructs.findings import (
+from stacks.constructs.iam import Statement, managed_policy
+from stacks.constructs.inference_function import function_name
+from stacks.constructs.lambda_defaults import ARCHITECTURE, NOT_SOURCE, RUNTIME
+from stacks.constructs.release_stack import release_stack_name
+from stacks.constructs.scanner_suppressions import (
     accept_of_function,
     accept_python_3_12,
     accept_wildcards,
 )
-from stacks.constructs.inference_function import function_name
-from stacks.constructs.lambda_python import ARCHITECTURE, NOT_SOURCE, RUNTIME
-from stacks.constructs.release_stack import release_stack_name
 from stacks.constructs.service_role import ServiceLog, lambda_role, service_principal
-from stacks.constructs.statements import Statement, managed_policy
 from stacks.constructs.undelivered_events import UndeliveredEvents
 
 SOURCES = Path(__file__).resolve().parents[2] / "lambda_src" / "monitoring"

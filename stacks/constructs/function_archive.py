@@ -4,9 +4,9 @@ import hashlib
 import zipfile
 from functools import cache
 
+from stacks.constructs.file_assets import StagedFile
 from stacks.constructs.inference_function import SOURCES
-from stacks.constructs.made_file import made_file
-from stacks.constructs.staged_file import StagedFile
+from stacks.constructs.temporary_files import made_file
 
 ARCHIVE_NAME = "function.zip"
 

@@ -10,17 +10,17 @@ from aws_cdk import CustomResource, Duration, Stack
 from constructs import Construct
 
 from stacks.config import EnvironmentConfig, InferenceConfig, ModelArtifact, RuntimeArchive
-from stacks.constructs.camera_recipe import (
+from stacks.constructs.camera_runtime import RuntimeFolder, runtime_folder, runtime_recipe
+from stacks.constructs.component_recipes import (
     function_settings,
     generic_recipe,
     linux_process,
 )
-from stacks.constructs.camera_runtime import RuntimeFolder, runtime_folder, runtime_recipe
 from stacks.constructs.custom_resource_handler import CustomResourceHandler
+from stacks.constructs.iam import Statement
 from stacks.constructs.inference_function import InferenceFunction, function_name
 from stacks.constructs.model_bucket import PublishedArtifact
 from stacks.constructs.model_recipe import model_recipe
-from stacks.constructs.statements import Statement
 from stacks.recipes import NUMBER_LIMIT, check_recipe, component_version
 
 READ_BY_GREENGRASS = (

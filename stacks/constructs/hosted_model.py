@@ -5,9 +5,9 @@ from constructs import Construct
 
 from stacks.config import VariantConfig
 from stacks.config.deep_learning_containers import ContainerImage
-from stacks.constructs.findings import accept_checkov
+from stacks.constructs.file_assets import UploadedFile
 from stacks.constructs.hosting_role import HostingRole
-from stacks.constructs.staged_file import UploadedFile
+from stacks.constructs.scanner_suppressions import accept_checkov
 
 
 class HostedModel(Construct):

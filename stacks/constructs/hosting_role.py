@@ -7,10 +7,10 @@ from constructs import Construct
 
 from stacks.config import Place
 from stacks.config.deep_learning_containers import ContainerImage
-from stacks.constructs.container_statements import BY_SAGEMAKER, container_statements
-from stacks.constructs.findings import accept_wildcards
+from stacks.constructs.iam import Statement, managed_policy
+from stacks.constructs.sagemaker_iam import BY_SAGEMAKER, container_statements
+from stacks.constructs.scanner_suppressions import accept_wildcards
 from stacks.constructs.service_role import service_principal
-from stacks.constructs.statements import Statement, managed_policy
 
 # SageMaker gives the containers' logs and their instances' metrics these names.
 ENDPOINT_LOGS = "/aws/sagemaker/Endpoints"

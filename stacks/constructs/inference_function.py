@@ -7,8 +7,8 @@ from aws_cdk import Duration, FileSystem, IgnoreMode, RemovalPolicy, aws_lambda
 from constructs import Construct
 
 from stacks.config import EnvironmentConfig
-from stacks.constructs.findings import accept_of_function, accept_python_3_12
-from stacks.constructs.lambda_python import ARCHITECTURE, NOT_SOURCE, RUNTIME
+from stacks.constructs.lambda_defaults import ARCHITECTURE, NOT_SOURCE, RUNTIME
+from stacks.constructs.scanner_suppressions import accept_of_function, accept_python_3_12
 from stacks.constructs.service_role import ServiceLog, lambda_role
 
 SOURCES = Path(__file__).resolve().parents[2] / "lambda_src" / "inference"

@@ -13,13 +13,13 @@ from aws_cdk import (
 from constructs import Construct
 
 from stacks.config import ARTIFACT_NAME, EnvironmentConfig, ModelArtifact
-from stacks.constructs.access_logs import access_logs
 from stacks.constructs.custom_resource_handler import CustomResourceHandler
-from stacks.constructs.findings import accept_wildcards
+from stacks.constructs.file_assets import StackFiles, StagedFile
+from stacks.constructs.iam import Statement, managed_policy
 from stacks.constructs.release_stack import see_roll_back
+from stacks.constructs.retained_buckets import access_logs
 from stacks.constructs.retention import KEPT, keep_policy_of
-from stacks.constructs.staged_file import StackFiles, StagedFile
-from stacks.constructs.statements import Statement, managed_policy
+from stacks.constructs.scanner_suppressions import accept_wildcards
 from stacks.constructs.verification import (
     PublishedStatement,
     VerificationLayer,

@@ -3,7 +3,7 @@
 from typing import Any
 
 from stacks.config import ModelArtifact
-from stacks.constructs.camera_recipe import statement_artifact
+from stacks.constructs.component_recipes import statement_artifact
 from stacks.constructs.verification import PublishedStatement
 
 

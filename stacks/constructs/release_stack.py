@@ -4,7 +4,7 @@ from aws_cdk import Stack, Stage
 from constructs import Construct
 
 from stacks.config import Place
-from stacks.constructs.statements import Statement
+from stacks.constructs.iam import Statement
 
 
 def release_stack_arn(scope: Construct, place: Place) -> str:

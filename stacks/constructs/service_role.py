@@ -7,8 +7,8 @@ from typing import cast
 from aws_cdk import RemovalPolicy, aws_iam, aws_logs
 from constructs import Construct
 
-from stacks.constructs.findings import accept_checkov_of
-from stacks.constructs.statements import Statement, managed_policy
+from stacks.constructs.iam import Statement, managed_policy
+from stacks.constructs.scanner_suppressions import accept_checkov_of
 
 
 class ServiceLog(aws_logs.LogGroup):

@@ -7,8 +7,8 @@ import tarfile
 from functools import cache
 from pathlib import Path
 
-from stacks.constructs.made_file import made_file
-from stacks.constructs.staged_file import StagedFile
+from stacks.constructs.file_assets import StagedFile
+from stacks.constructs.temporary_files import made_file
 
 _ROOT = Path(__file__).resolve().parents[2]
 # Where imports begin, and what is taken from there.

@@ -3,7 +3,7 @@
 from aws_cdk import Acknowledgment, Duration, Validations, aws_iam, aws_sqs
 from constructs import Construct
 
-from stacks.constructs.findings import accept_checkov
+from stacks.constructs.scanner_suppressions import accept_checkov
 
 # The longest that SQS stores a message.
 _RETENTION = Duration.days(14)

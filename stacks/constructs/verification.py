@@ -13,8 +13,8 @@ from aws_cdk import aws_lambda
 from constructs import Construct
 
 from stacks.config import ConfigError, ModelArtifact, SigningConfig
-from stacks.constructs.lambda_python import ARCHITECTURE, RUNTIME
-from stacks.constructs.made_file import made_file
+from stacks.constructs.lambda_defaults import ARCHITECTURE, RUNTIME
+from stacks.constructs.temporary_files import made_file
 
 _ROOT = Path(__file__).resolve().parents[2]
 # AWS' own C library with AWS-LC, for Lambda's Python: `make setup` puts the locked wheel there.

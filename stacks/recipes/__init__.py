@@ -3,7 +3,7 @@
 from stacks.recipes.check import broken_rules, check_recipe
 from stacks.recipes.errors import RecipeError
 from stacks.recipes.job_document import LARGEST_LITE_DOCUMENT_BYTES, check_job_document
-from stacks.recipes.lite import LITE_RULES
+from stacks.recipes.nucleus_lite import LITE_RULES
 from stacks.recipes.published import FORM_RULES, PUBLISHED_RULES
 from stacks.recipes.rules import Recipe
 from stacks.recipes.versions import (

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from stacks.recipes.errors import RecipeError
-from stacks.recipes.lite import LITE_RULES
+from stacks.recipes.nucleus_lite import LITE_RULES
 from stacks.recipes.published import FORM_RULES, PUBLISHED_RULES
 from stacks.recipes.rules import Recipe, Rule
 

@@ -23,7 +23,7 @@ from cryptography.x509.oid import NameOID
 from fleet_tools.core_configuration import CORE_ROOT, CoreConfiguration
 from fleet_tools.device.preparation import device_script
 from stacks.config import load_environment
-from stacks.constructs.greengrass_releases import RELEASES
+from stacks.constructs.nucleus_components import RELEASES
 from tools import debian_root
 
 pytestmark = [pytest.mark.process, pytest.mark.slow, pytest.mark.timeout(1800)]

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from fleet_tools.cli import main
 from fleet_tools.device.preparation import device_script
 from stacks.config import EnvironmentConfig, load_environment
-from stacks.constructs.greengrass_releases import RELEASES
+from stacks.constructs.nucleus_components import RELEASES
 
 ROOT = Path(__file__).parents[3]
 

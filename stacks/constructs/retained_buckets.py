@@ -3,8 +3,8 @@
 from aws_cdk import Duration, aws_s3
 from constructs import Construct
 
-from stacks.constructs.findings import accept_checkov
 from stacks.constructs.retention import KEPT, keep_policy_of
+from stacks.constructs.scanner_suppressions import accept_checkov
 
 
 def access_logs(scope: Construct, *, retention_days: int) -> aws_s3.Bucket:

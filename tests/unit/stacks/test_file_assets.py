@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from aws_cdk import App, Environment, Stack, Stage
 
-from stacks.constructs.staged_file import StackFiles, StagedFile
+from stacks.constructs.file_assets import StackFiles, StagedFile
 
 pytestmark = pytest.mark.process
 

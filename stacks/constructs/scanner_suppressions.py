@@ -6,7 +6,7 @@ from typing import cast
 from aws_cdk import Acknowledgment, CfnResource, Validations, aws_lambda
 from constructs import IConstruct
 
-from stacks.constructs.statements import Statement
+from stacks.constructs.iam import Statement
 
 
 def accept_wildcards(construct: IConstruct, statements: Iterable[Statement], reason: str) -> None:

@@ -7,7 +7,7 @@ from aws_cdk import App, Stack
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stacks.constructs.statements import Statement, managed_policy
+from stacks.constructs.iam import Statement, managed_policy
 
 pytestmark = pytest.mark.process
 
