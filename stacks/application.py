@@ -14,7 +14,7 @@ from stacks.config import (
     load_runtime,
 )
 from stacks.constructs.code_signing import enforce_code_signing
-from stacks.constructs.permissions_boundary import permissions_boundary
+from stacks.constructs.iam import permissions_boundary
 from stacks.deeplens_roles_stack import DeepLensRolesStack
 from stacks.devices_stack import DevicesStack
 from stacks.inference_stack import InferenceStack

@@ -15,11 +15,9 @@ from constructs import Construct
 
 from stacks.application import DeepLensApplication
 from stacks.config import DeliveryConfig, EnvironmentConfig
-from stacks.constructs.permissions_boundary import permissions_boundary
-from stacks.constructs.pipeline_approvals import limit_approvals
-from stacks.constructs.pipeline_permissions import narrow, qualifier
-from stacks.constructs.retained_buckets import access_logs
-from stacks.constructs.retention import KEPT, keep_policy_of
+from stacks.constructs.iam import permissions_boundary
+from stacks.constructs.pipeline_permissions import apply_least_privilege, qualifier
+from stacks.constructs.retained_buckets import RETAINED, access_log_bucket, retain_policy_of
 from stacks.constructs.undelivered_events import UndeliveredEvents
 
 _ROOT = Path(__file__).resolve().parent.parent
@@ -108,8 +106,8 @@ class DeliveryStack(Stack):
         pipeline.build_pipeline()
         if delivery.model_package_group:
             self._start_on_approved_packages(pipeline.pipeline, delivery.model_package_group)
-        limit_approvals(pipeline.pipeline, hours=delivery.approval_hours)
-        narrow(self)
+        _limit_approvals(pipeline.pipeline, hours=delivery.approval_hours)
+        apply_least_privilege(self)
 
     def _pipeline(self) -> codepipeline.Pipeline:
         key = kms.Key(
@@ -117,7 +115,7 @@ class DeliveryStack(Stack):
             "ArtifactKey",
             enable_key_rotation=True,
             description="Artifacts of the pipeline",
-            removal_policy=KEPT,
+            removal_policy=RETAINED,
         )
         artifacts = s3.Bucket(
             self,
@@ -137,11 +135,11 @@ class DeliveryStack(Stack):
                     abort_incomplete_multipart_upload_after=_REPLACED_RETENTION,
                 )
             ],
-            server_access_logs_bucket=access_logs(self, retention_days=_ACCESS_LOG_DAYS),
+            server_access_logs_bucket=access_log_bucket(self, retention_days=_ACCESS_LOG_DAYS),
             server_access_logs_prefix="artifacts/",
-            removal_policy=KEPT,
+            removal_policy=RETAINED,
         )
-        keep_policy_of(artifacts)
+        retain_policy_of(artifacts)
         return codepipeline.Pipeline(
             self,
             "CodePipeline",
@@ -237,3 +235,19 @@ def _cli_version() -> str:
     """The version of the CDK command line that the checkout itself has."""
     package = json.loads((_ROOT / "package.json").read_text(encoding="utf-8"))
     return str(package["devDependencies"]["aws-cdk"])
+
+
+def _limit_approvals(pipeline: codepipeline.Pipeline, *, hours: int) -> None:
+    """End each wait for an approval after `hours`, because a review becomes outdated.
+
+    `ManualApprovalStep` has no property for it; the actions of CodePipeline have one.
+    """
+    definition = pipeline.node.default_child
+    if not isinstance(definition, codepipeline.CfnPipeline):
+        raise TypeError(f"{pipeline.node.path}: expected a pipeline, given {definition!r}")
+    for position, stage in enumerate(Stack.of(pipeline).resolve(definition.stages)):
+        for number, action in enumerate(stage["actions"]):
+            if action["actionTypeId"]["category"] == "Approval":
+                definition.add_property_override(
+                    f"Stages.{position}.Actions.{number}.TimeoutInMinutes", hours * 60
+                )

@@ -4,9 +4,8 @@ from aws_cdk import CfnOutput, Stack, aws_iot
 from constructs import Construct
 
 from stacks.config import EnvironmentConfig
-from stacks.constructs.core_device_policy import CoreDevicePolicy
-from stacks.constructs.device_identity import TokenExchange
-from stacks.constructs.nucleus_components import RELEASES
+from stacks.constructs.device_identity import CoreDevicePolicy, TokenExchange
+from stacks.constructs.nucleus_components import PINNED_VERSIONS
 
 
 class DevicesStack(Stack):
@@ -38,4 +37,4 @@ class DevicesStack(Stack):
         CfnOutput(self, "ThingGroupName", value=environment.fleet.thing_group)
         CfnOutput(self, "CoreDevicePolicyName", value=policy.name)
         CfnOutput(self, "RoleAliasName", value=token_exchange.alias_name)
-        CfnOutput(self, "NucleusVersion", value=RELEASES["aws.greengrass.Nucleus"])
+        CfnOutput(self, "NucleusVersion", value=PINNED_VERSIONS["aws.greengrass.Nucleus"])

@@ -20,7 +20,7 @@ def compose(app: "App", _: SynthesisRequest, environments: "list[EnvironmentConf
     """Add one Stage with the Monitoring stack for each environment."""
     from aws_cdk import Environment, Stage, Tags  # noqa: PLC0415 - `synthesize` imports CDK
 
-    from stacks.constructs.permissions_boundary import permissions_boundary  # noqa: PLC0415
+    from stacks.constructs.iam import permissions_boundary  # noqa: PLC0415
     from stacks.monitoring_stack import MonitoringStack  # noqa: PLC0415
 
     for environment in environments:

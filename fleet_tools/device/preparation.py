@@ -5,7 +5,7 @@ from pathlib import Path
 
 from fleet_tools.core_configuration import CORE_ROOT
 from stacks.config import EnvironmentConfig
-from stacks.constructs.nucleus_components import OLDEST_LITE, RELEASES
+from stacks.constructs.nucleus_components import OLDEST_LITE, PINNED_VERSIONS
 
 SCRIPT_NAME = "prepare-device.sh"
 _TEMPLATE = Path(__file__).with_name(SCRIPT_NAME)
@@ -25,7 +25,7 @@ def device_script(environment: EnvironmentConfig, thing: str) -> str:
         "ENVIRONMENT": environment.name,
         "CORE_RUNTIME": environment.fleet.core_runtime,
         "CORE_ROOT": str(CORE_ROOT[environment.fleet.core_runtime]),
-        "NUCLEUS_VERSION": RELEASES["aws.greengrass.Nucleus"],
+        "NUCLEUS_VERSION": PINNED_VERSIONS["aws.greengrass.Nucleus"],
         "OLDEST_LITE": OLDEST_LITE,
         "CGROUPS": environment.fleet.cgroups,
         "CAMERA": environment.inference.camera,

@@ -12,7 +12,7 @@ from cryptography import x509
 from deeplens_project.observations import Heartbeat
 from fleet_tools.certificate import certificate_id_of
 from fleet_tools.doctor.findings import Finding, Outcome, Patient
-from stacks.constructs.nucleus_components import OLDEST_LITE, RELEASES
+from stacks.constructs.nucleus_components import OLDEST_LITE, PINNED_VERSIONS
 
 _EXPIRES_SOON_DAYS = 30
 _VERSION = re.compile(r"(\d{1,9})\.(\d{1,9})\.(\d{1,9})")
@@ -135,7 +135,7 @@ def core_device(patient: Patient, name: str) -> Iterator[Finding]:
     status, version = core["status"], core.get("coreVersion", "unknown")
     reported = _at(core.get("lastStatusUpdateTimestamp"))
     text = f"{status}, core software {version}, last report {reported}"
-    expected = RELEASES["aws.greengrass.Nucleus"]
+    expected = PINNED_VERSIONS["aws.greengrass.Nucleus"]
     if status != "HEALTHY":
         repair = (
             "aws greengrassv2 list-installed-components "

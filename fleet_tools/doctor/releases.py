@@ -5,7 +5,7 @@ from typing import Any
 
 from fleet_tools.doctor.findings import Finding, Outcome, Patient
 from stacks.config import ConfigError, load_artifact
-from stacks.constructs.nucleus_components import pinned_releases
+from stacks.constructs.nucleus_components import versions_to_pin
 
 
 def public_components(patient: Patient) -> Iterator[Finding]:
@@ -16,7 +16,7 @@ def public_components(patient: Patient) -> Iterator[Finding]:
         yield Finding("public components", Outcome.OK, text)
         return
     client, place = patient.site.greengrass, environment.place
-    absent, pinned = [], pinned_releases(environment.component)
+    absent, pinned = [], versions_to_pin(environment.component)
     for name, version in sorted(pinned.items()):
         arn = (
             f"arn:{place.partition}:greengrass:{place.region}:aws:components:{name}"

@@ -10,7 +10,7 @@ Source: aws-greengrass-lite, docs/RECIPE_SUPPORT_CHANGES.md.
 
 from typing import Any
 
-from stacks.config import InferenceConfig
+from stacks.config import InferenceConfig, ModelArtifact
 from stacks.constructs.verification import PublishedStatement
 
 _DEVICE_PYTHON = "python3.12"
@@ -142,3 +142,35 @@ def statement_artifact(statement: PublishedStatement | None) -> list[dict[str, A
     if statement is None:
         return []
     return [{"Uri": statement.uri, "Unarchive": "NONE", "Permission": {"Read": "ALL"}}]
+
+
+def model_recipe(
+    *, name: str, artifact: ModelArtifact, uri: str, statement: PublishedStatement | None
+) -> dict[str, Any]:
+    """Return the recipe without its version; its description contains the model's own version.
+
+    Args:
+        name: of the component.
+        artifact: the pinned artifact.
+        uri: of the artifact in the bucket.
+        statement: the signed statement of the model, where there is one.
+    """
+    return {
+        "RecipeFormatVersion": "2020-01-25",
+        "ComponentName": name,
+        "ComponentType": "aws.greengrass.generic",
+        "ComponentDescription": f"TensorFlow model {artifact.name} {artifact.version}",
+        "ComponentPublisher": "deeplens-tensorflow",
+        "Manifests": [
+            {
+                # Nucleus lite skips a manifest that names no runtime.
+                "Platform": {"os": "linux", "runtime": "*"},
+                "Artifacts": [
+                    {"Uri": uri, "Unarchive": "ZIP", "Permission": {"Read": "ALL"}},
+                    *statement_artifact(statement),
+                ],
+                # Nucleus lite waits for the service of `run` before a deployment succeeds.
+                "Lifecycle": {"install": "true", "run": "true"},
+            }
+        ],
+    }

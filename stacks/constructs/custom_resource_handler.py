@@ -9,9 +9,9 @@ from constructs import Construct
 from stacks.constructs.iam import Statement
 from stacks.constructs.lambda_defaults import ARCHITECTURE, NOT_SOURCE, RUNTIME
 from stacks.constructs.scanner_suppressions import (
-    accept_of_function,
-    accept_python_3_12,
-    accept_wildcards,
+    suppress_lambda_findings,
+    suppress_python_runtime_finding,
+    suppress_wildcard_findings,
 )
 from stacks.constructs.service_role import ServiceLog, lambda_role
 
@@ -40,7 +40,7 @@ class CustomResourceHandler(Construct):
         self.role = lambda_role(
             self, "Role", account=account, log_group=log_group, statements=statements
         )
-        accept_wildcards(self, statements, wildcard_reason)
+        suppress_wildcard_findings(self, statements, wildcard_reason)
         function = aws_lambda.Function(
             self,
             "Function",
@@ -55,8 +55,8 @@ class CustomResourceHandler(Construct):
             role=self.role,
             log_group=log_group,
         )
-        accept_python_3_12(function)
-        accept_of_function(
+        suppress_python_runtime_finding(function)
+        suppress_lambda_findings(
             function,
             no_limit="CloudFormation calls it a few times in a deploy, and a reserved share would "
             "be taken from the rest of the account",

@@ -11,8 +11,8 @@ from stacks.config import ComponentKind, EnvironmentConfig, RolloutConfig
 from stacks.constructs.custom_resource_handler import CustomResourceHandler
 from stacks.constructs.greengrass_component import Component
 from stacks.constructs.iam import Statement
-from stacks.constructs.nucleus_components import pinned_releases
-from stacks.constructs.release_stack import release_stack_arn, see_roll_back
+from stacks.constructs.nucleus_components import versions_to_pin
+from stacks.constructs.release_stack import describe_own_stack, release_stack_arn
 from stacks.recipes import LONGEST_VERSION, check_job_document
 
 # Lambda's own limit; the wait for the cameras ends before it.
@@ -209,7 +209,7 @@ class DeepLensProject(Construct):
                 # Also without waves: those of an earlier release are deleted with these rights.
                 without_call="only a release with waves by percentage creates and deletes groups",
             ),
-            see_roll_back(self, self._place),
+            describe_own_stack(self, self._place),
             Statement(
                 sid="ReadHeartbeats",
                 actions=["iot:GetThingShadow"],
@@ -250,7 +250,7 @@ def _core_components(component: ComponentKind) -> dict[str, dict[str, Any]]:
     """Pinned parts of the classic core software; lite brings its own and takes none of these."""
     components: dict[str, dict[str, Any]] = {
         name: {"componentVersion": version}
-        for name, version in sorted(pinned_releases(component).items())
+        for name, version in sorted(versions_to_pin(component).items())
     }
     # Lets a component name its own thing in its access control.
     components["aws.greengrass.Nucleus"] |= _configuration(

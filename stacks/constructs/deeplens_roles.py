@@ -15,7 +15,7 @@ from constructs import Construct
 from stacks.config import Place
 from stacks.constructs.iam import Statement, managed_policy
 from stacks.constructs.model_bucket import ModelBucket
-from stacks.constructs.scanner_suppressions import accept_wildcards
+from stacks.constructs.scanner_suppressions import suppress_wildcard_findings
 from stacks.constructs.service_role import service_principal
 
 # DeepLens looks for its roles below this path.
@@ -87,7 +87,7 @@ class DeepLensRoles(Construct):
                 )
             ],
         )
-        accept_wildcards(
+        suppress_wildcard_findings(
             self, statements, "functions and log groups of DeepLens are an open set by prefix"
         )
         return role

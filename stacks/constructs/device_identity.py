@@ -1,13 +1,14 @@
-"""The device's cloud identity: the role that a core device's certificate may be exchanged for."""
+"""The identity of core devices: the policy of their certificates, and their token exchange role."""
 
 from aws_cdk import aws_iam, aws_iot
 from constructs import Construct
 
-from stacks.config import EnvironmentConfig
+from stacks.config import EnvironmentConfig, Place
 from stacks.constructs.service_role import service_principal
 
 # The longest that AWS lets a role alias' credentials live without a longer role session.
 _CREDENTIALS_LIFETIME_SECONDS = 3600
+_THING = "${iot:Connection.Thing.ThingName}"
 
 
 class TokenExchange(Construct):
@@ -34,3 +35,64 @@ class TokenExchange(Construct):
             role_arn=self.role.role_arn,
             credential_duration_seconds=_CREDENTIALS_LIFETIME_SECONDS,
         )
+
+
+class CoreDevicePolicy(Construct):
+    """The IoT policy for the certificates of an environment's core devices.
+
+    Source: AWS IoT Greengrass V2 Developer Guide, "Device authentication and authorization",
+    minimal policy, narrowed to the thing of the certificate. Certificates are attached to their
+    thing exclusively (`fleet provision`), so the variable has a value whatever the client id is.
+    """
+
+    def __init__(
+        self, scope: Construct, id_: str, *, place: Place, role_alias_arn: str, topic: str
+    ) -> None:
+        super().__init__(scope, id_)
+        own = f"$aws/things/{_THING}"
+        reserved = [
+            f"{own}/greengrass/health/json",
+            f"{own}/greengrassv2/health/json",
+            f"{own}/jobs/*",
+            f"{own}/shadow/*",
+        ]
+        document = {
+            "Version": "2012-10-17",
+            "Statement": [
+                # Beyond 50 subscriptions the core software connects again as `thing#2`, `thing#3`.
+                self._allow(
+                    "iot:Connect",
+                    [place.arn("iot", f"client/{_THING}"), place.arn("iot", f"client/{_THING}#*")],
+                ),
+                self._allow(
+                    ["iot:Publish", "iot:Receive"],
+                    [place.arn("iot", f"topic/{name}") for name in reserved],
+                ),
+                self._allow(
+                    "iot:Subscribe",
+                    [
+                        place.arn("iot", f"topicfilter/{own}/jobs/*"),
+                        place.arn("iot", f"topicfilter/{own}/shadow/*"),
+                    ],
+                ),
+                self._allow(
+                    "iot:Publish", [place.arn("iot", f"topic/{topic.replace('{thing}', _THING)}")]
+                ),
+                self._allow("iot:AssumeRoleWithCertificate", [role_alias_arn]),
+                # The Greengrass data plane knows neither resources nor thing policy variables.
+                self._allow(
+                    [
+                        "greengrass:GetComponentVersionArtifact",
+                        "greengrass:GetDeploymentConfiguration",
+                        "greengrass:ListThingGroupsForCoreDevice",
+                        "greengrass:ResolveComponentCandidates",
+                    ],
+                    ["*"],
+                ),
+            ],
+        }
+        self.name = aws_iot.CfnPolicy(self, "Policy", policy_document=document).ref
+
+    @staticmethod
+    def _allow(actions: str | list[str], resources: list[str]) -> dict[str, object]:
+        return {"Effect": "Allow", "Action": actions, "Resource": resources}

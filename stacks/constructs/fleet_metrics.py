@@ -11,9 +11,9 @@ from stacks.constructs.inference_function import function_name
 from stacks.constructs.lambda_defaults import ARCHITECTURE, NOT_SOURCE, RUNTIME
 from stacks.constructs.release_stack import release_stack_name
 from stacks.constructs.scanner_suppressions import (
-    accept_of_function,
-    accept_python_3_12,
-    accept_wildcards,
+    suppress_lambda_findings,
+    suppress_python_runtime_finding,
+    suppress_wildcard_findings,
 )
 from stacks.constructs.service_role import ServiceLog, lambda_role, service_principal
 from stacks.constructs.undelivered_events import UndeliveredEvents
@@ -71,7 +71,9 @@ class FleetMetrics(Construct):
             log_group=self.log_group,
             statements=[read_deployments],
         )
-        accept_wildcards(self, [read_deployments], "deployments get their ids from the service")
+        suppress_wildcard_findings(
+            self, [read_deployments], "deployments get their ids from the service"
+        )
         function = aws_lambda.Function(
             self,
             "Function",
@@ -89,8 +91,8 @@ class FleetMetrics(Construct):
                 "DEEPLENS_RELEASE_STACK": release_stack_name(self),
             },
         )
-        accept_python_3_12(function)
-        accept_of_function(
+        suppress_python_runtime_finding(function)
+        suppress_lambda_findings(
             function,
             no_limit="cameras bound how often it is called, and a limit would lose the heartbeats "
             "of those that are well",

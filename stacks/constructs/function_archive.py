@@ -6,7 +6,7 @@ from functools import cache
 
 from stacks.constructs.file_assets import StagedFile
 from stacks.constructs.inference_function import SOURCES
-from stacks.constructs.temporary_files import made_file
+from stacks.constructs.temporary_files import temporary_file
 
 ARCHIVE_NAME = "function.zip"
 
@@ -17,7 +17,7 @@ _READABLE = 0o644
 @cache
 def function_archive() -> StagedFile:
     """Zip the sources, without what Python leaves beside them; neither times nor order matter."""
-    file = made_file(ARCHIVE_NAME)
+    file = temporary_file(ARCHIVE_NAME)
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for source in sorted(SOURCES.rglob("*")):
             if source.is_file() and "__pycache__" not in source.parts:

@@ -15,12 +15,12 @@ from stacks.constructs.component_recipes import (
     function_settings,
     generic_recipe,
     linux_process,
+    model_recipe,
 )
 from stacks.constructs.custom_resource_handler import CustomResourceHandler
 from stacks.constructs.iam import Statement
 from stacks.constructs.inference_function import InferenceFunction, function_name
 from stacks.constructs.model_bucket import PublishedArtifact
-from stacks.constructs.model_recipe import model_recipe
 from stacks.recipes import NUMBER_LIMIT, check_recipe, component_version
 
 READ_BY_GREENGRASS = (

@@ -7,7 +7,7 @@ from stacks.config import VariantConfig
 from stacks.config.deep_learning_containers import ContainerImage
 from stacks.constructs.file_assets import UploadedFile
 from stacks.constructs.hosting_role import HostingRole
-from stacks.constructs.scanner_suppressions import accept_checkov
+from stacks.constructs.scanner_suppressions import suppress_checkov
 
 
 class HostedModel(Construct):
@@ -49,7 +49,7 @@ class HostedModel(Construct):
         # The permissions must be there when the container starts, not only the role.
         self.model.node.add_dependency(role)
         if not network_isolation:
-            accept_checkov(
+            suppress_checkov(
                 self.model,
                 {
                     "CKV_AWS_370": "the environment file asks for the network, or the endpoint is "

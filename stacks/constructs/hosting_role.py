@@ -8,8 +8,8 @@ from constructs import Construct
 from stacks.config import Place
 from stacks.config.deep_learning_containers import ContainerImage
 from stacks.constructs.iam import Statement, managed_policy
-from stacks.constructs.sagemaker_iam import BY_SAGEMAKER, container_statements
-from stacks.constructs.scanner_suppressions import accept_wildcards
+from stacks.constructs.sagemaker_iam import BY_SAGEMAKER, sagemaker_container_statements
+from stacks.constructs.scanner_suppressions import suppress_wildcard_findings
 from stacks.constructs.service_role import service_principal
 
 # SageMaker gives the containers' logs and their instances' metrics these names.
@@ -36,7 +36,7 @@ class HostingRole(Construct):
         super().__init__(scope, id_)
         statements = [
             Statement(sid="ReadModels", actions=["s3:GetObject"], resources=sorted(set(archives))),
-            *container_statements(images, metrics=[_METRICS]),
+            *sagemaker_container_statements(images, metrics=[_METRICS]),
             Statement(
                 sid="WriteOwnLog",
                 actions=["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
@@ -52,7 +52,7 @@ class HostingRole(Construct):
             assumed_by=service_principal("sagemaker.amazonaws.com", account=place.account),
             managed_policies=[managed_policy(self, "Policy", statements)],
         )
-        accept_wildcards(
+        suppress_wildcard_findings(
             self,
             statements,
             "log streams and network interfaces get their names at run time; the actions on * "

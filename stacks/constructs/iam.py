@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from aws_cdk import CfnResource, aws_iam
+from aws_cdk import CfnResource, PermissionsBoundary, aws_iam
 from constructs import Construct
 
 # Name of the metadata of a policy: reasons for grants without calls, by statement.
@@ -50,6 +50,15 @@ def managed_policy(
     if reasons := {one.sid: one.without_call for one in statements if one.without_call}:
         cast("CfnResource", policy.node.default_child).add_metadata(WITHOUT_CALL, reasons)
     return policy
+
+
+def permissions_boundary(policy: str | None) -> PermissionsBoundary | None:
+    """Return the boundary that a name, in the stack's own account, or an ARN stands for."""
+    if policy is None:
+        return None
+    if policy.startswith("arn:"):
+        return PermissionsBoundary.from_arn(policy)
+    return PermissionsBoundary.from_name(policy)
 
 
 def _as_json(statement: Statement) -> dict[str, object]:

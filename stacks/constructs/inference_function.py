@@ -8,7 +8,10 @@ from constructs import Construct
 
 from stacks.config import EnvironmentConfig
 from stacks.constructs.lambda_defaults import ARCHITECTURE, NOT_SOURCE, RUNTIME
-from stacks.constructs.scanner_suppressions import accept_of_function, accept_python_3_12
+from stacks.constructs.scanner_suppressions import (
+    suppress_lambda_findings,
+    suppress_python_runtime_finding,
+)
 from stacks.constructs.service_role import ServiceLog, lambda_role
 
 SOURCES = Path(__file__).resolve().parents[2] / "lambda_src" / "inference"
@@ -45,8 +48,8 @@ class InferenceFunction(Construct):
             log_group=log_group,
             current_version_options=aws_lambda.VersionOptions(removal_policy=RemovalPolicy.RETAIN),
         )
-        accept_python_3_12(function)
-        accept_of_function(
+        suppress_python_runtime_finding(function)
+        suppress_lambda_findings(
             function,
             no_limit="it is published for cameras and never called in the cloud",
             no_queue="it is published for cameras and never called in the cloud",

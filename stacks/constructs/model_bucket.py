@@ -16,10 +16,9 @@ from stacks.config import ARTIFACT_NAME, EnvironmentConfig, ModelArtifact
 from stacks.constructs.custom_resource_handler import CustomResourceHandler
 from stacks.constructs.file_assets import StackFiles, StagedFile
 from stacks.constructs.iam import Statement, managed_policy
-from stacks.constructs.release_stack import see_roll_back
-from stacks.constructs.retained_buckets import access_logs
-from stacks.constructs.retention import KEPT, keep_policy_of
-from stacks.constructs.scanner_suppressions import accept_wildcards
+from stacks.constructs.release_stack import describe_own_stack
+from stacks.constructs.retained_buckets import RETAINED, access_log_bucket, retain_policy_of
+from stacks.constructs.scanner_suppressions import suppress_wildcard_findings
 from stacks.constructs.verification import (
     PublishedStatement,
     VerificationLayer,
@@ -71,7 +70,7 @@ class ModelBucket(Construct):
             "Key",
             description=f"Model artifacts in {settings.bucket_name}",
             enable_key_rotation=True,
-            removal_policy=KEPT,
+            removal_policy=RETAINED,
         )
         self.key_arn = self.key.key_arn
         self.bucket = aws_s3.Bucket(
@@ -93,11 +92,11 @@ class ModelBucket(Construct):
                 else None
             ),
             lifecycle_rules=_lifecycle_rules(settings.noncurrent_version_days),
-            server_access_logs_bucket=access_logs(
+            server_access_logs_bucket=access_log_bucket(
                 self, retention_days=settings.access_log_retention_days
             ),
             server_access_logs_prefix="models/",
-            removal_policy=KEPT,
+            removal_policy=RETAINED,
         )
         # Plain text, so that a reviewer reads whole addresses in the templates.
         self.bucket_arn = self._place.s3_arn(self.bucket_name)
@@ -106,7 +105,7 @@ class ModelBucket(Construct):
         self._bucket_reference = self.bucket.bucket_name
         self._publisher = self._add_publisher()
         self._write_components_once()
-        keep_policy_of(self.bucket)
+        retain_policy_of(self.bucket)
 
     def publish(self, files: StackFiles, id_: str, artifact: ModelArtifact) -> PublishedArtifact:
         """Upload the artifact with the deploy of the files' stack and copy it to its own key."""
@@ -189,7 +188,7 @@ class ModelBucket(Construct):
             replace(self._use_key("Decrypt", ["kms:Decrypt"]), without_call=without_call or _BY_S3),
         ]
         managed_policy(role, "DownloadComponents", statements, roles=[role])
-        accept_wildcards(role, statements, _NAMED_BY_DIGEST)
+        suppress_wildcard_findings(role, statements, _NAMED_BY_DIGEST)
 
     def grant_work(self, role: aws_iam.Role) -> None:
         """Let a role read and write `datasets/` and `headpose/`, and nothing else."""
@@ -212,7 +211,9 @@ class ModelBucket(Construct):
             self._use_key("Work", ["kms:Decrypt", "kms:GenerateDataKey"]),
         ]
         managed_policy(role, "Work", statements, roles=[role])
-        accept_wildcards(role, statements, "data sets and their files are an open set by prefix")
+        suppress_wildcard_findings(
+            role, statements, "data sets and their files are an open set by prefix"
+        )
 
     def grant_capture(self, role: aws_iam.Role, prefix: str) -> None:
         """Let a role write below a prefix of `datasets/`, and read nothing."""
@@ -226,7 +227,9 @@ class ModelBucket(Construct):
             self._use_key("Capture", ["kms:GenerateDataKey"]),
         ]
         managed_policy(role, "Capture", statements, roles=[role])
-        accept_wildcards(role, statements, "captured requests are an open set under one prefix")
+        suppress_wildcard_findings(
+            role, statements, "captured requests are an open set under one prefix"
+        )
 
     def _add_publisher(self) -> CustomResourceHandler:
         place, qualifier = self._place, Stack.of(self).synthesizer.bootstrap_qualifier
@@ -240,7 +243,7 @@ class ModelBucket(Construct):
             wildcard_reason=_NAMED_BY_DIGEST,
             layers=[VerificationLayer(self, "Verification").version] if self._signing.is_on else (),
             statements=[
-                *([see_roll_back(self, place)] if self._signing.is_on else []),
+                *([describe_own_stack(self, place)] if self._signing.is_on else []),
                 Statement(
                     sid="ReadAsset",
                     actions=["s3:GetObject"],

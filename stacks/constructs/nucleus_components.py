@@ -6,7 +6,7 @@ them out gets the newest patch of each, which may restart the nucleus in the mid
 
 from stacks.config import ComponentKind
 
-RELEASES = {
+PINNED_VERSIONS = {
     "aws.greengrass.Nucleus": "2.16.1",
     "aws.greengrass.LambdaLauncher": "2.0.13",
     "aws.greengrass.LambdaManager": "2.3.7",
@@ -17,12 +17,12 @@ RELEASES = {
 _NUCLEUS = "aws.greengrass.Nucleus"
 
 
-def pinned_releases(component: ComponentKind) -> dict[str, str]:
+def versions_to_pin(component: ComponentKind) -> dict[str, str]:
     """Return what a deployment to the classic nucleus pins for a kind of inference component.
 
     A generic component needs none of the components that run Lambda functions.
     """
-    return dict(RELEASES) if component == "lambda" else {_NUCLEUS: RELEASES[_NUCLEUS]}
+    return dict(PINNED_VERSIONS) if component == "lambda" else {_NUCLEUS: PINNED_VERSIONS[_NUCLEUS]}
 
 
 # Nucleus lite 2.3.2 and earlier reject long S3 URIs, and leave the job of such a deployment

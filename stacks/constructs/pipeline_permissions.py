@@ -50,7 +50,7 @@ def qualifier(stack: Stack) -> str:
     return str(stack.synthesizer.bootstrap_qualifier)
 
 
-def narrow(stack: Stack) -> None:
+def apply_least_privilege(stack: Stack) -> None:
     """Rewrite policies and trust of every role in `stack`; accept what must stay a wildcard."""
     for one in stack.node.find_all():
         if isinstance(one, aws_iam.CfnRole):

@@ -19,7 +19,7 @@ def release_stack_name(scope: Construct) -> str:
     return f"{name}-Inference"
 
 
-def see_roll_back(scope: Construct, place: Place) -> Statement:
+def describe_own_stack(scope: Construct, place: Place) -> Statement:
     """Allow a handler to read whether CloudFormation rolls the release's stack back."""
     return Statement(
         sid="SeeWhetherTheStackRollsBack",

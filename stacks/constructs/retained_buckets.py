@@ -1,13 +1,22 @@
-"""The bucket that S3 writes another bucket's access log to."""
+"""Retention of buckets, their policies and keys; the bucket of an access log."""
 
-from aws_cdk import Duration, aws_s3
+from aws_cdk import Duration, RemovalPolicy, aws_s3
 from constructs import Construct
 
-from stacks.constructs.retention import KEPT, keep_policy_of
-from stacks.constructs.scanner_suppressions import accept_checkov
+from stacks.constructs.scanner_suppressions import suppress_checkov
+
+# A failed creation deletes its resources. With plain "Retain", a bucket with a fixed name stays and
+# blocks each later attempt.
+RETAINED = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
 
 
-def access_logs(scope: Construct, *, retention_days: int) -> aws_s3.Bucket:
+def retain_policy_of(bucket: aws_s3.Bucket) -> None:
+    """Retain the bucket's policy with the bucket, because the policy requires TLS."""
+    if bucket.policy:
+        bucket.policy.apply_removal_policy(RETAINED)
+
+
+def access_log_bucket(scope: Construct, *, retention_days: int) -> aws_s3.Bucket:
     """Add a private bucket whose logs expire after `retention_days`."""
     bucket = aws_s3.Bucket(
         scope,
@@ -19,10 +28,10 @@ def access_logs(scope: Construct, *, retention_days: int) -> aws_s3.Bucket:
         enforce_ssl=True,
         minimum_tls_version=1.2,
         lifecycle_rules=[aws_s3.LifecycleRule(expiration=Duration.days(retention_days))],
-        removal_policy=KEPT,
+        removal_policy=RETAINED,
     )
-    keep_policy_of(bucket)
-    accept_checkov(
+    retain_policy_of(bucket)
+    suppress_checkov(
         bucket,
         {
             "CKV_AWS_18": "it holds the access log itself: logging that would never end",

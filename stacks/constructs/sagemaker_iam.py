@@ -8,7 +8,7 @@ from stacks.constructs.iam import Statement
 BY_SAGEMAKER = "Amazon SageMaker calls it with the role of an endpoint, a job or a pipeline"
 
 
-def container_statements(
+def sagemaker_container_statements(
     images: Sequence[ContainerImage], *, metrics: Sequence[str]
 ) -> list[Statement]:
     """Return what lets a role pull `images`, and write metrics of the namespaces `metrics`."""

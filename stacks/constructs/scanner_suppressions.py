@@ -9,7 +9,9 @@ from constructs import IConstruct
 from stacks.constructs.iam import Statement
 
 
-def accept_wildcards(construct: IConstruct, statements: Iterable[Statement], reason: str) -> None:
+def suppress_wildcard_findings(
+    construct: IConstruct, statements: Iterable[Statement], reason: str
+) -> None:
     """Accept the resource wildcards of `statements` (IAM5) below `construct`: each by itself."""
     resources = {
         resource for statement in statements for resource in statement.resources if "*" in resource
@@ -22,7 +24,7 @@ def accept_wildcards(construct: IConstruct, statements: Iterable[Statement], rea
     )
 
 
-def accept_python_3_12(function: aws_lambda.Function) -> None:
+def suppress_python_runtime_finding(function: aws_lambda.Function) -> None:
     """Accept that a newer runtime exists (L1)."""
     Validations.of(function).acknowledge(
         Acknowledgment(
@@ -33,7 +35,9 @@ def accept_python_3_12(function: aws_lambda.Function) -> None:
     )
 
 
-def accept_of_function(function: aws_lambda.Function, *, no_limit: str, no_queue: str) -> None:
+def suppress_lambda_findings(
+    function: aws_lambda.Function, *, no_limit: str, no_queue: str
+) -> None:
     """Accept what checkov says of every function here; the reasons are those of this one.
 
     Args:
@@ -41,7 +45,7 @@ def accept_of_function(function: aws_lambda.Function, *, no_limit: str, no_queue
         no_limit: why it has no concurrency of its own (CKV_AWS_115).
         no_queue: why it has no dead letter queue (CKV_AWS_116).
     """
-    accept_checkov(
+    suppress_checkov(
         function,
         {
             "CKV_AWS_115": no_limit,
@@ -53,12 +57,14 @@ def accept_of_function(function: aws_lambda.Function, *, no_limit: str, no_queue
     )
 
 
-def accept_checkov(construct: IConstruct, reasons: Mapping[str, str]) -> None:
+def suppress_checkov(construct: IConstruct, reasons: Mapping[str, str]) -> None:
     """Accept checkov's findings about a construct's resource, each by id with its reason."""
-    accept_checkov_of(cast("CfnResource", construct.node.default_child or construct), reasons)
+    suppress_checkov_of_resource(
+        cast("CfnResource", construct.node.default_child or construct), reasons
+    )
 
 
-def accept_checkov_of(resource: CfnResource, reasons: Mapping[str, str]) -> None:
+def suppress_checkov_of_resource(resource: CfnResource, reasons: Mapping[str, str]) -> None:
     """Accept checkov's findings about a resource, each by id with its reason."""
     skip = [{"id": id_, "comment": reason} for id_, reason in sorted(reasons.items())]
     resource.add_metadata("checkov", {"skip": skip})

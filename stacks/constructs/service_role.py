@@ -8,7 +8,7 @@ from aws_cdk import RemovalPolicy, aws_iam, aws_logs
 from constructs import Construct
 
 from stacks.constructs.iam import Statement, managed_policy
-from stacks.constructs.scanner_suppressions import accept_checkov_of
+from stacks.constructs.scanner_suppressions import suppress_checkov_of_resource
 
 
 class ServiceLog(aws_logs.LogGroup):
@@ -22,7 +22,7 @@ class ServiceLog(aws_logs.LogGroup):
         resource = cast("aws_logs.CfnLogGroup", self.node.default_child)
         # The L2 property is an enumeration of words; days are what an environment file says.
         resource.retention_in_days = retention_days
-        accept_checkov_of(
+        suppress_checkov_of_resource(
             resource,
             {
                 "CKV_AWS_158": "CloudWatch Logs encrypts it with its own key; it holds no picture "

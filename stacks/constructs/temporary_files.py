@@ -5,7 +5,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
 
 
-def made_file(name: str) -> Path:
+def temporary_file(name: str) -> Path:
     """Return a new path that ends in `name`, in a folder of its own until the process ends."""
     return Path(mkdtemp(dir=_folder().name)) / name
 

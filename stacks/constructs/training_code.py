@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from stacks.constructs.file_assets import StagedFile
-from stacks.constructs.temporary_files import made_file
+from stacks.constructs.temporary_files import temporary_file
 
 _ROOT = Path(__file__).resolve().parents[2]
 # Where imports begin, and what is taken from there.
@@ -43,6 +43,6 @@ def training_code() -> StagedFile:
             member = tarfile.TarInfo(name)
             member.size = len(data)
             tar.addfile(member, io.BytesIO(data))
-    file = made_file("sourcedir.tar.gz")
+    file = temporary_file("sourcedir.tar.gz")
     file.write_bytes(content.getvalue())
     return StagedFile(file, hashlib.sha256(content.getvalue()).hexdigest(), ".tar.gz")

@@ -9,8 +9,8 @@ from stacks.config import Place
 from stacks.config.deep_learning_containers import ContainerImage
 from stacks.constructs.iam import Statement, managed_policy
 from stacks.constructs.model_bucket import ModelBucket
-from stacks.constructs.sagemaker_iam import BY_SAGEMAKER, container_statements
-from stacks.constructs.scanner_suppressions import accept_wildcards
+from stacks.constructs.sagemaker_iam import BY_SAGEMAKER, sagemaker_container_statements
+from stacks.constructs.scanner_suppressions import suppress_wildcard_findings
 from stacks.constructs.service_role import service_principal
 
 _METRICS = ["/aws/sagemaker/ProcessingJobs", "/aws/sagemaker/TrainingJobs"]
@@ -54,7 +54,7 @@ class TrainingRoles(Construct):
                 conditions={"StringLike": {"s3:prefix": f"{code_key}*"}},
                 without_call="Amazon SageMaker lists the input of a job with the job's role",
             ),
-            *container_statements(images, metrics=_METRICS),
+            *sagemaker_container_statements(images, metrics=_METRICS),
             Statement(
                 sid="WriteLogs",
                 actions=[
@@ -121,5 +121,5 @@ class TrainingRoles(Construct):
             assumed_by=service_principal("sagemaker.amazonaws.com", account=self._account),
             managed_policies=[managed_policy(self, f"{id_}Policy", statements)],
         )
-        accept_wildcards(self, statements, _NAMED_AT_RUN_TIME)
+        suppress_wildcard_findings(self, statements, _NAMED_AT_RUN_TIME)
         return role

@@ -3,7 +3,7 @@
 from aws_cdk import Acknowledgment, Duration, Validations, aws_iam, aws_sqs
 from constructs import Construct
 
-from stacks.constructs.scanner_suppressions import accept_checkov
+from stacks.constructs.scanner_suppressions import suppress_checkov
 
 # The longest that SQS stores a message.
 _RETENTION = Duration.days(14)
@@ -28,7 +28,7 @@ class UndeliveredEvents(Construct):
                 reason="it is a dead-letter queue itself: nothing consumes its messages",
             )
         )
-        accept_checkov(
+        suppress_checkov(
             self.queue,
             {"CKV_AWS_27": "SQS encrypts it with its own key (SqsManagedSseEnabled)"},
         )

@@ -14,7 +14,7 @@ from constructs import Construct
 
 from stacks.config import ConfigError, ModelArtifact, SigningConfig
 from stacks.constructs.lambda_defaults import ARCHITECTURE, RUNTIME
-from stacks.constructs.temporary_files import made_file
+from stacks.constructs.temporary_files import temporary_file
 
 _ROOT = Path(__file__).resolve().parents[2]
 # AWS' own C library with AWS-LC, for Lambda's Python: `make setup` puts the locked wheel there.
@@ -112,7 +112,7 @@ def _archive() -> tuple[Path, str]:
         for part in _SHARED_PARTS
         for file in sorted(_SHARED.glob(part))
     ]
-    path, content = made_file("layer.zip"), hashlib.sha256()
+    path, content = temporary_file("layer.zip"), hashlib.sha256()
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         for file, name in [*library, *shared]:
             info = zipfile.ZipInfo(f"python/{name.as_posix()}", _FIRST_TIME_OF_A_ZIP)

@@ -23,13 +23,13 @@ from cryptography.x509.oid import NameOID
 from fleet_tools.core_configuration import CORE_ROOT, CoreConfiguration
 from fleet_tools.device.preparation import device_script
 from stacks.config import load_environment
-from stacks.constructs.nucleus_components import RELEASES
+from stacks.constructs.nucleus_components import PINNED_VERSIONS
 from tools import debian_root
 
 pytestmark = [pytest.mark.process, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 ROOT = Path(__file__).parents[2]
-NUCLEUS = RELEASES["aws.greengrass.Nucleus"]
+NUCLEUS = PINNED_VERSIONS["aws.greengrass.Nucleus"]
 FILES = "/root/cam-1"
 DATA = "data.iot.eu-central-1.example"
 CREDENTIALS = "credentials.iot.eu-central-1.example"

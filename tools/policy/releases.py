@@ -9,7 +9,7 @@ from tools.policy.reading import Finding, Rule, Stack, model_bucket, text
 
 _COMPONENT = "Custom::GreengrassComponent"
 _PROJECT = "Custom::DeepLensProject"
-_LARGEST_RECIPE_BYTES = 16_000
+_MAX_RECIPE_BYTES = 16_000
 _RECIPE_KEYS = {"RecipeFormatVersion", "ComponentName", "ComponentVersion", "Manifests"}
 _ALL = 100
 _UNARCHIVE = {"NONE", "ZIP"}
@@ -73,9 +73,9 @@ def recipes(stacks: list[Stack]) -> Iterator[Finding]:
     for stack, logical_id, recipe, content in _recipes(stacks):
         if missing := _RECIPE_KEYS - recipe.keys():
             yield stack.finding("recipe-form", logical_id, f"add {', '.join(sorted(missing))}")
-        if len(content.encode()) > _LARGEST_RECIPE_BYTES:
+        if len(content.encode()) > _MAX_RECIPE_BYTES:
             yield stack.finding(
-                "recipe-form", logical_id, f"at most {_LARGEST_RECIPE_BYTES} bytes are accepted"
+                "recipe-form", logical_id, f"at most {_MAX_RECIPE_BYTES} bytes are accepted"
             )
         for artifact in _artifacts(recipe):
             if artifact.get("Unarchive", "NONE") not in _UNARCHIVE:

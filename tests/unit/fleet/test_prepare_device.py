@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from fleet_tools.cli import main
 from fleet_tools.device.preparation import device_script
 from stacks.config import EnvironmentConfig, load_environment
-from stacks.constructs.nucleus_components import RELEASES
+from stacks.constructs.nucleus_components import PINNED_VERSIONS
 
 ROOT = Path(__file__).parents[3]
 
@@ -31,7 +31,7 @@ def settings(script: str) -> dict[str, str]:
 
 def test_the_script_installs_exactly_the_nucleus_that_a_release_pins(tmp_path: Path) -> None:
     found = settings(device_script(environment(tmp_path), "cam-1"))
-    assert found["NUCLEUS_VERSION"] == RELEASES["aws.greengrass.Nucleus"]
+    assert found["NUCLEUS_VERSION"] == PINNED_VERSIONS["aws.greengrass.Nucleus"]
     assert found["THING"] == "cam-1"
     assert found["CORE_ROOT"] == "/greengrass/v2"
 

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from stacks.config import InferenceConfig, ModelArtifact
 from stacks.constructs.camera_runtime import runtime_folder, runtime_recipe
-from stacks.constructs.component_recipes import generic_recipe
-from stacks.constructs.model_recipe import model_recipe
+from stacks.constructs.component_recipes import generic_recipe, model_recipe
 from stacks.recipes import broken_rules, component_version
 
 pytestmark = pytest.mark.process
