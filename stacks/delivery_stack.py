@@ -1,4 +1,4 @@
-"""The pipeline: one synthesis, then environment after environment, each with its gate."""
+"""The delivery pipeline: one synthesis, then each environment with its gate, in order."""
 
 import json
 from collections.abc import Sequence
@@ -30,9 +30,9 @@ _WITH_PYTHON = {
 # Checks and tests start several processes with TensorFlow and OpenVINO: 8 vCPUs and 15 GiB.
 _CHECKS_SIZE = codebuild.ComputeType.LARGE
 _CHECKS_TIMEOUT = Duration.hours(2)
-# Downloads of `make setup`, about 800 MB; kept on the build host, so no further rights are needed.
+# Downloads of `make setup`, about 800 MB. The cache is on the build host and needs no permissions.
 _DOWNLOADS = {"paths": ["/root/.cache/uv/**/*", "/root/.npm/**/*"]}
-# Without a version each execution would take the newest: other code than was reviewed.
+# Without a version, each execution would use the newest one, which nobody reviewed.
 _CDK_ASSETS_VERSION = "4.7.3"
 # The longest execution waits a week for each approval; a stage is rolled back to an earlier
 # execution, whose artifacts must still exist.
@@ -42,7 +42,7 @@ _ACCESS_LOG_DAYS = 90
 
 
 class DeliveryStack(Stack):
-    """Synthesizes once; every environment gets its templates and assets from that assembly."""
+    """A pipeline that synthesizes once and deploys this assembly to each environment."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class DeliveryStack(Stack):
             delivery.repository,
             delivery.branch,
             connection_arn=delivery.connection_arn,
-            # The review compares with the commit before, so the history must come along.
+            # The review compares with the previous commit, so it needs the history.
             code_build_clone_output=True,
         )
         synth = pipelines.CodeBuildStep(
@@ -84,7 +84,7 @@ class DeliveryStack(Stack):
                 {**_WITH_PYTHON, "cache": _DOWNLOADS}
             ),
         )
-        # The page that who approves reads, as an artifact of the execution.
+        # The review page for the person who approves, as an artifact of the execution.
         synth.add_output_directory("build/review")
         pipeline = pipelines.CodePipeline(
             self,
@@ -93,7 +93,7 @@ class DeliveryStack(Stack):
             synth=synth,
             cli_version=_cli_version(),
             cdk_assets_cli_version=_CDK_ASSETS_VERSION,
-            # One role publishes every asset of an account, and one project does it.
+            # One role and one project publish all assets of an account.
             publish_assets_in_parallel=False,
             code_build_defaults=pipelines.CodeBuildOptions(
                 build_environment=codebuild.BuildEnvironment(
@@ -145,7 +145,7 @@ class DeliveryStack(Stack):
             "CodePipeline",
             artifact_bucket=artifacts,
             pipeline_type=codepipeline.PipelineType.V2,
-            # A newer commit takes the place of one that waits, and never overtakes in a stage.
+            # A newer commit replaces a waiting one, and never overtakes it within a stage.
             execution_mode=codepipeline.ExecutionMode.SUPERSEDED,
             restart_execution_on_update=True,
         )
@@ -153,7 +153,7 @@ class DeliveryStack(Stack):
     def _start_on_approved_packages(
         self, pipeline: codepipeline.IPipeline, model_package_group: str
     ) -> None:
-        """Start an execution when somebody approves a version of the model package group.
+        """Start an execution when a version of the model package group is approved.
 
         Source: SageMaker's EventBridge events, "SageMaker Model Package State Change".
         """
@@ -172,7 +172,7 @@ class DeliveryStack(Stack):
             ),
             targets=[targets.CodePipeline(pipeline, dead_letter_queue=undelivered.queue)],
         )
-        # CDK's target grants nothing to a queue that it gets as an interface.
+        # CDK's target does not grant access to a queue that is passed as an interface.
         undelivered.accept_from(rule.rule_arn)
 
     def _deliver(
@@ -226,13 +226,13 @@ def _pins_runtime(stage: DeepLensApplication) -> bool:
 
 
 def _reader(environment: EnvironmentConfig, prefix: str) -> str:
-    """The role of `cdk bootstrap` that may read the environment's account, and only read."""
+    """Return the ARN of the read-only role of `cdk bootstrap` in the environment's account."""
     account, region = environment.account, environment.region
     return f"arn:aws:iam::{account}:role/cdk-{prefix}-lookup-role-{account}-{region}"
 
 
 def _cli_version() -> str:
-    """The version of the CDK command line that the checkout itself has."""
+    """Return the version of the CDK command line in the checkout."""
     package = json.loads((_ROOT / "package.json").read_text(encoding="utf-8"))
     return str(package["devDependencies"]["aws-cdk"])
 

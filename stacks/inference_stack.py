@@ -1,4 +1,4 @@
-"""The release and the project: function, published version, components, deployment."""
+"""The release and its project: function, published version, components and deployment."""
 
 from aws_cdk import CfnOutput, Stack
 from constructs import Construct
@@ -23,7 +23,7 @@ from stacks.constructs.verification import camera_variables
 
 
 class InferenceStack(Stack):
-    """Function and project together: an export of `current_version` would block each release."""
+    """The function and the project, in one stack because an exported version blocks releases."""
 
     def __init__(
         self,
@@ -91,18 +91,18 @@ def _runtime(
     *,
     installs: bool,
 ) -> CameraRuntime | None:
-    """Provide the pinned Python environment, if one is pinned."""
+    """Provide the pinned Python environment as a component; None if no archive is pinned."""
     if not archives:
         return None
     published = {
-        one.architecture: bucket.publish_file(
+        archive.architecture: bucket.publish_file(
             files,
-            f"Runtime-{one.architecture}",
-            StagedFile(one.path, one.digest),
-            key=f"runtime/{one.digest}/{RUNTIME_ARCHIVE_NAME}",
-            description=f"the camera's Python environment, {one.architecture}",
+            f"Runtime-{archive.architecture}",
+            StagedFile(archive.path, archive.digest),
+            key=f"runtime/{archive.digest}/{RUNTIME_ARCHIVE_NAME}",
+            description=f"the camera's Python environment, {archive.architecture}",
         )
-        for one in archives
+        for archive in archives
     }
-    by_architecture = {one.architecture: one for one in archives}
+    by_architecture = {archive.architecture: archive for archive in archives}
     return components.add_runtime(by_architecture, published, installs=installs)

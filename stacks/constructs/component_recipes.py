@@ -1,9 +1,9 @@
-"""Settings of the loop, and the recipe of the generic component that runs it.
+"""Recipes of the model and of the generic inference component; settings of the camera's loop.
 
 Nucleus lite accepts generic components only, and reads recipes strictly: keys are case-sensitive,
 a `runtime` is required in the platform, and there are no variables of other components. Its
-dependencies would restart components that have no fault. So the generic component has the model
-among its own artifacts and no dependencies, and its recipe works on both nuclei.
+dependencies would restart components that did not fail. The generic component therefore contains
+the model as an artifact and has no dependencies, and its recipe works on both nuclei.
 
 Source: aws-greengrass-lite, docs/RECIPE_SUPPORT_CHANGES.md.
 """
@@ -27,15 +27,15 @@ def function_settings(
     trust: dict[str, str],
     packages: str | None = None,
 ) -> dict[str, str]:
-    """Environment variables of the loop, wherever it runs.
+    """Return the environment variables of the camera's loop.
 
     Args:
-        settings: of the environment.
-        archive: where the model's zip is on the device; may have recipe variables.
-        directory: where it is unpacked.
+        settings: the settings of the environment.
+        archive: path of the model's zip on the device; may contain recipe variables.
+        directory: path of its unpacked content.
         digest: the model's SHA-256.
         trust: the keys with which the camera verifies the signer; empty without signing.
-        packages: where the runtime component's packages are; None: the device has its own.
+        packages: folder of the runtime component's packages; None if the device has its own.
     """
     variables = {
         "DEEPLENS_MODEL_ARTIFACT": archive,
@@ -62,10 +62,10 @@ def function_settings(
 
 
 def linux_process(settings: InferenceConfig) -> dict[str, Any]:
-    """Return how the classic core runs the Lambda component, in the words of the API."""
+    """Return the process parameters of the Lambda component, as the API defines them."""
     process: dict[str, Any] = {"isolationMode": settings.isolation_mode}
     if settings.isolation_mode == "GreengrassContainer":
-        # Its own default is 16 MiB, in which no engine starts.
+        # No engine starts within the default of 16 MiB.
         process["containerParams"] = {"memorySizeInKB": _CONTAINER_KB, "mountROSysfs": True}
         if settings.camera.startswith(_V4L2):
             device = {"path": settings.camera.removeprefix(_V4L2), "permission": "rw"}
@@ -86,18 +86,18 @@ def generic_recipe(
 ) -> dict[str, Any]:
     """Return the recipe without its version.
 
-    The loop starts from the function's own zip, with the model beside it.
+    The loop starts from the function's zip; the model is another artifact.
 
     Args:
-        name: of the component.
-        model_uri: of the model's artifact.
+        name: the component's name.
+        model_uri: URI of the model's artifact.
         model_digest: its SHA-256.
-        function_uri: of the function's sources.
-        settings: of the environment.
-        statement: the signed statement of the model, where there is one.
+        function_uri: URI of the function's sources.
+        settings: the settings of the environment.
+        statement: the signed statement of the model, if it has one.
         trust: the keys with which the camera verifies the signer; empty without signing.
         runtime: folders of the runtime's archive and of the environment that the camera creates
-            from it; None: the device's own Python has the packages.
+            from it; None if the device's Python has the packages.
     """
     variables = function_settings(
         settings,
@@ -106,7 +106,7 @@ def generic_recipe(
         digest=model_digest,
         trust=trust,
     )
-    # Lite refuses braces that are no recipe variable.
+    # Nucleus lite rejects braces that are not a recipe variable.
     variables["DEEPLENS_TOPIC"] = settings.topic.replace("{thing}", "{iot:thingName}")
     variables["PYTHONPATH"] = "{artifacts:decompressedPath}/function"
     program = ("first_start", *runtime) if runtime else ("camera",)
@@ -138,7 +138,7 @@ def generic_recipe(
 
 
 def statement_artifact(statement: PublishedStatement | None) -> list[dict[str, Any]]:
-    """The signed statement as an artifact beside the model; none without one."""
+    """Return the signed statement as a list of artifacts, which is empty without a statement."""
     if statement is None:
         return []
     return [{"Uri": statement.uri, "Unarchive": "NONE", "Permission": {"Read": "ALL"}}]
@@ -150,10 +150,10 @@ def model_recipe(
     """Return the recipe without its version; its description contains the model's own version.
 
     Args:
-        name: of the component.
+        name: the component's name.
         artifact: the pinned artifact.
-        uri: of the artifact in the bucket.
-        statement: the signed statement of the model, where there is one.
+        uri: URI of the artifact in the bucket.
+        statement: the signed statement of the model, if it has one.
     """
     return {
         "RecipeFormatVersion": "2020-01-25",
@@ -163,7 +163,7 @@ def model_recipe(
         "ComponentPublisher": "deeplens-tensorflow",
         "Manifests": [
             {
-                # Nucleus lite skips a manifest that names no runtime.
+                # Nucleus lite skips a manifest without a runtime.
                 "Platform": {"os": "linux", "runtime": "*"},
                 "Artifacts": [
                     {"Uri": uri, "Unarchive": "ZIP", "Permission": {"Read": "ALL"}},

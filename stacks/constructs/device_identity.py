@@ -1,4 +1,4 @@
-"""The identity of core devices: the policy of their certificates, and their token exchange role."""
+"""Identity of core devices: the policy of their certificates, and their token exchange role."""
 
 from aws_cdk import aws_iam, aws_iot
 from constructs import Construct
@@ -6,18 +6,18 @@ from constructs import Construct
 from stacks.config import EnvironmentConfig, Place
 from stacks.constructs.service_role import service_principal
 
-# The longest that AWS lets a role alias' credentials live without a longer role session.
+# The maximum for a role alias without a longer session duration of the role.
 _CREDENTIALS_LIFETIME_SECONDS = 3600
 _THING = "${iot:Connection.Thing.ThingName}"
 
 
 class TokenExchange(Construct):
-    """The token exchange role and its alias; what the role may do is granted where it is used."""
+    """The token exchange role and its alias; other stacks grant permissions to the role."""
 
     def __init__(self, scope: Construct, id_: str, *, environment: EnvironmentConfig) -> None:
         super().__init__(scope, id_)
         place = environment.place
-        # Named, because the role trusts exactly this alias and the alias names the role.
+        # A fixed name, because the role trusts this alias and the alias refers to the role.
         self.alias_name = f"deeplens-{environment.name}-token-exchange"
         self.alias_arn = place.arn("iot", f"rolealias/{self.alias_name}")
         self.role = aws_iam.Role(
@@ -42,7 +42,7 @@ class CoreDevicePolicy(Construct):
 
     Source: AWS IoT Greengrass V2 Developer Guide, "Device authentication and authorization",
     minimal policy, narrowed to the thing of the certificate. Certificates are attached to their
-    thing exclusively (`fleet provision`), so the variable has a value whatever the client id is.
+    thing exclusively (`fleet provision`), so the variable has a value for each client id.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class CoreDevicePolicy(Construct):
         document = {
             "Version": "2012-10-17",
             "Statement": [
-                # Beyond 50 subscriptions the core software connects again as `thing#2`, `thing#3`.
+                # With over 50 subscriptions, it also connects as `thing#2`, `thing#3`.
                 self._allow(
                     "iot:Connect",
                     [place.arn("iot", f"client/{_THING}"), place.arn("iot", f"client/{_THING}#*")],
@@ -79,7 +79,7 @@ class CoreDevicePolicy(Construct):
                     "iot:Publish", [place.arn("iot", f"topic/{topic.replace('{thing}', _THING)}")]
                 ),
                 self._allow("iot:AssumeRoleWithCertificate", [role_alias_arn]),
-                # The Greengrass data plane knows neither resources nor thing policy variables.
+                # The Greengrass data plane supports neither resources nor thing policy variables.
                 self._allow(
                     [
                         "greengrass:GetComponentVersionArtifact",

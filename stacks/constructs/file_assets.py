@@ -1,4 +1,4 @@
-"""Files next to the templates that name them, without a second copy of their bytes."""
+"""File assets that are hard-linked into the cloud assembly instead of copied."""
 
 import os
 import shutil
@@ -10,7 +10,7 @@ from aws_cdk import FileAssetPackaging, Stack, Stage
 
 @dataclass(frozen=True)
 class StagedFile:
-    """A file, its SHA-256 in lower-case hex, and the suffix that its staged name has."""
+    """A file, its SHA-256 in lower-case hexadecimal digits, and the suffix of its staged name."""
 
     path: Path
     digest: str
@@ -19,33 +19,33 @@ class StagedFile:
 
 @dataclass(frozen=True)
 class UploadedFile:
-    """Where `cdk deploy` puts a file."""
+    """The location to which `cdk deploy` uploads a file."""
 
     bucket: str
     key: str
 
 
 class StackFiles:
-    """The files that the deploy of one stack uploads."""
+    """The files that the deployment of one stack uploads."""
 
     def __init__(self, stack: Stack) -> None:
         stage = Stage.of(stack)
         if stage is None:
-            raise ValueError("a file is staged for a stack inside a Stage")
+            raise ValueError("the stack is not in a Stage: expected one, for its asset folder")
         self.stack = stack
         self._synthesizer = stack.synthesizer
         self._folder, self._manifests = Path(stage.asset_outdir), stage.outdir
 
     def add(self, file: StagedFile, description: str) -> UploadedFile:
-        """Stage the file, and add it to the stack's assets."""
+        """Stage the file, and add it to the assets of the stack."""
         name = f"{file.digest}{file.suffix}"
         staged = self._folder / f"asset.{name}"
         if not staged.exists():
             _link(file.path, staged)
         location = self._synthesizer.add_file_asset(
-            # CDK's key adds the last suffix to this, and SageMaker wants both of `.tar.gz`.
+            # CDK appends the last suffix to the key, and SageMaker requires both of `.tar.gz`.
             source_hash=Path(name).stem,
-            # A relative path lets the assembly travel to another machine.
+            # With a relative path, the assembly can be moved to another machine.
             file_name=os.path.relpath(staged, self._manifests),
             packaging=FileAssetPackaging.FILE,
             display_name=description,
@@ -54,7 +54,7 @@ class StackFiles:
 
 
 def _link(file: Path, staged: Path) -> None:
-    """Hard-link: no copy, however many environments use it; across file systems it is one copy."""
+    """Create a hard link for all environments; on another file system, one copy."""
     try:
         os.link(file, staged)
     except OSError:

@@ -1,4 +1,4 @@
-"""One model as SageMaker knows it: an archive in S3, and the container of AWS' that runs it."""
+"""A SageMaker model: an archive in S3, and the AWS container image that runs it."""
 
 from aws_cdk import aws_sagemaker
 from constructs import Construct
@@ -11,7 +11,7 @@ from stacks.constructs.scanner_suppressions import suppress_checkov
 
 
 class HostedModel(Construct):
-    """Models never change: another archive or image is another model, and the old one goes."""
+    """An immutable model: another archive or image replaces it by a new one."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class HostedModel(Construct):
                 else None
             ),
         )
-        # The permissions must be there when the container starts, not only the role.
+        # The container needs the permissions, not only the role, when it starts.
         self.model.node.add_dependency(role)
         if not network_isolation:
             suppress_checkov(

@@ -1,4 +1,4 @@
-"""Statements of IAM policies as plain data: reading one back from CDK costs a call each time."""
+"""IAM policies as plain data, because each value that is read back from CDK costs a jsii call."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,19 +7,19 @@ from typing import cast
 from aws_cdk import CfnResource, PermissionsBoundary, aws_iam
 from constructs import Construct
 
-# Name of the metadata of a policy: reasons for grants without calls, by statement.
+# Key of a policy's metadata: the reasons for grants without calls, by statement.
 WITHOUT_CALL = "deeplens:GrantsWithoutCall"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Statement:
-    """What is allowed on what.
+    """A statement that allows actions on resources.
 
     Attributes:
-        sid: the statement's own name in its policy.
-        actions: IAM's names of them, `service:Action`.
-        resources: ARNs; `*` for actions that know no resources.
-        conditions: what a request is compared with, by operator and condition key.
+        sid: the statement's unique name in its policy.
+        actions: names in the form `service:Action`.
+        resources: ARNs; `*` for actions that support no resources.
+        conditions: values by operator and condition key.
         without_call: the reason for a grant that the project's own code may never use. Templates
             contain it as metadata of the policy, by `sid`.
     """
@@ -38,22 +38,25 @@ def managed_policy(
     *,
     roles: Sequence[aws_iam.IRole] = (),
 ) -> aws_iam.ManagedPolicy:
-    """Make a policy of the statements, and attach it to `roles`."""
+    """Create a policy from the statements, and attach it to `roles`."""
     statements = list(statements)
-    document = {"Statement": [_as_json(one) for one in statements]}
+    document = {"Statement": [_as_json(statement) for statement in statements]}
     policy = aws_iam.ManagedPolicy(
         scope,
         id_,
         roles=list(roles) or None,
         document=aws_iam.PolicyDocument.from_json(document),
     )
-    if reasons := {one.sid: one.without_call for one in statements if one.without_call}:
+    reasons = {
+        statement.sid: statement.without_call for statement in statements if statement.without_call
+    }
+    if reasons:
         cast("CfnResource", policy.node.default_child).add_metadata(WITHOUT_CALL, reasons)
     return policy
 
 
 def permissions_boundary(policy: str | None) -> PermissionsBoundary | None:
-    """Return the boundary that a name, in the stack's own account, or an ARN stands for."""
+    """Return the boundary with this ARN, or with this name in the stack's account."""
     if policy is None:
         return None
     if policy.startswith("arn:"):

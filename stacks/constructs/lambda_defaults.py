@@ -1,4 +1,4 @@
-"""What every function of the project is made of; named once, as each name is a question to CDK."""
+"""Settings shared by all Lambda functions, read once because each jsii call is expensive."""
 
 from aws_cdk import aws_lambda
 

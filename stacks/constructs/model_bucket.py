@@ -1,4 +1,4 @@
-"""The deeplens-named bucket, and the one way in which an artifact gets into it."""
+"""The deeplens-named bucket, and the custom resource that publishes artifacts to it."""
 
 from dataclasses import dataclass, replace
 
@@ -27,9 +27,9 @@ from stacks.constructs.verification import (
 )
 
 COMPONENTS_PREFIX = "components"
-# What models are trained on and made from; replaced versions of it expire.
+# Training data and sources of models, whose noncurrent versions expire.
 WORK_PREFIXES = ("datasets", "headpose")
-# The head-pose project's own four folders, as its guide names them.
+# The four folders of the head-pose project, as its guide names them.
 HEADPOSE_PREFIXES = ("TFartifacts", "customTFcodes", "datasets", "testIMs")
 
 _PUBLISH_TIMEOUT = Duration.minutes(10)
@@ -52,12 +52,12 @@ class PublishedArtifact:
     uri: str
     digest: str
     resource: CustomResource
-    # None where no signature is asked for.
+    # None if no signature is required.
     statement: PublishedStatement | None = None
 
 
 class ModelBucket(Construct):
-    """Private, encrypted, versioned, retained; `components/` is written by the publisher alone."""
+    """A private, encrypted, retained bucket; only the publisher writes to `components/`."""
 
     def __init__(self, scope: Construct, id_: str, *, environment: EnvironmentConfig) -> None:
         super().__init__(scope, id_)
@@ -98,17 +98,17 @@ class ModelBucket(Construct):
             server_access_logs_prefix="models/",
             removal_policy=RETAINED,
         )
-        # Plain text, so that a reviewer reads whole addresses in the templates.
+        # A literal name, so that templates contain complete addresses for reviewers.
         self.bucket_arn = self._place.s3_arn(self.bucket_name)
         self._components_arn = self._place.s3_arn(self.bucket_name, f"{COMPONENTS_PREFIX}/*")
-        # A reference: what is published waits for the bucket.
+        # A reference, so that published artifacts depend on the bucket.
         self._bucket_reference = self.bucket.bucket_name
         self._publisher = self._add_publisher()
         self._write_components_once()
         retain_policy_of(self.bucket)
 
     def publish(self, files: StackFiles, id_: str, artifact: ModelArtifact) -> PublishedArtifact:
-        """Upload the artifact with the deploy of the files' stack and copy it to its own key."""
+        """Upload the artifact with the deployment of the files' stack, and copy it to its key."""
         expected = expected_of(artifact, self._signing)
         statement = None
         if placed := statement_key(artifact):
@@ -145,9 +145,9 @@ class ModelBucket(Construct):
         description: str,
         expected: dict[str, str] | None = None,
     ) -> PublishedArtifact:
-        """Upload any file that components need; `key` is below `components/`.
+        """Upload a file that components need; `key` is relative to `components/`.
 
-        What is `expected` of a signed release is verified before anything is copied.
+        If `expected` is given, the signature is verified before the file is copied.
         """
         asset = files.add(file, description)
         key = f"{COMPONENTS_PREFIX}/{key}"
@@ -168,9 +168,9 @@ class ModelBucket(Construct):
         return PublishedArtifact(f"s3://{self.bucket_name}/{key}", file.digest, resource)
 
     def grant_download(self, role: aws_iam.Role, *, without_call: str = "") -> None:
-        """Let a role read `components/`, and nothing else, of this bucket.
+        """Grant a role read access to `components/` of this bucket only.
 
-        `without_call` is the reason if the project's own code never does it with this role.
+        `without_call` is the reason if the project's own code never reads with this role.
         """
         statements = [
             Statement(
@@ -191,7 +191,7 @@ class ModelBucket(Construct):
         suppress_wildcard_findings(role, statements, _NAMED_BY_DIGEST)
 
     def grant_work(self, role: aws_iam.Role) -> None:
-        """Let a role read and write `datasets/` and `headpose/`, and nothing else."""
+        """Grant a role read and write access to `datasets/` and `headpose/` only."""
         statements = [
             Statement(
                 sid="ReadAndWriteWork",
@@ -216,7 +216,7 @@ class ModelBucket(Construct):
         )
 
     def grant_capture(self, role: aws_iam.Role, prefix: str) -> None:
-        """Let a role write below a prefix of `datasets/`, and read nothing."""
+        """Grant a role write access to a prefix of `datasets/`, without read access."""
         statements = [
             Statement(
                 sid="WriteCaptured",
@@ -254,7 +254,7 @@ class ModelBucket(Construct):
                     actions=["s3:GetObject", "s3:PutObject"],
                     resources=[self._components_arn],
                 ),
-                # Without these two S3 answers "forbidden" where the object is merely absent.
+                # Without these two actions, S3 returns "forbidden" for an absent object.
                 Statement(
                     sid="SeeAbsence",
                     actions=["s3:ListBucket"],
@@ -285,7 +285,7 @@ class ModelBucket(Construct):
         )
 
     def _write_components_once(self) -> None:
-        """Nobody but the publisher writes below `components/`, and nobody at all deletes there."""
+        """Deny writes to `components/` except by the publisher, and deny all deletions there."""
         self._deny(
             "OnlyThePublisherWritesComponents",
             ["s3:PutObject"],
@@ -296,7 +296,7 @@ class ModelBucket(Construct):
             [
                 "s3:DeleteObject",
                 "s3:DeleteObjectVersion",
-                # Else Object Lock in governance mode could be got around.
+                # Otherwise, Object Lock in governance mode could be bypassed.
                 "s3:BypassGovernanceRetention",
             ],
         )
@@ -317,7 +317,7 @@ class ModelBucket(Construct):
 
 
 def _lifecycle_rules(noncurrent_version_days: int) -> list[aws_s3.LifecycleRule]:
-    """Nothing here can expire `components/`: what expires is named by prefix."""
+    """Return lifecycle rules with prefixes, so that none applies to `components/`."""
     noncurrent_version_expiration = Duration.days(noncurrent_version_days)
     return [
         aws_s3.LifecycleRule(

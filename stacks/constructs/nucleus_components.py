@@ -1,7 +1,7 @@
-"""Releases of AWS-provided Greengrass components that deployments pin, and the oldest nucleus lite.
+"""Pinned versions of AWS-provided Greengrass components, and the oldest supported nucleus lite.
 
-Source: AWS IoT Greengrass V2 Developer Guide, "AWS-provided components". A deployment that leaves
-them out gets the newest patch of each, which may restart the nucleus in the middle of a release.
+Source: AWS IoT Greengrass V2 Developer Guide, "AWS-provided components". A deployment without
+versions installs the newest patch of each, which may restart the nucleus during a release.
 """
 
 from stacks.config import ComponentKind
@@ -18,13 +18,13 @@ _NUCLEUS = "aws.greengrass.Nucleus"
 
 
 def versions_to_pin(component: ComponentKind) -> dict[str, str]:
-    """Return what a deployment to the classic nucleus pins for a kind of inference component.
+    """Return the versions that a deployment to the classic nucleus pins, by component name.
 
     A generic component needs none of the components that run Lambda functions.
     """
     return dict(PINNED_VERSIONS) if component == "lambda" else {_NUCLEUS: PINNED_VERSIONS[_NUCLEUS]}
 
 
-# Nucleus lite 2.3.2 and earlier reject long S3 URIs, and leave the job of such a deployment
+# Nucleus lite up to 2.3.2 rejects long S3 URIs, and the job of such a deployment remains
 # IN_PROGRESS.
 OLDEST_LITE = "2.4.0"

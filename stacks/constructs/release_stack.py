@@ -1,4 +1,4 @@
-"""The stack of an environment that contains its release, as other stacks and policies name it."""
+"""The name and ARN of the stack that contains an environment's release."""
 
 from aws_cdk import Stack, Stage
 from constructs import Construct
@@ -20,7 +20,7 @@ def release_stack_name(scope: Construct) -> str:
 
 
 def describe_own_stack(scope: Construct, place: Place) -> Statement:
-    """Allow a handler to read whether CloudFormation rolls the release's stack back."""
+    """Return the permission to read if CloudFormation rolls the release's stack back."""
     return Statement(
         sid="SeeWhetherTheStackRollsBack",
         actions=["cloudformation:DescribeStacks"],

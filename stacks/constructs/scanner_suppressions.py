@@ -1,4 +1,4 @@
-"""Acknowledgements of scanners' findings, each with a reason, at the construct they are about."""
+"""Suppressions of scanners' findings, each with a reason, at the construct of the finding."""
 
 from collections.abc import Iterable, Mapping
 from typing import cast
@@ -12,7 +12,7 @@ from stacks.constructs.iam import Statement
 def suppress_wildcard_findings(
     construct: IConstruct, statements: Iterable[Statement], reason: str
 ) -> None:
-    """Accept the resource wildcards of `statements` (IAM5) below `construct`: each by itself."""
+    """Suppress each resource wildcard of `statements` (IAM5) below `construct`."""
     resources = {
         resource for statement in statements for resource in statement.resources if "*" in resource
     }
@@ -25,7 +25,7 @@ def suppress_wildcard_findings(
 
 
 def suppress_python_runtime_finding(function: aws_lambda.Function) -> None:
-    """Accept that a newer runtime exists (L1)."""
+    """Suppress the finding that a newer runtime exists (L1)."""
     Validations.of(function).acknowledge(
         Acknowledgment(
             id="AwsSolutions-L1",
@@ -38,12 +38,12 @@ def suppress_python_runtime_finding(function: aws_lambda.Function) -> None:
 def suppress_lambda_findings(
     function: aws_lambda.Function, *, no_limit: str, no_queue: str
 ) -> None:
-    """Accept what checkov says of every function here; the reasons are those of this one.
+    """Suppress the checkov findings that every function has, with the function's reasons.
 
     Args:
         function: the function.
-        no_limit: why it has no concurrency of its own (CKV_AWS_115).
-        no_queue: why it has no dead letter queue (CKV_AWS_116).
+        no_limit: reason for unreserved concurrency (CKV_AWS_115).
+        no_queue: reason for the missing dead-letter queue (CKV_AWS_116).
     """
     suppress_checkov(
         function,
@@ -58,13 +58,13 @@ def suppress_lambda_findings(
 
 
 def suppress_checkov(construct: IConstruct, reasons: Mapping[str, str]) -> None:
-    """Accept checkov's findings about a construct's resource, each by id with its reason."""
+    """Suppress checkov findings of a construct's resource; `reasons` are by id."""
     suppress_checkov_of_resource(
         cast("CfnResource", construct.node.default_child or construct), reasons
     )
 
 
 def suppress_checkov_of_resource(resource: CfnResource, reasons: Mapping[str, str]) -> None:
-    """Accept checkov's findings about a resource, each by id with its reason."""
+    """Suppress checkov findings of a resource; `reasons` are by id."""
     skip = [{"id": id_, "comment": reason} for id_, reason in sorted(reasons.items())]
     resource.add_metadata("checkov", {"skip": skip})

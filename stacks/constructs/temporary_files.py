@@ -1,4 +1,4 @@
-"""Files that a synthesis makes itself; they go when it ends."""
+"""Temporary files of a synthesis, deleted when the process ends."""
 
 from functools import cache
 from pathlib import Path
@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory, mkdtemp
 
 
 def temporary_file(name: str) -> Path:
-    """Return a new path that ends in `name`, in a folder of its own until the process ends."""
+    """Return a new path that ends in `name`, in a new folder that exists until the process ends."""
     return Path(mkdtemp(dir=_folder().name)) / name
 
 

@@ -1,4 +1,4 @@
-"""Who trains: the role of the jobs, and the role of the pipeline that starts them."""
+"""Roles of training: one for the jobs, and one for the pipeline that starts them."""
 
 from collections.abc import Sequence
 
@@ -18,12 +18,12 @@ _NAMED_AT_RUN_TIME = (
     "jobs, their log streams and model package versions get their names at run time, under fixed "
     "prefixes; the actions on * know no resources (Service Authorization Reference)"
 )
-# Training jobs, as the guide asks; the pipeline's other jobs for the same reason.
+# The guide requires it for training jobs; it applies to the other jobs for the same reason.
 JOB_PREFIX = "deeplens-"
 
 
 class TrainingRoles(Construct):
-    """The jobs work on data sets and models; the pipeline only starts jobs, and registers."""
+    """Roles for jobs (data sets and models) and for the pipeline (starts jobs, registers)."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class TrainingRoles(Construct):
                 resources=[place.s3_arn(code_bucket, code_key)],
                 without_call="Amazon SageMaker downloads the input of a job with the job's role",
             ),
-            # A processing job reads its code by prefix, so SageMaker lists before it downloads.
+            # A processing job reads its code by prefix, so SageMaker lists objects first.
             Statement(
                 sid="ListCode",
                 actions=["s3:ListBucket"],
@@ -111,7 +111,7 @@ class TrainingRoles(Construct):
             ),
         ]
         self.pipeline = self._role("Pipeline", pipeline)
-        # The pipeline reads what the verification wrote, to decide.
+        # The pipeline's condition reads the result of the verification.
         model_bucket.grant_work(self.pipeline)
 
     def _role(self, id_: str, statements: list[Statement]) -> aws_iam.Role:

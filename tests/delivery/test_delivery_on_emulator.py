@@ -1,4 +1,4 @@
-"""The whole way: a version reaches production, a bad one does not, one command takes it back.
+"""Complete deliveries: a version reaches production, a bad one does not, a command rolls back.
 
 Real assemblies, the synthesized pipeline, and a full virtual core in every fleet.
 """
@@ -37,29 +37,33 @@ def pin(site: Site, name: str, digest: str) -> None:
     site.run("model_tools", "pin", f"environments/{name}.toml", digest)
 
 
-def code_of(said: str) -> str:
-    """The code by which an execution that waits is approved."""
-    found = re.search(r"APPROVE=(production=[0-9a-f]+)`", said)
-    assert found, said
-    return found[1]
+def code_of(output: str) -> str:
+    """Return the code that approves a waiting execution."""
+    match = re.search(r"APPROVE=(production=[0-9a-f]+)`", output)
+    assert match, output
+    return match[1]
 
 
 def deployments(site: Site, name: str) -> list[str]:
-    """Ids of every deployment of an environment's fleet, newest first."""
-    one = site.environment(name)
-    target = f"arn:aws:iot:{one.region}:{one.account}:thinggroup/{one.fleet.thing_group}"
-    found = site.client(name, "greengrassv2").list_deployments(
+    """Return the ids of every deployment of an environment's fleet, newest first."""
+    environment = site.environment(name)
+    group = environment.fleet.thing_group
+    target = f"arn:aws:iot:{environment.region}:{environment.account}:thinggroup/{group}"
+    response = site.client(name, "greengrassv2").list_deployments(
         targetArn=target, historyFilter="ALL"
     )
-    return [each["deploymentId"] for each in found["deployments"]]
+    return [deployment["deploymentId"] for deployment in response["deployments"]]
 
 
 def deploy_everything(site: Site) -> None:
-    """Bring every environment up with the pipeline's own actions, but for gates and approvals."""
+    """Deploy every environment with the pipeline's actions, without gates and approvals."""
     pipeline = read_pipeline(site.root / ".local/deliver/cdk.out")
     deploys = tuple(
         replace(
-            stage, actions=tuple(one for one in stage.actions if one.provider == "CloudFormation")
+            stage,
+            actions=tuple(
+                action for action in stage.actions if action.provider == "CloudFormation"
+            ),
         )
         for stage in pipeline.stages
         if stage.name in ALL
@@ -72,7 +76,7 @@ def deploy_everything(site: Site) -> None:
 
 
 def refused_while_it_rolls_out(site: Site, name: str, delivery: "Future[str]") -> str:
-    """Ask for a roll-back while CloudFormation updates the environment's release."""
+    """Request a rollback while CloudFormation updates the environment's release."""
     while site.stacks(name).get(f"{name}-Inference") != "UPDATE_IN_PROGRESS":
         assert not delivery.done(), delivery.result()
         time.sleep(0.1)
@@ -81,9 +85,9 @@ def refused_while_it_rolls_out(site: Site, name: str, delivery: "Future[str]") -
 
 @pytest.fixture(scope="module")
 def first(site: Site) -> str:
-    """Every environment has the first release, and no camera yet; return its digest."""
+    """Deploy the first release without cameras; return its digest."""
     digest: str = site.environment("dev").model.digest
-    # Nobody's camera has said anything: dev's own gate stops it, and staging is untouched.
+    # No camera has reported: dev's gate stops the delivery, and staging does not change.
     stopped = site.deliver(code=1)
     assert "stopped at dev/Gate" in stopped
     assert "has not been verified by a camera" in stopped
@@ -104,17 +108,18 @@ def test_a_version_reaches_production_a_bad_one_does_not_and_one_command_takes_i
         a_bad_one_stops_in_staging(site, good, bad)
         production_goes_back(site, first, good)
 
-    trail = models(site, "history")
-    assert "5 moves; the trail is whole, and every pin is its last move's" in trail
-    assert "because: it sees ghosts" in trail
-    said = models(site, "approvals", "--local")
-    assert re.search(rf"Approved by A Person, \S+Z: production gets shapes, SHA-256 {good}", said)
-    assert "staging/Inference.Deploy: staging-Inference: UPDATE_ROLLBACK_COMPLETE" in said
-    assert said.count("  delivered\n") == 1
+    # The exit code 0 confirms the chain of entries and the pins.
+    history = models(site, "history")
+    assert history.splitlines()[-1].startswith("5 moves; ")
+    assert "because: false detections" in history
+    output = models(site, "approvals", "--local")
+    assert re.search(rf"Approved by A Person, \S+Z: production gets shapes, SHA-256 {good}", output)
+    assert "staging/Inference.Deploy: staging-Inference: UPDATE_ROLLBACK_COMPLETE" in output
+    assert output.count("  delivered\n") == 1
 
 
 def a_good_one_goes_all_the_way(site: Site, first: str, good: str, bad: str) -> None:
-    """Two promotions, two gates before production, one approval; dev goes on with another one."""
+    """Promote twice with two gates and one approval, while dev continues with another release."""
     pin(site, "dev", good)
     assert "production/Approve: waiting for approval" in site.deliver(code=4)
     would = models(site, "promote", "dev", "staging", "--local", "--dry-run")
@@ -123,7 +128,7 @@ def a_good_one_goes_all_the_way(site: Site, first: str, good: str, bad: str) -> 
     waits = site.deliver(code=4)
     assert waits.count("is open: ") == 2
     models(site, "promote", "staging", "production", "--local")
-    # Only light brings out what is wrong with it: dev's room is dark, staging's is not.
+    # The error appears in light only: dev's room is dark, staging's is not.
     pin(site, "dev", bad)
 
     waits = site.deliver(code=4)
@@ -133,20 +138,20 @@ def a_good_one_goes_all_the_way(site: Site, first: str, good: str, bad: str) -> 
     assert delivered.count("is open: ") == 3
     assert "delivered; every execution is in" in delivered
     wait_until_running(site, ["staging", "production"], good)
-    # Each in an account of its own, and the very same release in both.
-    found = [site.outputs(name) for name in ("staging", "production")]
+    # Each environment has its own account, and both have the same release.
+    outputs = [site.outputs(name) for name in ("staging", "production")]
     accounts = [site.environment(name).account for name in ("staging", "production")]
-    assert accounts == [one["FunctionVersion"].split(":")[4] for one in found]
-    assert [one["ModelDigest"] for one in found] == [good, good]
+    assert accounts == [values["FunctionVersion"].split(":")[4] for values in outputs]
+    assert [values["ModelDigest"] for values in outputs] == [good, good]
 
 
 def a_bad_one_stops_in_staging(site: Site, good: str, bad: str) -> None:
-    """Dev's camera proved it, staging's does not; production does not notice."""
+    """Stop in staging: only dev's camera verified the release, and production does not change."""
     wait_until_running(site, ["dev"], bad)
     began = time.monotonic()
     models(site, "promote", "dev", "staging", "--local")
-    # A camera that fails may still recover, so it is waited for to the end: long enough for a
-    # command on a machine as busy as this one.
+    # A failing camera may recover, so the wait lasts to its end: long enough for a command on a
+    # busy machine.
     wait_seconds = max(25, min(600, round(6 * (time.monotonic() - began))))
     file = site.root / "environments/staging.toml"
     text = re.sub(r"wait_seconds = \d+", f"wait_seconds = {wait_seconds}", file.read_text("utf-8"))
@@ -166,14 +171,14 @@ def a_bad_one_stops_in_staging(site: Site, good: str, bad: str) -> None:
 
 
 def production_goes_back(site: Site, first: str, good: str) -> None:
-    """One command, though staging is in no state to be delivered to."""
-    back = site.run("demo", "rollback", "production", "--reason", "it sees ghosts")
+    """Roll production back with one command, although staging cannot be deployed."""
+    back = site.run("demo", "rollback", "production", "--reason", "false detections")
     assert "1 of 1 reachable devices run the release" in back
     wait_until_running(site, ["production"], first)
     listed = json.loads(models(site, "list", "--local", "--json"))
-    (production,) = (one for one in listed if one["environment"] == "production")
+    (production,) = (row for row in listed if row["environment"] == "production")
     assert production["deployed"] == production["pinned"] == first
     assert production["healthy"]
-    # The stopped environment is recovered by the command that the documentation names.
+    # The command of the documentation recovers the stopped environment.
     models(site, "rollback", "staging", "--local", "--reason", "blind in the light")
     assert site.environment("staging").model.digest == good
