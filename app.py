@@ -15,13 +15,13 @@ from stacks.synthesis import SynthesisRequest, run
 if TYPE_CHECKING:
     from aws_cdk import App
 
-    from stacks.config import EnvironmentConfig
+    from deeplens.config import EnvironmentConfig
 
 
 def compose(app: "App", request: SynthesisRequest, environments: "list[EnvironmentConfig]") -> None:
     """Add the stages of `environments`, and the pipeline that deploys them."""
+    from deeplens.config import load_delivery
     from stacks.application import DeepLensApplication
-    from stacks.config import load_delivery
     from stacks.delivery_stack import DeliveryStack
 
     models, runtimes = request.models, request.runtimes

@@ -13,8 +13,8 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from deeplens.config import DeliveryConfig, EnvironmentConfig
 from stacks.application import DeepLensApplication
-from stacks.config import DeliveryConfig, EnvironmentConfig
 from stacks.constructs.iam import permissions_boundary
 from stacks.constructs.pipeline_permissions import apply_least_privilege, qualifier
 from stacks.constructs.retained_buckets import RETAINED, access_log_bucket, retain_policy_of

@@ -3,9 +3,9 @@
 from aws_cdk import CfnOutput, Stack, aws_iot
 from constructs import Construct
 
-from stacks.config import EnvironmentConfig
+from deeplens.config import EnvironmentConfig
+from deeplens.config.nucleus_components import PINNED_VERSIONS
 from stacks.constructs.device_identity import CoreDevicePolicy, TokenExchange
-from stacks.constructs.nucleus_components import PINNED_VERSIONS
 
 
 class DevicesStack(Stack):

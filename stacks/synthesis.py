@@ -20,7 +20,7 @@ from stacks.assembly_cache import AssemblyCache, cache_key
 if TYPE_CHECKING:
     from aws_cdk import App
 
-    from stacks.config import EnvironmentConfig
+    from deeplens.config import EnvironmentConfig
 
 Compose = Callable[["App", "SynthesisRequest", "list[EnvironmentConfig]"], None]
 
@@ -29,6 +29,8 @@ _CONTEXT = "CDK_CONTEXT_JSON"
 _SOURCES = (
     "app.py",
     "stacks",
+    "deeplens/__init__.py",
+    "deeplens/config",
     "lambda_src",
     "model_tools",  # the code of training jobs
     "requirements",
@@ -162,7 +164,7 @@ def synthesize(request: SynthesisRequest, output: Path, compose: Compose) -> Non
 
     A configuration error ends the process with exit code 1 and the error as its message.
     """
-    from stacks.config import ConfigError, chosen, hashed_meanwhile, load_environments
+    from deeplens.config import ConfigError, chosen, hashed_meanwhile, load_environments
 
     gc.disable()  # A synthesis ends before a garbage collection would pay off.
     try:

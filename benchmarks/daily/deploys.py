@@ -10,8 +10,8 @@ from benchmarks.daily.apps import PEERS, copies_of_dev
 from benchmarks.daily.command_line import cdk, deploy_prebuilt, synthesize
 from benchmarks.daily.results import Section, bounded_row, row
 from benchmarks.daily.timing import ROOT, Command, Log, Run, interleaved, median_seconds, ratio
+from deeplens.config import load_environment
 from model_tools.shapes.scenes import write_scenes
-from stacks.config import load_environment
 from tests.local.checkout import Checkout, first_of, fresh_checkout, virtual_camera, watch
 from tests.local.releases import good_model
 

@@ -14,14 +14,14 @@ from benchmarks.daily.apps import Apps, copies_of_dev
 from benchmarks.daily.command_line import deploy_prebuilt, synthesize
 from benchmarks.daily.results import Row, Section, bounded_row
 from benchmarks.daily.timing import ROOT, Log, interleaved, median_seconds, ratio
+from deeplens.config import ARTIFACT_NAME, load_environment
 from local_aws.credentials import secret_access_key
-from stacks.config import ARTIFACT_NAME, load_environment
 from tests.local.checkout import Checkout, fresh_checkout
 
 _MIB = 1 << 20
 _LARGE_MIB = 500
 _COUNTS = (1, 3, 10)
-_SOURCES = ("stacks", "lambda_src", "model_tools", "requirements")
+_SOURCES = ("stacks", "deeplens", "lambda_src", "model_tools", "requirements")
 _FILES = ("app.py", "cdk.json", "package-lock.json")
 
 

@@ -18,7 +18,7 @@ from benchmarks.daily.timing import (
 )
 
 _COUNTS = (1, 3, 10, 30, 100)
-_PIPELINE = ROOT / "demo" / "delivery.toml"
+_PIPELINE = ROOT / "deeplens" / "local" / "delivery.toml"
 _COLD_LIMIT, _PEER_LIMIT, _UNCHANGED_LIMIT = 0.50, 0.85, 0.03
 
 _NAMES = {

@@ -11,7 +11,7 @@ from stacks.synthesis import SynthesisRequest, synthesize
 if TYPE_CHECKING:
     from aws_cdk import App
 
-    from stacks.config import EnvironmentConfig
+    from deeplens.config import EnvironmentConfig
 
 _FREE_DISK_MIB = 256
 

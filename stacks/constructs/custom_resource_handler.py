@@ -1,21 +1,19 @@
 """A plain Lambda function behind a custom resource, one per kind, with its own least privilege."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from aws_cdk import Duration, aws_lambda
 from constructs import Construct
 
+from stacks.constructs.function_code import code, custom_resources_archive
 from stacks.constructs.iam import Statement
-from stacks.constructs.lambda_defaults import ARCHITECTURE, NOT_SOURCE, RUNTIME
+from stacks.constructs.lambda_defaults import ARCHITECTURE, RUNTIME
 from stacks.constructs.scanner_suppressions import (
     suppress_lambda_findings,
     suppress_python_runtime_finding,
     suppress_wildcard_findings,
 )
 from stacks.constructs.service_role import ServiceLog, lambda_role
-
-SOURCES = Path(__file__).resolve().parents[2] / "lambda_src" / "custom_resources"
 
 _LOG_RETENTION_DAYS = 90
 
@@ -47,7 +45,7 @@ class CustomResourceHandler(Construct):
             description=f"Custom resource {package}",
             runtime=RUNTIME,
             architecture=ARCHITECTURE,
-            code=aws_lambda.Code.from_asset(str(SOURCES), exclude=NOT_SOURCE),
+            code=code(custom_resources_archive()),
             handler=f"{package}.handler",
             timeout=timeout,
             memory_size=512,

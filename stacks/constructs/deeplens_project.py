@@ -7,11 +7,11 @@ from typing import Any
 from aws_cdk import CustomResource, Duration, Stack
 from constructs import Construct
 
-from stacks.config import ComponentKind, EnvironmentConfig, RolloutConfig
+from deeplens.config import ComponentKind, EnvironmentConfig, RolloutConfig
+from deeplens.config.nucleus_components import versions_to_pin
 from stacks.constructs.custom_resource_handler import CustomResourceHandler
 from stacks.constructs.greengrass_component import Component
 from stacks.constructs.iam import Statement
-from stacks.constructs.nucleus_components import versions_to_pin
 from stacks.constructs.release_stack import describe_own_stack, release_stack_arn
 from stacks.recipes import LONGEST_VERSION, check_job_document
 

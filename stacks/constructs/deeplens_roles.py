@@ -12,7 +12,7 @@ from dataclasses import replace
 from aws_cdk import aws_iam
 from constructs import Construct
 
-from stacks.config import Place
+from deeplens.config import Place
 from stacks.constructs.iam import Statement, managed_policy
 from stacks.constructs.model_bucket import ModelBucket
 from stacks.constructs.scanner_suppressions import suppress_wildcard_findings

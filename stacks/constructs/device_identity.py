@@ -3,7 +3,7 @@
 from aws_cdk import aws_iam, aws_iot
 from constructs import Construct
 
-from stacks.config import EnvironmentConfig, Place
+from deeplens.config import EnvironmentConfig, Place
 from stacks.constructs.service_role import service_principal
 
 # The maximum for a role alias without a longer session duration of the role.

@@ -9,7 +9,7 @@ from typing import Any
 from aws_cdk import CustomResource, Duration, Stack
 from constructs import Construct
 
-from stacks.config import EnvironmentConfig, InferenceConfig, ModelArtifact, RuntimeArchive
+from deeplens.config import EnvironmentConfig, InferenceConfig, ModelArtifact, RuntimeArchive
 from stacks.constructs.camera_runtime import RuntimeFolder, runtime_folder, runtime_recipe
 from stacks.constructs.component_recipes import (
     function_settings,

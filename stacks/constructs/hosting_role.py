@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from aws_cdk import aws_iam
 from constructs import Construct
 
-from stacks.config import Place
-from stacks.config.deep_learning_containers import ContainerImage
+from deeplens.config import Place
+from deeplens.config.deep_learning_containers import ContainerImage
 from stacks.constructs.iam import Statement, managed_policy
 from stacks.constructs.sagemaker_iam import BY_SAGEMAKER, sagemaker_container_statements
 from stacks.constructs.scanner_suppressions import suppress_wildcard_findings

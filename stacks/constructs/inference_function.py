@@ -1,20 +1,16 @@
 """The device function: published versions of lambda_src/inference, under the name DeepLens asks."""
 
-from functools import cache
-from pathlib import Path
-
-from aws_cdk import Duration, FileSystem, IgnoreMode, RemovalPolicy, aws_lambda
+from aws_cdk import Duration, RemovalPolicy, aws_lambda
 from constructs import Construct
 
-from stacks.config import EnvironmentConfig
-from stacks.constructs.lambda_defaults import ARCHITECTURE, NOT_SOURCE, RUNTIME
+from deeplens.config import EnvironmentConfig
+from stacks.constructs.function_code import code, inference_archive
+from stacks.constructs.lambda_defaults import ARCHITECTURE, RUNTIME
 from stacks.constructs.scanner_suppressions import (
     suppress_lambda_findings,
     suppress_python_runtime_finding,
 )
 from stacks.constructs.service_role import ServiceLog, lambda_role
-
-SOURCES = Path(__file__).resolve().parents[2] / "lambda_src" / "inference"
 
 _TIMEOUT = Duration.seconds(60)
 
@@ -41,7 +37,7 @@ class InferenceFunction(Construct):
             description="Frame → inference → message, on a camera",
             runtime=RUNTIME,
             architecture=ARCHITECTURE,
-            code=aws_lambda.Code.from_asset(str(SOURCES), exclude=NOT_SOURCE),
+            code=code(inference_archive()),
             handler="handler.lambda_handler",
             timeout=_TIMEOUT,
             role=role,
@@ -57,10 +53,4 @@ class InferenceFunction(Construct):
         published = function.current_version
         self.version_arn = published.function_arn
         self.version = published.version
-        self.source_hash = _source_hash()
-
-
-@cache
-def _source_hash() -> str:
-    """The sources are the same for every environment."""
-    return FileSystem.fingerprint(str(SOURCES), exclude=NOT_SOURCE, ignore_mode=IgnoreMode.GLOB)
+        self.source_hash = inference_archive().digest

@@ -12,7 +12,7 @@ from aws_cdk import (
 )
 from constructs import Construct
 
-from stacks.config import ARTIFACT_NAME, EnvironmentConfig, ModelArtifact
+from deeplens.config import ARTIFACT_NAME, EnvironmentConfig, ModelArtifact
 from stacks.constructs.custom_resource_handler import CustomResourceHandler
 from stacks.constructs.file_assets import StackFiles, StagedFile
 from stacks.constructs.iam import Statement, managed_policy

@@ -17,7 +17,7 @@ from typing import Any
 
 import jsonschema
 
-from stacks.config import ConfigError
+from deeplens.config import ConfigError
 
 Recipe = Mapping[str, Any]
 # Yields each problem of a recipe, with the values that work.

@@ -16,7 +16,15 @@ from stacks.synthesis import SynthesisRequest, restore_or_synthesize
 from tests.pinned import pinned_artifact
 from tests.synth.synthesis import ROOT, synthesize
 
-_CHECKOUT = ("stacks", "lambda_src", "model_tools", "environments", "models", "requirements")
+_CHECKOUT = (
+    "stacks",
+    "deeplens",
+    "lambda_src",
+    "model_tools",
+    "environments",
+    "models",
+    "requirements",
+)
 _FILES = ("app.py", "cdk.json", "package.json", "package-lock.json")
 
 # Runs app.py, and logs every file that Python opens.
@@ -72,6 +80,7 @@ def touch_artifact(checkout: Path) -> None:
 CHANGES = {
     "an environment file": append("environments/dev.toml"),
     "a stack": append("stacks/inference_stack.py"),
+    "the configuration": append("deeplens/config/environment.py"),
     "the app": append("app.py"),
     "the device's code": append("lambda_src/inference/handler.py"),
     "a custom resource": append("lambda_src/custom_resources/model_artifact/__init__.py"),

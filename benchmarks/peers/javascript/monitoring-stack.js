@@ -43,7 +43,7 @@ class MonitoringStack extends Stack {
       resources: [this.formatArn({ service: 'greengrass', resource: 'deployments:*' })],
     });
     return lambda.pythonFunction(this, 'MetricsFunction', {
-      folder: 'monitoring',
+      folder: 'fleet_metrics',
       description: 'What cameras say, as metrics and logs',
       handler: 'fleet_metrics.handler',
       timeout: Duration.seconds(10),

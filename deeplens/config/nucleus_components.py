@@ -1,0 +1,30 @@
+"""Pinned versions of AWS-provided Greengrass components, and the oldest supported nucleus lite.
+
+Source: AWS IoT Greengrass V2 Developer Guide, "AWS-provided components". A deployment without
+versions installs the newest patch of each, which may restart the nucleus during a release.
+"""
+
+from deeplens.config import ComponentKind
+
+PINNED_VERSIONS = {
+    "aws.greengrass.Nucleus": "2.16.1",
+    "aws.greengrass.LambdaLauncher": "2.0.13",
+    "aws.greengrass.LambdaManager": "2.3.7",
+    "aws.greengrass.LambdaRuntimes": "2.0.9",
+    "aws.greengrass.TokenExchangeService": "2.0.3",
+}
+
+_NUCLEUS = "aws.greengrass.Nucleus"
+
+
+def versions_to_pin(component: ComponentKind) -> dict[str, str]:
+    """Return the versions that a deployment to the classic nucleus pins, by component name.
+
+    A generic component needs none of the components that run Lambda functions.
+    """
+    return dict(PINNED_VERSIONS) if component == "lambda" else {_NUCLEUS: PINNED_VERSIONS[_NUCLEUS]}
+
+
+# Nucleus lite up to 2.3.2 rejects long S3 URIs, and the job of such a deployment remains
+# IN_PROGRESS.
+OLDEST_LITE = "2.4.0"
