@@ -19,7 +19,7 @@ from stacks.constructs.greengrass_component import (
 )
 from stacks.constructs.inference_function import InferenceFunction
 from stacks.constructs.model_bucket import ModelBucket
-from stacks.constructs.verification import camera_variables
+from stacks.constructs.signature_verification import camera_variables
 
 
 class InferenceStack(Stack):

@@ -11,7 +11,7 @@ Source: aws-greengrass-lite, docs/RECIPE_SUPPORT_CHANGES.md.
 from typing import Any
 
 from deeplens.config import InferenceConfig, ModelArtifact
-from stacks.constructs.verification import PublishedStatement
+from stacks.constructs.signature_verification import PublishedStatement
 
 _DEVICE_PYTHON = "python3.12"
 _CONTAINER_KB = 2 << 20

@@ -19,11 +19,11 @@ from stacks.constructs.iam import Statement, managed_policy
 from stacks.constructs.release_stack import describe_own_stack
 from stacks.constructs.retained_buckets import RETAINED, access_log_bucket, retain_policy_of
 from stacks.constructs.scanner_suppressions import suppress_wildcard_findings
-from stacks.constructs.verification import (
+from stacks.constructs.signature_verification import (
     PublishedStatement,
     VerificationLayer,
-    expected_of,
     statement_key,
+    verification_properties,
 )
 
 COMPONENTS_PREFIX = "components"
@@ -109,7 +109,7 @@ class ModelBucket(Construct):
 
     def publish(self, files: StackFiles, id_: str, artifact: ModelArtifact) -> PublishedArtifact:
         """Upload the artifact with the deployment of the files' stack, and copy it to its key."""
-        expected = expected_of(artifact, self._signing)
+        expected = verification_properties(artifact, self._signing)
         statement = None
         if placed := statement_key(artifact):
             key, digest = placed

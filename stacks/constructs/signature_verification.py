@@ -55,7 +55,7 @@ def statement_key(artifact: ModelArtifact) -> tuple[str, str] | None:
     return f"{artifact.name}/{digest}/{artifact.path.name}.sig", digest
 
 
-def expected_of(artifact: ModelArtifact, signing: SigningConfig) -> dict[str, Any]:
+def verification_properties(artifact: ModelArtifact, signing: SigningConfig) -> dict[str, Any]:
     """Properties by which the publisher verifies the release; none without trusted keys."""
     if not signing.is_on:
         return {}
