@@ -18,7 +18,7 @@ from stacks.constructs.temporary_files import temporary_file
 ROOT = Path(__file__).resolve().parents[2]
 LAMBDA_SOURCES = ROOT / "lambda_src"
 
-# By name in the archive.
+# File contents by name in the archive.
 Members = Mapping[str, bytes]
 
 _FIRST_TIME_OF_A_ZIP = (1980, 1, 1, 0, 0, 0)
@@ -30,8 +30,8 @@ def sources(folder: Path, *parts: str) -> dict[str, bytes]:
     """Return files by their paths below `folder`, without the caches of Python.
 
     Args:
-        folder: where imports begin.
-        parts: files and folders below it; all of it by default.
+        folder: the root of imports.
+        parts: files and folders below it; default: everything.
     """
     roots = [folder / part for part in parts] or [folder]
     files = [file for root in roots for file in ([root] if root.is_file() else root.rglob("*"))]

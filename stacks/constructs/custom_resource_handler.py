@@ -1,4 +1,4 @@
-"""A plain Lambda function behind a custom resource, one per kind, with its own least privilege."""
+"""A Lambda function for each kind of custom resource, with its own least privilege."""
 
 from collections.abc import Sequence
 
@@ -19,7 +19,7 @@ _LOG_RETENTION_DAYS = 90
 
 
 class CustomResourceHandler(Construct):
-    """Runs `<package>.handler` of lambda_src/custom_resources."""
+    """A function with the handler `<package>.handler` of lambda_src/custom_resources."""
 
     def __init__(
         self,
@@ -61,5 +61,5 @@ class CustomResourceHandler(Construct):
             no_queue="CloudFormation waits for its answer and fails the stack without one; nobody "
             "would read a queue",
         )
-        # What a custom resource names as its provider.
+        # The provider of a custom resource.
         self.service_token = function.function_arn

@@ -1,4 +1,4 @@
-"""The device function: published versions of lambda_src/inference, under the name DeepLens asks."""
+"""The device function: published versions of lambda_src/inference, with DeepLens' name prefix."""
 
 from aws_cdk import Duration, RemovalPolicy, aws_lambda
 from constructs import Construct
@@ -24,7 +24,7 @@ def function_name(environment: str) -> str:
 
 
 class InferenceFunction(Construct):
-    """Runs on cameras only: in the cloud it is published, versioned and kept."""
+    """A function that runs on cameras only; the cloud publishes and retains its versions."""
 
     def __init__(self, scope: Construct, id_: str, *, environment: EnvironmentConfig) -> None:
         super().__init__(scope, id_)

@@ -1,4 +1,4 @@
-"""What the publisher needs to verify a signed release: the library, and what to expect."""
+"""Verification of signed releases by the publisher: the library, and the expected values."""
 
 import base64
 import hashlib
@@ -15,21 +15,21 @@ from stacks.constructs.file_assets import StagedFile
 from stacks.constructs.function_code import code
 from stacks.constructs.lambda_defaults import ARCHITECTURE, RUNTIME
 
-# AWS' own C library with AWS-LC, for Lambda's Python: `make setup` puts the locked wheel there.
+# AWS' C library with AWS-LC for Lambda's Python; `make setup` installs the locked wheel here.
 _LIBRARY = ROOT / ".lambda-layer"
 _LIBRARY_PARTS = ("awscrt", "_awscrt.abi3.so")
 
 
 @dataclass(frozen=True)
 class PublishedStatement:
-    """Where the signed statement of a published artifact is, and its SHA-256."""
+    """The URI of a published artifact's signed statement, and its SHA-256."""
 
     uri: str
     digest: str
 
 
 class VerificationLayer(Construct):
-    """The camera's own reader of signatures, and AWS' cryptography, for functions in the cloud."""
+    """A layer with the camera's reader of signatures and AWS' cryptography."""
 
     def __init__(self, scope: Construct, id_: str) -> None:
         super().__init__(scope, id_)
@@ -44,10 +44,11 @@ class VerificationLayer(Construct):
 
 
 def statement_key(artifact: ModelArtifact) -> tuple[str, str] | None:
-    """The key below `components/` of the artifact's statement, and its SHA-256; None without one.
+    """Return the key of the artifact's statement below `components/`, and its SHA-256.
 
-    An artifact that is signed again has a statement of other bytes, so of another key: both are
-    written once.
+    None if there is no statement.
+
+    If an artifact is signed again, its statement has other bytes and therefore another key.
     """
     if artifact.statement is None:
         return None
@@ -56,7 +57,7 @@ def statement_key(artifact: ModelArtifact) -> tuple[str, str] | None:
 
 
 def verification_properties(artifact: ModelArtifact, signing: SigningConfig) -> dict[str, Any]:
-    """Properties by which the publisher verifies the release; none without trusted keys."""
+    """Return the properties with which the publisher verifies the release; empty without keys."""
     if not signing.is_on:
         return {}
     return {
@@ -69,7 +70,7 @@ def verification_properties(artifact: ModelArtifact, signing: SigningConfig) -> 
 
 
 def camera_variables(artifact: ModelArtifact, signing: SigningConfig) -> dict[str, str]:
-    """Variables by which the camera verifies the release; none without trusted keys."""
+    """Return the variables with which the camera verifies the release; empty without keys."""
     if not signing.is_on:
         return {}
     variables = {
@@ -83,12 +84,12 @@ def camera_variables(artifact: ModelArtifact, signing: SigningConfig) -> dict[st
 
 @cache
 def _archive() -> StagedFile:
-    """Pack the library and the reader of signatures, as Lambda mounts layers for Python."""
+    """Pack the library and the reader of signatures in the layout of a Python layer."""
     library = sources(_LIBRARY, *_LIBRARY_PARTS) if _LIBRARY.is_dir() else {}
     if not library:
         raise ConfigError(
-            f"{_LIBRARY}: is not there; `make setup` puts the library there with which the deploy "
-            "verifies signatures"
+            f"{_LIBRARY}: the library that verifies signatures is not installed: expected its "
+            "files here; run `make setup`"
         )
     packed = {
         name: content for name, content in library.items() if name.endswith((".py", ".so"))
@@ -97,5 +98,5 @@ def _archive() -> StagedFile:
 
 
 def reader_members() -> dict[str, bytes]:
-    """Return the files of the camera's own reader of signatures."""
+    """Return the files of the camera's reader of signatures."""
     return shared("artifact/errors.py", "artifact/strict_json.py", "signatures")

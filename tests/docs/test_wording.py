@@ -49,6 +49,7 @@ PENDING: tuple[str, ...] = (
     "stacks/constructs/deeplens_project.py",
     "stacks/constructs/fleet_alarms.py",
     "stacks/constructs/fleet_dashboard.py",
+    "stacks/constructs/fleet_metrics.py",
     "stacks/constructs/service_role.py",
     "tests/",
     "tools/",
