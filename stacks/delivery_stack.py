@@ -200,7 +200,7 @@ class DeliveryStack(Stack):
                 *_SETUP,
                 " ".join(
                     (
-                        f".venv/bin/model-tools models gate {environment.name}",
+                        f".venv/bin/deeplens release check {environment.name}",
                         f"--digest {environment.model.digest}",
                         f"--bake-minutes {delivery.bake_minutes}",
                         f"--assume-role {_reader(environment, qualifier(self))}",

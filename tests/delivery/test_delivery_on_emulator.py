@@ -172,7 +172,7 @@ def a_bad_one_stops_in_staging(site: Site, good: str, bad: str) -> None:
 
 def production_goes_back(site: Site, first: str, good: str) -> None:
     """Roll production back with one command, although staging cannot be deployed."""
-    back = site.run("deeplens.cli.local", "rollback", "production", "--reason", "false detections")
+    back = site.run("deeplens", "local", "rollback", "production", "--reason", "false detections")
     assert "1 of 1 reachable devices run the release" in back
     wait_until_running(site, ["production"], first)
     listed = json.loads(models(site, "list", "--local", "--json"))
