@@ -144,7 +144,7 @@ def test_each_stage_ends_with_a_gate_that_asks_for_the_pinned_digest(
 ) -> None:
     gate = stages[environment.name][-1]
     asked = commands(template, gate)
-    assert f"models gate {environment.name} --digest {environment.model.digest} " in asked
+    assert f"release check {environment.name} --digest {environment.model.digest} " in asked
     assert "--bake-minutes 15 " in asked
     role = re.search(r"--assume-role (\S+)", asked)
     assert role
