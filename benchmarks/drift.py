@@ -1,9 +1,9 @@
-"""How fast the camera notices a shift, and how often it is wrong, with the sample detector.
+"""Delay of drift detection on the camera, and its false alarms, with the sample detector.
 
     make benchmark-drift
 
-Each seed is a camera with 24 scenes of its own, over and over, which is harder than ever new ones:
-what is rare on a seed's scenes stays so. After 400 frames without a shift, each kind happens.
+Each seed is a camera with 24 scenes that repeat. Repeated scenes are harder than new ones, because
+what is rare in them remains rare. After 400 frames without a shift, each kind of shift occurs.
 """
 
 import logging
@@ -33,7 +33,7 @@ LOOKS = 100
 def main() -> None:
     """Measure and print."""
     console = Console()
-    # What moves is what this prints.
+    # Only the printed values may move.
     logging.disable(logging.WARNING)
     (archive,) = (ROOT / "models" / "shapes").glob("*/model.zip")
     with tempfile.TemporaryDirectory() as folder:

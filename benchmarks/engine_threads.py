@@ -76,17 +76,17 @@ def main() -> None:
                     load.enter_context(busy_loop())
                 console.log(f"{name}, with {_BUSY_PER_PROCESSOR * _PROCESSORS} busy processes")
                 measure(busy)
-            for one, other in zip(idle, busy, strict=True):
+            for idle_variant, busy_variant in zip(idle, busy, strict=True):
                 table.add_row(
                     name,
-                    one.title,
+                    idle_variant.title,
                     *(
                         f"{statistics.median(values):.1f}"
                         for values in (
-                            one.wall_ms,
-                            other.wall_ms,
-                            one.processor_ms,
-                            other.processor_ms,
+                            idle_variant.wall_ms,
+                            busy_variant.wall_ms,
+                            idle_variant.processor_ms,
+                            busy_variant.processor_ms,
                         )
                     ),
                 )

@@ -3,7 +3,7 @@
 from functools import cache
 
 from stacks.constructs.archives import ROOT, shared, sources, tar_archive
-from stacks.constructs.staged_file import StagedFile
+from stacks.constructs.file_assets import StagedFile
 
 # In addition to the packages of AWS' TensorFlow training container; it determines the versions.
 _REQUIREMENTS = "click\njsonschema\nopencv-python-headless\npillow\n"
