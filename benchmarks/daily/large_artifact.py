@@ -16,7 +16,7 @@ from benchmarks.daily.results import Row, Section, bounded_row
 from benchmarks.daily.timing import ROOT, Log, interleaved, median_seconds, ratio
 from deeplens.config import ARTIFACT_NAME, load_environment
 from local_aws.credentials import secret_access_key
-from tests.local.checkout import Checkout, fresh_checkout
+from testkit.checkout import Checkout, fresh_checkout
 
 _MIB = 1 << 20
 _LARGE_MIB = 500
