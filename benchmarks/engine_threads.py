@@ -28,10 +28,10 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "lambda_src" / "inference")]
 
 from model_tools.artifacts import unpack_artifact  # noqa: E402 - found on the path above
+from model_tools.formats.detect import find_model  # noqa: E402 - as above
+from model_tools.formats.load import load_model  # noqa: E402 - as above
+from model_tools.formats.signatures import Choice  # noqa: E402 - as above
 from model_tools.freezing.freeze import freeze  # noqa: E402 - as above
-from model_tools.sources.files import find_model  # noqa: E402 - as above
-from model_tools.sources.load import load_model  # noqa: E402 - as above
-from model_tools.sources.selection import Choice  # noqa: E402 - as above
 from tests.pinned import pinned_artifact  # noqa: E402 - as above
 from tools.beside_busy_loops import busy_loop  # noqa: E402 - as above
 from vision.tensorflow_runtime import TensorFlowRuntime  # noqa: E402 - as above

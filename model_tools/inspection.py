@@ -8,12 +8,12 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from model_tools.graphs.names import node_name
-from model_tools.isolation import Limits, isolated
-from model_tools.sources.checks import check_files, check_keras
-from model_tools.sources.files import Kind, ModelFiles, find_model, read_message
-from model_tools.sources.selection import Choice
-from model_tools.sources.tensors import TensorSpec
+from model_tools.formats.checked_graph import check_files, check_keras
+from model_tools.formats.detect import Kind, ModelFiles, find_model, read_message
+from model_tools.formats.signatures import Choice
+from model_tools.formats.tensors import TensorSpec
+from model_tools.graph.names import node_name
+from model_tools.sandbox import Limits, isolated
 
 # Layers that the AWS DeepLens Developer Guide lists for TensorFlow models.
 DEEPLENS_OPS = frozenset(
@@ -93,8 +93,8 @@ def _inspect(
 ) -> Inspection:
     # Before TensorFlow is loaded, which takes seconds.
     check_files(files, choice)
+    from model_tools.formats.load import load_model  # noqa: PLC0415 - as above
     from model_tools.freezing.freeze import optimised  # noqa: PLC0415 - TensorFlow follows
-    from model_tools.sources.load import load_model  # noqa: PLC0415 - as above
 
     model = load_model(files, choice)
     needed = {node.name for node in model.graph.node}
@@ -156,7 +156,7 @@ def _constant_sizes(graph: Any) -> Iterable[tuple[int, int]]:
 
 def _consumers(graph: Any) -> dict[str, str | None]:
     from model_tools.errors import FreezeError  # noqa: PLC0415 - beside its use
-    from model_tools.freezing.consumer import Consumer, rewrite_for  # noqa: PLC0415 - as above
+    from model_tools.freezing.target_runtime import Consumer, rewrite_for  # noqa: PLC0415 - as above
 
     found: dict[str, str | None] = {}
     for consumer in Consumer:
@@ -171,7 +171,7 @@ def _consumers(graph: Any) -> dict[str, str | None]:
 
 
 def _flops(graph: Any, inputs: dict[str, TensorSpec], side_px: int) -> int | None:
-    from model_tools.sources.tensors import sample_inputs  # noqa: PLC0415 - beside its use
+    from model_tools.formats.tensors import sample_inputs  # noqa: PLC0415 - beside its use
 
     samples = sample_inputs(inputs, 0, side_px)
     shapes = {spec.name: (spec.dtype, samples[alias].shape) for alias, spec in inputs.items()}

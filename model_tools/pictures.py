@@ -9,7 +9,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from model_tools.errors import SourceError
-from model_tools.sources.tensors import Arrays, TensorSpec
+from model_tools.formats.tensors import Arrays, TensorSpec
 from vision.errors import ImageError
 from vision.images import ImageLimit, open_image
 from vision.printable import printable

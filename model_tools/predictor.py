@@ -19,13 +19,13 @@ import numpy as np
 import numpy.typing as npt
 
 from model_tools.errors import SourceError
-from model_tools.freezing.files import FreezeRequest, freeze_files
-from model_tools.freezing.folder import FrozenFolder, digest_of, read_frozen
-from model_tools.sources.checks import check_files
-from model_tools.sources.files import Kind, ModelFiles, find_model
-from model_tools.sources.selection import Choice, signed
-from model_tools.sources.tensors import Arrays, TensorSpec
-from model_tools.sources.trimming import loadable
+from model_tools.formats.checked_graph import check_files
+from model_tools.formats.detect import Kind, ModelFiles, find_model
+from model_tools.formats.signatures import Choice, signed
+from model_tools.formats.tensors import Arrays, TensorSpec
+from model_tools.formats.trimming import loadable
+from model_tools.freezing.frozen_model import FrozenFolder, digest_of, read_frozen
+from model_tools.freezing.job import FreezeRequest, freeze_files
 from vision.engine import CutDetector
 from vision.manifest import DETECTION_OUTPUTS, cut_spec
 from vision.runtimes import OPENVINO, open_runtime

@@ -13,7 +13,5 @@ with warnings.catch_warnings():
     import keras  # noqa: F401
     import tensorflow  # noqa: F401, ICN001
 
-    import model_tools.freezing.freeze
-    import model_tools.sources.load  # noqa: F401
 gc.freeze()
 gc.enable()

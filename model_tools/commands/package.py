@@ -159,8 +159,8 @@ def package(
     """Package FROZEN, a folder that `freeze` wrote, with its labels into one artifact."""
     from model_tools import package as artifact  # noqa: PLC0415 - keeps --help fast
     from model_tools.baseline import with_baseline  # noqa: PLC0415 - as above
-    from model_tools.freezing.folder import read_frozen  # noqa: PLC0415 - as above
-    from model_tools.graphs.ends import activation_of  # noqa: PLC0415 - as above
+    from model_tools.freezing.frozen_model import read_frozen  # noqa: PLC0415 - as above
+    from model_tools.graph.ends import activation_of  # noqa: PLC0415 - as above
     from model_tools.labels import read_labels  # noqa: PLC0415 - as above
     from model_tools.packaging import (  # noqa: PLC0415 - as above
         PackageRequest,

@@ -98,8 +98,8 @@ def predict(
 def _packaged(model: Path, folder: Path) -> Path:
     """Freeze and package a model that is no artifact yet, with numbers for labels."""
     from model_tools.errors import AmbiguousError, SourceError  # noqa: PLC0415 - as above
-    from model_tools.freezing.files import FreezeRequest, freeze_files  # noqa: PLC0415 - as above
-    from model_tools.graphs.ends import activation_of  # noqa: PLC0415 - as above
+    from model_tools.freezing.job import FreezeRequest, freeze_files  # noqa: PLC0415 - as above
+    from model_tools.graph.ends import activation_of  # noqa: PLC0415 - as above
     from model_tools.package import package  # noqa: PLC0415 - as above
     from model_tools.packaging import (  # noqa: PLC0415 - as above
         PackageRequest,

@@ -10,10 +10,7 @@ import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from model_tools.errors import AmbiguousError, FreezeError, SourceError
-from model_tools.freezing.consumer import Consumer, rewrite_for
-from model_tools.freezing.feeds import feed, use_defaults
-from model_tools.freezing.folding import fold
-from model_tools.freezing.norms import unfuse_norms
+from model_tools.formats.tensors import Arrays, LoadedModel, TensorSpec, sample_inputs
 from model_tools.freezing.parity import (
     DEFAULT_TOLERANCE,
     Parity,
@@ -21,13 +18,16 @@ from model_tools.freezing.parity import (
     measure,
     require,
 )
-from model_tools.freezing.precision import BFLOAT16_TOLERANCE, has_bfloat16, widen, widened
-from model_tools.freezing.switches import decide_switches
-from model_tools.graphs.names import is_node_name, node_name
-from model_tools.graphs.reach import nodes_by_name, prune
-from model_tools.graphs.rules import all_nodes
-from model_tools.graphs.scalars import example
-from model_tools.sources.tensors import Arrays, LoadedModel, TensorSpec, sample_inputs
+from model_tools.freezing.passes.batch_norm import unfuse_norms
+from model_tools.freezing.passes.bfloat16 import BFLOAT16_TOLERANCE, has_bfloat16, widen, widened
+from model_tools.freezing.passes.conditionals import decide_switches
+from model_tools.freezing.passes.grappler import fold
+from model_tools.freezing.passes.placeholders import feed, use_defaults
+from model_tools.freezing.target_runtime import Consumer, rewrite_for
+from model_tools.graph.names import is_node_name, node_name
+from model_tools.graph.queries import nodes_by_name, prune
+from model_tools.graph.rules import all_nodes
+from model_tools.graph.scalars import example
 
 _RANDOM_SAMPLES = 4
 # What TensorFlow 2 calls an output that its author did not name.

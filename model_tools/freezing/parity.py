@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from model_tools.errors import FreezeError
-from model_tools.sources.tensors import Arrays, TensorSpec
+from model_tools.formats.tensors import Arrays, TensorSpec
 
 DEFAULT_TOLERANCE = 1e-4
 

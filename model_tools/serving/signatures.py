@@ -7,12 +7,12 @@ from typing import Any
 from google.protobuf.json_format import MessageToDict
 
 from model_tools.errors import SourceError
-from model_tools.isolation import Limits, isolated
-from model_tools.sources.checks import check_every_signature
-from model_tools.sources.exporting import KERAS_SUFFIXES, keras_export
-from model_tools.sources.files import SAVED_MODEL_NAME, Kind, find_model
-from model_tools.sources.selection import SERVING_DEFAULT, Choice
-from model_tools.sources.tensors import TensorSpec
+from model_tools.formats.checked_graph import check_every_signature
+from model_tools.formats.detect import SAVED_MODEL_NAME, Kind, find_model
+from model_tools.formats.keras_file import KERAS_SUFFIXES, keras_export
+from model_tools.formats.signatures import SERVING_DEFAULT, Choice
+from model_tools.formats.tensors import TensorSpec
+from model_tools.sandbox import Limits, isolated
 
 PREDICT, CLASSIFY, REGRESS = (
     f"tensorflow/serving/{method}" for method in ("predict", "classify", "regress")
@@ -51,7 +51,7 @@ def read_servable(folder: Path) -> Servable:
 
     Raises:
         SourceError: it is no complete SavedModel.
-        RefusedError: it breaks a rule of `model_tools.graphs.rules`.
+        RefusedError: it breaks a rule of `model_tools.graph.rules`.
     """
     for file in sorted(folder.glob("*")):
         if file.suffix in KERAS_SUFFIXES and not (folder / SAVED_MODEL_NAME).is_file():

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from model_tools.errors import IsolationError
-from model_tools.isolation import Limits, isolated
+from model_tools.sandbox import Limits, isolated
 from vision.artifact import Artifact
 from vision.engine import open_engine
 from vision.errors import ArtifactError, ScoresError

@@ -17,7 +17,8 @@ _SOURCES = ((_ROOT, "model_tools"), (_ROOT / "lambda_src" / "inference", "vision
 _REQUIREMENTS = "click\njsonschema\nopencv-python-headless\npillow\n"
 ENTRY_POINT = "train_headpose.py"
 _TRAIN = (
-    '"""Begin the training job."""\n\nfrom model_tools.headpose.sagemaker import main\n\nmain()\n'
+    '"""Begin the training job."""\n\n'
+    "from model_tools.samples.headpose.sagemaker import main\n\nmain()\n"
 )
 
 

@@ -10,8 +10,8 @@ from PIL import Image, ImageDraw, ImageFilter
 from camera.drift import LOOK_SECONDS, DriftWatch
 from camera.frames import Frame
 from camera.live_settings import CurrentSettings, LiveSettings
-from model_tools.shapes.drawing import draw_picture
-from model_tools.shapes.scenes import HEIGHT_PX, WIDTH_PX
+from model_tools.samples.shapes.drawing import draw_picture
+from model_tools.samples.shapes.scenes import HEIGHT_PX, WIDTH_PX
 from vision.baseline import FEATURES, Baseline
 from vision.detections import Detection
 from vision.engine import InferenceEngine

@@ -9,14 +9,14 @@ from pathlib import Path
 
 from model_tools.artifacts import unpack_artifact
 from model_tools.errors import ModelToolsError
+from model_tools.formats.archives import check_zip, unpack_tar
+from model_tools.formats.checked_graph import check_files
+from model_tools.formats.detect import find_model
+from model_tools.formats.keras_config import check_keras_config
+from model_tools.formats.signatures import Choice
 from model_tools.hosting.mxnet import FILES, read_mxnet
 from model_tools.hosting.ndarrays import read_parameters
 from model_tools.labels import read_labels
-from model_tools.sources.archives import check_zip, unpack_tar
-from model_tools.sources.checks import check_files
-from model_tools.sources.files import find_model
-from model_tools.sources.keras_config import check_keras_config
-from model_tools.sources.selection import Choice
 from vision.artifact import open_artifact, open_unpacked, sha256_of
 from vision.errors import VisionError
 from vision.manifest import Manifest

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model_tools.errors import ModelToolsError, RefusedError, SourceError
-from model_tools.headpose import data
-from model_tools.headpose.data import HeadPoses
-from model_tools.headpose.drawing import SIDE_PX, draw_heads
-from model_tools.headpose.poses import LABELS, mirrored, pose_of
+from model_tools.samples.headpose import data
+from model_tools.samples.headpose.data import HeadPoses
+from model_tools.samples.headpose.drawing import SIDE_PX, draw_heads
+from model_tools.samples.headpose.poses import LABELS, mirrored, pose_of
 
 
 @pytest.fixture(scope="module")

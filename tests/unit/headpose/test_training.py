@@ -14,10 +14,10 @@ import pytest
 from click.testing import CliRunner
 
 from model_tools.cli import main
-from model_tools.headpose import data, network
-from model_tools.headpose.data import HeadPoses
-from model_tools.headpose.drawing import draw_heads
-from model_tools.headpose.poses import LABELS
+from model_tools.samples.headpose import data, network
+from model_tools.samples.headpose.data import HeadPoses
+from model_tools.samples.headpose.drawing import draw_heads
+from model_tools.samples.headpose.poses import LABELS
 from tests.forked import ForkedCommand, run_forked
 
 pytestmark = [
@@ -150,7 +150,7 @@ def test_the_sagemaker_entry_point_reads_and_writes_as_its_container_does(
         "SM_OUTPUT_DATA_DIR": str(tmp_path / "output" / "data"),
     }
     entry = [
-        "model_tools.headpose.sagemaker", "--variant", "small", "--epochs", "1",
+        "model_tools.samples.headpose.sagemaker", "--variant", "small", "--epochs", "1",
         "--checkpoints", tmp_path / "checkpoints",
     ]  # fmt: skip
     done = run_forked(*entry, folder=tmp_path, environment=environment)

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model_tools.errors import RefusedError, SourceError
-from model_tools.graphs.outputs import LARGEST_OUTPUT_BYTES, check_outputs
-from model_tools.isolation import Limits
+from model_tools.formats.detect import read_message
+from model_tools.graph.messages import scan_file
+from model_tools.graph.outputs import LARGEST_OUTPUT_BYTES, check_outputs
 from model_tools.protos import message_class
-from model_tools.sources.files import read_message
-from model_tools.sources.wire import scan_file
+from model_tools.sandbox import Limits
 
 GRAPH = message_class("GraphDef")
 SAVED_MODEL = message_class("SavedModel")
@@ -131,10 +131,10 @@ def test_a_text_file_of_empty_messages_is_refused(
     file = tmp_path / "graph.pbtxt"
     file.write_text("node{}" * 1000)
     assert len(read_message(file, "GraphDef").node) == 1000
-    monkeypatch.setattr("model_tools.sources.files.MOST_PARTS", 999)
+    monkeypatch.setattr("model_tools.formats.detect.MOST_PARTS", 999)
     with pytest.raises(RefusedError, match="message-parts"):
         read_message(file, "GraphDef")
-    monkeypatch.setattr("model_tools.sources.files.LARGEST_TEXT_BYTES", 5999)
+    monkeypatch.setattr("model_tools.formats.detect.LARGEST_TEXT_BYTES", 5999)
     with pytest.raises(RefusedError, match="above the limit of 5999 bytes"):
         read_message(file, "GraphDef")
 

@@ -12,14 +12,14 @@ import pytest
 
 from model_tools.commands.freeze import CONSUMERS
 from model_tools.errors import AmbiguousError, FreezeError, SourceError
-from model_tools.freezing.consumer import Consumer, rewrite_for
+from model_tools.formats.detect import find_model
+from model_tools.formats.load import load_model
+from model_tools.formats.signatures import Choice
+from model_tools.formats.tensors import LoadedModel
 from model_tools.freezing.freeze import FreezeOptions, FrozenModel, freeze, optimised
 from model_tools.freezing.parity import graph_runner
+from model_tools.freezing.target_runtime import Consumer, rewrite_for
 from model_tools.protos import message_class
-from model_tools.sources.files import find_model
-from model_tools.sources.load import load_model
-from model_tools.sources.selection import Choice
-from model_tools.sources.tensors import LoadedModel
 from tests.unit.model_tools.conftest import FORMATS
 
 pytestmark = [pytest.mark.process, pytest.mark.filterwarnings("ignore")]
@@ -82,9 +82,9 @@ def test_the_same_model_gives_the_same_bytes_in_another_process(
 ) -> None:
     script = (
         "import sys, hashlib, pathlib, tempfile\n"
-        "from model_tools.sources.files import find_model\n"
-        "from model_tools.sources.load import load_model\n"
-        "from model_tools.sources.selection import Choice\n"
+        "from model_tools.formats.detect import find_model\n"
+        "from model_tools.formats.load import load_model\n"
+        "from model_tools.formats.signatures import Choice\n"
         "from model_tools.freezing.freeze import freeze\n"
         "for source in sys.argv[1:]:\n"
         "    files = find_model(pathlib.Path(source), pathlib.Path(tempfile.mkdtemp()))\n"

@@ -17,14 +17,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model_tools.errors import IsolationError, ModelToolsError, RefusedError, SourceError
-from model_tools.graphs.rules import check_ops, check_structure
-from model_tools.isolation import Limits, isolated
+from model_tools.formats.archives import check_zip, unpack_tar
+from model_tools.formats.checked_graph import check_files
+from model_tools.formats.detect import find_model
+from model_tools.formats.keras_config import check_keras_config, check_layout
+from model_tools.formats.signatures import Choice
+from model_tools.graph.rules import check_ops, check_structure
 from model_tools.protos import message_class
-from model_tools.sources.archives import check_zip, unpack_tar
-from model_tools.sources.checks import check_files
-from model_tools.sources.files import find_model
-from model_tools.sources.keras_config import check_keras_config, check_layout
-from model_tools.sources.selection import Choice
+from model_tools.sandbox import Limits, isolated
 from tests.fuzz.targets import CORPUS
 
 pytestmark = pytest.mark.process

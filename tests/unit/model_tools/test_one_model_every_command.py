@@ -149,9 +149,9 @@ def test_the_statements_that_servers_name_export_what_they_take(
     models: Path, ordinary: Any, tmp_path: Path
 ) -> None:
     """Run them as they are printed; the export answers as the Keras file does."""
+    from model_tools.formats.keras_file import keras_export  # noqa: PLC0415 - as above
     from model_tools.serving.engines import load_engine  # noqa: PLC0415 - imports TensorFlow
     from model_tools.serving.signatures import read_servable  # noqa: PLC0415 - as above
-    from model_tools.sources.exporting import keras_export  # noqa: PLC0415 - as above
 
     file = models / "sequential.keras"
     exec(keras_export(file, str(tmp_path / "1")), {"keras": ordinary.keras})  # noqa: S102 - the project's own statements

@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 
 from model_tools.errors import AmbiguousError, FreezeError, RefusedError, SourceError
-from model_tools.freezing.consumer import Consumer
+from model_tools.formats.detect import find_model
+from model_tools.formats.load import load_model
+from model_tools.formats.signatures import Choice
 from model_tools.freezing.freeze import FreezeOptions, freeze
 from model_tools.freezing.parity import graph_runner
+from model_tools.freezing.target_runtime import Consumer
 from model_tools.inspection import inspect_model
 from model_tools.protos import message_class
 from model_tools.serving.engines import load_engine
 from model_tools.serving.signatures import read_servable
-from model_tools.sources.files import find_model
-from model_tools.sources.load import load_model
-from model_tools.sources.selection import Choice
 
 pytestmark = [pytest.mark.process, pytest.mark.filterwarnings("ignore")]
 

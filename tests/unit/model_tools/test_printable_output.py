@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from local_aws.watch import describe
 from model_tools.commands.errors import ReportingGroup, echo
 from model_tools.errors import RefusedError, ServingError, SourceError
-from model_tools.graphs.rules import refuse_ops
+from model_tools.graph.rules import refuse_ops
 from model_tools.pictures import opened_picture
 from model_tools.protos import message_class
 from vision.errors import ManifestError

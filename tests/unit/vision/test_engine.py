@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model_tools.protos import message_class
-from model_tools.shapes.drawing import LABELS, draw_picture
+from model_tools.samples.shapes.drawing import LABELS, draw_picture
 from tests.pinned import pinned_artifact
 from vision import answers
 from vision.artifact import Artifact, open_artifact
