@@ -18,7 +18,7 @@ from model_tools.commands.options import (
 )
 from model_tools.output_paths import OutputPath
 
-# The values of `model_tools.freezing.target_runtime.Consumer`, whose import would slow --help;
+# The values of `model_tools.freezing.target_runtime.TargetRuntime`, whose import would slow --help;
 # a test compares the two.
 CONSUMERS = ("tensorflow", "openvino", "tensorflow-1.4", "tensorflow-1.5")
 

@@ -1,1 +1,5 @@
-"""Models in whatever format they came, as one thing: a graph of constants and a way to run it."""
+"""Formats of trained models: each is detected, checked and loaded as a graph of constants.
+
+To add a format, write a module with a subclass of `base.SourceModel`, and add the class to
+`detect.FORMATS`.
+"""

@@ -1,11 +1,11 @@
-"""Unpacking what someone else packed: tar.gz as SageMaker has it, and the zip of a .keras file.
+"""Unpack archives from outside: a tar.gz of SageMaker, and the zip of a .keras file.
 
-The interpreter's own extraction filters are not relied on. Each refusal names its rule:
+Python's extraction filters are not sufficient for these rules:
 
-    archive-member  a regular file or a folder; no link, device, or second file of the same name
-    archive-name    relative, printable, without `..`, within the destination
-    archive-size    at most so many members and so many bytes, counted while they are read
-    archive-format  not an archive, or cut short
+    archive-member  each member is a regular file or a folder: no link, device or duplicate name
+    archive-name    names are relative, printable, and within the destination
+    archive-size    the numbers of members and bytes are limited, and counted during reading
+    archive-format  the file is a complete archive
 """
 
 import gzip
@@ -37,50 +37,57 @@ _SMALL_BYTES = 16 << 20
 
 
 def unpack_tar(archive: Path, destination: Path, most_bytes: int = MOST_BYTES) -> None:
-    """Unpack a .tar.gz into `destination`, which must not exist; on refusal it does not.
+    """Unpack a .tar.gz into `destination`, which must not exist; after an error it does not.
 
     Raises:
-        RefusedError: the first rule that a member breaks.
+        RefusedError: a member breaks a rule.
     """
     destination.mkdir(parents=True)
     try:
-        # Weights hardly shrink: what grows by more is a bomb.
-        honest = max(_LARGEST_RATIO * archive.stat().st_size, _SMALL_BYTES)
+        # Weights cannot be compressed much: an archive that grows by more is a bomb.
+        most_plausible = max(_LARGEST_RATIO * archive.stat().st_size, _SMALL_BYTES)
         with archive.open("rb") as packed:
             stream = cast("BinaryIO", gzip.GzipFile(fileobj=packed))
-            _unpack(stream, destination, min(most_bytes, honest))
+            _unpack(stream, destination, min(most_bytes, most_plausible))
     except (OSError, EOFError, zlib.error) as error:
         shutil.rmtree(destination)
-        raise RefusedError("archive-format", f"{archive.name} is no tar.gz: {error}") from None
+        raise RefusedError("archive-format", f"{archive.name} is not a tar.gz: {error}") from None
     except BaseException:
         shutil.rmtree(destination)
         raise
 
 
 def check_zip(archive: Path, most_bytes: int = MOST_BYTES) -> None:
-    """Refuse the zip of a .keras file if it is not one of plain, unlinked files.
+    """Check that the zip of a .keras file contains only the files that Keras writes.
 
     Raises:
-        RefusedError: the first rule that a member breaks.
+        RefusedError: a member breaks a rule.
     """
     try:
         with zipfile.ZipFile(archive) as opened:
             members = opened.infolist()
     except BROKEN_ZIP as error:
-        raise RefusedError("archive-format", f"{archive.name} is no zip: {error}") from None
+        raise RefusedError("archive-format", f"{archive.name} is not a zip file: {error}") from None
     names = _Names()
     total = 0
     for member in members:
         names.add(member.filename)
         if member.filename not in _KERAS_MEMBERS:
             raise RefusedError(
-                "archive-member", f"{member.filename[:60]!r} is not of a .keras file"
+                "archive-member",
+                f"{member.filename[:60]!r} is not a file that Keras writes: expected "
+                f"{', '.join(sorted(_KERAS_MEMBERS))}",
             )
         total += member.file_size
         if member.file_size > _LARGEST_RATIO * max(member.compress_size, 1 << 16):
-            raise RefusedError("archive-size", f"{member.filename} is packed suspiciously well")
+            raise RefusedError(
+                "archive-size",
+                f"{member.filename} is over {_LARGEST_RATIO} times larger than its compressed form",
+            )
     if total > most_bytes:
-        raise RefusedError("archive-size", f"{total} bytes; at most {most_bytes} are read")
+        raise RefusedError(
+            "archive-size", f"{archive.name} unpacks to {total} bytes; the limit is {most_bytes}"
+        )
 
 
 def _unpack(stream: BinaryIO, destination: Path, most_bytes: int) -> None:
@@ -101,7 +108,7 @@ def _unpack(stream: BinaryIO, destination: Path, most_bytes: int) -> None:
 
 
 def _members(stream: BinaryIO) -> Iterator[tarfile.TarInfo]:
-    """Yield the headers; whoever takes one reads its content and padding from the stream."""
+    """Yield the headers; the caller reads content and padding of each from the stream."""
     long_name: str | None = None
     while True:
         block = stream.read(_BLOCK)
@@ -110,17 +117,19 @@ def _members(stream: BinaryIO) -> Iterator[tarfile.TarInfo]:
         try:
             header = tarfile.TarInfo.frombuf(block, "utf-8", "strict")
         except (tarfile.HeaderError, UnicodeDecodeError) as error:
-            raise RefusedError("archive-format", f"a header is broken: {error}") from None
+            raise RefusedError("archive-format", f"a header is invalid: {error}") from None
         if header.size < 0:
             raise RefusedError("archive-format", "a member has a negative size")
         if header.type in (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME):
-            found = _extension(stream, header)
-            long_name = found or long_name
+            long_name = _extension(stream, header) or long_name
             continue
         header.name, long_name = long_name or header.name, None
         if header.type not in (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.DIRTYPE):
-            kind = "a link" if header.islnk() or header.issym() else "no regular file"
-            raise RefusedError("archive-member", f"{header.name[:60]!r} is {kind}")
+            member_type = "a link" if header.islnk() or header.issym() else "a device or FIFO"
+            raise RefusedError(
+                "archive-member",
+                f"{header.name[:60]!r} is {member_type}: expected a regular file or a folder",
+            )
         if header.type == tarfile.AREGTYPE and header.name.endswith("/"):
             header.type = tarfile.DIRTYPE
         if header.type == tarfile.DIRTYPE and header.size:
@@ -129,7 +138,7 @@ def _members(stream: BinaryIO) -> Iterator[tarfile.TarInfo]:
 
 
 def _extension(stream: BinaryIO, header: tarfile.TarInfo) -> str | None:
-    """Read a pax or GNU extension; of all that it may say, only the next member's name is used."""
+    """Read a pax or GNU extension, and return the name of the next member if it contains one."""
     if header.size > _LARGEST_EXTENSION:
         raise RefusedError("archive-size", f"an extended header of {header.size} bytes")
     buffer = io.BytesIO()
@@ -147,7 +156,7 @@ def _extension(stream: BinaryIO, header: tarfile.TarInfo) -> str | None:
 
 
 class _Names:
-    """Names that were seen, compared as file systems of any kind might."""
+    """Names of members, compared as case-insensitive file systems do."""
 
     def __init__(self) -> None:
         self._seen: set[str] = set()
@@ -164,11 +173,14 @@ class _Names:
             or any(unicodedata.category(character)[0] in "CZ" for character in clean)
             or _FORBIDDEN.search(clean)
         ):
-            raise RefusedError("archive-name", f"{name[:80]!r} may not be unpacked")
-        twin = unicodedata.normalize("NFKC", clean).casefold()
-        if twin in self._seen:
-            raise RefusedError("archive-member", f"{name[:80]!r} is there twice")
-        self._seen.add(twin)
+            raise RefusedError(
+                "archive-name",
+                f"{name[:80]!r} is not a valid name: expected a relative, printable path",
+            )
+        folded = unicodedata.normalize("NFKC", clean).casefold()
+        if folded in self._seen:
+            raise RefusedError("archive-member", f"the archive contains {name[:80]!r} twice")
+        self._seen.add(folded)
         if len(self._seen) > MOST_MEMBERS:
             raise RefusedError("archive-size", f"over {MOST_MEMBERS} members")
         return clean
@@ -178,11 +190,11 @@ def _copy(source: BinaryIO, target: IO[bytes], size: int) -> None:
     while size:
         chunk = source.read(min(size, _CHUNK))
         if not chunk:
-            raise EOFError("it is cut short")
+            raise EOFError("it is truncated")
         target.write(chunk)
         size -= len(chunk)
 
 
 def _skip(source: BinaryIO, size: int) -> None:
     if len(source.read(size)) < size:
-        raise EOFError("it is cut short")
+        raise EOFError("it is truncated")

@@ -1,9 +1,9 @@
 """Translate the configuration of a Keras 2 model for Keras 3.
 
 Keras 3 rejects arguments and layers that Keras 2 wrote into every file, although they change
-nothing in the answer. Each rejection names its rule:
+nothing in the result. The rule:
 
-    keras-2   the file was saved by Keras 2 and has a layer that Keras 3 cannot build
+    keras-2   Keras 3 can build every layer of a file that Keras 2 saved
 """
 
 from typing import Any
@@ -35,7 +35,7 @@ _MODULES = {
     "engine.training": "keras",
     "engine.input_layer": "keras.layers",
 }
-# Keras 2 saved arithmetic such as `x / 255.0` as the name of a function, in a separate layer.
+# Keras 2 saved arithmetic such as `x / 255.0` as a separate layer that names a function.
 _FUNCTIONS = {
     "math.truediv": "divide", "math.divide": "divide", "__operators__.truediv": "divide",
     "math.multiply": "multiply", "__operators__.mul": "multiply",
@@ -49,13 +49,13 @@ Config = dict[str, Any]
 
 
 def is_keras_2(version: object) -> bool:
-    """Return whether a file's `keras_version` is not one of Keras 3; the oldest files have none."""
+    """Return whether a `keras_version` is not of Keras 3; the oldest files have no version."""
     text = version.decode("utf-8", "replace") if isinstance(version, bytes) else str(version)
     return not text.startswith("3.")
 
 
 def alternative() -> str:
-    """Return what to do with a Keras 2 model that Keras 3 cannot build."""
+    """Return the instruction for a Keras 2 model that Keras 3 cannot build."""
     return (
         "where Keras 2 is installed, save it as a SavedModel with tf.saved_model.save(model, "
         "'folder') and give that folder"
@@ -66,7 +66,7 @@ def translated(value: Any) -> Any:
     """Return a copy of a Keras 2 configuration as Keras 3 reads it.
 
     Raises:
-        RefusedError: keras-2, a layer has no equivalent.
+        RefusedError: keras-2: a layer has no equivalent.
     """
     if isinstance(value, list):
         return [translated(item) for item in value]
@@ -85,7 +85,7 @@ def translated(value: Any) -> Any:
 def _layer(copied: Config) -> Config:
     class_name, config = copied["class_name"], copied.get("config")
     if class_name == "Sequential":
-        # The oldest form is the list of layers alone.
+        # In the oldest form, the configuration is the list of layers.
         layers = config if isinstance(config, list) else (config or {}).get("layers")
         if isinstance(layers, list):
             _start_with_input(layers)
@@ -94,7 +94,7 @@ def _layer(copied: Config) -> Config:
     _drop_arguments(class_name, config)
     for key in ("input_layers", "output_layers"):
         tensors = config.get(key)
-        # Keras 3 would call a nested model with a list, where Keras 2 had one tensor.
+        # Keras 3 would call a nested model with a list, but Keras 2 called it with one tensor.
         if isinstance(tensors, list) and len(tensors) == 1 and isinstance(tensors[0], list):
             config[key] = tensors[0]
     return _without_slashes(copied) if isinstance(config.get("layers"), list) else copied
@@ -138,7 +138,7 @@ def _start_with_input(layers: list[Any]) -> None:
 
 
 def _without_slashes(model: Config) -> Config:
-    """Rename layers with a slash in their name, which Keras 3 rejects."""
+    """Rename layers whose name contains a slash, which Keras 3 rejects."""
     names = {
         str(layer["config"]["name"])
         for layer in model["config"]["layers"]
@@ -159,7 +159,7 @@ def _replaced(value: Any, renamed: dict[str, str]) -> Any:
 
 
 def _without_function(layer: Config) -> Config:
-    """Replace arithmetic with a number, or with one other tensor, by a layer of Keras 3.
+    """Replace arithmetic with a number or another tensor by a layer of Keras 3.
 
     A number: [["x", 0, 0, {"y": 255.0}]]; a tensor: [["x", 0, 0, {"y": ["z", 0, 0]}]].
     """

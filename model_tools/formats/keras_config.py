@@ -1,14 +1,14 @@
-"""Check what a Keras file may build and read, before Keras opens it.
+"""Check the layers and links of a Keras file before Keras opens it.
 
-Keras' safe mode does not cover .h5 files, and a configuration can name any importable class: only
-Keras' own layers are built, none that carry code. HDF5 can also point to other files of the host.
-Each refusal names its rule:
+The safe mode of Keras does not cover .h5 files, and a configuration can name any importable class.
+Only layers of Keras are built, and none that contain code. HDF5 can also refer to other files of
+the host. The rules:
 
-    keras-class   a class that is not Keras' own, or that runs code from the file
-    keras-link    an HDF5 link, or a data set's content, outside the file
-    keras-config  no configuration, or one that cannot be read
-    keras-2       saved by Keras 2, with what Keras 3 cannot build
-    keras-layout  reading it crashes the HDF5 library, or never ends
+    keras-class   each class belongs to Keras and does not run code from the file
+    keras-link    HDF5 links and the content of data sets are within the file
+    keras-config  the file has a configuration that can be read
+    keras-2       Keras 3 can build every layer of a file that Keras 2 saved
+    keras-layout  the HDF5 library reads the file without a crash, in limited time
 """
 
 import ast
@@ -35,7 +35,7 @@ _RUNS_CODE = {"Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLaye
 _LARGEST_CONFIG_BYTES = 64 << 20
 _MODEL_CLASSES = {"Functional", "Sequential", "Model", "DTypePolicy"}
 _PLAIN_VALUES = {"__bytes__", "__ellipsis__", "__keras_tensor__", "__numpy__", "__tensor__"}
-# Not all of `keras.*`: keras.utils fetches files, keras.config can switch the safe mode off.
+# Not all of `keras.*`: keras.utils downloads files, keras.config can turn off the safe mode.
 _MODULES = {
     f"keras.{part}"
     for part in (
@@ -43,8 +43,8 @@ _MODULES = {
         "regularizers", "src.models.functional", "src.models.sequential",
     )
 }  # fmt: skip
-# Tensor arithmetic (`x / 255.0`) and the networks of keras.applications use classes that have no
-# public name. They are allowed if Keras' own source defines them there.
+# Tensor arithmetic (`x / 255.0`) and the networks of keras.applications use classes without a
+# public name. They are allowed if the source of Keras defines them in these modules.
 _PRIVATE_MODULES = {
     "keras.src.ops.core", "keras.src.ops.image", "keras.src.ops.linalg", "keras.src.ops.math",
     "keras.src.ops.nn", "keras.src.ops.numpy", "keras.src.applications.convnext",
@@ -52,10 +52,10 @@ _PRIVATE_MODULES = {
 
 
 def check_keras_config(file: Path) -> None:
-    """Refuse a configuration that names more than Keras' own layers.
+    """Check that a configuration names only layers of Keras.
 
     Raises:
-        RefusedError: the first rule that it breaks.
+        RefusedError: it breaks a rule.
     """
     for entry in _entries(read_config(file).usable):
         name, module = str(entry["class_name"]), entry.get("module")
@@ -68,17 +68,17 @@ def check_keras_config(file: Path) -> None:
         if name in _PLAIN_VALUES:
             continue
         registered = entry.get("registered_name")
-        is_kerases = module in _MODULES or (module == "keras" and name in _MODEL_CLASSES)
+        is_keras_class = module in _MODULES or (module == "keras" and name in _MODEL_CLASSES)
         if module is None:
-            # An older .h5: Keras looks the name up among its own.
-            is_kerases = name.isidentifier()
+            # In an older .h5 file, Keras resolves the name among its own classes.
+            is_keras_class = name.isidentifier()
         if module in _PRIVATE_MODULES:
-            is_kerases = name in _classes_of(module)
-        if not is_kerases or registered not in {None, name}:
+            is_keras_class = name in _classes_of(module)
+        if not is_keras_class or registered not in {None, name}:
             raise RefusedError(
                 "keras-class",
-                f"{f'{module}.' if module else ''}{name} is not a layer of Keras' own; "
-                "export a SavedModel (model.export) instead",
+                f"{f'{module}.' if module else ''}{name} is not a layer of Keras; "
+                "where the model was trained, export a SavedModel (model.export) instead",
             )
 
 
@@ -87,7 +87,7 @@ class KerasConfig:
     """The configuration of a Keras file."""
 
     written: Any
-    # Without optimizers and losses, which are never built, and with Keras 2's forms translated.
+    # Without optimizers and losses, which are never built, and translated from Keras 2.
     usable: Any
     is_keras_2: bool
 
@@ -113,7 +113,7 @@ def read_config(file: Path) -> KerasConfig:
 
 @contextmanager
 def usable_file(file: Path) -> Iterator[Path]:
-    """Yield a file with the configuration that was checked: `file`, or a copy for a while.
+    """Yield a file with the checked configuration: `file`, or a temporary copy.
 
     Raises:
         RefusedError: keras-config or keras-2.
@@ -131,8 +131,8 @@ def usable_file(file: Path) -> Iterator[Path]:
                     if member.filename == "config.json":
                         target.writestr(member.filename, text)
                         continue
-                    with source.open(member) as content, target.open(member, "w") as place:
-                        shutil.copyfileobj(content, place)
+                    with source.open(member) as content, target.open(member, "w") as copied:
+                        shutil.copyfileobj(content, copied)
         else:
             shutil.copyfile(file, copy)
             with h5py.File(copy, "r+") as opened:
@@ -141,7 +141,7 @@ def usable_file(file: Path) -> Iterator[Path]:
 
 
 def content_bytes(file: Path) -> int:
-    """Return the bytes of a Keras file, unpacked."""
+    """Return the unpacked size of a Keras file in bytes."""
     if file.suffix.lower() != ".keras":
         return file.stat().st_size
     with zipfile.ZipFile(file) as packed:
@@ -149,7 +149,7 @@ def content_bytes(file: Path) -> int:
 
 
 def _without_training(value: Any) -> Any:
-    """Drop optimizers and losses, those of nested models too: Keras would build the latter."""
+    """Drop optimizers and losses, also of nested models, because Keras would build those."""
     if isinstance(value, list):
         return [_without_training(item) for item in value]
     if not isinstance(value, dict):
@@ -163,11 +163,11 @@ def _without_training(value: Any) -> Any:
 
 @cache
 def _classes_of(module: str) -> frozenset[str]:
-    """Return the classes that a module of Keras defines, read from its source: no import."""
-    found = importlib.util.find_spec("keras")
-    if found is None or not found.submodule_search_locations:
+    """Return the classes that a module of Keras defines; its source is read, not imported."""
+    spec = importlib.util.find_spec("keras")
+    if spec is None or not spec.submodule_search_locations:
         return frozenset()
-    file = Path(found.submodule_search_locations[0], *module.split(".")[1:]).with_suffix(".py")
+    file = Path(spec.submodule_search_locations[0], *module.split(".")[1:]).with_suffix(".py")
     try:
         parsed = ast.parse(file.read_text(encoding="utf-8"))
     except OSError:
@@ -176,7 +176,7 @@ def _classes_of(module: str) -> frozenset[str]:
 
 
 def check_layout(file: Path) -> None:
-    """Refuse an HDF5 file, or the one inside a .keras, that points outside itself.
+    """Check that an HDF5 file, or the one in a .keras file, does not refer to other files.
 
     Raises:
         RefusedError: keras-link or keras-config.
@@ -201,16 +201,19 @@ def _check_links(group: Any) -> None:
         for name in current:
             link = current.get(name, getlink=True)
             if not isinstance(link, h5py.HardLink):
-                raise RefusedError("keras-link", f"{name[:60]!r} is a {type(link).__name__}")
+                raise RefusedError(
+                    "keras-link",
+                    f"{name[:60]!r} is a {type(link).__name__}: expected a member of the file",
+                )
             member = current[name]
             if isinstance(member, h5py.Group):
                 waiting.append(member)
             elif isinstance(member, h5py.Dataset) and (member.external or member.is_virtual):
-                raise RefusedError("keras-link", f"{name[:60]!r} has its content in another file")
+                raise RefusedError("keras-link", f"the content of {name[:60]!r} is in another file")
 
 
 def _config(file: Path) -> tuple[Any, object]:
-    """Return the configuration and the version of the Keras that wrote it."""
+    """Return the configuration, and the version of Keras that wrote it."""
     try:
         if file.suffix.lower() == ".keras":
             with zipfile.ZipFile(file) as packed:
@@ -218,7 +221,7 @@ def _config(file: Path) -> tuple[Any, object]:
                     raise RefusedError("keras-config", "config.json is too large")
                 metadata = json.loads(packed.read("metadata.json"))
                 config = json.loads(packed.read("config.json"))
-            # Files of no known version are Keras 3's: Keras 2 always wrote one.
+            # A file without a version is of Keras 3: Keras 2 always wrote one.
             version = metadata.get("keras_version") if isinstance(metadata, dict) else None
             return config, version or "3."
         with h5py.File(file, "r") as opened:
@@ -227,10 +230,11 @@ def _config(file: Path) -> tuple[Any, object]:
         if text is None:
             raise RefusedError(
                 "keras-config",
-                f"{file.name} has weights only; save the whole model (model.save)",
+                f"{file.name} contains weights without a configuration; save the model with "
+                "model.save",
             )
         if not isinstance(text, str | bytes):
-            raise RefusedError("keras-config", f"{file.name}: model_config is not text")
+            raise RefusedError("keras-config", f"{file.name}: model_config is not a string")
         return json.loads(text), version
     except (*BROKEN_ZIP, KeyError) as error:
         raise RefusedError("keras-config", f"{file.name} has no configuration: {error}") from None

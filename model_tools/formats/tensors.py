@@ -1,4 +1,4 @@
-"""Inputs and outputs of a model."""
+"""Tensors of a model, and the model after it was loaded."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ class TensorSpec:
 
     name: str
     dtype: str
-    # None: of any rank. A side that is None is decided when the graph runs.
+    # None if the rank is unknown; a side is None if it is known only when the graph runs.
     shape: tuple[int | None, ...] | None
 
     def __str__(self) -> str:
@@ -28,19 +28,19 @@ class TensorSpec:
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model whose variables became constants, beside itself as it came."""
+    """A graph whose variables became constants, and the source model that it is compared with."""
 
-    # A GraphDef: what the outputs need, from the inputs on.
+    # A GraphDef of the nodes between the inputs and the outputs.
     graph: Any
-    # By alias: a signature's key, or the node's own name.
+    # By alias: the key of a signature, or the name of the node.
     inputs: dict[str, TensorSpec]
     outputs: dict[str, TensorSpec]
-    # The model as it came, from arrays by alias to arrays by alias.
+    # Runs the source model, from arrays by alias to arrays by alias.
     run: Callable[[Arrays], Arrays]
 
 
 def sample_inputs(inputs: dict[str, TensorSpec], seed: int, side_px: int = 64) -> Arrays:
-    """Return random arrays that the inputs take; a side that is open is 1, in pictures `side_px`.
+    """Return random arrays for the inputs; an unknown side is 1, or `side_px` in images.
 
     Integers are drawn from 0 to 255, floats from [-1, 1).
     """
@@ -49,17 +49,17 @@ def sample_inputs(inputs: dict[str, TensorSpec], seed: int, side_px: int = 64) -
 
 
 def _sample(spec: TensorSpec, random: np.random.Generator, side_px: int) -> npt.NDArray[Any]:
-    picture_rank = 4
+    image_rank = 4
     sides = spec.shape or (1,)
     shape = [
-        side or (side_px if len(sides) == picture_rank and axis > 0 else 1)
+        side or (side_px if len(sides) == image_rank and axis > 0 else 1)
         for axis, side in enumerate(sides)
     ]
-    kind = np.dtype(spec.dtype)
-    if kind == np.bool_:
+    dtype = np.dtype(spec.dtype)
+    if dtype == np.bool_:
         return np.zeros(shape, np.bool_)
-    if np.issubdtype(kind, np.integer):
-        return random.integers(0, 256, shape).astype(kind)
-    if kind.kind in "OSU":
+    if np.issubdtype(dtype, np.integer):
+        return random.integers(0, 256, shape).astype(dtype)
+    if dtype.kind in "OSU":
         return np.full(shape, b"", object)
-    return random.uniform(-1, 1, shape).astype(kind)
+    return random.uniform(-1, 1, shape).astype(dtype)

@@ -1,6 +1,6 @@
-"""Models that TensorFlow 1 wrote: SavedModels, checkpoints and graphs that are frozen already.
+"""Load the formats of TensorFlow 1: SavedModels, checkpoints and frozen graphs.
 
-They run in a `tf.compat.v1.Session`, where every tensor has the name that its author gave it.
+They run in a `tf.compat.v1.Session`, in which each tensor has the name that its author chose.
 """
 
 from pathlib import Path
@@ -11,17 +11,15 @@ import tensorflow as tf
 
 from model_tools.errors import SourceError
 from model_tools.formats.checked_graph import VARIABLES, CheckedGraph
-from model_tools.formats.detect import ModelFiles
 from model_tools.formats.signatures import Choice
 from model_tools.formats.tensors import Arrays, LoadedModel, TensorSpec
 from model_tools.graph.names import node_name
-from model_tools.graph.queries import subgraph
-from model_tools.graph.scalars import shape_of
+from model_tools.graph.queries import shape_of, subgraph
 
 v1 = tf.compat.v1
 
 
-def load_saved_model(files: ModelFiles, choice: Choice, checked: CheckedGraph) -> LoadedModel:
+def load_saved_model(folder: Path, choice: Choice, checked: CheckedGraph) -> LoadedModel:
     """Load a TensorFlow 1 SavedModel.
 
     Raises:
@@ -30,39 +28,39 @@ def load_saved_model(files: ModelFiles, choice: Choice, checked: CheckedGraph) -
     session = v1.Session(graph=tf.Graph())
     try:
         with session.graph.as_default():
-            v1.saved_model.loader.load(session, list(choice.tags), str(files.path))
+            v1.saved_model.loader.load(session, list(choice.tags), str(folder))
     except (OSError, ValueError, RuntimeError, tf.errors.OpError) as error:
-        raise SourceError(f"{files.path} cannot be loaded: {_first_line(error)}") from None
+        raise SourceError(f"{folder} cannot be loaded: {_first_line(error)}") from None
     return _loaded(session, checked)
 
 
-def load_checkpoint(files: ModelFiles, checked: CheckedGraph) -> LoadedModel:
+def load_checkpoint(prefix: Path, checked: CheckedGraph) -> LoadedModel:
     """Load a graph (.meta or .pbtxt) with the weights of a checkpoint.
 
-    Weights are assigned by the names of the variables that the outputs need, so a .meta without
-    variable collections, as the Object Detection API exports it, loads too.
+    Weights are assigned by the names of the variables that the outputs need. A .meta file without
+    variable collections, which the Object Detection API exports, can therefore be loaded.
 
     Raises:
         SourceError: TensorFlow cannot load it, or a weight is missing.
     """
-    session = _session_of(checked.graph, files.path)
-    _assign(session, checked.graph, files.path)
+    session = _session_of(checked.graph, prefix)
+    _assign(session, checked.graph, prefix)
     return _loaded(session, checked)
 
 
-def load_frozen(files: ModelFiles, checked: CheckedGraph) -> LoadedModel:
+def load_frozen(file: Path, checked: CheckedGraph) -> LoadedModel:
     """Load a graph without variables.
 
     Raises:
         SourceError: TensorFlow cannot load it.
     """
-    return _loaded(_session_of(checked.graph, files.path), checked)
+    return _loaded(_session_of(checked.graph, file), checked)
 
 
 def _loaded(session: Any, checked: CheckedGraph) -> LoadedModel:
     feeds = {alias: _tensor(session, tensor) for alias, tensor in checked.inputs.items()}
     fetches = {alias: _tensor(session, tensor) for alias, tensor in checked.outputs.items()}
-    # A checkpoint's session has the constants in its graph, a SavedModel's takes them.
+    # The graph of a checkpoint contains the constants; a SavedModel must be fed with them.
     fixed = {
         tensor: np.reshape(value, shape_of(tensor.op.node_def, len(value)))
         for name, value in checked.constants
@@ -108,7 +106,7 @@ def _assign(session: Any, graph_def: Any, prefix: Path) -> None:
     try:
         reader = tf.train.load_checkpoint(str(prefix))
     except (ValueError, RuntimeError, tf.errors.OpError) as error:
-        raise SourceError(f"{prefix} is no checkpoint: {_first_line(error)}") from None
+        raise SourceError(f"{prefix} is not a checkpoint: {_first_line(error)}") from None
     with session.graph.as_default():
         for node in graph_def.node:
             if node.op not in VARIABLES:
@@ -118,16 +116,16 @@ def _assign(session: Any, graph_def: Any, prefix: Path) -> None:
                 raise SourceError(f"{prefix} has no weights for the variable {key!r}")
             value = reader.get_tensor(key)
             variable = session.graph.get_tensor_by_name(f"{node.name}:0")
-            given = v1.placeholder(value.dtype, value.shape)
+            fed = v1.placeholder(value.dtype, value.shape)
             assign = (
-                tf.raw_ops.AssignVariableOp(resource=variable, value=given)
+                tf.raw_ops.AssignVariableOp(resource=variable, value=fed)
                 if node.op == "VarHandleOp"
-                else tf.raw_ops.Assign(ref=variable, value=given)
+                else tf.raw_ops.Assign(ref=variable, value=fed)
             )
-            session.run(assign, {given: value})
+            session.run(assign, {fed: value})
             read = f"{node.name}/Read/ReadVariableOp"
-            if node.op == "VarHandleOp" and read not in {each.name for each in graph_def.node}:
-                # TensorFlow reads a resource's value by this name when it makes constants.
+            if node.op == "VarHandleOp" and read not in {other.name for other in graph_def.node}:
+                # TensorFlow reads the value of a resource by this name to make it a constant.
                 tf.raw_ops.ReadVariableOp(resource=variable, dtype=value.dtype, name=read)
 
 
@@ -140,8 +138,8 @@ def _tensor(session: Any, name: str) -> Any:
 
 def _spec(tensor: Any) -> TensorSpec:
     shape = tuple(tensor.shape.as_list()) if tensor.shape.rank is not None else None
-    kind = tensor.dtype.base_dtype
-    return TensorSpec(tensor.name, np.dtype(kind.as_numpy_dtype).name, shape)
+    dtype = np.dtype(tensor.dtype.base_dtype.as_numpy_dtype)
+    return TensorSpec(tensor.name, dtype.name, shape)
 
 
 def _first_line(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""Models that TensorFlow 2 or Keras 3 wrote: their signatures are functions."""
+"""Load the formats of TensorFlow 2 and Keras 3, whose signatures are functions."""
 
 import gc
 import re
@@ -14,7 +14,6 @@ import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from model_tools.errors import RefusedError, SourceError
-from model_tools.formats.detect import ModelFiles
 from model_tools.formats.keras_2 import alternative
 from model_tools.formats.keras_config import content_bytes, read_config, usable_file
 from model_tools.formats.signatures import Choice, chosen_keys, chosen_signature
@@ -23,26 +22,27 @@ from model_tools.formats.trimming import loadable
 
 _ERROR_LINE = re.compile(r"\s*\w+(Error|Exception): ")
 
-# Weights may be packed, and layers may have some that a file need not contain.
+# Weights may be compressed, and layers may have weights that a file need not contain.
 _LEAST_DECLARED_BYTES = 16 << 20
 _MOST_DECLARED = 4
 # Source: tf.Graph.name_scope.
 _SCOPE_NAME = re.compile(r"[A-Za-z0-9_.\\/>-]+")
 
 
-def load_saved_model(files: ModelFiles, choice: Choice) -> LoadedModel:
-    """Load a TensorFlow 2 SavedModel that was checked.
+def load_saved_model(path: Path, choice: Choice) -> LoadedModel:
+    """Load a checked SavedModel of TensorFlow 2.
 
     Raises:
-        SourceError, AmbiguousError: it cannot be loaded; a signature must be chosen.
+        SourceError: the model cannot be loaded.
+        AmbiguousError: a signature must be chosen.
     """
     try:
-        with loadable(files.path) as folder:
+        with loadable(path) as folder:
             loaded = tf.saved_model.load(str(folder), tags=list(choice.tags))
     except (OSError, ValueError, RuntimeError, AttributeError, tf.errors.OpError) as error:
-        raise SourceError(f"{files.path} cannot be loaded: {_first_line(error)}") from None
+        raise SourceError(f"{path} cannot be loaded: {_first_line(error)}") from None
     key = chosen_signature(choice.signature, sorted(loaded.signatures))
-    model = _loaded(loaded.signatures[key], keep=loaded)
+    model = _loaded(loaded.signatures[key], owner=loaded)
     chosen = chosen_keys(choice.outputs, list(model.outputs))
     outputs = {alias: model.outputs[key] for alias, key in chosen.items()}
 
@@ -53,52 +53,52 @@ def load_saved_model(files: ModelFiles, choice: Choice) -> LoadedModel:
     return replace(model, outputs=outputs, run=run)
 
 
-def load_keras(files: ModelFiles, choice: Choice) -> LoadedModel:
-    """Load a .keras or .h5 file that was checked, as it predicts (training=False).
+def load_keras(path: Path, choice: Choice) -> LoadedModel:
+    """Load a checked .keras or .h5 file for inference (training=False).
 
     Raises:
-        SourceError: it cannot be loaded, or has no such output.
+        SourceError: the file cannot be loaded, or has no such output.
         RefusedError: it breaks a rule.
     """
     import keras  # noqa: PLC0415 - only these formats need it
 
     try:
-        with usable_file(files.path) as file:
-            _require_content(keras, files.path)
+        with usable_file(path) as file:
+            _require_content(keras, path)
             model = keras.models.load_model(file, compile=False, safe_mode=True)
         return from_keras(model, choice)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         cause = _keras_cause(error)
-        if read_config(files.path).is_keras_2:
+        if read_config(path).is_keras_2:
             raise SourceError(
-                f"{files.path} was saved by Keras 2, and Keras 3 cannot build it: {cause}; "
+                f"{path} was saved by Keras 2, and Keras 3 cannot build it: {cause}; "
                 f"{alternative()}"
             ) from None
         raise SourceError(
-            f"{files.path} cannot be loaded: {cause}; where it was trained, "
-            "model.save('model.keras') or model.export('folder') writes what can"
+            f"{path} cannot be loaded: {cause}; where it was trained, save it with "
+            "model.save('model.keras') or model.export('folder')"
         ) from None
 
 
 def _require_content(keras: Any, file: Path) -> None:
-    """Refuse a file whose layers declare far more weights than it contains.
+    """Check that the layers of a file do not declare far more weights than it contains.
 
     Raises:
         RefusedError: keras-weights.
     """
     config = read_config(file).usable
     try:
-        # Variables are declared there, but have no memory.
+        # In this scope, variables are declared without memory.
         with keras.StatelessScope(initialize_variables=False):
             model = _built(keras, config)
         declared = sum(
             prod(weight.shape) * np.dtype(weight.dtype).itemsize for weight in model.weights
         )
     except (ValueError, TypeError, KeyError, AttributeError):
-        # Keras reports a configuration that it cannot build when it loads the file.
+        # If Keras cannot build the configuration, it reports that when it loads the file.
         return
     finally:
-        # Names of layers are numbered; those of the next model start at 0.
+        # Keras numbers the names of layers; those of the next model start at 0.
         keras.utils.clear_session()
     contained = content_bytes(file)
     if declared > _LEAST_DECLARED_BYTES + _MOST_DECLARED * contained:
@@ -110,21 +110,21 @@ def _require_content(keras: Any, file: Path) -> None:
 
 
 def _built(keras: Any, config: Any) -> Any:
-    """Return the model of a configuration that was checked."""
+    """Return the model of a checked configuration."""
     if "module" in config:
         return keras.saving.deserialize_keras_object(config, safe_mode=True)
-    # An .h5 file's configuration names classes without their modules.
-    kind = keras.Sequential if config["class_name"] == "Sequential" else keras.Model
-    return kind.from_config(config["config"])
+    # The configuration of an .h5 file names classes without their modules.
+    model_class = keras.Sequential if config["class_name"] == "Sequential" else keras.Model
+    return model_class.from_config(config["config"])
 
 
 def from_keras(model: Any, choice: Choice | None = None) -> LoadedModel:
-    """Take a Keras model as it is in memory.
+    """Trace a Keras model that is in memory.
 
     Raises:
-        SourceError: it was never built, or has no output of a name that was chosen.
+        SourceError: the model was not built, or lacks an output that was chosen.
     """
-    import keras  # noqa: PLC0415 - the caller has it already
+    import keras  # noqa: PLC0415 - only these formats need it
 
     if isinstance(model, keras.Sequential):
         if not model.built:
@@ -132,18 +132,18 @@ def from_keras(model: Any, choice: Choice | None = None) -> LoadedModel:
                 "the Sequential model has no input shape: begin it with keras.Input((height, "
                 "width, 3)), or call it once, and save it again"
             )
-        # A Sequential has no names of outputs; the same layers as a functional model have.
+        # The outputs of a Sequential have no names; those of a functional model do.
         model = keras.Model(model.inputs, model.outputs)
     specs = [
         tf.TensorSpec(tensor.shape, tensor.dtype, name=_plain(tensor.name))
         for tensor in model.inputs
     ]
     keys = _output_keys(model)
-    # Before the trace, which would wrap its error in a traceback.
+    # This precedes the trace, which would wrap the error in a traceback.
     chosen = chosen_keys(choice.outputs if choice else (), keys)
     for item in (model, *model.layers):
         if not _SCOPE_NAME.fullmatch(item.name):
-            # Keras would fail in the middle of the trace, and leave the scope open.
+            # Keras would fail during the trace, and leave the scope open.
             raise SourceError(
                 f"{item.name!r} is not a valid name for TensorFlow: expected letters, digits and "
                 "_ . / > -; rename the model or layer where it was trained, and save it again"
@@ -151,22 +151,22 @@ def from_keras(model: Any, choice: Choice | None = None) -> LoadedModel:
 
     @tf.function(input_signature=specs)  # type: ignore[untyped-decorator]
     def predict(*tensors: Any) -> dict[str, Any]:
-        given = tf.nest.pack_sequence_as(model.input, tensors)
-        answer = model(given, training=False)
+        packed = tf.nest.pack_sequence_as(model.input, tensors)
+        answer = model(packed, training=False)
         flat = dict(zip(keys, tf.nest.flatten(answer), strict=True))
         return {alias: flat[key] for alias, key in chosen.items()}
 
-    # Keras compiles grouped convolutions by XLA, in functions that no other engine reads.
+    # Keras compiles grouped convolutions with XLA, into functions that no other engine reads.
     tf.config.run_functions_eagerly(run_eagerly=True)
     try:
         concrete = predict.get_concrete_function()
     finally:
         tf.config.run_functions_eagerly(run_eagerly=False)
-    return _loaded(concrete, keep=model)
+    return _loaded(concrete, owner=model)
 
 
 def _output_keys(model: Any) -> list[str]:
-    """Return one key per output: a dict's keys, or names of layers, numbered where one repeats."""
+    """Return a key per output: the keys of a dict, or names of layers, numbered if repeated."""
     structure = model.output
     is_flat = isinstance(structure, dict) and len(structure) == len(model.outputs)
     keys: list[str] = []
@@ -177,14 +177,14 @@ def _output_keys(model: Any) -> list[str]:
 
 
 def from_function(function: Callable[..., Any], inputs: list[Any]) -> LoadedModel:
-    """Take a function of tensors, with a `tf.TensorSpec` (named) for each, to a dict of tensors."""
-    return _loaded(tf.function(function).get_concrete_function(*inputs), keep=function)
+    """Trace a function from tensors, each with a named `tf.TensorSpec`, to a dict of tensors."""
+    return _loaded(tf.function(function).get_concrete_function(*inputs), owner=function)
 
 
-def _loaded(concrete: Any, keep: Any) -> LoadedModel:
-    """Freeze a ConcreteFunction: functions are inlined, control flow becomes TensorFlow 1's."""
+def _loaded(concrete: Any, owner: Any) -> LoadedModel:
+    """Freeze a ConcreteFunction: inline functions, and lower control flow to TensorFlow 1's."""
     frozen = convert_variables_to_constants_v2(concrete, lower_control_flow=True)
-    # Keywords first, as signatures have them; a function of ours has plain arguments.
+    # Signatures have keyword arguments; functions of this project have positional ones.
     positional, keywords = concrete.structured_input_signature
     keys = sorted(keywords) or [spec.name for spec in tf.nest.flatten(positional)]
     aliases = [_plain(key) for key in keys]
@@ -196,14 +196,14 @@ def _loaded(concrete: Any, keep: Any) -> LoadedModel:
     structured = concrete.structured_outputs
     if not isinstance(structured, dict):
         structured = {
-            f"output_{number}": one for number, one in enumerate(tf.nest.flatten(structured))
+            f"output_{number}": tensor for number, tensor in enumerate(tf.nest.flatten(structured))
         }
     outputs = {
         key: _spec(tensor) for key, tensor in zip(sorted(structured), frozen.outputs, strict=True)
     }
 
     def run(arrays: Arrays) -> Arrays:
-        _ = keep  # its variables live as long as this does
+        _ = owner  # keeps its variables alive
         tensors = {
             alias: tf.cast(value, inputs[alias].dtype)
             if inputs[alias].dtype == "bfloat16"
@@ -222,14 +222,14 @@ def _loaded(concrete: Any, keep: Any) -> LoadedModel:
         return {key: np.asarray(value) for key, value in flat.items()}
 
     graph = frozen.graph.as_graph_def()
-    # Its cycles would keep a copy of every weight.
+    # Its reference cycles would keep a copy of every weight.
     del frozen
     gc.collect()
     return LoadedModel(graph, inputs, outputs, run)
 
 
 def _plain(name: str) -> str:
-    """`dense/out:0` and such become names that a node of a frozen graph may have."""
+    """Return a valid node name for a tensor such as `dense/out:0`."""
     return name.partition(":")[0].replace("/", "_")
 
 
@@ -246,6 +246,6 @@ def _keras_cause(error: Exception) -> str:
 
 def _first_line(error: Exception) -> str:
     lines = (str(error).strip() or type(error).__name__).splitlines()
-    if lines[0] == "in user code:":  # AutoGraph's traceback; the error is below it
+    if lines[0] == "in user code:":  # a traceback of AutoGraph precedes the error
         lines = [line for line in lines if _ERROR_LINE.match(line)] or lines
     return lines[0].strip()[:300]

@@ -1,8 +1,8 @@
-"""Drop from a TensorFlow 2 SavedModel what only training uses.
+"""Drop the parts of a TensorFlow 2 SavedModel that only training uses.
 
 Keras 2 stores the slots of its optimizers, which TensorFlow cannot restore without the optimizer.
-Keras 3 advances the random state of augmentation layers at each call, also where the layer does
-nothing else. Both are dropped before the rules are checked, and the model is loaded without them.
+Keras 3 advances the random state of augmentation layers at each call, even if the layer has no
+other effect. Both are dropped before the rules are checked, and the model is loaded without them.
 """
 
 import tempfile
@@ -11,44 +11,48 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from model_tools.formats.detect import SAVED_MODEL_NAME, read_message
+from model_tools.graph.messages import read_message
 from model_tools.graph.names import node_name
 from model_tools.graph.queries import needed_by, nodes_by_name
 from model_tools.graph.rules import called_functions
 
+SAVED_MODEL_NAME = "saved_model.pb"
+INIT_SIGNATURE = "__saved_model_init_op"
+
+_INITIALIZERS = ("saved_model_main_op", "legacy_init_op", "saved_model_init_op")
 _ASSIGNMENTS = {"AssignVariableOp", "AssignAddVariableOp", "AssignSubVariableOp"}
 _CALLS = {"PartitionedCall", "StatefulPartitionedCall"}
 
 
 def trim(meta: Any, run_on_load: Iterable[str]) -> bool:
-    """Drop slots, and assignments that no signature's answer depends on, in place.
+    """Drop slots, and assignments that no output of a signature depends on, in place.
 
     Args:
         meta: a MetaGraphDef whose structure was checked.
-        run_on_load: nodes that TensorFlow runs to load it; these restore the weights.
+        run_on_load: nodes that TensorFlow runs to restore the weights.
 
     Returns:
-        Whether anything was dropped.
+        True if anything was dropped.
     """
     slots = [node for node in meta.object_graph_def.nodes if node.slot_variables]
     for node in slots:
         del node.slot_variables[:]
-    return _Assignments(meta, run_on_load).cut() or bool(slots)
+    return _Assignments(meta, run_on_load).drop() or bool(slots)
 
 
 @contextmanager
 def loadable(folder: Path) -> Iterator[Path]:
-    """Yield the folder of a SavedModel as it was checked: `folder`, or a trimmed copy for a while.
+    """Yield the folder of a checked SavedModel: `folder`, or a temporary trimmed copy.
 
-    The copy has links to the weights.
+    The copy contains links to the weights.
     """
     saved = read_message(folder / SAVED_MODEL_NAME, "SavedModel")
     trimmed = [trim(meta, run_on_load(meta)) for meta in saved.meta_graphs]
     if not any(trimmed):
         yield folder
         return
-    with tempfile.TemporaryDirectory(prefix="model-tools-") as place:
-        copy = Path(place)
+    with tempfile.TemporaryDirectory(prefix="model-tools-") as temporary:
+        copy = Path(temporary)
         (copy / SAVED_MODEL_NAME).write_bytes(saved.SerializeToString())
         for entry in folder.iterdir():
             if entry.name != SAVED_MODEL_NAME:
@@ -56,12 +60,8 @@ def loadable(folder: Path) -> Iterator[Path]:
         yield copy
 
 
-_INITIALIZERS = ("saved_model_main_op", "legacy_init_op", "saved_model_init_op")
-INIT_SIGNATURE = "__saved_model_init_op"
-
-
 def run_on_load(meta: Any) -> list[str]:
-    """Return the nodes that TensorFlow's loader runs by itself."""
+    """Return the nodes that TensorFlow runs when it loads the model."""
     nodes = {node.name for node in meta.graph_def.node}
     names = [meta.saver_def.restore_op_name] if meta.saver_def.restore_op_name else []
     for key in _INITIALIZERS:
@@ -73,11 +73,11 @@ def run_on_load(meta: Any) -> list[str]:
 
 
 class _Assignments:
-    """Assignments in the functions of signatures, and which of them nothing depends on."""
+    """The assignments in the functions of signatures."""
 
     def __init__(self, meta: Any, run_on_load: Iterable[str]) -> None:
         graph = meta.graph_def
-        self._functions = {one.signature.name: one for one in graph.library.function}
+        self._functions = {function.signature.name: function for function in graph.library.function}
         outputs = [
             info.name
             for key, signature in meta.signature_def.items()
@@ -85,16 +85,16 @@ class _Assignments:
             for info in signature.outputs.values()
         ]
         nodes = nodes_by_name(graph)
-        known = [name for name in outputs if node_name(name) in nodes]
-        self._top = [nodes[name] for name in needed_by(graph, known)]
+        existing = [name for name in outputs if node_name(name) in nodes]
+        self._top = [nodes[name] for name in needed_by(graph, existing)]
         loading = [nodes[name] for name in needed_by(graph, run_on_load)]
         self._names = called_functions(self._top, self._functions) - called_functions(
             loading, self._functions
         )
         self._reads_of: dict[str, set[str]] = {}
 
-    def cut(self) -> bool:
-        """Remove these assignments; return whether there were any."""
+    def drop(self) -> bool:
+        """Drop the assignments that no output depends on; return True if there were any."""
         unused = {name: self._unused(self._functions[name]) for name in sorted(self._names)}
         for name, assignments in unused.items():
             if assignments:
@@ -110,7 +110,7 @@ class _Assignments:
         }
 
     def _is_read(self, name: str, handle: str) -> bool:
-        """Return whether the answer reads a variable, in this function or in one that calls it."""
+        """Return whether an output depends on a variable, in this function or in its callers."""
         function = self._functions[name]
         if handle in self._reads(name):
             return True
@@ -137,10 +137,10 @@ class _Assignments:
         read_on_top = self._reads_by(self._top)
         return any(node_name(node.input[position]) in read_on_top for node in calls)
 
-    def _reads(self, name: str) -> set[str]:
-        """Return arguments and handles that the function's results are computed from."""
-        if name not in self._reads_of:
-            function = self._functions[name]
+    def _reads(self, function_name: str) -> set[str]:
+        """Return the arguments and handles that the results of a function depend on."""
+        if function_name not in self._reads_of:
+            function = self._functions[function_name]
             nodes = nodes_by_name_of(function)
             waiting = [node_name(reference) for reference in function.ret.values()]
             needed: set[str] = set()
@@ -149,11 +149,11 @@ class _Assignments:
                 if current in nodes and current not in needed:
                     needed.add(current)
                     waiting += map(node_name, _data(nodes[current]))
-            self._reads_of[name] = self._reads_by([nodes[each] for each in needed])
-        return self._reads_of[name]
+            self._reads_of[function_name] = self._reads_by([nodes[name] for name in needed])
+        return self._reads_of[function_name]
 
     def _reads_by(self, nodes: Iterable[Any]) -> set[str]:
-        found: set[str] = set()
+        references: set[str] = set()
         for node in nodes:
             callee = _callee(node, self._functions)
             arguments = (
@@ -163,8 +163,8 @@ class _Assignments:
             )
             for position, reference in enumerate(_data(node)):
                 if not callee or arguments[position] in self._reads(callee):
-                    found.add(node_name(reference))
-        return found
+                    references.add(node_name(reference))
+        return references
 
 
 def nodes_by_name_of(function: Any) -> dict[str, Any]:
@@ -181,9 +181,9 @@ def _data(node: Any) -> list[str]:
     return [reference for reference in node.input if not reference.startswith("^")]
 
 
-def _without(function: Any, gone: set[str]) -> None:
-    """Remove nodes from a function, in place, and those that only they needed."""
-    for key in [key for key, name in function.control_ret.items() if name in gone]:
+def _without(function: Any, dropped: set[str]) -> None:
+    """Drop nodes of a function, and those that only they need, in place."""
+    for key in [key for key, name in function.control_ret.items() if name in dropped]:
         del function.control_ret[key]
     outputs = [key for key in function.signature.control_output if key in function.control_ret]
     del function.signature.control_output[:]
@@ -194,14 +194,14 @@ def _without(function: Any, gone: set[str]) -> None:
     needed: set[str] = set()
     while waiting:
         name = waiting.pop()
-        if name in nodes and name not in needed and name not in gone:
+        if name in nodes and name not in needed and name not in dropped:
             needed.add(name)
             waiting += map(node_name, nodes[name].input)
-    left = [node for node in function.node_def if node.name in needed]
-    for node in left:
-        inputs = [one for one in node.input if node_name(one) not in gone]
+    remaining = [node for node in function.node_def if node.name in needed]
+    for node in remaining:
+        inputs = [reference for reference in node.input if node_name(reference) not in dropped]
         del node.input[:]
         node.input.extend(inputs)
-    copies = [type(node).FromString(node.SerializeToString()) for node in left]
+    copies = [type(node).FromString(node.SerializeToString()) for node in remaining]
     del function.node_def[:]
     function.node_def.extend(copies)

@@ -1,8 +1,8 @@
-"""Cut the convolutions out of a detector of TensorFlow's Object Detection API.
+"""Split a detector of TensorFlow's Object Detection API into a backbone graph and postprocessing.
 
-A whole graph of its model zoo takes OpenVINO 16 to 41 s to compile and runs slower there than on
-TensorFlow: it is mostly non-maximum suppression, class by class, in a loop. Its convolutions alone
-run fast. What they need before and after is in the graph as constants, and is read from there.
+OpenVINO takes 16 to 41 s to compile a complete graph of its model zoo, and runs it slower than
+TensorFlow: most of it is non-maximum suppression, class by class, in a loop. The convolutions, the
+backbone, run fast. Parameters of pre- and postprocessing are read from constants of the graph.
 """
 
 import io
@@ -25,7 +25,8 @@ from vision.engine import CutDetector
 from vision.manifest import DETECTION_OUTPUTS, CutSpec, InputSpec, OutputSpec
 from vision.runtimes import TENSORFLOW, open_runtime
 
-CUT_GRAPH_NAME = "cut_model.pb"
+# Stored in artifacts, by this name.
+BACKBONE_NAME = "cut_model.pb"
 ANCHORS_NAME = "anchors.npy"
 
 _PIXELS = "Preprocessor/sub"
@@ -36,47 +37,47 @@ _SCORES = "Postprocessor/convert_scores"
 _CONVERTERS = {"Sigmoid": "sigmoid", "Softmax": "softmax", "Identity": "identity"}
 _NO_SCALING = ("RealDiv", "Identity", "Slice")
 _TOLERANCE = 1e-5
-_RANDOM_PICTURES = 2
+_RANDOM_IMAGES = 2
 
 
-class CutRefusedError(ModelToolsError):
-    """The graph stays whole; the text says why."""
+class NotSplitError(ModelToolsError):
+    """The graph cannot be split; the message contains the reason."""
 
 
 @dataclass(frozen=True)
-class Cut:
-    """The convolutions alone, their anchors, and how their answers become detections."""
+class DetectorSplit:
+    """The backbone graph of a detector, its anchors, and the parameters of its postprocessing."""
 
-    graph: bytes
+    backbone: bytes
     anchors: bytes
     spec: CutSpec
     largest_difference: float
-    pictures: int
+    images: int
 
 
-def cut_detector(model: LoadedModel, pictures: list[npt.NDArray[np.uint8]]) -> Cut:
-    """Cut a detector, and compare the parts with the whole.
+def split_detector(model: LoadedModel, images: list[npt.NDArray[np.uint8]]) -> DetectorSplit:
+    """Split a detector, and compare the results with those of the complete graph.
 
     Args:
-        model: as it was loaded; its graph is left as it is.
-        pictures: uint8 [height, width, 3], RGB, to compare on beside random ones.
+        model: a loaded model; its graph is not modified.
+        images: uint8 [height, width, 3], RGB, to compare on; random images are added.
 
     Raises:
-        CutRefusedError: the graph is not of the Object Detection API's single-shot detectors, or
-            the parts do not answer as the whole.
+        NotSplitError: the graph is not a single-shot detector of the Object Detection API, or the
+            results differ.
     """
     try:
         spec, anchors = _read(model)
-        graph = _convolutions(model, spec)
+        backbone = _backbone(model, spec)
     except (KeyError, AmbiguousError, FreezeError, SourceError, tf.errors.OpError) as error:
-        raise CutRefusedError(f"not a single-shot detector that is known: {error}") from None
-    compared = [*pictures, *_random_pictures(model)]
-    difference = _largest_difference(model, Cut(graph, anchors, spec, 0, 0), compared)
+        raise NotSplitError(f"the graph is not a known single-shot detector: {error}") from None
+    compared = [*images, *_random_images(model)]
+    difference = _largest_difference(model, DetectorSplit(backbone, anchors, spec, 0, 0), compared)
     if difference > _TOLERANCE:
-        raise CutRefusedError(
-            f"its parts differ from the whole by {difference:.1e}; {_TOLERANCE:.0e} is accepted"
+        raise NotSplitError(
+            f"the results of the parts differ by {difference:.1e}; {_TOLERANCE:.0e} is accepted"
         )
-    return Cut(graph, anchors, spec, difference, len(compared))
+    return DetectorSplit(backbone, anchors, spec, difference, len(compared))
 
 
 def _read(model: LoadedModel) -> tuple[CutSpec, bytes]:
@@ -96,7 +97,7 @@ def _read(model: LoadedModel) -> tuple[CutSpec, bytes]:
     np.save(saved, anchors)
     most = model.outputs["detection_boxes"].shape
     spec = CutSpec(
-        graph=CUT_GRAPH_NAME,
+        graph=BACKBONE_NAME,
         anchors=ANCHORS_NAME,
         input=pixels,
         box_encodings=OutputSpec(encodings, "float32", (None, len(anchors), 4)),
@@ -112,7 +113,7 @@ def _read(model: LoadedModel) -> tuple[CutSpec, bytes]:
 
 
 def _pixels(model: LoadedModel, nodes: dict[str, Any]) -> InputSpec:
-    """(value * factor) - shift of the graph, as (value - mean) * scale of a manifest."""
+    """Convert (value * factor) - shift of the graph to (value - mean) * scale of a manifest."""
     factor = _scalar(nodes[_SCALED].input[0], nodes)
     shift = _scalar(nodes[_PIXELS].input[1], nodes)
     pixels = _evaluate(model, [f"{_PIXELS}:0"])[f"{_PIXELS}:0"]
@@ -132,18 +133,20 @@ def _pixels(model: LoadedModel, nodes: dict[str, Any]) -> InputSpec:
 
 
 def _predictions(nodes: dict[str, Any]) -> tuple[str, str]:
-    """Return the tensor of raw scores, the background's first, and what converts them."""
+    """Return the tensor of raw scores, the background first, and the name of their converter."""
     converter = nodes[_SCORES]
     reference = converter.input[0]
     while nodes[node_name(reference)].op in _NO_SCALING:
         node = nodes[node_name(reference)]
         if node.op == "RealDiv" and _scalar(node.input[1], nodes) != 1:
-            raise CutRefusedError("its scores are scaled before they are converted")
+            raise NotSplitError("the scores are scaled before they are converted")
         if node.op == "Slice" and converter.op == "Softmax":
-            raise CutRefusedError("its softmax leaves the background out")
+            raise NotSplitError("the softmax does not include the background")
         reference = node.input[0]
     if converter.op not in _CONVERTERS:
-        raise CutRefusedError(f"its scores are converted by {converter.op}")
+        raise NotSplitError(
+            f"the scores are converted by {converter.op}: expected one of {', '.join(_CONVERTERS)}"
+        )
     return tensor_name(reference), _CONVERTERS[converter.op]
 
 
@@ -151,8 +154,8 @@ def _suppression(nodes: dict[str, Any]) -> dict[str, float]:
     kinds = ("NonMaxSuppressionV2", "NonMaxSuppressionV3")
     suppressions = [node for node in nodes.values() if node.op in kinds]
     if not suppressions:
-        raise CutRefusedError("it has no non-maximum suppression")
-    found = {
+        raise NotSplitError("the graph has no non-maximum suppression")
+    limits = {
         (_scalar(node.input[3], nodes), _at_most(node.input[2], nodes)) for node in suppressions
     }
     thresholds = {
@@ -160,9 +163,9 @@ def _suppression(nodes: dict[str, Any]) -> dict[str, float]:
         for node in nodes.values()
         if node.op == "Greater" and "/FilterGreaterThan" in node.name
     }
-    if len(found) != 1 or len(thresholds) != 1:
-        raise CutRefusedError("its classes are suppressed by different rules")
-    ((iou_threshold, most),) = found
+    if len(limits) != 1 or len(thresholds) != 1:
+        raise NotSplitError("the classes have different thresholds")
+    ((iou_threshold, most),) = limits
     return {
         "iou_threshold": iou_threshold,
         "most_per_class": most,
@@ -175,7 +178,7 @@ def _at_most(reference: str, nodes: dict[str, Any]) -> float:
     node = nodes[node_name(reference)]
     while node.op in {"Minimum", "Identity", "Enter"}:
         constant = next(
-            (each for each in node.input if nodes[node_name(each)].op == "Const"), node.input[0]
+            (name for name in node.input if nodes[node_name(name)].op == "Const"), node.input[0]
         )
         node = nodes[node_name(constant)]
     return _scalar(node.name, nodes)
@@ -184,12 +187,12 @@ def _at_most(reference: str, nodes: dict[str, Any]) -> float:
 def _scalar(reference: str, nodes: dict[str, Any]) -> float:
     value = constant_behind(reference, nodes)
     if value is None or value.size != 1:
-        raise CutRefusedError(f"{node_name(reference)} is no number")
+        raise NotSplitError(f"{node_name(reference)} is not a constant number")
     return float(value)
 
 
 def _evaluate(model: LoadedModel, tensors: list[str]) -> Arrays:
-    """Run the whole graph on a black picture; return inner tensors."""
+    """Run the complete graph on a black image; return inner tensors."""
     height_px, width_px = _sides(model)
     return _run_graph(
         model.graph, {_input(model).name: np.zeros((1, height_px, width_px, 3), np.uint8)}, tensors
@@ -203,10 +206,9 @@ def _run_graph(graph: Any, feed: Arrays, tensors: list[str]) -> Arrays:
         return dict(session.run(fetches, feed))
 
 
-def _convolutions(model: LoadedModel, spec: CutSpec) -> bytes:
-    """Freeze what is between the pixels and the raw answers, like any other model."""
-    whole = model.graph
-    side = (1, spec.input.height_px, spec.input.width_px, 3)
+def _backbone(model: LoadedModel, spec: CutSpec) -> bytes:
+    """Freeze the graph between the pixels and the raw outputs, like any other model."""
+    shape = (1, spec.input.height_px, spec.input.width_px, 3)
     outputs = {
         "box_encodings": spec.box_encodings.name,
         "class_predictions": spec.class_predictions.name,
@@ -214,60 +216,62 @@ def _convolutions(model: LoadedModel, spec: CutSpec) -> bytes:
 
     def run(arrays: Arrays) -> Arrays:
         answer = _run_graph(
-            subgraph(whole, outputs.values()),
+            subgraph(model.graph, outputs.values()),
             {spec.input.name: arrays["pixels"]},
             list(outputs.values()),
         )
         return {alias: answer[name] for alias, name in outputs.items()}
 
-    part = LoadedModel(
-        graph=subgraph(whole, outputs.values(), [spec.input.name]),
-        inputs={"pixels": TensorSpec(spec.input.name, "float32", side)},
+    backbone = LoadedModel(
+        graph=subgraph(model.graph, outputs.values(), [spec.input.name]),
+        inputs={"pixels": TensorSpec(spec.input.name, "float32", shape)},
         outputs={alias: TensorSpec(name, "float32", None) for alias, name in outputs.items()},
         run=run,
     )
-    return freeze(part, FreezeOptions(tolerance=_TOLERANCE)).graph
+    return freeze(backbone, FreezeOptions(tolerance=_TOLERANCE)).graph
 
 
 def _largest_difference(
-    model: LoadedModel, cut: Cut, pictures: list[npt.NDArray[np.uint8]]
+    model: LoadedModel, split: DetectorSplit, images: list[npt.NDArray[np.uint8]]
 ) -> float:
-    """Compare detections one by one; another number of them is a difference without measure."""
+    """Compare the detections; a different number of them is an infinite difference."""
     with TemporaryDirectory(prefix="model-tools-") as folder:
-        graph, anchors = Path(folder) / CUT_GRAPH_NAME, Path(folder) / ANCHORS_NAME
-        graph.write_bytes(cut.graph)
-        anchors.write_bytes(cut.anchors)
-        names = (cut.spec.box_encodings.name, cut.spec.class_predictions.name)
-        detector = CutDetector(cut.spec, anchors, open_runtime(TENSORFLOW, graph, names))
+        graph, anchors = Path(folder) / BACKBONE_NAME, Path(folder) / ANCHORS_NAME
+        graph.write_bytes(split.backbone)
+        anchors.write_bytes(split.anchors)
+        names = (split.spec.box_encodings.name, split.spec.class_predictions.name)
+        detector = CutDetector(split.spec, anchors, open_runtime(TENSORFLOW, graph, names))
         (alias,) = model.inputs
         return max(
-            _difference(model.run({alias: picture[np.newaxis]}), detector.run(picture))
-            for picture in pictures
+            _difference(model.run({alias: image[np.newaxis]}), detector.run(image))
+            for image in images
         )
 
 
-def _difference(whole: Arrays, parts: Arrays) -> float:
-    count = int(whole["num_detections"][0])
+def _difference(complete: Arrays, parts: Arrays) -> float:
+    count = int(complete["num_detections"][0])
     if count != int(parts["num_detections"][0]):
         return float("inf")
     return max(
         (
-            float(np.max(np.abs(whole[role][0][:count] - parts[role][0][:count]), initial=0.0))
+            float(np.max(np.abs(complete[role][0][:count] - parts[role][0][:count]), initial=0.0))
             for role in DETECTION_OUTPUTS[1:]
         ),
         default=0.0,
     )
 
 
-def _random_pictures(model: LoadedModel) -> list[npt.NDArray[np.uint8]]:
+def _random_images(model: LoadedModel) -> list[npt.NDArray[np.uint8]]:
     random = np.random.default_rng(0)
     sides = _sides(model)
-    return [random.integers(0, 256, (*sides, 3), np.uint8) for _ in range(_RANDOM_PICTURES)]
+    return [random.integers(0, 256, (*sides, 3), np.uint8) for _ in range(_RANDOM_IMAGES)]
 
 
 def _input(model: LoadedModel) -> TensorSpec:
     if len(model.inputs) != 1 or not all(role in model.outputs for role in DETECTION_OUTPUTS):
-        raise CutRefusedError("it has not the Object Detection API's inputs and outputs")
+        raise NotSplitError(
+            "the model does not have the inputs and outputs of the Object Detection API"
+        )
     (spec,) = model.inputs.values()
     return spec
 

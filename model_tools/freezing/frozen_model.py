@@ -1,20 +1,20 @@
-"""A frozen model on disk: `frozen_model.pb`, and `frozen_model.json` beside it.
+"""A frozen model on disk: `frozen_model.pb` and `frozen_model.json`.
 
-The latter says what the inputs and outputs are called, where the model came from and how close to
-that it is.
+The JSON file contains inputs, outputs, provenance, and the differences from the source model.
 """
 
 import hashlib
 import json
 import os
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from model_tools.errors import SourceError
-from model_tools.formats.detect import ModelFiles
+from model_tools.formats.base import SourceModel
 from model_tools.formats.tensors import TensorSpec
+from model_tools.graph.messages import read_message
+from model_tools.graph.queries import activation_of
 from model_tools.regular_files import check_regular, read_at_most
 from model_tools.tool_versions import tool_versions
 from vision.strict_json import parse_json
@@ -26,37 +26,44 @@ _LARGEST_DETAILS_BYTES = 64 << 20
 
 @dataclass(frozen=True)
 class FrozenDetails:
-    """What `frozen_model.json` says."""
+    """The content of `frozen_model.json`."""
 
     sha256: str
     inputs: dict[str, TensorSpec]
     outputs: dict[str, TensorSpec]
     consumer: str
     parity: dict[str, Any]
-    # Format, name and SHA-256 of the source, and the versions of what froze it.
+    # Format, name and SHA-256 of the source, and the versions of the libraries.
     provenance: dict[str, Any]
-    # Of a detector that could be cut: the manifest's `cut`.
+    # If a detector was split: the `cut` section of its manifest.
     cut: dict[str, Any] | None = None
-    # SHA-256 by name of the files that the cut needs.
+    # SHA-256 of the files of the split, by name.
     cut_files: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class FrozenFolder:
-    """A frozen graph on disk whose digest was checked."""
+    """A frozen graph on disk with a verified digest."""
 
     graph: Path
     details: FrozenDetails
 
     def extra_files(self) -> dict[str, bytes]:
-        """Return the files of the cut by name."""
+        """Return the files of the split by name."""
         return {name: (self.graph.parent / name).read_bytes() for name in self.details.cut_files}
+
+    def activation(self) -> str | None:
+        """Return `softmax` or `sigmoid` if it computes the only output, else None."""
+        if len(self.details.outputs) != 1:
+            return None
+        (output,) = self.details.outputs.values()
+        return activation_of(read_message(self.graph, "GraphDef"), output.name)
 
 
 def write_frozen(
     folder: Path, graph: bytes, details: FrozenDetails, cut_files: dict[str, bytes] | None = None
 ) -> FrozenFolder:
-    """Write all files, each whole or not at all; the graphs are in place before their details."""
+    """Write the files, each atomically; the graphs are in place before their details."""
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(asdict(details), indent=2, sort_keys=True) + "\n"
     for name, content in (
@@ -74,10 +81,10 @@ def write_frozen(
 
 
 def read_frozen(path: Path) -> FrozenFolder:
-    """Read the folder, or the frozen graph in it.
+    """Read a frozen model from its folder, or from the path of its graph.
 
     Raises:
-        SourceError: a file is missing or broken, or the graph is not the one that is described.
+        SourceError: a file is missing or invalid, or has another digest.
     """
     folder = path if path.is_dir() else path.parent
     file = folder / DETAILS_NAME
@@ -97,30 +104,37 @@ def read_frozen(path: Path) -> FrozenFolder:
     except FileNotFoundError:
         raise SourceError(f"{file} is missing; `model-tools freeze` writes it") from None
     except (ValueError, KeyError, TypeError) as error:
-        raise SourceError(f"{file} is not what `model-tools freeze` writes: {error!r}") from None
-    for name, promised in {GRAPH_NAME: details.sha256, **details.cut_files}.items():
-        found = sha256_of(folder / name)
-        if found != promised:
+        raise SourceError(
+            f"{file} is not a file of `model-tools freeze`: {error!r}; freeze the model again"
+        ) from None
+    for name, recorded in {GRAPH_NAME: details.sha256, **details.cut_files}.items():
+        digest = sha256_of(folder / name)
+        if digest != recorded:
             raise SourceError(
-                f"{folder / name}: SHA-256 is {found}, {file.name} promises {promised}"
+                f"{folder / name} has the SHA-256 {digest}: expected {recorded}, as in "
+                f"{file.name}; freeze the model again"
             )
     return FrozenFolder(folder / GRAPH_NAME, details)
 
 
-def provenance_of(files: ModelFiles) -> dict[str, Any]:
-    """Say what was frozen, and with what."""
+def provenance_of(model: SourceModel) -> dict[str, Any]:
+    """Return the format and digest of a model, and the versions of the libraries."""
     return {
         "source": {
-            "format": files.kind.value,
-            "name": files.path.name,
-            "sha256": digest_of(files),
+            "format": model.format_name,
+            "name": model.path.name,
+            "sha256": digest_of(model),
         },
         "tool_versions": tool_versions(),
     }
 
 
 def sha256_of(file: Path) -> str:
-    """SHA-256 of a file, lower-case hex; `SourceError` if it cannot be read."""
+    """Return the SHA-256 of a file in lower-case hex.
+
+    Raises:
+        SourceError: the file cannot be read.
+    """
     check_regular(file)
     try:
         with file.open("rb") as content:
@@ -129,23 +143,12 @@ def sha256_of(file: Path) -> str:
         raise SourceError(f"{file}: {error.strerror}") from None
 
 
-def digest_of(files: ModelFiles) -> str:
-    """A digest of every file of the model, names and contents, whatever folder it is in."""
+def digest_of(model: SourceModel) -> str:
+    """Return a digest of the names and contents of all files of a model, in any folder."""
     digest = hashlib.sha256()
-    for file in sorted(_parts(files)):
+    for file in sorted(model.files()):
         digest.update(os.fsencode(file.name) + b"\0" + sha256_of(file).encode() + b"\n")
     return digest.hexdigest()
-
-
-def _parts(files: ModelFiles) -> Iterator[Path]:
-    if files.path.is_dir():
-        yield from (file for file in files.path.rglob("*") if file.is_file())
-    elif files.path.is_file():
-        yield files.path
-    else:
-        yield from files.path.parent.glob(f"{files.path.name}.*")
-        if files.graph is not None and files.graph.suffix == ".pbtxt":
-            yield files.graph
 
 
 def _specs(document: dict[str, Any]) -> dict[str, TensorSpec]:

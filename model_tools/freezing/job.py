@@ -1,4 +1,4 @@
-"""From a model's files to a folder with its frozen graph; TensorFlow runs in a limited process."""
+"""Freeze the files of a model into a folder; TensorFlow runs in a limited process."""
 
 import hashlib
 import tempfile
@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from model_tools.formats.checked_graph import check_files, check_keras
-from model_tools.formats.detect import ModelFiles, find_model
+from model_tools.formats.base import SourceModel
+from model_tools.formats.detect import find_model
 from model_tools.formats.signatures import Choice
 from model_tools.freezing.frozen_model import (
     FrozenDetails,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class FreezeRequest:
-    """What to freeze, and for whom."""
+    """A model to freeze, and the options."""
 
     source: Path
     checkpoint: Path | None = None
@@ -39,60 +39,62 @@ class FreezeRequest:
 def freeze_files(
     request: FreezeRequest, destination: Path, limits: Limits | None = None
 ) -> FrozenFolder:
-    """Freeze, compare, and only then write `frozen_model.pb` and `frozen_model.json`.
+    """Freeze a model, compare it with its source, and write the frozen model to `destination`.
 
     Raises:
-        SourceError, AmbiguousError, RefusedError: of the source.
-        FreezeError: the consumer cannot read the graph, or it does not answer as its source.
-        IsolationError: TensorFlow crashed on it, or a limit was met.
+        SourceError, AmbiguousError, RefusedError: the source cannot be read.
+        FreezeError: the runtime cannot read the graph, or its outputs differ from the source.
+        IsolationError: TensorFlow crashed, or the process exceeded a limit.
     """
     with tempfile.TemporaryDirectory(prefix="model-tools-") as workspace:
-        files = find_model(request.source, Path(workspace), request.checkpoint)
-        check_keras(files, request.choice)
-        limits = limits or Limits.for_files(*files.paths, *request.pictures)
-        graph, details, cut_files = isolated(_freeze, files, request, limits=limits)
-    return write_frozen(destination, graph, details, cut_files)
+        source = find_model(request.source, Path(workspace), request.checkpoint)
+        source.check_before_sandbox(request.choice)
+        limits = limits or Limits.for_files(*source.paths, *request.pictures)
+        graph, details, split_files = isolated(_freeze, source, request, limits=limits)
+    return write_frozen(destination, graph, details, split_files)
 
 
 def _freeze(
-    files: ModelFiles, request: FreezeRequest
+    source: SourceModel, request: FreezeRequest
 ) -> tuple[bytes, FrozenDetails, dict[str, bytes]]:
-    # Before TensorFlow is loaded, which takes seconds.
-    check_files(files, request.choice)
-    from model_tools.formats.load import load_model  # noqa: PLC0415 - as above
-    from model_tools.freezing.freeze import FreezeOptions, freeze  # noqa: PLC0415 - as above
-    from model_tools.freezing.target_runtime import Consumer  # noqa: PLC0415 - TensorFlow follows
+    # The model is checked before TensorFlow is imported.
+    model = source.load(request.choice)
+    from model_tools.freezing.freeze import FreezeOptions, freeze  # noqa: PLC0415 - imports TensorFlow
+    from model_tools.freezing.target_runtime import TargetRuntime  # noqa: PLC0415 - as above
     from model_tools.pictures import picture_samples, read_picture  # noqa: PLC0415 - as above
 
-    model = load_model(files, request.choice)
-    pictures = [read_picture(file) for file in request.pictures]
+    images = [read_picture(file) for file in request.pictures]
     options = FreezeOptions(
-        consumer=Consumer(request.consumer),
+        target=TargetRuntime(request.consumer),
         tolerance=request.tolerance,
-        samples=picture_samples(pictures, model.inputs) if pictures else (),
+        samples=picture_samples(images, model.inputs) if images else (),
     )
-    cut, cut_parity, cut_files = _cut(model, pictures)
+    split, split_parity, split_files = _split(model, images)
     frozen = freeze(model, options)
     details = FrozenDetails(
         sha256=hashlib.sha256(frozen.graph).hexdigest(),
         inputs=frozen.inputs,
         outputs=frozen.outputs,
-        consumer=frozen.consumer.value,
-        parity=frozen.parity.as_dict() | cut_parity,
-        provenance=provenance_of(files),
-        cut=cut,
+        consumer=frozen.target.value,
+        parity=frozen.parity.as_dict() | split_parity,
+        provenance=provenance_of(source),
+        cut=split,
         cut_files={
-            name: hashlib.sha256(content).hexdigest() for name, content in cut_files.items()
+            name: hashlib.sha256(content).hexdigest() for name, content in split_files.items()
         },
     )
-    return frozen.graph, details, cut_files
+    return frozen.graph, details, split_files
 
 
-def _cut(
-    model: "LoadedModel", pictures: list["npt.NDArray[np.uint8]"]
+def _split(
+    model: "LoadedModel", images: list["npt.NDArray[np.uint8]"]
 ) -> tuple[dict[str, Any] | None, dict[str, Any], dict[str, bytes]]:
-    """Cut a detector where that is exact; say why not where it is not."""
-    from model_tools.describe import cut_document  # noqa: PLC0415 - TensorFlow follows
+    """Split a detector if the parts give the same results; otherwise return the reason.
+
+    Returns:
+        The section `cut` of the manifest, its entries in `parity`, and the files by name.
+    """
+    from model_tools.describe import cut_document  # noqa: PLC0415 - imports TensorFlow
     from model_tools.freezing import detector_split  # noqa: PLC0415 - as above
     from model_tools.pictures import picture_samples  # noqa: PLC0415 - as above
 
@@ -100,11 +102,14 @@ def _cut(
         return None, {}, {}
     try:
         fitted = [
-            next(iter(sample.values()))[0] for sample in picture_samples(pictures, model.inputs)
+            next(iter(sample.values()))[0] for sample in picture_samples(images, model.inputs)
         ]
-        cut = detector_split.cut_detector(model, fitted)
-    except detector_split.CutRefusedError as error:
+        split = detector_split.split_detector(model, fitted)
+    except detector_split.NotSplitError as error:
         return None, {"not_cut": str(error)}, {}
-    files = {detector_split.CUT_GRAPH_NAME: cut.graph, detector_split.ANCHORS_NAME: cut.anchors}
-    parity = {"largest_absolute": cut.largest_difference, "pictures": cut.pictures}
-    return cut_document(cut.spec), {"cut": parity}, files
+    files = {
+        detector_split.BACKBONE_NAME: split.backbone,
+        detector_split.ANCHORS_NAME: split.anchors,
+    }
+    parity = {"largest_absolute": split.largest_difference, "pictures": split.images}
+    return cut_document(split.spec), {"cut": parity}, files

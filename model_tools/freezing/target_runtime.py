@@ -1,7 +1,7 @@
-"""Rewrite a graph for who will read it, where that is safe; say which nodes are in the way.
+"""Rewrite a graph for the runtime that will read it, or report the nodes that it cannot read.
 
-What a TensorFlow of old knows is asked of itself: `known_ops/*.json` is its own list of ops,
-printed by `tools/dump_ops.py`.
+`known_ops/*.json` lists the operations that an old TensorFlow reports about itself
+(`tools/dump_ops.py`).
 """
 
 import json
@@ -17,14 +17,14 @@ from vision.errors import ArtifactError
 from vision.runtimes import OPENVINO, open_runtime
 
 _LISTS = Path(__file__).with_name("known_ops")
-_MOST_NAMED = 8
+_MOST_LISTED = 8
 
-# Attributes by op, each with the type numbers that it may have (none listed: any).
+# By operation: its attributes, each with the DataType numbers that it accepts (empty: any).
 _Ops = dict[str, dict[str, list[int]]]
 
 
-class Consumer(Enum):
-    """Who will read the graph."""
+class TargetRuntime(Enum):
+    """A runtime that reads frozen graphs; the value is that of the option --consumer."""
 
     TENSORFLOW = "tensorflow"
     OPENVINO = "openvino"
@@ -32,49 +32,50 @@ class Consumer(Enum):
     TENSORFLOW_1_5 = "tensorflow-1.5"
 
 
-# The same computation under an older name.
+# The same computation, by its older name.
 _OLDER_NAMES = {
     "AddV2": "Add",
     "BatchMatMulV2": "BatchMatMul",
     "FusedBatchNormV3": "FusedBatchNorm",
     "FusedBatchNormV2": "FusedBatchNorm",
 }
-# Attributes that came with the newer name and mean nothing to the older.
+# Attributes of the newer operation that the older one does not have.
 _NEWER_ATTRIBUTES = {"FusedBatchNormV3": {"U", "exponential_avg_factor"}, "FusedBatchNormV2": {"U"}}
-# OpenVINO's TensorFlow frontend has no translation for these.
+# The TensorFlow frontend of OpenVINO does not support these.
 _NOT_FOR_OPENVINO = {"DecodeBmp", "DecodeImage", "DecodeJpeg", "DecodePng", "DecodeRaw"}
-# The producer that old readers accept (TF_GRAPH_DEF_VERSION of 1.4 and 1.5).
+# The producer version that old readers accept (TF_GRAPH_DEF_VERSION of 1.4 and 1.5).
 _OLD_PRODUCER = 24
 
 
-def rewrite_for(graph: Any, consumer: Consumer, *, compiles: bool = True) -> None:
+def rewrite_for(graph: Any, target: TargetRuntime, *, compiles: bool = True) -> None:
     """Rewrite a GraphDef in place.
 
     Args:
         graph: a GraphDef.
-        consumer: the reader of the graph.
-        compiles: OpenVINO also compiles the graph, as a camera does; that takes most of its time.
+        target: the runtime that reads the graph.
+        compiles: True to compile the graph in OpenVINO, as a camera does; this takes most of the
+            time.
 
     Raises:
-        FreezeError: the consumer cannot read it; names the nodes and why.
+        FreezeError: the runtime cannot read the graph; the message lists nodes and reasons.
     """
-    if consumer is Consumer.TENSORFLOW:
+    if target is TargetRuntime.TENSORFLOW:
         return
-    if consumer is Consumer.OPENVINO:
-        refused = [node for node in graph.node if node.op in _NOT_FOR_OPENVINO]
-        _refuse(consumer, ((node.name, f"op {node.op}") for node in refused))
+    if target is TargetRuntime.OPENVINO:
+        unsupported = [node for node in graph.node if node.op in _NOT_FOR_OPENVINO]
+        _require_none(target, ((node.name, f"op {node.op}") for node in unsupported))
         _load_in_openvino(graph, compiles=compiles)
         return
-    known = _known_ops(consumer)
+    known = _known_ops(target)
     problems = [problem for node in graph.node for problem in _fit(node, known)]
     problems += [(function.signature.name, "a function") for function in graph.library.function]
-    _refuse(consumer, problems)
+    _require_none(target, problems)
     graph.versions.producer = _OLD_PRODUCER
     graph.versions.min_consumer = 0
 
 
 def _load_in_openvino(graph: Any, *, compiles: bool) -> None:
-    """Load the graph as a camera does, or convert it alone."""
+    """Load the graph as a camera does, or only convert it."""
     with TemporaryDirectory(prefix="model-tools-") as folder:
         file = Path(folder) / "graph.pb"
         file.write_bytes(graph.SerializeToString())
@@ -88,31 +89,31 @@ def _load_in_openvino(graph: Any, *, compiles: bool) -> None:
         except ArtifactError as error:
             reason = str(error).removeprefix(f"{file}: ")
             raise FreezeError(
-                f"openvino cannot read the graph: {reason}; TensorFlow can: leave out --consumer "
+                f"openvino cannot read the graph: {reason}; TensorFlow can: omit --consumer "
                 'openvino, and set inference.engine = "tensorflow" in the environment file'
             ) from None
 
 
 def _fit(node: Any, ops: _Ops) -> list[tuple[str, str]]:
-    """Rewrite one node in place; return what stands in the way."""
-    given = node.op
-    if given not in ops and _OLDER_NAMES.get(given) in ops:
-        node.op = _OLDER_NAMES[given]
-        for attribute in _NEWER_ATTRIBUTES.get(given, ()):
+    """Rewrite a node in place; return the names and reasons that prevent it."""
+    original = node.op
+    if original not in ops and _OLDER_NAMES.get(original) in ops:
+        node.op = _OLDER_NAMES[original]
+        for attribute in _NEWER_ATTRIBUTES.get(original, ()):
             node.attr.pop(attribute, None)
     if node.op not in ops:
-        return [(node.name, f"op {given}")]
+        return [(node.name, f"op {original}")]
     known = ops[node.op]
     problems = []
     for key in list(node.attr):
         if key in known:
             allowed = known[key]
             if allowed and node.attr[key].type and node.attr[key].type not in allowed:
-                problems.append((node.name, f"{given} of type number {node.attr[key].type}"))
-        elif key.startswith("_") or _is_default(node.attr[key], _defaults_of(given).get(key)):
+                problems.append((node.name, f"{original} of type number {node.attr[key].type}"))
+        elif key.startswith("_") or _is_default(node.attr[key], _defaults_of(original).get(key)):
             del node.attr[key]
         else:
-            problems.append((node.name, f"{given} with {key}"))
+            problems.append((node.name, f"{original} with {key}"))
     return problems
 
 
@@ -122,25 +123,25 @@ def _is_default(value: Any, default: Any) -> bool:
     ) == default.SerializeToString(deterministic=True)
 
 
-def _refuse(consumer: Consumer, problems: Iterable[tuple[str, str]]) -> None:
-    found = sorted(set(problems))
-    if not found:
+def _require_none(target: TargetRuntime, problems: Iterable[tuple[str, str]]) -> None:
+    unique = sorted(set(problems))
+    if not unique:
         return
-    named = ", ".join(f"{name} ({why})" for name, why in found[:_MOST_NAMED])
-    more = f" and {len(found) - _MOST_NAMED} more" if len(found) > _MOST_NAMED else ""
-    raise FreezeError(f"{consumer.value} cannot read {named}{more}")
+    listed = ", ".join(f"{name} ({reason})" for name, reason in unique[:_MOST_LISTED])
+    more = f" and {len(unique) - _MOST_LISTED} more" if len(unique) > _MOST_LISTED else ""
+    raise FreezeError(f"{target.value} cannot read {listed}{more}")
 
 
 @cache
-def _known_ops(consumer: Consumer) -> _Ops:
-    document = json.loads((_LISTS / f"{consumer.value}.json").read_text(encoding="utf-8"))
+def _known_ops(target: TargetRuntime) -> _Ops:
+    document = json.loads((_LISTS / f"{target.value}.json").read_text(encoding="utf-8"))
     ops: _Ops = document["ops"]
     return ops
 
 
 @cache
 def _defaults_of(op: str) -> dict[str, Any]:
-    """Return the attributes of `op` that have a default, as this TensorFlow writes graphs."""
+    """Return the default values of the attributes of `op` in the installed TensorFlow."""
     from tensorflow.python.framework import op_def_registry  # noqa: PLC0415 - takes seconds
 
     definition = op_def_registry.get(op)

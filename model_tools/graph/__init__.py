@@ -1,1 +1,1 @@
-"""Looking at and rewriting GraphDefs as plain protocol messages, without TensorFlow."""
+"""Read, check and edit GraphDefs as protocol messages, without TensorFlow."""

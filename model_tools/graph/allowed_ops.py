@@ -1,7 +1,7 @@
-"""Ops that a model from outside may need: they compute, and touch nothing of the host.
+"""Operations that models from outside may use: they compute, without effects on the host.
 
-An allow-list, because TensorFlow registers some 1,900 ops and several that read or write files
-(`ReadFile`, `MatchingFiles`) are not even marked as stateful.
+This is an allow-list because TensorFlow registers about 1,900 operations, and some that read or
+write files (`ReadFile`, `MatchingFiles`) are not marked as stateful.
 """
 
 _PLUMBING = """
@@ -61,7 +61,7 @@ _NEURAL_NETWORKS = """
     StatelessRandomGetKeyCounter StatelessRandomGetAlg StatelessRandomGetKeyCounterAlg
 """
 
-_PICTURES = """
+_IMAGES = """
     AdjustContrastv2 AdjustHue AdjustSaturation CombinedNonMaxSuppression CropAndResize
     DecodeBmp DecodeImage DecodeJpeg DecodePng DecodeRaw DrawBoundingBoxes DrawBoundingBoxesV2
     ExtractGlimpse HSVToRGB NonMaxSuppression NonMaxSuppressionV2 NonMaxSuppressionV3
@@ -82,11 +82,12 @@ _COLLECTIONS = """
 """
 
 ALLOWED_OPS = frozenset(
-    f"{_PLUMBING} {_VARIABLES} {_CONTROL_FLOW} {_ARRAYS} {_MATHS} {_NEURAL_NETWORKS} {_PICTURES} "
+    f"{_PLUMBING} {_VARIABLES} {_CONTROL_FLOW} {_ARRAYS} {_MATHS} {_NEURAL_NETWORKS} {_IMAGES} "
     f"{_COLLECTIONS}".split()
 )
 
-# What TensorFlow runs besides, to load a model: of its own restore and initialisation nodes only.
+# TensorFlow also runs these when it loads a model. They are allowed only in nodes that it runs to
+# restore and initialize.
 _LOADING = """
     Assign AssignVariableOp RestoreV2 Restore RestoreSlice ShardedFilename ShardedFilespec
     MergeV2Checkpoints DisableCopyOnRead

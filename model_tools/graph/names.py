@@ -12,21 +12,21 @@ def node_name(reference: str) -> str:
 
 
 def output_index(reference: str) -> int:
-    """Return which output of its node a reference means; `a` is output 0."""
+    """Return the index of the output that a reference names; `a` is output 0."""
     _, _, index = reference.rpartition(":")
     return int(index) if ":" in reference and _INDEX.fullmatch(index) else 0
 
 
 def tensor_name(reference: str) -> str:
-    """Return the tensor's full name: `a` and `a:0` are both `a:0`."""
+    """Return the full name of a tensor: `a` and `a:0` are both `a:0`."""
     return f"{node_name(reference)}:{output_index(reference)}"
 
 
 def is_node_name(text: str) -> bool:
-    """Tell whether TensorFlow takes `text` as a node's name."""
+    """Return whether TensorFlow accepts `text` as the name of a node."""
     return _NODE.fullmatch(text) is not None
 
 
 def as_reference(tensor: str) -> str:
-    """Return the canonical input reference of a tensor: output 0 goes without its index."""
+    """Return the canonical input reference of a tensor: output 0 has no index."""
     return tensor.removesuffix(":0")

@@ -1,7 +1,7 @@
-"""Bound the outputs whose size is known before a graph runs.
+"""Limit the outputs whose size is known before a graph runs.
 
-A node of a few bytes can declare gigabytes: `Fill` with constant dimensions is one. The rule
-covers operations with outputs larger than their inputs, if constants determine the size.
+A node of a few bytes can declare gigabytes, such as `Fill` with constant dimensions. The rule
+applies to operations with outputs larger than their inputs, if constants determine the size.
 """
 
 import math
@@ -13,7 +13,7 @@ from typing import Any
 from model_tools.errors import RefusedError
 from model_tools.graph.names import node_name
 
-# The largest tensors of ordinary models have some 100 MiB: a batch of large images.
+# The largest tensors of ordinary models have about 100 MiB, such as a batch of large images.
 LARGEST_OUTPUT_BYTES = 512 << 20
 
 _MOST_VALUES = 64
@@ -25,18 +25,18 @@ _FIELDS = {1: "float_val", 2: "double_val", 3: "int_val", 9: "int64_val"}
 _TYPE_ATTRIBUTES = ("dtype", "T", "output_type")
 
 Values = Sequence[float]
-# Constant inputs of a node, by place; None where a value is not known.
+# Constant inputs of a node, in order; None if a value is not known.
 _Inputs = Sequence[Values | None]
 
 
 def check_outputs(scopes: Iterable[Iterable[Any]]) -> None:
-    """Refuse a graph with an output that is known to be too large.
+    """Check that no output is known to be too large.
 
     Args:
         scopes: the nodes of the graph, and of each function.
 
     Raises:
-        RefusedError: output-size, with the node.
+        RefusedError: output-size.
     """
     for scope in scopes:
         nodes = {node.name: node for node in scope}
@@ -54,12 +54,12 @@ def check_outputs(scopes: Iterable[Iterable[Any]]) -> None:
                 raise RefusedError(
                     "output-size",
                     f"{node.name[:60]!r} ({node.op}) makes a tensor of {size:.0f} bytes; "
-                    f"at most {LARGEST_OUTPUT_BYTES} are accepted",
+                    f"the limit is {LARGEST_OUTPUT_BYTES}",
                 )
 
 
 def _constant(reference: str, nodes: Mapping[str, Any]) -> Values | None:
-    """Return the values of a small constant, also behind Identity nodes."""
+    """Return the values of a small constant, also behind Identity nodes; otherwise None."""
     node = nodes.get(node_name(reference))
     for _ in range(_MOST_IDENTITIES):
         if node is None or node.op not in {"Identity", "StopGradient"} or not node.input:
@@ -77,38 +77,38 @@ def _constant(reference: str, nodes: Mapping[str, Any]) -> Values | None:
             return None
         return struct.unpack(layout, tensor.tensor_content)
     values = list(getattr(tensor, _FIELDS[tensor.dtype])) or [0]
-    # The last value stands for all that follow.
+    # The last value is repeated.
     return (values + [values[-1]] * count)[:count]
 
 
 def _item_bytes(node: Any) -> int:
     types = [node.attr[name].type for name in _TYPE_ATTRIBUTES if name in node.attr]
-    return max((_SMALL_ITEMS.get(one, _LARGEST_ITEM_BYTES) for one in types), default=1)
+    return max((_SMALL_ITEMS.get(kind, _LARGEST_ITEM_BYTES) for kind in types), default=1)
 
 
-def _product_of(place: int) -> Callable[[_Inputs], float]:
-    """Return a rule: an input gives all sides. A side of -1 is not known, and counts once."""
+def _product_of(position: int) -> Callable[[_Inputs], float]:
+    """Return a rule for operations with an input of all sides; an unknown side (-1) counts as 1."""
 
     def rule(inputs: _Inputs) -> float:
-        return prod(max(1, abs(side)) for side in _known(inputs[place]))
+        return prod(max(1, abs(side)) for side in _known(inputs[position]))
 
     return rule
 
 
-def _value_of(place: int) -> Callable[[_Inputs], float]:
+def _value_of(position: int) -> Callable[[_Inputs], float]:
     def rule(inputs: _Inputs) -> float:
-        return max(_known(inputs[place]), default=0)
+        return max(_known(inputs[position]), default=0)
 
     return rule
 
 
 def _range(inputs: _Inputs) -> float:
-    (start,), (limit,), (delta,) = (_known(one) for one in inputs[:3])
+    (start,), (limit,), (delta,) = (_known(values) for values in inputs[:3])
     return math.ceil((limit - start) / delta)
 
 
 def _padded(inputs: _Inputs) -> float:
-    """Count what is added on each side, in pairs; what is in between counts once."""
+    """Return the minimum size of a padded tensor: a side without padding counts as 1."""
     paddings = _known(inputs[1])
     pairs = zip(paddings[::2], paddings[1::2], strict=True)
     return prod(1 + max(0, before) + max(0, after) for before, after in pairs)

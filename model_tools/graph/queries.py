@@ -1,10 +1,18 @@
-"""Which nodes an output needs."""
+"""Queries on a GraphDef, and small edits of it in place."""
 
 from collections.abc import Iterable
+from math import prod
 from typing import Any
 
 from model_tools.errors import SourceError
 from model_tools.graph.names import node_name, tensor_name
+
+_PLACEHOLDERS = {"Placeholder", "PlaceholderV2", "PlaceholderWithDefault"}
+# Fields of a TensorProto, by the DataType number of types.proto.
+_FIELDS = {1: "float_val", 2: "double_val", 3: "int_val", 9: "int64_val", 10: "bool_val"}
+_ACTIVATIONS = {"Softmax": "softmax", "Sigmoid": "sigmoid"}
+_SAME_VALUES = frozenset({"Identity", "Reshape", "Squeeze", "ExpandDims"})
+_MOST_EXAMPLE_VALUES = 8
 
 
 def nodes_by_name(graph: Any) -> dict[str, Any]:
@@ -13,12 +21,12 @@ def nodes_by_name(graph: Any) -> dict[str, Any]:
 
 
 def needed_by(graph: Any, outputs: Iterable[str], stop_at: Iterable[str] = ()) -> set[str]:
-    """Return the names of all nodes that `outputs` need; what feeds `stop_at` is not followed.
+    """Return the names of all nodes that `outputs` need; inputs of `stop_at` are not followed.
 
     Args:
         graph: a GraphDef.
         outputs: names of nodes or tensors.
-        stop_at: names of nodes or tensors that will be fed.
+        stop_at: names of nodes or tensors that are fed.
 
     Raises:
         SourceError: an output, or an input of a node, is not in the graph.
@@ -40,34 +48,96 @@ def needed_by(graph: Any, outputs: Iterable[str], stop_at: Iterable[str] = ()) -
 
 
 def subgraph(graph: Any, outputs: Iterable[str], stop_at: Iterable[str] = ()) -> Any:
-    """Return a GraphDef of what `outputs` need, in the order of `graph`, library and all."""
-    kept = needed_by(graph, outputs, stop_at)
+    """Return a GraphDef with the library and the nodes that `outputs` need, in their order."""
+    needed = needed_by(graph, outputs, stop_at)
     result = type(graph)()
-    result.node.extend(node for node in graph.node if node.name in kept)
+    result.node.extend(node for node in graph.node if node.name in needed)
     result.versions.CopyFrom(graph.versions)
     result.library.CopyFrom(graph.library)
     return result
 
 
 def prune(graph: Any, outputs: Iterable[str], stop_at: Iterable[str] = ()) -> None:
-    """Drop, in place, what `outputs` do not need: as `subgraph`, without a copy of the weights."""
-    kept = needed_by(graph, outputs, stop_at)
-    drop(graph, (node.name for node in graph.node if node.name not in kept))
+    """Drop the nodes that `outputs` do not need, in place: no copy of the weights is made."""
+    needed = needed_by(graph, outputs, stop_at)
+    drop(graph, (node.name for node in graph.node if node.name not in needed))
 
 
 def drop(graph: Any, names: Iterable[str]) -> None:
     """Drop nodes by name, in place."""
-    gone = set(names)
+    dropped = set(names)
     for position in range(len(graph.node) - 1, -1, -1):
-        if graph.node[position].name in gone:
+        if graph.node[position].name in dropped:
             del graph.node[position]
 
 
 def consumers(graph: Any) -> dict[str, list[Any]]:
-    """Return, by tensor (`a:0`), the nodes that take it; control inputs are left out."""
-    taken: dict[str, list[Any]] = {}
+    """Return the nodes that consume each tensor (`a:0`), without control inputs."""
+    by_tensor: dict[str, list[Any]] = {}
     for node in graph.node:
         for reference in node.input:
             if not reference.startswith("^"):
-                taken.setdefault(tensor_name(reference), []).append(node)
-    return taken
+                by_tensor.setdefault(tensor_name(reference), []).append(node)
+    return by_tensor
+
+
+def set_constants(graph: Any, values: Iterable[tuple[str, tuple[float, ...]]]) -> None:
+    """Replace placeholders by constants of the same shape, in place.
+
+    Raises:
+        SourceError: a placeholder does not exist, or has another type or shape.
+    """
+    nodes = nodes_by_name(graph)
+    for name, numbers in values:
+        node = nodes.get(name)
+        if node is None or node.op not in _PLACEHOLDERS:
+            raise SourceError(f"--set {name}: the graph has no such placeholder")
+        kind = node.attr["dtype"].type
+        if kind not in _FIELDS:
+            raise SourceError(
+                f"--set {name}: the placeholder has the DataType {kind}; expected a number or bool"
+            )
+        sides = shape_of(node, len(numbers))
+        if prod(sides) != len(numbers):
+            raise SourceError(
+                f"--set {name}: the placeholder has the shape {list(sides)}: expected "
+                f"{example(node)}; got {len(numbers)} value{'s' if len(numbers) > 1 else ''}"
+            )
+        node.Clear()
+        node.name, node.op = name, "Const"
+        node.attr["dtype"].type = kind
+        tensor = node.attr["value"].tensor
+        tensor.dtype = kind
+        tensor.tensor_shape.SetInParent()
+        for side in sides:
+            tensor.tensor_shape.dim.add(size=side)
+        field = _FIELDS[kind]
+        convert = {"bool_val": bool, "int_val": int, "int64_val": int}.get(field, float)
+        getattr(tensor, field).extend(convert(value) for value in numbers)
+
+
+def shape_of(node: Any, count: int) -> tuple[int, ...]:
+    """Return the shape of a placeholder that has `count` values."""
+    shape = node.attr["shape"].shape
+    if not node.attr["shape"].HasField("shape") or shape.unknown_rank:
+        return () if count == 1 else (count,)
+    sides = [dimension.size for dimension in shape.dim]
+    known = prod(side for side in sides if side > 0)
+    # One side may be unknown: the number of values determines it.
+    return tuple(max(count // known, 1) if side < 0 else side for side in sides)
+
+
+def example(node: Any) -> str:
+    """Return an example of the `--set` option for a placeholder."""
+    count = prod(shape_of(node, 1))
+    zeros = ",".join(["0"] * min(count, _MOST_EXAMPLE_VALUES))
+    return f"--set {node.name}={zeros}{',…' if count > _MOST_EXAMPLE_VALUES else ''}"
+
+
+def activation_of(graph: Any, output: str) -> str | None:
+    """Return `softmax` or `sigmoid` if that activation computes a tensor, else None."""
+    nodes = nodes_by_name(graph)
+    node: Any = nodes.get(node_name(output))
+    while node is not None and node.op in _SAME_VALUES:
+        node = nodes.get(node_name(node.input[0]))
+    return _ACTIVATIONS.get(node.op) if node is not None else None

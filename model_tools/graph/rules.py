@@ -1,15 +1,15 @@
-"""Rules for graphs from outside, checked before TensorFlow sees them.
+"""Rules for graphs from outside, checked before TensorFlow reads them.
 
-Each refusal names its rule:
+Each error names its rule:
 
-    graph-size      at most so many nodes and functions
-    node-name       names that TensorFlow takes, each once
-    dangling-input  a node takes what is not there
-    tensor-size     a constant claims to be far larger than its content
-    output-size     constants make an output far too large
-    recursion       a function calls itself, directly or not
-    depth           a chain of nodes, or of calls, that is too long
-    op-allowed      an op that the model needs is not on the allow-list
+    graph-size      the numbers of nodes and functions are limited
+    node-name       names are unique, and valid in TensorFlow
+    dangling-input  the inputs of each node exist
+    tensor-size     a constant is not far larger than its content
+    output-size     constants do not make an output too large
+    recursion       no function calls itself, directly or indirectly
+    depth           chains of nodes and of calls are limited
+    op-allowed      each operation that the model needs is on the allow-list
 """
 
 from collections import Counter
@@ -27,11 +27,11 @@ MOST_NODES = 200_000
 MOST_FUNCTIONS = 20_000
 DEEPEST_CALLS = 64
 LONGEST_CHAIN = 20_000
-# A constant may repeat its last value: so many bytes are an honest use of that.
+# A constant may repeat its last value, up to this size.
 LARGEST_REPEATED_BYTES = 16 << 20
 MOST_REPEATED_STRINGS = 1 << 16
 
-# DataType numbers of types.proto with their bytes per element.
+# Bytes per element, by the DataType number of types.proto.
 _ITEM_BYTES = {
     1: 4, 2: 8, 3: 4, 4: 1, 5: 2, 6: 1, 8: 8, 9: 8, 10: 1, 11: 1, 12: 1, 13: 4, 14: 2, 15: 1,
     16: 2, 17: 2, 18: 16, 19: 2, 22: 4, 23: 8,
@@ -41,7 +41,7 @@ _CHANGE_STATE = {
     "AssignVariableOp", "AssignAddVariableOp", "AssignSubVariableOp", "RngReadAndSkip",
 }  # fmt: skip
 _STATE_ADVICE = (
-    "each call changes the answer to the next, as random augmentation does: save the model with "
+    "each call changes the output of the next, as random augmentation does: save the model with "
     "model.save('model.keras') and give that file, or export it without augmentation, in Keras "
     "with keras.Model(i, model(i, training=False)).export(folder)"
 )
@@ -50,18 +50,18 @@ _BACK_EDGES = {"NextIteration", "RefNextIteration"}
 
 
 def check_structure(graph: Any) -> None:
-    """Refuse a GraphDef that could harm whoever imports it, whatever is run of it.
+    """Check the structure of a GraphDef, which could harm the process that imports it.
 
     Raises:
-        RefusedError: the first rule that it breaks.
+        RefusedError: the graph breaks a rule.
     """
     functions = graph.library.function
     nodes = len(graph.node) + sum(len(function.node_def) for function in functions)
     if nodes > MOST_NODES or len(functions) > MOST_FUNCTIONS:
         raise RefusedError(
             "graph-size",
-            f"{nodes} nodes and {len(functions)} functions; "
-            f"at most {MOST_NODES} and {MOST_FUNCTIONS} are read",
+            f"the graph has {nodes} nodes and {len(functions)} functions; the limits are "
+            f"{MOST_NODES} and {MOST_FUNCTIONS}",
         )
     _check_names(graph)
     for node in all_nodes(graph):
@@ -72,10 +72,10 @@ def check_structure(graph: Any) -> None:
 
 
 def check_ops(graph: Any, outputs: Iterable[str], allowed: frozenset[str] = ALLOWED_OPS) -> None:
-    """Refuse a graph whose outputs need an op that is not allowed, in functions too.
+    """Check that outputs need only allowed operations, also in functions.
 
     Raises:
-        RefusedError: names the op and the nodes.
+        RefusedError: an operation is not allowed; the message lists it and its nodes.
         SourceError: an output is not in the graph.
     """
     nodes = nodes_by_name(graph)
@@ -89,40 +89,40 @@ def check_ops(graph: Any, outputs: Iterable[str], allowed: frozenset[str] = ALLO
 def called_functions(
     nodes: Iterable[Any], functions: dict[str, Any], *, nested: bool = True
 ) -> set[str]:
-    """Return the names of the functions that nodes call, and that those call if `nested`."""
+    """Return the names of functions that nodes call, and if `nested` of those that they call."""
     called = _calls_of(nodes, functions)
     waiting = list(called) if nested else []
     while waiting:
-        found = _calls_of(functions[waiting.pop()].node_def, functions) - called
-        called |= found
-        waiting.extend(found)
+        new = _calls_of(functions[waiting.pop()].node_def, functions) - called
+        called |= new
+        waiting.extend(new)
     return called
 
 
 def refuse_ops(nodes: Iterable[Any], allowed: frozenset[str] = ALLOWED_OPS) -> None:
-    """Raise `RefusedError` if a node's op is not allowed."""
-    strangers: dict[str, list[str]] = {}
+    """Raise `RefusedError` if the operation of a node is not allowed."""
+    not_allowed: dict[str, list[str]] = {}
     for node in nodes:
         if node.op not in allowed:
-            strangers.setdefault(node.op, []).append(node.name)
-    if strangers:
+            not_allowed.setdefault(node.op, []).append(node.name)
+    if not_allowed:
         operations = ", ".join(
             f"{_quoted(op)} ({', '.join(map(_quoted, sorted(names)[:3]))})"
-            for op, names in sorted(strangers.items())[:5]
+            for op, names in sorted(not_allowed.items())[:5]
         )
-        changes_state = _CHANGE_STATE & strangers.keys()
-        reason = _STATE_ADVICE if changes_state else "only pure computation is run"
+        changes_state = _CHANGE_STATE & not_allowed.keys()
+        reason = _STATE_ADVICE if changes_state else "only pure computation is allowed"
         raise RefusedError("op-allowed", f"the model needs {operations}; {reason}")
 
 
 def _quoted(name: str) -> str:
-    """Return a name as an error shows it; one that is not printable is quoted."""
+    """Return a name for an error; a name that is not printable is quoted."""
     short = name[:60]
     return short if short.isprintable() else repr(short)
 
 
 def all_nodes(graph: Any) -> Iterator[Any]:
-    """Yield every NodeDef, those of functions too."""
+    """Yield every NodeDef, also those of functions."""
     yield from graph.node
     for function in graph.library.function:
         yield from function.node_def
@@ -132,13 +132,18 @@ def _check_names(graph: Any) -> None:
     names = Counter(node.name for node in graph.node)
     for name, count in names.items():
         if not is_node_name(name):
-            raise RefusedError("node-name", f"{name[:60]!r} is no name of a node")
+            raise RefusedError("node-name", f"{name[:60]!r} is not a valid name of a node")
         if count > 1:
-            raise RefusedError("node-name", f"{name[:60]!r} is the name of {count} nodes")
+            raise RefusedError(
+                "node-name", f"{name[:60]!r} is the name of {count} nodes: expected one"
+            )
     for node in graph.node:
         for reference in node.input:
             if node_name(reference) not in names:
-                raise RefusedError("dangling-input", f"{node.name[:60]} takes {reference[:60]!r}")
+                raise RefusedError(
+                    "dangling-input",
+                    f"{node.name[:60]} has the input {reference[:60]!r}, which does not exist",
+                )
 
 
 def _check_tensors(node: Any) -> None:
@@ -151,18 +156,22 @@ def _check_tensors(node: Any) -> None:
 def _check_tensor(name: str, tensor: Any) -> None:
     sides = [dimension.size for dimension in tensor.tensor_shape.dim]
     if any(side < 0 for side in sides) or tensor.tensor_shape.unknown_rank:
-        raise RefusedError("tensor-size", f"the constant {name[:60]} has no shape: {sides[:8]}")
+        raise RefusedError(
+            "tensor-size", f"the constant {name[:60]} has no known shape: {sides[:8]}"
+        )
     if tensor.dtype in _HANDLES:
         raise RefusedError("tensor-size", f"the constant {name[:60]} is a handle, not a value")
     if tensor.dtype == _STRING:
         if prod(sides) > max(len(tensor.string_val), MOST_REPEATED_STRINGS):
-            raise RefusedError("tensor-size", f"{name[:60]} claims {prod(sides)} strings")
+            raise RefusedError(
+                "tensor-size", f"the constant {name[:60]} declares {prod(sides)} strings"
+            )
         return
-    claimed = prod(sides) * _ITEM_BYTES.get(tensor.dtype, _LARGEST_ITEM_BYTES)
-    if claimed > max(LARGEST_REPEATED_BYTES, tensor.ByteSize()):
+    declared = prod(sides) * _ITEM_BYTES.get(tensor.dtype, _LARGEST_ITEM_BYTES)
+    if declared > max(LARGEST_REPEATED_BYTES, tensor.ByteSize()):
         raise RefusedError(
             "tensor-size",
-            f"the constant {name[:60]} claims {claimed} bytes and brings {tensor.ByteSize()}",
+            f"the constant {name[:60]} declares {declared} bytes and contains {tensor.ByteSize()}",
         )
 
 
@@ -179,7 +188,7 @@ def _calls_of(nodes: Iterable[Any], functions: dict[str, Any]) -> set[str]:
 
 
 def _check_calls(graph: Any) -> None:
-    """Walk the calls depth first, without recursion of our own."""
+    """Check the depth of calls, by an iterative depth-first search."""
     functions = {function.signature.name: function for function in graph.library.function}
     calls = {
         name: sorted(_calls_of(function.node_def, functions))
@@ -190,13 +199,13 @@ def _check_calls(graph: Any) -> None:
         open_calls = {root: iter(calls[root])}
         while open_calls:
             name = next(reversed(open_calls))
-            callee = next((each for each in open_calls[name] if each not in depth), None)
+            callee = next((called for called in open_calls[name] if called not in depth), None)
             if callee is None:
-                depth[name] = 1 + max((depth[each] for each in calls[name]), default=0)
+                depth[name] = 1 + max((depth[called] for called in calls[name]), default=0)
                 del open_calls[name]
                 if depth[name] > DEEPEST_CALLS:
                     raise RefusedError(
-                        "depth", f"calls below {name[:60]} are over {DEEPEST_CALLS} deep"
+                        "depth", f"the calls of {name[:60]} are over {DEEPEST_CALLS} deep"
                     )
             elif callee in open_calls:
                 raise RefusedError("recursion", f"the function {callee[:60]} calls itself")
@@ -205,29 +214,29 @@ def _check_calls(graph: Any) -> None:
 
 
 def _check_chains(graph: Any) -> None:
-    """Measure the longest chain in topological order; loops must close by NextIteration."""
-    takers: dict[str, list[str]] = {}
+    """Measure the longest chain in topological order; only NextIteration may close a loop."""
+    consumers: dict[str, list[str]] = {}
     open_inputs: dict[str, int] = {}
     for node in graph.node:
         sources = {node_name(reference) for reference in node.input}
         open_inputs[node.name] = len(sources)
         for source in sources:
-            takers.setdefault(source, []).append(node.name)
+            consumers.setdefault(source, []).append(node.name)
     back = {node.name for node in graph.node if node.op in _BACK_EDGES}
     for name in back:
-        for taker in takers.pop(name, []):
-            open_inputs[taker] -= 1
+        for consumer in consumers.pop(name, []):
+            open_inputs[consumer] -= 1
     length = {name: 1 for name, count in open_inputs.items() if count == 0}
     waiting = list(length)
     while waiting:
         name = waiting.pop()
-        for taker in takers.get(name, []):
-            length[taker] = max(length.get(taker, 0), length[name] + 1)
-            open_inputs[taker] -= 1
-            if open_inputs[taker] == 0:
-                waiting.append(taker)
+        for consumer in consumers.get(name, []):
+            length[consumer] = max(length.get(consumer, 0), length[name] + 1)
+            open_inputs[consumer] -= 1
+            if open_inputs[consumer] == 0:
+                waiting.append(consumer)
     stuck = [name for name, count in open_inputs.items() if count > 0]
     if stuck:
-        raise RefusedError("recursion", f"the node {stuck[0][:60]} needs its own result")
+        raise RefusedError("recursion", f"the node {stuck[0][:60]} depends on its own output")
     if max(length.values(), default=0) > LONGEST_CHAIN:
-        raise RefusedError("depth", f"a chain of over {LONGEST_CHAIN} nodes")
+        raise RefusedError("depth", f"the graph has a chain of over {LONGEST_CHAIN} nodes")

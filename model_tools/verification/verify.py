@@ -161,12 +161,11 @@ def _source(
     request: VerifyRequest, workspace: Path, artifact: Artifact, pictures: list[Picture]
 ) -> list[list[Detection]]:
     """Run the model that was frozen on pictures, prepared as the artifact says."""
-    from model_tools.formats.load import load_model  # noqa: PLC0415 - imports TensorFlow
     from vision import answers  # noqa: PLC0415 - as above
 
     if request.against is None:
         raise SourceError("there is nothing to compare with")
-    model = load_model(find_model(request.against, workspace), request.choice)
+    model = find_model(request.against, workspace).load(request.choice)
     manifest = artifact.manifest
     if len(model.inputs) != 1:
         raise SourceError(f"{request.against} takes {', '.join(model.inputs)}, not one picture")

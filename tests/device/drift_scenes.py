@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFilter
 from camera.drift import LOOK_SECONDS, DriftWatch
 from camera.frames import Frame
 from camera.live_settings import CurrentSettings, LiveSettings
-from model_tools.samples.shapes.drawing import draw_picture
+from model_tools.samples.shapes.drawing import draw_image
 from model_tools.samples.shapes.scenes import HEIGHT_PX, WIDTH_PX
 from vision.baseline import FEATURES, Baseline
 from vision.detections import Detection
@@ -74,7 +74,7 @@ def looked_at(
     random, happening = np.random.default_rng([seed, 7]), np.random.default_rng([seed, 8])
     found: list[Looked] = []
     for number in range(count):
-        picture = shift(draw_picture(random, WIDTH_PX, HEIGHT_PX)[0], happening)
+        picture = shift(draw_image(random, WIDTH_PX, HEIGHT_PX)[0], happening)
         frame = Frame(picture, datetime.now(UTC), f"scene-{number:04d}.png")
         found.append((frame, engine.infer(picture)))
     return found

@@ -1,9 +1,9 @@
-"""Batch normalisation as a product and a sum, which every reader knows and constant folding takes.
+"""Replace batch normalization by a product and a sum, which constant folding can simplify.
 
-In inference `FusedBatchNorm` is `x * scale + offset` with constants. TensorFlow's own
-`fold_batch_norms` gives wrong numbers, silently, where a convolution has a second taker
-(max|d| 18.8 in a case of ours); grappler's folding of a product into the convolution before it
-checks that.
+In inference, `FusedBatchNorm` is `x * scale + offset` with constants. TensorFlow's
+`fold_batch_norms` returns wrong values without an error if a convolution has a second consumer
+(the largest absolute difference in a test is 18.8). Grappler, which folds a product into the
+convolution before it, checks for other consumers.
 """
 
 from typing import Any
@@ -19,23 +19,23 @@ _NORMS = {"FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3"}
 
 
 def unfuse_norms(graph: Any) -> int:
-    """Rewrite, in place, every FusedBatchNorm whose statistics are constants; return how many.
+    """Rewrite each FusedBatchNorm with constant statistics, in place; return their number.
 
     Raises:
-        SourceError: one normalises by the batch's own statistics, as in training.
+        SourceError: a node uses the statistics of each batch, as in training.
     """
     nodes = nodes_by_name(graph)
     norms = [node for node in graph.node if node.op in _NORMS]
-    taken = consumers(graph)
+    consumed = consumers(graph)
     rewritten = 0
     for node in norms:
         if "is_training" not in node.attr or node.attr["is_training"].b:
             raise SourceError(
-                f"{node.name} normalises by each batch's own statistics (is_training is true): "
+                f"{node.name} uses the statistics of each batch (is_training is true): "
                 "export the model for inference"
             )
         constants = [constant_behind(reference, nodes) for reference in node.input[1:5]]
-        has_others = any(f"{node.name}:{index}" in taken for index in range(1, 6))
+        has_others = any(f"{node.name}:{index}" in consumed for index in range(1, 6))
         if has_others or any(value is None for value in constants):
             continue
         _unfuse(graph, node, [value for value in constants if value is not None])

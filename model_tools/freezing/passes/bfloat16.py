@@ -1,7 +1,7 @@
-"""Compute in float32 what a model computes in bfloat16.
+"""Replace bfloat16 by float32.
 
-OpenVINO does not convert constants of bfloat16, and an engine chooses its precision itself. The
-weights keep their values; the answers differ by bfloat16's rounding.
+OpenVINO does not convert constants of bfloat16, and engines choose their precision themselves. The
+values of the weights do not change; the outputs differ by the rounding of bfloat16.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,7 +14,7 @@ from tensorflow.python.framework import tensor_util
 from model_tools.formats.tensors import TensorSpec
 from model_tools.graph.rules import all_nodes
 
-# Of answers; bfloat16 has 8 bits, so each operation rounds by up to 0.4 %.
+# Relative difference of outputs; bfloat16 has 8 bits, so each operation rounds by up to 0.4 %.
 BFLOAT16_TOLERANCE = 0.02
 
 _NAME = "bfloat16"
@@ -40,7 +40,7 @@ def widen(graph: Any) -> None:
         elif attribute.type == _BFLOAT16:
             attribute.type = _FLOAT
         elif _BFLOAT16 in attribute.list.type:
-            types = [_FLOAT if one == _BFLOAT16 else one for one in attribute.list.type]
+            types = [_FLOAT if kind == _BFLOAT16 else kind for kind in attribute.list.type]
             attribute.list.type[:] = types
     for function in graph.library.function:
         for argument in (*function.signature.input_arg, *function.signature.output_arg):
@@ -49,7 +49,7 @@ def widen(graph: Any) -> None:
 
 
 def widened(specs: dict[str, TensorSpec]) -> dict[str, TensorSpec]:
-    """Return the same tensors with float32 for bfloat16."""
+    """Return the specs with float32 instead of bfloat16."""
     return {
         alias: replace(spec, dtype="float32") if spec.dtype == _NAME else spec
         for alias, spec in specs.items()

@@ -1,6 +1,6 @@
-"""Decide `tf.cond` on a constant, such as `is_training`: one branch stays, the other goes.
+"""Replace `tf.cond` on a constant, such as `is_training`, by the branch that runs.
 
-TensorFlow's own optimisers leave these Switch and Merge nodes, and other readers stumble on them.
+TensorFlow's optimizers do not remove these Switch and Merge nodes, and other runtimes reject them.
 """
 
 from typing import Any
@@ -18,8 +18,8 @@ _MERGES = {"Merge", "RefMerge"}
 _DATA_TYPE_INT32 = 3
 
 
-def decide_switches(graph: Any) -> int:
-    """Decide, in place, every Switch whose predicate is constant; return how many there were."""
+def resolve_conditionals(graph: Any) -> int:
+    """Remove each Switch with a constant predicate, in place; return their number."""
     nodes = nodes_by_name(graph)
     chosen = {
         node.name: value
@@ -42,14 +42,14 @@ def decide_switches(graph: Any) -> int:
 
 
 def _truth(reference: str, nodes: dict[str, Any]) -> bool | None:
-    """Return a constant predicate's value, or nothing if it depends on the input."""
+    """Return the value of a constant predicate, or None if it depends on an input."""
     negated = False
     node = nodes[node_name(reference)]
     while node.op in {"Identity", "LogicalNot", "Squeeze"}:
         negated ^= node.op == "LogicalNot"
         node = nodes[node_name(node.input[0])]
     if node.op in _SWITCHES:
-        # `pred_id` inside a branch: what the switch decides is what it decides on.
+        # `pred_id` in a branch: the data of the Switch is its predicate.
         inner = _truth(node.input[0], nodes)
         return None if inner is None else inner ^ negated
     if node.op != "Const":
@@ -61,19 +61,19 @@ def _truth(reference: str, nodes: dict[str, Any]) -> bool | None:
 
 
 def _dead_tensors(graph: Any, chosen: dict[str, bool]) -> set[str]:
-    """Return tensors that never carry a value; `name:*` stands for a node that never runs."""
+    """Return tensors that never have a value; `name:*` is a node that never runs."""
     dead = {f"{name}:{int(not value)}" for name, value in chosen.items()}
-    grown = True
-    while grown:
-        grown = False
+    has_grown = True
+    while has_grown:
+        has_grown = False
         for node in graph.node:
             if f"{node.name}:*" in dead:
                 continue
             inputs = [_is_dead(reference, dead) for reference in node.input]
-            never = all(inputs) if node.op in _MERGES and inputs else any(inputs)
-            if never:
+            never_runs = all(inputs) if node.op in _MERGES and inputs else any(inputs)
+            if never_runs:
                 dead.add(f"{node.name}:*")
-                grown = True
+                has_grown = True
     return dead
 
 
@@ -98,7 +98,10 @@ def _merge(graph: Any, node: Any, dead: set[str]) -> None:
     if len(alive) == len(node.input):
         return
     if len(alive) != 1:
-        raise FreezeError(f"the Merge {node.name} keeps {len(alive)} of {len(node.input)} inputs")
+        raise FreezeError(
+            f"the Merge node {node.name} has {len(alive)} of {len(node.input)} inputs after its "
+            "conditional was resolved: expected 1"
+        )
     name, data, kind = node.name, node.input[alive[0]], node.attr["T"].type
     node.Clear()
     node.name, node.op = name, "Identity"
@@ -106,7 +109,9 @@ def _merge(graph: Any, node: Any, dead: set[str]) -> None:
     node.attr["T"].type = kind
     index = f"{name}/value_index"
     if any(
-        tensor_name(reference) == f"{name}:1" for each in graph.node for reference in each.input
+        tensor_name(reference) == f"{name}:1"
+        for consumer in graph.node
+        for reference in consumer.input
     ):
         add_constant(graph, index, np.array(alive[0], np.int32), _DATA_TYPE_INT32)
         rename_inputs(graph, {f"{name}:1": index})

@@ -1,4 +1,4 @@
-"""Constants of a GraphDef as arrays, and back."""
+"""Convert constants of a GraphDef to arrays, and back."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ _TRANSPARENT = {"Identity", "ReadVariableOp", "StopGradient", "Snapshot"}
 
 
 def constant_behind(reference: str, nodes: dict[str, Any]) -> npt.NDArray[Any] | None:
-    """Return the constant that a reference leads to through nodes that change nothing."""
+    """Return the constant behind a reference and nodes that do not change values, or None."""
     node = nodes[node_name(reference)]
     while node.op in _TRANSPARENT:
         node = nodes[node_name(node.input[0])]
@@ -22,7 +22,7 @@ def constant_behind(reference: str, nodes: dict[str, Any]) -> npt.NDArray[Any] |
 
 
 def add_constant(graph: Any, name: str, value: npt.NDArray[Any], data_type: int) -> None:
-    """Add a Const node of TensorFlow's `data_type`."""
+    """Add a Const node; `data_type` is a DataType number of types.proto."""
     node = graph.node.add(name=name, op="Const")
     node.attr["dtype"].type = data_type
     node.attr["value"].tensor.CopyFrom(tensor_util.make_tensor_proto(value, dtype=data_type))

@@ -1,4 +1,4 @@
-"""TensorFlow's own graph optimiser, kept to passes whose results every reader knows."""
+"""Run TensorFlow's graph optimizer, with passes whose results every runtime can read."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -8,21 +8,21 @@ from tensorflow.core.protobuf import config_pb2, rewriter_config_pb2
 from tensorflow.python.grappler import tf_optimizer
 
 from model_tools.errors import FreezeError
-from model_tools.protos import message_class
+from model_tools.graph.messages import message_class
 
-# `remapper` is left out: it makes _FusedConv2D, which other readers do not know.
+# Without `remapper`: it creates _FusedConv2D, which other runtimes cannot read.
 _PASSES = ("pruning", "constfold", "dependency", "constfold")
 
 
 def fold(graph: Any, inputs: Iterable[str], outputs: Iterable[str]) -> Any:
-    """Return the GraphDef without what no output needs, constants computed and folded.
+    """Return the GraphDef with folded constants, without nodes that no output needs.
 
-    Empties `graph`, which may hold all of a model's weights, on the way.
+    `graph`, which may contain all weights of a model, is empty afterwards.
 
     Args:
         graph: a GraphDef without functions.
-        inputs: names of placeholders that must stay.
-        outputs: names of nodes that must stay.
+        inputs: names of placeholders to keep.
+        outputs: names of nodes to keep.
 
     Raises:
         FreezeError: TensorFlow cannot read the graph.
@@ -30,8 +30,8 @@ def fold(graph: Any, inputs: Iterable[str], outputs: Iterable[str]) -> Any:
     meta_graph = message_class("MetaGraphDef")()
     meta_graph.graph_def.CopyFrom(graph)
     graph.Clear()
-    kept = meta_graph.collection_def["train_op"].node_list.value
-    kept.extend([*outputs, *inputs])
+    preserved = meta_graph.collection_def["train_op"].node_list.value
+    preserved.extend([*outputs, *inputs])
     config = config_pb2.ConfigProto()
     rewrite = config.graph_options.rewrite_options
     rewrite.meta_optimizer_iterations = rewriter_config_pb2.RewriterConfig.ONE
@@ -41,6 +41,6 @@ def fold(graph: Any, inputs: Iterable[str], outputs: Iterable[str]) -> Any:
         folded = tf_optimizer.OptimizeGraph(config, meta_graph)
     except (ValueError, tf.errors.OpError) as error:
         raise FreezeError(f"TensorFlow cannot read the graph: {str(error)[:300]}") from None
-    # The optimiser forgets who made the graph, and readers ask.
+    # The optimizer drops the versions, which readers check.
     folded.versions.CopyFrom(meta_graph.graph_def.versions)
     return folded

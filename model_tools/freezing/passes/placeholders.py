@@ -1,4 +1,4 @@
-"""Make the chosen inputs placeholders: a graph begins where its caller feeds it."""
+"""Replace the chosen inputs by placeholders, at which a frozen graph is fed."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from model_tools.formats.tensors import TensorSpec
 from model_tools.graph.names import as_reference, node_name, output_index, tensor_name
 from model_tools.graph.queries import nodes_by_name
 
-# types.proto's numbers of what a placeholder may be.
+# DataType numbers of types.proto for placeholders.
 _DATA_TYPES = {
     "float32": 1, "float64": 2, "int32": 3, "uint8": 4, "int16": 5, "int8": 6, "object": 7,
     "int64": 9, "bool": 10, "uint16": 17, "float16": 19, "uint32": 22, "uint64": 23,
@@ -17,9 +17,9 @@ _DATA_TYPES = {
 
 
 def feed(graph: Any, inputs: dict[str, TensorSpec]) -> dict[str, TensorSpec]:
-    """Replace, in place, whatever makes the inputs by placeholders; return them as they are now.
+    """Replace the inputs by placeholders, in place, and return their new specs.
 
-    What lies before them (a `ParseExample`, say) is left without a taker.
+    Nodes before the inputs, such as `ParseExample`, are then not needed by any output.
     """
     nodes = nodes_by_name(graph)
     renamed: dict[str, str] = {}
@@ -32,7 +32,10 @@ def feed(graph: Any, inputs: dict[str, TensorSpec]) -> dict[str, TensorSpec]:
         else:
             name = f"{node.name}_{output_index(spec.name)}"
             if name in nodes:
-                raise FreezeError(f"the input {spec.name} would be called {name}, which is taken")
+                raise FreezeError(
+                    f"the placeholder of the input {spec.name} would be named {name}, and the "
+                    "graph has such a node: choose another tensor with --input"
+                )
             node = graph.node.add()
             renamed[spec.name] = name
         _placeholder(node, name, spec)
@@ -42,7 +45,7 @@ def feed(graph: Any, inputs: dict[str, TensorSpec]) -> dict[str, TensorSpec]:
 
 
 def use_defaults(graph: Any) -> None:
-    """Turn every PlaceholderWithDefault, in place, into its default: nobody will feed it."""
+    """Replace each PlaceholderWithDefault by its default, in place: it is not fed."""
     for node in graph.node:
         if node.op == "PlaceholderWithDefault":
             default, kind = node.input[0], node.attr["dtype"].type
@@ -54,11 +57,11 @@ def use_defaults(graph: Any) -> None:
 
 
 def rename_inputs(graph: Any, renamed: dict[str, str]) -> None:
-    """Let every taker of a tensor take another one instead, in place.
+    """Replace references to tensors, in place.
 
     Args:
         graph: a GraphDef.
-        renamed: references by full tensor name (`a:0`).
+        renamed: new references by full tensor name (`a:0`).
     """
     if not renamed:
         return
@@ -71,7 +74,10 @@ def rename_inputs(graph: Any, renamed: dict[str, str]) -> None:
 def _placeholder(node: Any, name: str, spec: TensorSpec) -> None:
     kind = _DATA_TYPES.get(np.dtype(spec.dtype).name)
     if kind is None:
-        raise SourceError(f"the input {spec.name} has the type {spec.dtype}, which cannot be fed")
+        raise SourceError(
+            f"the input {spec.name} has the type {spec.dtype}, which cannot be fed: expected one "
+            f"of {', '.join(_DATA_TYPES)}"
+        )
     node.name, node.op = name, "Placeholder"
     node.attr["dtype"].type = kind
     shape = node.attr["shape"].shape

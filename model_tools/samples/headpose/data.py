@@ -1,4 +1,4 @@
-"""Heads with their poses: drawn, or read from .npz, .tfrecord, or the guide's pickle."""
+"""Data sets of head poses: drawn, or read from .npz, .tfrecord, or the pickle of the guide."""
 
 import zipfile
 from collections.abc import Callable
@@ -24,30 +24,30 @@ _PER_TASK = 90
 _TEST_SHARE = 0.1
 _LARGEST_NPZ_BYTES = 8 << 30
 
-Pictures = npt.NDArray[np.uint8]
+Images = npt.NDArray[np.uint8]
 Poses = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class HeadPoses:
-    """What to learn from, and what to be judged on: pictures [n, 84, 84, 3] and indices [n]."""
+    """Training and test data: images uint8 [n, 84, 84, 3], and poses int64 [n]."""
 
-    train_pictures: Pictures
+    train_pictures: Images
     train_poses: Poses
-    test_pictures: Pictures
+    test_pictures: Images
     test_poses: Poses
     source: str
 
 
 def read(source: Path, workspace: Path) -> HeadPoses:
-    """Read a data set: an .npz, a .tfrecord, the guide's .pkl, or a folder with one of them.
+    """Read a data set: an .npz, a .tfrecord, the .pkl of the guide, or a folder with one of them.
 
     Args:
         source: file or folder.
-        workspace: an existing folder for what is converted.
+        workspace: an existing folder for converted data.
 
     Raises:
-        SourceError, RefusedError, IsolationError: it cannot be read; the text says why.
+        SourceError, RefusedError, IsolationError: the data set cannot be read.
     """
     file = _file(source)
     if file.suffix == ".pkl":
@@ -63,17 +63,17 @@ def read(source: Path, workspace: Path) -> HeadPoses:
 
 
 def draw(seed: int, train: int, test: int, progress: Callable[[int], None]) -> HeadPoses:
-    """Draw a data set; test pictures are from another part of the endless set.
+    """Draw a data set; training and test images are different parts of one sequence.
 
     Args:
-        seed: of everything.
-        train: number of training pictures.
-        test: number of test pictures.
-        progress: called with the number of pictures drawn so far.
+        seed: seed of all images.
+        train: number of training images.
+        test: number of test images.
+        progress: called with the number of images drawn so far.
     """
     total = train + test
     starts = range(0, total, _PER_TASK)
-    parts: list[tuple[Pictures, Poses]] = []
+    parts: list[tuple[Images, Poses]] = []
     with ProcessPoolExecutor(2) as pool:
         counts = [min(_PER_TASK, total - start) for start in starts]
         for part in pool.map(partial(draw_heads, seed), starts, counts):
@@ -93,14 +93,18 @@ def write_npz(data: HeadPoses, file: Path) -> None:
 def _file(source: Path) -> Path:
     if source.is_dir():
         for pattern in (PICKLE_NAME, "*.npz", "train.tfrecord", "*.pkl"):
-            found = sorted(source.rglob(pattern))
-            if found:
-                return found[0]
-        raise SourceError(f"{source}: no data set here; expected an .npz, a .tfrecord or the .pkl")
+            files = sorted(source.rglob(pattern))
+            if files:
+                return files[0]
+        raise SourceError(
+            f"{source} does not contain a data set: expected an .npz, a .tfrecord or the .pkl"
+        )
     if not source.is_file():
-        raise SourceError(f"{source}: no such file or folder")
+        raise SourceError(f"{source}: there is no such file or folder")
     if source.suffix not in {".pkl", ".npz", ".tfrecord"}:
-        raise SourceError(f"{source}: expected an .npz, a .tfrecord or the guide's .pkl")
+        raise SourceError(
+            f"{source} is not a data set: expected an .npz, a .tfrecord or the guide's .pkl"
+        )
     return source
 
 
@@ -109,11 +113,11 @@ def _read_npz(file: Path, source: str) -> HeadPoses:
         with zipfile.ZipFile(file) as packed:
             size = sum(member.file_size for member in packed.infolist())
         if size > _LARGEST_NPZ_BYTES:
-            raise SourceError(f"{file} unpacks to {size} bytes; at most {_LARGEST_NPZ_BYTES}")
+            raise SourceError(f"{file} unpacks to {size} bytes; the limit is {_LARGEST_NPZ_BYTES}")
         with np.load(file, allow_pickle=False) as arrays:
             missing = [name for name in _NAMES if name not in arrays]
             if missing:
-                raise SourceError(f"{file}: lacks {', '.join(missing)}")
+                raise SourceError(f"{file} does not contain {', '.join(missing)}")
             parts = {name: arrays[name] for name in _NAMES}
     except BROKEN_ZIP as error:
         raise SourceError(f"{file} cannot be read: {error}") from None
@@ -126,7 +130,7 @@ def _read_tfrecords(file: Path) -> HeadPoses:
     if test_file.is_file() and test_file != file:
         test = _records(test_file)
     else:
-        # Every so-and-so-many-th picture is kept for the judgement.
+        # Without a test file, images at regular intervals are the test data.
         chosen = np.arange(len(train[1])) % round(1 / _TEST_SHARE) == 0
         test = train[0][chosen], train[1][chosen]
         train = train[0][~chosen], train[1][~chosen]
@@ -140,17 +144,17 @@ def _read_tfrecords(file: Path) -> HeadPoses:
     )
 
 
-def _records(file: Path) -> tuple[Pictures, Poses]:
-    import tensorflow as tf  # noqa: PLC0415 - takes seconds to import
+def _records(file: Path) -> tuple[Images, Poses]:
+    import tensorflow as tf  # noqa: PLC0415 - imports TensorFlow
 
-    wanted = {
+    features = {
         "picture": tf.io.FixedLenFeature([], tf.string),
         "pose": tf.io.FixedLenFeature([], tf.int64),
     }
     pictures, poses = [], []
     try:
         for record in tf.data.TFRecordDataset(str(file)):
-            example = tf.io.parse_single_example(record, wanted)
+            example = tf.io.parse_single_example(record, features)
             raw = np.frombuffer(example["picture"].numpy(), np.uint8)
             pictures.append(raw.reshape(SIDE_PX, SIDE_PX, 3))
             poses.append(int(example["pose"]))
@@ -158,7 +162,7 @@ def _records(file: Path) -> tuple[Pictures, Poses]:
         first_line = str(error).partition("\n")[0]
         raise SourceError(f"{file} cannot be read: {first_line}") from None
     if not pictures:
-        raise SourceError(f"{file} has no pictures")
+        raise SourceError(f"{file} does not contain any images")
     return np.stack(pictures), np.array(poses, np.int64)
 
 
@@ -171,7 +175,13 @@ def _checked(file: Path, source: str, **parts: npt.NDArray[Any]) -> HeadPoses:
                 f"expected uint8 [n, {SIDE_PX}, {SIDE_PX}, 3]"
             )
         if poses.shape != (len(pictures),) or poses.dtype.kind not in "iu":
-            raise SourceError(f"{file}: {kind}_poses are not one whole number for each picture")
+            raise SourceError(
+                f"{file}: {kind}_poses are {poses.dtype} {poses.shape}, expected one integer for "
+                f"each of {len(pictures)} images"
+            )
         if not len(poses) or poses.min() < 0 or poses.max() >= len(LABELS):
-            raise SourceError(f"{file}: {kind}_poses are not from 0 to {len(LABELS) - 1}")
+            raise SourceError(
+                f"{file}: {kind}_poses are empty or out of range: expected integers from 0 to "
+                f"{len(LABELS) - 1}"
+            )
     return HeadPoses(**parts, source=source)

@@ -1,8 +1,8 @@
-"""Heads that the project draws itself: an ellipsoid with a face, turned, lit and photographed.
+"""Draw heads: ellipsoids with a face, rotated and lit, as in a photograph.
 
-Each pixel's ray meets the ellipsoid or not; where it does, the point is turned back into the
-head's own coordinates (x to the right of the picture, y up, z out of the face), and a face that is
-defined there once gives the colour. So hair, eyes, nose and mouth move as they do on a head.
+The ray of each pixel is intersected with the ellipsoid. The point is rotated into the coordinates
+of the head (x to the right of the image, y up, z out of the face), where a face defines its colour.
+Hair, eyes, nose and mouth therefore move as they do on a head.
 """
 
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ from model_tools.samples.headpose.poses import BORDER, PANS, TILTS
 
 SIDE_PX = 84
 
-# Drawn at this multiple and scaled down: smooth edges.
+# Images are drawn at this multiple and scaled down, for smooth edges.
 _OVERSAMPLING = 2
-# Degrees around a class' own angles: no picture is on a border between two.
+# Degrees between an angle and the border of its class: no image is on a border.
 _MARGIN_DEGREES = 7.0
 _WIDEST_DEGREES = {"pan": 60.0, "tilt": 45.0}
 _MOST_ROLL_DEGREES = 8.0
@@ -25,12 +25,12 @@ _RADII = np.array([0.78, 1.0, 0.85])
 _BLURRED_SHARE = 0.4
 
 Floats = npt.NDArray[np.float64]
-Picture = npt.NDArray[np.uint8]
+Pixels = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
 class _Look:
-    """What differs from one head to another."""
+    """The properties in which heads differ."""
 
     skin: Floats
     hair: Floats
@@ -42,8 +42,8 @@ class _Look:
     ambient: float
 
 
-def draw_head(random: np.random.Generator, pose: int) -> Picture:
-    """Draw one head that looks where `pose`, an index into `LABELS`, says.
+def draw_head(random: np.random.Generator, pose: int) -> Pixels:
+    """Draw one head in a pose, an index into `LABELS`.
 
     Returns:
         uint8 [84, 84, 3], RGB.
@@ -64,8 +64,8 @@ def draw_head(random: np.random.Generator, pose: int) -> Picture:
     return _photographed(random, canvas)
 
 
-def draw_heads(seed: int, first: int, count: int) -> tuple[Picture, npt.NDArray[np.int64]]:
-    """Draw pictures `first` … `first + count` of an endless set, every pose as often as others.
+def draw_heads(seed: int, first: int, count: int) -> tuple[Pixels, npt.NDArray[np.int64]]:
+    """Draw the images from `first` to `first + count` of a sequence; poses are equally frequent.
 
     Returns:
         uint8 [count, 84, 84, 3] and int64 [count].
@@ -89,7 +89,7 @@ def _angle(random: np.random.Generator, kind: int, kinds: int, widest: float) ->
 
 
 def _rotation(pan: float, tilt: float, roll: float) -> Floats:
-    """Return the matrix from the head's coordinates to the camera's; x right, y up, z nearer."""
+    """Return the matrix from coordinates of the head to the camera's; x right, y up, z nearer."""
     (cp, ct, cr), (sp, st, sr) = (
         function(np.radians([pan, tilt, roll])) for function in (np.cos, np.sin)
     )
@@ -131,8 +131,8 @@ def _draw_shoulders(canvas: Floats, x: Floats, y: Floats, colour: npt.NDArray[np
 
 
 def _draw_ellipsoid(canvas: Floats, x: Floats, y: Floats, rotation: Floats, look: _Look) -> None:
-    """Paint the head onto `canvas`, in parallel projection."""
-    # |A (x, y, z)|² = 1 on the surface, with A from the camera's to the unit sphere's coordinates.
+    """Draw the head onto `canvas`, in parallel projection."""
+    # On the surface |A (x, y, z)|² = 1, with A from the camera's coordinates to the unit sphere's.
     to_sphere = (rotation / _RADII).T
     plane = np.stack([x, y, np.zeros_like(x)], -1) @ to_sphere.T
     forward = to_sphere[:, 2]
@@ -148,7 +148,7 @@ def _draw_ellipsoid(canvas: Floats, x: Floats, y: Floats, rotation: Floats, look
 
 
 def _face(point: Floats, look: _Look) -> Floats:
-    """Return the colours of points on the unit sphere that is the head's own."""
+    """Return the colours of points on the unit sphere of the head."""
     x, y, z = point.T
     colour = np.broadcast_to(look.skin, point.shape).copy()
 
@@ -183,13 +183,13 @@ def _spot(
 
 
 def _background(random: np.random.Generator, side: int) -> Floats:
-    """Some colours, large and soft, that no head depends on."""
+    """Draw random colours, large and soft."""
     coarse = random.integers(0, 256, (int(random.integers(2, 7)),) * 2 + (3,)).astype(np.uint8)
     image = Image.fromarray(coarse).resize((side, side), Image.Resampling.BICUBIC)
     return np.asarray(image).astype(np.float64)
 
 
-def _photographed(random: np.random.Generator, canvas: Floats) -> Picture:
+def _photographed(random: np.random.Generator, canvas: Floats) -> Pixels:
     exposed = np.clip(canvas * random.uniform(0.7, 1.25), 0, 255).astype(np.uint8)
     image = Image.fromarray(exposed).resize((SIDE_PX, SIDE_PX), Image.Resampling.BOX)
     if random.random() < _BLURRED_SHARE:

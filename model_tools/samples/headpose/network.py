@@ -1,4 +1,4 @@
-"""Residual networks with pre-activation (He et al., 2016), every layer named."""
+"""Residual networks with pre-activation (He et al., 2016) and names for all layers."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,13 +14,13 @@ OUTPUT_NAME = "softmax_tensor"
 def build(variant: str, weight_decay: float = 2e-4) -> Any:
     """Return the Keras model: float32 [n, 84, 84, 3], RGB from 0 to 255 → probabilities [n, 9].
 
-    The scaling to -1 … 1 is part of it, so that a camera needs no pre-processing but the resize.
+    The model scales to -1 … 1, so a camera only needs to resize images.
 
     Args:
         variant: a key of `VARIANTS`.
-        weight_decay: L2 regularisation of every kernel.
+        weight_decay: L2 regularization of all kernels.
     """
-    import keras  # noqa: PLC0415 - TensorFlow is imported when it is needed
+    import keras  # noqa: PLC0415 - imports TensorFlow
 
     shape = VARIANTS[variant]
     layers = _Layers(keras, weight_decay)
@@ -46,13 +46,13 @@ def build(variant: str, weight_decay: float = 2e-4) -> Any:
 
 @dataclass(frozen=True)
 class _Layers:
-    """What blocks are made of."""
+    """Creates the layers of blocks."""
 
     keras: Any
     weight_decay: float
 
     def convolution(self, x: Any, size: str, name: str, *, stride: int = 1) -> Any:
-        """`size` as in "64x3": channels, and the side of the kernel."""
+        """Return a convolution of `size` "64x3": 64 channels, and kernels of 3 by 3."""
         channels, side = map(int, size.split("x"))
         layer = self.keras.layers.Conv2D(
             channels,

@@ -1,7 +1,7 @@
-"""The nine poses, numbered as the guide's training script numbers them.
+"""The nine poses, with the numbers of the training script of the guide.
 
-Each angle falls into one of three classes whose borders divide the *projection* of a head's
-direction, its sine, into thirds; the class of a pose is `pan * 3 + tilt`.
+Each angle has one of three classes. Their borders divide the projection of the direction of a head,
+its sine, into thirds. The class of a pose is `pan * 3 + tilt`.
 
 Source: resnet_headpose.py of AWS' DeepLens head-pose sample (Apache-2.0).
 """
@@ -15,7 +15,7 @@ PANS = ("left", "ahead", "right")
 TILTS = ("down", "level", "up")
 LABELS = tuple(f"{pan} {tilt}" for pan in PANS for tilt in TILTS)
 
-# Angles are in units of 90 degrees, as in the guide's data set.
+# Angles are in units of 90 degrees, as in the data set of the guide.
 BORDER = math.degrees(math.asin(1 / 3)) / 90
 _BORDERS = (-BORDER, BORDER)
 
@@ -24,7 +24,7 @@ def pose_of(angles: npt.NDArray[np.floating]) -> npt.NDArray[np.int64]:
     """Return the classes of angles.
 
     Args:
-        angles: [n, 2], tilt and pan of each picture, from -1 to 1 in units of 90 degrees.
+        angles: [n, 2], tilt and pan of each image, from -1 to 1 in units of 90 degrees.
 
     Returns:
         int64 [n], indices into `LABELS`.
@@ -34,6 +34,6 @@ def pose_of(angles: npt.NDArray[np.floating]) -> npt.NDArray[np.int64]:
 
 
 def mirrored(poses: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Return what poses are in a picture's mirror image: left is right."""
+    """Return the poses of mirrored images, in which left is right."""
     pan, tilt = np.divmod(poses, len(TILTS))
     return (len(PANS) - 1 - pan) * len(TILTS) + tilt

@@ -1,9 +1,9 @@
 """The entry point of a SageMaker training job: `python -m model_tools.samples.headpose.sagemaker`.
 
-Hyperparameters come as options, everything else as SageMaker's containers give it: the channel
-`training` in SM_CHANNEL_TRAINING, the model to SM_MODEL_DIR, what else is kept to
-SM_OUTPUT_DATA_DIR; checkpoints to /opt/ml/checkpoints, which SageMaker copies to S3 when the job
-asks for it, so that a spot instance's successor goes on.
+Hyperparameters are options. The channel `training` is in SM_CHANNEL_TRAINING, the model is written
+to SM_MODEL_DIR and other results to SM_OUTPUT_DATA_DIR. Checkpoints are written to
+/opt/ml/checkpoints: if the job requests it, SageMaker copies them to S3, and the job continues on
+another spot instance.
 
 Source: aws/sagemaker-training-toolkit, ENVIRONMENT_VARIABLES.md.
 """
@@ -39,8 +39,8 @@ def main(  # noqa: PLR0913, PLR0917 - one parameter per hyperparameter
     seed: int,
     checkpoints: Path,
 ) -> None:
-    """Train on the channel, and leave model and figures where SageMaker takes them from."""
-    from model_tools.samples.headpose.build import build  # noqa: PLC0415 - TensorFlow follows
+    """Train on the channel, and write model and metrics to the folders of SageMaker."""
+    from model_tools.samples.headpose.build import build  # noqa: PLC0415 - keeps --help fast
     from model_tools.samples.headpose.data import read  # noqa: PLC0415 - as above
     from model_tools.samples.headpose.training import TrainingOptions  # noqa: PLC0415 - as above
 
@@ -52,15 +52,15 @@ def main(  # noqa: PLR0913, PLR0917 - one parameter per hyperparameter
     try:
         data = read(channel, checkpoints)
     except ModelToolsError as error:
-        # SageMaker shows this file's first kilobyte as the job's FailureReason.
+        # SageMaker shows the first kilobyte of this file as the FailureReason of the job.
         (output.parent / "failure").write_text(str(error), encoding="utf-8")
         raise click.ClickException(str(error)) from None
     with reporting() as progress:
         trained = build(data, options, checkpoints, int(time.time()), progress)
     shutil.copytree(checkpoints / "export", model_dir / "export", dirs_exist_ok=True)
-    for kept in (trained.report, trained.labels):
-        shutil.copy(kept, output)
-    # A metric definition of the job finds this line.
+    for file in (trained.report, trained.labels):
+        shutil.copy(file, output)
+    # A metric definition of the job matches this line.
     click.echo(f"accuracy={trained.quality.accuracy}; {json.dumps(trained.quality.by_class)}")
 
 

@@ -1,4 +1,4 @@
-"""Train the head-pose classifier, and say how good it is on pictures that it has not seen."""
+"""Train the head-pose classifier, and evaluate it on images that training does not use."""
 
 import json
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from model_tools import reproducible_training
+from model_tools import tensorflow_setup
 from model_tools.samples.headpose import network
 from model_tools.samples.headpose.data import HeadPoses
 from model_tools.samples.headpose.poses import LABELS, mirrored
@@ -21,7 +21,7 @@ _WARM_UP_SHARE = 0.1
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """What the caller decides; the defaults are what reaches the stated quality."""
+    """Options of training; the defaults reach the documented quality."""
 
     variant: str = "small"
     epochs: int = 12
@@ -32,14 +32,14 @@ class TrainingOptions:
 
 @dataclass(frozen=True)
 class Quality:
-    """Accuracy on the test pictures: overall, and for each class by its label."""
+    """Accuracy on the test images: of all classes, and of each class by its label."""
 
     accuracy: float
     by_class: dict[str, float]
     pictures: int
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the figures as plain data."""
+        """Return the metrics as plain data."""
         return asdict(self)
 
 
@@ -49,20 +49,20 @@ def train(
     work: Path,
     progress: Callable[[int, float], None] = lambda _step, _loss: None,
 ) -> Any:
-    """Train, or go on where an earlier run with the same options and data was ended.
+    """Train, or continue an interrupted run with the same options and data.
 
     Args:
-        data: pictures and poses.
-        options: the rest.
+        data: images and poses.
+        options: options of training.
         work: folder for checkpoints, TensorBoard's logs (`logs/`) and `history.csv`.
         progress: called after each batch with its number over all epochs (from 1) and the loss.
 
     Returns:
         The trained Keras model.
     """
-    import keras  # noqa: PLC0415 - TensorFlow is imported when it is needed
+    import keras  # noqa: PLC0415 - imports TensorFlow
 
-    reproducible_training.configure(options.seed)
+    tensorflow_setup.configure_training(options.seed)
     steps = -(-len(data.train_poses) // options.batch_size)
     total = steps * options.epochs
     warm_up = int(total * _WARM_UP_SHARE)
@@ -99,19 +99,19 @@ def train(
 
 
 def evaluate(model: Any, data: HeadPoses) -> Quality:
-    """Measure accuracy on the test pictures."""
+    """Measure accuracy on the test images."""
     scores = model.predict(data.test_pictures.astype(np.float32), verbose=0)
-    right = scores.argmax(1) == data.test_poses
+    is_correct = scores.argmax(1) == data.test_poses
     by_class = {
-        label: round(float(right[data.test_poses == number].mean()), 4)
+        label: round(float(is_correct[data.test_poses == number].mean()), 4)
         for number, label in enumerate(LABELS)
         if (data.test_poses == number).any()
     }
-    return Quality(round(float(right.mean()), 4), by_class, len(right))
+    return Quality(round(float(is_correct.mean()), 4), by_class, len(is_correct))
 
 
 def write_report(file: Path, data: HeadPoses, options: TrainingOptions, quality: Quality) -> None:
-    """Write what training did as JSON, for `model-tools package --training`."""
+    """Write data, options and metrics as JSON, for `model-tools package --training`."""
     document = {
         "data": data.source,
         "train_pictures": len(data.train_poses),
@@ -122,28 +122,28 @@ def write_report(file: Path, data: HeadPoses, options: TrainingOptions, quality:
 
 
 def _batches(data: HeadPoses, options: TrainingOptions) -> Any:
-    """Shuffled, augmented batches without end."""
-    import tensorflow as tf  # noqa: PLC0415 - takes seconds to import
+    """Return an endless data set of shuffled, augmented batches."""
+    import tensorflow as tf  # noqa: PLC0415 - as above
 
     side = data.train_pictures.shape[1]
-    pictures, poses = data.train_pictures, data.train_poses
+    images, poses = data.train_pictures, data.train_poses
     mirror_of = tf.constant(mirrored(np.arange(len(LABELS))))
 
     def augment(number: Any) -> tuple[Any, Any]:
         seeds = tf.random.split(tf.random.fold_in([options.seed, 7], tf.cast(number, tf.int32)), 4)
         index = number % len(poses)
-        picture = tf.cast(all_pictures[index], tf.float32)
+        image = tf.cast(all_images[index], tf.float32)
         pose = all_poses[index]
-        padded = tf.pad(picture, [[_MOST_SHIFT_PX] * 2, [_MOST_SHIFT_PX] * 2, [0, 0]], "SYMMETRIC")
-        picture = tf.image.stateless_random_crop(padded, [side, side, 3], seeds[0])
-        picture = tf.image.stateless_random_contrast(picture, *_CONTRAST, seeds[1])
-        picture += tf.random.stateless_uniform([], seeds[2], -_BRIGHTNESS, _BRIGHTNESS)
-        turned = tf.random.stateless_uniform([], seeds[3]) < 0.5  # noqa: PLR2004 - a half
-        picture = tf.where(turned, tf.reverse(picture, [1]), picture)
-        pose = tf.where(turned, tf.gather(mirror_of, pose), pose)
-        return tf.clip_by_value(picture, 0, 255), pose
+        padded = tf.pad(image, [[_MOST_SHIFT_PX] * 2, [_MOST_SHIFT_PX] * 2, [0, 0]], "SYMMETRIC")
+        image = tf.image.stateless_random_crop(padded, [side, side, 3], seeds[0])
+        image = tf.image.stateless_random_contrast(image, *_CONTRAST, seeds[1])
+        image += tf.random.stateless_uniform([], seeds[2], -_BRIGHTNESS, _BRIGHTNESS)
+        is_mirrored = tf.random.stateless_uniform([], seeds[3]) < 0.5  # noqa: PLR2004 - a half
+        image = tf.where(is_mirrored, tf.reverse(image, [1]), image)
+        pose = tf.where(is_mirrored, tf.gather(mirror_of, pose), pose)
+        return tf.clip_by_value(image, 0, 255), pose
 
-    all_pictures, all_poses = tf.constant(pictures), tf.constant(poses)
+    all_images, all_poses = tf.constant(images), tf.constant(poses)
     numbers = tf.data.Dataset.range(len(poses)).shuffle(
         len(poses), seed=options.seed, reshuffle_each_iteration=True
     )
@@ -158,7 +158,7 @@ def _batches(data: HeadPoses, options: TrainingOptions) -> Any:
 
 
 def _balance(data: HeadPoses) -> dict[int, float]:
-    """Weigh classes so that each counts the same."""
+    """Return class weights that give all classes the same influence."""
     counts = np.bincount(data.train_poses, minlength=len(LABELS))
     present = np.count_nonzero(counts)
     return {
@@ -168,10 +168,10 @@ def _balance(data: HeadPoses) -> dict[int, float]:
 
 
 def _reporter(progress: Callable[[int, float], None], steps: int) -> Any:
-    import keras  # noqa: PLC0415 - TensorFlow is imported when it is needed
+    import keras  # noqa: PLC0415 - imports TensorFlow
 
     class Reporter(keras.callbacks.Callback):  # type: ignore[misc, name-defined, unused-ignore]
-        """Say which batch is done."""
+        """Reports the number of each batch."""
 
         def on_epoch_begin(self, epoch: int, _logs: dict[str, float] | None = None) -> None:
             self.epoch = epoch

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Variant:
-    """How deep and how wide; `bottleneck` narrows each block's middle to a quarter."""
+    """Depth and width of a network; `bottleneck` reduces the middle of each block to a quarter."""
 
     blocks: tuple[int, ...]
     channels: tuple[int, ...]

@@ -1,8 +1,8 @@
-"""The pipeline's second step: `python -m model_tools.samples.headpose.verification_job`.
+"""The second step of the pipeline: `python -m model_tools.samples.headpose.verification_job`.
 
-Freezes the `model.tar.gz` that a training job left, compares it with its source, and writes
-`frozen_model.pb`, its description and `verification.json`, which the pipeline's condition reads.
-Folders are those of a SageMaker processing job.
+Freezes the `model.tar.gz` of a training job, compares it with its source, and writes
+`frozen_model.pb`, its description and `verification.json`, which the condition of the pipeline
+reads. The default folders are those of a SageMaker processing job.
 """
 
 import json
@@ -14,7 +14,7 @@ import click
 from model_tools.errors import ModelToolsError
 
 _PROCESSING = Path("/opt/ml/processing")
-# The condition decides, so a model that differs must still be described.
+# The condition of the pipeline compares the difference, so every model needs a description.
 _ANY_DIFFERENCE = 1.0
 
 
@@ -24,10 +24,10 @@ _ANY_DIFFERENCE = 1.0
 )
 @click.option("--output", type=click.Path(path_type=Path), default=_PROCESSING / "output")
 def main(model: Path, output: Path) -> None:
-    """Freeze, compare, and say by how much the answers differ."""
+    """Freeze the model, and report the largest difference of its outputs."""
     from model_tools.formats.signatures import Choice  # noqa: PLC0415 - as above
-    from model_tools.freezing.job import FreezeRequest, freeze_files  # noqa: PLC0415 - TensorFlow
-    from model_tools.samples.headpose.export import CAMERA_SIGNATURE  # noqa: PLC0415 - as above
+    from model_tools.freezing.job import FreezeRequest, freeze_files  # noqa: PLC0415 - keeps --help fast
+    from model_tools.samples.headpose.build import CAMERA_SIGNATURE  # noqa: PLC0415 - as above
 
     output.mkdir(parents=True, exist_ok=True)
     request = FreezeRequest(
@@ -40,13 +40,13 @@ def main(model: Path, output: Path) -> None:
     except ModelToolsError as error:
         raise click.ClickException(str(error)) from None
     parity = frozen.details.parity
-    found = {
+    result = {
         "maximum_difference": parity["largest_relative"],
         "samples": parity["samples"],
         "frozen_bytes": frozen.graph.stat().st_size,
     }
-    (output / "verification.json").write_text(json.dumps(found), encoding="utf-8")
-    click.echo(json.dumps(found))
+    (output / "verification.json").write_text(json.dumps(result), encoding="utf-8")
+    click.echo(json.dumps(result))
 
 
 if __name__ == "__main__":

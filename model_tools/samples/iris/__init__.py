@@ -1,1 +1,1 @@
-"""The iris classifier of the DeepLens guide: four measurements in cm → one of three species."""
+"""The iris classifier of the DeepLens guide, from four measurements in cm to three species."""

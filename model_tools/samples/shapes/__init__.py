@@ -1,1 +1,1 @@
-"""The demonstration model: a detector of drawn shapes."""
+"""A detector of drawn shapes, the model of the demonstration."""

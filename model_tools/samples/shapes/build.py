@@ -1,4 +1,4 @@
-"""From nothing to a packaged shapes detector, cached by what went into it."""
+"""Train and package the shapes detector; results are cached by sources, arguments and libraries."""
 
 import hashlib
 import json
@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from model_tools.describe import ModelDescription
-from model_tools.native_output import load_tensorflow
 from model_tools.package import ARTIFACT_NAME, package
 from model_tools.progress import Progress
+from model_tools.tensorflow_setup import load_tensorflow
 from model_tools.tool_versions import tool_versions
 from vision import answers
 from vision.baseline import Baseline
@@ -25,16 +25,16 @@ DEFAULT_STEPS = 790
 THRESHOLD = 0.5
 
 _INPUT = "image_tensor"
-_PARITY_PICTURES = 8
-_BASELINE_PICTURES = 200
+_PARITY_IMAGES = 8
+_BASELINE_IMAGES = 200
 _TRAINING_SOURCES = (
-    "reproducible_training.py",
+    "tensorflow_setup.py",
     "samples/shapes/drawing.py",
     "samples/shapes/network.py",
     "samples/shapes/training.py",
 )
 _SOURCES = (
-    "reproducible_training.py",
+    "tensorflow_setup.py",
     "samples/shapes/*.py",
     "freezing/*.py",
     "freezing/passes/*.py",
@@ -48,7 +48,7 @@ _SOURCES = (
 
 @dataclass(frozen=True)
 class Built:
-    """A packaged model and its quality on unseen pictures."""
+    """A packaged model and its quality on images that training does not use."""
 
     name: str
     version: str
@@ -59,7 +59,7 @@ class Built:
     from_cache: bool
 
 
-def build_shapes(  # noqa: PLR0913 - each is a choice of the caller's
+def build_shapes(  # noqa: PLR0913 - options of the caller
     *,
     models: Path,
     cache: Path,
@@ -69,16 +69,16 @@ def build_shapes(  # noqa: PLR0913 - each is a choice of the caller's
     force: bool,
     progress: Progress,
 ) -> Built:
-    """Train, evaluate, freeze, check and package; or return what the same inputs gave before.
+    """Train, evaluate, freeze, compare and package, or return the cached result of these arguments.
 
     Raises:
-        FreezeError: the frozen graph does not answer as the trained model does.
+        FreezeError: the outputs of the frozen graph and the trained model differ.
     """
     entry = cache / _key(_SOURCES, seed, steps, version) / "result.json"
     if not force and entry.is_file():
-        known = Built(**json.loads(entry.read_text(encoding="utf-8")))
-        if (models / known.name / known.digest / ARTIFACT_NAME).is_file():
-            return known
+        cached = Built(**json.loads(entry.read_text(encoding="utf-8")))
+        if (models / cached.name / cached.digest / ARTIFACT_NAME).is_file():
+            return cached
     progress.phase("loading TensorFlow")
     load_tensorflow()
     model = _trained(cache, seed, steps, progress, force=force)
@@ -89,8 +89,8 @@ def build_shapes(  # noqa: PLR0913 - each is a choice of the caller's
 
 
 def _trained(cache: Path, seed: int, steps: int, progress: Progress, *, force: bool) -> Any:
-    """Train, or load the weights that the same inputs gave before; packaging may have changed."""
-    from model_tools.samples.shapes import network, training  # noqa: PLC0415 - TensorFlow follows
+    """Train, or load cached weights; changes of packaging do not require training."""
+    from model_tools.samples.shapes import network, training  # noqa: PLC0415 - imports TensorFlow
 
     file = cache / f"{_key(_TRAINING_SOURCES, seed, steps)}.weights.h5"
     if file.is_file() and not force:
@@ -109,14 +109,14 @@ def _trained(cache: Path, seed: int, steps: int, progress: Progress, *, force: b
 def _build(  # noqa: PLR0913, PLR0917 - as build_shapes
     model: Any, models: Path, seed: int, steps: int, version: str, progress: Progress
 ) -> Built:
-    import tensorflow as tf  # noqa: PLC0415 - takes seconds to import
+    import tensorflow as tf  # noqa: PLC0415 - as above
 
     from model_tools.formats.tf2 import from_function  # noqa: PLC0415 - as above
     from model_tools.freezing.freeze import FreezeOptions, freeze  # noqa: PLC0415 - as above
     from model_tools.freezing.parity import graph_runner  # noqa: PLC0415 - as above
-    from model_tools.protos import message_class  # noqa: PLC0415 - as above
+    from model_tools.graph.messages import message_class  # noqa: PLC0415 - as above
     from model_tools.samples.shapes import network, training  # noqa: PLC0415 - as above
-    from model_tools.samples.shapes.drawing import LABELS, draw_picture  # noqa: PLC0415 - as above
+    from model_tools.samples.shapes.drawing import LABELS, draw_image  # noqa: PLC0415 - as above
 
     def detect(image_tensor: Any) -> dict[str, Any]:
         return network.detect(image_tensor, model)
@@ -125,18 +125,16 @@ def _build(  # noqa: PLR0913, PLR0917 - as build_shapes
     shape = [1, network.HEIGHT_PX, network.WIDTH_PX, 3]
     loaded = from_function(detect, [tf.TensorSpec(shape, tf.uint8, name=_INPUT)])
     random = np.random.default_rng([seed, 3])
-    pictures = tuple(
-        {_INPUT: draw_picture(random, network.WIDTH_PX, network.HEIGHT_PX)[0][np.newaxis]}
-        for _ in range(_PARITY_PICTURES)
+    samples = tuple(
+        {_INPUT: draw_image(random, network.WIDTH_PX, network.HEIGHT_PX)[0][np.newaxis]}
+        for _ in range(_PARITY_IMAGES)
     )
-    frozen = freeze(loaded, FreezeOptions(samples=pictures))
+    frozen = freeze(loaded, FreezeOptions(samples=samples))
     run = graph_runner(
         message_class("GraphDef").FromString(frozen.graph), frozen.inputs, frozen.outputs
     )
     progress.phase("evaluating on unseen images")
-    quality = training.evaluate(
-        lambda picture: run({_INPUT: picture}), seed=seed, threshold=THRESHOLD
-    )
+    quality = training.evaluate(lambda image: run({_INPUT: image}), seed=seed, threshold=THRESHOLD)
     labels = dict(enumerate(LABELS, start=1))
     progress.phase("measuring the baseline of normal input")
     baseline = _baseline(run, labels, seed)
@@ -168,16 +166,16 @@ def _build(  # noqa: PLR0913, PLR0917 - as build_shapes
 
 
 def _baseline(run: Callable[[Arrays], Arrays], labels: dict[int, str], seed: int) -> Baseline:
-    """Measure scenes as virtual cameras see them; not those that they see, nor training's."""
-    from model_tools.samples.shapes.drawing import draw_picture  # noqa: PLC0415 - as above
+    """Measure scenes like those of virtual cameras, from another sequence than theirs."""
+    from model_tools.samples.shapes.drawing import draw_image  # noqa: PLC0415 - as above
     from model_tools.samples.shapes.scenes import HEIGHT_PX, WIDTH_PX  # noqa: PLC0415 - as above
 
     random, spec = np.random.default_rng([seed, 4]), _input_spec()
-    scenes = (draw_picture(random, WIDTH_PX, HEIGHT_PX)[0] for _ in range(_BASELINE_PICTURES))
-    looked_at = (
+    scenes = (draw_image(random, WIDTH_PX, HEIGHT_PX)[0] for _ in range(_BASELINE_IMAGES))
+    results = (
         (scene, answers.detections(run({_INPUT: prepare(scene, spec)}), labels)) for scene in scenes
     )
-    return Baseline.measured(looked_at, THRESHOLD)
+    return Baseline.measured(results, THRESHOLD)
 
 
 def _input_spec() -> InputSpec:
@@ -210,9 +208,9 @@ def _output_specs() -> dict[str, OutputSpec]:
 
 
 def _key(patterns: tuple[str, ...], *arguments: object) -> str:
-    """A digest of all that decides a result: sources, arguments, libraries."""
+    """Return a digest of everything that determines a result: sources, arguments, libraries."""
     digest = hashlib.sha256(json.dumps([arguments, tool_versions()]).encode())
-    here = Path(__file__).resolve().parents[2]
-    for source in sorted(file for pattern in patterns for file in here.glob(pattern)):
+    package_folder = Path(__file__).resolve().parents[2]
+    for source in sorted(file for pattern in patterns for file in package_folder.glob(pattern)):
         digest.update(source.read_bytes())
     return digest.hexdigest()[:32]

@@ -1,4 +1,4 @@
-"""Pictures that the project draws itself: shapes on varied, noisy backgrounds, with their boxes."""
+"""Draw images of shapes on varied, noisy backgrounds, with their boxes."""
 
 import math
 from dataclasses import dataclass
@@ -9,31 +9,31 @@ from PIL import Image, ImageDraw, ImageFilter
 
 LABELS = ("circle", "square", "triangle", "star")
 
-# Drawn at this multiple and scaled down: smooth edges.
+# Images are drawn at this multiple and scaled down, for smooth edges.
 _OVERSAMPLING = 2
 _STAR_POINTS = 5
 _STAR_INNER_RADIUS = 0.45
 _SMALLEST, _LARGEST = 0.22, 0.44
 _LEAST_CONTRAST = 90.0
-_PLACING_TRIES = 30
+_PLACEMENT_ATTEMPTS = 30
 _BLURRED_SHARE = 0.3
 
 
 @dataclass(frozen=True)
 class DrawnShape:
-    """One shape: index into `LABELS`; box in pixels of the picture (ymin, xmin, ymax, xmax)."""
+    """A shape: index into `LABELS`; box in pixels of the image (ymin, xmin, ymax, xmax)."""
 
     kind: int
     box: tuple[float, float, float, float]
 
 
-def draw_picture(
+def draw_image(
     random: np.random.Generator, width_px: int, height_px: int, *, most_shapes: int = 4
 ) -> tuple[npt.NDArray[np.uint8], list[DrawnShape]]:
     """Draw one to `most_shapes` shapes that do not overlap.
 
     Returns:
-        The picture, uint8 [height_px, width_px, 3] RGB, and what is on it.
+        The image, uint8 [height_px, width_px, 3] RGB, and its shapes.
     """
     size = (width_px * _OVERSAMPLING, height_px * _OVERSAMPLING)
     background = _background(random, width_px, height_px)
@@ -57,16 +57,16 @@ def draw_picture(
         image = image.filter(ImageFilter.GaussianBlur(random.uniform(0.2, 0.7)))
     pixels = np.asarray(image).astype(np.float32)
     pixels += random.standard_normal(pixels.shape, np.float32) * np.float32(random.uniform(0, 10))
-    picture = np.clip(pixels, 0, 255).astype(np.uint8)
+    drawn = np.clip(pixels, 0, 255).astype(np.uint8)
     scaled = [
         DrawnShape(shape.kind, tuple(value / _OVERSAMPLING for value in shape.box))  # type: ignore[arg-type]
         for shape in shapes
     ]
-    return picture, scaled
+    return drawn, scaled
 
 
 def _background(random: np.random.Generator, width: int, height: int) -> npt.NDArray[np.uint8]:
-    """A gradient between two colours, with a soft pattern over it."""
+    """Draw a gradient between two colours, with a soft pattern over it."""
     first, second = random.uniform(0, 255, (2, 3))
     angle = random.uniform(0, 2 * math.pi)
     ys, xs = np.mgrid[0:height, 0:width]
@@ -83,9 +83,9 @@ def _place(
     size: tuple[int, int],
     taken: list[tuple[float, float, float, float]],
 ) -> tuple[float, float, float] | None:
-    """A centre and a radius whose circle overlaps no box of `taken`, or None."""
+    """Return a centre and a radius whose circle overlaps no box of `taken`, or None."""
     width, height = size
-    for _ in range(_PLACING_TRIES):
+    for _ in range(_PLACEMENT_ATTEMPTS):
         radius = random.uniform(_SMALLEST, _LARGEST) * height / 2
         x = random.uniform(radius, width - radius)
         y = random.uniform(radius, height - radius)

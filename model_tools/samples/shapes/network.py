@@ -1,8 +1,8 @@
 """A small detector: objects as points (Zhou et al., 2019), stride 4, without anchors or NMS.
 
-The network sees uint8 pictures scaled to [-1, 1] and answers, per cell of a grid four times
-smaller than the picture, one score per label and the distances from the cell's centre to the
-four sides of the box, in pixels.
+The input of the network is a uint8 image scaled to [-1, 1]. Its outputs are, per cell of a grid
+four times smaller than the image, one score per label, and the distances in pixels from the centre
+of the cell to the four sides of the box.
 """
 
 from typing import Any
@@ -19,7 +19,7 @@ MOST_DETECTIONS = 20
 _CHANNELS = (16, 32, 48, 64)
 _FOCAL_PRIOR_LOGIT = -4.0
 _BOX_LOSS_WEIGHT = 1.0
-# The cells around a centre that learn its box too.
+# Cells within this distance of a centre also learn its box.
 _NEAR_CELLS = 2**0.5
 # Distances are predicted in units of this many pixels.
 BOX_UNIT_PX = 16.0
@@ -28,8 +28,8 @@ Floats = npt.NDArray[np.float32]
 
 
 def build() -> Any:
-    """Return the Keras model: float32 [batch, 144, 192, 3] → scores' logits and distances."""
-    import keras  # noqa: PLC0415 - TensorFlow is imported when it is needed
+    """Return the Keras model: float32 [batch, 144, 192, 3] → logits of scores, and distances."""
+    import keras  # noqa: PLC0415 - imports TensorFlow
 
     def block(x: Any, channels: int, stride: int, name: str) -> Any:
         x = keras.layers.Conv2D(
@@ -62,12 +62,12 @@ def build() -> Any:
 
 
 def targets(shapes: list[DrawnShape]) -> tuple[Floats, Floats, Floats]:
-    """Return what the network should answer for a picture.
+    """Return the target outputs of the network for an image.
 
     Returns:
         Heat map float32 [rows, columns, labels] with Gaussian bumps that are 1 at centres;
         distances float32 [rows, columns, 4] (top, left, bottom, right) in `BOX_UNIT_PX`; and a
-        mask float32 [rows, columns, 1] of the cells whose distances count.
+        mask float32 [rows, columns, 1] of the cells whose distances are trained.
     """
     heat = np.zeros((GRID_HEIGHT, GRID_WIDTH, len(LABELS)), np.float32)
     distances = np.zeros((GRID_HEIGHT, GRID_WIDTH, 4), np.float32)
@@ -91,10 +91,10 @@ def targets(shapes: list[DrawnShape]) -> tuple[Floats, Floats, Floats]:
 
 
 def loss(answer: Any, heat: Any, distances: Any, mask: Any) -> Any:
-    """Focal loss on the heat map plus the masked absolute error of the distances (scalar)."""
+    """Return the focal loss of the heat map plus the masked absolute error of the distances."""
     import tensorflow as tf  # noqa: PLC0415 - as above
 
-    logits, found = answer
+    logits, predicted = answer
     probability = tf.clip_by_value(tf.sigmoid(logits), 1e-4, 1 - 1e-4)
     center = tf.cast(heat >= 1.0, tf.float32)
     positive = center * tf.square(1 - probability) * tf.math.log(probability)
@@ -103,12 +103,14 @@ def loss(answer: Any, heat: Any, distances: Any, mask: Any) -> Any:
     )
     count = tf.maximum(tf.reduce_sum(center), 1.0)
     focal = -(tf.reduce_sum(positive) + tf.reduce_sum(negative)) / count
-    box = tf.reduce_sum(tf.abs(found - distances) * mask) / tf.maximum(tf.reduce_sum(mask) * 4, 1.0)
+    box = tf.reduce_sum(tf.abs(predicted - distances) * mask) / tf.maximum(
+        tf.reduce_sum(mask) * 4, 1.0
+    )
     return focal + _BOX_LOSS_WEIGHT * box
 
 
 def detect(image_tensor: Any, model: Any) -> dict[str, Any]:
-    """Build the graph from a picture to detections, with the Object Detection API's outputs.
+    """Build the graph from an image to detections, with the outputs of the Object Detection API.
 
     Args:
         image_tensor: uint8 [1, 144, 192, 3], RGB.
@@ -116,7 +118,7 @@ def detect(image_tensor: Any, model: Any) -> dict[str, Any]:
 
     Returns:
         `num_detections` [1], `detection_boxes` [1, N, 4] (ymin, xmin, ymax, xmax, each 0..1),
-        `detection_scores` [1, N] in falling order, `detection_classes` [1, N] (ids from 1);
+        `detection_scores` [1, N] in descending order, `detection_classes` [1, N] (ids from 1);
         all float32.
     """
     import tensorflow as tf  # noqa: PLC0415 - as above
@@ -124,7 +126,7 @@ def detect(image_tensor: Any, model: Any) -> dict[str, Any]:
     pixels = tf.cast(image_tensor, tf.float32) * (2.0 / 255.0) - 1.0
     logits, distances = model(pixels, training=False)
     scores = tf.sigmoid(logits)
-    # A peak is a cell that no neighbour exceeds, over all labels: it stands for one object.
+    # A peak is a cell that no neighbour exceeds, over all labels. It represents one object.
     best = tf.reduce_max(scores, axis=-1, keepdims=True)
     highest = tf.nn.max_pool2d(best, 3, 1, "SAME")
     peaks = tf.where(tf.logical_and(scores >= highest, scores >= best), scores, 0.0)

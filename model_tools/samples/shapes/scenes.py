@@ -1,4 +1,4 @@
-"""Scenes for a virtual camera: larger pictures, and what is on them."""
+"""Write scenes for a virtual camera: larger images, with labels and boxes."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from model_tools.samples.shapes.drawing import LABELS, draw_picture
+from model_tools.samples.shapes.drawing import LABELS, draw_image
 
 WIDTH_PX, HEIGHT_PX = 512, 384
 
@@ -14,13 +14,13 @@ WIDTH_PX, HEIGHT_PX = 512, 384
 def write_scenes(folder: Path, count: int, seed: int) -> None:
     """Draw `count` scenes into `folder`, and `scenes.json` with labels and boxes (0 to 1)."""
     folder.mkdir(parents=True, exist_ok=True)
-    # Not the sequence that training or evaluation draws from.
+    # Training and evaluation draw from other sequences.
     random = np.random.default_rng([seed, 2])
     truth = {}
     for number in range(1, count + 1):
-        picture, shapes = draw_picture(random, WIDTH_PX, HEIGHT_PX)
+        image, shapes = draw_image(random, WIDTH_PX, HEIGHT_PX)
         name = f"scene-{number:04d}.png"
-        Image.fromarray(picture).save(folder / name)
+        Image.fromarray(image).save(folder / name)
         truth[name] = [
             {
                 "label": LABELS[shape.kind],

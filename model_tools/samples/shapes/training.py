@@ -1,4 +1,4 @@
-"""Train the shapes detector, and say how good it is on pictures that it has not seen."""
+"""Train the shapes detector, and evaluate it on images that training does not use."""
 
 from collections import deque
 from collections.abc import Callable
@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from model_tools import reproducible_training
+from model_tools import tensorflow_setup
 from model_tools.samples.shapes import network
-from model_tools.samples.shapes.drawing import DrawnShape, draw_picture
+from model_tools.samples.shapes.drawing import DrawnShape, draw_image
 
 _BATCH = 16
 _PEAK_LEARNING_RATE = 6e-3
@@ -22,7 +22,7 @@ _DRAWN_AHEAD = 3
 
 @dataclass(frozen=True)
 class Quality:
-    """Precision and recall at IoU 0.5 and the given score threshold, on unseen pictures."""
+    """Precision and recall at IoU 0.5 and a score threshold, on images not used in training."""
 
     precision: float
     recall: float
@@ -31,25 +31,25 @@ class Quality:
     shapes: int
 
     def as_dict(self) -> dict[str, float | int]:
-        """Return the figures as plain data."""
+        """Return the metrics as plain data."""
         return asdict(self)
 
 
 def train(seed: int, steps: int, progress: Callable[[int, float], None]) -> Any:
-    """Train from nothing for `steps` batches of 16; the same seed gives the same weights.
+    """Train from random weights for `steps` batches of 16; the same seed gives the same weights.
 
     Args:
-        seed: of the pictures and the first weights.
+        seed: seed of the images and the initial weights.
         steps: number of batches, at least 1.
         progress: called after each step with its number (from 1) and the loss.
 
     Returns:
         The trained Keras model.
     """
-    import keras  # noqa: PLC0415 - TensorFlow is imported when it is needed
+    import keras  # noqa: PLC0415 - imports TensorFlow
     import tensorflow as tf  # noqa: PLC0415 - as above
 
-    reproducible_training.configure(seed)
+    tensorflow_setup.configure_training(seed)
     model = network.build()
     optimizer = keras.optimizers.AdamW(1e-3, weight_decay=1e-4)
 
@@ -62,7 +62,7 @@ def train(seed: int, steps: int, progress: Callable[[int, float], None]) -> Any:
         optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
         return value
 
-    # The next batches are drawn while the current one trains.
+    # The next batches are drawn while the current batch is used.
     with ThreadPoolExecutor(1) as pool:
         drawing = deque(pool.submit(_batch, seed, number) for number in range(_DRAWN_AHEAD))
         for number in range(1, steps + 1):
@@ -80,29 +80,29 @@ def evaluate(
     pictures: int = 200,
     threshold: float = 0.5,
 ) -> Quality:
-    """Measure `infer` (picture [1, H, W, 3] → Object Detection API outputs) on new pictures."""
+    """Measure `infer` (image [1, H, W, 3] → outputs of the Object Detection API) on new images."""
     random = np.random.default_rng([seed, 1])
-    found = right = there = 0
+    detected = correct = drawn = 0
     for _ in range(pictures):
-        picture, shapes = draw_picture(random, network.WIDTH_PX, network.HEIGHT_PX)
-        answer = infer(picture[np.newaxis])
+        image, shapes = draw_image(random, network.WIDTH_PX, network.HEIGHT_PX)
+        answer = infer(image[np.newaxis])
         keep = answer["detection_scores"][0] >= threshold
         boxes = answer["detection_boxes"][0][keep]
         kinds = answer["detection_classes"][0][keep].astype(int) - 1
-        found += len(boxes)
-        there += len(shapes)
-        right += _matches(boxes, kinds, shapes)
+        detected += len(boxes)
+        drawn += len(shapes)
+        correct += _matches(boxes, kinds, shapes)
     return Quality(
-        precision=round(right / max(found, 1), 4),
-        recall=round(right / max(there, 1), 4),
+        precision=round(correct / max(detected, 1), 4),
+        recall=round(correct / max(drawn, 1), 4),
         threshold=threshold,
         pictures=pictures,
-        shapes=there,
+        shapes=drawn,
     )
 
 
 def _learning_rate(share: float) -> float:
-    """One cycle: up in a line, down in a cosine."""
+    """Return the learning rate of one cycle: linear increase, then cosine decay."""
     if share < _WARM_UP_SHARE:
         return _PEAK_LEARNING_RATE * share / _WARM_UP_SHARE
     rest = (share - _WARM_UP_SHARE) / (1 - _WARM_UP_SHARE)
@@ -110,26 +110,26 @@ def _learning_rate(share: float) -> float:
 
 
 def _batch(seed: int, number: int) -> tuple[npt.NDArray[Any], ...]:
-    """Draw a batch; its pictures depend on the seed and its number alone."""
+    """Draw a batch; its images depend only on the seed and the number."""
     random = np.random.default_rng([seed, 0, number])
-    drawn = [draw_picture(random, network.WIDTH_PX, network.HEIGHT_PX) for _ in range(_BATCH)]
-    wanted = [network.targets(shapes) for _, shapes in drawn]
-    pictures = np.stack([picture for picture, _ in drawn])
-    heat, distances, mask = (np.stack(parts) for parts in zip(*wanted, strict=True))
-    return pictures, heat, distances, mask
+    drawn = [draw_image(random, network.WIDTH_PX, network.HEIGHT_PX) for _ in range(_BATCH)]
+    targets = [network.targets(shapes) for _, shapes in drawn]
+    images = np.stack([image for image, _ in drawn])
+    heat, distances, mask = (np.stack(parts) for parts in zip(*targets, strict=True))
+    return images, heat, distances, mask
 
 
 def _matches(
     boxes: npt.NDArray[np.float32], kinds: npt.NDArray[np.int_], shapes: list[DrawnShape]
 ) -> int:
-    """Count detections, best first, that match a shape of their kind that none matched before."""
+    """Count detections, best first, that match a shape of their kind; each shape matches once."""
     scale = np.array([network.HEIGHT_PX, network.WIDTH_PX] * 2, np.float32)
-    open_shapes = list(shapes)
+    unmatched_shapes = list(shapes)
     count = 0
     for box, kind in zip(boxes * scale, kinds, strict=True):
-        for shape in open_shapes:
+        for shape in unmatched_shapes:
             if shape.kind == kind and _iou(box, np.array(shape.box)) >= _MATCH_IOU:
-                open_shapes.remove(shape)
+                unmatched_shapes.remove(shape)
                 count += 1
                 break
     return count

@@ -1,4 +1,4 @@
-"""The head-pose classifier from pictures to an artifact, in small."""
+"""The head-pose classifier from images to an artifact, with a small data set."""
 
 import csv
 import json
@@ -27,7 +27,7 @@ pytestmark = [
     pytest.mark.timeout(900),
 ]
 
-# Far less than an epoch takes.
+# Far shorter than an epoch.
 _LOOK_SECONDS = 0.01
 
 
@@ -38,7 +38,7 @@ def heads() -> HeadPoses:
 
 
 class Training(NamedTuple):
-    """The folder that a training wrote, and its printed accuracy.
+    """The folder that training wrote, and the accuracy that it printed.
 
     It was ended after some of its four epochs and started again; `epochs_before` had been recorded.
     """
@@ -163,7 +163,7 @@ def test_the_sagemaker_entry_point_reads_and_writes_as_its_container_does(
     failed = run_forked(*entry, folder=tmp_path, environment=environment)
     assert failed.returncode == 1
     assert "Traceback" not in failed.stderr
-    assert "lacks train_pictures" in (tmp_path / "output" / "failure").read_text()
+    assert "does not contain train_pictures" in (tmp_path / "output" / "failure").read_text()
 
 
 def run(*arguments: object) -> str:
