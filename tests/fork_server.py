@@ -13,5 +13,9 @@ with warnings.catch_warnings():
     import keras  # noqa: F401
     import tensorflow  # noqa: F401, ICN001
 
+    import model_tools.formats.tf1
+    import model_tools.formats.tf2
+    import model_tools.freezing.freeze  # noqa: F401
+
 gc.freeze()
 gc.enable()

@@ -53,9 +53,9 @@ def test_the_mirror_image_of_a_pose_has_the_other_pan(tilt: float, pan: float) -
     assert mirrored(mirrored(pose)) == pose
 
 
-def same(one: HeadPoses, other: HeadPoses) -> bool:
+def same(first: HeadPoses, second: HeadPoses) -> bool:
     names = ("train_pictures", "train_poses", "test_pictures", "test_poses")
-    return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in names)
+    return all(np.array_equal(getattr(first, name), getattr(second, name)) for name in names)
 
 
 def write_tfrecords(data: HeadPoses, folder: Path) -> None:

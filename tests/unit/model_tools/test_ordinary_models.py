@@ -50,9 +50,9 @@ def frozen_answers(
     return graph_runner(graph, frozen.inputs, frozen.outputs)({alias: given})
 
 
-def assert_equal(found: dict[str, Any], expected: dict[str, Any]) -> None:
+def assert_equal(outputs: dict[str, Any], expected: dict[str, Any]) -> None:
     for key, answer in expected.items():
-        given = found[key] if key else next(iter(found.values()))
+        given = outputs[key] if key else next(iter(outputs.values()))
         np.testing.assert_allclose(given, answer, atol=2e-5)
 
 
@@ -166,9 +166,9 @@ def test_a_keras_2_layer_that_keras_3_cannot_build_is_rejected_with_the_alternat
 
 def test_output_chooses_keys_of_a_keras_file(ordinary: Any, tmp_path: Path) -> None:
     saved = ordinary.saved(ordinary.two_outputs(), tmp_path / "model.keras")
-    found = frozen_answers(saved.path, Choice(outputs=("scores",)))
-    assert found.keys() == {"scores"}
-    assert_equal(found, {"scores": saved.answers["scores"]})
+    outputs = frozen_answers(saved.path, Choice(outputs=("scores",)))
+    assert outputs.keys() == {"scores"}
+    assert_equal(outputs, {"scores": saved.answers["scores"]})
     with pytest.raises(
         SourceError, match=r"^there is no output 'score'; --output takes: scores, size$"
     ):
@@ -193,8 +193,10 @@ def test_nested_outputs_have_the_names_of_their_layers(ordinary: Any, tmp_path: 
     keras = ordinary.keras
     image = keras.Input((8, 8, 3), name="image")
     flat = keras.layers.Flatten()(image)
-    one, two, three = (keras.layers.Dense(2, name=name)(flat) for name in ("one", "two", "three"))
-    model = keras.Model(image, {"z": one, "a": [two, three]})
+    first, second, third = (
+        keras.layers.Dense(2, name=name)(flat) for name in ("one", "two", "three")
+    )
+    model = keras.Model(image, {"z": first, "a": [second, third]})
     model.save(tmp_path / "nested.keras")
     sample = np.random.default_rng(5).random((2, 8, 8, 3), dtype=np.float32)
     answer = model.predict(sample, verbose=0)
@@ -223,9 +225,9 @@ def test_a_saved_model_with_slots_is_frozen_and_served(ordinary: Any, tmp_path: 
 
 def test_output_chooses_keys_of_a_signature(ordinary: Any, tmp_path: Path) -> None:
     saved = ordinary.with_slots(tmp_path / "model")
-    found = frozen_answers(saved.path, Choice(outputs=("chances=scores",)))
-    assert found.keys() == {"chances"}
-    assert_equal(found, {"chances": saved.answers["scores"]})
+    outputs = frozen_answers(saved.path, Choice(outputs=("chances=scores",)))
+    assert outputs.keys() == {"chances"}
+    assert_equal(outputs, {"chances": saved.answers["scores"]})
     with pytest.raises(SourceError, match="no output 'b'; --output takes: scores, size"):
         frozen_answers(saved.path, Choice(outputs=("b",)))
 
@@ -311,8 +313,8 @@ def test_a_vector_and_a_list_of_one_are_set(ordinary: Any, tmp_path: Path) -> No
 
 def test_bfloat16_becomes_float32_that_openvino_reads(ordinary: Any, tmp_path: Path) -> None:
     saved = ordinary.in_bfloat16(tmp_path / "model.keras")
-    found = frozen_answers(saved.path, consumer=TargetRuntime.OPENVINO)
-    (answer,) = found.values()
+    outputs = frozen_answers(saved.path, consumer=TargetRuntime.OPENVINO)
+    (answer,) = outputs.values()
     assert answer.dtype == np.float32
     np.testing.assert_allclose(answer, saved.answers[""], atol=0.02)
 
@@ -321,6 +323,6 @@ def test_an_op_that_openvino_does_not_know_is_named(ordinary: Any, tmp_path: Pat
     file = ordinary.fused(tmp_path / "model.pb")
     with pytest.raises(FreezeError, match=r"_FusedConv2D; .*inference\.engine = \"tensorflow\""):
         frozen_answers(file, consumer=TargetRuntime.OPENVINO)
-    found = inspect_model(file, Choice())
-    assert "_FusedConv2D" in str(found.consumers["openvino"])
-    assert found.consumers["tensorflow"] is None
+    inspection = inspect_model(file, Choice())
+    assert "_FusedConv2D" in str(inspection.consumers["openvino"])
+    assert inspection.consumers["tensorflow"] is None
