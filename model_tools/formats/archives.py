@@ -1,6 +1,6 @@
 """Unpack archives from outside: a tar.gz of SageMaker, and the zip of a .keras file.
 
-Python's extraction filters are not sufficient for these rules:
+The extraction filters of Python are not used. The rules:
 
     archive-member  each member is a regular file or a folder: no link, device or duplicate name
     archive-name    names are relative, printable, and within the destination

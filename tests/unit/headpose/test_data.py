@@ -126,8 +126,8 @@ class Attack:
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        (pickle.dumps(Attack()), "pickle-name: it asks for posix.system"),
-        (pickle.dumps(np.array([object()])), "pickle-name: it asks for builtins.object"),
+        (pickle.dumps(Attack()), "pickle-name: the pickle names posix.system"),
+        (pickle.dumps(np.array([object()])), "pickle-name: the pickle names builtins.object"),
         (pickle.dumps((np.zeros((2, 3, 9, 9)),) * 4), r"expected images \[n, 3, 84, 84\]"),
         (pickle.dumps([1, 2, 3, 4]), "expected an array of numbers"),
         (pickle.dumps({"a": 1}), "expected 4 arrays"),
@@ -157,10 +157,10 @@ def test_angles_beyond_a_quarter_turn_are_refused(tmp_path: Path, heads: HeadPos
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"train_poses": np.full(18, 9)}, "train_poses are not from 0 to 8"),
+        ({"train_poses": np.full(18, 9)}, "train_poses are empty or out of range: expected integers from 0 to 8"),
         ({"test_poses": np.zeros(3, int)}, "expected one integer for each of"),
         ({"train_pictures": np.zeros((18, 84, 84, 3))}, "expected uint8"),
-        ({"test_pictures": None}, "lacks test_pictures"),
+        ({"test_pictures": None}, "does not contain test_pictures"),
     ],
 )
 def test_an_npz_that_does_not_fit_is_one_error(
