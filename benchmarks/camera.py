@@ -36,7 +36,7 @@ from camera.live_settings import LiveSettings  # noqa: E402 - as above
 from camera.messages import ModelIdentity, detection_message  # noqa: E402 - as above
 from camera.settings import Settings  # noqa: E402 - as above
 from camera.spool import Spool  # noqa: E402 - as above
-from model_tools.samples.shapes.scenes import write_scenes  # noqa: E402 - as above
+from model_tools.samples.shapes.drawing import write_scenes  # noqa: E402 - as above
 from tests.device.greengrass_ipc import Core, serving  # noqa: E402 - as above
 from vision.artifact import Artifact, open_artifact, sha256_of  # noqa: E402 - as above
 from vision.detections import Detection  # noqa: E402 - as above

@@ -13,7 +13,7 @@ from model_tools.formats.detect import find_model
 from model_tools.formats.signatures import Choice
 from model_tools.formats.tensors import TensorSpec
 from model_tools.graph.messages import read_message
-from model_tools.graph.names import node_name
+from model_tools.graph.queries import node_name
 from model_tools.sandbox import Limits, isolated
 
 # Source: AWS DeepLens Developer Guide, layers of TensorFlow models.

@@ -100,7 +100,7 @@ def train_shapes(
 )
 def scenes(folder: Path, count: int, seed: int) -> None:
     """Draw scenes for a virtual camera into FOLDER, with scenes.json saying what is on them."""
-    from model_tools.samples.shapes.scenes import write_scenes  # noqa: PLC0415 - keeps --help fast
+    from model_tools.samples.shapes.drawing import write_scenes  # noqa: PLC0415 - keeps --help fast
 
     write_scenes(folder, count, seed)
     click.echo(f"{count} scenes in {folder}")

@@ -12,8 +12,7 @@ from model_tools.formats.signatures import (
     signed,
     usable_signatures,
 )
-from model_tools.graph.names import node_name
-from model_tools.graph.queries import nodes_by_name, set_constants
+from model_tools.graph.queries import node_name, nodes_by_name, set_constants
 from model_tools.graph.rules import check_ops
 
 VARIABLES = frozenset({"Variable", "VariableV2", "VarHandleOp"})

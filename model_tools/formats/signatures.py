@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from model_tools.errors import AmbiguousError, SourceError
-from model_tools.graph.names import node_name, output_index, tensor_name
-from model_tools.graph.queries import needed_by, nodes_by_name
+from model_tools.graph.queries import needed_by, node_name, nodes_by_name, output_index, tensor_name
 from vision.manifest import DETECTION_OUTPUTS
 
 SERVING_DEFAULT = "serving_default"

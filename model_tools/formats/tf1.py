@@ -13,8 +13,7 @@ from model_tools.errors import SourceError
 from model_tools.formats.checked_graph import VARIABLES, CheckedGraph
 from model_tools.formats.signatures import Choice
 from model_tools.formats.tensors import Arrays, LoadedModel, TensorSpec
-from model_tools.graph.names import node_name
-from model_tools.graph.queries import shape_of, subgraph
+from model_tools.graph.queries import node_name, shape_of, subgraph
 
 v1 = tf.compat.v1
 

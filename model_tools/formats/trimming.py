@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from model_tools.graph.messages import read_message
-from model_tools.graph.names import node_name
-from model_tools.graph.queries import needed_by, nodes_by_name
+from model_tools.graph.queries import needed_by, node_name, nodes_by_name
 from model_tools.graph.rules import called_functions
 
 SAVED_MODEL_NAME = "saved_model.pb"

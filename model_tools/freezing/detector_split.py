@@ -19,8 +19,7 @@ from model_tools.errors import AmbiguousError, FreezeError, ModelToolsError, Sou
 from model_tools.formats.tensors import Arrays, LoadedModel, TensorSpec
 from model_tools.freezing.freeze import FreezeOptions, freeze
 from model_tools.freezing.passes.constants import constant_behind
-from model_tools.graph.names import node_name, tensor_name
-from model_tools.graph.queries import nodes_by_name, subgraph
+from model_tools.graph.queries import node_name, nodes_by_name, subgraph, tensor_name
 from vision.engine import CutDetector
 from vision.manifest import DETECTION_OUTPUTS, CutSpec, InputSpec, OutputSpec
 from vision.runtimes import TENSORFLOW, open_runtime

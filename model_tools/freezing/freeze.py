@@ -24,8 +24,7 @@ from model_tools.freezing.passes.conditionals import resolve_conditionals
 from model_tools.freezing.passes.grappler import fold
 from model_tools.freezing.passes.placeholders import feed, use_defaults
 from model_tools.freezing.target_runtime import TargetRuntime, rewrite_for
-from model_tools.graph.names import is_node_name, node_name
-from model_tools.graph.queries import example, nodes_by_name, prune
+from model_tools.graph.queries import example, is_node_name, node_name, nodes_by_name, prune
 from model_tools.graph.rules import all_nodes
 
 _RANDOM_SAMPLES = 4

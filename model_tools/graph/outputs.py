@@ -11,7 +11,7 @@ from math import prod
 from typing import Any
 
 from model_tools.errors import RefusedError
-from model_tools.graph.names import node_name
+from model_tools.graph.queries import node_name
 
 # The largest tensors of ordinary models have about 100 MiB, such as a batch of large images.
 LARGEST_OUTPUT_BYTES = 512 << 20

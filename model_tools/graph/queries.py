@@ -1,11 +1,11 @@
-"""Queries on a GraphDef, and small edits of it in place."""
+"""Names in a GraphDef, queries on it, and small edits of it in place."""
 
+import re
 from collections.abc import Iterable
 from math import prod
 from typing import Any
 
 from model_tools.errors import SourceError
-from model_tools.graph.names import node_name, tensor_name
 
 _PLACEHOLDERS = {"Placeholder", "PlaceholderV2", "PlaceholderWithDefault"}
 # Fields of a TensorProto, by the DataType number of types.proto.
@@ -13,6 +13,34 @@ _FIELDS = {1: "float_val", 2: "double_val", 3: "int_val", 9: "int64_val", 10: "b
 _ACTIVATIONS = {"Softmax": "softmax", "Sigmoid": "sigmoid"}
 _SAME_VALUES = frozenset({"Identity", "Reshape", "Squeeze", "ExpandDims"})
 _MOST_EXAMPLE_VALUES = 8
+_INDEX = re.compile(r"[0-9]{1,9}")
+_NODE = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_.\\/>-]*")
+
+
+def node_name(reference: str) -> str:
+    """Return the node of an input reference: `^a`, `a`, `a:1` and `a:output:0` are all node a."""
+    return reference.removeprefix("^").split(":", 1)[0]
+
+
+def output_index(reference: str) -> int:
+    """Return the index of the output that a reference names; `a` is output 0."""
+    _, _, index = reference.rpartition(":")
+    return int(index) if ":" in reference and _INDEX.fullmatch(index) else 0
+
+
+def tensor_name(reference: str) -> str:
+    """Return the full name of a tensor: `a` and `a:0` are both `a:0`."""
+    return f"{node_name(reference)}:{output_index(reference)}"
+
+
+def is_node_name(text: str) -> bool:
+    """Return whether TensorFlow accepts `text` as the name of a node."""
+    return _NODE.fullmatch(text) is not None
+
+
+def as_reference(tensor: str) -> str:
+    """Return the canonical input reference of a tensor: output 0 has no index."""
+    return tensor.removesuffix(":0")
 
 
 def nodes_by_name(graph: Any) -> dict[str, Any]:

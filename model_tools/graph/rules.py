@@ -19,9 +19,8 @@ from typing import Any
 
 from model_tools.errors import RefusedError
 from model_tools.graph.allowed_ops import ALLOWED_OPS
-from model_tools.graph.names import is_node_name, node_name
 from model_tools.graph.outputs import check_outputs
-from model_tools.graph.queries import needed_by, nodes_by_name
+from model_tools.graph.queries import is_node_name, needed_by, node_name, nodes_by_name
 
 MOST_NODES = 200_000
 MOST_FUNCTIONS = 20_000

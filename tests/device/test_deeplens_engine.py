@@ -14,7 +14,7 @@ from PIL import Image
 from camera.deeplens_model import DeepLensEngine
 from camera.engine_choice import engine_here
 from camera.engines import engine_opener
-from model_tools.samples.shapes.scenes import write_scenes
+from model_tools.samples.shapes.drawing import write_scenes
 from tests.device.conftest import Unpacked
 from vision.artifact import Artifact, open_artifact
 from vision.detections import Detection

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from camera.sources.folder import PictureFolderCamera
-from model_tools.samples.shapes.scenes import write_scenes
+from model_tools.samples.shapes.drawing import write_scenes
 from tests.device.bench import environment
 from tests.device.conftest import Unpacked
 from tests.device.greengrass_ipc import Core

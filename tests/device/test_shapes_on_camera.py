@@ -11,7 +11,7 @@ import pytest
 
 from camera.messages import ModelIdentity
 from camera.sources.folder import PictureFolderCamera
-from model_tools.samples.shapes.scenes import write_scenes
+from model_tools.samples.shapes.drawing import write_scenes
 from tests.device.bench import Bench, ScriptedModels, environment
 from tests.device.conftest import Unpacked
 from tests.device.function_process import Function

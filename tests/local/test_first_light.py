@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from model_tools.samples.shapes.scenes import write_scenes
+from model_tools.samples.shapes.drawing import write_scenes
 from stacks.config import load_environment
 from tests.local.checkout import (
     ROOT,

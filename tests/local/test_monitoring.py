@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from model_tools.samples.shapes.scenes import write_scenes
+from model_tools.samples.shapes.drawing import write_scenes
 from stacks.config import load_environment
 from tests.account_keys import client
 from tests.local.checkout import ROOT, Checkout, heartbeat, virtual_camera, watch

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from model_tools.samples.shapes.scenes import write_scenes
+from model_tools.samples.shapes.drawing import write_scenes
 from stacks.config import load_environment
 from tests.local.checkout import Checkout
 from tests.local.cores import GROUP, Cores, full_cores

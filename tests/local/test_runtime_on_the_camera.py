@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from local_aws.core_device.nucleus import Kind
-from model_tools.samples.shapes.scenes import write_scenes
+from model_tools.samples.shapes.drawing import write_scenes
 from stacks.config import load_environment
 from tests.local.checkout import ROOT, Checkout, restored_checkout
 from tests.local.conftest import DeployedOnce

@@ -10,8 +10,7 @@ import numpy as np
 from model_tools.errors import FreezeError
 from model_tools.freezing.passes.constants import add_constant
 from model_tools.freezing.passes.placeholders import rename_inputs
-from model_tools.graph.names import node_name, tensor_name
-from model_tools.graph.queries import drop, nodes_by_name
+from model_tools.graph.queries import drop, node_name, nodes_by_name, tensor_name
 
 _SWITCHES = {"Switch", "RefSwitch"}
 _MERGES = {"Merge", "RefMerge"}

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from tensorflow.python.framework import tensor_util
 
-from model_tools.graph.names import node_name, output_index
+from model_tools.graph.queries import node_name, output_index
 
 _TRANSPARENT = {"Identity", "ReadVariableOp", "StopGradient", "Snapshot"}
 

@@ -6,8 +6,13 @@ import numpy as np
 
 from model_tools.errors import FreezeError, SourceError
 from model_tools.formats.tensors import TensorSpec
-from model_tools.graph.names import as_reference, node_name, output_index, tensor_name
-from model_tools.graph.queries import nodes_by_name
+from model_tools.graph.queries import (
+    as_reference,
+    node_name,
+    nodes_by_name,
+    output_index,
+    tensor_name,
+)
 
 # DataType numbers of types.proto for placeholders.
 _DATA_TYPES = {

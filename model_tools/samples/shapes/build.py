@@ -167,11 +167,16 @@ def _build(  # noqa: PLR0913, PLR0917 - as build_shapes
 
 def _baseline(run: Callable[[Arrays], Arrays], labels: dict[int, str], seed: int) -> Baseline:
     """Measure scenes like those of virtual cameras, from another sequence than theirs."""
-    from model_tools.samples.shapes.drawing import draw_image  # noqa: PLC0415 - as above
-    from model_tools.samples.shapes.scenes import HEIGHT_PX, WIDTH_PX  # noqa: PLC0415 - as above
+    from model_tools.samples.shapes.drawing import (  # noqa: PLC0415 - as above
+        SCENE_HEIGHT_PX,
+        SCENE_WIDTH_PX,
+        draw_image,
+    )
 
     random, spec = np.random.default_rng([seed, 4]), _input_spec()
-    scenes = (draw_image(random, WIDTH_PX, HEIGHT_PX)[0] for _ in range(_BASELINE_IMAGES))
+    scenes = (
+        draw_image(random, SCENE_WIDTH_PX, SCENE_HEIGHT_PX)[0] for _ in range(_BASELINE_IMAGES)
+    )
     results = (
         (scene, answers.detections(run({_INPUT: prepare(scene, spec)}), labels)) for scene in scenes
     )

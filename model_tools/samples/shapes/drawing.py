@@ -1,13 +1,17 @@
-"""Draw images of shapes on varied, noisy backgrounds, with their boxes."""
+"""Draw images of shapes on varied, noisy backgrounds, with their boxes, and scenes for cameras."""
 
+import json
 import math
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFilter
 
 LABELS = ("circle", "square", "triangle", "star")
+# The size of the scenes of virtual cameras.
+SCENE_WIDTH_PX, SCENE_HEIGHT_PX = 512, 384
 
 # Images are drawn at this multiple and scaled down, for smooth edges.
 _OVERSAMPLING = 2
@@ -63,6 +67,31 @@ def draw_image(
         for shape in shapes
     ]
     return drawn, scaled
+
+
+def write_scenes(folder: Path, count: int, seed: int) -> None:
+    """Draw `count` scenes into `folder`, and `scenes.json` with labels and boxes (0 to 1)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    # Training and evaluation draw from other sequences.
+    random = np.random.default_rng([seed, 2])
+    truth = {}
+    for number in range(1, count + 1):
+        image, shapes = draw_image(random, SCENE_WIDTH_PX, SCENE_HEIGHT_PX)
+        name = f"scene-{number:04d}.png"
+        Image.fromarray(image).save(folder / name)
+        truth[name] = [
+            {
+                "label": LABELS[shape.kind],
+                "box": {
+                    "ymin": shape.box[0] / SCENE_HEIGHT_PX,
+                    "xmin": shape.box[1] / SCENE_WIDTH_PX,
+                    "ymax": shape.box[2] / SCENE_HEIGHT_PX,
+                    "xmax": shape.box[3] / SCENE_WIDTH_PX,
+                },
+            }
+            for shape in shapes
+        ]
+    (folder / "scenes.json").write_text(json.dumps(truth, indent=1) + "\n", encoding="utf-8")
 
 
 def _background(random: np.random.Generator, width: int, height: int) -> npt.NDArray[np.uint8]:

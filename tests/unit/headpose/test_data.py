@@ -157,7 +157,10 @@ def test_angles_beyond_a_quarter_turn_are_refused(tmp_path: Path, heads: HeadPos
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"train_poses": np.full(18, 9)}, "train_poses are empty or out of range: expected integers from 0 to 8"),
+        (
+            {"train_poses": np.full(18, 9)},
+            "train_poses are empty or out of range: expected integers from 0 to 8",
+        ),
         ({"test_poses": np.zeros(3, int)}, "expected one integer for each of"),
         ({"train_pictures": np.zeros((18, 84, 84, 3))}, "expected uint8"),
         ({"test_pictures": None}, "does not contain test_pictures"),
