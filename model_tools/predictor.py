@@ -29,9 +29,9 @@ from model_tools.formats.tensors import Arrays, TensorSpec
 from model_tools.formats.trimming import loadable
 from model_tools.freezing.frozen_model import FrozenFolder, digest_of, read_frozen
 from model_tools.freezing.job import FreezeRequest, freeze_files
-from vision.engine import CutDetector
-from vision.manifest import DETECTION_OUTPUTS, cut_spec
-from vision.runtimes import OPENVINO, open_runtime
+from shared.artifact.manifest import DETECTION_OUTPUTS, cut_spec
+from shared.vision.engine import CutDetector
+from shared.vision.runtimes import OPENVINO, open_runtime
 
 _CACHE_VARIABLE = "MODEL_TOOLS_CACHE"
 
@@ -112,7 +112,7 @@ class Predictor:
 
         Raises:
             SourceError: an input is missing, unknown, or of another shape.
-            vision.errors.ArtifactError: the engine does not take it.
+            shared.artifact.errors.ArtifactError: the engine does not take it.
         """
         if feed_dict.keys() != self._inputs.keys():
             raise SourceError(

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from model_tools.errors import IsolationError, ModelToolsError
-from vision.errors import VisionError
+from shared.artifact.errors import VisionError
 
 Result = TypeVar("Result")
 
@@ -101,7 +101,7 @@ def isolated(
 
     Raises:
         IsolationError: the process crashed or exceeded a limit.
-        ModelToolsError, vision.errors.VisionError: `work` raised it.
+        ModelToolsError, shared.artifact.errors.VisionError: `work` raised it.
     """
     if multiprocessing.current_process().daemon:
         # A daemon process cannot have children; those of this project are limited already.

@@ -6,7 +6,7 @@ from typing import Any
 
 from model_tools.errors import AmbiguousError, SourceError
 from model_tools.graph.queries import needed_by, node_name, nodes_by_name, output_index, tensor_name
-from vision.manifest import DETECTION_OUTPUTS
+from shared.artifact.manifest import DETECTION_OUTPUTS
 
 SERVING_DEFAULT = "serving_default"
 

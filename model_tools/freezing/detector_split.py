@@ -20,9 +20,14 @@ from model_tools.formats.tensors import Arrays, LoadedModel, TensorSpec
 from model_tools.freezing.freeze import FreezeOptions, freeze
 from model_tools.freezing.passes.constants import constant_behind
 from model_tools.graph.queries import node_name, nodes_by_name, subgraph, tensor_name
-from vision.engine import CutDetector
-from vision.manifest import DETECTION_OUTPUTS, CutSpec, InputSpec, OutputSpec
-from vision.runtimes import TENSORFLOW, open_runtime
+from shared.artifact.manifest import (
+    DETECTION_OUTPUTS,
+    CutSpec,
+    InputSpec,
+    OutputSpec,
+)
+from shared.vision.engine import CutDetector
+from shared.vision.runtimes import TENSORFLOW, open_runtime
 
 # Stored in artifacts, by this name.
 BACKBONE_NAME = "cut_model.pb"

@@ -17,7 +17,7 @@ from model_tools.graph.messages import read_message
 from model_tools.graph.queries import activation_of
 from model_tools.regular_files import check_regular, read_at_most
 from model_tools.tool_versions import tool_versions
-from vision.strict_json import parse_json
+from shared.artifact.strict_json import parse_json
 
 GRAPH_NAME = "frozen_model.pb"
 DETAILS_NAME = "frozen_model.json"

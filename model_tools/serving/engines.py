@@ -13,7 +13,7 @@ from model_tools.formats.tensors import Arrays
 from model_tools.formats.trimming import loadable
 from model_tools.serving.answers import RequestError
 from model_tools.serving.signatures import Servable
-from vision.errors import VisionError
+from shared.artifact.errors import VisionError
 
 TENSORFLOW, OPENVINO = "tensorflow", "openvino"
 ENGINES = (TENSORFLOW, OPENVINO)

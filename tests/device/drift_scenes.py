@@ -11,9 +11,9 @@ from camera.drift import LOOK_SECONDS, DriftWatch
 from camera.frames import Frame
 from camera.live_settings import CurrentSettings, LiveSettings
 from model_tools.samples.shapes.drawing import SCENE_HEIGHT_PX, SCENE_WIDTH_PX, draw_image
-from vision.baseline import FEATURES, Baseline
-from vision.detections import Detection
-from vision.engine import InferenceEngine
+from shared.artifact.baseline import FEATURES, Baseline
+from shared.vision.detections import Detection
+from shared.vision.engine import InferenceEngine
 
 Picture = npt.NDArray[np.uint8]
 # A frame with what the model finds on it.

@@ -16,9 +16,9 @@ from model_tools.formats.signatures import Choice
 from model_tools.hosting.mxnet import FILES, read_mxnet
 from model_tools.hosting.ndarrays import read_parameters
 from model_tools.labels import read_labels
-from vision.artifact import open_artifact, open_unpacked, sha256_of
-from vision.errors import VisionError
-from vision.manifest import Manifest
+from shared.artifact.archive import open_artifact, open_unpacked, sha256_of
+from shared.artifact.errors import VisionError
+from shared.artifact.manifest import Manifest
 
 Target = Callable[[bytes, Path], None]
 

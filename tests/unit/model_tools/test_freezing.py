@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from model_tools.commands.freeze import CONSUMERS
+from model_tools.cli.freeze import CONSUMERS
 from model_tools.errors import AmbiguousError, FreezeError, SourceError
 from model_tools.formats.detect import find_model
 from model_tools.formats.signatures import Choice
