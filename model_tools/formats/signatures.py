@@ -121,7 +121,7 @@ def inferred(
         outputs = _ends(graph)
         if len(outputs) != 1:
             raise AmbiguousError(
-                "the outputs are not unique; name them with --output; "
+                "the outputs cannot be inferred; name them with --output; "
                 f"candidates: {', '.join(outputs[:12]) or 'none'}"
             )
     needed = needed_by(graph, outputs, known_inputs)
@@ -129,7 +129,7 @@ def inferred(
     images = [name for name in inputs if not _is_flag(nodes[name])]
     if len(images) != 1 and not known_inputs:
         raise AmbiguousError(
-            "the inputs are not unique; name them with --input; "
+            "the inputs cannot be inferred; name them with --input; "
             f"candidates: {', '.join(inputs[:12]) or 'none'}"
         )
     return {name: f"{name}:0" for name in images}, {name: f"{name}:0" for name in outputs}
