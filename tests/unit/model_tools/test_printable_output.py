@@ -40,7 +40,7 @@ def test_the_name_of_an_operation_is_escaped() -> None:
     assert code == 2
     assert output == (
         r"Error: op-allowed: the model needs '\x1b]0;pwned\x07\u202eOp\u2028' ('x\nforged'); only "
-        "pure computation is run\n"
+        "pure computation is allowed\n"
     )
 
 
