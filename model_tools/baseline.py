@@ -8,9 +8,9 @@ from pathlib import Path
 from model_tools.artifacts import unpack_artifact
 from model_tools.describe import ModelDescription
 from model_tools.errors import SourceError
-from model_tools.isolation import Limits, isolated
 from model_tools.package import package
 from model_tools.pictures import read_picture
+from model_tools.sandbox import Limits, isolated
 from shared.artifact.baseline import LEAST_FRAMES, Baseline
 from shared.vision.engine import open_engine
 from shared.vision.runtimes import TENSORFLOW

@@ -11,7 +11,7 @@ from benchmarks.daily.command_line import cdk, deploy_prebuilt, synthesize
 from benchmarks.daily.results import Section, bounded_row, row
 from benchmarks.daily.timing import ROOT, Command, Log, Run, interleaved, median_seconds, ratio
 from deeplens.config import load_environment
-from model_tools.shapes.scenes import write_scenes
+from model_tools.samples.shapes.drawing import write_scenes
 from testkit.checkout import Checkout, first_of, fresh_checkout, virtual_camera, watch
 from testkit.releases import good_model
 

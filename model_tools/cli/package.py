@@ -159,8 +159,7 @@ def package(
     """Package FROZEN, a folder that `freeze` wrote, with its labels into one artifact."""
     from model_tools import package as artifact  # noqa: PLC0415 - keeps --help fast
     from model_tools.baseline import with_baseline  # noqa: PLC0415 - as above
-    from model_tools.freezing.folder import read_frozen  # noqa: PLC0415 - as above
-    from model_tools.graphs.ends import activation_of  # noqa: PLC0415 - as above
+    from model_tools.freezing.frozen_model import read_frozen  # noqa: PLC0415 - as above
     from model_tools.labels import read_labels  # noqa: PLC0415 - as above
     from model_tools.packaging import (  # noqa: PLC0415 - as above
         PackageRequest,
@@ -186,9 +185,7 @@ def package(
         training=read_training(training) if training else None,
     )
     graph = found.graph.read_bytes()
-    description = describe(
-        found.details, request, shown=activation_of(graph, found.details.outputs)
-    )
+    description = describe(found.details, request, shown=found.activation())
     names = fitting_labels(description, given_labels)
     if pictures:
         files = tuple(picture_files(pictures))

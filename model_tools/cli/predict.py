@@ -103,8 +103,7 @@ def predict(
 def _packaged(model: Path, folder: Path) -> Path:
     """Freeze and package a model that is no artifact yet, with numbers for labels."""
     from model_tools.errors import AmbiguousError, SourceError  # noqa: PLC0415 - as above
-    from model_tools.freezing.files import FreezeRequest, freeze_files  # noqa: PLC0415 - as above
-    from model_tools.graphs.ends import activation_of  # noqa: PLC0415 - as above
+    from model_tools.freezing.job import FreezeRequest, freeze_files  # noqa: PLC0415 - as above
     from model_tools.package import package  # noqa: PLC0415 - as above
     from model_tools.packaging import (  # noqa: PLC0415 - as above
         PackageRequest,
@@ -115,7 +114,7 @@ def _packaged(model: Path, folder: Path) -> Path:
     frozen = freeze_files(FreezeRequest(source=model), folder / "frozen")
     request = PackageRequest(name="model", version="0.0.0", threshold=0.5)
     graph = frozen.graph.read_bytes()
-    shown = activation_of(graph, frozen.details.outputs)
+    shown = frozen.activation()
     try:
         description = describe(frozen.details, request, shown=shown)
     except AmbiguousError as error:

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from model_tools.errors import SourceError
-from model_tools.sources.archives import unpack_tar
+from model_tools.formats.archives import unpack_tar
 
 _FROZEN_OR_KERAS = {".pb", ".keras", ".h5"}
 
@@ -17,7 +17,7 @@ def unpack_models(archive: Path, destination: Path) -> dict[str, Path]:
 
     Raises:
         SourceError: there is none; the text says what is there instead.
-        RefusedError: the archive breaks a rule of `model_tools.sources.archives`.
+        RefusedError: the archive breaks a rule of `model_tools.formats.archives`.
     """
     if not archive.is_file():
         raise SourceError(f"{archive}: there is no such file")

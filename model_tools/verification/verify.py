@@ -11,10 +11,10 @@ import numpy.typing as npt
 
 from model_tools.artifacts import unpack_artifact
 from model_tools.errors import SourceError
-from model_tools.isolation import Limits, isolated
+from model_tools.formats.detect import find_model
+from model_tools.formats.signatures import Choice
 from model_tools.pictures import read_picture
-from model_tools.sources.files import find_model
-from model_tools.sources.selection import Choice
+from model_tools.sandbox import Limits, isolated
 from model_tools.verification.comparing import Agreement, agreement
 from model_tools.verification.diagnosis import diagnose
 from model_tools.verification.expected import Expected
@@ -161,12 +161,11 @@ def _source(
     request: VerifyRequest, workspace: Path, artifact: Artifact, pictures: list[Picture]
 ) -> list[list[Detection]]:
     """Run the model that was frozen on pictures, prepared as the artifact says."""
-    from model_tools.sources.load import load_model  # noqa: PLC0415 - imports TensorFlow
     from shared.vision import answers  # noqa: PLC0415 - as above
 
     if request.against is None:
         raise SourceError("there is nothing to compare with")
-    model = load_model(find_model(request.against, workspace), request.choice)
+    model = find_model(request.against, workspace).load(request.choice)
     manifest = artifact.manifest
     if len(model.inputs) != 1:
         raise SourceError(f"{request.against} takes {', '.join(model.inputs)}, not one picture")

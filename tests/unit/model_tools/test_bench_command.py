@@ -24,7 +24,7 @@ def test_a_plot_without_matplotlib_is_refused_before_anything_is_measured(
 
 
 def test_a_report_fits_80_columns_and_has_a_column_for_each_engine() -> None:
-    one = Measured(
+    tensorflow = Measured(
         title="TensorFlow",
         compile_seconds=None,
         load_seconds=1.0,
@@ -39,8 +39,8 @@ def test_a_report_fits_80_columns_and_has_a_column_for_each_engine() -> None:
         runs=1,
         gflops_per_second=None,
     )
-    other = replace(one, title="OpenVINO f32", compile_seconds=2.0, share_of_peak=0.5)
-    lines = command.report(Benchmark("shapes", 2, 0.5, 50.0, [one, other]))
+    openvino = replace(tensorflow, title="OpenVINO f32", compile_seconds=2.0, share_of_peak=0.5)
+    lines = command.report(Benchmark("shapes", 2, 0.5, 50.0, [tensorflow, openvino]))
     assert lines[1].split() == ["TensorFlow", "OpenVINO", "f32"]
     assert "compile, s" in lines[2]
     assert lines[2].split()[-2:] == ["-", "2.00"]

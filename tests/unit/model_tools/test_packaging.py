@@ -3,9 +3,9 @@
 import pytest
 
 from model_tools.errors import ModelToolsError
-from model_tools.freezing.folder import FrozenDetails
+from model_tools.formats.tensors import TensorSpec
+from model_tools.freezing.frozen_model import FrozenDetails
 from model_tools.packaging import PackageRequest, describe
-from model_tools.sources.tensors import TensorSpec
 
 Sides = tuple[int | None, ...] | None
 IMAGE: Sides = (None, 8, 8, 3)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from model_tools.errors import AmbiguousError, SourceError
+from model_tools.graph.messages import message_class
 from model_tools.predictor import Predictor
-from model_tools.protos import message_class
 
 pytestmark = [pytest.mark.process, pytest.mark.filterwarnings("ignore")]
 
@@ -88,8 +88,8 @@ def test_a_wrong_feed_says_what_the_model_takes(
 @pytest.mark.parametrize(
     ("arguments", "error", "expected"),
     [
-        ({"signature_def_key": "predict"}, SourceError, "there are: serving_default"),
-        ({"tags": "train"}, SourceError, "there are: serve"),
+        ({"signature_def_key": "predict"}, SourceError, "expected one of: serving_default"),
+        ({"tags": "train"}, SourceError, "available: serve"),
         ({"input_names": {"x": "image:0"}}, ValueError, "go together"),
         (
             {"signature_def_key": "a", "input_names": {}, "output_names": {}},
@@ -110,7 +110,7 @@ def test_wrong_arguments_are_one_error(
 
 
 def test_a_path_without_a_model_is_one_error(tmp_path: Path) -> None:
-    with pytest.raises((SourceError, AmbiguousError), match="no model was found"):
+    with pytest.raises((SourceError, AmbiguousError), match="does not contain a model"):
         Predictor(tmp_path)
 
 

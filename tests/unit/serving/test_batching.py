@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from model_tools.errors import SourceError
+from model_tools.formats.tensors import Arrays
 from model_tools.serving.answers import RequestError
 from model_tools.serving.batching import BatchedEngine, Batching
-from model_tools.sources.tensors import Arrays
 
 pytestmark = pytest.mark.process
 
