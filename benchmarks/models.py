@@ -137,7 +137,7 @@ def _packaging(folder: Path) -> Figure:
         baseline = time.perf_counter() - began
         script = (
             "import sys, time, pathlib\n"
-            "from model_tools.package import _zip\n"
+            "from model_tools.artifact.archive import _zip\n"
             "content = pathlib.Path(sys.argv[1]).read_bytes()\n"
             "began = time.perf_counter()\n"
             "pathlib.Path(sys.argv[2]).write_bytes(_zip({'frozen_model.pb': content}))\n"

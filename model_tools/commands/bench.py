@@ -74,7 +74,7 @@ def bench(
     """Measure ARTIFACT plain and accelerated, in turns: time, memory, share of peak."""
     from model_tools.benchmark import bench as benchmark  # noqa: PLC0415 - keeps --help fast
     from model_tools.benchmark.plot import plot as draw  # noqa: PLC0415 - as above
-    from model_tools.pictures import picture_files, read_picture  # noqa: PLC0415 - as above
+    from model_tools.images import picture_files, read_picture  # noqa: PLC0415 - as above
     from model_tools.progress import progress_of  # noqa: PLC0415 - as above
 
     if plot is not None and plot.suffix.lower() not in {".png", ".svg"}:

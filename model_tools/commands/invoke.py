@@ -14,7 +14,7 @@ from model_tools.commands.options import FiniteRange, json_option
 from vision.strict_json import parse_json
 
 if TYPE_CHECKING:
-    from model_tools.hosting.invoking import Answer, Endpoint
+    from model_tools.sagemaker.invoke import Answer, Endpoint
 
 _LONGEST_LINE = 400
 _MOST_LINES = 10
@@ -118,7 +118,7 @@ def invoke(
     as_json: bool,
 ) -> None:
     """Ask an endpoint of SageMaker, or a server of this machine; show answers and latency."""
-    from model_tools.hosting.invoking import Request, invoke, wait_for  # noqa: PLC0415 - keeps --help fast
+    from model_tools.sagemaker.invoke import Request, invoke, wait_for  # noqa: PLC0415 - keeps --help fast
 
     bodies = [
         *_data(data),
@@ -199,7 +199,7 @@ def named_classes(answer: Any, names: Mapping[int, str]) -> list[str]:
 
 
 def _names(labels: Path | None) -> dict[int, str]:
-    from model_tools.labels import read_labels  # noqa: PLC0415 - keeps --help fast
+    from model_tools.artifact.labels import read_labels  # noqa: PLC0415 - keeps --help fast
 
     if labels is None:
         return {}
@@ -210,7 +210,7 @@ def _names(labels: Path | None) -> dict[int, str]:
 
 def _compare(file: Path, wanted: Any, answer: Any, tolerance: float) -> None:
     from model_tools.errors import VerifyError  # noqa: PLC0415 - keeps --help fast
-    from model_tools.hosting.comparing import largest_difference  # noqa: PLC0415 - as above
+    from model_tools.sagemaker.json_diff import largest_difference  # noqa: PLC0415 - as above
 
     difference = largest_difference(wanted, answer)
     if difference > tolerance:
@@ -230,7 +230,7 @@ def _document(file: Path) -> Any:
 def _endpoint(
     name: str | None, endpoint_url: str | None, region: str | None, url: str | None
 ) -> "Endpoint":
-    from model_tools.hosting.invoking import LocalEndpoint, SageMakerEndpoint  # noqa: PLC0415
+    from model_tools.sagemaker.invoke import LocalEndpoint, SageMakerEndpoint  # noqa: PLC0415
 
     if (name is None) == (url is None):
         raise click.UsageError("give one of --endpoint-name (SageMaker) and --url (a server)")
@@ -254,8 +254,8 @@ def _data(data: str | None) -> list[tuple[str, bytes, str]]:
 def _pictures(
     paths: tuple[Path, ...], size: str | None, mean: float, scale: float
 ) -> list[tuple[str, bytes, str]]:
-    from model_tools.hosting.invoking import picture_body  # noqa: PLC0415 - keeps --help fast
-    from model_tools.pictures import picture_files  # noqa: PLC0415 - as above
+    from model_tools.images import picture_files  # noqa: PLC0415 - as above
+    from model_tools.sagemaker.invoke import picture_body  # noqa: PLC0415 - keeps --help fast
 
     sides = None if size is None else _sides(size)
     return [(file.name, *picture_body(file, sides, mean, scale)) for file in picture_files(paths)]

@@ -157,18 +157,18 @@ def package(
     as_json: bool,
 ) -> None:
     """Package FROZEN, a folder that `freeze` wrote, with its labels into one artifact."""
-    from model_tools import package as artifact  # noqa: PLC0415 - keeps --help fast
-    from model_tools.baseline import with_baseline  # noqa: PLC0415 - as above
-    from model_tools.freezing.folder import read_frozen  # noqa: PLC0415 - as above
-    from model_tools.graphs.ends import activation_of  # noqa: PLC0415 - as above
-    from model_tools.labels import read_labels  # noqa: PLC0415 - as above
-    from model_tools.packaging import (  # noqa: PLC0415 - as above
+    from model_tools.artifact import archive as artifact  # noqa: PLC0415 - keeps --help fast
+    from model_tools.artifact.drift_baseline import with_baseline  # noqa: PLC0415 - as above
+    from model_tools.artifact.infer import (  # noqa: PLC0415 - as above
         PackageRequest,
         describe,
         fitting_labels,
         read_training,
     )
-    from model_tools.pictures import picture_files  # noqa: PLC0415 - as above
+    from model_tools.artifact.labels import read_labels  # noqa: PLC0415 - as above
+    from model_tools.freezing.folder import read_frozen  # noqa: PLC0415 - as above
+    from model_tools.graphs.ends import activation_of  # noqa: PLC0415 - as above
+    from model_tools.images import picture_files  # noqa: PLC0415 - as above
     from model_tools.verification.engines import openvino_refusal  # noqa: PLC0415 - as above
 
     found = read_frozen(frozen)

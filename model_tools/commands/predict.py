@@ -14,7 +14,7 @@ from model_tools.output_paths import OutputPath
 from vision.printable import printable
 
 if TYPE_CHECKING:
-    from model_tools.prediction import Prediction
+    from model_tools.predict import Prediction
 
 _WITHOUT_LABELS, _FEWEST_LABELS = 1000, 2
 
@@ -68,8 +68,8 @@ def predict(
 
     MODEL: an artifact (model.zip), or anything that `freeze` takes whose input is a uint8 picture.
     """
-    from model_tools.pictures import picture_files  # noqa: PLC0415 - keeps --help fast
-    from model_tools.prediction import predict as run  # noqa: PLC0415 - as above
+    from model_tools.images import picture_files  # noqa: PLC0415 - keeps --help fast
+    from model_tools.predict import predict as run  # noqa: PLC0415 - as above
 
     files = picture_files(pictures)
     check_exists(model)
@@ -97,15 +97,15 @@ def predict(
 
 def _packaged(model: Path, folder: Path) -> Path:
     """Freeze and package a model that is no artifact yet, with numbers for labels."""
-    from model_tools.errors import AmbiguousError, SourceError  # noqa: PLC0415 - as above
-    from model_tools.freezing.files import FreezeRequest, freeze_files  # noqa: PLC0415 - as above
-    from model_tools.graphs.ends import activation_of  # noqa: PLC0415 - as above
-    from model_tools.package import package  # noqa: PLC0415 - as above
-    from model_tools.packaging import (  # noqa: PLC0415 - as above
+    from model_tools.artifact.archive import package  # noqa: PLC0415 - as above
+    from model_tools.artifact.infer import (  # noqa: PLC0415 - as above
         PackageRequest,
         class_count,
         describe,
     )
+    from model_tools.errors import AmbiguousError, SourceError  # noqa: PLC0415 - as above
+    from model_tools.freezing.files import FreezeRequest, freeze_files  # noqa: PLC0415 - as above
+    from model_tools.graphs.ends import activation_of  # noqa: PLC0415 - as above
 
     frozen = freeze_files(FreezeRequest(source=model), folder / "frozen")
     request = PackageRequest(name="model", version="0.0.0", threshold=0.5)
@@ -125,7 +125,7 @@ def _packaged(model: Path, folder: Path) -> Path:
 
 def _annotate(found: list["Prediction"], folder: Path) -> None:
     from model_tools.annotate import draw_detections  # noqa: PLC0415 - as above
-    from model_tools.pictures import opened_picture  # noqa: PLC0415 - as above
+    from model_tools.images import opened_picture  # noqa: PLC0415 - as above
 
     folder.mkdir(parents=True, exist_ok=True)
     labels = sorted({detection.label for one in found for detection in one.detections})

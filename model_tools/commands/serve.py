@@ -92,9 +92,9 @@ def serve(
     A new version is loaded while the one before answers, and one that is broken only shows in the
     status, GET /v1/models/NAME. Prints the address when the model answers.
     """
-    from model_tools.pictures import image_limit  # noqa: PLC0415 - as below
+    from model_tools.images import image_limit  # noqa: PLC0415 - as below
     from model_tools.serving.batching import Batching  # noqa: PLC0415 - keeps --help fast
-    from model_tools.serving.served import ServeOptions, serve_model  # noqa: PLC0415 - as above
+    from model_tools.serving.tf_serving_process import ServeOptions, serve_model  # noqa: PLC0415 - as above
 
     if not model_name or set(model_name) & set("/:"):
         raise click.BadParameter(f"{model_name!r}: no / and no :", param_hint="--model-name")

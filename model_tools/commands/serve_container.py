@@ -53,8 +53,8 @@ def serve_container(
     Prints one line on standard output when it is ready: {"url": "http://127.0.0.1:PORT"}.
     The archive's code/inference.py, if it has one, is executed: serve only what you trust so far.
     """
-    from model_tools.pictures import image_limit  # noqa: PLC0415 - as below
-    from model_tools.serving.contained import ContainerOptions, serve_archive  # noqa: PLC0415
+    from model_tools.images import image_limit  # noqa: PLC0415 - as below
+    from model_tools.serving.sagemaker_process import ContainerOptions, serve_archive  # noqa: PLC0415
 
     # A wrong value ends the command, not each request.
     image_limit()

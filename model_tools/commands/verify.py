@@ -77,8 +77,8 @@ def verify(
     Exit code 1 if more answers differ than --max-drop allows; if pre-processing is the cause, it is
     named.
     """
-    from model_tools.pictures import picture_files  # noqa: PLC0415 - keeps --help fast
-    from model_tools.verification.expected import read_expected  # noqa: PLC0415 - as above
+    from model_tools.images import picture_files  # noqa: PLC0415 - keeps --help fast
+    from model_tools.verification.expected_detections import read_expected  # noqa: PLC0415 - as above
     from model_tools.verification.report import as_html, next_step  # noqa: PLC0415 - as above
     from model_tools.verification.verify import VerifyRequest  # noqa: PLC0415 - as above
     from model_tools.verification.verify import verify as run  # noqa: PLC0415 - as above

@@ -56,7 +56,7 @@ def _freeze(
     check_files(files, request.choice)
     from model_tools.freezing.consumer import Consumer  # noqa: PLC0415 - TensorFlow follows
     from model_tools.freezing.freeze import FreezeOptions, freeze  # noqa: PLC0415 - as above
-    from model_tools.pictures import picture_samples, read_picture  # noqa: PLC0415 - as above
+    from model_tools.images import picture_samples, read_picture  # noqa: PLC0415 - as above
     from model_tools.sources.load import load_model  # noqa: PLC0415 - as above
 
     model = load_model(files, request.choice)
@@ -87,9 +87,9 @@ def _cut(
     model: "LoadedModel", pictures: list["npt.NDArray[np.uint8]"]
 ) -> tuple[dict[str, Any] | None, dict[str, Any], dict[str, bytes]]:
     """Cut a detector where that is exact; say why not where it is not."""
-    from model_tools.describe import cut_document  # noqa: PLC0415 - TensorFlow follows
+    from model_tools.artifact.manifest_writer import cut_document  # noqa: PLC0415 - TensorFlow follows
     from model_tools.freezing import cutting  # noqa: PLC0415 - as above
-    from model_tools.pictures import picture_samples  # noqa: PLC0415 - as above
+    from model_tools.images import picture_samples  # noqa: PLC0415 - as above
 
     if "detection_boxes" not in model.outputs:
         return None, {}, {}

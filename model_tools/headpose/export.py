@@ -9,7 +9,7 @@ from typing import Any
 
 from model_tools.headpose import network
 from model_tools.headpose.drawing import SIDE_PX
-from model_tools.hosting.archive import pack as write_archive
+from model_tools.reproducible_archives import pack as write_archive
 
 ARCHIVE_NAME = "model.tar.gz"
 CAMERA_SIGNATURE = "camera"

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from model_tools.artifact.archive import ARTIFACT_NAME
 from model_tools.errors import RegistryError
-from model_tools.package import ARTIFACT_NAME
 from model_tools.registry.environments import Environment
 from model_tools.registry.releases import Release, find_release
 from model_tools.signing.trust import check_release

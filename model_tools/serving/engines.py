@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from model_tools.errors import ModelToolsError, ServingError
-from model_tools.serving.answers import RequestError
+from model_tools.serving.http_types import RequestError
 from model_tools.serving.signatures import Servable
 from model_tools.sources.tensors import Arrays
 from model_tools.sources.trimming import loadable
@@ -78,7 +78,7 @@ class _OpenVino:
     """Frozen once, and kept; a signature that OpenVINO cannot run says so when it is asked."""
 
     def __init__(self, servable: Servable) -> None:
-        from model_tools.predictor import Predictor  # noqa: PLC0415 - as above
+        from model_tools.elastic_inference import Predictor  # noqa: PLC0415 - as above
 
         self._predictors: dict[str, Predictor] = {}
         self._reasons: dict[str, str] = {}

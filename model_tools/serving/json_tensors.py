@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from model_tools.pictures import image_limit
-from model_tools.serving.answers import RequestError
+from model_tools.images import image_limit
+from model_tools.serving.http_types import RequestError
 from model_tools.sources.tensors import TensorSpec
 from vision.errors import SizeError
 from vision.images import check_encoded

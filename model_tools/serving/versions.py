@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model_tools.errors import ModelToolsError, RefusedError, SourceError
-from model_tools.serving.answers import RequestError
 from model_tools.serving.engines import Engine
+from model_tools.serving.http_types import RequestError
 from model_tools.serving.signatures import Servable
 
 LOG = logging.getLogger(__name__)

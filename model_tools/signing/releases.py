@@ -6,8 +6,8 @@ import json
 from datetime import datetime
 from pathlib import Path
 
+from model_tools.artifact.archive import ARTIFACT_NAME
 from model_tools.errors import SigningError, SourceError
-from model_tools.package import ARTIFACT_NAME
 from model_tools.signing.signers import Signer
 from vision.artifact import packed_manifest, sha256_of
 from vision.errors import VisionError

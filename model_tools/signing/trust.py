@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from model_tools.artifact.archive import ARTIFACT_NAME
 from model_tools.errors import SourceError, WrongKeyError
-from model_tools.package import ARTIFACT_NAME
 from model_tools.signing.releases import STATEMENT_NAME, read_statement
 from vision.errors import VisionError
 from vision.signatures import (

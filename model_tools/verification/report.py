@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from model_tools.annotate import draw_detections
-from model_tools.pictures import opened_picture
+from model_tools.images import opened_picture
 from model_tools.verification.verify import MOST_SHOWN, Verification
 from vision.detections import Detection
 

@@ -11,13 +11,13 @@ import numpy.typing as npt
 
 from model_tools.artifacts import unpack_artifact
 from model_tools.errors import SourceError
+from model_tools.images import read_picture
 from model_tools.isolation import Limits, isolated
-from model_tools.pictures import read_picture
 from model_tools.sources.files import find_model
 from model_tools.sources.selection import Choice
-from model_tools.verification.comparing import Agreement, agreement
+from model_tools.verification.detection_agreement import Agreement, agreement
 from model_tools.verification.diagnosis import diagnose
-from model_tools.verification.expected import Expected
+from model_tools.verification.expected_detections import Expected
 from vision.artifact import Artifact
 from vision.detections import Detection
 from vision.engine import open_engine

@@ -7,11 +7,11 @@ reach every branch that was ever found, and those that once broke something.
 from collections.abc import Callable
 from pathlib import Path
 
+from model_tools.artifact.labels import read_labels
 from model_tools.artifacts import unpack_artifact
 from model_tools.errors import ModelToolsError
-from model_tools.hosting.mxnet import FILES, read_mxnet
-from model_tools.hosting.ndarrays import read_parameters
-from model_tools.labels import read_labels
+from model_tools.mxnet.model import FILES, read_mxnet
+from model_tools.mxnet.params import read_parameters
 from model_tools.sources.archives import check_zip, unpack_tar
 from model_tools.sources.checks import check_files
 from model_tools.sources.files import find_model

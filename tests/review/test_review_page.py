@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from model_tools.verification.comparing import agreement
+from model_tools.verification.detection_agreement import agreement
 from model_tools.verification.report import as_html as as_report
 from model_tools.verification.verify import Comparison, Verification
 from review.assembly import Environment

@@ -10,11 +10,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from model_tools.packaging import read_training
+from model_tools.artifact.infer import read_training
 from model_tools.pin import pin_model
 from model_tools.registry.environments import read_environments
 from model_tools.signing.trust import read_public_keys
-from model_tools.verification.expected import read_expected
+from model_tools.verification.expected_detections import read_expected
 from review.plan import SCHEMA_VERSION, plan_id, read_plan
 from review.settings import read_settings
 from stacks.config import load_delivery, load_environment, load_environments

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from model_tools.describe import ModelDescription
-from model_tools.package import package, package_tar
+from model_tools.artifact.archive import package, package_tar
+from model_tools.artifact.manifest_writer import ModelDescription
 from model_tools.pin import PinError, pin_model
 from vision.errors import ManifestError
 from vision.manifest import DETECTION_OUTPUTS, InputSpec, OutputSpec
@@ -47,7 +47,7 @@ SCRIPT = """
 import os, sys
 from pathlib import Path
 from tests.unit.model_tools.test_package_and_pin import detector
-from model_tools.package import package, package_tar
+from model_tools.artifact.archive import package, package_tar
 os.umask(int(sys.argv[2], 8))
 folder = Path(sys.argv[1])
 print(package(folder, detector(), b"graph" * 99, {1: "ä"}).digest)

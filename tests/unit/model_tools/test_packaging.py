@@ -2,9 +2,9 @@
 
 import pytest
 
+from model_tools.artifact.infer import PackageRequest, describe
 from model_tools.errors import ModelToolsError
 from model_tools.freezing.folder import FrozenDetails
-from model_tools.packaging import PackageRequest, describe
 from model_tools.sources.tensors import TensorSpec
 
 Sides = tuple[int | None, ...] | None

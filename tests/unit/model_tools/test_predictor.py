@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from model_tools.elastic_inference import Predictor
 from model_tools.errors import AmbiguousError, SourceError
-from model_tools.predictor import Predictor
 from model_tools.protos import message_class
 
 pytestmark = [pytest.mark.process, pytest.mark.filterwarnings("ignore")]
@@ -117,7 +117,7 @@ def test_a_path_without_a_model_is_one_error(tmp_path: Path) -> None:
 def test_accelerated_tensorflow_is_not_imported(trained_models: dict[str, Path]) -> None:
     script = (
         "import sys, numpy\n"
-        "from model_tools.predictor import Predictor\n"
+        "from model_tools.elastic_inference import Predictor\n"
         "predictor = Predictor(sys.argv[1])\n"
         "predictor({'pixels': numpy.zeros((1, 16, 16, 3), numpy.float32)})\n"
         "assert 'tensorflow' not in sys.modules\n"

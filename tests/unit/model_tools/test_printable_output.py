@@ -10,7 +10,7 @@ from local_aws.watch import describe
 from model_tools.commands.errors import ReportingGroup, echo
 from model_tools.errors import RefusedError, ServingError, SourceError
 from model_tools.graphs.rules import refuse_ops
-from model_tools.pictures import opened_picture
+from model_tools.images import opened_picture
 from model_tools.protos import message_class
 from vision.errors import ManifestError
 

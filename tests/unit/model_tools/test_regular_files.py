@@ -5,17 +5,17 @@ from pathlib import Path
 
 import pytest
 
+from model_tools.artifact.infer import read_training
+from model_tools.artifact.labels import read_labels
 from model_tools.errors import SourceError
 from model_tools.freezing.folder import DETAILS_NAME, read_frozen, sha256_of
-from model_tools.hosting.symbols import read_symbol
-from model_tools.labels import read_labels
-from model_tools.packaging import read_training
+from model_tools.mxnet.symbol import read_symbol
 from model_tools.pin import PinError, pin_model
 from model_tools.protos import message_class
 from model_tools.registry.environments import read_environments
 from model_tools.registry.releases import sha256_of as artifact_digest
 from model_tools.sources.wire import scan_file
-from model_tools.verification.expected import read_expected
+from model_tools.verification.expected_detections import read_expected
 from vision.errors import ArtifactError
 
 

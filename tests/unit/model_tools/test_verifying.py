@@ -13,9 +13,9 @@ from PIL import Image
 from model_tools.annotate import draw_detections
 from model_tools.artifacts import unpack_artifact
 from model_tools.errors import RefusedError, SourceError
-from model_tools.verification.comparing import agreement
+from model_tools.verification.detection_agreement import agreement
 from model_tools.verification.diagnosis import diagnose, suspects
-from model_tools.verification.expected import read_expected
+from model_tools.verification.expected_detections import read_expected
 from model_tools.verification.report import as_html, next_step
 from model_tools.verification.verify import Comparison, Verification, _shown
 from tests.pinned import pinned_artifact

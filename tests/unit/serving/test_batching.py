@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from model_tools.errors import SourceError
-from model_tools.serving.answers import RequestError
 from model_tools.serving.batching import BatchedEngine, Batching
+from model_tools.serving.http_types import RequestError
 from model_tools.sources.tensors import Arrays
 
 pytestmark = pytest.mark.process

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import pytest
 from aiohttp import ClientSession, web
 
-from model_tools.serving.answers import json_answer
-from model_tools.serving.http import CONNECTIONS, Site, _runner
+from model_tools.serving.http_server import CONNECTIONS, Site, _runner
+from model_tools.serving.http_types import json_answer
 
 MODEL = Site(lambda *_: json_answer({"predictions": [1]}), 0)
 CONTAINER = Site(lambda *_: json_answer({"predictions": [1]}), 0, any_host=True)

@@ -9,9 +9,9 @@ import pytest
 import requests
 
 from model_tools.errors import ServingError
-from model_tools.serving.answers import RequestError, json_answer
-from model_tools.serving.container import json_of_csv, serving_json
-from model_tools.serving.http import Site, serve
+from model_tools.serving.http_server import Site, serve
+from model_tools.serving.http_types import RequestError, json_answer
+from model_tools.serving.sagemaker_api import json_of_csv, serving_json
 from tests.unit.serving.conftest import ROOT, Server, Start, said
 
 pytestmark = [pytest.mark.process, pytest.mark.filterwarnings("ignore")]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model_tools.serving.loading import load_version
-from model_tools.serving.rest import RestApi
+from model_tools.serving.rest_api import RestApi
 from model_tools.serving.signatures import read_servable
 from model_tools.serving.versions import ServedModel
 

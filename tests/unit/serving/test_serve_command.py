@@ -11,9 +11,9 @@ from click.testing import CliRunner
 
 from model_tools.cli import main
 from model_tools.commands.serve import ENGINES
-from model_tools.serving.answers import RequestError
 from model_tools.serving.engines import ENGINES as KNOWN_ENGINES
 from model_tools.serving.engines import load_engine
+from model_tools.serving.http_types import RequestError
 from model_tools.serving.signatures import read_servable
 from tests.unit.serving.conftest import Start, said
 from tests.waiting import eventually

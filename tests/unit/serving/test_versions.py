@@ -6,7 +6,7 @@ from typing import Any, cast
 import pytest
 
 from model_tools.errors import ServingError, SourceError
-from model_tools.serving.answers import RequestError
+from model_tools.serving.http_types import RequestError
 from model_tools.serving.versions import ServedModel, Version
 
 pytestmark = pytest.mark.process

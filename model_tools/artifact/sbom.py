@@ -11,14 +11,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from model_tools.provenance import as_bytes
+from model_tools.artifact.provenance import as_bytes
 
 if TYPE_CHECKING:
     from cyclonedx.model.component import Component
 
 SBOM_NAME = "sbom.cdx.json"
 
-_LOCK = Path(__file__).resolve().parents[1] / "requirements" / "device.txt"
+_LOCK = Path(__file__).resolve().parents[2] / "requirements" / "device.txt"
 _PACKAGE = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", re.MULTILINE)
 _NAMESPACE = uuid.UUID("5e1f9bbd-6a0d-5a39-8f2e-6f6bd0b5a7d1")
 

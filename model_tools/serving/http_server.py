@@ -14,7 +14,7 @@ from ipaddress import ip_address
 from aiohttp import web
 
 from model_tools.errors import ServingError
-from model_tools.serving.answers import Answer, RequestError
+from model_tools.serving.http_types import Answer, RequestError
 
 LOG = logging.getLogger(__name__)
 CONNECTIONS = logging.getLogger(f"{__name__}.connections")

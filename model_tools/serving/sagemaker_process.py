@@ -12,13 +12,13 @@ from pathlib import Path
 from model_tools.errors import SourceError
 from model_tools.serving.archive import unpack_models
 from model_tools.serving.batching import Batching
-from model_tools.serving.container import Container
 from model_tools.serving.engines import TENSORFLOW
-from model_tools.serving.http import LOOPBACK, Site, end_process, serve
+from model_tools.serving.http_server import LOOPBACK, Site, end_process, serve
+from model_tools.serving.inference_script import INFERENCE, UserCode
 from model_tools.serving.loading import load_version
-from model_tools.serving.rest import RestApi
+from model_tools.serving.rest_api import RestApi
+from model_tools.serving.sagemaker_api import Container
 from model_tools.serving.signatures import Servable, read_in_limits
-from model_tools.serving.user_code import INFERENCE, UserCode
 from model_tools.serving.versions import ServedModel, versions_below
 
 

@@ -8,9 +8,9 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from model_tools.serving.answers import Answer, RequestError, json_answer, read_json
-from model_tools.serving.examples import classifications, read_examples, regressions
-from model_tools.serving.predicting import PREDICTIONS, ROWS, read_feed, write_outputs
+from model_tools.serving.classify_api import classifications, read_examples, regressions
+from model_tools.serving.http_types import Answer, RequestError, json_answer, read_json
+from model_tools.serving.predict_api import PREDICTIONS, ROWS, read_feed, write_outputs
 from model_tools.serving.signatures import CLASSIFY, REGRESS, Signature, default_key
 from model_tools.serving.versions import ServedModel, Version
 

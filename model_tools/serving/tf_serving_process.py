@@ -9,9 +9,9 @@ from pathlib import Path
 
 from model_tools.errors import ServingError, SourceError
 from model_tools.serving.batching import Batching
-from model_tools.serving.http import Site, end_process, serve
+from model_tools.serving.http_server import Site, end_process, serve
 from model_tools.serving.loading import load_version
-from model_tools.serving.rest import RestApi
+from model_tools.serving.rest_api import RestApi
 from model_tools.serving.signatures import read_in_limits
 from model_tools.serving.versions import INVALID_ARGUMENT, ServedModel, Version, versions_below
 from model_tools.sources.exporting import KERAS_SUFFIXES, keras_export

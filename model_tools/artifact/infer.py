@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from model_tools.describe import ModelDescription
+from model_tools.artifact.labels import numbered_from_one
+from model_tools.artifact.manifest_writer import ModelDescription
 from model_tools.errors import AmbiguousError, SourceError
 from model_tools.freezing.folder import FrozenDetails
-from model_tools.labels import numbered_from_one
 from model_tools.regular_files import read_at_most
 from model_tools.sources.tensors import TensorSpec
 from vision.manifest import (

@@ -17,7 +17,7 @@ import requests
 from PIL import Image
 
 from model_tools.errors import ServingError, SourceError
-from model_tools.pictures import read_picture
+from model_tools.images import read_picture
 
 JSON = "application/json"
 _PICTURE_TYPES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png"}

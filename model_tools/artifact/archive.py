@@ -9,9 +9,9 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from model_tools.describe import GRAPH_NAME, LABELS_NAME, ModelDescription
-from model_tools.provenance import PROVENANCE_NAME, provenance
-from model_tools.sbom import SBOM_NAME, sbom
+from model_tools.artifact.manifest_writer import GRAPH_NAME, LABELS_NAME, ModelDescription
+from model_tools.artifact.provenance import PROVENANCE_NAME, provenance
+from model_tools.artifact.sbom import SBOM_NAME, sbom
 from vision.labels import write_label_map
 from vision.manifest import MANIFEST_NAME, Manifest
 

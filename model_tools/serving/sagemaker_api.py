@@ -11,10 +11,10 @@ import math
 import re
 from collections.abc import Mapping
 
-from model_tools.serving.answers import JSON, Answer, RequestError
+from model_tools.serving.http_types import JSON, Answer, RequestError
+from model_tools.serving.inference_script import Context, UserCode
 from model_tools.serving.json_tensors import require_image_within_limit
-from model_tools.serving.rest import RestApi
-from model_tools.serving.user_code import Context, UserCode
+from model_tools.serving.rest_api import RestApi
 
 CUSTOM_ATTRIBUTES = "x-amzn-sagemaker-custom-attributes"
 

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, NamedTuple
 import requests
 
 from model_tools.errors import ServingError
-from model_tools.serving.answers import Answer, RequestError
+from model_tools.serving.http_types import Answer, RequestError
 
 INFERENCE = Path("code") / "inference.py"
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from model_tools.protos import message_class
-from model_tools.serving.answers import RequestError
+from model_tools.serving.http_types import RequestError
 from model_tools.serving.json_tensors import is_binary, read_bytes
 from model_tools.serving.signatures import Signature
 from model_tools.sources.tensors import Arrays

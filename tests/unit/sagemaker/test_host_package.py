@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from model_tools.cli import main
-from tests.unit.hosting import mxnet_files
+from tests.unit.sagemaker import mxnet_files
 from tests.unit.serving.conftest import example_models
 
 pytestmark = [pytest.mark.process, pytest.mark.filterwarnings("ignore")]

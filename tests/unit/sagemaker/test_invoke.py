@@ -16,8 +16,8 @@ from PIL import Image
 from model_tools.cli import main
 from model_tools.commands.invoke import named_classes
 from model_tools.errors import VerifyError
-from model_tools.hosting.comparing import largest_difference
-from model_tools.hosting.invoking import wait_for
+from model_tools.sagemaker.invoke import wait_for
+from model_tools.sagemaker.json_diff import largest_difference
 
 
 class Server:

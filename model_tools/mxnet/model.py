@@ -5,8 +5,8 @@ from math import prod
 from pathlib import Path
 
 from model_tools.errors import SourceError
-from model_tools.hosting.ndarrays import Parameter, read_parameters
-from model_tools.hosting.symbols import Node, read_shapes, read_symbol
+from model_tools.mxnet.params import Parameter, read_parameters
+from model_tools.mxnet.symbol import Node, read_shapes, read_symbol
 
 SYMBOL, PARAMETERS, SHAPES = FILES = (
     "model-symbol.json",

@@ -5,12 +5,12 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from model_tools.artifact.archive import package
+from model_tools.artifact.manifest_writer import ModelDescription
 from model_tools.artifacts import unpack_artifact
-from model_tools.describe import ModelDescription
 from model_tools.errors import SourceError
+from model_tools.images import read_picture
 from model_tools.isolation import Limits, isolated
-from model_tools.package import package
-from model_tools.pictures import read_picture
 from vision.baseline import LEAST_FRAMES, Baseline
 from vision.engine import open_engine
 from vision.runtimes import TENSORFLOW

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model_tools.errors import AmbiguousError, RefusedError, SourceError
-from model_tools.hosting.archive import pack
-from model_tools.hosting.mxnet import FILES, read_mxnet
-from model_tools.hosting.user_code import code_files
+from model_tools.mxnet.model import FILES, read_mxnet
 from model_tools.protos import message_class
+from model_tools.reproducible_archives import pack
+from model_tools.sagemaker.user_code import code_files
 from model_tools.serving.signatures import read_in_limits
 from model_tools.sources.archives import unpack_tar
 from model_tools.sources.exporting import KERAS_SUFFIXES, keras_export

@@ -19,10 +19,10 @@ SLSA_PROVENANCE = "https://slsa.dev/provenance/v1"
 BUILD_TYPE = "urn:deeplens-tensorflow:model-tools:package:v1"
 BUILDER = "urn:deeplens-tensorflow:model-tools"
 
-_CHECKOUT = Path(__file__).resolve().parents[1]
+_CHECKOUT = Path(__file__).resolve().parents[2]
 # By their paths in a checkout, wherever they are installed.
 _SOURCES = {
-    "model_tools": Path(__file__).resolve().parent,
+    "model_tools": Path(__file__).resolve().parents[1],
     "lambda_src/inference/vision": Path(vision.__file__).resolve().parent,
 }
 _LOCK = "requirements/project.txt"

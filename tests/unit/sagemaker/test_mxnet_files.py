@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from model_tools.errors import ModelToolsError, SourceError
-from model_tools.hosting.mxnet import FILES, read_mxnet
-from model_tools.hosting.ndarrays import Parameter, read_parameters
-from tests.unit.hosting import mxnet_files
+from model_tools.mxnet.model import FILES, read_mxnet
+from model_tools.mxnet.params import Parameter, read_parameters
+from tests.unit.sagemaker import mxnet_files
 
 VERSIONS = (0, mxnet_files.V1, mxnet_files.V2, mxnet_files.V3)
 

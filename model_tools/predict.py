@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from model_tools.artifacts import unpack_artifact
+from model_tools.images import read_picture
 from model_tools.isolation import Limits, isolated
-from model_tools.pictures import read_picture
 from vision.detections import Detection
 
 

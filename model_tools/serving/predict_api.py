@@ -5,7 +5,7 @@ Source: tensorflow/serving, docs/api_rest.md, "Predict API".
 
 from typing import Any
 
-from model_tools.serving.answers import RequestError
+from model_tools.serving.http_types import RequestError
 from model_tools.serving.json_tensors import is_binary, read_tensor, write_tensor
 from model_tools.serving.signatures import Signature
 from model_tools.sources.tensors import Arrays
