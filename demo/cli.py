@@ -559,7 +559,7 @@ def _result(
 def _show(payloads: Iterable[bytes], images: Path) -> None:
     """Print detections as they arrive; save each with its image."""
     from local_aws.watch import describe  # noqa: PLC0415 - not needed for help
-    from model_tools.annotate import draw_detections  # noqa: PLC0415 - as above
+    from model_tools.images import draw_detections  # noqa: PLC0415 - as above
     from vision.images import open_image  # noqa: PLC0415 - as above
 
     ANNOTATED.mkdir(parents=True, exist_ok=True)

@@ -1,10 +1,11 @@
-"""The predictor of Amazon Elastic Inference, on engines that are still there.
+"""The predictor of Amazon Elastic Inference, on TensorFlow and OpenVINO.
 
 `EIPredictor` ran a SavedModel or a frozen graph with an accelerator or without one, by the same
-call, so that the two could be compared. The accelerator is gone; OpenVINO stands in its place.
+call, so that the two could be compared. The service is closed, and OpenVINO replaces its
+accelerators.
 
     predictor = Predictor("export/Servo/1", accelerate=True)
-    predictor({"image": picture})["probabilities"]
+    predictor({"image": image})["probabilities"]
 """
 
 import hashlib
@@ -38,14 +39,14 @@ class _Engine(Protocol):
 
 
 class Predictor:
-    """Runs a model, accelerated by OpenVINO or plainly on TensorFlow, with the same answers.
+    """Runs a model, accelerated on OpenVINO or plain on TensorFlow, with equal outputs.
 
-    Accelerated, the model is frozen in a process of its own the first time, and kept, with what
-    OpenVINO compiled, below `$MODEL_TOOLS_CACHE` (default: `~/.cache/model-tools`); TensorFlow is
-    not imported here.
+    With acceleration, a separate process freezes the model on first use. The frozen model and the
+    model that OpenVINO compiled are cached below `$MODEL_TOOLS_CACHE` (default:
+    `~/.cache/model-tools`). This process does not import TensorFlow.
     """
 
-    def __init__(  # noqa: PLR0913, PLR0917 - the signature of the predictor that it stands for
+    def __init__(  # noqa: PLR0913, PLR0917 - the signature of `EIPredictor`
         self,
         model_dir: str | os.PathLike[str],
         signature_def_key: str | None = None,
@@ -66,10 +67,10 @@ class Predictor:
             signature_def: a SignatureDef to use instead of one in the SavedModel.
             input_names: tensor names by alias, instead of a signature.
             output_names: as `input_names`.
-            tags: of a SavedModel, with commas between; default `serve`.
-            graph: a `tf.Graph` to load into; plain only.
-            config: a `ConfigProto`; accelerated, its intra_op_parallelism_threads counts.
-            accelerate: OpenVINO rather than TensorFlow.
+            tags: of a SavedModel, separated by commas; default `serve`.
+            graph: a `tf.Graph` to load the model into; only without acceleration.
+            config: a `ConfigProto`; with acceleration, only its intra_op_parallelism_threads.
+            accelerate: run the model on OpenVINO instead of TensorFlow.
 
         Raises:
             ValueError: more than one of signature key, signature and names is given.
@@ -102,31 +103,30 @@ class Predictor:
         """Run the model.
 
         Args:
-            feed_dict: arrays, or what becomes one, by the inputs' aliases.
+            feed_dict: arrays, or values that NumPy converts to arrays, by the inputs' aliases.
 
         Returns:
             Arrays by the outputs' aliases.
 
         Raises:
             SourceError: an input is missing, unknown, or of another shape.
-            vision.errors.ArtifactError: the engine does not take it.
+            vision.errors.ArtifactError: the engine cannot run it.
         """
         if feed_dict.keys() != self._inputs.keys():
             raise SourceError(
-                f"given {', '.join(sorted(feed_dict)) or 'nothing'}; "
-                f"the model takes {', '.join(str(spec) for spec in self._inputs.values())}, "
-                f"as {', '.join(self._inputs)}"
+                f"the inputs {', '.join(sorted(feed_dict)) or '(none)'} do not match the model: "
+                "expected " + ", ".join(f"{alias} = {spec}" for alias, spec in self._inputs.items())
             )
         return self._engine.run(
-            {alias: _fitting(alias, feed_dict[alias], spec) for alias, spec in self._inputs.items()}
+            {alias: _checked(alias, feed_dict[alias], spec) for alias, spec in self._inputs.items()}
         )
 
     def __repr__(self) -> str:
-        """Name the tensors."""
+        """Return the names of the tensors."""
         return f"Predictor(feed={self.feed_tensors}, fetch={self.fetch_tensors})"
 
     def __enter__(self) -> Self:
-        """Return itself; as the predictor that it stands for, it needs no closing."""
+        """Return itself; like `EIPredictor`, it does not need to be closed."""
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -152,26 +152,28 @@ class _Accelerated:
                 cache=compiled,
             )
             self._detector = CutDetector(cut, folder.graph.parent / cut.anchors, runtime)
-            self._most = cut.most_detections
+            self._most_detections = cut.most_detections
             return
         names = tuple(spec.name for spec in self._outputs.values())
         self._runtime = open_runtime(OPENVINO, folder.graph, names, threads=threads, cache=compiled)
 
     def run(self, feed: Arrays) -> Arrays:
         if self._detector is None:
-            answer = self._runtime.run({self._inputs[key].name: feed[key] for key in feed})
-            return {alias: answer[spec.name] for alias, spec in self._outputs.items()}
-        (pictures,) = feed.values()
-        answers = [self._detector.run(picture) for picture in pictures]
+            outputs = self._runtime.run({self._inputs[key].name: feed[key] for key in feed})
+            return {alias: outputs[spec.name] for alias, spec in self._outputs.items()}
+        (images,) = feed.values()
+        per_image = [self._detector.run(image) for image in images]
         return {
-            role: np.concatenate([_padded(answer[role], self._most) for answer in answers])
+            role: np.concatenate(
+                [_padded(outputs[role], self._most_detections) for outputs in per_image]
+            )
             for role in DETECTION_OUTPUTS
         }
 
 
 class _Plain:
     def __init__(self, source: Path, choice: Choice, graph: Any, config: Any) -> None:
-        import tensorflow as tf  # noqa: PLC0415 - takes seconds; accelerated, it is not needed
+        import tensorflow as tf  # noqa: PLC0415 - takes seconds; OpenVINO does not need it
 
         v1 = tf.compat.v1
         self._errors = (ValueError, TypeError, tf.errors.OpError)
@@ -179,7 +181,10 @@ class _Plain:
             files = find_model(source, Path(workspace))
             checked = check_files(files, choice)
             if files.kind not in {Kind.SAVED_MODEL_1, Kind.SAVED_MODEL_2, Kind.FROZEN}:
-                raise SourceError(f"{source}: plain, a SavedModel or a frozen graph is needed")
+                raise SourceError(
+                    f"{source} cannot run without acceleration: expected a SavedModel or a frozen "
+                    "graph; set accelerate=True"
+                )
             chosen = graph or tf.Graph()
             self._session = v1.Session(graph=chosen, config=config)
             with chosen.as_default():
@@ -210,7 +215,7 @@ class _Plain:
         try:
             return dict(self._session.run(self._fetches, fed))
         except self._errors as error:
-            raise SourceError(f"the model does not run: {str(error)[:300]}") from None
+            raise SourceError(f"the model cannot run: {str(error)[:300]}") from None
 
 
 def _choice(
@@ -221,9 +226,8 @@ def _choice(
     tags: str | None,
 ) -> Choice:
     if (inputs is None) != (outputs is None):
-        raise ValueError("input_names and output_names go together")
-    given = [name is not None for name in (key, signature, inputs)]
-    if sum(given) > 1:
+        raise ValueError("only one of input_names and output_names is given: give both or none")
+    if sum(argument is not None for argument in (key, signature, inputs)) > 1:
         raise ValueError(
             "give one of signature_def_key, signature_def, or input_names and output_names"
         )
@@ -239,7 +243,7 @@ def _choice(
 
 
 def _frozen(source: Path, choice: Choice) -> FrozenFolder:
-    """Freeze, or find what the same bytes and the same choice gave before."""
+    """Return the cached frozen model for the same bytes and choice, or freeze the model."""
     with tempfile.TemporaryDirectory(prefix="model-tools-") as workspace:
         files = find_model(source, Path(workspace))
         folder = _cache() / _key(files, choice)
@@ -255,31 +259,29 @@ def _cache() -> Path:
 
 
 def _key(files: ModelFiles, choice: Choice) -> str:
-    told = json.dumps(
-        [digest_of(files), choice.signature, choice.tags, choice.inputs, choice.outputs]
-    )
-    return hashlib.sha256(told.encode()).hexdigest()[:32]
+    document = [digest_of(files), choice.signature, choice.tags, choice.inputs, choice.outputs]
+    return hashlib.sha256(json.dumps(document).encode()).hexdigest()[:32]
 
 
-def _fitting(alias: str, value: npt.ArrayLike, spec: TensorSpec) -> npt.NDArray[Any]:
-    given = np.asarray(value)
-    if not np.can_cast(given.dtype, np.dtype(spec.dtype), "same_kind"):
-        raise SourceError(f"{alias} is {given.dtype}; the model takes {spec}")
+def _checked(alias: str, value: npt.ArrayLike, spec: TensorSpec) -> npt.NDArray[Any]:
+    array = np.asarray(value)
+    if not np.can_cast(array.dtype, np.dtype(spec.dtype), "same_kind"):
+        raise SourceError(f"{array.dtype} is not a valid type of {alias}: expected {spec}")
     sides = spec.shape
     if sides is not None and (
-        len(sides) != given.ndim
-        or any(side not in (None, found) for side, found in zip(sides, given.shape, strict=True))
+        len(sides) != array.ndim
+        or any(side not in (None, given) for side, given in zip(sides, array.shape, strict=True))
     ):
-        raise SourceError(f"{alias} has the shape {list(given.shape)}; the model takes {spec}")
-    return given.astype(spec.dtype, copy=False)
+        raise SourceError(f"{list(array.shape)} is not a valid shape of {alias}: expected {spec}")
+    return array.astype(spec.dtype, copy=False)
 
 
-def _padded(answer: npt.NDArray[Any], most: int) -> npt.NDArray[Any]:
-    """Whole graphs answer with a fixed number of detections, the last ones empty."""
-    if answer.ndim == 1:
-        return answer
-    missing = [(0, 0), (0, most - answer.shape[1]), *[(0, 0)] * (answer.ndim - 2)]
-    return np.pad(answer, missing)
+def _padded(output: npt.NDArray[Any], most_detections: int) -> npt.NDArray[Any]:
+    """Pad an output with empty detections to a fixed number, as a complete graph does."""
+    if output.ndim == 1:
+        return output
+    missing = [(0, 0), (0, most_detections - output.shape[1]), *[(0, 0)] * (output.ndim - 2)]
+    return np.pad(output, missing)
 
 
 def _spec(tensor: Any) -> TensorSpec:

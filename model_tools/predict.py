@@ -1,4 +1,4 @@
-"""What a model says of pictures."""
+"""Detections of an artifact on images."""
 
 import tempfile
 import time
@@ -6,71 +6,71 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from model_tools.artifacts import unpack_artifact
-from model_tools.images import read_picture
+from model_tools.artifact.archive import unpack_artifact
+from model_tools.images import read_image
 from model_tools.isolation import Limits, isolated
 from vision.detections import Detection
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What is on one picture, best first."""
+    """The detections on one image, best first."""
 
-    picture: Path
+    image: Path
     detections: list[Detection]
-    # Preparing the picture included.
+    # Of preprocessing and inference.
     milliseconds: float
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it as plain data; a detection's box is null where a classifier made it."""
+        """Return it as plain data; the box of a classifier's detection is null."""
         return {
-            "picture": self.picture.name,
+            "picture": self.image.name,
             "milliseconds": round(self.milliseconds, 2),
-            "detections": [asdict(one) for one in self.detections],
+            "detections": [asdict(detection) for detection in self.detections],
         }
 
 
 def predict(  # noqa: PLR0913 - each is a choice of the caller's
     artifact: Path,
-    pictures: list[Path],
+    images: list[Path],
     *,
     engine: str = "openvino",
     precision: str = "f32",
     threshold: float | None = None,
     limits: Limits | None = None,
 ) -> list[Prediction]:
-    """Run an artifact on pictures, in a limited process.
+    """Run an artifact on images, in a limited process.
 
     Args:
         artifact: a model.zip.
-        pictures: files.
+        images: files.
         engine: openvino or tensorflow.
         precision: f32, or bf16 on OpenVINO.
-        threshold: lowest score that counts; None takes the manifest's.
+        threshold: lowest score of a detection; None: the manifest's.
         limits: of the process.
 
     Raises:
-        ModelToolsError, vision.errors.VisionError: a file is not what it should be.
+        ModelToolsError, vision.errors.VisionError: the artifact or an image is not valid.
     """
-    limits = limits or Limits.for_files(artifact, *pictures)
-    return isolated(_predict, artifact, pictures, engine, precision, threshold, limits=limits)
+    limits = limits or Limits.for_files(artifact, *images)
+    return isolated(_predict, artifact, images, engine, precision, threshold, limits=limits)
 
 
 def _predict(
-    artifact: Path, pictures: list[Path], engine: str, precision: str, threshold: float | None
+    artifact: Path, images: list[Path], engine_name: str, precision: str, threshold: float | None
 ) -> list[Prediction]:
     from vision.engine import open_engine  # noqa: PLC0415 - takes seconds
 
     with tempfile.TemporaryDirectory(prefix="model-tools-") as folder:
-        opened = unpack_artifact(artifact, Path(folder))
-        least = opened.manifest.threshold if threshold is None else threshold
-        loaded = open_engine(engine, opened, precision=precision)
+        unpacked = unpack_artifact(artifact, Path(folder))
+        least_score = unpacked.manifest.threshold if threshold is None else threshold
+        engine = open_engine(engine_name, unpacked, precision=precision)
         predictions = []
-        for file in pictures:
-            picture = read_picture(file)
-            began = time.perf_counter()
-            found = loaded.infer(picture)
-            took = (time.perf_counter() - began) * 1000
-            kept = [one for one in found if one.score >= least]
-            predictions.append(Prediction(file, kept, took))
+        for file in images:
+            image = read_image(file)
+            started = time.perf_counter()
+            detections = engine.infer(image)
+            milliseconds = (time.perf_counter() - started) * 1000
+            above = [detection for detection in detections if detection.score >= least_score]
+            predictions.append(Prediction(file, above, milliseconds))
         return predictions

@@ -1,10 +1,7 @@
-"""One artifact from a frozen graph, its labels and what is known of it: the same bytes always."""
+"""Artifacts as archives: written reproducibly, and unpacked with every byte checked."""
 
-import gzip
 import hashlib
-import io
 import json
-import tarfile
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,21 +9,27 @@ from pathlib import Path
 from model_tools.artifact.manifest_writer import GRAPH_NAME, LABELS_NAME, ModelDescription
 from model_tools.artifact.provenance import PROVENANCE_NAME, provenance
 from model_tools.artifact.sbom import SBOM_NAME, sbom
+from model_tools.errors import RefusedError, SourceError
+from model_tools.reproducible_archives import write_tar_gz, zip_bytes
+from vision.artifact import Artifact, open_artifact, sha256_of
 from vision.labels import write_label_map
 from vision.manifest import MANIFEST_NAME, Manifest
+from vision.zips import BROKEN_ZIP
 
 ARTIFACT_NAME = "model.zip"
 TAR_NAME = "model.tar.gz"
 
-# The earliest moment that a zip can name.
-_NO_TIME = (1980, 1, 1, 0, 0, 0)
-_READABLE_FILE = 0o100644 << 16
-_UNIX = 3
+# Level 6 is gzip's default. Weights hardly compress, and level 9 takes longer.
+_COMPRESSION_LEVEL = 6
+_LARGEST_MANIFEST_BYTES = 1 << 20
+_LARGEST_FILE_BYTES = 2 << 30
+_LARGEST_RATIO = 200
+_CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
-class Package:
-    """A packaged artifact: where it is and the SHA-256 that names it."""
+class PackagedArtifact:
+    """The path of a packaged artifact, and the SHA-256 that names it."""
 
     path: Path
     digest: str
@@ -39,35 +42,35 @@ def package(
     graph: bytes,
     labels: dict[int, str],
     extra_files: dict[str, bytes] | None = None,
-) -> Package:
-    """Write `models/<name>/<sha256>/model.zip`, unless it is there already.
+) -> PackagedArtifact:
+    """Write `models/<name>/<sha256>/model.zip` if it does not exist.
 
     Args:
         models: the folder of all artifacts.
-        description: becomes manifest.json.
-        graph: a serialised frozen GraphDef.
+        description: the content of manifest.json.
+        graph: a serialized frozen GraphDef.
         labels: names by id, from 1.
-        extra_files: what the description names besides, such as a cut graph.
+        extra_files: other files that the description names, such as a backbone graph.
 
     Raises:
-        vision.errors.ManifestError: the description is not what the camera reads.
+        vision.errors.ManifestError: cameras cannot read the description.
     """
-    members, checked = _members(description, graph, labels, extra_files or {})
-    content = _zip(members)
+    members, manifest = _members(description, graph, labels, extra_files or {})
+    content = zip_bytes(members)
     digest = hashlib.sha256(content).hexdigest()
-    path = models / checked.name / digest / ARTIFACT_NAME
+    path = models / manifest.name / digest / ARTIFACT_NAME
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
-        _write_whole(path, content)
+        _write_atomically(path, content)
     document = json.loads(members[MANIFEST_NAME])
-    # They say how the artifact came to be: one that is there already was not made now.
+    # They describe how the artifact was made, so those of an existing artifact are not replaced.
     for name, text in (
         (PROVENANCE_NAME, provenance(document, ARTIFACT_NAME, digest)),
         (SBOM_NAME, sbom(document, digest)),
     ):
         if not (path.parent / name).is_file():
-            _write_whole(path.parent / name, text)
-    return Package(path, digest, len(content))
+            _write_atomically(path.parent / name, text)
+    return PackagedArtifact(path, digest, len(content))
 
 
 def package_tar(
@@ -76,21 +79,20 @@ def package_tar(
     graph: bytes,
     labels: dict[int, str],
     extra_files: dict[str, bytes] | None = None,
-) -> Package:
-    """Write `folder/model.tar.gz`, the form that the original DeepLens guide uploads.
+) -> PackagedArtifact:
+    """Write `folder/model.tar.gz`, the format that the original DeepLens guide uploads.
 
-    Gzip's bytes depend on the build of zlib: compare the members' digests in manifest.json
-    between machines, not this file's.
+    Gzip's bytes depend on the build of zlib. To compare artifacts between machines, compare the
+    members' digests in manifest.json and not the digest of this file.
 
     Raises:
-        vision.errors.ManifestError: the description is not what the camera reads.
+        vision.errors.ManifestError: cameras cannot read the description.
     """
     members, _ = _members(description, graph, labels, extra_files or {})
-    content = _tar_gz(members)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / TAR_NAME
-    _write_whole(path, content)
-    return Package(path, hashlib.sha256(content).hexdigest(), len(content))
+    write_tar_gz(members, path, compression_level=_COMPRESSION_LEVEL)
+    return PackagedArtifact(path, sha256_of(path), path.stat().st_size)
 
 
 def checked_manifest(
@@ -102,54 +104,73 @@ def checked_manifest(
     """Return the manifest that `package` would write.
 
     Raises:
-        vision.errors.VisionError: the description or the labels are not what the camera reads.
+        vision.errors.VisionError: cameras cannot read the description or the labels.
     """
-    _, checked = _members(description, graph, labels, extra_files or {})
-    return checked
+    _, manifest = _members(description, graph, labels, extra_files or {})
+    return manifest
+
+
+def unpack_artifact(archive: Path, folder: Path, digest: str | None = None) -> Artifact:
+    """Unpack a model.zip into `folder`, which must be empty, and check every byte.
+
+    Args:
+        archive: the artifact, from an unknown source.
+        folder: the destination of its files.
+        digest: the expected SHA-256; if it is None, any digest is accepted.
+
+    Raises:
+        SourceError: the file is not an artifact.
+        RefusedError: its members differ from those in its manifest, or exceed a limit.
+        vision.errors.VisionError: a digest, the manifest or the label map is not valid.
+    """
+    actual_digest = sha256_of(archive)
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            members = {member.filename: member for member in opened.infolist()}
+            if len(members) != len(opened.infolist()):
+                raise RefusedError("archive-member", f"{archive.name} contains a file twice")
+            manifest_member = members.get(MANIFEST_NAME)
+            if manifest_member is None:
+                raise SourceError(f"{archive} is not an artifact: it has no {MANIFEST_NAME}")
+            if manifest_member.file_size > _LARGEST_MANIFEST_BYTES:
+                raise RefusedError(
+                    "archive-size",
+                    f"its manifest has {manifest_member.file_size} bytes "
+                    f"(max {_LARGEST_MANIFEST_BYTES})",
+                )
+            manifest = Manifest.from_json(opened.read(manifest_member))
+            expected = {MANIFEST_NAME, *manifest.files}
+            if members.keys() != expected:
+                differing = ", ".join(sorted(name[:60] for name in members.keys() ^ expected)[:5])
+                raise RefusedError("archive-member", f"manifest and files differ: {differing}")
+            for name in sorted(expected):
+                _extract(opened, members[name], folder / name)
+    except BROKEN_ZIP as error:
+        raise SourceError(f"{archive} is not an artifact that can be unpacked: {error}") from None
+    return open_artifact(archive, folder, digest or actual_digest)
+
+
+def _extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path) -> None:
+    is_suspicious = member.file_size > _LARGEST_RATIO * max(member.compress_size, 1 << 16)
+    if member.file_size > _LARGEST_FILE_BYTES or is_suspicious:
+        raise RefusedError("archive-size", f"{member.filename} claims {member.file_size} bytes")
+    with archive.open(member) as content, target.open("xb") as file:
+        while chunk := content.read(_CHUNK_BYTES):
+            file.write(chunk)
 
 
 def _members(
     description: ModelDescription, graph: bytes, labels: dict[int, str], extra: dict[str, bytes]
 ) -> tuple[dict[str, bytes], Manifest]:
     files = {GRAPH_NAME: graph, LABELS_NAME: write_label_map(labels).encode(), **extra}
-    manifest = description.as_manifest(files)
-    text = json.dumps(manifest, indent=2, sort_keys=True, ensure_ascii=True, allow_nan=False)
-    checked = Manifest.from_json(text)
-    return files | {MANIFEST_NAME: f"{text}\n".encode()}, checked
+    document = description.as_manifest(files)
+    text = json.dumps(document, indent=2, sort_keys=True, ensure_ascii=True, allow_nan=False)
+    manifest = Manifest.from_json(text)
+    return files | {MANIFEST_NAME: f"{text}\n".encode()}, manifest
 
 
-def _write_whole(path: Path, content: bytes) -> None:
-    """Write beside and rename: nobody sees half an artifact."""
-    unfinished = path.with_suffix(".part")
-    unfinished.write_bytes(content)
-    unfinished.replace(path)
-
-
-def _zip(members: dict[str, bytes]) -> bytes:
-    """Zip without a trace of when, where and by whom.
-
-    Members are stored: weights hardly compress, and what a deflate library makes of the same
-    bytes depends on its build.
-    """
-    output = io.BytesIO()
-    with zipfile.ZipFile(output, "w", zipfile.ZIP_STORED) as archive:
-        for name, content in sorted(members.items()):
-            info = zipfile.ZipInfo(name, _NO_TIME)
-            info.external_attr = _READABLE_FILE
-            info.create_system = _UNIX
-            archive.writestr(info, content)
-    return output.getvalue()
-
-
-def _tar_gz(members: dict[str, bytes]) -> bytes:
-    output = io.BytesIO()
-    with (
-        gzip.GzipFile(filename="", mode="wb", fileobj=output, compresslevel=6, mtime=0) as packed,
-        tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as archive,
-    ):
-        for name, content in sorted(members.items()):
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            info.mode = 0o644
-            archive.addfile(info, io.BytesIO(content))
-    return output.getvalue()
+def _write_atomically(path: Path, content: bytes) -> None:
+    """Write a temporary file and rename it, so that no reader sees an incomplete one."""
+    partial = path.with_suffix(".part")
+    partial.write_bytes(content)
+    partial.replace(path)

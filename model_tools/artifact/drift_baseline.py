@@ -1,15 +1,14 @@
-"""What a packaged model sees when all is well, measured on pictures like those of its cameras."""
+"""Drift baselines: the usual detections of a model, measured on images like its cameras'."""
 
 import tempfile
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from model_tools.artifact.archive import package
+from model_tools.artifact.archive import package, unpack_artifact
 from model_tools.artifact.manifest_writer import ModelDescription
-from model_tools.artifacts import unpack_artifact
 from model_tools.errors import SourceError
-from model_tools.images import read_picture
+from model_tools.images import read_image
 from model_tools.isolation import Limits, isolated
 from vision.baseline import LEAST_FRAMES, Baseline
 from vision.engine import open_engine
@@ -20,41 +19,41 @@ def with_baseline(
     description: ModelDescription,
     graph: bytes,
     labels: dict[int, str],
-    pictures: tuple[Path, ...],
+    images: tuple[Path, ...],
     limits: Limits | None = None,
 ) -> ModelDescription:
-    """Return the description with what the model sees on pictures, in a limited process.
+    """Return the description with a baseline, which a limited process measures on images.
 
-    TensorFlow runs it, whole: other engines answer alike, and the same input gives the same bytes.
+    TensorFlow runs the complete graph, so that the same input gives the same bytes. Other engines
+    give equal detections.
 
     Args:
         description: of the model.
-        graph: a serialised frozen GraphDef.
+        graph: a serialized frozen GraphDef.
         labels: names by id, from 1.
-        pictures: files, at least `vision.baseline.LEAST_FRAMES`.
+        images: files, at least `vision.baseline.LEAST_FRAMES`.
         limits: of the process.
 
     Raises:
-        SourceError: too few pictures, or one cannot be read.
+        SourceError: there are too few images, or one cannot be read.
         ModelToolsError, vision.errors.VisionError: the model does not run.
     """
-    if len(pictures) < LEAST_FRAMES:
+    if len(images) < LEAST_FRAMES:
         raise SourceError(
-            f"a baseline of {len(pictures)} pictures is mostly chance; give {LEAST_FRAMES} or more"
+            f"{len(images)} images are too few for a baseline: give at least {LEAST_FRAMES}"
         )
-    # The whole graph is measured: what was cut from it is of no use here.
-    whole = replace(description, cut=None, baseline=None)
+    without_split = replace(description, cut=None, baseline=None)
     with tempfile.TemporaryDirectory(prefix="model-tools-") as workspace:
-        packaged = package(Path(workspace), whole, graph, labels)
-        limits = limits or Limits.for_files(packaged.path, *pictures)
-        measured = isolated(_measure, packaged.path, pictures, limits=limits)
-    return replace(description, baseline=measured)
+        packaged = package(Path(workspace), without_split, graph, labels)
+        limits = limits or Limits.for_files(packaged.path, *images)
+        baseline = isolated(_measure, packaged.path, images, limits=limits)
+    return replace(description, baseline=baseline)
 
 
-def _measure(archive: Path, pictures: Iterable[Path]) -> Baseline:
+def _measure(archive: Path, files: Iterable[Path]) -> Baseline:
     with tempfile.TemporaryDirectory(prefix="model-tools-") as folder:
         artifact = unpack_artifact(archive, Path(folder))
         engine = open_engine(TENSORFLOW, artifact)
-        read = (read_picture(file) for file in pictures)
-        looked_at = ((picture, engine.infer(picture)) for picture in read)
-        return Baseline.measured(looked_at, artifact.manifest.threshold)
+        images = (read_image(file) for file in files)
+        inferred = ((image, engine.infer(image)) for image in images)
+        return Baseline.measured(inferred, artifact.manifest.threshold)

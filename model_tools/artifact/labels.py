@@ -1,4 +1,4 @@
-"""Labels from the files that people have: label maps, lines of text, JSON.
+"""Labels from label maps, lines of text, and JSON.
 
 A file numbers its labels from 1, or from 0 as TensorFlow numbers classes. `read_labels` keeps the
 file's own numbers; `numbered_from_one` makes them an artifact's, in which a classifier's output i
@@ -38,7 +38,7 @@ _JSON_FORMS = (
 
 
 def read_labels(file: Path) -> dict[int, str]:
-    """Return names by id, as the file numbers them: from 1 or from 0.
+    """Return names by id, with the numbers of the file: from 1 or from 0.
 
     `.pbtxt`: a StringIntLabelMap. `.json`: a list of names, an object from id to name, Keras'
     `class_indices`, or `imagenet_class_index.json`. `.txt`, `.names`, `.labels`: one name per
@@ -47,7 +47,7 @@ def read_labels(file: Path) -> dict[int, str]:
 
     Raises:
         SourceError: the file cannot be read, or is in another format.
-        vision.errors.LabelMapError: an id or a name that no camera may send.
+        vision.errors.LabelMapError: cameras may not send an id or a name.
     """
     suffix = file.suffix.lower()
     if suffix not in _LINE_SUFFIXES | {".pbtxt", ".json"}:

@@ -1,4 +1,4 @@
-"""What is known of a model, as its manifest.json says it."""
+"""Descriptions of models, and manifest.json written from them."""
 
 import hashlib
 from dataclasses import asdict, dataclass
@@ -14,7 +14,7 @@ LABELS_NAME = "label_map.pbtxt"
 
 @dataclass(frozen=True, kw_only=True)
 class ModelDescription:
-    """All that a manifest says besides the digests of its files."""
+    """The content of a manifest, except for the digests of the files."""
 
     name: str
     version: str
@@ -24,10 +24,10 @@ class ModelDescription:
     outputs: dict[str, OutputSpec]
     threshold: float
     provenance: dict[str, Any]
-    # Who the graph was rewritten for, if it was.
+    # The reader that the graph was rewritten for, if it was.
     consumer: str | None = None
     parity: dict[str, Any] | None = None
-    # What the model sees when all is well, if it was measured.
+    # The usual detections, if they were measured.
     baseline: Baseline | None = None
     cut: CutSpec | None = None
 
@@ -35,7 +35,7 @@ class ModelDescription:
         """Return manifest.json as an object.
 
         Args:
-            files: the artifact's other members by name, `GRAPH_NAME` and `LABELS_NAME` among them.
+            files: the artifact's other members by name, including `GRAPH_NAME` and `LABELS_NAME`.
         """
         framework = {"name": "tensorflow", "version": tensorflow_version()}
         optional = {
@@ -63,9 +63,9 @@ class ModelDescription:
 
 
 def _input(spec: InputSpec) -> dict[str, Any]:
-    sides = [spec.height_px, spec.width_px]
+    size_px = [spec.height_px, spec.width_px]
     return asdict(spec) | {
-        "shape": [1, *sides, 3] if spec.layout == "NHWC" else [1, 3, *sides],
+        "shape": [1, *size_px, 3] if spec.layout == "NHWC" else [1, 3, *size_px],
         "mean": list(spec.mean),
         "scale": list(spec.scale),
     }

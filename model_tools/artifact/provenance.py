@@ -1,7 +1,8 @@
-"""Where an artifact came from: an in-toto statement with SLSA's provenance, version 1.
+"""The provenance of an artifact: an in-toto statement with SLSA's predicate, version 1.
 
-The same inputs give the same bytes, so no time and no machine is in it. Source:
-https://slsa.dev/spec/v1.0/provenance
+The same inputs give the same bytes, so it contains no times and no machine names.
+
+Source: https://slsa.dev/spec/v1.0/provenance
 """
 
 import hashlib
@@ -20,7 +21,7 @@ BUILD_TYPE = "urn:deeplens-tensorflow:model-tools:package:v1"
 BUILDER = "urn:deeplens-tensorflow:model-tools"
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
-# By their paths in a checkout, wherever they are installed.
+# Folders by their paths in a checkout; an installed package has another path.
 _SOURCES = {
     "model_tools": Path(__file__).resolve().parents[1],
     "lambda_src/inference/vision": Path(vision.__file__).resolve().parent,
@@ -70,12 +71,12 @@ def provenance(manifest: dict[str, Any], artifact: str, digest: str) -> bytes:
 
 
 def as_bytes(document: Any) -> bytes:
-    """Return a JSON document as bytes that depend on nothing but its content."""
+    """Return a JSON document as bytes that depend only on its content."""
     return json.dumps(document, indent=2, sort_keys=True, ensure_ascii=True).encode() + b"\n"
 
 
 def _version() -> dict[str, Any]:
-    """The builder's version, where model_tools is installed and not merely on the path."""
+    """Return the builder's version if model_tools is installed and not only on the path."""
     try:
         return {"version": {"model_tools": installed("deeplens-tensorflow")}}
     except PackageNotFoundError:
@@ -84,7 +85,7 @@ def _version() -> dict[str, Any]:
 
 @cache
 def _tools() -> tuple[dict[str, Any], ...]:
-    """The sources that packaged it, as in-toto's `dirHash`, and the lock of their libraries."""
+    """Return the digests of the packaging code (in-toto's `dirHash`) and of its libraries' lock."""
     lines = [
         f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {name}/{file.relative_to(folder)}\n"
         for name, folder in _SOURCES.items()
@@ -92,9 +93,9 @@ def _tools() -> tuple[dict[str, Any], ...]:
         if file.is_file() and "__pycache__" not in file.parts
     ]
     sources = hashlib.sha256("".join(sorted(lines)).encode()).hexdigest()
-    found: list[dict[str, Any]] = [{"name": " ".join(_SOURCES), "digest": {"dirHash": sources}}]
+    tools: list[dict[str, Any]] = [{"name": " ".join(_SOURCES), "digest": {"dirHash": sources}}]
     lock = _CHECKOUT / _LOCK
     if lock.is_file():
         digest = hashlib.sha256(lock.read_bytes()).hexdigest()
-        found.append({"name": _LOCK, "digest": {"sha256": digest}})
-    return tuple(found)
+        tools.append({"name": _LOCK, "digest": {"sha256": digest}})
+    return tuple(tools)

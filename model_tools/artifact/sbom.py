@@ -1,7 +1,7 @@
-"""What an artifact is made of and what runs it: a bill of materials in CycloneDX 1.6.
+"""The bill of materials of an artifact, in CycloneDX 1.6.
 
-The model is a component of the kind `machine-learning-model` with a model card; its files have
-their digests; the libraries are those of the camera's lock. The same inputs give the same bytes.
+It contains the model as a `machine-learning-model` component with a model card, the digests of its
+files, and the libraries of the camera's lock. The same inputs give the same bytes.
 """
 
 import json
@@ -29,7 +29,7 @@ def sbom(manifest: dict[str, Any], digest: str, *, lock: Path = _LOCK) -> bytes:
     Args:
         manifest: the artifact's manifest.json.
         digest: the artifact's SHA-256, lower-case hex.
-        lock: requirements of the camera, locked; without the file the model alone is listed.
+        lock: the camera's locked requirements; if it is absent, no libraries are listed.
     """
     from cyclonedx.model.bom import Bom, BomMetaData  # noqa: PLC0415 - keeps --help fast
     from cyclonedx.output.json import JsonV1Dot6  # noqa: PLC0415 - as above
@@ -42,9 +42,9 @@ def sbom(manifest: dict[str, Any], digest: str, *, lock: Path = _LOCK) -> bytes:
     )
     bom.register_dependency(model, bom.components)
     document = json.loads(JsonV1Dot6(bom).output_as_string())
-    # The library always takes the time; it would make other bytes each time.
+    # The library always adds a time, which would change the bytes.
     document["metadata"].pop("timestamp", None)
-    # The library has no model cards yet.
+    # The library does not support model cards.
     document["metadata"]["component"]["modelCard"] = _card(manifest)
     return as_bytes(document)
 
@@ -94,7 +94,7 @@ def _libraries(lock: Path) -> Iterator["Component"]:
 
 
 def _card(manifest: dict[str, Any]) -> dict[str, Any]:
-    """The part of CycloneDX's model card that a manifest answers."""
+    """Return the part of CycloneDX's model card that a manifest contains."""
     training = manifest.get("provenance", {}).get("training", {})
     metrics = [
         {"type": name, "value": str(value)}
@@ -106,8 +106,8 @@ def _card(manifest: dict[str, Any]) -> dict[str, Any]:
             "task": manifest["task"],
             "inputs": [{"format": _tensor(manifest["input"])}],
             "outputs": [
-                {"format": f"{name}: {_tensor(one)}"}
-                for name, one in sorted(manifest["outputs"].items())
+                {"format": f"{name}: {_tensor(output)}"}
+                for name, output in sorted(manifest["outputs"].items())
             ],
         }
     }
@@ -116,5 +116,5 @@ def _card(manifest: dict[str, Any]) -> dict[str, Any]:
     return card
 
 
-def _tensor(described: dict[str, Any]) -> str:
-    return f"{described['dtype']} {described.get('shape', '')}".strip()
+def _tensor(spec: dict[str, Any]) -> str:
+    return f"{spec['dtype']} {spec.get('shape', '')}".strip()

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from model_tools.artifacts import unpack_artifact
+from model_tools.artifact.archive import unpack_artifact
 from model_tools.benchmark.worker import Contender, Picture, Start, Worker
 from model_tools.inspection import flops_of
 from vision.artifact import Artifact

@@ -74,7 +74,7 @@ def bench(
     """Measure ARTIFACT plain and accelerated, in turns: time, memory, share of peak."""
     from model_tools.benchmark import bench as benchmark  # noqa: PLC0415 - keeps --help fast
     from model_tools.benchmark.plot import plot as draw  # noqa: PLC0415 - as above
-    from model_tools.images import picture_files, read_picture  # noqa: PLC0415 - as above
+    from model_tools.images import image_files, read_image  # noqa: PLC0415 - as above
     from model_tools.progress import progress_of  # noqa: PLC0415 - as above
 
     if plot is not None and plot.suffix.lower() not in {".png", ".svg"}:
@@ -85,11 +85,11 @@ def bench(
             "`.venv/bin/uv pip install matplotlib` installs it; elsewhere, `pip install matplotlib`"
         )
     check_exists(artifact)
-    files = picture_files(pictures)
+    files = image_files(pictures)
     with progress_of("measuring", rounds, "round") as progress:
         found = benchmark.bench(
             artifact,
-            pictures=[read_picture(file) for file in files] or None,
+            pictures=[read_image(file) for file in files] or None,
             rounds=rounds,
             threads=threads,
             bf16=bf16,

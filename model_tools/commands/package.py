@@ -161,14 +161,14 @@ def package(
     from model_tools.artifact.drift_baseline import with_baseline  # noqa: PLC0415 - as above
     from model_tools.artifact.infer import (  # noqa: PLC0415 - as above
         PackageRequest,
-        describe,
         fitting_labels,
+        infer_description,
         read_training,
     )
     from model_tools.artifact.labels import read_labels  # noqa: PLC0415 - as above
     from model_tools.freezing.folder import read_frozen  # noqa: PLC0415 - as above
     from model_tools.graphs.ends import activation_of  # noqa: PLC0415 - as above
-    from model_tools.images import picture_files  # noqa: PLC0415 - as above
+    from model_tools.images import image_files  # noqa: PLC0415 - as above
     from model_tools.verification.engines import openvino_refusal  # noqa: PLC0415 - as above
 
     found = read_frozen(frozen)
@@ -186,12 +186,12 @@ def package(
         training=read_training(training) if training else None,
     )
     graph = found.graph.read_bytes()
-    description = describe(
-        found.details, request, shown=activation_of(graph, found.details.outputs)
+    description = infer_description(
+        found.details, request, last_activation=activation_of(graph, found.details.outputs)
     )
     names = fitting_labels(description, given_labels)
     if pictures:
-        files = tuple(picture_files(pictures))
+        files = tuple(image_files(pictures))
         echo(f"baseline: {len(files)} images …", err=True)
         description = with_baseline(description, graph, names, files)
     extra = found.extra_files()

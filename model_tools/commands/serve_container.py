@@ -63,8 +63,8 @@ def serve_container(
             archive=archive,
             port=port,
             environment=dict(_variable(text) for text in variables),
-            most_bytes=int(max_payload_mib * (1 << 20)),
-            seconds=timeout_seconds,
+            largest_bytes=int(max_payload_mib * (1 << 20)),
+            timeout_seconds=timeout_seconds,
         )
     )
 

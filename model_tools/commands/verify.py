@@ -77,7 +77,7 @@ def verify(
     Exit code 1 if more answers differ than --max-drop allows; if pre-processing is the cause, it is
     named.
     """
-    from model_tools.images import picture_files  # noqa: PLC0415 - keeps --help fast
+    from model_tools.images import image_files  # noqa: PLC0415 - keeps --help fast
     from model_tools.verification.expected_detections import read_expected  # noqa: PLC0415 - as above
     from model_tools.verification.report import as_html, next_step  # noqa: PLC0415 - as above
     from model_tools.verification.verify import VerifyRequest  # noqa: PLC0415 - as above
@@ -88,7 +88,7 @@ def verify(
             "--engine tensorflow compares with --against or --expected, and has no --bf16"
         )
     precisions = ("f32", "bf16") if bf16 else ("f32",)
-    files = picture_files(pictures)
+    files = image_files(pictures)
     request = VerifyRequest(
         artifact=artifact,
         pictures=tuple(files),

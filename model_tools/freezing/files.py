@@ -56,15 +56,15 @@ def _freeze(
     check_files(files, request.choice)
     from model_tools.freezing.consumer import Consumer  # noqa: PLC0415 - TensorFlow follows
     from model_tools.freezing.freeze import FreezeOptions, freeze  # noqa: PLC0415 - as above
-    from model_tools.images import picture_samples, read_picture  # noqa: PLC0415 - as above
+    from model_tools.images import image_samples, read_image  # noqa: PLC0415 - as above
     from model_tools.sources.load import load_model  # noqa: PLC0415 - as above
 
     model = load_model(files, request.choice)
-    pictures = [read_picture(file) for file in request.pictures]
+    pictures = [read_image(file) for file in request.pictures]
     options = FreezeOptions(
         consumer=Consumer(request.consumer),
         tolerance=request.tolerance,
-        samples=picture_samples(pictures, model.inputs) if pictures else (),
+        samples=image_samples(pictures, model.inputs) if pictures else (),
     )
     cut, cut_parity, cut_files = _cut(model, pictures)
     frozen = freeze(model, options)
@@ -89,13 +89,13 @@ def _cut(
     """Cut a detector where that is exact; say why not where it is not."""
     from model_tools.artifact.manifest_writer import cut_document  # noqa: PLC0415 - TensorFlow follows
     from model_tools.freezing import cutting  # noqa: PLC0415 - as above
-    from model_tools.images import picture_samples  # noqa: PLC0415 - as above
+    from model_tools.images import image_samples  # noqa: PLC0415 - as above
 
     if "detection_boxes" not in model.outputs:
         return None, {}, {}
     try:
         fitted = [
-            next(iter(sample.values()))[0] for sample in picture_samples(pictures, model.inputs)
+            next(iter(sample.values()))[0] for sample in image_samples(pictures, model.inputs)
         ]
         cut = cutting.cut_detector(model, fitted)
     except cutting.CutRefusedError as error:

@@ -9,7 +9,7 @@ from typing import Any
 
 from model_tools.headpose import network
 from model_tools.headpose.drawing import SIDE_PX
-from model_tools.reproducible_archives import pack as write_archive
+from model_tools.reproducible_archives import write_tar_gz
 
 ARCHIVE_NAME = "model.tar.gz"
 CAMERA_SIGNATURE = "camera"
@@ -49,4 +49,4 @@ def export(model: Any, folder: Path, version: int) -> Path:
 def pack(folder: Path, archive: Path) -> None:
     """Pack `folder`/export as the `model.tar.gz` of a training job; the same bytes each time."""
     files = (path for path in (folder / _SERVO.parts[0]).rglob("*") if path.is_file())
-    write_archive({path.relative_to(folder).as_posix(): path for path in files}, archive)
+    write_tar_gz({path.relative_to(folder).as_posix(): path for path in files}, archive)

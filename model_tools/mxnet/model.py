@@ -1,22 +1,22 @@
-"""Whether a symbol, its parameters and its inputs' shapes belong together."""
+"""Checks that a symbol, its parameters and the shapes of its inputs belong together."""
 
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 
 from model_tools.errors import SourceError
-from model_tools.mxnet.params import Parameter, read_parameters
-from model_tools.mxnet.symbol import Node, read_shapes, read_symbol
+from model_tools.mxnet.params import MxnetParameter, read_parameters
+from model_tools.mxnet.symbol import SymbolNode, read_shapes, read_symbol
 
 SYMBOL, PARAMETERS, SHAPES = FILES = (
     "model-symbol.json",
     "model-0000.params",
     "model-shapes.json",
 )
-_WHERE_FROM = {
+_HOW_TO_WRITE = {
     SYMBOL: "module.save_checkpoint('model', 0) or net.export('model', 0) writes it",
     PARAMETERS: "module.save_checkpoint('model', 0) or net.export('model', 0) writes it",
-    SHAPES: 'it says what the inputs are: [{"name": "data", "shape": [1, 3, 224, 224]}]',
+    SHAPES: 'it contains the inputs: [{"name": "data", "shape": [1, 3, 224, 224]}]',
 }
 _MOST_SHOWN = 4
 _BATCH_AND_FEATURES = 2
@@ -25,7 +25,7 @@ _SLOTS = {"weight": 1, "bias": 2}
 
 @dataclass(frozen=True)
 class MxnetModel:
-    """What was validated."""
+    """A model whose files are valid."""
 
     inputs: dict[str, tuple[int, ...]]
     parameters: int
@@ -35,12 +35,12 @@ def read_mxnet(folder: Path) -> MxnetModel:
     """Read and compare the three files of a model.
 
     Raises:
-        SourceError: one is missing or broken, or they do not belong together.
-        RefusedError: one breaks a rule of `ndarrays` or `symbols`.
+        SourceError: a file is missing or not valid, or the files do not belong together.
+        RefusedError: a file breaks a rule of `params` or `symbol`.
     """
     for name in FILES:
         if not (folder / name).is_file():
-            raise SourceError(f"{folder} has no {name}: {_WHERE_FROM[name]}")
+            raise SourceError(f"{folder} has no {name}: {_HOW_TO_WRITE[name]}")
     nodes = read_symbol(folder / SYMBOL)
     shapes = read_shapes(folder / SHAPES)
     parameters = _by_plain_name(read_parameters(folder / PARAMETERS))
@@ -49,61 +49,63 @@ def read_mxnet(folder: Path) -> MxnetModel:
     for node in nodes.values():
         _check_node(node, parameters, shapes)
         _check_declared(node, parameters, shapes)
-    return MxnetModel(shapes, sum(prod(one.shape) for one in parameters.values()))
+    return MxnetModel(shapes, sum(prod(parameter.shape) for parameter in parameters.values()))
 
 
-def _by_plain_name(parameters: dict[str, Parameter]) -> dict[str, Parameter]:
-    found: dict[str, Parameter] = {}
+def _by_plain_name(parameters: dict[str, MxnetParameter]) -> dict[str, MxnetParameter]:
+    by_name: dict[str, MxnetParameter] = {}
     for name, parameter in parameters.items():
         kind, separator, plain = name.partition(":")
-        if not separator or kind not in {"arg", "aux"} or plain in found:
+        if not separator or kind not in {"arg", "aux"} or plain in by_name:
             raise SourceError(
-                f"{PARAMETERS}: {name!r} is no parameter of a symbol (arg:… or aux:…, each once); "
-                "net.save_parameters() writes such a file, net.export() the right one"
+                f"{PARAMETERS}: {name!r} is not a parameter of a symbol: expected arg:… or aux:…, "
+                "each once; write the file with net.export(), not with net.save_parameters()"
             )
-        found[plain] = parameter
-    return found
+        by_name[plain] = parameter
+    return by_name
 
 
 def _check_names(variables: set[str], parameters: set[str], shapes: set[str]) -> None:
     if stray := parameters - variables:
         raise SourceError(
-            f"{PARAMETERS} is of another symbol: {_some(stray)} is not in {SYMBOL}; "
-            "take both from the same save_checkpoint or export"
+            f"{PARAMETERS} belongs to another symbol: {_some(stray)} is not in {SYMBOL}; "
+            "write both with the same save_checkpoint or export"
         )
-    # A loss takes labels, which nobody has when the model is asked.
+    # The labels are inputs of the loss, which inference does not have.
     inputs = {name for name in variables - parameters if not name.endswith("_label")}
     if missing := shapes - inputs:
-        known = ", ".join(sorted(inputs)) or "none"
+        expected = ", ".join(sorted(inputs)) or "none"
         raise SourceError(
-            f"{SHAPES} names {_some(missing)}, which is no input of {SYMBOL}; its inputs: {known}"
+            f"{SHAPES} contains {_some(missing)}, which is not an input of {SYMBOL}: expected "
+            f"{expected}"
         )
     if missing := inputs - shapes:
         raise SourceError(
-            f"{_some(missing)} of {SYMBOL} has no value: if it is an input, {SHAPES} says its "
-            f"shape; if it is a parameter, {PARAMETERS} is of another symbol"
+            f"{_some(missing)} of {SYMBOL} has no value: if it is an input, add its shape to "
+            f"{SHAPES}; if it is a parameter, {PARAMETERS} belongs to another symbol"
         )
 
 
 def _check_declared(
-    node: Node, parameters: dict[str, Parameter], shapes: dict[str, tuple[int, ...]]
+    node: SymbolNode, parameters: dict[str, MxnetParameter], shapes: dict[str, tuple[int, ...]]
 ) -> None:
-    """Compare the shape that a variable's author wrote down; 0 and -1 leave a side open."""
+    """Compare a variable's shape with the one in the symbol, in which 0 and -1 match any side."""
     declared = node.sides("__shape__")
     if node.op != "null" or declared is None:
         return
     file = SHAPES if node.name in shapes else PARAMETERS
-    found = shapes.get(node.name) or (
+    actual = shapes.get(node.name) or (
         parameters[node.name].shape if node.name in parameters else None
     )
-    if found is not None and not _agree(declared, found):
+    if actual is not None and not _agree(declared, actual):
         raise SourceError(
-            f"{file}: {node.name} is {list(found)}, {SYMBOL} says {list(declared)} (0: any)"
+            f"{file}: the shape of {node.name} is {list(actual)}, and {SYMBOL} requires "
+            f"{list(declared)} (0: any)"
         )
 
 
 def _check_node(
-    node: Node, parameters: dict[str, Parameter], shapes: dict[str, tuple[int, ...]]
+    node: SymbolNode, parameters: dict[str, MxnetParameter], shapes: dict[str, tuple[int, ...]]
 ) -> None:
     expected: dict[str, tuple[int, ...]] = {}
     data = shapes.get(node.inputs[0]) if node.inputs else None
@@ -124,37 +126,38 @@ def _check_node(
         parameter = parameters.get(node.inputs[slot]) if slot < len(node.inputs) else None
         if parameter is None or _agree(shape, parameter.shape):
             continue
-        takes = f"{node.inputs[slot]} is {list(parameter.shape)} in {PARAMETERS}"
+        actual = f"{node.inputs[slot]} is {list(parameter.shape)} in {PARAMETERS}"
         if (
             data is not None
             and role == "weight"
             and _agree((shape[0], 0, *shape[2:]), parameter.shape)
         ):
             raise SourceError(
-                f"{SHAPES}: {node.inputs[0]} is {list(data)}, which {node.name} of {SYMBOL} cannot "
-                f"take: {takes}, and {list(shape)} would be needed"
+                f"{SHAPES}: the shape {list(data)} of {node.inputs[0]} does not match {node.name} "
+                f"of {SYMBOL}: {actual}, and the shape requires {list(shape)}"
             )
         raise SourceError(
-            f"{PARAMETERS} is of another symbol: {takes}, {node.name} of {SYMBOL} has "
-            f"{list(shape)} (0: any)"
+            f"{PARAMETERS} belongs to another symbol: {actual}, and {node.name} of {SYMBOL} "
+            f"requires {list(shape)} (0: any)"
         )
 
 
-def _channels(node: Node, kernel: tuple[int, ...], data: tuple[int, ...] | None) -> int:
-    """Return those of the picture; 0: they are not known here."""
+def _channels(node: SymbolNode, kernel: tuple[int, ...], data: tuple[int, ...] | None) -> int:
+    """Return the number of the image's channels; 0: it is unknown."""
     if data is None:
         return 0
     if len(data) != len(kernel) + 2:
         raise SourceError(
-            f"{SHAPES}: {node.inputs[0]} is {list(data)}; {node.name} of {SYMBOL} takes "
-            f"{len(kernel) + 2} sides: batch, channels, and {len(kernel)} of the picture"
+            f"{SHAPES}: the shape {list(data)} of {node.inputs[0]} is not valid for {node.name} of "
+            f"{SYMBOL}: expected {len(kernel) + 2} sides (batch, channels, and {len(kernel)} of "
+            "the image)"
         )
     return data[1]
 
 
-def _agree(wanted: tuple[int, ...], found: tuple[int, ...]) -> bool:
-    return len(wanted) == len(found) and all(
-        one in (0, -1, other) for one, other in zip(wanted, found, strict=True)
+def _agree(expected: tuple[int, ...], actual: tuple[int, ...]) -> bool:
+    return len(expected) == len(actual) and all(
+        side in (0, -1, actual_side) for side, actual_side in zip(expected, actual, strict=True)
     )
 
 

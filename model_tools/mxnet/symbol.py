@@ -16,24 +16,24 @@ MOST_NODES = 100_000
 MOST_BYTES = 64 << 20
 _MOST_SIDES = 32
 _ENTRY = (2, 3)
-_WHOLE = re.compile(r"-?[0-9]{1,18}")
-_SIDES = re.compile(rf"\s*[(\[]?\s*{_WHOLE.pattern}\s*(,\s*{_WHOLE.pattern}\s*)*,?\s*[)\]]?\s*")
+_INTEGER = re.compile(r"-?[0-9]{1,18}")
+_SIDES = re.compile(rf"\s*[(\[]?\s*{_INTEGER.pattern}\s*(,\s*{_INTEGER.pattern}\s*)*,?\s*[)\]]?\s*")
 
 
 @dataclass(frozen=True)
-class Node:
+class SymbolNode:
     """One node; a variable has the op `null`."""
 
     name: str
     op: str
     attributes: dict[str, str]
-    # Names of the nodes that it takes, in its op's order.
+    # Names of its input nodes, in the order of its op's arguments.
     inputs: tuple[str, ...]
 
     def sides(self, attribute: str) -> tuple[int, ...] | None:
-        """Return an attribute such as "(3, 3)"; None: it is not there, or is none."""
+        """Return an attribute such as "(3, 3)"; None: it is absent or in another format."""
         text = self.attributes.get(attribute, "")
-        return tuple(map(int, _WHOLE.findall(text))) if _SIDES.fullmatch(text) else None
+        return tuple(map(int, _INTEGER.findall(text))) if _SIDES.fullmatch(text) else None
 
     def number(self, attribute: str) -> int | None:
         """Return an attribute such as "64"."""
@@ -41,93 +41,101 @@ class Node:
         return sides[0] if sides and len(sides) == 1 else None
 
 
-def read_symbol(file: Path) -> dict[str, Node]:
-    """Return the nodes by name, each after those that it takes.
+def read_symbol(file: Path) -> dict[str, SymbolNode]:
+    """Return the nodes by name, each after its inputs.
 
     Raises:
-        SourceError: it is no symbol.
-        RefusedError: symbol-size: it is far too large.
+        SourceError: the file is not a symbol.
+        RefusedError: symbol-size: the file exceeds a limit.
     """
     document = _read(file)
     nodes = document.get("nodes") if isinstance(document, dict) else None
     heads = document.get("heads") if isinstance(document, dict) else None
     if not isinstance(nodes, list) or not nodes or not isinstance(heads, list) or not heads:
-        raise SourceError(f"{file.name} is no MXNet symbol: it has no nodes and heads")
+        raise SourceError(f"{file.name} is not an MXNet symbol: expected `nodes` and `heads`")
     if len(nodes) > MOST_NODES:
-        raise RefusedError("symbol-size", f"{len(nodes)} nodes; at most {MOST_NODES} are read")
+        raise RefusedError("symbol-size", f"{len(nodes)} nodes (max {MOST_NODES})")
     names: list[str] = []
-    found: dict[str, Node] = {}
-    for number, node in enumerate(nodes):
-        read = _node(file, number, node, names)
-        if read.name in found:
-            raise SourceError(f"{file.name} has two nodes called {read.name!r}")
-        names.append(read.name)
-        found[read.name] = read
+    by_name: dict[str, SymbolNode] = {}
+    for number, document in enumerate(nodes):
+        node = _node(file, number, document, names)
+        if node.name in by_name:
+            raise SourceError(f"{file.name} contains two nodes with the name {node.name!r}")
+        names.append(node.name)
+        by_name[node.name] = node
     for head in heads:
         _entry(file, "the heads", head, len(nodes))
-    return found
+    return by_name
 
 
 def read_shapes(file: Path) -> dict[str, tuple[int, ...]]:
-    """Return the inputs' shapes by name, of `[{"name": "data", "shape": [1, 3, 224, 224]}]`.
+    """Return the inputs' shapes by name, from `[{"name": "data", "shape": [1, 3, 224, 224]}]`.
 
     Raises:
-        SourceError: it is something else.
+        SourceError: the file is in another format.
     """
     document = _read(file)
-    expected = f'{file.name} is a list such as [{{"name": "data", "shape": [1, 3, 224, 224]}}]'
+    not_a_list = (
+        f"{file.name} is not a list of shapes: expected a list such as "
+        '[{"name": "data", "shape": [1, 3, 224, 224]}]'
+    )
     if not isinstance(document, list) or not document:
-        raise SourceError(expected)
-    found: dict[str, tuple[int, ...]] = {}
+        raise SourceError(not_a_list)
+    shapes: dict[str, tuple[int, ...]] = {}
     for entry in document:
         name, shape = (
             (entry.get("name"), entry.get("shape")) if isinstance(entry, dict) else (None, None)
         )
         if not isinstance(name, str) or not isinstance(shape, list) or len(shape) > _MOST_SIDES:
-            raise SourceError(expected)
+            raise SourceError(not_a_list)
         if not shape or not all(type(side) is int and side > 0 for side in shape):
-            raise SourceError(f"{file.name}: the shape of {name!r} is {shape}; sides are above 0")
-        if name in found:
-            raise SourceError(f"{file.name} has {name!r} twice")
-        found[name] = tuple(shape)
-    return found
+            raise SourceError(
+                f"{file.name}: {shape} is not a valid shape of {name!r}: expected sides above 0"
+            )
+        if name in shapes:
+            raise SourceError(f"{file.name} contains {name!r} twice")
+        shapes[name] = tuple(shape)
+    return shapes
 
 
 def _read(file: Path) -> Any:
     check_regular(file)
     size = file.stat().st_size
     if size > MOST_BYTES:
-        raise RefusedError("symbol-size", f"{file.name} has {size} bytes; at most {MOST_BYTES}")
+        raise RefusedError("symbol-size", f"{file.name} has {size} bytes (max {MOST_BYTES})")
     try:
         return parse_json(file.read_bytes())
     except ValueError as error:
-        raise SourceError(f"{file.name} is no JSON: {error}") from None
+        raise SourceError(f"{file.name} is not JSON: {error}") from None
 
 
-def _node(file: Path, number: int, node: Any, before: list[str]) -> Node:
-    given = node if isinstance(node, dict) else {}
-    name, op, inputs = given.get("name"), given.get("op"), given.get("inputs", [])
-    # MXNet 1.x says attrs; its forerunners attr, and param besides.
+def _node(file: Path, number: int, document: Any, previous: list[str]) -> SymbolNode:
+    fields = document if isinstance(document, dict) else {}
+    name, op, entries = fields.get("name"), fields.get("op"), fields.get("inputs", [])
+    # The key is `attrs` in MXNet 1.x, and `attr` and `param` in earlier versions.
     attributes: dict[str, Any] = {}
     for key in ("param", "attr", "attrs"):
-        part = {} if given.get(key) is None else given[key]
+        part = {} if fields.get(key) is None else fields[key]
         if not isinstance(part, dict):
-            raise SourceError(f"{file.name}: {key} of node {number} is no object")
+            raise SourceError(f"{file.name}: {key} of node {number} is not an object")
         attributes |= part
-    if not isinstance(name, str) or not isinstance(op, str) or not isinstance(inputs, list):
-        raise SourceError(f"{file.name}: node {number} has no name, op and inputs")
-    taken = tuple(
-        before[_entry(file, f"the inputs of {name!r}", entry, number)] for entry in inputs
+    if not isinstance(name, str) or not isinstance(op, str) or not isinstance(entries, list):
+        raise SourceError(f"{file.name}: node {number} is not valid: expected name, op and inputs")
+    inputs = tuple(
+        previous[_entry(file, f"the inputs of {name!r}", entry, number)] for entry in entries
     )
-    return Node(name, op, {key: str(value) for key, value in attributes.items()}, taken)
+    return SymbolNode(name, op, {key: str(value) for key, value in attributes.items()}, inputs)
 
 
 def _entry(file: Path, where: str, entry: Any, below: int) -> int:
     if (
         not isinstance(entry, list)
         or len(entry) not in _ENTRY
-        or not all(type(one) is int for one in entry)
+        or not all(type(item) is int for item in entry)
         or not 0 <= entry[0] < below
     ):
-        raise SourceError(f"{file.name}: {where} have {str(entry)[:60]}, which is no node before")
+        raise SourceError(
+            f"{file.name}: {where} contain {str(entry)[:60]}: expected the number of a previous "
+            "node"
+        )
     return int(entry[0])

@@ -1,1 +1,1 @@
-"""Models for SageMaker's own containers: validated, packed the same each time, and invoked."""
+"""Models for SageMaker's containers: validated, packaged reproducibly, and invoked."""

@@ -1,4 +1,4 @@
-"""Asking an endpoint of SageMaker, or a server of this machine, and how long it takes."""
+"""Requests to an endpoint of SageMaker or to a local server, and their latency."""
 
 import io
 import json
@@ -17,10 +17,10 @@ import requests
 from PIL import Image
 
 from model_tools.errors import ServingError, SourceError
-from model_tools.images import read_picture
+from model_tools.images import read_image
 
 JSON = "application/json"
-_PICTURE_TYPES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png"}
+_IMAGE_TYPES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png"}
 _LONGEST_MESSAGE = 600
 _OK = 200
 _CONNECT_SECONDS = 5.0
@@ -28,10 +28,10 @@ _POLL_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
-class Request:
-    """What is sent."""
+class InvokeRequest:
+    """A request."""
 
-    # What it is called in the report.
+    # Its name in the report.
     name: str
     body: bytes
     content_type: str = JSON
@@ -41,8 +41,8 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Reply:
-    """What came back."""
+class InvokeResponse:
+    """The response to a request."""
 
     body: bytes
     content_type: str
@@ -50,11 +50,12 @@ class Reply:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What an endpoint said to one request, and how long it took, each time."""
+class InvokeResult:
+    """The last response to a request, and the latency of each round."""
 
+    # Of the request.
     name: str
-    reply: Reply
+    response: InvokeResponse
     milliseconds: tuple[float, ...]
 
     @property
@@ -63,29 +64,29 @@ class Answer:
         return statistics.median(self.milliseconds)
 
     def document(self) -> Any:
-        """Return the answer as JSON if it is some, or else as text."""
+        """Return the response as a JSON document, or as a string if it is not JSON."""
         try:
-            return json.loads(self.reply.body)
+            return json.loads(self.response.body)
         except ValueError:
-            return self.reply.body.decode("utf-8", "replace")
+            return self.response.body.decode("utf-8", "replace")
 
 
-class Endpoint(Protocol):
-    """Where requests go."""
+class EndpointClient(Protocol):
+    """Sends requests to an endpoint or a server."""
 
-    def send(self, request: Request) -> Reply:
+    def send(self, request: InvokeRequest) -> InvokeResponse:
         """Send one request.
 
         Raises:
-            ServingError: there is no answer; the text says why.
+            ServingError: there is no response, or an error; the message contains the reason.
         """
 
 
 def wait_for(url: str, seconds: float) -> None:
-    """Wait until a server accepts connections; it does so when its model is loaded.
+    """Wait until a server accepts connections, which it does when its model is loaded.
 
     Raises:
-        ServingError: none does within `seconds`, or the URL has no host.
+        ServingError: no server accepts one within `seconds`, or the URL has no host.
     """
     parts = urlsplit(url)
     if parts.hostname is None:
@@ -99,52 +100,52 @@ def wait_for(url: str, seconds: float) -> None:
         except OSError:
             if time.monotonic() > give_up_at:
                 raise ServingError(
-                    f"nothing answered at {parts.hostname}:{port} within {seconds:g} s; is the "
-                    "server started?"
+                    f"no server accepted a connection at {parts.hostname}:{port} within "
+                    f"{seconds:g} s: start it with `model-tools serve` or `serve-container`"
                 ) from None
             time.sleep(_POLL_SECONDS)
 
 
 def invoke(
-    endpoint: Endpoint,
-    asked: list[Request],
+    client: EndpointClient,
+    invoke_requests: list[InvokeRequest],
     rounds: int = 1,
     clock: Callable[[], float] = time.perf_counter,
-) -> list[Answer]:
-    """Send each request `rounds` times, one after the other; the last reply is kept.
+) -> list[InvokeResult]:
+    """Send each request `rounds` times, one after the other, and return the last responses.
 
     Raises:
-        ServingError: a request was not answered.
+        ServingError: a request failed.
     """
-    answers = []
-    for request in asked:
-        took = []
+    results = []
+    for request in invoke_requests:
+        milliseconds = []
         for _ in range(rounds):
-            began = clock()
-            reply = endpoint.send(request)
-            took.append((clock() - began) * 1000)
-        answers.append(Answer(request.name, reply, tuple(took)))
-    return answers
+            started = clock()
+            response = client.send(request)
+            milliseconds.append((clock() - started) * 1000)
+        results.append(InvokeResult(request.name, response, tuple(milliseconds)))
+    return results
 
 
-def picture_body(
+def image_body(
     file: Path, size_px: tuple[int, int] | None, mean: float, scale: float
 ) -> tuple[bytes, str]:
-    """Return a picture as a request's body, and its content type.
+    """Return an image as a request's body, and its content type.
 
     Args:
-        file: a picture.
-        size_px: width and height; None: the file is sent as it is, for an inference.py.
-        mean: with a size, what is sent is JSON of `(value - mean) * scale`, values 0 to 255, RGB.
-        scale: as above.
+        file: an image.
+        size_px: width and height; None: send the file unchanged, for an inference.py.
+        mean: with a size, the body is JSON of `(value - mean) * scale`, values 0 to 255, RGB.
+        scale: as `mean`.
 
     Raises:
-        SourceError: the file is no picture.
+        SourceError: the file is not a readable image.
     """
-    picture = read_picture(file)
+    image = read_image(file)
     if size_px is None:
-        return file.read_bytes(), _PICTURE_TYPES.get(file.suffix.lower(), "application/x-image")
-    resized = Image.fromarray(picture).resize(size_px, Image.Resampling.BILINEAR)
+        return file.read_bytes(), _IMAGE_TYPES.get(file.suffix.lower(), "application/x-image")
+    resized = Image.fromarray(image).resize(size_px, Image.Resampling.BILINEAR)
     values = (np.asarray(resized, np.float64) - mean) * scale
     buffer = io.StringIO()
     json.dump({"instances": [values.tolist()]}, buffer)
@@ -152,7 +153,7 @@ def picture_body(
 
 
 class SageMakerEndpoint:
-    """An endpoint of AWS, or of an AWS that is emulated at `endpoint_url`."""
+    """An endpoint of SageMaker, in AWS or in the emulator at `endpoint_url`."""
 
     def __init__(
         self, name: str, region: str | None = None, endpoint_url: str | None = None
@@ -164,107 +165,117 @@ class SageMakerEndpoint:
         self._name = name
         self._exceptions = exceptions
         config = botocore.config.Config(read_timeout=70, retries={"total_max_attempts": 1})
-        # The AWS command line knows this variable; boto3 only AWS_DEFAULT_REGION.
+        # The AWS command line reads AWS_REGION; boto3 reads only AWS_DEFAULT_REGION.
         region = region or os.environ.get("AWS_REGION")
         try:
             self._client = cast("Any", boto3).client(
                 "sagemaker-runtime", region_name=region, endpoint_url=endpoint_url, config=config
             )
         except exceptions.NoRegionError:
-            raise SourceError("no region is set: --region, or AWS_REGION") from None
+            raise SourceError("no AWS Region is set: set --region or AWS_REGION") from None
         except (exceptions.BotoCoreError, ValueError) as error:
-            raise SourceError(f"AWS cannot be asked: {error}") from None
+            raise SourceError(f"the AWS client cannot be configured: {error}") from None
 
-    def send(self, request: Request) -> Reply:
-        """As `Endpoint.send`."""
+    def send(self, request: InvokeRequest) -> InvokeResponse:
+        """Do as `EndpointClient.send`."""
         options = {
             "CustomAttributes": request.custom_attributes,
             "TargetVariant": request.target_variant,
         }
         try:
-            answer = self._client.invoke_endpoint(
+            response = self._client.invoke_endpoint(
                 EndpointName=self._name,
                 Body=request.body,
                 ContentType=request.content_type,
                 Accept=request.accept,
                 **{key: value for key, value in options.items() if value is not None},
             )
-            body = answer["Body"].read()
+            body = response["Body"].read()
         except self._exceptions.ClientError as error:
-            raise ServingError(self._refusal(error.response, request)) from None
+            raise ServingError(self._error_message(error.response, request)) from None
         except self._exceptions.NoCredentialsError:
             raise ServingError(
-                "AWS has no credentials: `aws configure`, or AWS_ACCESS_KEY_ID and "
+                "AWS credentials are missing: run `aws configure`, or set AWS_ACCESS_KEY_ID and "
                 "AWS_SECRET_ACCESS_KEY (for the emulator, `python -m local_aws env` prints them)"
             ) from None
         except self._exceptions.BotoCoreError as error:
             raise ServingError(f"the endpoint {self._name} cannot be reached: {error}") from None
-        return Reply(body, answer.get("ContentType", ""), answer.get("InvokedProductionVariant"))
+        return InvokeResponse(
+            body, response.get("ContentType", ""), response.get("InvokedProductionVariant")
+        )
 
-    def _refusal(self, response: Mapping[str, Any], request: Request) -> str:
+    def _error_message(self, response: Mapping[str, Any], request: InvokeRequest) -> str:
         error = response.get("Error", {})
-        said = str(error.get("Message", ""))
+        message = str(error.get("Message", ""))
         status = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
         if error.get("Code") == "ModelError":
-            message = str(response.get("OriginalMessage") or said)
+            original = str(response.get("OriginalMessage") or message)
             code = response.get("OriginalStatusCode", "an error")
-            return f"the model at {self._name} answered {code} to {request.name}: {_short(message)}"
-        if "not found" in said.lower():
+            return (
+                f"the model at {self._name} returned {code} for {request.name}: {_short(original)}"
+            )
+        if "not found" in message.lower():
             region = self._client.meta.region_name
             return (
-                f"there is no endpoint {self._name} in {region}, or not yet: "
-                f"`aws sagemaker list-endpoints` lists them ({_short(said)})"
+                f"there is no endpoint {self._name} in {region}, or it is still being created: "
+                f"`aws sagemaker list-endpoints` lists the endpoints ({_short(message)})"
             )
-        if status == 413 or "size" in said.lower():  # noqa: PLR2004 - HTTP's own number
-            return _too_large(request, said)
-        return f"the endpoint {self._name} answered {error.get('Code', status)}: {_short(said)}"
+        if status == 413 or "size" in message.lower():  # noqa: PLR2004 - HTTP's number
+            return _too_large(request, message)
+        return f"the endpoint {self._name} returned {error.get('Code', status)}: {_short(message)}"
 
 
 class LocalEndpoint:
-    """`serve-container`, or a model of `serve` or TensorFlow Serving itself, by its address."""
+    """The address of `serve-container`, or of a model of `serve` or TensorFlow Serving."""
 
     def __init__(self, url: str) -> None:
-        """Take http://HOST:PORT, or http://HOST:PORT/v1/models/NAME.
+        """Accept http://HOST:PORT, or http://HOST:PORT/v1/models/NAME.
 
         Raises:
-            SourceError: it is no address.
+            SourceError: the URL is not valid.
         """
         if not url.startswith(("http://", "https://")):
             raise SourceError(
-                f"{url!r} is no address: http://127.0.0.1:8080 (serve-container), or "
+                f"{url!r} is not a valid URL: expected http://127.0.0.1:8080 (serve-container), or "
                 "http://127.0.0.1:8501/v1/models/NAME (serve)"
             )
-        plain = url.rstrip("/")
-        if "/v1/models/" not in plain:
-            self.url = plain if plain.endswith("/invocations") else f"{plain}/invocations"
+        base_url = url.rstrip("/")
+        if "/v1/models/" not in base_url:
+            is_complete = base_url.endswith("/invocations")
+            self.url = base_url if is_complete else f"{base_url}/invocations"
         else:
-            named = ":" in plain.rpartition("/")[2]
-            self.url = plain if named else f"{plain}:predict"
+            has_method = ":" in base_url.rpartition("/")[2]
+            self.url = base_url if has_method else f"{base_url}:predict"
         self._session = requests.Session()
 
-    def send(self, request: Request) -> Reply:
-        """As `Endpoint.send`."""
+    def send(self, request: InvokeRequest) -> InvokeResponse:
+        """Do as `EndpointClient.send`."""
         headers = {"Content-Type": request.content_type, "Accept": request.accept}
         if request.custom_attributes is not None:
             headers["X-Amzn-SageMaker-Custom-Attributes"] = request.custom_attributes
         try:
-            answer = self._session.post(self.url, data=request.body, headers=headers, timeout=70)
+            response = self._session.post(self.url, data=request.body, headers=headers, timeout=70)
         except requests.ConnectionError:
-            raise ServingError(f"nothing answers at {self.url}; is the server started?") from None
+            raise ServingError(
+                f"no server accepts connections at {self.url}: start it with `model-tools serve` "
+                "or `serve-container`"
+            ) from None
         except (requests.RequestException, ValueError) as error:
             raise ServingError(f"{self.url}: {_short(str(error))}") from None
-        if answer.status_code == 413:  # noqa: PLR2004 - HTTP's own number
-            raise ServingError(_too_large(request, answer.text))
-        if answer.status_code != _OK:
-            said = _short(answer.text)
-            raise ServingError(f"the model answered {answer.status_code} to {request.name}: {said}")
-        return Reply(answer.content, answer.headers.get("Content-Type", ""))
+        if response.status_code == 413:  # noqa: PLR2004 - HTTP's number
+            raise ServingError(_too_large(request, response.text))
+        if response.status_code != _OK:
+            raise ServingError(
+                f"the model returned {response.status_code} for {request.name}: "
+                f"{_short(response.text)}"
+            )
+        return InvokeResponse(response.content, response.headers.get("Content-Type", ""))
 
 
-def _too_large(request: Request, said: str) -> str:
+def _too_large(request: InvokeRequest, message: str) -> str:
     return (
         f"{request.name} has {len(request.body)} bytes, which is too large for this endpoint: "
-        f"send smaller pictures, fewer at once, or pictures instead of JSON ({_short(said)})"
+        f"send smaller images, fewer at once, or images instead of JSON ({_short(message)})"
     )
 
 

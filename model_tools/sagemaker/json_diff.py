@@ -1,31 +1,36 @@
-"""Whether an endpoint answers as the model did elsewhere."""
+"""Differences between the numbers of two JSON documents."""
 
 import math
 from typing import Any
 
 from model_tools.errors import VerifyError
 
+_LONGEST_SHOWN = 80
 
-def largest_difference(expected: Any, found: Any, where: str = "answer") -> float:
-    """Return the largest difference of two numbers in the same place of two JSON documents.
+
+def largest_difference(expected: Any, actual: Any, path: str = "answer") -> float:
+    """Return the largest difference of two numbers at the same path of two JSON documents.
 
     Raises:
-        VerifyError: anything but numbers differs; the text says where.
+        VerifyError: values that are not numbers differ; the message contains their path.
     """
-    numbers = [_is_number(one) for one in (expected, found)]
-    if all(numbers):
-        if math.isnan(expected) or math.isnan(found):
-            return 0.0 if math.isnan(expected) and math.isnan(found) else math.inf
-        return 0.0 if expected == found else abs(expected - found)
-    if isinstance(expected, list) and isinstance(found, list) and len(expected) == len(found):
-        pairs = [(f"{where}[{number}]", one, found[number]) for number, one in enumerate(expected)]
-    elif isinstance(expected, dict) and isinstance(found, dict) and expected.keys() == found.keys():
-        pairs = [(f"{where}.{key}", expected[key], found[key]) for key in expected]
-    elif type(expected) is type(found) and expected == found:
+    if _is_number(expected) and _is_number(actual):
+        if math.isnan(expected) or math.isnan(actual):
+            return 0.0 if math.isnan(expected) and math.isnan(actual) else math.inf
+        return 0.0 if expected == actual else abs(expected - actual)
+    if isinstance(expected, list) and isinstance(actual, list) and len(expected) == len(actual):
+        pairs = [(f"{path}[{index}]", item, actual[index]) for index, item in enumerate(expected)]
+    elif (
+        isinstance(expected, dict) and isinstance(actual, dict) and expected.keys() == actual.keys()
+    ):
+        pairs = [(f"{path}.{key}", expected[key], actual[key]) for key in expected]
+    elif type(expected) is type(actual) and expected == actual:
         return 0.0
     else:
-        raise VerifyError(f"{where} is {_shown(found)}, and should be {_shown(expected)}")
-    return max((largest_difference(one, other, place) for place, one, other in pairs), default=0.0)
+        raise VerifyError(f"{path} is {_shown(actual)}: expected {_shown(expected)}")
+    return max(
+        (largest_difference(first, second, child) for child, first, second in pairs), default=0.0
+    )
 
 
 def _is_number(value: Any) -> bool:
@@ -34,5 +39,4 @@ def _is_number(value: Any) -> bool:
 
 def _shown(value: Any) -> str:
     shown = repr(value)
-    longest = 80
-    return shown if len(shown) <= longest else f"{shown[:longest]}…"
+    return shown if len(shown) <= _LONGEST_SHOWN else f"{shown[:_LONGEST_SHOWN]}…"

@@ -1,4 +1,4 @@
-"""Bodies of `:classify` and `:regress`: lists of `tf.Example`s as JSON objects.
+"""Requests and responses of `:classify` and `:regress`: lists of `tf.Example`s as JSON objects.
 
 Source: tensorflow/serving, docs/api_rest.md, "Classify and Regress API".
 """
@@ -12,17 +12,17 @@ import numpy.typing as npt
 from model_tools.protos import message_class
 from model_tools.serving.http_types import RequestError
 from model_tools.serving.json_tensors import is_binary, read_bytes
-from model_tools.serving.signatures import Signature
+from model_tools.serving.signatures import ModelSignature
 from model_tools.sources.tensors import Arrays
 
 _CLASSES, _SCORES, _REGRESSED = "classes", "scores", "outputs"
 
 
-def read_examples(document: Any, signature: Signature) -> Arrays:
-    """Return the serialized examples, by the alias of the signature's one input.
+def read_examples(document: Any, signature: ModelSignature) -> Arrays:
+    """Return the serialized examples, by the alias of the signature's only input.
 
     Raises:
-        RequestError: 400, there is none, or a value is no number and no string.
+        RequestError: 400, there are none, or a value is neither a number nor a string.
     """
     if not isinstance(document, dict) or not isinstance(document.get("examples"), list):
         raise RequestError(400, "When method is classify or regress, the key 'examples' is a list")
@@ -42,16 +42,18 @@ def read_examples(document: Any, signature: Signature) -> Arrays:
 
 
 def classifications(outputs: Arrays) -> list[list[list[Any]]]:
-    """Return for each example its pairs of label and score; what the model lacks is "" or 0.
+    """Return pairs of label and score by example; a missing label is "", a missing score 0.
 
     Raises:
-        RequestError: 400, the model answers neither, or both in different shapes.
+        RequestError: 400, the model returns neither, or both with different shapes.
     """
     labels, scores = outputs.get(_CLASSES), outputs.get(_SCORES)
-    shapes = {one.shape for one in (labels, scores) if one is not None}
+    shapes = {array.shape for array in (labels, scores) if array is not None}
     shape = shapes.pop() if len(shapes) == 1 else ()
     if len(shape) != len(("example", "class")):
-        raise RequestError(400, "a classification answers `classes` and `scores`, both [n, k]")
+        raise RequestError(
+            400, "expected the outputs `classes` and `scores` of a classification, both [n, k]"
+        )
     texts = np.full(shape, "") if labels is None else _texts(labels)
     numbers: npt.NDArray[Any] = np.zeros(shape) if scores is None else scores
     return [
@@ -64,22 +66,22 @@ def regressions(outputs: Arrays) -> list[float]:
     """Return one number for each example.
 
     Raises:
-        RequestError: 400, the model answers something else.
+        RequestError: 400, the model has other outputs.
     """
-    found = outputs.get(_REGRESSED)
-    if found is None or found.ndim == 0 or found.size != len(found):
-        raise RequestError(400, "a regression answers `outputs`, [n] or [n, 1]")
-    return [float(one) for one in found.reshape(-1)]
+    values = outputs.get(_REGRESSED)
+    if values is None or values.ndim == 0 or values.size != len(values):
+        raise RequestError(400, "expected the output `outputs` of a regression, [n] or [n, 1]")
+    return [float(value) for value in values.reshape(-1)]
 
 
 def _serialize(features: dict[str, Any]) -> bytes:
     example = message_class("Example")()
     for name, value in features.items():
         values = value if isinstance(value, list) else [value]
-        kinds = {_kind(one) for one in values}
+        kinds = {_kind(item) for item in values}
         if len(kinds) > 1 or None in kinds:
             raise RequestError(
-                400, f"feature {name} is no number, no string and no flat list of one of them"
+                400, f"feature {name}: expected a number, a string, or a flat list of one of them"
             )
         feature = example.features.feature[name]
         try:
@@ -89,7 +91,7 @@ def _serialize(features: dict[str, Any]) -> bytes:
                 _require_float32(name, values)
                 feature.float_list.value.extend(values)
             elif kinds == {"bytes"}:
-                feature.bytes_list.value.extend(read_bytes(one) for one in values)
+                feature.bytes_list.value.extend(read_bytes(item) for item in values)
         except ValueError as error:
             raise RequestError(400, f"feature {name}: {error}") from None
     return bytes(example.SerializeToString(deterministic=True))
@@ -107,7 +109,7 @@ def _kind(value: Any) -> str | None:
         return "bytes"
     if isinstance(value, float):
         return "float"
-    # A bool is an int to Python, and to a tf.Example.
+    # A bool is an int in Python and in a tf.Example.
     return "int" if isinstance(value, int) else None
 
 

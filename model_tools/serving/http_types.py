@@ -1,4 +1,4 @@
-"""What a server says, as plain data; `http` sends it."""
+"""Responses and request errors as plain data, which `http_server` sends."""
 
 import json
 import math
@@ -9,7 +9,7 @@ JSON = "application/json"
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """A response."""
 
     status: int
@@ -18,27 +18,27 @@ class Answer:
 
 
 class RequestError(Exception):
-    """A request that cannot be answered, with the HTTP status that says why."""
+    """A request that is not valid, with its HTTP status."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status = status
 
-    def as_answer(self) -> Answer:
-        """Return it as TensorFlow Serving and SageMaker's container do."""
-        return json_answer({"error": str(self)}, self.status)
+    def as_response(self) -> Response:
+        """Return the error in the format of TensorFlow Serving and SageMaker's container."""
+        return json_response({"error": str(self)}, self.status)
 
 
-def json_answer(document: Any, status: int = 200) -> Answer:
-    """Return a document; numbers that are none stand there as NaN and Infinity."""
-    return Answer(status, json.dumps(document, indent=None).encode())
+def json_response(document: Any, status: int = 200) -> Response:
+    """Return a document as a response; NaN and infinity become `NaN` and `Infinity`."""
+    return Response(status, json.dumps(document, indent=None).encode())
 
 
-def read_json(body: bytes) -> Any:
-    """Return a request's document.
+def parse_request(body: bytes) -> Any:
+    """Return a request's JSON document.
 
     Raises:
-        RequestError: 400, it is not JSON, or has a number that is too large for a double.
+        RequestError: 400, it is not JSON, or contains a number that is too large for a double.
     """
     try:
         return json.loads(body, parse_float=_finite)

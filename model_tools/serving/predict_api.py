@@ -1,4 +1,4 @@
-"""Bodies of `:predict`: rows (`instances`) or columns (`inputs`) of tensors.
+"""Requests and responses of `:predict`: rows (`instances`) or columns (`inputs`) of tensors.
 
 Source: tensorflow/serving, docs/api_rest.md, "Predict API".
 """
@@ -7,26 +7,28 @@ from typing import Any
 
 from model_tools.serving.http_types import RequestError
 from model_tools.serving.json_tensors import is_binary, read_tensor, write_tensor
-from model_tools.serving.signatures import Signature
+from model_tools.serving.signatures import ModelSignature
 from model_tools.sources.tensors import Arrays
 
 ROWS, COLUMNS = "instances", "inputs"
 PREDICTIONS = "predictions"
 
 
-def read_feed(document: Any, signature: Signature) -> Arrays | None:
-    """Return the arrays that a request holds; None if it has no rows.
+def read_feed(document: Any, signature: ModelSignature) -> Arrays | None:
+    """Return the arrays of a request; None if it has no rows.
 
     Raises:
-        RequestError: 400, it does not fit the signature.
+        RequestError: 400, it does not match the signature.
     """
     if not isinstance(document, dict):
-        raise RequestError(400, "JSON Value is not an object: a predict request is one")
+        raise RequestError(
+            400, "JSON Value is not an object: expected one with 'inputs' or 'instances'"
+        )
     given = [key for key in (ROWS, COLUMNS) if key in document]
     if len(given) != 1:
-        found = "both" if given else "none"
+        quantity = "both" if given else "none"
         raise RequestError(
-            400, f"JSON Value has {found} of 'inputs' and 'instances': exactly one is needed"
+            400, f"JSON Value has {quantity} of 'inputs' and 'instances': expected exactly one"
         )
     if document.get(ROWS) == []:
         return None
@@ -38,8 +40,8 @@ def read_feed(document: Any, signature: Signature) -> Arrays | None:
     if columns.keys() != signature.inputs.keys():
         raise RequestError(
             400,
-            f"given the inputs {', '.join(sorted(columns)) or 'none'}; the signature "
-            f'"{signature.key}" takes {", ".join(signature.inputs)}',
+            f"the inputs {', '.join(sorted(columns)) or '(none)'} do not match the signature "
+            f'"{signature.key}": expected {", ".join(signature.inputs)}',
         )
     return {
         alias: read_tensor(alias, columns[alias], spec) for alias, spec in signature.inputs.items()
@@ -47,10 +49,10 @@ def read_feed(document: Any, signature: Signature) -> Arrays | None:
 
 
 def write_outputs(outputs: Arrays, *, rows: bool) -> dict[str, Any]:
-    """Return the answer's document, in the format in which the request came.
+    """Return the response's document, in the format of the request.
 
     Raises:
-        RequestError: 400, outputs that have no rows, or unequally many.
+        RequestError: 400, outputs have no rows, or unequal numbers of rows.
     """
     written = {alias: write_tensor(alias, array) for alias, array in outputs.items()}
     if not rows:
@@ -59,7 +61,7 @@ def write_outputs(outputs: Arrays, *, rows: bool) -> dict[str, Any]:
     if None in lengths.values() or len(set(lengths.values())) > 1:
         raise RequestError(
             400,
-            f"the outputs have no rows in common ({lengths}); ask with 'inputs' instead of "
+            f"the outputs have unequal numbers of rows ({lengths}): send 'inputs' instead of "
             "'instances'",
         )
     if len(written) == 1:
@@ -71,7 +73,7 @@ def write_outputs(outputs: Arrays, *, rows: bool) -> dict[str, Any]:
     }
 
 
-def _columns_of(rows: Any, signature: Signature) -> dict[str, Any]:
+def _columns_of(rows: Any, signature: ModelSignature) -> dict[str, Any]:
     if not isinstance(rows, list):
         raise RequestError(400, "'instances' is not a list")
     objects = [isinstance(row, dict) and not is_binary(row) for row in rows]
@@ -90,17 +92,17 @@ def _columns_of(rows: Any, signature: Signature) -> dict[str, Any]:
     return {name: [row[name] for row in rows] for name in names}
 
 
-def _named(value: Any, signature: Signature) -> dict[str, Any]:
+def _named(value: Any, signature: ModelSignature) -> dict[str, Any]:
     if isinstance(value, dict) and not is_binary(value):
         return value
     return {_only(signature): value}
 
 
-def _only(signature: Signature) -> str:
+def _only(signature: ModelSignature) -> str:
     if len(signature.inputs) != 1:
         raise RequestError(
             400,
-            f'the signature "{signature.key}" takes {", ".join(signature.inputs) or "nothing"}: '
-            "give an object with these names",
+            f'the signature "{signature.key}" has the inputs '
+            f"{', '.join(signature.inputs) or '(none)'}: expected an object with these names",
         )
     return next(iter(signature.inputs))

@@ -1,7 +1,7 @@
 """SageMaker's TensorFlow Serving container: `/ping` and `/invocations`.
 
-Source: aws/sagemaker-tensorflow-serving-container, README.md, and its tensorflowServing.js (without
-inference.py) and python_service.py (with one).
+Source: aws/sagemaker-tensorflow-serving-container, README.md, tensorflowServing.js (without
+inference.py) and python_service.py (with inference.py).
 """
 
 import csv
@@ -11,8 +11,8 @@ import math
 import re
 from collections.abc import Mapping
 
-from model_tools.serving.http_types import JSON, Answer, RequestError
-from model_tools.serving.inference_script import Context, UserCode
+from model_tools.serving.http_types import JSON, RequestError, Response
+from model_tools.serving.inference_script import Context, InferenceScript
 from model_tools.serving.json_tensors import require_image_within_limit
 from model_tools.serving.rest_api import RestApi
 
@@ -27,38 +27,44 @@ _LIST_OF_LISTS = re.compile(r"\s*\[\s*\[")
 _NUMBER = re.compile(r"[+-]?([0-9]{1,400}\.?[0-9]{0,400}|\.[0-9]{1,400})([eE][+-]?[0-9]{1,5})?")
 
 
-class Container:
-    """Answers as the container does, with the models that `api` serves."""
+class SageMakerApi:
+    """Responds as the container does, with the models that `api` serves."""
 
     def __init__(
-        self, api: RestApi, default_model: str, code: UserCode | None = None, rest_uri: str = ""
+        self,
+        api: RestApi,
+        default_model: str,
+        script: InferenceScript | None = None,
+        rest_uri: str = "",
     ) -> None:
-        """Use `code` for every request if it is given; its handlers call `rest_uri`."""
+        """Use the handlers of `script`, which call `rest_uri`, for every request if it is given."""
         self._api = api
         self._default_model = default_model
-        self._code = code
+        self._script = script
         self.rest_uri = rest_uri
 
-    def handle(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        """Return the answer; what is wrong with a request is one, too."""
+    def handle(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Response:
+        """Return the response, which is an error if the request is not valid."""
         expected = {"/ping": "GET", "/invocations": "POST"}.get(path)
         if expected is None:
-            return RequestError(404, "Not Found").as_answer()
+            return RequestError(404, "Not Found").as_response()
         if method != expected:
-            return RequestError(405, f"Method Not Allowed: {path} takes {expected}").as_answer()
+            return RequestError(
+                405, f"Method Not Allowed: expected {expected} {path}"
+            ).as_response()
         try:
             return self._ping() if path == "/ping" else self._invoke(headers, body)
         except RequestError as error:
-            return error.as_answer()
+            return error.as_response()
 
-    def _ping(self) -> Answer:
+    def _ping(self) -> Response:
         status = self._api.handle("GET", f"/v1/models/{self._default_model}")
-        return Answer(200 if b'"AVAILABLE"' in status.body else 502, content_type="")
+        return Response(200 if b'"AVAILABLE"' in status.body else 502, content_type="")
 
-    def _invoke(self, headers: Mapping[str, str], body: bytes) -> Answer:
-        if self._code is not None:
+    def _invoke(self, headers: Mapping[str, str], body: bytes) -> Response:
+        if self._script is not None:
             require_image_within_limit(body)
-            return self._code.handle(body, self._context(headers, body))
+            return self._script.handle(body, self._context(headers, body))
         content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
         if content_type not in {*_JSON_TYPES, _CSV}:
             raise RequestError(415, f"Unsupported Media Type: {content_type or 'Unknown'}")
@@ -66,10 +72,10 @@ class Container:
         if not text.strip():
             raise RequestError(400, "the request is empty")
         request = json_of_csv(text) if content_type == _CSV else serving_json(text)
-        answer = self._api.handle("POST", self._path(headers), request.encode())
+        response = self._api.handle("POST", self._path(headers), request.encode())
         accepted = headers.get("accept", "").replace(" ", "").split(",")
-        kind = accepted[0] if accepted[0] in _JSON_TYPES else JSON
-        return Answer(answer.status, answer.body.replace(b"\n", b""), kind)
+        response_type = accepted[0] if accepted[0] in _JSON_TYPES else JSON
+        return Response(response.status, response.body.replace(b"\n", b""), response_type)
 
     def _context(self, headers: Mapping[str, str], body: bytes) -> Context:
         attributes = _attributes(headers)
@@ -99,7 +105,7 @@ class Container:
 
 
 def serving_json(text: str) -> str:
-    """Return TensorFlow Serving's JSON for its own, for any other JSON, and for JSON lines."""
+    """Convert JSON or JSON lines to TensorFlow Serving's JSON, which is returned unchanged."""
     if _SERVING_KEY.search(text):
         return text
     if _LINES.search(text) and not _LIST_OF_LISTS.match(text):
@@ -111,11 +117,11 @@ def serving_json(text: str) -> str:
 
 
 def json_of_csv(text: str) -> str:
-    """Return TensorFlow Serving's JSON: a line is an instance, a list if it has several columns."""
+    """Convert CSV to TensorFlow Serving's JSON: one instance per line, a list if it has columns."""
     try:
         rows = [row for row in csv.reader(io.StringIO(text), strict=True) if row]
     except csv.Error as error:
-        raise RequestError(400, f"the request is no CSV: {error}") from None
+        raise RequestError(400, f"the request is not valid CSV: {error}") from None
     instances = [[_cell(cell) for cell in row] for row in rows]
     return json.dumps({"instances": [row if len(row) > 1 else row[0] for row in instances]})
 
@@ -134,12 +140,12 @@ def _cell(text: str) -> float | int | str:
 
 
 def _attributes(headers: Mapping[str, str]) -> dict[str, str]:
-    found = _ATTRIBUTE.findall(headers.get(CUSTOM_ATTRIBUTES, ""))
-    return {name: value.strip() for name, value in found}
+    pairs = _ATTRIBUTE.findall(headers.get(CUSTOM_ATTRIBUTES, ""))
+    return {name: value.strip() for name, value in pairs}
 
 
 def _text(body: bytes) -> str:
     try:
         return body.decode()
     except UnicodeDecodeError:
-        raise RequestError(400, "the request is no UTF-8 text") from None
+        raise RequestError(400, "the request is not UTF-8") from None

@@ -1,7 +1,8 @@
-"""The process that stands for SageMaker's container: an archive, a port, and SIGTERM."""
+"""The process of `model-tools serve-container`, which replaces SageMaker's container."""
 
 import json
 import os
+import re
 import signal
 import sys
 import tempfile
@@ -10,69 +11,77 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model_tools.errors import SourceError
-from model_tools.serving.archive import unpack_models
-from model_tools.serving.batching import Batching
+from model_tools.serving.batching import BatchingOptions
 from model_tools.serving.engines import TENSORFLOW
-from model_tools.serving.http_server import LOOPBACK, Site, end_process, serve
-from model_tools.serving.inference_script import INFERENCE, UserCode
-from model_tools.serving.loading import load_version
+from model_tools.serving.http_server import LOOPBACK, Listener, end_process, serve
+from model_tools.serving.inference_script import SCRIPT_PATH, InferenceScript
 from model_tools.serving.rest_api import RestApi
-from model_tools.serving.sagemaker_api import Container
-from model_tools.serving.signatures import Servable, read_in_limits
-from model_tools.serving.versions import ServedModel, versions_below
+from model_tools.serving.sagemaker_api import SageMakerApi
+from model_tools.serving.signatures import Servable, read_servable_isolated
+from model_tools.serving.versions import ServedModel, find_versions, load_version
+from model_tools.sources.archives import unpack_tar
+
+_FROZEN_OR_KERAS_SUFFIXES = {".pb", ".keras", ".h5"}
 
 
 @dataclass(frozen=True)
 class ContainerOptions:
-    """What SageMaker gives a container."""
+    """The input of a container, from SageMaker."""
 
     archive: Path
     port: int
     environment: Mapping[str, str]
-    most_bytes: int
-    seconds: float
+    largest_bytes: int
+    timeout_seconds: float
 
 
 def serve_archive(options: ContainerOptions) -> None:
     """Serve an archive until SIGTERM; does not return.
 
     Raises:
-        SourceError, RefusedError: the archive, or a model in it.
-        ServingError: a model does not load, its inference.py does not run, a port is taken.
+        SourceError, RefusedError: the archive, or a model in it, is not valid.
+        ServingError: a model cannot load, its inference.py cannot run, or a port is in use.
     """
-    # As in the container, what the model's own code prints is log; the one line is not.
-    said, sys.stdout = sys.stdout, sys.stderr
+    # As in the container, the output of the model's code goes to the log. Only the line with the
+    # address goes to stdout.
+    stdout, sys.stdout = sys.stdout, sys.stderr
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     os.environ.update(options.environment)
     with tempfile.TemporaryDirectory(prefix="model-tools-") as workspace:
         folder = Path(workspace) / "model"
-        paths = unpack_models(options.archive, folder)
-        default = _default_model(paths, options.environment)
-        # Everything that can be told at once is, before TensorFlow takes its seconds.
-        batching = Batching.from_environment(os.environ)
+        base_paths = unpack_models(options.archive, folder)
+        default = _default_model(base_paths, options.environment)
+        # Errors in the input are reported before TensorFlow is imported, which takes seconds.
+        batching = BatchingOptions.from_environment(os.environ)
         servables = {
             name: {
-                number: read_in_limits(folder) for number, folder in versions_below(base).items()
+                number: read_servable_isolated(folder)
+                for number, folder in find_versions(base_path).items()
             }
-            for name, base in paths.items()
+            for name, base_path in base_paths.items()
         }
-        code = UserCode(folder) if (folder / INFERENCE).is_file() else None
-        api = RestApi({name: _load(name, paths[name], servables[name], batching) for name in paths})
-        container = Container(api, default, code)
+        script = InferenceScript(folder) if (folder / SCRIPT_PATH).is_file() else None
+        rest_api = RestApi(
+            {
+                name: _load(name, base_path, servables[name], batching)
+                for name, base_path in base_paths.items()
+            }
+        )
+        sagemaker_api = SageMakerApi(rest_api, default, script)
 
         def ready(ports: list[int]) -> None:
-            container.rest_uri = f"http://{LOOPBACK}:{ports[0]}"
-            said.write(json.dumps({"url": f"http://{LOOPBACK}:{ports[1]}"}) + "\n")
-            said.flush()
+            sagemaker_api.rest_uri = f"http://{LOOPBACK}:{ports[0]}"
+            stdout.write(json.dumps({"url": f"http://{LOOPBACK}:{ports[1]}"}) + "\n")
+            stdout.flush()
 
         serve(
             [
-                Site(lambda method, path, _, body: api.handle(method, path, body), port=0),
-                Site(
-                    container.handle,
+                Listener(lambda method, path, _, body: rest_api.handle(method, path, body), port=0),
+                Listener(
+                    sagemaker_api.handle,
                     port=options.port,
-                    most_bytes=options.most_bytes,
-                    seconds=options.seconds,
+                    largest_bytes=options.largest_bytes,
+                    timeout_seconds=options.timeout_seconds,
                     any_host=True,
                 ),
             ],
@@ -81,22 +90,72 @@ def serve_archive(options: ContainerOptions) -> None:
     end_process()
 
 
-def _default_model(paths: Mapping[str, Path], environment: Mapping[str, str]) -> str:
+def unpack_models(archive: Path, destination: Path) -> dict[str, Path]:
+    """Unpack a model.tar.gz, and return the base paths of its models by name.
+
+    As in SageMaker's container, a model is a folder with numbered SavedModels, and has the name of
+    that folder. Numbered folders at the top are versions of `model`.
+
+    Raises:
+        SourceError: the archive contains no model; the message names its content.
+        RefusedError: the archive breaks a rule of `model_tools.sources.archives`.
+    """
+    if not archive.is_file():
+        raise SourceError(f"{archive}: no such file")
+    unpack_tar(archive, destination)
+    base_paths: dict[str, Path] = {}
+    for file in sorted(destination.rglob("saved_model.pb")):
+        base_path = file.parent.parent
+        if re.fullmatch("[0-9]+", file.parent.name):
+            name = "model" if base_path == destination else base_path.name
+            if base_paths.setdefault(name, base_path) != base_path:
+                raise SourceError(f"{archive} contains two models with the name {name}")
+    if not base_paths:
+        raise SourceError(f"{archive} cannot be served: {_reason(destination)}")
+    return base_paths
+
+
+def _reason(folder: Path) -> str:
+    if any(folder.rglob("*-symbol.json")):
+        return (
+            "it contains an MXNet model, which only SageMaker's MXNet container can run; "
+            "`model-tools host-package` validates and packages it"
+        )
+    if file := next(iter(sorted(folder.rglob("saved_model.pb"))), None):
+        return (
+            f"its SavedModel is in {file.parent.relative_to(folder)}/: expected a numbered folder; "
+            "`model-tools host-package` packages it as export/Servo/1/"
+        )
+    for file in sorted(folder.rglob("*")):
+        if file.suffix in _FROZEN_OR_KERAS_SUFFIXES:
+            return (
+                f"{file.relative_to(folder)} is not a SavedModel; "
+                "`model-tools host-package` prints how to create one"
+            )
+    return "it contains no SavedModel (export/Servo/<number>/saved_model.pb)"
+
+
+def _default_model(base_paths: Mapping[str, Path], environment: Mapping[str, str]) -> str:
     variable = "SAGEMAKER_TFS_DEFAULT_MODEL_NAME"
-    name = environment.get(variable) or next(iter(paths))
-    if name not in paths:
-        raise SourceError(f"{variable} is {name}; the archive has {', '.join(paths)}")
+    name = environment.get(variable) or next(iter(base_paths))
+    if name not in base_paths:
+        raise SourceError(f"{variable}: expected one of {', '.join(base_paths)}; got {name!r}")
     return name
 
 
 def _load(
-    name: str, base: Path, servables: Mapping[int, Servable], batching: Batching | None
+    name: str,
+    base_path: Path,
+    servables: Mapping[int, Servable],
+    batching: BatchingOptions | None,
 ) -> ServedModel:
-    """Load every version that is there, as the container serves it; one that fails ends it all."""
+    """Load every version, as the container does; one version that cannot load is an error."""
     versions = {
         number: load_version(number, servable, TENSORFLOW, batching)
         for number, servable in servables.items()
     }
-    model = ServedModel(name, base, lambda number, _: versions[number], keep=len(versions))
+    model = ServedModel(
+        name, base_path, lambda number, _: versions[number], latest_versions=len(versions)
+    )
     model.poll()
     return model

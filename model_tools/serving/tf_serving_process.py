@@ -1,4 +1,4 @@
-"""The process of `model-tools serve`: one model's base path on a port."""
+"""The process of `model-tools serve`, which serves the versions of one model on a port."""
 
 import json
 import sys
@@ -8,29 +8,34 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model_tools.errors import ServingError, SourceError
-from model_tools.serving.batching import Batching
-from model_tools.serving.http_server import Site, end_process, serve
-from model_tools.serving.loading import load_version
+from model_tools.serving.batching import BatchingOptions
+from model_tools.serving.http_server import Listener, end_process, serve
 from model_tools.serving.rest_api import RestApi
-from model_tools.serving.signatures import read_in_limits
-from model_tools.serving.versions import INVALID_ARGUMENT, ServedModel, Version, versions_below
+from model_tools.serving.signatures import read_servable_isolated
+from model_tools.serving.versions import (
+    INVALID_ARGUMENT,
+    ServedModel,
+    ServedVersion,
+    find_versions,
+    load_version,
+)
 from model_tools.sources.exporting import KERAS_SUFFIXES, keras_export
 
 
 @dataclass(frozen=True)
 class ServeOptions:
-    """What is served, where and how."""
+    """The model, the address and the engine of a server."""
 
     name: str
     base_path: Path
     host: str
     port: int
     engine: str
-    # How many of the highest versions.
-    keep: int
+    # The number of highest versions to serve.
+    latest_versions: int
     labels: Mapping[str, int]
     poll_seconds: float
-    batching: Batching | None
+    batching: BatchingOptions | None
     as_json: bool = False
 
 
@@ -38,17 +43,23 @@ def serve_model(options: ServeOptions) -> None:
     """Serve until SIGTERM or Ctrl-C; does not return.
 
     Raises:
-        SourceError: there is no version, not the one of a label, or none that may be loaded.
-        ServingError: the engine can load no version, or the port is taken.
+        SourceError: there are no versions, a label's version is missing, or no version complies
+            with the rules for models.
+        ServingError: the engine can load no version, or the port is in use.
     """
 
-    def load(number: int, folder: Path) -> Version:
-        return load_version(number, read_in_limits(folder), options.engine, options.batching)
+    def load(number: int, folder: Path) -> ServedVersion:
+        return load_version(
+            number, read_servable_isolated(folder), options.engine, options.batching
+        )
 
-    found = versions_below(options.base_path)
-    _check_versions(options, found)
+    _check_versions(options, find_versions(options.base_path))
     model = ServedModel(
-        options.name, options.base_path, load, keep=options.keep, labels=options.labels
+        options.name,
+        options.base_path,
+        load,
+        latest_versions=options.latest_versions,
+        labels=options.labels,
     )
     problems: list[str] = []
     model.report, report = problems.append, model.report
@@ -58,7 +69,7 @@ def serve_model(options: ServeOptions) -> None:
         highest = next(state for state in states if state.error_message)
         error = SourceError if highest.error_code == INVALID_ARGUMENT else ServingError
         raise error(f"no version of {options.name} can be served: {highest.error_message}")
-    # After the check above, so that a problem which ends the command is not printed twice.
+    # This follows the check above, so that a problem which ends the command is not printed twice.
     for problem in problems:
         report(problem)
     model.report = report
@@ -69,41 +80,37 @@ def serve_model(options: ServeOptions) -> None:
         url = f"http://{options.host}:{ports[0]}"
         number = model.version().number
         if options.as_json:
-            said = json.dumps({"url": url, "version": str(number)})
+            line = json.dumps({"url": url, "version": str(number)})
         else:
             path = f"{url}/v1/models/{options.name}"
-            said = f"{options.name} version {number} on {options.engine}: {path}"
-        sys.stdout.write(said + "\n")
+            line = f"{options.name} version {number} on {options.engine}: {path}"
+        sys.stdout.write(f"{line}\n")
         sys.stdout.flush()
 
-    site = Site(
+    listener = Listener(
         lambda method, path, _, body: api.handle(method, path, body), options.port, options.host
     )
-    serve([site], ready)
+    serve([listener], ready)
     end_process()
 
 
-def _check_versions(options: ServeOptions, found: Mapping[int, Path]) -> None:
-    if not found:
+def _check_versions(options: ServeOptions, versions: Mapping[int, Path]) -> None:
+    if not versions:
         if options.base_path.suffix in KERAS_SUFFIXES:
             raise SourceError(
-                f"{options.base_path} is a Keras file, and serve loads SavedModels: "
+                f"{options.base_path} is a Keras file: expected a folder of SavedModels; "
                 f"{keras_export(options.base_path, f'{options.name}/1')}; "
                 f"then --model-base-path {options.name}"
             )
-        what = (
-            "has no folder that is called by a number"
-            if options.base_path.is_dir()
-            else "is no folder"
-        )
+        problem = "has no numbered folder" if options.base_path.is_dir() else "is not a folder"
         raise SourceError(
-            f"{options.base_path} {what}; a SavedModel's version is one, such as "
-            f"{options.base_path / '1' / 'saved_model.pb'}"
+            f"{options.base_path} {problem}: expected a folder per version with a SavedModel, such "
+            f"as {options.base_path / '1' / 'saved_model.pb'}"
         )
     for label, number in options.labels.items():
-        if number not in found:
-            known = ", ".join(map(str, sorted(found)))
-            raise SourceError(f"--label {label}={number}: there are the versions {known}")
+        if number not in versions:
+            existing = ", ".join(map(str, sorted(versions)))
+            raise SourceError(f"--label {label}={number}: expected one of the versions {existing}")
 
 
 def _keep_polling(model: ServedModel, seconds: float) -> None:

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from model_tools.annotate import draw_detections
-from model_tools.images import opened_picture
+from model_tools.images import draw_detections, open_image_file
 from model_tools.verification.verify import MOST_SHOWN, Verification
 from vision.detections import Detection
 
@@ -124,7 +123,7 @@ def _figure(
     if answers and answers[0].box is None:
         # A classifier's best label counts, whatever its score is.
         shown = answers[:1]
-    image = opened_picture(file)
+    image = open_image_file(file)
     image.thumbnail((_WIDTH_PX, _WIDTH_PX))
     drawn = draw_detections(image, [asdict(one) for one in shown], labels)
     content = io.BytesIO()

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from model_tools.artifacts import unpack_artifact
+from model_tools.artifact.archive import unpack_artifact
 from model_tools.errors import SourceError
-from model_tools.images import read_picture
+from model_tools.images import read_image
 from model_tools.isolation import Limits, isolated
 from model_tools.sources.files import find_model
 from model_tools.sources.selection import Choice
@@ -88,7 +88,7 @@ def verify(request: VerifyRequest, limits: Limits | None = None) -> Verification
 
 
 def _verify(request: VerifyRequest) -> Verification:
-    named = {file.name: read_picture(file) for file in request.pictures} or _generated()
+    named = {file.name: read_image(file) for file in request.pictures} or _generated()
     names, pictures = list(named), list(named.values())
     with tempfile.TemporaryDirectory(prefix="model-tools-") as workspace:
         folder = Path(workspace) / "artifact"

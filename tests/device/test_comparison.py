@@ -15,7 +15,7 @@ from camera import comparison
 from camera.comparison import Comparison, largest_difference
 from camera.frames import Frame
 from camera.live_view import LiveView
-from model_tools.artifacts import unpack_artifact
+from model_tools.artifact.archive import unpack_artifact
 from model_tools.shapes.drawing import draw_picture
 from tests.device.browser import CHROMIUM, Page, browsing
 from tests.pinned import pinned_artifact

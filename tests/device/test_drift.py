@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from camera.drift import LEAST_FRAMES, LOOK_SECONDS
-from model_tools.artifacts import unpack_artifact
+from model_tools.artifact.archive import unpack_artifact
 from tests.device.bench import frame
 from tests.device.drift_scenes import SHIFTS, Looked, WatchedCamera, looked_at
 from tests.pinned import pinned_artifact

@@ -7,8 +7,8 @@ reach every branch that was ever found, and those that once broke something.
 from collections.abc import Callable
 from pathlib import Path
 
+from model_tools.artifact.archive import unpack_artifact
 from model_tools.artifact.labels import read_labels
-from model_tools.artifacts import unpack_artifact
 from model_tools.errors import ModelToolsError
 from model_tools.mxnet.model import FILES, read_mxnet
 from model_tools.mxnet.params import read_parameters

@@ -10,7 +10,7 @@ from local_aws.watch import describe
 from model_tools.commands.errors import ReportingGroup, echo
 from model_tools.errors import RefusedError, ServingError, SourceError
 from model_tools.graphs.rules import refuse_ops
-from model_tools.images import opened_picture
+from model_tools.images import open_image_file
 from model_tools.protos import message_class
 from vision.errors import ManifestError
 
@@ -74,7 +74,7 @@ def test_the_name_of_an_image_does_not_begin_a_line(tmp_path: Path) -> None:
     file = tmp_path / "a\nError: forged.png"
     file.write_bytes(b"no image")
     with pytest.raises(SourceError) as refused:
-        opened_picture(file)
+        open_image_file(file)
     _, output = run(refused.value)
     assert output.count("\n") == 1
     assert r"a\nError: forged.png is not a readable image" in output

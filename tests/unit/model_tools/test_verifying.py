@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from model_tools.annotate import draw_detections
-from model_tools.artifacts import unpack_artifact
+from model_tools.artifact.archive import unpack_artifact
 from model_tools.errors import RefusedError, SourceError
+from model_tools.images import draw_detections
 from model_tools.verification.detection_agreement import agreement
 from model_tools.verification.diagnosis import diagnose, suspects
 from model_tools.verification.expected_detections import read_expected
@@ -252,5 +252,5 @@ def test_a_changed_member_is_an_artifact_error(tmp_path: Path) -> None:
 def test_what_is_no_artifact_says_so(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "x.zip"
     file.write_bytes(content)
-    with pytest.raises(SourceError, match="is no artifact"):
+    with pytest.raises(SourceError, match="is not an artifact"):
         unpacked(file, tmp_path / "out")

@@ -1,4 +1,4 @@
-"""MXNet's files, written as its documentation and ndarray.cc say, without MXNet."""
+"""MXNet's files, written without MXNet, by its documentation and ndarray.cc."""
 
 import json
 import struct
@@ -15,7 +15,7 @@ Arrays = dict[str, npt.NDArray[Any]]
 
 
 def parameters(arrays: Arrays, version: int = V2) -> bytes:
-    """Return the bytes of `mx.nd.save`; version 0 is that of MXNet before 0.9."""
+    """Return the bytes of `mx.nd.save`; version 0 is the format of MXNet before 0.9."""
     written = [struct.pack("<QQQ", 0x112, 0, len(arrays))]
     written += [_array(array, version) for array in arrays.values()]
     written.append(struct.pack("<Q", len(arrays)))
@@ -36,13 +36,18 @@ def _array(array: npt.NDArray[Any], version: int) -> bytes:
 
 
 def symbol() -> dict[str, Any]:
-    """Return a small classifier of pictures: convolution, norm, dense, softmax with a label."""
+    """Return a small classifier of images: convolution, norm, dense, softmax with a label."""
 
     def variable(name: str) -> dict[str, Any]:
         return {"op": "null", "name": name, "inputs": []}
 
     def node(op: str, name: str, inputs: list[int], **attrs: str) -> dict[str, Any]:
-        return {"op": op, "name": name, "attrs": attrs, "inputs": [[one, 0, 0] for one in inputs]}
+        return {
+            "op": op,
+            "name": name,
+            "attrs": attrs,
+            "inputs": [[number, 0, 0] for number in inputs],
+        }
 
     nodes = [
         variable("data"), variable("conv_weight"), variable("conv_bias"),
@@ -65,7 +70,7 @@ def symbol() -> dict[str, Any]:
 
 
 def weights() -> Arrays:
-    """Return what `symbol` needs for pictures of 3 channels and 8 x 8 pixels."""
+    """Return the parameters of `symbol` for images of 3 channels and 8 x 8 pixels."""
     random = np.random.default_rng(0)
     shapes = {
         "arg:conv_weight": (4, 3, 3, 3), "arg:conv_bias": (4,), "arg:gamma": (4,),

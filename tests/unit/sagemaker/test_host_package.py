@@ -1,4 +1,4 @@
-"""`model-tools host-package`: what SageMaker's containers load, or what to do instead."""
+"""`model-tools host-package`: archives that SageMaker's containers load, or the next step."""
 
 import json
 import shutil
@@ -24,7 +24,7 @@ def pack(source: Path, archive: Path, *options: object) -> Result:
     return result
 
 
-def refused(source: Path, archive: Path, *options: object) -> str:
+def rejected(source: Path, archive: Path, *options: object) -> str:
     result = pack(source, archive, *options)
     assert result.exit_code == 2, result.output
     assert not archive.exists()
@@ -41,14 +41,14 @@ def saved_model(example_models: dict[str, Path]) -> Path:
     return example_models["half_plus_two"] / "123"
 
 
-def test_a_saved_model_is_where_the_container_looks(saved_model: Path, tmp_path: Path) -> None:
+def test_a_saved_model_is_in_the_containers_layout(saved_model: Path, tmp_path: Path) -> None:
     archive = tmp_path / "new" / "model.tar.gz"
-    told = pack(saved_model, archive, "--json")
-    assert told.exit_code == 0, told.output
+    result = pack(saved_model, archive, "--json")
+    assert result.exit_code == 0, result.output
     variables = [f"variables/variables.{end}" for end in ("data-00000-of-00001", "index")]
     expected = [f"export/Servo/123/{name}" for name in ("saved_model.pb", *variables)]
     assert members(archive) == expected
-    packed = json.loads(told.output)
+    packed = json.loads(result.output)
     assert packed["framework"] == "tensorflow"
     assert packed["members"] == expected
     assert packed["not_local"] is None
@@ -79,9 +79,7 @@ def test_a_model_is_read_within_the_limits(
     assert not archive.exists()
 
 
-def test_the_highest_version_is_packed_or_the_one_that_is_named(
-    saved_model: Path, tmp_path: Path
-) -> None:
+def test_the_highest_or_the_given_version_is_packaged(saved_model: Path, tmp_path: Path) -> None:
     for number in (9, 10):
         shutil.copytree(saved_model, tmp_path / "base" / str(number))
     archive = tmp_path / "model.tar.gz"
@@ -89,10 +87,10 @@ def test_the_highest_version_is_packed_or_the_one_that_is_named(
     assert members(archive)[0].startswith("export/Servo/10/")
     pack(tmp_path / "base", archive, "--version", 9)
     assert members(archive)[0].startswith("export/Servo/9/")
-    assert "there are" in pack(tmp_path / "base", archive, "--version", 8).output
+    assert "expected one of 10, 9" in pack(tmp_path / "base", archive, "--version", 8).output
 
 
-def test_code_goes_with_it_and_rubbish_does_not(saved_model: Path, tmp_path: Path) -> None:
+def test_code_is_packaged_and_caches_are_not(saved_model: Path, tmp_path: Path) -> None:
     code = tmp_path / "code"
     for name in ("inference.py", "requirements.txt", "lib/help.py", "__pycache__/a.pyc", ".git/x"):
         (code / name).parent.mkdir(exist_ok=True, parents=True)
@@ -108,61 +106,61 @@ def test_code_goes_with_it_and_rubbish_does_not(saved_model: Path, tmp_path: Pat
 @pytest.mark.parametrize(
     ("script", "expected"),
     [
-        ("def input_handler(data, context): ...", "needs handler"),
-        ("def handler(:", "is no Python"),
+        ("def input_handler(data, context): ...", "expected handler"),
+        ("def handler(:", "is not valid Python"),
         (None, "no inference.py and no requirements.txt"),
     ],
 )
-def test_code_that_cannot_run_is_refused(
+def test_code_that_cannot_run_is_rejected(
     saved_model: Path, tmp_path: Path, script: str | None, expected: str
 ) -> None:
     (tmp_path / "code").mkdir()
     if script is not None:
         (tmp_path / "code" / "inference.py").write_text(script)
-    assert expected in refused(saved_model, tmp_path / "m.tar.gz", "--code", tmp_path / "code")
+    assert expected in rejected(saved_model, tmp_path / "m.tar.gz", "--code", tmp_path / "code")
 
 
-def test_what_is_no_saved_model_is_told_how_to_become_one(
+def test_the_error_of_another_format_contains_how_to_export_a_saved_model(
     saved_model: Path, tmp_path: Path
 ) -> None:
-    from model_tools.protos import message_class  # noqa: PLC0415 - beside what needs it
+    from model_tools.protos import message_class  # noqa: PLC0415 - only this test needs it
 
     archive = tmp_path / "model.tar.gz"
     graph = message_class("GraphDef")()
     graph.node.add(name="image", op="Placeholder")
     frozen = tmp_path / "frozen.pb"
     frozen.write_bytes(graph.SerializeToString())
-    assert "frozen graph" in refused(frozen, archive)
+    assert "frozen graph" in rejected(frozen, archive)
     renamed = tmp_path / "renamed"
     renamed.mkdir()
     shutil.copy(frozen, renamed / "saved_model.pb")
-    assert "frozen graph" in refused(renamed, archive)
+    assert "frozen graph" in rejected(renamed, archive)
     keras = tmp_path / "keras" / "model.keras"
     keras.parent.mkdir()
     keras.touch()
-    assert "model.keras', compile=False)" in refused(keras.parent, archive)
+    assert "model.keras', compile=False)" in rejected(keras.parent, archive)
     bare = tmp_path / "bare"
     bare.mkdir()
     shutil.copy(saved_model / "saved_model.pb", bare)
-    assert "variables.index" in refused(bare, archive)
+    assert "variables.index" in rejected(bare, archive)
     (tmp_path / "none").mkdir()
-    assert "MXNet" in refused(tmp_path / "none", archive)
-    assert "takes a .tar.gz" in refused(saved_model, tmp_path / "model.zip")
-    assert "no such file" in refused(tmp_path / "nowhere", archive)
+    assert "MXNet" in rejected(tmp_path / "none", archive)
+    assert "expected a .tar.gz" in rejected(saved_model, tmp_path / "model.zip")
+    assert "no such file" in rejected(tmp_path / "nowhere", archive)
 
 
-def test_an_mxnet_model_is_packed_and_is_not_run_here(tmp_path: Path) -> None:
+def test_an_mxnet_model_is_packaged_and_cannot_be_served_locally(tmp_path: Path) -> None:
     archive = tmp_path / "model.tar.gz"
-    told = pack(mxnet_files.write(tmp_path / "model"), archive)
-    assert told.exit_code == 0, told.output
-    assert "not run locally: MXNet" in told.output
+    result = pack(mxnet_files.write(tmp_path / "model"), archive)
+    assert result.exit_code == 0, result.output
+    assert "not run locally: only SageMaker" in result.output
     assert members(archive) == ["model-0000.params", "model-shapes.json", "model-symbol.json"]
     served = CliRunner().invoke(main, ["serve-container", "--model-data", str(archive)])
     assert served.exit_code == 2
-    assert "MXNet container only" in served.output
+    assert "only SageMaker's MXNet container" in served.output
 
 
-def test_an_mxnet_model_without_a_file_says_so(tmp_path: Path) -> None:
+def test_the_error_of_an_incomplete_mxnet_model_contains_the_missing_file(tmp_path: Path) -> None:
     folder = mxnet_files.write(tmp_path / "model")
     (folder / "model-shapes.json").unlink()
-    assert "has no model-shapes.json" in refused(folder, tmp_path / "model.tar.gz")
+    assert "has no model-shapes.json" in rejected(folder, tmp_path / "model.tar.gz")

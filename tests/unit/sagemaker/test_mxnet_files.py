@@ -1,4 +1,4 @@
-"""MXNet's files are read as MXNet wrote them, and mistakes are said before an upload."""
+"""MXNet's files are read as MXNet wrote them, and errors are reported before an upload."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as arrays
 
 from model_tools.errors import ModelToolsError, SourceError
 from model_tools.mxnet.model import FILES, read_mxnet
-from model_tools.mxnet.params import Parameter, read_parameters
+from model_tools.mxnet.params import MxnetParameter, read_parameters
 from tests.unit.sagemaker import mxnet_files
 
 VERSIONS = (0, mxnet_files.V1, mxnet_files.V2, mxnet_files.V3)
@@ -35,44 +35,44 @@ def test_every_version_of_the_format_is_read(
     file = tmp_path_factory.mktemp("params") / "model-0000.params"
     file.write_bytes(mxnet_files.parameters(given_, version))
     assert read_parameters(file) == {
-        name: Parameter(name, array.shape, array.dtype.name) for name, array in given_.items()
+        name: MxnetParameter(name, array.shape, array.dtype.name) for name, array in given_.items()
     }
 
 
-def test_no_beginning_of_a_file_is_taken_for_a_whole_one(tmp_path: Path) -> None:
-    whole = mxnet_files.parameters({"arg:a": np.ones((2, 3), np.float32)})
+def test_a_truncated_file_is_an_error(tmp_path: Path) -> None:
+    content = mxnet_files.parameters({"arg:a": np.ones((2, 3), np.float32)})
     file = tmp_path / "p.params"
-    for length in range(len(whole)):
-        file.write_bytes(whole[:length])
-        with pytest.raises(SourceError, match="cut short"):
+    for length in range(len(content)):
+        file.write_bytes(content[:length])
+        with pytest.raises(SourceError, match="is truncated"):
             read_parameters(file)
-    file.write_bytes(whole + b"\0")
-    with pytest.raises(SourceError, match="goes on"):
+    file.write_bytes(content + b"\0")
+    with pytest.raises(SourceError, match="after its end"):
         read_parameters(file)
 
 
 @given(st.integers(0, 200), st.integers(0, 255))
-def test_a_changed_byte_is_read_or_refused(
-    tmp_path_factory: pytest.TempPathFactory, place: int, value: int
+def test_a_changed_byte_is_read_or_rejected(
+    tmp_path_factory: pytest.TempPathFactory, index: int, value: int
 ) -> None:
-    whole = bytearray(mxnet_files.parameters({"arg:a": np.ones((2, 3), np.float32)}))
-    whole[place % len(whole)] = value
+    content = bytearray(mxnet_files.parameters({"arg:a": np.ones((2, 3), np.float32)}))
+    content[index % len(content)] = value
     file = tmp_path_factory.mktemp("params") / "p.params"
-    file.write_bytes(whole)
+    file.write_bytes(content)
     try:
         read_parameters(file)
     except ModelToolsError:
         return
 
 
-def test_a_model_whose_files_belong_together_is_taken(tmp_path: Path) -> None:
+def test_a_model_whose_files_belong_together_is_read(tmp_path: Path) -> None:
     model = read_mxnet(mxnet_files.write(tmp_path))
     assert model.inputs == {"data": (1, 3, 8, 8)}
     assert model.parameters == 108 + 4 * 5 + 432 + 3
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_missing_file_is_named_with_what_writes_it(tmp_path: Path, name: str) -> None:
+def test_the_error_of_a_missing_file_contains_how_to_write_it(tmp_path: Path, name: str) -> None:
     (mxnet_files.write(tmp_path) / name).unlink()
     with pytest.raises(SourceError, match=f"has no {name}: "):
         read_mxnet(tmp_path)
@@ -81,18 +81,24 @@ def test_a_missing_file_is_named_with_what_writes_it(tmp_path: Path, name: str) 
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        (lambda one: one.update({"arg:other": np.ones(2, np.float32)}), "other is not in"),
-        (lambda one: one.pop("arg:fc_bias"), "fc_bias of model-symbol.json has no value"),
-        (lambda one: one.update({"arg:conv_bias": np.ones(5, np.float32)}), "of another symbol"),
+        (lambda given: given.update({"arg:other": np.ones(2, np.float32)}), "other is not in"),
+        (lambda given: given.pop("arg:fc_bias"), "fc_bias of model-symbol.json has no value"),
         (
-            lambda one: one.update({"arg:conv_weight": np.ones((4, 3, 5, 5), np.float32)}),
-            "of another symbol",
+            lambda given: given.update({"arg:conv_bias": np.ones(5, np.float32)}),
+            "to another symbol",
         ),
-        (lambda one: one.update({"gamma": one.pop("arg:gamma")}), "net.export"),
-        (lambda one: one.update({"arg:beta": np.full(4, np.nan, np.float32)}), "params-value"),
+        (
+            lambda given: given.update({"arg:conv_weight": np.ones((4, 3, 5, 5), np.float32)}),
+            "to another symbol",
+        ),
+        (lambda given: given.update({"gamma": given.pop("arg:gamma")}), "net.export"),
+        (
+            lambda given: given.update({"arg:beta": np.full(4, np.nan, np.float32)}),
+            "params-value",
+        ),
     ],
 )
-def test_parameters_of_another_symbol_are_found(
+def test_parameters_of_another_symbol_are_an_error(
     tmp_path: Path, change: Callable[[mxnet_files.Arrays], None], expected: str
 ) -> None:
     weights = mxnet_files.weights()
@@ -104,26 +110,32 @@ def test_parameters_of_another_symbol_are_found(
 @pytest.mark.parametrize(
     ("shapes", "expected"),
     [
-        ([{"name": "image", "shape": [1, 3, 8, 8]}], "image, which is no input.*: data"),
-        ([{"name": "data", "shape": [1, 1, 8, 8]}], r"data is \[1, 1, 8, 8\], which conv"),
-        ([{"name": "data", "shape": [1, 3, 8]}], "takes 4 sides"),
+        (
+            [{"name": "image", "shape": [1, 3, 8, 8]}],
+            "image, which is not an .*: expected data",
+        ),
+        (
+            [{"name": "data", "shape": [1, 1, 8, 8]}],
+            r"\[1, 1, 8, 8\] of data does not match conv",
+        ),
+        ([{"name": "data", "shape": [1, 3, 8]}], "expected 4 sides"),
         ([{"name": "data", "shape": [0, 3, 8, 8]}], "above 0"),
-        ([{"name": "data", "shape": "1,3,8,8"}], "is a list such as"),
-        ({"data": [1, 3, 8, 8]}, "is a list such as"),
-        ([], "is a list such as"),
+        ([{"name": "data", "shape": "1,3,8,8"}], "expected a list such as"),
+        ({"data": [1, 3, 8, 8]}, "expected a list such as"),
+        ([], "expected a list such as"),
     ],
 )
-def test_shapes_that_disagree_with_the_symbol_are_found(
+def test_shapes_that_do_not_match_the_symbol_are_an_error(
     tmp_path: Path, shapes: object, expected: str
 ) -> None:
     with pytest.raises(SourceError, match=expected):
         read_mxnet(mxnet_files.write(tmp_path, shapes=shapes))
 
 
-def test_a_shape_that_the_symbols_author_wrote_down_counts(tmp_path: Path) -> None:
+def test_a_shape_in_the_symbol_is_checked(tmp_path: Path) -> None:
     graph = mxnet_files.symbol()
     graph["nodes"][0]["attrs"] = {"__shape__": "(0, 3, 16, 16)"}
-    with pytest.raises(SourceError, match=r"says \[0, 3, 16, 16\]"):
+    with pytest.raises(SourceError, match=r"requires \[0, 3, 16, 16\]"):
         read_mxnet(mxnet_files.write(tmp_path, graph))
 
 
@@ -139,7 +151,7 @@ def test_a_shape_that_the_symbols_author_wrote_down_counts(tmp_path: Path) -> No
         lambda graph: graph["nodes"].append(graph["nodes"][0]),
     ],
 )
-def test_a_broken_symbol_is_refused(
+def test_a_broken_symbol_is_an_error(
     tmp_path: Path, break_: Callable[[dict[str, Any]], None]
 ) -> None:
     graph = mxnet_files.symbol()

@@ -1,4 +1,4 @@
-"""Images in requests are measured before the model decodes them."""
+"""The size of images in requests is checked before the model decodes them."""
 
 import base64
 
