@@ -169,7 +169,7 @@ def package(
     from model_tools.freezing.folder import read_frozen  # noqa: PLC0415 - as above
     from model_tools.graphs.ends import activation_of  # noqa: PLC0415 - as above
     from model_tools.images import image_files  # noqa: PLC0415 - as above
-    from model_tools.verification.engines import openvino_refusal  # noqa: PLC0415 - as above
+    from model_tools.verification.diagnosis import openvino_error  # noqa: PLC0415 - as above
 
     found = read_frozen(frozen)
     given_labels = read_labels(labels)
@@ -196,7 +196,7 @@ def package(
         description = with_baseline(description, graph, names, files)
     extra = found.extra_files()
     manifest = artifact.checked_manifest(description, graph, names, extra)
-    if refusal := openvino_refusal(found.graph.parent, manifest, names):
+    if refusal := openvino_error(found.graph.parent, manifest, names):
         echo(
             f"note: {refusal}; the default engine of cameras cannot run this artifact: set "
             'engine = "tensorflow" below [inference] in the environment file, and verify with '

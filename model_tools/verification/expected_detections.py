@@ -1,4 +1,4 @@
-"""What is known to be on pictures, from a file."""
+"""Expected detections of images, from a file."""
 
 from pathlib import Path
 from typing import Any
@@ -8,38 +8,40 @@ from model_tools.regular_files import read_at_most
 from vision.detections import Box, Detection
 from vision.strict_json import parse_json
 
-Expected = dict[str, list[Detection]]
+# By the file name of an image.
+ExpectedDetections = dict[str, list[Detection]]
 
 _LARGEST_BYTES = 64 << 20
-_FORMS = '{"kitten.jpg": "cat"}, or what `model-tools predict --json` prints'
+_FORMATS = '{"kitten.jpg": "cat"}, or the output of `model-tools predict --json`'
 
 
-def read_expected(file: Path) -> Expected:
-    """Return the detections by a picture's file name.
+def read_expected(file: Path) -> ExpectedDetections:
+    """Return the expected detections by an image's file name.
 
     Raises:
-        SourceError: the file cannot be read, or has another form.
+        SourceError: the file cannot be read, or is in another format.
     """
     try:
         document = parse_json(read_at_most(file, _LARGEST_BYTES))
         if isinstance(document, dict):
-            return {name: [Detection(_text(label), 1.0)] for name, label in document.items()}
+            return {name: [Detection(_label(label), 1.0)] for name, label in document.items()}
         return {
-            one["picture"]: [_detection(each) for each in one["detections"]] for one in document
+            prediction["picture"]: [_detection(detection) for detection in prediction["detections"]]
+            for prediction in document
         }
     except OSError as error:
         raise SourceError(f"{file}: {error.strerror}") from None
     except (ValueError, KeyError, TypeError) as error:
-        raise SourceError(f"{file}: expected {_FORMS}: {error!r}") from None
+        raise SourceError(f"{file}: expected {_FORMATS}: {error!r}") from None
 
 
 def _detection(document: dict[str, Any]) -> Detection:
     box = document["box"]
     edges = Box(**{edge: float(value) for edge, value in box.items()}) if box else None
-    return Detection(_text(document["label"]), float(document["score"]), edges)
+    return Detection(_label(document["label"]), float(document["score"]), edges)
 
 
-def _text(value: object) -> str:
+def _label(value: object) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"the label {value!r} is no text")
+        raise TypeError(f"the label {value!r} is not a string")
     return value

@@ -1,4 +1,4 @@
-"""The page about endpoints: its commands work, in their order, as they stand there."""
+"""The commands of docs/hosting.md work in their order."""
 
 import os
 import re

@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 
 from model_tools.verification.detection_agreement import agreement
-from model_tools.verification.report import as_html as as_report
-from model_tools.verification.verify import Comparison, Verification
+from model_tools.verification.report import report_page
+from model_tools.verification.verify import RunComparison, Verification
 from review.assembly import Environment
 from review.comparison import Findings, Review, compare_environment
 from review.findings import Finding
@@ -205,12 +205,12 @@ def test_the_report_of_verify_shows_each_image_with_both_answers(
         version="1.0.0",
         digest="ab" * 32,
         threshold=0.5,
-        comparisons=[Comparison("openvino f32 and tensorflow", differ)],
+        comparisons=[RunComparison("openvino f32 and tensorflow", differ)],
         diagnosis="channel order: BGR",
         answers={image.name: {"tensorflow": [cat], "openvino f32": []}},
     )
     file = tmp_path / "report.html"
-    file.write_text(as_report(found, {image.name: image}, 0.01), encoding="utf-8")
+    file.write_text(report_page(found, {image.name: image}, 0.01), encoding="utf-8")
 
     async def steps(page: Page) -> None:
         loaded = "[...document.images].map(one => [one.alt, one.complete && one.naturalWidth])"
