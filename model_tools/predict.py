@@ -18,7 +18,7 @@ class Prediction:
 
     image: Path
     detections: list[Detection]
-    # Of preprocessing and inference.
+    # The duration of preprocessing and inference.
     milliseconds: float
 
     def as_dict(self) -> dict[str, Any]:

@@ -36,7 +36,7 @@ class PackageRequest:
     name: str
     version: str
     threshold: float
-    # None: the size in the graph; a graph that accepts any size gets the camera's frame unscaled.
+    # None: the size in the graph. A graph that accepts any size gets the camera's frame unscaled.
     size_px: tuple[int, int] | None = None
     channel_order: str = "RGB"
     resize: str = "bilinear"

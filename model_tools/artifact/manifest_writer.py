@@ -20,7 +20,7 @@ class ModelDescription:
     version: str
     task: str
     input: InputSpec
-    # By role: `vision.manifest.DETECTION_OUTPUTS`, or `scores`.
+    # The outputs by role: `vision.manifest.DETECTION_OUTPUTS`, or `scores`.
     outputs: dict[str, OutputSpec]
     threshold: float
     provenance: dict[str, Any]

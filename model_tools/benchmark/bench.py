@@ -30,9 +30,9 @@ class EngineMeasurement:
     """The metrics of one contender; the fields are keys of `--json`."""
 
     title: str
-    # Of the first load, in which OpenVINO compiles the model; None for TensorFlow, which does not.
+    # The first load, in which OpenVINO compiles the model; None for TensorFlow.
     compile_seconds: float | None
-    # Of a later load, with the compiled model in the cache.
+    # A later load, with the compiled model in the cache.
     load_seconds: float
     first_ms: float
     median_ms: float
@@ -43,7 +43,7 @@ class EngineMeasurement:
     # The median over the rounds of TensorFlow's median time divided by this contender's.
     speed_up: float
     gflops_per_second: float | None
-    # Of the rate that a matrix product reaches on this machine.
+    # The share of the rate that a matrix product reaches on this machine.
     share_of_peak: float | None
     milliseconds: list[float]
 
@@ -121,7 +121,7 @@ def compare_engines(  # noqa: PLR0913 - each is a choice of the caller's
 
 
 def peak_gflops_per_second() -> float:
-    """Return the fastest of several float32 matrix products with NumPy's BLAS, on all cores."""
+    """Return the rate of the fastest of several float32 matrix products, on all cores."""
     random = np.random.default_rng(0)
     first, second = (random.random((_MATRIX_SIDE, _MATRIX_SIDE), np.float32) for _ in range(2))
     fastest_seconds = float("inf")

@@ -1,4 +1,4 @@
-"""Checks that a symbol, its parameters and the shapes of its inputs belong together."""
+"""Check that a symbol, its parameters and the shapes of its inputs belong together."""
 
 from dataclasses import dataclass
 from math import prod

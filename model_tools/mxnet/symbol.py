@@ -22,7 +22,7 @@ _SIDES = re.compile(rf"\s*[(\[]?\s*{_INTEGER.pattern}\s*(,\s*{_INTEGER.pattern}\
 
 @dataclass(frozen=True)
 class SymbolNode:
-    """One node; a variable has the op `null`."""
+    """A node of the graph; variables have the op `null`."""
 
     name: str
     op: str

@@ -29,9 +29,9 @@ _POLL_SECONDS = 0.2
 
 @dataclass(frozen=True)
 class InvokeRequest:
-    """A request."""
+    """A request to an endpoint."""
 
-    # Its name in the report.
+    # The name of the request in the report.
     name: str
     body: bytes
     content_type: str = JSON
@@ -53,7 +53,7 @@ class InvokeResponse:
 class InvokeResult:
     """The last response to a request, and the latency of each round."""
 
-    # Of the request.
+    # The name of the request.
     name: str
     response: InvokeResponse
     milliseconds: tuple[float, ...]
@@ -226,7 +226,7 @@ class SageMakerEndpoint:
 
 
 class LocalEndpoint:
-    """The address of `serve-container`, or of a model of `serve` or TensorFlow Serving."""
+    """A server by its URL: `serve-container`, or a model of `serve` or TensorFlow Serving."""
 
     def __init__(self, url: str) -> None:
         """Accept http://HOST:PORT, or http://HOST:PORT/v1/models/NAME.

@@ -10,7 +10,7 @@ JSON = "application/json"
 
 @dataclass(frozen=True)
 class Response:
-    """A response."""
+    """The status, body and content type of a response."""
 
     status: int
     body: bytes = b""

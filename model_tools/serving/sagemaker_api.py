@@ -28,7 +28,7 @@ _NUMBER = re.compile(r"[+-]?([0-9]{1,400}\.?[0-9]{0,400}|\.[0-9]{1,400})([eE][+-
 
 
 class SageMakerApi:
-    """Responds as the container does, with the models that `api` serves."""
+    """The container's API, for the models that `api` serves."""
 
     def __init__(
         self,
@@ -105,7 +105,7 @@ class SageMakerApi:
 
 
 def serving_json(text: str) -> str:
-    """Convert JSON or JSON lines to TensorFlow Serving's JSON, which is returned unchanged."""
+    """Convert other JSON and JSON lines to TensorFlow Serving's JSON."""
     if _SERVING_KEY.search(text):
         return text
     if _LINES.search(text) and not _LIST_OF_LISTS.match(text):

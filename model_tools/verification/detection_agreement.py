@@ -15,7 +15,7 @@ class Agreement:
     # Share of detections that the other run has, too: best labels of classifiers, matched boxes of
     # detectors.
     share: float
-    # Of scores and box edges of matched detections.
+    # The largest differences of scores and box edges of matched detections.
     largest_absolute: float
     largest_relative: float
     # The number of images.

@@ -16,7 +16,7 @@ from vision.errors import ArtifactError, ScoresError
 from vision.manifest import InputSpec, Manifest
 from vision.runtimes import OPENVINO
 
-# (mean, scale) of values 0 to 255, by the framework that uses them.
+# (mean, scale) of values 0 to 255, by their usual name.
 _NORMALISATIONS = {
     "0 to 1 (scale 1/255)": ((0.0,) * 3, (1 / 255,) * 3),
     "-1 to 1 (mean 127.5, scale 1/127.5)": ((127.5,) * 3, (1 / 127.5,) * 3),
