@@ -11,9 +11,9 @@ from PIL import Image, ImageDraw
 
 from model_tools.errors import SourceError
 from model_tools.sources.tensors import Arrays, TensorSpec
-from vision.errors import ImageError
-from vision.images import ImageLimit, open_image
-from vision.printable import printable
+from shared.artifact.errors import ImageError
+from shared.printable import printable
+from shared.vision.images import ImageLimit, open_image
 
 # uint8 [height, width, 3], RGB.
 ImageArray = npt.NDArray[np.uint8]

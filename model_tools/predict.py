@@ -9,7 +9,7 @@ from typing import Any
 from model_tools.artifact.archive import unpack_artifact
 from model_tools.images import read_image
 from model_tools.isolation import Limits, isolated
-from vision.detections import Detection
+from shared.vision.detections import Detection
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def predict(  # noqa: PLR0913 - each is a choice of the caller's
         limits: of the process.
 
     Raises:
-        ModelToolsError, vision.errors.VisionError: the artifact or an image is not valid.
+        ModelToolsError, shared.artifact.errors.VisionError: the artifact or an image is not valid.
     """
     limits = limits or Limits.for_files(artifact, *images)
     return isolated(_predict, artifact, images, engine, precision, threshold, limits=limits)
@@ -59,7 +59,7 @@ def predict(  # noqa: PLR0913 - each is a choice of the caller's
 def _predict(
     artifact: Path, images: list[Path], engine_name: str, precision: str, threshold: float | None
 ) -> list[Prediction]:
-    from vision.engine import open_engine  # noqa: PLC0415 - takes seconds
+    from shared.vision.engine import open_engine  # noqa: PLC0415 - takes seconds
 
     with tempfile.TemporaryDirectory(prefix="model-tools-") as folder:
         unpacked = unpack_artifact(artifact, Path(folder))

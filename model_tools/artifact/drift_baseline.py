@@ -10,9 +10,9 @@ from model_tools.artifact.manifest_writer import ModelDescription
 from model_tools.errors import SourceError
 from model_tools.images import read_image
 from model_tools.isolation import Limits, isolated
-from vision.baseline import LEAST_FRAMES, Baseline
-from vision.engine import open_engine
-from vision.runtimes import TENSORFLOW
+from shared.artifact.baseline import LEAST_FRAMES, Baseline
+from shared.vision.engine import open_engine
+from shared.vision.runtimes import TENSORFLOW
 
 
 def with_baseline(
@@ -31,12 +31,12 @@ def with_baseline(
         description: of the model.
         graph: a serialized frozen GraphDef.
         labels: names by id, from 1.
-        images: files, at least `vision.baseline.LEAST_FRAMES`.
+        images: files, at least `shared.artifact.baseline.LEAST_FRAMES`.
         limits: of the process.
 
     Raises:
         SourceError: there are too few images, or one cannot be read.
-        ModelToolsError, vision.errors.VisionError: the model does not run.
+        ModelToolsError, shared.artifact.errors.VisionError: the model does not run.
     """
     if len(images) < LEAST_FRAMES:
         raise SourceError(

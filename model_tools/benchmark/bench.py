@@ -14,8 +14,8 @@ from model_tools.artifact.archive import unpack_artifact
 from model_tools.benchmark.worker import Contender, EngineProcess, StartTimes
 from model_tools.images import ImageArray
 from model_tools.inspection import flops_of
-from vision.artifact import Artifact
-from vision.runtimes import OPENVINO
+from shared.artifact.archive import Artifact
+from shared.vision.runtimes import OPENVINO
 
 PLAIN, ACCELERATED, BFLOAT16 = "plain (TensorFlow)", "accelerated (OpenVINO)", "accelerated, bf16"
 
@@ -86,7 +86,7 @@ def compare_engines(  # noqa: PLR0913 - each is a choice of the caller's
         progress: it is called with the number of completed rounds.
 
     Raises:
-        ModelToolsError, vision.errors.VisionError: the artifact cannot run.
+        ModelToolsError, shared.artifact.errors.VisionError: the artifact cannot run.
     """
     inputs = images or [np.random.default_rng(0).integers(0, 256, (*_IMAGE_SIDES_PX, 3), np.uint8)]
     contenders = [Contender(PLAIN, "tensorflow"), Contender(ACCELERATED, "openvino")]

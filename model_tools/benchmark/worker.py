@@ -12,7 +12,7 @@ from typing import Any
 
 from model_tools.errors import IsolationError, ModelToolsError
 from model_tools.images import ImageArray
-from vision.errors import VisionError
+from shared.artifact.errors import VisionError
 
 _WARM_UP_RUNS = 3
 _KIB = 1024
@@ -112,8 +112,8 @@ def _open(
     contender: Contender, folder: Path, images: list[ImageArray], threads: int
 ) -> tuple[Callable[[ImageArray], object], StartTimes]:
     started = time.perf_counter()
-    from vision.artifact import open_unpacked  # noqa: PLC0415 - its import is part of the load
-    from vision.engine import open_engine  # noqa: PLC0415 - as above
+    from shared.artifact.archive import open_unpacked  # noqa: PLC0415 - its import is part of the load
+    from shared.vision.engine import open_engine  # noqa: PLC0415 - as above
 
     engine = open_engine(
         contender.engine,

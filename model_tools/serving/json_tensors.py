@@ -13,8 +13,8 @@ import numpy.typing as npt
 from model_tools.images import image_limit
 from model_tools.serving.http_types import RequestError
 from model_tools.sources.tensors import TensorSpec
-from vision.errors import SizeError
-from vision.images import check_encoded
+from shared.artifact.errors import SizeError
+from shared.vision.images import check_encoded
 
 _BYTES_SUFFIX = "_bytes"
 _LONGEST_SHOWN = 60

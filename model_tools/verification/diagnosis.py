@@ -10,11 +10,11 @@ from pathlib import Path
 
 from model_tools.errors import IsolationError
 from model_tools.isolation import Limits, isolated
-from vision.artifact import Artifact
-from vision.engine import open_engine
-from vision.errors import ArtifactError, ScoresError
-from vision.manifest import InputSpec, Manifest
-from vision.runtimes import OPENVINO
+from shared.artifact.archive import Artifact
+from shared.artifact.errors import ArtifactError, ScoresError
+from shared.artifact.manifest import InputSpec, Manifest
+from shared.vision.engine import open_engine
+from shared.vision.runtimes import OPENVINO
 
 # (mean, scale) of values 0 to 255, by their usual name.
 _NORMALISATIONS = {

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from model_tools.images import draw_detections, open_image_file
 from model_tools.verification.verify import MOST_SHOWN, Verification
-from vision.detections import Detection
+from shared.vision.detections import Detection
 
 _WIDTH_PX = 420
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'"

@@ -16,12 +16,12 @@ from model_tools.sources.selection import Choice
 from model_tools.verification.detection_agreement import Agreement, agreement
 from model_tools.verification.diagnosis import diagnose
 from model_tools.verification.expected_detections import ExpectedDetections
-from vision.artifact import Artifact
-from vision.detections import Detection
-from vision.engine import open_engine
-from vision.errors import ArtifactError
-from vision.manifest import InputSpec
-from vision.preprocessing import prepare
+from shared.artifact.archive import Artifact
+from shared.artifact.errors import ArtifactError
+from shared.artifact.manifest import InputSpec
+from shared.vision.detections import Detection
+from shared.vision.engine import open_engine
+from shared.vision.preprocessing import prepare
 
 MOST_SHOWN = 24
 _GENERATED = 8
@@ -75,8 +75,8 @@ def verify_artifact(request: VerifyRequest, limits: Limits | None = None) -> Ver
     """Run every comparison in a limited process.
 
     Raises:
-        ModelToolsError, vision.errors.VisionError: the artifact, the source or an image is not
-            valid.
+        ModelToolsError, shared.artifact.errors.VisionError: the artifact, the source or an image
+            is not valid.
     """
     models = [path for path in (request.artifact, request.against) if path is not None]
     limits = limits or Limits.for_files(*models, *request.images)
@@ -162,7 +162,7 @@ def _source(
 ) -> list[list[Detection]]:
     """Run the model that was frozen on images, prepared by the artifact's manifest."""
     from model_tools.sources.load import load_model  # noqa: PLC0415 - imports TensorFlow
-    from vision import answers  # noqa: PLC0415 - as above
+    from shared.vision import answers  # noqa: PLC0415 - as above
 
     if request.against is None:
         raise SourceError("there is no source to compare with: give --against")

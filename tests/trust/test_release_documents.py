@@ -12,9 +12,9 @@ from click.testing import CliRunner
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
+from deeplens.cli.model import main
 from model_tools.artifact.provenance import SLSA_PROVENANCE, provenance
 from model_tools.artifact.sbom import sbom
-from model_tools.cli import main
 from tests.trust.conftest import ROOT, SHAPES
 
 DIGEST = SHAPES.parent.name

@@ -13,8 +13,8 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from model_tools.cli import main
-from model_tools.commands.invoke import named_classes
+from deeplens.cli.model import main
+from model_tools.cli.invoke import named_classes
 from model_tools.errors import VerifyError
 from model_tools.sagemaker.invoke import wait_for
 from model_tools.sagemaker.json_diff import largest_difference
