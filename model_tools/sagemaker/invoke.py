@@ -101,7 +101,7 @@ def wait_for(url: str, seconds: float) -> None:
             if time.monotonic() > give_up_at:
                 raise ServingError(
                     f"no server accepted a connection at {parts.hostname}:{port} within "
-                    f"{seconds:g} s: start it with `model-tools serve` or `serve-container`"
+                    f"{seconds:g} s: start it with `deeplens model serve` or `serve-container`"
                 ) from None
             time.sleep(_POLL_SECONDS)
 
@@ -257,8 +257,8 @@ class LocalEndpoint:
             response = self._session.post(self.url, data=request.body, headers=headers, timeout=70)
         except requests.ConnectionError:
             raise ServingError(
-                f"no server accepts connections at {self.url}: start it with `model-tools serve` "
-                "or `serve-container`"
+                f"no server accepts connections at {self.url}: start it with "
+                "`deeplens model serve` or `serve-container`"
             ) from None
         except (requests.RequestException, ValueError) as error:
             raise ServingError(f"{self.url}: {_short(str(error))}") from None

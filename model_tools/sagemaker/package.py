@@ -164,7 +164,7 @@ def _not_a_saved_model(file: Path) -> str:
         return (
             f"{file} is a frozen graph, and SageMaker's container loads a SavedModel "
             f"(saved_model.pb and variables/): {export} or tf.saved_model.save; cameras run frozen "
-            "graphs: `model-tools package`"
+            "graphs: `deeplens model package`"
         )
     if file.suffix in KERAS_SUFFIXES:
         return (

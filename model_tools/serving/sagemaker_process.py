@@ -1,4 +1,4 @@
-"""The process of `model-tools serve-container`, which replaces SageMaker's container."""
+"""The process of `deeplens model serve-container`, which replaces SageMaker's container."""
 
 import json
 import os
@@ -119,18 +119,18 @@ def _reason(folder: Path) -> str:
     if any(folder.rglob("*-symbol.json")):
         return (
             "it contains an MXNet model, which only SageMaker's MXNet container can run; "
-            "`model-tools host-package` validates and packages it"
+            "`deeplens model host-package` validates and packages it"
         )
     if file := next(iter(sorted(folder.rglob("saved_model.pb"))), None):
         return (
             f"its SavedModel is in {file.parent.relative_to(folder)}/: expected a numbered folder; "
-            "`model-tools host-package` packages it as export/Servo/1/"
+            "`deeplens model host-package` packages it as export/Servo/1/"
         )
     for file in sorted(folder.rglob("*")):
         if file.suffix in _FROZEN_OR_KERAS_SUFFIXES:
             return (
                 f"{file.relative_to(folder)} is not a SavedModel; "
-                "`model-tools host-package` prints how to create one"
+                "`deeplens model host-package` prints how to create one"
             )
     return "it contains no SavedModel (export/Servo/<number>/saved_model.pb)"
 

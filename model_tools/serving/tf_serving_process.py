@@ -1,4 +1,4 @@
-"""The process of `model-tools serve`, which serves the versions of one model on a port."""
+"""The process of `deeplens model serve`, which serves the versions of one model on a port."""
 
 import json
 import sys

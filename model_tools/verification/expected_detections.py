@@ -12,7 +12,7 @@ from shared.vision.detections import Box, Detection
 ExpectedDetections = dict[str, list[Detection]]
 
 _LARGEST_BYTES = 64 << 20
-_FORMATS = '{"kitten.jpg": "cat"}, or the output of `model-tools predict --json`'
+_FORMATS = '{"kitten.jpg": "cat"}, or the output of `deeplens model predict --json`'
 
 
 def read_expected(file: Path) -> ExpectedDetections:

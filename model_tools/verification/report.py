@@ -74,18 +74,18 @@ def report_page(verification: Verification, images: dict[str, Path], max_drop: f
 def next_step(verification: Verification, max_drop: float) -> str:
     """Return the step after the verification, with commands between backquotes."""
     if verification.drop <= max_drop:
-        return f"`model-tools pin environments/dev.toml {verification.digest}`"
+        return f"`deeplens release pin environments/dev.toml {verification.digest}`"
     if verification.diagnosis:
-        return "correct the preprocessing, and run `model-tools package` again"
+        return "correct the preprocessing, and run `deeplens model package` again"
     differing = [
         comparison for comparison in verification.comparisons if comparison.agreement.share < 1
     ]
     if any("openvino" in comparison.title for comparison in differing):
         return (
             'set `engine = "tensorflow"` below `[inference]` in the environment file, and run '
-            "`model-tools verify --engine tensorflow`"
+            "`deeplens model verify --engine tensorflow`"
         )
-    return "compare the options of `model-tools package` with the training's preprocessing"
+    return "compare the options of `deeplens model package` with the training's preprocessing"
 
 
 def _code(text: str) -> str:

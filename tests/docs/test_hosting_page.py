@@ -46,10 +46,10 @@ def test_its_commands_take_the_iris_classifier_to_a_server_that_answers_the_same
 
 
 def test_every_option_that_it_names_exists() -> None:
-    commands = ("serve", "serve-container", "host-package", "invoke")
+    commands = ("model serve", "model serve-container", "model host-package", "model invoke")
     known = "".join(
         subprocess.run(
-            [ROOT / ".venv/bin/model-tools", command, "--help"],
+            [ROOT / ".venv/bin/deeplens", *command.split(), "--help"],
             capture_output=True,
             text=True,
             check=True,

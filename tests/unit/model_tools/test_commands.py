@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from deeplens.cli.model import main
+from model_tools.cli.main import main
 
 pytestmark = [pytest.mark.process, pytest.mark.filterwarnings("ignore")]
 
@@ -242,7 +242,7 @@ def test_a_graph_is_written_for_tensorboard(
 
 def test_help_does_not_wait_for_tensorflow() -> None:
     script = (
-        "import sys\nfrom click.testing import CliRunner\nfrom deeplens.cli.model import main\n"
+        "import sys\nfrom click.testing import CliRunner\nfrom model_tools.cli.main import main\n"
         "for words in ([], *[[name] for name in main.commands]):\n"
         "    assert CliRunner().invoke(main, [*words, '--help']).exit_code == 0\n"
         "assert not {'tensorflow', 'numpy', 'PIL', 'openvino'} & set(sys.modules)\n"

@@ -1,4 +1,4 @@
-"""`model-tools host-package`: archives that SageMaker's containers load, or the next step."""
+"""`deeplens model host-package`: archives that SageMaker's containers load, or the next step."""
 
 import json
 import shutil
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from deeplens.cli.model import main
+from model_tools.cli.main import main
 from tests.unit.sagemaker import mxnet_files
 from tests.unit.serving.conftest import example_models
 

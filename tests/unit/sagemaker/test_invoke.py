@@ -1,4 +1,4 @@
-"""`model-tools invoke` against servers that respond, return errors, or do not exist."""
+"""`deeplens model invoke` against servers that respond, return errors, or do not exist."""
 
 import json
 import socket
@@ -13,8 +13,8 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from deeplens.cli.model import main
 from model_tools.cli.invoke import named_classes
+from model_tools.cli.main import main
 from model_tools.errors import VerifyError
 from model_tools.sagemaker.invoke import wait_for
 from model_tools.sagemaker.json_diff import largest_difference

@@ -1,4 +1,4 @@
-"""`model-tools serve`: its start, a new version, and its end."""
+"""`deeplens model serve`: its start, a new version, and its end."""
 
 import shutil
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +9,7 @@ import pytest
 import requests
 from click.testing import CliRunner
 
-from deeplens.cli.model import main
+from model_tools.cli.main import main
 from model_tools.cli.serve import ENGINES
 from model_tools.serving.engines import ENGINES as KNOWN_ENGINES
 from model_tools.serving.engines import load_engine

@@ -9,19 +9,15 @@ from typing import Any
 
 import click
 
+from deeplens.cli.options import environments_option, local_option
+
 EMBEDDED = Path(".local/aws/endpoint.json")
 
 
 def registry_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Pass a `Registry`, made from options that all commands have."""
 
-    @click.option(
-        "--environments",
-        type=click.Path(path_type=Path),
-        default=Path("environments"),
-        show_default=True,
-        help="Folder of environment files.",
-    )
+    @environments_option
     @click.option(
         "--models",
         "artifacts",
@@ -30,9 +26,7 @@ def registry_options(command: Callable[..., Any]) -> Callable[..., Any]:
         show_default=True,
         help="Folder of artifacts.",
     )
-    @click.option(
-        "--local", is_flag=True, help="Use the local emulator of this checkout instead of AWS."
-    )
+    @local_option
     @functools.wraps(command)
     def with_registry(*, environments: Path, artifacts: Path, local: bool, **rest: Any) -> None:
         # Imported late: keeps --help fast.
