@@ -36,7 +36,7 @@ from camera.live_settings import LiveSettings  # noqa: E402 - as above
 from camera.messages import ModelIdentity, detection_message  # noqa: E402 - as above
 from camera.settings import Settings  # noqa: E402 - as above
 from camera.spool import Spool  # noqa: E402 - as above
-from model_tools.shapes.scenes import write_scenes  # noqa: E402 - as above
+from model_tools.samples.shapes.drawing import write_scenes  # noqa: E402 - as above
 from shared.artifact.archive import Artifact, open_artifact, sha256_of  # noqa: E402 - as above
 from shared.vision.detections import Detection  # noqa: E402 - as above
 from shared.vision.engine import InferenceEngine, open_engine  # noqa: E402 - as above

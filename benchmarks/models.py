@@ -53,12 +53,11 @@ import sys, time, resource
 from pathlib import Path
 import tensorflow as tf
 from model_tools.freezing import freeze as freezing
-from model_tools.sources.files import find_model
-from model_tools.sources.load import load_model
-from model_tools.sources.selection import Choice
+from model_tools.formats.detect import find_model
+from model_tools.formats.signatures import Choice
 base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 began = time.perf_counter()
-model = load_model(find_model(Path(sys.argv[1]), Path(sys.argv[2]).parent), Choice())
+model = find_model(Path(sys.argv[1]), Path(sys.argv[2]).parent).load(Choice())
 graph, inputs, outputs = freezing.optimised(model)
 Path(sys.argv[2]).write_bytes(graph.SerializeToString(deterministic=True))
 print(time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - base)

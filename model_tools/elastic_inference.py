@@ -20,13 +20,16 @@ import numpy as np
 import numpy.typing as npt
 
 from model_tools.errors import SourceError
-from model_tools.freezing.files import FreezeRequest, freeze_files
-from model_tools.freezing.folder import FrozenFolder, digest_of, read_frozen
-from model_tools.sources.checks import check_files
-from model_tools.sources.files import Kind, ModelFiles, find_model
-from model_tools.sources.selection import Choice, signed
-from model_tools.sources.tensors import Arrays, TensorSpec
-from model_tools.sources.trimming import loadable
+from model_tools.formats.base import SourceModel
+from model_tools.formats.checked_graph import CheckedGraph
+from model_tools.formats.detect import find_model
+from model_tools.formats.frozen_graph import FrozenGraph
+from model_tools.formats.saved_model import SavedModel
+from model_tools.formats.signatures import Choice, signed
+from model_tools.formats.tensors import Arrays, TensorSpec
+from model_tools.formats.trimming import loadable
+from model_tools.freezing.frozen_model import FrozenFolder, digest_of, read_frozen
+from model_tools.freezing.job import FreezeRequest, freeze_files
 from shared.artifact.manifest import DETECTION_OUTPUTS, cut_spec
 from shared.vision.engine import CutDetector
 from shared.vision.runtimes import OPENVINO, open_runtime
@@ -179,8 +182,8 @@ class _Plain:
         self._errors = (ValueError, TypeError, tf.errors.OpError)
         with tempfile.TemporaryDirectory(prefix="model-tools-") as workspace:
             files = find_model(source, Path(workspace))
-            checked = check_files(files, choice)
-            if files.kind not in {Kind.SAVED_MODEL_1, Kind.SAVED_MODEL_2, Kind.FROZEN}:
+            checked = files.check(choice)
+            if not isinstance(files, SavedModel | FrozenGraph):
                 raise SourceError(
                     f"{source} cannot run without acceleration: expected a SavedModel or a frozen "
                     "graph; set accelerate=True"
@@ -188,7 +191,7 @@ class _Plain:
             chosen = graph or tf.Graph()
             self._session = v1.Session(graph=chosen, config=config)
             with chosen.as_default():
-                if files.kind is Kind.FROZEN and checked is not None:
+                if isinstance(files, FrozenGraph) and isinstance(checked, CheckedGraph):
                     tf.import_graph_def(checked.graph, name="")
                     names = checked.inputs, checked.outputs
                 else:
@@ -198,7 +201,7 @@ class _Plain:
                         )
                     names = (
                         (checked.inputs, checked.outputs)
-                        if checked
+                        if isinstance(checked, CheckedGraph)
                         else signed(choice, dict(meta.signature_def))
                     )
         tensors = [
@@ -258,7 +261,7 @@ def _cache() -> Path:
     return Path(given) if given else Path.home() / ".cache" / "model-tools"
 
 
-def _key(files: ModelFiles, choice: Choice) -> str:
+def _key(files: SourceModel, choice: Choice) -> str:
     document = [digest_of(files), choice.signature, choice.tags, choice.inputs, choice.outputs]
     return hashlib.sha256(json.dumps(document).encode()).hexdigest()[:32]
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw
 
 from model_tools.errors import SourceError
-from model_tools.sources.tensors import Arrays, TensorSpec
+from model_tools.formats.tensors import Arrays, TensorSpec
 from shared.artifact.errors import ImageError
 from shared.printable import printable
 from shared.vision.images import ImageLimit, open_image

@@ -8,7 +8,7 @@ from typing import Any
 
 from model_tools.artifact.archive import unpack_artifact
 from model_tools.images import read_image
-from model_tools.isolation import Limits, isolated
+from model_tools.sandbox import Limits, isolated
 from shared.vision.detections import Detection
 
 

@@ -12,7 +12,7 @@ from benchmarks.daily.command_line import cdk, prebuilt, synthesized
 from benchmarks.daily.figures import Part, at_most, plain
 from benchmarks.daily.timing import ROOT, Command, Run, interleaved, ratio, seconds
 from deeplens.config import load_environment
-from model_tools.shapes.scenes import write_scenes
+from model_tools.samples.shapes.drawing import write_scenes
 from tests.local.checkout import Checkout, first_of, fresh_checkout, virtual_camera, watch
 from tests.local.releases import good_model
 

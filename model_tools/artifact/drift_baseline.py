@@ -9,7 +9,7 @@ from model_tools.artifact.archive import package, unpack_artifact
 from model_tools.artifact.manifest_writer import ModelDescription
 from model_tools.errors import SourceError
 from model_tools.images import read_image
-from model_tools.isolation import Limits, isolated
+from model_tools.sandbox import Limits, isolated
 from shared.artifact.baseline import LEAST_FRAMES, Baseline
 from shared.vision.engine import open_engine
 from shared.vision.runtimes import TENSORFLOW

@@ -7,9 +7,9 @@ from typing import Any
 from model_tools.artifact.labels import numbered_from_one
 from model_tools.artifact.manifest_writer import ModelDescription
 from model_tools.errors import AmbiguousError, SourceError
-from model_tools.freezing.folder import FrozenDetails
+from model_tools.formats.tensors import TensorSpec
+from model_tools.freezing.frozen_model import FrozenDetails
 from model_tools.regular_files import read_at_most
-from model_tools.sources.tensors import TensorSpec
 from shared.artifact.manifest import (
     DETECTION_OUTPUTS,
     IMAGE_CLASSIFICATION,

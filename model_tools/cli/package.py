@@ -166,8 +166,7 @@ def package(
         read_training,
     )
     from model_tools.artifact.labels import read_labels  # noqa: PLC0415 - as above
-    from model_tools.freezing.folder import read_frozen  # noqa: PLC0415 - as above
-    from model_tools.graphs.ends import activation_of  # noqa: PLC0415 - as above
+    from model_tools.freezing.frozen_model import read_frozen  # noqa: PLC0415 - as above
     from model_tools.images import image_files  # noqa: PLC0415 - as above
     from model_tools.verification.diagnosis import openvino_error  # noqa: PLC0415 - as above
 
@@ -186,9 +185,7 @@ def package(
         training=read_training(training) if training else None,
     )
     graph = found.graph.read_bytes()
-    description = infer_description(
-        found.details, request, last_activation=activation_of(graph, found.details.outputs)
-    )
+    description = infer_description(found.details, request, last_activation=found.activation())
     names = fitting_labels(description, given_labels)
     if pictures:
         files = tuple(image_files(pictures))

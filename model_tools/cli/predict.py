@@ -109,13 +109,12 @@ def _packaged(model: Path, folder: Path) -> Path:
         infer_description,
     )
     from model_tools.errors import AmbiguousError, SourceError  # noqa: PLC0415 - as above
-    from model_tools.freezing.files import FreezeRequest, freeze_files  # noqa: PLC0415 - as above
-    from model_tools.graphs.ends import activation_of  # noqa: PLC0415 - as above
+    from model_tools.freezing.job import FreezeRequest, freeze_files  # noqa: PLC0415 - as above
 
     frozen = freeze_files(FreezeRequest(source=model), folder / "frozen")
     request = PackageRequest(name="model", version="0.0.0", threshold=0.5)
     graph = frozen.graph.read_bytes()
-    shown = activation_of(graph, frozen.details.outputs)
+    shown = frozen.activation()
     try:
         description = infer_description(frozen.details, request, last_activation=shown)
     except AmbiguousError as error:

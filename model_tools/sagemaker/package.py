@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model_tools.errors import AmbiguousError, RefusedError, SourceError
+from model_tools.formats.archives import unpack_tar
+from model_tools.formats.keras_file import KERAS_SUFFIXES, keras_export
+from model_tools.graph.messages import message_class, scan_file
 from model_tools.mxnet.model import FILES, read_mxnet
-from model_tools.protos import message_class
 from model_tools.reproducible_archives import write_tar_gz
 from model_tools.serving.signatures import read_servable_isolated
-from model_tools.sources.archives import unpack_tar
-from model_tools.sources.exporting import KERAS_SUFFIXES, keras_export
-from model_tools.sources.wire import scan_file
 
 TENSORFLOW, MXNET = "tensorflow", "mxnet"
 

@@ -13,9 +13,9 @@ from typing import Self
 import numpy as np
 
 from model_tools.errors import SourceError
+from model_tools.formats.tensors import Arrays
 from model_tools.serving.engines import Engine
 from model_tools.serving.http_types import RequestError
-from model_tools.sources.tensors import Arrays
 
 _BatchKey = tuple[str, tuple[tuple[str, str, tuple[int, ...]], ...]]
 

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from model_tools.protos import message_class
+from model_tools.formats.tensors import Arrays
+from model_tools.graph.messages import message_class
 from model_tools.serving.http_types import RequestError
 from model_tools.serving.json_tensors import is_binary, read_bytes
 from model_tools.serving.signatures import ModelSignature
-from model_tools.sources.tensors import Arrays
 
 _CLASSES, _SCORES, _REGRESSED = "classes", "scores", "outputs"
 

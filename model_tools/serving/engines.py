@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from model_tools.errors import ModelToolsError, ServingError
+from model_tools.formats.tensors import Arrays
+from model_tools.formats.trimming import loadable
 from model_tools.serving.http_types import RequestError
 from model_tools.serving.signatures import Servable
-from model_tools.sources.tensors import Arrays
-from model_tools.sources.trimming import loadable
 from shared.artifact.errors import VisionError
 
 TENSORFLOW, OPENVINO = "tensorflow", "openvino"

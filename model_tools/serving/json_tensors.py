@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from model_tools.formats.tensors import TensorSpec
 from model_tools.images import image_limit
 from model_tools.serving.http_types import RequestError
-from model_tools.sources.tensors import TensorSpec
 from shared.artifact.errors import SizeError
 from shared.vision.images import check_encoded
 

@@ -5,10 +5,10 @@ Source: tensorflow/serving, docs/api_rest.md, "Predict API".
 
 from typing import Any
 
+from model_tools.formats.tensors import Arrays
 from model_tools.serving.http_types import RequestError
 from model_tools.serving.json_tensors import is_binary, read_tensor, write_tensor
 from model_tools.serving.signatures import ModelSignature
-from model_tools.sources.tensors import Arrays
 
 ROWS, COLUMNS = "instances", "inputs"
 PREDICTIONS = "predictions"

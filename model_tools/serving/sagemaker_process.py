@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model_tools.errors import SourceError
+from model_tools.formats.archives import unpack_tar
 from model_tools.serving.batching import BatchingOptions
 from model_tools.serving.engines import TENSORFLOW
 from model_tools.serving.http_server import LOOPBACK, Listener, end_process, serve
@@ -19,7 +20,6 @@ from model_tools.serving.rest_api import RestApi
 from model_tools.serving.sagemaker_api import SageMakerApi
 from model_tools.serving.signatures import Servable, read_servable_isolated
 from model_tools.serving.versions import ServedModel, find_versions, load_version
-from model_tools.sources.archives import unpack_tar
 
 _FROZEN_OR_KERAS_SUFFIXES = {".pb", ".keras", ".h5"}
 
@@ -98,7 +98,7 @@ def unpack_models(archive: Path, destination: Path) -> dict[str, Path]:
 
     Raises:
         SourceError: the archive contains no model; the message names its content.
-        RefusedError: the archive breaks a rule of `model_tools.sources.archives`.
+        RefusedError: the archive breaks a rule of `model_tools.formats.archives`.
     """
     if not archive.is_file():
         raise SourceError(f"{archive}: no such file")

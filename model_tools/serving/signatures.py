@@ -7,12 +7,13 @@ from typing import Any
 from google.protobuf.json_format import MessageToDict
 
 from model_tools.errors import SourceError
-from model_tools.isolation import Limits, isolated
-from model_tools.sources.checks import check_every_signature
-from model_tools.sources.exporting import KERAS_SUFFIXES, keras_export
-from model_tools.sources.files import SAVED_MODEL_NAME, Kind, find_model
-from model_tools.sources.selection import SERVING_DEFAULT, Choice
-from model_tools.sources.tensors import TensorSpec
+from model_tools.formats.detect import find_model
+from model_tools.formats.keras_file import KERAS_SUFFIXES, keras_export
+from model_tools.formats.saved_model import SavedModel
+from model_tools.formats.signatures import SERVING_DEFAULT, Choice
+from model_tools.formats.tensors import TensorSpec
+from model_tools.formats.trimming import SAVED_MODEL_NAME
+from model_tools.sandbox import Limits, isolated
 
 PREDICT, CLASSIFY, REGRESS = (
     f"tensorflow/serving/{method}" for method in ("predict", "classify", "regress")
@@ -51,7 +52,7 @@ def read_servable(folder: Path) -> Servable:
 
     Raises:
         SourceError: it is not a complete SavedModel.
-        RefusedError: it breaks a rule of `model_tools.graphs.rules`.
+        RefusedError: it breaks a rule of `model_tools.graph.rules`.
     """
     for file in sorted(folder.glob("*")):
         if file.suffix in KERAS_SUFFIXES and not (folder / SAVED_MODEL_NAME).is_file():
@@ -59,9 +60,9 @@ def read_servable(folder: Path) -> Servable:
                 f"{file} is a Keras file: expected a SavedModel; {keras_export(file, str(folder))}"
             )
     files = find_model(folder / SAVED_MODEL_NAME, folder)
-    if files.kind not in {Kind.SAVED_MODEL_1, Kind.SAVED_MODEL_2}:  # pragma: no cover
-        raise AssertionError(files.kind)
-    meta = check_every_signature(files, Choice())
+    if not isinstance(files, SavedModel):  # pragma: no cover
+        raise SourceError(f"{folder} is not a SavedModel")
+    meta = files.check_all_signatures(Choice())
     return Servable(
         folder,
         {

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model_tools.errors import ServingError, SourceError
+from model_tools.formats.keras_file import KERAS_SUFFIXES, keras_export
 from model_tools.serving.batching import BatchingOptions
 from model_tools.serving.http_server import Listener, end_process, serve
 from model_tools.serving.rest_api import RestApi
@@ -19,7 +20,6 @@ from model_tools.serving.versions import (
     find_versions,
     load_version,
 )
-from model_tools.sources.exporting import KERAS_SUFFIXES, keras_export
 
 
 @dataclass(frozen=True)

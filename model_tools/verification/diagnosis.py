@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from model_tools.errors import IsolationError
-from model_tools.isolation import Limits, isolated
+from model_tools.sandbox import Limits, isolated
 from shared.artifact.archive import Artifact
 from shared.artifact.errors import ArtifactError, ScoresError
 from shared.artifact.manifest import InputSpec, Manifest

@@ -9,10 +9,10 @@ import numpy as np
 
 from model_tools.artifact.archive import unpack_artifact
 from model_tools.errors import SourceError
+from model_tools.formats.detect import find_model
+from model_tools.formats.signatures import Choice
 from model_tools.images import ImageArray, read_image
-from model_tools.isolation import Limits, isolated
-from model_tools.sources.files import find_model
-from model_tools.sources.selection import Choice
+from model_tools.sandbox import Limits, isolated
 from model_tools.verification.detection_agreement import Agreement, agreement
 from model_tools.verification.diagnosis import diagnose
 from model_tools.verification.expected_detections import ExpectedDetections
@@ -161,12 +161,11 @@ def _source(
     request: VerifyRequest, workspace: Path, artifact: Artifact, images: list[ImageArray]
 ) -> list[list[Detection]]:
     """Run the model that was frozen on images, prepared by the artifact's manifest."""
-    from model_tools.sources.load import load_model  # noqa: PLC0415 - imports TensorFlow
-    from shared.vision import answers  # noqa: PLC0415 - as above
+    from shared.vision import answers  # noqa: PLC0415 - imports NumPy
 
     if request.against is None:
         raise SourceError("there is no source to compare with: give --against")
-    model = load_model(find_model(request.against, workspace), request.choice)
+    model = find_model(request.against, workspace).load(request.choice)
     manifest = artifact.manifest
     if len(model.inputs) != 1:
         raise SourceError(

@@ -18,12 +18,12 @@ from stacks.constructs.training_code import ENTRY_POINT
 _INPUT = "/opt/ml/processing/input"
 _OUTPUT = "/opt/ml/processing/output"
 _CHECKPOINTS = "/opt/ml/checkpoints"
-# What model_tools.headpose.sagemaker prints when it is done.
+# What model_tools.samples.headpose.sagemaker prints when it is done.
 _ACCURACY = {"Name": "accuracy", "Regex": r"accuracy=([0-9.]+)"}
 _VERIFY = (
     "set -e; mkdir -p /tmp/code; tar -xzf {code}/* -C /tmp/code; cd /tmp/code; "
     "python3 -m pip install --quiet -r requirements.txt; "
-    "python3 -m model_tools.headpose.verification_job"
+    "python3 -m model_tools.samples.headpose.verification_job"
 ).format(code=f"{_INPUT}/code")
 
 

@@ -9,7 +9,8 @@ from stacks.constructs.staged_file import StagedFile
 _REQUIREMENTS = "click\njsonschema\nopencv-python-headless\npillow\n"
 ENTRY_POINT = "train_headpose.py"
 _TRAIN = (
-    '"""Begin the training job."""\n\nfrom model_tools.headpose.sagemaker import main\n\nmain()\n'
+    '"""Begin the training job."""\n\n'
+    "from model_tools.samples.headpose.sagemaker import main\n\nmain()\n"
 )
 
 

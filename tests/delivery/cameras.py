@@ -14,7 +14,7 @@ from PIL import Image
 
 from local_aws.core_device.layout import Identity, Layout
 from local_aws.core_device.provisioning import provision
-from model_tools.shapes.scenes import write_scenes
+from model_tools.samples.shapes.drawing import write_scenes
 from tests.delivery.conftest import ROOT, Site
 
 REGION = "eu-central-1"

@@ -10,8 +10,7 @@ from PIL import Image, ImageDraw, ImageFilter
 from camera.drift import LOOK_SECONDS, DriftWatch
 from camera.frames import Frame
 from camera.live_settings import CurrentSettings, LiveSettings
-from model_tools.shapes.drawing import draw_picture
-from model_tools.shapes.scenes import HEIGHT_PX, WIDTH_PX
+from model_tools.samples.shapes.drawing import SCENE_HEIGHT_PX, SCENE_WIDTH_PX, draw_image
 from shared.artifact.baseline import FEATURES, Baseline
 from shared.vision.detections import Detection
 from shared.vision.engine import InferenceEngine
@@ -45,16 +44,16 @@ def blur(scene: Picture, random: np.random.Generator) -> Picture:
 def unseen_class(scene: Picture, random: np.random.Generator) -> Picture:
     """Crosses in place of the shapes, which are wiped out."""
     image = Image.fromarray(scene).resize((8, 6), Image.Resampling.BOX)
-    image = image.resize((WIDTH_PX, HEIGHT_PX), Image.Resampling.BICUBIC)
+    image = image.resize((SCENE_WIDTH_PX, SCENE_HEIGHT_PX), Image.Resampling.BICUBIC)
     draw = ImageDraw.Draw(image)
     for _ in range(int(random.integers(1, 5))):
-        x, y = random.uniform(60, WIDTH_PX - 60), random.uniform(60, HEIGHT_PX - 60)
+        x, y = random.uniform(60, SCENE_WIDTH_PX - 60), random.uniform(60, SCENE_HEIGHT_PX - 60)
         arm = random.uniform(40, 70)
         colour = tuple(int(value) for value in random.uniform(0, 255, 3))
         for side in (-arm, arm):
             line = [(x - arm, y - side), (x + arm, y + side)]
             draw.line(line, fill=colour, width=int(arm / 3))
-    noise = random.normal(0, random.uniform(0, 10), (HEIGHT_PX, WIDTH_PX, 3))
+    noise = random.normal(0, random.uniform(0, 10), (SCENE_HEIGHT_PX, SCENE_WIDTH_PX, 3))
     return np.clip(np.asarray(image) + noise, 0, 255).astype(np.uint8)
 
 
@@ -74,7 +73,7 @@ def looked_at(
     random, happening = np.random.default_rng([seed, 7]), np.random.default_rng([seed, 8])
     found: list[Looked] = []
     for number in range(count):
-        picture = shift(draw_picture(random, WIDTH_PX, HEIGHT_PX)[0], happening)
+        picture = shift(draw_image(random, SCENE_WIDTH_PX, SCENE_HEIGHT_PX)[0], happening)
         frame = Frame(picture, datetime.now(UTC), f"scene-{number:04d}.png")
         found.append((frame, engine.infer(picture)))
     return found

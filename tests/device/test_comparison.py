@@ -16,14 +16,14 @@ from camera.comparison import Comparison, largest_difference
 from camera.frames import Frame
 from camera.live_view import LiveView
 from model_tools.artifact.archive import unpack_artifact
-from model_tools.shapes.drawing import draw_picture
+from model_tools.samples.shapes.drawing import draw_image
 from shared.vision.detections import Box, Detection
 from tests.device.browser import CHROMIUM, Page, browsing
 from tests.pinned import pinned_artifact
 from tests.waiting import HANG_SECONDS, eventually
 
 STAR = Detection("star", 0.9, Box(0.2, 0.2, 0.8, 0.6))
-PICTURE = draw_picture(np.random.default_rng(3), 512, 384)[0]
+PICTURE = draw_image(np.random.default_rng(3), 512, 384)[0]
 
 
 @pytest.fixture(scope="module")

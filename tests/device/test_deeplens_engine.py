@@ -14,7 +14,7 @@ from PIL import Image
 from camera.deeplens_model import DeepLensEngine
 from camera.engine_choice import engine_here
 from camera.engines import engine_opener
-from model_tools.shapes.scenes import write_scenes
+from model_tools.samples.shapes.drawing import write_scenes
 from shared.artifact.archive import Artifact, open_artifact
 from shared.artifact.errors import ArtifactError, EngineError
 from shared.artifact.manifest import IMAGE_CLASSIFICATION, OutputSpec

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from camera.sources.folder import PictureFolderCamera
-from model_tools.shapes.scenes import write_scenes
+from model_tools.samples.shapes.drawing import write_scenes
 from shared.artifact.archive import open_artifact
 from shared.vision.engine import ENGINES, open_engine
 from tests.device.bench import environment

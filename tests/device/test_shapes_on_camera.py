@@ -11,7 +11,7 @@ import pytest
 
 from camera.messages import ModelIdentity
 from camera.sources.folder import PictureFolderCamera
-from model_tools.shapes.scenes import write_scenes
+from model_tools.samples.shapes.drawing import write_scenes
 from shared.artifact.archive import open_artifact
 from shared.vision.engine import ENGINES, open_engine
 from tests.device.bench import Bench, ScriptedModels, environment

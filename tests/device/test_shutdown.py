@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 import cv2
 import pytest
 
-from model_tools.shapes.scenes import write_scenes
+from model_tools.samples.shapes.drawing import write_scenes
 from shared.vision.engine import ENGINES
 from tests.device.bench import environment
 from tests.device.conftest import Unpacked

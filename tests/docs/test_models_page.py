@@ -12,9 +12,9 @@ from click.testing import CliRunner
 from PIL import Image
 
 from model_tools.cli.main import main
-from model_tools.freezing.folder import read_frozen
+from model_tools.freezing.frozen_model import read_frozen
 from model_tools.freezing.parity import graph_runner
-from model_tools.protos import message_class
+from model_tools.graph.messages import message_class
 from tests.forked import run_forked
 from tests.unit.model_tools.conftest import trained_models
 

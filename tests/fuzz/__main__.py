@@ -1,9 +1,9 @@
-"""Fuzz what reads files from outside, guided by coverage; `make fuzz` gives it what it needs.
+"""Fuzz the readers of files from outside, guided by coverage; `make fuzz` prepares the environment.
 
-New inputs that reach new code join tests/fuzz/corpus. An input that breaks something
-is printed and kept below build/fuzz: add it to the corpus with the repair.
+Inputs that reach new code are added to tests/fuzz/corpus. An input that causes a defect is
+printed and stored below build/fuzz: add it to the corpus with the repair.
 
-Exit codes: 0 nothing broke, 1 something did, 2 wrong usage.
+Exit codes: 0 no defect, 1 a defect, 2 wrong usage.
 """
 
 import shutil
@@ -23,28 +23,27 @@ _FLAGS = ("-max_len=8192", "-rss_limit_mb=1024", "-timeout=10", "-verbosity=0", 
 @click.argument("targets", nargs=-1, type=click.Choice(sorted(TARGETS)))
 @click.option("--seconds", default=30, show_default=True, help="For each target.")
 def main(targets: tuple[str, ...], seconds: int) -> None:
-    """Fuzz each target and keep what was learned; exit with 1 when one broke."""
-    broken = [name for name in targets or TARGETS if not _fuzz(name, seconds)]
-    if broken:
-        click.echo(f"broke: {', '.join(broken)}; the inputs are below build/fuzz", err=True)
+    """Fuzz each target and extend its corpus; exit with 1 after a defect."""
+    failed = [name for name in targets or TARGETS if not _fuzz(name, seconds)]
+    if failed:
+        click.echo(f"defects in: {', '.join(failed)}; the inputs are below build/fuzz", err=True)
         sys.exit(1)
 
 
 def _fuzz(name: str, seconds: int) -> bool:
-    kept = CORPUS / name
-    before = len(list(kept.iterdir()))
+    corpus = CORPUS / name
+    before = len(list(corpus.iterdir()))
     prefix = Path("build/fuzz") / f"{name}-"
     prefix.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="fuzz-new-") as new:
-        held = _libfuzzer(
-            name, f"-artifact_prefix={prefix}", f"-max_total_time={seconds}", new, str(kept)
+        passed = _libfuzzer(
+            name, f"-artifact_prefix={prefix}", f"-max_total_time={seconds}", new, str(corpus)
         )
-        # libFuzzer writes what reaches new code, and nothing else, to the first folder.
-        shutil.copytree(new, kept, dirs_exist_ok=True)
-    click.echo(
-        f"{name}: {'held' if held else 'BROKE'}, corpus {before} → {len(list(kept.iterdir()))}"
-    )
-    return held
+        # libFuzzer writes only inputs that reach new code to the first folder.
+        shutil.copytree(new, corpus, dirs_exist_ok=True)
+    after = len(list(corpus.iterdir()))
+    click.echo(f"{name}: {'passed' if passed else 'FAILED'}, corpus {before} → {after}")
+    return passed
 
 
 def _libfuzzer(name: str, *arguments: str) -> bool:

@@ -11,14 +11,14 @@ with atheris.instrument_imports(include=["model_tools", "shared"]):
 
 
 def main() -> None:
-    """Hand the process to libFuzzer, which ends it itself."""
+    """Run libFuzzer, which ends the process."""
     program, target, *flags = sys.argv
 
-    def once(content: bytes) -> None:
+    def run_once(content: bytes) -> None:
         with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
             run(target, content, Path(folder))
 
-    atheris.Setup([program, *flags], once)
+    atheris.Setup([program, *flags], run_once)
     atheris.Fuzz()
 
 

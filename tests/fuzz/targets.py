@@ -1,7 +1,7 @@
-"""What reads files from outside, each as a function of bytes: it returns, or raises its own error.
+"""The readers of files from outside, as functions of bytes that return or raise known errors.
 
-Anything else that a target raises is a defect. `tests/fuzz/corpus/<target>/` holds inputs that
-reach every branch that was ever found, and those that once broke something.
+Any other error is a defect. `tests/fuzz/corpus/<target>/` contains the inputs that reach every
+branch that fuzzing reached, and those that caused a defect once.
 """
 
 from collections.abc import Callable
@@ -10,13 +10,12 @@ from pathlib import Path
 from model_tools.artifact.archive import unpack_artifact
 from model_tools.artifact.labels import read_labels
 from model_tools.errors import ModelToolsError
+from model_tools.formats.archives import check_zip, unpack_tar
+from model_tools.formats.detect import find_model
+from model_tools.formats.keras_config import check_keras_config
+from model_tools.formats.signatures import Choice
 from model_tools.mxnet.model import FILES, read_mxnet
 from model_tools.mxnet.params import read_parameters
-from model_tools.sources.archives import check_zip, unpack_tar
-from model_tools.sources.checks import check_files
-from model_tools.sources.files import find_model
-from model_tools.sources.keras_config import check_keras_config
-from model_tools.sources.selection import Choice
 from shared.artifact.archive import open_artifact, open_unpacked, sha256_of
 from shared.artifact.errors import VisionError
 from shared.artifact.manifest import Manifest
@@ -39,14 +38,14 @@ def _keras(content: bytes, folder: Path) -> None:
 
 def _model(name: str) -> Target:
     def target(content: bytes, folder: Path) -> None:
-        check_files(find_model(_file(folder, name, content), folder), Choice())
+        find_model(_file(folder, name, content), folder).check(Choice())
 
     return target
 
 
 def _saved_model(content: bytes, folder: Path) -> None:
     _file(folder, "saved_model.pb", content)
-    check_files(find_model(folder, folder), Choice())
+    find_model(folder, folder).check(Choice())
 
 
 def _labels(name: str) -> Target:
@@ -83,7 +82,7 @@ def _mxnet_params(content: bytes, folder: Path) -> None:
 
 
 def _mxnet(name: str) -> Target:
-    """Put the content in the place of one file of a model that is whole."""
+    """Replace one file of a complete model by the content."""
 
     def target(content: bytes, folder: Path) -> None:
         for other in FILES:
@@ -126,7 +125,7 @@ TARGETS: dict[str, Target] = {
 
 
 def run(name: str, content: bytes, folder: Path) -> None:
-    """Feed one input to a target, in an empty folder; only its own errors are held back."""
+    """Run a target on an input, in an empty folder; the errors of the project are suppressed."""
     try:
         TARGETS[name](content, folder)
     except (ModelToolsError, VisionError):

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from deeplens.config import load_environment
-from model_tools.shapes.scenes import write_scenes
+from model_tools.samples.shapes.drawing import write_scenes
 from tests.local.checkout import (
     ROOT,
     Checkout,

@@ -79,7 +79,7 @@ CHANGES = {
     "a lock": append("requirements/project.txt"),
     "the command line's lock": append("package-lock.json"),
     "an artifact": touch_artifact,
-    "the training job's code": append("model_tools/headpose/sagemaker.py"),
+    "the training job's code": append("model_tools/samples/headpose/sagemaker.py"),
     "the command line's version": append("package.json"),
     "a new source": lambda checkout: (checkout / "stacks" / "new.py").touch(),
     "a new environment": lambda checkout: (checkout / "environments" / "qa.toml").touch(),

@@ -304,7 +304,9 @@ def test_the_jobs_run_from_the_uploaded_sources_alone(
     with tarfile.open(packed, "w:gz") as archive:
         archive.add(model / "export", "export")
     output = laid_out("processing/output")
-    run("-m", "model_tools.headpose.verification_job", "--model", packed, "--output", output)
+    run(
+        "-m", "model_tools.samples.headpose.verification_job", "--model", packed, "--output", output
+    )
     found = json.loads((output / "verification.json").read_text(encoding="utf-8"))
     assert found["maximum_difference"] < 1e-4
     assert (output / "frozen" / "frozen_model.pb").stat().st_size == found["frozen_bytes"]

@@ -34,7 +34,7 @@ class Trained(NamedTuple):
 
 
 def run(*arguments: object) -> Result:
-    result = CliRunner().invoke(main, [str(one) for one in arguments])
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     return result
 
@@ -84,12 +84,12 @@ def _trained(kind: str, folder: Path) -> Trained:
     model.compile(keras.optimizers.Adam(0.05), loss=loss)
     given = pixels().astype(np.float32) / 255
     bright = np.array([0, 0, 0, 1, 1, 1])
-    wanted = {
+    expected = {
         "fully_convolutional": bright.reshape(-1, 1, 1),
         "tags": np.stack([bright, 1 - bright, bright], axis=1),
         "regression": np.stack([bright * 40.0, bright - 9.0, bright * 3.0], axis=1),
     }.get(kind, bright)
-    model.fit(given, wanted, epochs=20, verbose=0)
+    model.fit(given, expected, epochs=20, verbose=0)
     model.export(folder / "model", verbose=False)
     result = run("freeze", folder / "model", folder / "frozen")
     assert result.exit_code == 0, result.output
@@ -100,12 +100,12 @@ def _trained(kind: str, folder: Path) -> Trained:
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Trained]:
     """Train a kind of network once."""
-    found: dict[str, Trained] = {}
+    by_kind: dict[str, Trained] = {}
 
     def of(kind: str) -> Trained:
-        if kind not in found:
-            found[kind] = _trained(kind, tmp_path_factory.mktemp(kind))
-        return found[kind]
+        if kind not in by_kind:
+            by_kind[kind] = _trained(kind, tmp_path_factory.mktemp(kind))
+        return by_kind[kind]
 
     return of
 
@@ -125,7 +125,7 @@ def scores(artifact: Path, images: Path, engine: str) -> list[dict[str, float]]:
     result = run("predict", artifact, images, "--engine", engine, "--threshold", 0, "--json")
     assert result.exit_code == 0, result.output
     return [
-        {one["label"]: one["score"] for one in image["detections"]}
+        {detection["label"]: detection["score"] for detection in image["detections"]}
         for image in json.loads(result.stdout)
     ]
 
@@ -160,9 +160,9 @@ def test_a_binary_classifier_has_two_labels_or_one(
     assert "image-classification, 2 labels" in result.output
     artifact = only_artifact(tmp_path)
     for engine in ENGINES:
-        found = scores(artifact, images, engine)
-        assert [one["positive"] for one in found] == pytest.approx(positive, abs=1e-5)
-        assert [one["negative"] for one in found] == pytest.approx(1 - positive, abs=1e-5)
+        results = scores(artifact, images, engine)
+        assert [image["positive"] for image in results] == pytest.approx(positive, abs=1e-5)
+        assert [image["negative"] for image in results] == pytest.approx(1 - positive, abs=1e-5)
     expected = tmp_path / "expected.json"
     expected.write_text(json.dumps({"0.png": "negative", "5.png": "positive"}))
     verified = run(
@@ -174,8 +174,8 @@ def test_a_binary_classifier_has_two_labels_or_one(
 
     shutil.rmtree(tmp_path / "models")
     assert package(model.frozen, tmp_path, "positive\n", *options).exit_code == 0
-    found = scores(only_artifact(tmp_path), images, "openvino")
-    assert [one["positive"] for one in found] == pytest.approx(positive, abs=1e-5)
+    results = scores(only_artifact(tmp_path), images, "openvino")
+    assert [image["positive"] for image in results] == pytest.approx(positive, abs=1e-5)
 
 
 def test_verification_of_one_label_looks_at_its_score(
@@ -219,10 +219,10 @@ def test_scores_with_sides_of_one_are_squeezed(
     result = package(model.frozen, tmp_path, "0 dark\n1 bright\n2 neither\n")
     assert result.exit_code == 0, result.output
     for engine in ENGINES:
-        found = scores(only_artifact(tmp_path), images, engine)
+        results = scores(only_artifact(tmp_path), images, engine)
         for number, label in enumerate(("dark", "bright", "neither")):
-            wanted = model.answers[:, number]
-            assert [one[label] for one in found] == pytest.approx(wanted, abs=1e-5)
+            expected = model.answers[:, number]
+            assert [image[label] for image in results] == pytest.approx(expected, abs=1e-5)
     verified = run("verify", only_artifact(tmp_path), "--against", model.source)
     assert verified.exit_code == 0, verified.output
 
@@ -233,10 +233,10 @@ def test_logits_of_several_labels_become_sigmoids(
     model = trained("tags")
     options = ("--activation", "sigmoid-logits")
     assert package(model.frozen, tmp_path, "a\nb\nc\n", *options).exit_code == 0
-    found = scores(only_artifact(tmp_path), images, "openvino")
-    wanted = sigmoid(model.answers)
+    results = scores(only_artifact(tmp_path), images, "openvino")
+    expected = sigmoid(model.answers)
     for number, label in enumerate("abc"):
-        assert [one[label] for one in found] == pytest.approx(wanted[:, number], abs=1e-5)
+        assert [image[label] for image in results] == pytest.approx(expected[:, number], abs=1e-5)
 
 
 def test_a_regression_is_no_classifier(trained: Callable[[str], Trained], tmp_path: Path) -> None:
@@ -350,6 +350,6 @@ def test_a_grey_model_is_packaged_behind_a_layer_that_takes_colours(
     assert run("freeze", tmp_path / "camera", tmp_path / "wrapped").exit_code == 0
     result = package(tmp_path / "wrapped", tmp_path, "dark\nbright\n")
     assert result.exit_code == 0, result.output
-    found = scores(only_artifact(tmp_path), images, "openvino")
-    wanted = model.predict(given, verbose=0)[:, 1]
-    assert [one["bright"] for one in found] == pytest.approx(wanted, abs=1e-4)
+    results = scores(only_artifact(tmp_path), images, "openvino")
+    expected = model.predict(given, verbose=0)[:, 1]
+    assert [image["bright"] for image in results] == pytest.approx(expected, abs=1e-4)

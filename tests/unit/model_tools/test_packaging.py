@@ -4,8 +4,8 @@ import pytest
 
 from model_tools.artifact.infer import PackageRequest, infer_description
 from model_tools.errors import ModelToolsError
-from model_tools.freezing.folder import FrozenDetails
-from model_tools.sources.tensors import TensorSpec
+from model_tools.formats.tensors import TensorSpec
+from model_tools.freezing.frozen_model import FrozenDetails
 
 Sides = tuple[int | None, ...] | None
 IMAGE: Sides = (None, 8, 8, 3)

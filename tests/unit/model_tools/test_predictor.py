@@ -10,7 +10,7 @@ import pytest
 
 from model_tools.elastic_inference import Predictor
 from model_tools.errors import AmbiguousError, SourceError
-from model_tools.protos import message_class
+from model_tools.graph.messages import message_class
 
 pytestmark = [pytest.mark.process, pytest.mark.filterwarnings("ignore")]
 

@@ -9,9 +9,9 @@ from click.testing import CliRunner
 from local_aws.watch import describe
 from model_tools.cli.errors import ReportingGroup, echo
 from model_tools.errors import RefusedError, ServingError, SourceError
-from model_tools.graphs.rules import refuse_ops
+from model_tools.graph.messages import message_class
+from model_tools.graph.rules import refuse_ops
 from model_tools.images import open_image_file
-from model_tools.protos import message_class
 from shared.artifact.errors import ManifestError
 
 HOSTILE = "\x1b]0;pwned\x07\u202eOp\u2028"

@@ -123,7 +123,7 @@ def test_code_that_cannot_run_is_rejected(
 def test_the_error_of_another_format_contains_how_to_export_a_saved_model(
     saved_model: Path, tmp_path: Path
 ) -> None:
-    from model_tools.protos import message_class  # noqa: PLC0415 - only this test needs it
+    from model_tools.graph.messages import message_class  # noqa: PLC0415 - only this test needs it
 
     archive = tmp_path / "model.tar.gz"
     graph = message_class("GraphDef")()

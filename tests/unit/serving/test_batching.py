@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from model_tools.errors import SourceError
+from model_tools.formats.tensors import Arrays
 from model_tools.serving.batching import BatchedEngine, BatchingOptions
 from model_tools.serving.http_types import RequestError
-from model_tools.sources.tensors import Arrays
 
 pytestmark = pytest.mark.process
 

@@ -5,10 +5,10 @@ import base64
 import pytest
 
 from model_tools.errors import SourceError
+from model_tools.formats.tensors import TensorSpec
 from model_tools.images import image_limit
 from model_tools.serving.http_types import RequestError
 from model_tools.serving.json_tensors import read_bytes, read_tensor
-from model_tools.sources.tensors import TensorSpec
 from tests.unit.vision.test_images import LARGE, encoded
 
 
