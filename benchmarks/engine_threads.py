@@ -27,7 +27,7 @@ from rich.table import Table
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "lambda_src" / "inference")]
 
-from model_tools.artifacts import unpack_artifact  # noqa: E402 - found on the path above
+from model_tools.artifact.archive import unpack_artifact  # noqa: E402 - found on the path above
 from model_tools.formats.detect import find_model  # noqa: E402 - as above
 from model_tools.formats.signatures import Choice  # noqa: E402 - as above
 from model_tools.freezing.freeze import freeze  # noqa: E402 - as above

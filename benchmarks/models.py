@@ -134,10 +134,10 @@ def _packaging(folder: Path) -> Row:
         baseline = time.perf_counter() - began
         script = (
             "import sys, time, pathlib\n"
-            "from model_tools.package import _zip\n"
+            "from model_tools.reproducible_archives import zip_bytes\n"
             "content = pathlib.Path(sys.argv[1]).read_bytes()\n"
             "began = time.perf_counter()\n"
-            "pathlib.Path(sys.argv[2]).write_bytes(_zip({'frozen_model.pb': content}))\n"
+            "pathlib.Path(sys.argv[2]).write_bytes(zip_bytes({'frozen_model.pb': content}))\n"
             "print(time.perf_counter() - began)\n"
         )
         ours = float(_python(script, frozen / "frozen_model.pb", folder / f"{number}.zip"))

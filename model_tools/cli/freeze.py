@@ -83,7 +83,7 @@ def freeze(
     graph with --checkpoint, or a frozen .pb. Nothing is written unless the graph answers as SOURCE.
     """
     from model_tools.freezing.job import FreezeRequest, freeze_files  # noqa: PLC0415
-    from model_tools.pictures import picture_files  # noqa: PLC0415
+    from model_tools.images import image_files  # noqa: PLC0415
 
     request = FreezeRequest(
         source=source,
@@ -94,7 +94,7 @@ def freeze(
         ),
         consumer=consumer,
         tolerance=tolerance,
-        pictures=tuple(picture_files(pictures)),
+        pictures=tuple(image_files(pictures)),
     )
     check_exists(source)
     if not as_json:

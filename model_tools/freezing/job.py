@@ -61,13 +61,13 @@ def _freeze(
     model = source.load(request.choice)
     from model_tools.freezing.freeze import FreezeOptions, freeze  # noqa: PLC0415 - imports TensorFlow
     from model_tools.freezing.target_runtime import TargetRuntime  # noqa: PLC0415 - as above
-    from model_tools.pictures import picture_samples, read_picture  # noqa: PLC0415 - as above
+    from model_tools.images import image_samples, read_image  # noqa: PLC0415 - as above
 
-    images = [read_picture(file) for file in request.pictures]
+    images = [read_image(file) for file in request.pictures]
     options = FreezeOptions(
         target=TargetRuntime(request.consumer),
         tolerance=request.tolerance,
-        samples=picture_samples(images, model.inputs) if images else (),
+        samples=image_samples(images, model.inputs) if images else (),
     )
     split, split_parity, split_files = _split(model, images)
     frozen = freeze(model, options)
@@ -94,16 +94,14 @@ def _split(
     Returns:
         The section `cut` of the manifest, its entries in `parity`, and the files by name.
     """
-    from model_tools.describe import cut_document  # noqa: PLC0415 - imports TensorFlow
+    from model_tools.artifact.manifest_writer import cut_document  # noqa: PLC0415 - imports TensorFlow
     from model_tools.freezing import detector_split  # noqa: PLC0415 - as above
-    from model_tools.pictures import picture_samples  # noqa: PLC0415 - as above
+    from model_tools.images import image_samples  # noqa: PLC0415 - as above
 
     if "detection_boxes" not in model.outputs:
         return None, {}, {}
     try:
-        fitted = [
-            next(iter(sample.values()))[0] for sample in picture_samples(images, model.inputs)
-        ]
+        fitted = [next(iter(sample.values()))[0] for sample in image_samples(images, model.inputs)]
         split = detector_split.split_detector(model, fitted)
     except detector_split.NotSplitError as error:
         return None, {"not_cut": str(error)}, {}

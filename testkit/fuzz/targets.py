@@ -7,15 +7,15 @@ reach all branches found so far, and inputs that caused defects.
 from collections.abc import Callable
 from pathlib import Path
 
-from model_tools.artifacts import unpack_artifact
+from model_tools.artifact.archive import unpack_artifact
+from model_tools.artifact.labels import read_labels
 from model_tools.errors import ModelToolsError
 from model_tools.formats.archives import check_zip, unpack_tar
 from model_tools.formats.detect import find_model
 from model_tools.formats.keras_config import check_keras_config
 from model_tools.formats.signatures import Choice
-from model_tools.hosting.mxnet import FILES, read_mxnet
-from model_tools.hosting.ndarrays import read_parameters
-from model_tools.labels import read_labels
+from model_tools.mxnet.model import FILES, read_mxnet
+from model_tools.mxnet.params import read_parameters
 from shared.artifact.archive import open_artifact, open_unpacked, sha256_of
 from shared.artifact.errors import VisionError
 from shared.artifact.manifest import Manifest

@@ -12,8 +12,8 @@ from typing import Any
 
 from PIL import Image
 
-from model_tools.hosting.archive import pack
 from model_tools.progress import Progress
+from model_tools.reproducible_archives import write_tar_gz
 from model_tools.samples.headpose import data as data_sets
 from model_tools.samples.headpose import network, training
 from model_tools.samples.headpose.data import HeadPoses
@@ -64,7 +64,9 @@ def build(
     progress.phase("exporting")
     saved_model = _export(model, output, version)
     files = (path for path in (output / _SERVO.parts[0]).rglob("*") if path.is_file())
-    pack({path.relative_to(output).as_posix(): path for path in files}, output / ARCHIVE_NAME)
+    write_tar_gz(
+        {path.relative_to(output).as_posix(): path for path in files}, output / ARCHIVE_NAME
+    )
     training.write_report(output / "training.json", data, options, quality)
     labels = output / "labels.txt"
     labels.write_text("".join(f"{label}\n" for label in LABELS), encoding="utf-8")

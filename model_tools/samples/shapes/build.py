@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from model_tools.describe import ModelDescription
-from model_tools.package import ARTIFACT_NAME, package
+from model_tools.artifact.archive import ARTIFACT_NAME, package
+from model_tools.artifact.manifest_writer import ModelDescription
 from model_tools.progress import Progress
 from model_tools.tensorflow_setup import load_tensorflow
 from model_tools.tool_versions import tool_versions

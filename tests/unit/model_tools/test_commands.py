@@ -161,7 +161,7 @@ def test_the_baseline_of_normal_images_is_stored_in_the_artifact(
         if number == 49:
             refused = package()
             assert refused.exit_code == 2
-            assert "49 pictures is mostly chance; give 50 or more" in refused.output
+            assert "49 images are too few for a baseline: give at least 50" in refused.output
         pixels = random.integers(90, 110, (24, 32, 3), np.uint8)
         Image.fromarray(pixels).save(calm / f"{number}.png")
     packaged = json.loads(package().stdout)
@@ -178,14 +178,14 @@ def test_the_baseline_of_normal_images_is_stored_in_the_artifact(
     ("arguments", "expected"),
     [
         (["--labels", "{tmp}/two.txt", "--name", "m", "--mean", "0", "--scale", "1"],
-         "gives 5 scores, the labels have 2 ids"),
-        (["--labels", "{poses}", "--name", "m"], "say how pictures are normalised"),
+         "2 labels with ids from 1 to 2 do not match a classifier with 5 scores"),
+        (["--labels", "{poses}", "--name", "m"], "set --mean and --scale"),
         (["--labels", "{poses}", "--name", "M!", "--mean", "0", "--scale", "1"], "'M!' is not"),
         (["--labels", "{poses}", "--name", "m", "--mean", "1,2", "--scale", "1"],
          "expected one number"),
         (["--labels", "{poses}", "--name", "m", "--mean", "0", "--scale", "0"], "scale"),
         (["--labels", "{poses}", "--name", "m", "--size", "8x8", "--mean", "0", "--scale", "1"],
-         "the graph takes"),
+         "--size 8x8 does not match the input"),
         (["--labels", "none.txt", "--name", "m"], "No such file"),
         (["--labels", "{poses}", "--name", "m", "--training", "{poses}"], "is not JSON"),
     ],

@@ -251,7 +251,7 @@ def test_one_score_takes_one_or_two_labels(
 ) -> None:
     result = package(trained("sigmoid").frozen, tmp_path, "a\nb\nc\n")
     assert result.exit_code == 2
-    assert "it needs one label, or two: of a low score, then of a high one" in result.output
+    assert "expected one label, or two (of a low score, then of a high one)" in result.output
 
 
 def test_a_package_ends_with_the_next_steps(
@@ -328,7 +328,7 @@ def test_a_grey_model_is_packaged_behind_a_layer_that_takes_colours(
     assert run("freeze", tmp_path / "grey", tmp_path / "frozen").exit_code == 0
     result = package(tmp_path / "frozen", tmp_path, "dark\nbright\n")
     assert result.exit_code == 2
-    assert "a camera gives images of 3 channels, the graph takes" in result.output
+    assert "is not valid for a camera: expected an image with 3 channels" in result.output
     assert not (tmp_path / "models").exists()
 
     # The wrapper of docs/models.md.

@@ -11,7 +11,7 @@ from model_tools.cli.errors import ReportingGroup, echo
 from model_tools.errors import RefusedError, ServingError, SourceError
 from model_tools.graph.messages import message_class
 from model_tools.graph.rules import refuse_ops
-from model_tools.pictures import opened_picture
+from model_tools.images import open_image_file
 from shared.artifact.errors import ManifestError
 
 HOSTILE = "\x1b]0;pwned\x07\u202eOp\u2028"
@@ -74,7 +74,7 @@ def test_the_name_of_an_image_does_not_begin_a_line(tmp_path: Path) -> None:
     file = tmp_path / "a\nError: forged.png"
     file.write_bytes(b"no image")
     with pytest.raises(SourceError) as refused:
-        opened_picture(file)
+        open_image_file(file)
     _, output = run(refused.value)
     assert output.count("\n") == 1
     assert r"a\nError: forged.png is not a readable image" in output

@@ -8,13 +8,13 @@ import pytest
 from deeplens.releases.environments import read_environments
 from deeplens.releases.pin import PinError, pin_model
 from deeplens.releases.releases import sha256_of as artifact_digest
+from model_tools.artifact.infer import read_training
+from model_tools.artifact.labels import read_labels
 from model_tools.errors import SourceError
 from model_tools.freezing.frozen_model import DETAILS_NAME, read_frozen, sha256_of
 from model_tools.graph.messages import message_class, scan_file
-from model_tools.hosting.symbols import read_symbol
-from model_tools.labels import read_labels
-from model_tools.packaging import read_training
-from model_tools.verification.expected import read_expected
+from model_tools.mxnet.symbol import read_symbol
+from model_tools.verification.expected_detections import read_expected
 from shared.artifact.errors import ArtifactError
 
 
