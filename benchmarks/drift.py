@@ -22,7 +22,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "lambda_src" / "inference")]
 from model_tools.artifact.archive import unpack_artifact  # noqa: E402 - found on the path above
 from shared.artifact.baseline import brightness_and_sharpness  # noqa: E402 - as above
 from shared.vision.engine import open_engine  # noqa: E402 - as above
-from tests.device.drift_scenes import SHIFTS, WatchedCamera, looked_at  # noqa: E402 - as above
+from testkit.drift_scenes import SHIFTS, WatchedCamera, looked_at  # noqa: E402 - as above
 
 SEEDS = 25
 CALM_FRAMES = 400

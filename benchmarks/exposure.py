@@ -1,7 +1,7 @@
 """Seeded fleets in virtual time: how far a release gets before the real gate closes.
 
 The plan (`deeplens.config.rollout`), the choice of a wave's devices and the gate are the project's
-own code; what happens on a device is drawn from a seed by `local_aws.fleet.hazards`.
+own code; what happens on a device is drawn from a seed by `testkit.simulated_fleet.fault_model`.
 """
 
 import random
@@ -14,7 +14,6 @@ from deeplens.config.rollout import (
     WaveConfig,
     timeline,
 )
-from local_aws.fleet.hazards import Fate, Hazards, fate
 from shared.fleet.observations import (
     Execution,
     Heartbeat,
@@ -29,6 +28,7 @@ from shared.fleet.verdict import (
     Verdict,
     judge,
 )
+from testkit.simulated_fleet.fault_model import FaultDraw, FaultRates, draw
 
 _LOOK_SECONDS = 5.0
 _HEARTBEAT_SECONDS = 5.0
@@ -54,34 +54,34 @@ class _Device:
     """What one device does with the release; times are seconds of the simulation."""
 
     thing: str
-    fate: Fate
+    draw: FaultDraw
     # When it was told; None before.
     told_at: float | None = None
     deployment: str = ""
 
     @property
     def ends_at(self) -> float:
-        away = self.fate.away_seconds if self.fate.loses_power else 0.0
-        return (self.told_at or 0.0) + self.fate.seconds + away
+        away = self.draw.away_seconds if self.draw.loses_power else 0.0
+        return (self.told_at or 0.0) + self.draw.seconds + away
 
     def news(self, now: float) -> list[Observation]:
         """What the cloud knows of it by `now`."""
         beat_at = now - now % _HEARTBEAT_SECONDS
-        if self.fate.is_offline:
+        if self.draw.is_offline:
             beat_at = _BEGIN - 5000.0
         if self.told_at is None or now < self.told_at:
             return [Joined(self.thing), self._beat(beat_at, _OLD)]
-        status = "QUEUED" if self.fate.is_offline else "IN_PROGRESS"
+        status = "QUEUED" if self.draw.is_offline else "IN_PROGRESS"
         begun = Execution(self.thing, self.deployment, status, self.told_at, queued_at=self.told_at)
-        if self.fate.is_offline:
+        if self.draw.is_offline:
             return [Joined(self.thing), begun, self._beat(beat_at, _OLD)]
         if now < self.ends_at:
             return [begun, self._beat(self.told_at, _OLD)]
-        failed = self.fate.outcome == "fails"
+        failed = self.draw.outcome == "fails"
         status = "FAILED" if failed else "SUCCEEDED"
         news: list[Observation] = [begun, Execution(self.thing, self.deployment, status,
                                                     self.ends_at)]  # fmt: skip
-        match self.fate.outcome:
+        match self.draw.outcome:
             case "fails":
                 news.append(self._beat(max(beat_at, self.ends_at), _OLD))
             case "breaks":
@@ -161,7 +161,7 @@ class _Fleet:
     def _count(self, allowed: list[Moment], since: float) -> None:
         for device in self.devices.values():
             told = device.told_at is not None and device.told_at <= self.now
-            if told and not device.fate.is_offline:
+            if told and not device.draw.is_offline:
                 self.taken.add(device.thing)
         first = allowed[0].at_seconds
         now_allowed = [one for one in allowed if one.at_seconds - first <= since]
@@ -184,7 +184,7 @@ def journey(seed: int, size: int = 1000) -> Journey:
     )
     bad = drawn.choice([0.0, 0.01, 0.05, 0.2, 0.5, 1.0])
     kind = drawn.choice(["fails", "no_frames", "breaks"])
-    hazards = Hazards(
+    fault_rates = FaultRates(
         offline=drawn.uniform(0, 0.2),
         power_loss=drawn.uniform(0, 0.1),
         slow=drawn.uniform(0, 0.3),
@@ -192,11 +192,11 @@ def journey(seed: int, size: int = 1000) -> Journey:
         **{kind: bad},
     )
     things = [f"cam-{seed}-{number:04d}" for number in range(size)]
-    devices = {thing: _Device(thing, fate(hazards, seed, thing, "new")) for thing in things}
+    devices = {thing: _Device(thing, draw(fault_rates, seed, thing, "new")) for thing in things}
     fleet = _Fleet(rollout, devices)
     verdict = fleet.run(timeline(rollout, size, {}))
-    reached = [one for one in devices.values() if one.told_at and not one.fate.is_offline]
-    truly_bad = sum(one.fate.outcome != "good" for one in reached)
+    reached = [one for one in devices.values() if one.told_at and not one.draw.is_offline]
+    truly_bad = sum(one.draw.outcome != "good" for one in reached)
     return Journey(
         beyond_the_plan=fleet.beyond,
         exposed=len(fleet.taken),

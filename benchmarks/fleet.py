@@ -30,13 +30,13 @@ from rich.table import Table
 
 from benchmarks.exposure import journey
 from local_aws.credentials import secret_access_key
-from local_aws.fleet.cores import Clients, Release, SimulatedFleet
-from local_aws.fleet.hazards import Hazards, fate
 from shared.fleet.deployments import FUNCTION_TAG, MODEL_TAG, Wanted
 from shared.fleet.fleet import Fleet
 from shared.fleet.rollout import Plan, Rollout, Wave
 from shared.fleet.verdict import Rule, judge
-from tests.unit.custom_resources import gate_streams
+from testkit import gate_streams
+from testkit.simulated_fleet.cores import Clients, SimulatedFleet, SimulatedRelease
+from testkit.simulated_fleet.fault_model import FaultRates, draw
 
 ROOT = Path(__file__).resolve().parent.parent
 REGION, ACCOUNT, GROUP = "eu-central-1", "111111111111", "deeplens-benchmark"
@@ -123,16 +123,16 @@ def twin(devices: int) -> list[Figure]:
     with embedded_aws() as client:
         things = _fleet(client, devices)
         clients = Clients(client("iot"), client("iot-data"), client("iot-jobs-data"))
-        hazards = Hazards(
+        fault_rates = FaultRates(
             offline=0.02, power_loss=0.02, slow=0.1, slow_download_seconds=4.0,
             clock_skew_seconds=3600.0,
         )  # fmt: skip
         fleet = SimulatedFleet(
             clients, things,
-            release_of=lambda _: Release("a" * 64, "function"),
-            fate_of=lambda thing, _: fate(hazards, 0, thing, "a"),
+            release_of=lambda _: SimulatedRelease("a" * 64, "function"),
+            draw_of=lambda thing, _: draw(fault_rates, 0, thing, "a"),
             heartbeat_seconds=60.0,
-            look_seconds=0.2,
+            poll_seconds=0.2,
         )  # fmt: skip
         fleet.join()
         with fleet:

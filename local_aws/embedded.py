@@ -95,7 +95,7 @@ class EmbeddedAws:
         self._directory = access_keys.directory(root_key)
         self._traffic = Traffic()
         self._application = TrafficStream(services.asgi_app, self._traffic)
-        broker.listen_to_broker(greengrass.devices.hear)
+        broker.listen_to_broker(greengrass.devices.receive)
         device_traffic.report_mqtt(self._traffic)
         job_namespaces.support_job_namespaces()
         broker.bind_broker(self._addresses)

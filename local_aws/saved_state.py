@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from local_aws import snapshots
-from local_aws.core_device.exclusive import running_process
 from local_aws.core_device.layout import Layout
+from local_aws.core_device.running_lock import running_process
 from local_aws.paths import StatePaths
 
 _UNUSABLE_STATUS = ("_IN_PROGRESS", "_ROLLBACK_FAILED")

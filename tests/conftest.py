@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from testkit.pinned import ROOT, pinned_artifact
 from tests.cost import CostGuard
-from tests.pinned import ROOT, pinned_artifact
 
 # A busy machine must not fail a property: speed is what benchmarks are for.
 settings.register_profile("project", deadline=None, suppress_health_check=[HealthCheck.too_slow])

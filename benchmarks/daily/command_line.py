@@ -9,7 +9,7 @@ from benchmarks.daily.apps import CDK, NODE
 from benchmarks.daily.timing import ROOT, Command
 from deeplens.config import load_environment
 from local_aws.credentials import secret_access_key
-from tests.local.checkout import Checkout
+from testkit.checkout import Checkout
 
 _DEV = ROOT / "environments" / "dev.toml"
 

@@ -13,8 +13,8 @@ from benchmarks.daily.figures import Part, at_most, plain
 from benchmarks.daily.timing import ROOT, Command, Run, interleaved, ratio, seconds
 from deeplens.config import load_environment
 from model_tools.shapes.scenes import write_scenes
-from tests.local.checkout import Checkout, first_of, fresh_checkout, virtual_camera, watch
-from tests.local.releases import good_model
+from testkit.checkout import Checkout, first_of, fresh_checkout, virtual_camera, watch
+from testkit.releases import good_model
 
 _EDIT_TO_MESSAGE_SECONDS = 45.0
 # With other metadata in its templates, a deploy of nothing new would be an update.

@@ -12,7 +12,7 @@ from benchmarks.daily.figures import Figure, Part
 from benchmarks.daily.large import LARGE_MIB, enlarge
 from deeplens.config import load_environment
 from local_aws.credentials import secret_access_key
-from tests.local.checkout import Checkout, fresh_checkout
+from testkit.checkout import Checkout, fresh_checkout
 
 _COUNTS = (1, 3, 10)
 

@@ -13,8 +13,8 @@ from deeplens.local import embedded
 from deeplens.local.embedded import LOGS, Endpoint
 from deeplens.local.processes import CommandFailed, running
 from deeplens.local.status import status_line
-from local_aws.core_device.exclusive import running_process
-from local_aws.core_device.outage import BACK, LOST
+from local_aws.core_device.connection import BACK, LOST
+from local_aws.core_device.running_lock import running_process
 
 if TYPE_CHECKING:
     import subprocess

@@ -1,8 +1,8 @@
-"""A virtual Greengrass V2 core device: on the wire and on disk as the classic nucleus, in Python.
+"""A virtual Greengrass V2 core device, with the protocols and files of the classic nucleus or lite.
 
 Errors:
 
     CoreDeviceError
-    ├── DeploymentFailed     a deployment cannot be carried out; the device keeps what it ran
-    └── NotProvisioned       the device has no identity here
+    ├── DeploymentFailed     a deployment failed; the device keeps its components, or rolls back
+    └── NotProvisioned       the device has no identity
 """

@@ -1,8 +1,9 @@
 """The classic nucleus (Java).
 
-Sources: aws-greengrass-nucleus 2.x (Lifecycle, GenericExternalService, GreengrassService,
-DeploymentConfigMerger, BootstrapManager, FleetStatusService, WildcardTrie); AWS IoT Greengrass V2
-Developer Guide, "AWS IoT Greengrass component recipe reference".
+Sources: aws-greengrass-nucleus 2.x (Lifecycle with `MAXIMUM_CONTINUAL_ERROR` and `errorResetTime`,
+GenericExternalService, GreengrassService, DeploymentConfigMerger, BootstrapManager,
+FleetStatusService, WildcardTrie); AWS IoT Greengrass V2 Developer Guide, "AWS IoT Greengrass
+component recipe reference".
 """
 
 import json
@@ -10,16 +11,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from local_aws.core_device.access_control import matches_as_mqtt
 from local_aws.core_device.configuration import with_configuration
-from local_aws.core_device.failures import is_third_failure
 from local_aws.core_device.layout import Layout
-from local_aws.core_device.nucleus import Deployable, Nucleus, Pauses, Reported, Start
-from local_aws.core_device.platforms import first_fitting
-from local_aws.core_device.updates import (
-    Change,
-    Plan,
+from local_aws.core_device.mqtt_proxy import matches_as_mqtt
+from local_aws.core_device.nucleus import Deployable, Nucleus, Pauses, Reported, StartType
+from local_aws.core_device.recipe import first_fitting
+from local_aws.core_device.update_plan import (
+    ComponentChange,
     Recipe,
+    UpdatePlan,
     classic_plan,
     hard_dependencies,
     in_order,
@@ -33,6 +33,8 @@ _RECIPE_SUFFIX = ".recipe.json"
 # IoT jobs limit one status detail to this many characters.
 _LONGEST_DETAIL = 1024
 _STOP_SECONDS = 5.0
+_MAX_FAILURES = 3
+_FAILURE_RESET_SECONDS = 3600.0
 _STEPS_OF_OWN_RULES = {"install", "shutdown", "bootstrap"}
 
 
@@ -61,7 +63,7 @@ class Classic(Nucleus):
     longest_recipe_bytes = None
     longest_document_bytes = None
     interpolation_is_optional = True
-    knows_other_components = True
+    resolves_other_components = True
     limits_waits = False
     unbinding_statuses = frozenset({"ERRORED", "BROKEN"})
     restarts_bound = True
@@ -78,13 +80,13 @@ class Classic(Nucleus):
         """Return a step of the manifest, or of the recipe's own lifecycle; keys in any case."""
         return _step(self._lifecycle(recipe), name)
 
-    def start_of(self, recipe: Recipe) -> Start:
-        """Return how a component starts; without a step it has finished at once."""
+    def start_of(self, recipe: Recipe) -> StartType:
+        """Return the start type; a component without a step is finished immediately."""
         if recipe.get("ComponentType") == _LAMBDA:
-            return Start.LAMBDA
+            return StartType.LAMBDA
         if self.raw_step(recipe, "startup"):
-            return Start.STARTUP
-        return Start.RUN if self.raw_step(recipe, "run") else Start.NOTHING
+            return StartType.STARTUP
+        return StartType.RUN if self.raw_step(recipe, "run") else StartType.NOTHING
 
     def folder(self, path: Path) -> str:
         """Return the path."""
@@ -101,35 +103,34 @@ class Classic(Nucleus):
 
     def change(
         self, running: Deployable | None, desired: Deployable, *, works: bool, is_configured: bool
-    ) -> Change:
-        """Reinstall another version and what does not work; restart for another lifecycle.
+    ) -> ComponentChange:
+        """Reinstall for another version, or after a failure; restart for another lifecycle.
 
-        A configuration matters only where the lifecycle refers to it, so another `accessControl`
-        restarts nothing.
+        Only values to which the lifecycle refers cause a restart; `accessControl` does not.
         """
         del is_configured
         if running is None or not works or running.version != desired.version:
-            return Change.REINSTALL
+            return ComponentChange.REINSTALL
         if self._resolved(running, {"install"}) != self._resolved(desired, {"install"}):
-            return Change.REINSTALL
+            return ComponentChange.REINSTALL
         others = {name for name in self._names(desired) if name not in _STEPS_OF_OWN_RULES}
         if self._resolved(running, others) != self._resolved(desired, others):
-            return Change.RESTART
-        return Change.NONE
+            return ComponentChange.RESTART
+        return ComponentChange.NONE
 
     def plan(
         self,
         running: Mapping[str, Recipe],
         desired: Mapping[str, Recipe],
-        changes: Mapping[str, Change],
-    ) -> Plan:
+        changes: Mapping[str, ComponentChange],
+    ) -> UpdatePlan:
         """Return the update in the order of the HARD dependencies."""
         return classic_plan(running, desired, changes)
 
     def restarts(
         self, running: Mapping[str, Deployable], desired: Mapping[str, Deployable]
     ) -> bool:
-        """Return whether a plugin or the nucleus changes or goes, or a bootstrap step runs."""
+        """Return whether a plugin or the nucleus changes, or a bootstrap step runs."""
         return bool(self.bootstrap_names(running, desired)) or any(
             component.recipe.get("ComponentType") in {_PLUGIN, _NUCLEUS}
             and (name not in desired or desired[name].version != component.version)
@@ -153,11 +154,11 @@ class Classic(Nucleus):
         ]
 
     def bound_to(self, recipe: Recipe) -> set[str]:
-        """Return the HARD dependencies; a dependency without a type is one."""
+        """Return the HARD dependencies, which is the default type."""
         return hard_dependencies(recipe, "HARD")
 
     def started_along(self, recipe: Recipe) -> set[str]:
-        """Return nothing: a dependency that has finished is not started again."""
+        """Return an empty set: a finished dependency is not started again."""
         del recipe
         return set()
 
@@ -167,12 +168,12 @@ class Classic(Nucleus):
         return is_third_failure(failures)
 
     def refuses_start(self, starts: Sequence[float], now: float) -> bool:
-        """Return False: nothing is started along."""
+        """Return False: no component starts with another one."""
         del starts, now
         return False
 
     def rolls_back(self, document: Mapping[str, Any]) -> bool:
-        """Return whether the deployment asks for it, which is the service's default."""
+        """Return whether the policy of the deployment is ROLLBACK, the service's default."""
         return bool(document.get("failureHandlingPolicy", "ROLLBACK") == "ROLLBACK")
 
     def failure_status(self, *, changed: bool) -> str:
@@ -210,7 +211,7 @@ class Classic(Nucleus):
         return entry
 
     def trigger(self, status: str, *, deploying: bool) -> str | None:
-        """Report errors at once, and a broken component unless a deployment reports it."""
+        """Report errors immediately, and a broken component unless a deployment reports it."""
         if status == "ERRORED":
             return "ERRORED_COMPONENT"
         return "BROKEN_COMPONENT" if status == "BROKEN" and not deploying else None
@@ -240,6 +241,21 @@ class Classic(Nucleus):
         lifecycle = self._lifecycle(component.recipe)
         parts = {name: value for name, value in lifecycle.items() if name.lower() in names}
         return with_configuration(json.dumps(parts, sort_keys=True), component.configuration)
+
+
+def is_third_failure(failures: Sequence[float]) -> bool:
+    """Return whether the last failure makes a component BROKEN.
+
+    The count restarts if the previous failure was at least an hour earlier.
+
+    Args:
+        failures: times of all failures, in seconds, oldest first.
+    """
+    count = 0
+    for position, failed_at in enumerate(failures):
+        recent = position and failed_at - failures[position - 1] < _FAILURE_RESET_SECONDS
+        count = count + 1 if recent else 1
+    return count >= _MAX_FAILURES
 
 
 def _step(lifecycle: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:

@@ -15,13 +15,12 @@ import boto3
 import click
 from awscrt.exceptions import AwsCrtError
 
-from local_aws.core_device.device import CoreDevice
+from local_aws.core_device.device import NUCLEI, CoreDevice
 from local_aws.core_device.errors import CoreDeviceError
-from local_aws.core_device.exclusive import exclusive
 from local_aws.core_device.layout import Identity, Layout
-from local_aws.core_device.nuclei import NUCLEI
 from local_aws.core_device.nucleus import Kind
 from local_aws.core_device.provisioning import provision as provision_identity
+from local_aws.core_device.running_lock import exclusive
 from local_aws.endpoint import Endpoint, running
 from local_aws.paths import DEFAULT_STATE, StatePaths
 
@@ -68,7 +67,7 @@ def core() -> None:
     type=click.Choice(list(NUCLEI)),
     default="classic",
     show_default=True,
-    help="The core software that the device behaves as.",
+    help="Core software of the device.",
 )
 @_cores
 @_state
@@ -83,7 +82,7 @@ def provision(  # noqa: PLR0913, PLR0917 - one parameter per option
     cores: Path,
     state: Path,
 ) -> None:
-    """Give a device its identity in a fleet; what is there and known is kept."""
+    """Give a device its identity in a fleet; an identity whose certificate exists is kept."""
     endpoint = _endpoint(state)
     iot = boto3.client(
         "iot",
@@ -92,12 +91,13 @@ def provision(  # noqa: PLR0913, PLR0917 - one parameter per option
         aws_access_key_id=account,
         aws_secret_access_key=endpoint.secret_access_key(account),
     )
-    wanted = Identity(thing, thing_group, account, region, role_alias, "", core_runtime)
+    identity = Identity(thing, thing_group, account, region, role_alias, "", core_runtime)
     try:
-        issued = provision_identity(iot, Layout.of(thing, cores), wanted, policy)
+        issued = provision_identity(iot, Layout.of(thing, cores), identity, policy)
     except CoreDeviceError as error:
         raise click.ClickException(str(error)) from None
-    click.echo(f"{thing}: {'new certificate' if issued else 'known'}, member of {thing_group}")
+    certificate = "new certificate" if issued else "existing certificate"
+    click.echo(f"{thing}: {certificate}, member of {thing_group}")
 
 
 @core.command(short_help="Run a device until it is interrupted.")
@@ -105,14 +105,14 @@ def provision(  # noqa: PLR0913, PLR0917 - one parameter per option
 @click.option(
     "--camera-folder",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Images that the virtual camera shows.",
+    help="Folder of images for the virtual camera.",
 )
 @click.option(
     "--device-python",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     default=DEVICE_PYTHON,
     show_default=True,
-    help="Interpreter that functions run on.",
+    help="Python interpreter of functions.",
 )
 @click.option(
     "--health-pause",
@@ -158,7 +158,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per option
 @_thing
 @_cores
 def status(thing: str, cores: Path) -> None:
-    """Print, as JSON, what a device runs by its own record."""
+    """Print the recorded components of a device, as JSON."""
     layout = Layout.of(thing, cores)
     try:
         layout.read_identity()
@@ -166,13 +166,13 @@ def status(thing: str, cores: Path) -> None:
         raise click.ClickException(str(error)) from None
     try:
         saved = json.loads(layout.current.read_bytes()) if layout.current.is_file() else {}
-        found = {one["name"]: one["version"] for one in saved.get("components", [])}
+        components = {record["name"]: record["version"] for record in saved.get("components", [])}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise click.ClickException(
             f"{layout.current} is not the record of a core: {type(error).__name__}: {error}; the "
             "next deployment replaces it"
         ) from None
-    click.echo(json.dumps({"thing": thing, "components": found}, indent=1))
+    click.echo(json.dumps({"thing": thing, "components": components}, indent=1))
 
 
 async def _run(
@@ -193,7 +193,7 @@ async def _run(
 
 
 def _usual_cause(error: AwsCrtError, thing: str) -> str:
-    """Return why the cloud closes connections: AWS IoT gives its clients no reason."""
+    """Return the usual cause of a closed connection, because AWS IoT does not report one."""
     if error.name != "AWS_ERROR_MQTT_UNEXPECTED_HANGUP":
         return ""
     return (
@@ -211,7 +211,7 @@ def _endpoint(state: Path) -> Endpoint:
 
 
 def _python_version(interpreter: Path) -> str:
-    """Return the version of the interpreter that the user named."""
+    """Return the version of an interpreter."""
     command = [str(interpreter), "-c", "import platform; print(platform.python_version())"]
     try:
         printed = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - named by the user

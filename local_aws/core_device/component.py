@@ -1,22 +1,21 @@
-"""One component version on the device, and what its core provides to it."""
+"""One component version on the device, and the core as its components use it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from local_aws.core_device.lambda_process import LambdaProcess
 from local_aws.core_device.layout import Identity, Layout
-from local_aws.core_device.lifecycle import Problem, Script
 from local_aws.core_device.nucleus import Deployable, Nucleus, Pauses
+from local_aws.core_device.steps import LambdaProcess, Problem, Script
 
 if TYPE_CHECKING:
     import asyncio
 
 
-# Two versions of one component are never the same, whatever their fields are.
+# Components are compared by identity, because two with equal fields are different processes.
 @dataclass(eq=False)
-class Component:
+class InstalledComponent:
     """One component version on this device.
 
     Attributes:
@@ -86,10 +85,10 @@ class Host:
     credentials_url: str
     interpreter: Path
     camera_folder: Path | None
-    running: dict[str, Component]
+    running: dict[str, InstalledComponent]
     admit: Callable[[str, str], None]
-    status_changed: Callable[[Component], None]
-    removed: Callable[[Component], None]
+    status_changed: Callable[[InstalledComponent], None]
+    removed: Callable[[InstalledComponent], None]
     launched: Callable[[], None]
 
     @property
@@ -97,7 +96,9 @@ class Host:
         """Return the path of the IPC socket."""
         return self.sockets / "ipc.sock"
 
-    def set_status(self, component: Component, status: str, problem: Problem | None = None) -> None:
+    def set_status(
+        self, component: InstalledComponent, status: str, problem: Problem | None = None
+    ) -> None:
         """Change the status of a component, and report it."""
         component.status = status
         component.reason = problem.text if problem else ""

@@ -1,4 +1,4 @@
-"""Component configuration: defaults, merge, reset, and what recipes refer to.
+"""Component configuration: defaults, merge, reset, and the variables of recipes.
 
 Source: AWS IoT Greengrass V2 Developer Guide, "Update component configurations" and
 "Component recipe reference", recipe variables.
@@ -24,8 +24,8 @@ def updated(
 ) -> dict[str, Any]:
     """Return the configuration after a deployment's `reset`, then `merge`.
 
-    What a device has wins over a version's defaults: a new version's other default is not taken
-    unless the deployment resets it. Only what the device does not have yet comes from `defaults`.
+    Values on the device take precedence over `defaults`: a changed default of a new version applies
+    only if the deployment resets the value. Missing values are added from `defaults`.
     """
     value = _merged(copy.deepcopy(defaults), current or {})
     for pointer in update.get("reset", []):
@@ -39,19 +39,19 @@ def updated(
 
 
 def interpolated(text: str, own: str, dependencies: Mapping[str, Mapping[str, Path]]) -> str:
-    """Fill `{component:namespace:key}` in; only direct dependencies resolve.
+    """Replace `{component:namespace:key}` for direct dependencies.
 
     Args:
         text: of the configuration.
-        own: name of the component whose text it is, for the log.
+        own: name of the component that the text belongs to, for the log.
         dependencies: by name, the folders `artifacts:path`, `artifacts:decompressedPath` and
             `work:path`.
 
     Returns:
-        The text; what does not resolve stays, and is logged, as on a real core.
+        The text; variables that cannot be replaced remain and are logged, as on a real core.
     """
 
-    def fill(match: re.Match[str]) -> str:
+    def value_of(match: re.Match[str]) -> str:
         component, namespace, key = match.groups()
         folders = dependencies.get(component)
         if folders is None or f"{namespace}:{key}" not in folders:
@@ -59,21 +59,21 @@ def interpolated(text: str, own: str, dependencies: Mapping[str, Mapping[str, Pa
             return match[0]
         return str(folders[f"{namespace}:{key}"])
 
-    return _CROSS_COMPONENT.sub(fill, text)
+    return _CROSS_COMPONENT.sub(value_of, text)
 
 
 def with_own_variables(text: str, variables: dict[str, str]) -> str:
-    """Fill a component's own `{namespace:key}` in; what is no variable stays, as on a real core."""
+    """Replace a component's own `{namespace:key}`; unknown ones remain, as on a real core."""
     return _OWN.sub(lambda match: variables.get(match[1], match[0]), text)
 
 
 def with_configuration(text: str, configuration: Mapping[str, Any]) -> str:
-    """Replace `{configuration:/pointer}` by the value; what does not resolve stays.
+    """Replace `{configuration:/pointer}` by the value; unknown pointers remain.
 
-    A value that is not a string is replaced by its JSON, as on a real core.
+    A value that is not a string is inserted as JSON, as on a real core.
     """
 
-    def fill(match: re.Match[str]) -> str:
+    def value_of(match: re.Match[str]) -> str:
         value: Any = configuration
         for part in match[1].split("/")[1:]:
             key = _unescape(part)
@@ -82,7 +82,7 @@ def with_configuration(text: str, configuration: Mapping[str, Any]) -> str:
             value = value[key]
         return value if isinstance(value, str) else json.dumps(value)
 
-    return _OWN_CONFIGURATION.sub(fill, text)
+    return _OWN_CONFIGURATION.sub(value_of, text)
 
 
 def _merged(value: Any, update: Any) -> Any:
@@ -95,7 +95,7 @@ def _merged(value: Any, update: Any) -> Any:
 
 
 def _reset(value: dict[str, Any], defaults: dict[str, Any], path: list[str]) -> None:
-    """Give the value at `path` its default; without a default it goes."""
+    """Set the value at `path` to its default; remove it if it has none."""
     for part in path[:-1]:
         value, defaults = value.get(part, {}), defaults.get(part, {})
     if path[-1] in defaults:

@@ -1,5 +1,6 @@
-"""MQTT over TLS with the device certificate."""
+"""The MQTT connection of a device: over TLS with its certificate, and the log of its losses."""
 
+import asyncio
 import json
 import logging
 import time
@@ -22,10 +23,15 @@ _PAUSES_SECONDS = (0.5, 1.0, 2.0)
 _KEEP_ALIVE_SECONDS = 30
 _RECONNECT_SECONDS = (1, 5)
 _VERSION_5 = 5
+# A shorter loss of the connection is not logged.
+OUTAGE_SECONDS = 10.0
+# The beginnings of the two log lines, which other programs read.
+LOST = "no connection to the emulator"
+BACK = "connected to the emulator again"
 
 
 class Connection:
-    """One device's connection; it reconnects by itself and keeps its subscriptions.
+    """The connection of one device, which reconnects and subscribes again automatically.
 
     `lost` is called with the reason and `back` without arguments, both on a thread of awscrt.
     """
@@ -40,7 +46,7 @@ class Connection:
         *,
         version: Literal[3, 5] = 3,
     ) -> None:
-        """`version` is that of MQTT."""
+        """Configure the connection; `version` is the version of MQTT."""
         self._lost, self._back = lost, back
         self._is_open = False
         self._subscriptions: list[tuple[str, Callable[..., None]]] = []
@@ -49,12 +55,12 @@ class Connection:
         )
 
     def open(self) -> None:
-        """Connect, with a few tries; raise what awscrt raises for the last."""
+        """Connect, with three retries; raise the error of awscrt for the last attempt."""
         for pause_seconds in _PAUSES_SECONDS:
             try:
                 self._connection.connect().result(_TIMEOUT_SECONDS)
             except AwsCrtError as error:
-                logger.warning("not connected yet: %s", error)
+                logger.warning("cannot connect yet, retrying: %s", error)
                 time.sleep(pause_seconds)
             else:
                 self._is_open = True
@@ -82,10 +88,10 @@ class Connection:
         self._subscribe(topic, on_message).result(_TIMEOUT_SECONDS)
 
     def publish(self, topic: str, payload: bytes, qos: int = 1) -> Future[Any]:
-        """Publish; the future is done when the broker has acknowledged."""
+        """Publish; return a future that is done when the broker has acknowledged the message."""
         published, _ = self._connection.publish(topic, payload, mqtt.QoS(qos))
         acknowledged: Future[Any] = Future()
-        published.add_done_callback(partial(pass_on, acknowledged))
+        published.add_done_callback(partial(copy_result, acknowledged))
         return acknowledged
 
     def _subscribe(self, topic: str, on_message: Callable[..., None]) -> Future[Any]:
@@ -101,6 +107,44 @@ class Connection:
             for topic, on_message in self._subscriptions:
                 self._subscribe(topic, on_message)
         self._back()
+
+
+class OutageLog:
+    """Logs a loss of at least `seconds`, and its end; call it on `loop`."""
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, address: str, seconds: float = OUTAGE_SECONDS
+    ) -> None:
+        self._loop = loop
+        self._address = address
+        self._seconds = seconds
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_reported = False
+
+    def begin(self, reason: str) -> None:
+        """Start the timer, unless the connection is lost already."""
+        if self._timer is None:
+            self._timer = self._loop.call_later(self._seconds, self._report, reason)
+
+    def end(self) -> None:
+        """Stop the timer, and log the end if the loss was logged."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._is_reported:
+            self._is_reported = False
+            logger.info(BACK)
+
+    def _report(self, reason: str) -> None:
+        self._is_reported = True
+        logger.warning(
+            "%s for %.0f s (%s: %s); the device reconnects when the emulator runs again "
+            "(`make local-up`)",
+            LOST,
+            self._seconds,
+            self._address,
+            reason,
+        )
 
 
 def _version_3(
@@ -149,8 +193,11 @@ def _version_5(
     )
 
 
-def pass_on(to: Future[Any], done: Future[Any]) -> None:
-    """Pass a result on, unless nobody waits for it; awscrt's own futures must not be cancelled."""
+def copy_result(to: Future[Any], done: Future[Any]) -> None:
+    """Copy a result to another future, unless that one is cancelled.
+
+    Futures of awscrt must not be cancelled, so callers wait for a copy.
+    """
     if not to.set_running_or_notify_cancel():
         return
     error = done.exception()

@@ -1,4 +1,4 @@
-"""The core device itself: takes IoT jobs, carries out deployments, reports its components."""
+"""The core device: receives deployments, carries them out, and reports its components."""
 
 import asyncio
 import contextlib
@@ -13,32 +13,32 @@ from typing import Any
 
 from awscrt.exceptions import AwsCrtError
 
-from local_aws.core_device import components, deploying, store
-from local_aws.core_device.access_control import PUBLISH, SUBSCRIBE, is_allowed
-from local_aws.core_device.cloud import DeviceCloud
-from local_aws.core_device.component import Component, Host
-from local_aws.core_device.connection import Connection
-from local_aws.core_device.deploying import Deployed, Document
+from local_aws.core_device import artifact_store, deployment, lifecycle
+from local_aws.core_device.classic import Classic
+from local_aws.core_device.component import Host, InstalledComponent
+from local_aws.core_device.connection import Connection, OutageLog
+from local_aws.core_device.data_plane import DataPlane
+from local_aws.core_device.deployment import DeployedComponents, Document
 from local_aws.core_device.errors import DeploymentFailed
 from local_aws.core_device.health import HealthReporter, outcome
-from local_aws.core_device.ipc import Cancel, Deliver, IpcServer, Refused
-from local_aws.core_device.jobs import Jobs
+from local_aws.core_device.ipc import Cancel, Deliver, IpcServer, Unauthorized
+from local_aws.core_device.jobs import JobQueue
 from local_aws.core_device.layout import Layout
-from local_aws.core_device.nuclei import NUCLEI
-from local_aws.core_device.nucleus import Pauses
-from local_aws.core_device.outage import Outage
-from local_aws.core_device.shadow_deployments import ShadowQueue
-from local_aws.core_device.subscriptions import Subscriptions
+from local_aws.core_device.lite import Lite
+from local_aws.core_device.mqtt_proxy import PUBLISH, SUBSCRIBE, Subscriptions, is_allowed
+from local_aws.core_device.nucleus import Kind, Nucleus, Pauses
+from local_aws.core_device.thing_deployments import ShadowQueue
 from local_aws.core_device.token_exchange import TokenExchangeService
 from local_aws.endpoint import Endpoint
 
 logger = logging.getLogger(__name__)
 
+NUCLEI: dict[Kind, Nucleus] = {"classic": Classic(), "lite": Lite()}
 _NUCLEUS = "aws.greengrass.Nucleus"
 
 
 class CoreDevice:
-    """One virtual core device, with the nucleus of its identity."""
+    """One virtual core device, with the nucleus that its identity names."""
 
     def __init__(
         self,
@@ -49,17 +49,18 @@ class CoreDevice:
         *,
         pauses: Pauses | None = None,
     ) -> None:
-        """Raise `NotProvisioned` if the device has no identity.
+        """Read the identity; `pauses` replace those of the nucleus.
 
-        `pauses` are those of its nucleus unless they are given.
+        Raises:
+            NotProvisioned: the device has no identity.
         """
         self._layout = layout
         self._identity = layout.read_identity()
         self._nucleus = NUCLEI[self._identity.core_runtime]
         self._pauses = pauses or self._nucleus.pauses
-        self._cloud = DeviceCloud(endpoint, layout, self._identity, self._nucleus)
+        self._cloud = DataPlane(endpoint, layout, self._identity, self._nucleus)
         self._loop = asyncio.get_running_loop()
-        self._outage = Outage(self._loop, f"{endpoint.mqtt_host}:{endpoint.mqtt_port}")
+        self._outage = OutageLog(self._loop, f"{endpoint.mqtt_host}:{endpoint.mqtt_port}")
         thing = self._identity.thing
         self._connection = Connection(
             endpoint,
@@ -70,11 +71,11 @@ class CoreDevice:
             version=self._nucleus.mqtt_version,
         )
         self._ipc = IpcServer(self._publish, self._subscribe)
-        self._jobs = Jobs(self._connection, thing, self._nucleus, self._on_loop)
+        self._jobs = JobQueue(self._connection, thing, self._nucleus, self._on_loop)
         self._shadow = ShadowQueue(self._connection, thing, self._nucleus, self._on_loop)
-        # One deployment at a time, whichever way it arrived.
-        self._turn = asyncio.Lock()
-        self._deployed = Deployed()
+        # Jobs and the shadow share one lock: the device carries out one deployment at a time.
+        self._deployment_lock = asyncio.Lock()
+        self._deployed = DeployedComponents()
         self._health = HealthReporter(
             self._nucleus,
             thing,
@@ -89,7 +90,7 @@ class CoreDevice:
         # A Unix socket's path has at most 107 characters.
         self._runtime = Path(tempfile.mkdtemp(prefix="core-"))
         self._subscriptions = Subscriptions(self._connection, self._loop)
-        self._token_exchange = TokenExchangeService(self._cloud, self._ipc.knows)
+        self._token_exchange = TokenExchangeService(self._cloud, self._ipc.is_admitted)
         self._host = Host(
             nucleus=self._nucleus,
             pauses=self._pauses,
@@ -108,7 +109,7 @@ class CoreDevice:
         )
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop` is set, then stop what runs."""
+        """Work until `stop` is set, then stop all components."""
         await self._ipc.start(self._host.ipc_socket)
         self._host = replace(self._host, credentials_url=await self._token_exchange.start())
         try:
@@ -124,14 +125,14 @@ class CoreDevice:
         finally:
             self._health.close()
             for component in self._deployed.running.values():
-                await components.stop(component, self._host)
+                await lifecycle.stop(component, self._host)
             await self._ipc.stop()
             await self._token_exchange.stop()
             await asyncio.to_thread(self._connection.close)
             shutil.rmtree(self._runtime, ignore_errors=True)
 
     async def _serve(self) -> None:
-        """Start what ran before, then carry deployments out until it is cancelled."""
+        """Start the recorded components, then carry out deployments until it is cancelled."""
         await asyncio.to_thread(self._connection.open)
         await self._resume()
         await asyncio.to_thread(self._jobs.listen)
@@ -143,11 +144,11 @@ class CoreDevice:
                 for work in (self._work(), self._work_on_shadow(), self._report_daily()):
                     tasks.create_task(work)
         except ExceptionGroup as group:
-            # One error ends the core, for example a full disk, and is its one message.
+            # The first error, for example a full disk, ends the core and is the only one reported.
             raise group.exceptions[0] from None
 
     def _reconnected(self) -> None:
-        """Report changes again, which the cloud may have lost, and get a missed deployment."""
+        """Repeat the report of changes, and request a deployment that was missed."""
         self._outage.end()
         self._health.report_changes("RECONNECT")
         self._jobs.reconnected()
@@ -182,8 +183,8 @@ class CoreDevice:
             self._health.report_all("CADENCE")
 
     async def _carry_out(self, document: Document, trigger: str) -> tuple[str, dict[str, str]]:
-        """Carry a deployment out, and report it; return its status and the details of a job."""
-        async with self._turn:
+        """Carry out a deployment, and report it; return its status and the details for a job."""
+        async with self._deployment_lock:
             return await self._carry_out_alone(document, trigger)
 
     async def _carry_out_alone(
@@ -212,18 +213,18 @@ class CoreDevice:
         return "FAILED" if failure else "SUCCEEDED", details
 
     async def _deploy(self, document: Document) -> tuple[DeploymentFailed | None, str]:
-        """Carry a deployment out; return why it failed, if it did, and the detailed status."""
+        """Carry out a deployment; return its failure, if any, and its detailed status."""
         deployed = self._deployed
-        before = deploying.snapshot(deployed.running)
+        before = deployment.snapshot(deployed.running)
         try:
-            roots, desired = await deploying.fetch(self._cloud, self._host, deployed, document)
-        except Exception as error:  # noqa: BLE001 - a device goes on whatever a deployment brings
+            roots, desired = await deployment.fetch(self._cloud, self._host, deployed, document)
+        except Exception as error:  # noqa: BLE001 - no deployment ends the device
             return _as_failure(error), self._nucleus.failure_status(changed=False)
         configured = {
-            name for name, one in document["components"].items() if "configurationUpdate" in one
+            name for name, root in document["components"].items() if "configurationUpdate" in root
         }
         try:
-            await deploying.switch(self._host, desired, configured)
+            await deployment.switch(self._host, desired, configured)
         except Exception as error:  # noqa: BLE001 - as above
             failure = _as_failure(error)
             if self._nucleus.rolls_back(document):
@@ -231,18 +232,18 @@ class CoreDevice:
             self._record()
             return failure, self._nucleus.failure_status(changed=True)
         deployed.roots = roots
-        target = deploying.target_of(document)
+        target = deployment.target_of(document)
         deployed.arns = {
             **{name: arn for name, arn in deployed.arns.items() if name in roots},
             target: document["configurationArn"],
         }
         return None, "SUCCESSFUL"
 
-    async def _roll_back(self, before: dict[str, Component]) -> str:
+    async def _roll_back(self, before: dict[str, InstalledComponent]) -> str:
         try:
-            await deploying.switch(self._host, before)
-        except Exception as error:  # noqa: BLE001 - a device goes on whatever a rollback meets
-            logger.error("rollback failed: %s", _as_failure(error))  # noqa: TRY400 - the whole cause
+            await deployment.switch(self._host, before)
+        except Exception as error:  # noqa: BLE001 - as above
+            logger.error("rollback failed: %s", _as_failure(error))  # noqa: TRY400 - the text is the cause
             return "FAILED_UNABLE_TO_ROLLBACK"
         logger.info("rolled back to the previous components")
         return "FAILED_ROLLBACK_COMPLETE"
@@ -250,7 +251,7 @@ class CoreDevice:
     async def _resume(self) -> None:
         """Start the components of the last deployment, without the cloud."""
         try:
-            found = self._deployed.restore(json.loads(self._layout.current.read_bytes()))
+            components = self._deployed.restore(json.loads(self._layout.current.read_bytes()))
         except FileNotFoundError:
             return
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -259,23 +260,20 @@ class CoreDevice:
                 self._layout.current, type(error).__name__, error,
             )  # fmt: skip
             return
-        await deploying.resume(self._host, found)
+        await deployment.resume(self._host, components)
 
     def _record(self) -> None:
-        """Record the components for the next start.
-
-        After a power loss meanwhile, the previous record applies.
-        """
+        """Write the record of the components for the next start, atomically."""
         partial = self._layout.current.with_suffix(".partial")
         partial.write_text(json.dumps(self._deployed.to_json()), encoding="utf-8")
         partial.replace(self._layout.current)
 
     def _remove_old_versions(self) -> None:
         layout = self._layout
-        store.remove_old_versions(
+        artifact_store.remove_old_versions(
             layout.recipes,
             layout.stored_versions,
-            {name: one.version for name, one in self._deployed.running.items()},
+            {name: component.version for name, component in self._deployed.running.items()},
             self._nucleus.parse_recipe_file,
         )
 
@@ -298,7 +296,7 @@ class CoreDevice:
             matches=self._nucleus.matches,
         ):
             verb = "publish" if operation == PUBLISH else "subscribe"
-            raise Refused(f"{name} is not authorized to {verb} to {topic}")
+            raise Unauthorized(f"{name} is not authorized to {verb} to {topic}")
 
     def _interpolates(self) -> bool:
         if not self._nucleus.interpolation_is_optional:
@@ -309,7 +307,7 @@ class CoreDevice:
 
 @contextlib.contextmanager
 def _lost_reports() -> Iterator[None]:
-    """Log that a report did not reach the cloud; the device goes on."""
+    """Log a report that did not reach the cloud, and continue."""
     try:
         yield
     except AwsCrtError as error:

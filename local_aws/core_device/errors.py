@@ -1,11 +1,11 @@
-"""Errors of this package; the tree is drawn in the package's docstring.
+"""Errors of this package; its docstring contains their tree.
 
 Source of the codes and their types: AWS IoT Greengrass V2 Developer Guide, "Detailed deployment
 error codes", and the nucleus' `DeploymentErrorCode`.
 """
 
 DOWNLOAD = "ARTIFACT_DOWNLOAD_ERROR"
-# Also without credentials: the nucleus has this code for every client-side error of the AWS SDK.
+# The nucleus uses this code for every client-side error of the AWS SDK, missing credentials too.
 NETWORK = "NETWORK_ERROR"
 S3 = "S3_ERROR"
 S3_DENIED = "S3_GET_OBJECT_ACCESS_DENIED"
@@ -30,11 +30,11 @@ _TYPES = {
 
 
 class CoreDeviceError(Exception):
-    """Something about a core device is wrong; the text says what, and what would work."""
+    """Base class of the errors of a core device; the text contains the remedy."""
 
 
-class DeploymentFailed(CoreDeviceError):  # noqa: N818 - Greengrass' own word is FAILED
-    """A deployment cannot be carried out; the device keeps what it ran.
+class DeploymentFailed(CoreDeviceError):  # noqa: N818 - Greengrass calls this status FAILED
+    """A deployment failed; the device keeps its components, or rolls back.
 
     Attributes:
         error_stack: Greengrass' error codes, the most general first.
@@ -48,4 +48,4 @@ class DeploymentFailed(CoreDeviceError):  # noqa: N818 - Greengrass' own word is
 
 
 class NotProvisioned(CoreDeviceError):  # noqa: N818 - names a state
-    """The device has no identity here."""
+    """The device has no identity."""

@@ -10,13 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from local_aws.core_device.component import Component
+from local_aws.core_device.component import InstalledComponent
 from local_aws.core_device.errors import DeploymentFailed
 from local_aws.core_device.nucleus import Nucleus, Reported
-from local_aws.core_device.platforms import architecture
+from local_aws.core_device.recipe import architecture
 
 Message = dict[str, Any]
-# Returns the configuration ARNs of the deployments that brought a component, and whether one
+# Returns the configuration ARNs of the deployments that contain a component, and whether one
 # names it.
 Origin = Callable[[str], tuple[tuple[str, ...], bool]]
 
@@ -63,7 +63,7 @@ def status_message(  # noqa: PLR0913 - the parts of a message
 def outcome(
     nucleus: Nucleus, document: Mapping[str, Any], detail: str, failure: DeploymentFailed | None
 ) -> dict[str, Any]:
-    """Return how a deployment ended, as a health message contains it."""
+    """Return the result of a deployment, as a health message contains it."""
     details = {
         "detailedStatus": detail,
         "errorStack": failure.error_stack if failure else [],
@@ -79,17 +79,17 @@ def outcome(
 
 
 class HealthReporter:
-    """Sends health messages when the nucleus does, with numbers that outlive the process.
+    """Sends health messages when the nucleus does, with sequence numbers that are stored on disk.
 
-    Use it on the loop that runs when it is made.
+    Use it on the event loop in which it is created.
     """
 
-    def __init__(  # noqa: PLR0913, PLR0917 - what a message is made of
+    def __init__(  # noqa: PLR0913, PLR0917 - the parts of a message
         self,
         nucleus: Nucleus,
         thing: str,
         sequence_file: Path,
-        running: Mapping[str, Component],
+        running: Mapping[str, InstalledComponent],
         origin: Origin,
         send: Callable[[bytes], object],
         pause_seconds: float,
@@ -111,7 +111,7 @@ class HealthReporter:
         self.is_deploying = False
 
     def report_all(self, trigger: str) -> None:
-        """Report all components: the core has started, or a day has passed."""
+        """Report all components."""
         self._queue(lambda: self._message(trigger, sorted(self._running)))
 
     def report_changes(self, trigger: str) -> None:
@@ -124,11 +124,11 @@ class HealthReporter:
         roots: Sequence[str],
         trigger: str = "THING_GROUP_DEPLOYMENT",
     ) -> None:
-        """Report the outcome of a deployment, which names `roots`."""
+        """Report the result of a deployment whose components are `roots`."""
         self.is_deploying = False
         self._queue(lambda: self._event(trigger, deployment, roots))
 
-    def status_changed(self, component: Component) -> None:
+    def status_changed(self, component: InstalledComponent) -> None:
         """Report a change of a component's status, if the nucleus does."""
         self._changed.add(component.name)
         trigger = self._nucleus.trigger(component.status, deploying=self.is_deploying)
@@ -140,14 +140,14 @@ class HealthReporter:
         for _ in range(self._nucleus.status_repetitions):
             self._queue(lambda: self._event(trigger, None))
 
-    def removed(self, component: Component) -> None:
+    def removed(self, component: InstalledComponent) -> None:
         """Report with the next message that a component was removed."""
         self._removed[component.name] = Reported(
             component.name, component.version, component.status, is_removed=True
         )
 
     def close(self) -> None:
-        """Send nothing any more."""
+        """Stop sending."""
         self._is_closed = True
         if self._timer is not None:
             self._timer.cancel()
@@ -157,7 +157,11 @@ class HealthReporter:
     ) -> Message:
         everything = self._nucleus.reports_all_components
         names = sorted(name for name in self._running if everything or name in self._changed)
-        removed = [one for name, one in sorted(self._removed.items()) if name not in self._running]
+        removed = [
+            component
+            for name, component in sorted(self._removed.items())
+            if name not in self._running
+        ]
         if deployment is not None:
             deployment["unchangedRootComponents"] = self._nucleus.unchanged_roots(
                 roots, set(names), succeeded=deployment["status"] == "SUCCEEDED"
@@ -173,19 +177,19 @@ class HealthReporter:
         removed: Sequence[Reported] = (),
         deployment: Message | None = None,
     ) -> Message:
-        found = [self._reported(self._running[name]) for name in names if name in self._running]
+        present = [self._reported(self._running[name]) for name in names if name in self._running]
         return status_message(
             self._nucleus,
             thing=self._thing,
             sequence=self._next_number(),
             timestamp_milliseconds=int(time.time() * 1000),
             trigger=trigger,
-            components=[*found, *removed],
-            is_healthy=all(one.status != "BROKEN" for one in self._running.values()),
+            components=[*present, *removed],
+            is_healthy=all(component.status != "BROKEN" for component in self._running.values()),
             deployment=deployment,
         )
 
-    def _reported(self, component: Component) -> Reported:
+    def _reported(self, component: InstalledComponent) -> Reported:
         arns, is_root = self._origin(component.name)
         return Reported(
             component.name,

@@ -1,4 +1,4 @@
-"""The Greengrass IPC: AWS event-stream RPC on a Unix socket, as awsiot.greengrasscoreipc speaks it.
+"""The Greengrass IPC: AWS event-stream RPC on a Unix socket, for awsiot.greengrasscoreipc.
 
 Source: awslabs/aws-c-event-stream (framing, RPC message types) and awsiot.eventstreamrpc.
 """
@@ -36,12 +36,12 @@ Cancel = Callable[[], None]
 Subscribe = Callable[[str, str, int, Deliver], Awaitable[Cancel]]
 
 
-class Refused(Exception):  # noqa: N818 - becomes the protocol's UnauthorizedError
+class Unauthorized(Exception):  # noqa: N818 - the name in the protocol is UnauthorizedError
     """The component's access control does not allow the operation."""
 
 
 def encode(headers: dict[str, str | int], payload: bytes) -> bytes:
-    """Frame one event-stream message."""
+    """Return the bytes of one event-stream message."""
     block = b"".join(_header(name, value) for name, value in headers.items())
     total = _PRELUDE_BYTES + len(block) + len(payload) + 4
     prelude = struct.pack("!II", total, len(block))
@@ -51,14 +51,14 @@ def encode(headers: dict[str, str | int], payload: bytes) -> bytes:
 
 
 class IpcServer:
-    """Serves components on one socket; each authenticates with the token it was started with."""
+    """A server for components on one socket; each component authenticates with its token."""
 
     def __init__(self, publish: Publish, subscribe: Subscribe) -> None:
-        """Take what carries operations out; each raises `Refused` or fails, or returns.
+        """Set the functions that carry out operations; both may raise `Unauthorized`.
 
         Args:
             publish: `publish(component, topic, payload, qos)`.
-            subscribe: `subscribe(component, topic, qos, deliver)`; what it returns ends it.
+            subscribe: `subscribe(component, topic, qos, deliver)`; returns a function that ends it.
         """
         self._publish = publish
         self._subscribe = subscribe
@@ -68,11 +68,11 @@ class IpcServer:
         self._is_stopping = False
 
     async def start(self, socket: Path) -> None:
-        """Listen."""
+        """Listen on a Unix socket."""
         self._server = await asyncio.start_unix_server(self._connected, str(socket))
 
     async def stop(self) -> None:
-        """Stop listening, and end every connection."""
+        """Stop listening, and close all connections."""
         self._is_stopping = True
         if self._server:
             self._server.close()
@@ -81,27 +81,27 @@ class IpcServer:
         await asyncio.gather(*self._connections, return_exceptions=True)
 
     def admit(self, token: str, component: str) -> None:
-        """Let a component in by its token."""
+        """Accept connections of a component that have its token."""
         self._components[token] = component
 
-    def knows(self, token: str) -> bool:
-        """Whether a component was let in by this token."""
+    def is_admitted(self, token: str) -> bool:
+        """Return whether a component has this token."""
         return token in self._components
 
     def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._is_stopping:
-            # It was accepted just before the end.
+            # The connection was accepted while the server stopped.
             writer.close()
             return
         connection = asyncio.create_task(self._serve(reader, writer))
         self._connections.add(connection)
         connection.add_done_callback(self._connections.discard)
-        # A task that is cancelled before its first step does not close anything itself.
+        # A task that is cancelled before its first step does not run its `finally`.
         connection.add_done_callback(lambda _: writer.close())
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         component: str | None = None
-        # By stream: what ends its subscription.
+        # The functions that end the subscriptions, by stream.
         subscriptions: dict[int, Cancel] = {}
         try:
             while True:
@@ -137,13 +137,13 @@ class IpcServer:
         payload: bytes,
         writer: asyncio.StreamWriter,
     ) -> Cancel | None:
-        """Carry an operation out and answer; return what ends it, if it goes on."""
+        """Carry out an operation, and respond; return the function that ends a subscription."""
         operation = headers.get("operation", "")
         stream = headers[":stream-id"]
-        answered = asyncio.Event()
+        response_sent = asyncio.Event()
 
         async def deliver(topic: str, content: bytes) -> None:
-            await answered.wait()
+            await response_sent.wait()
             message = {"topicName": topic, "payload": base64.b64encode(content).decode()}
             body = json.dumps({"message": message}).encode()
             kind = {"service-model-type": _IOT_CORE_MESSAGE}
@@ -159,23 +159,23 @@ class IpcServer:
                 topic, qos = request["topicName"], int(request["qos"])
                 cancel = await self._subscribe(component, topic, qos, deliver)
             else:
-                text = f"{operation} is not modelled by this core device"
+                text = f"{operation} is not supported by this core device"
                 await _fail(writer, stream, "aws.greengrass#ServiceError", text)
                 return None
-        except Refused as refusal:
-            await _fail(writer, stream, "aws.greengrass#UnauthorizedError", str(refusal))
-        except Exception as error:  # noqa: BLE001 - the client must get an answer
+        except Unauthorized as error:
+            await _fail(writer, stream, "aws.greengrass#UnauthorizedError", str(error))
+        except Exception as error:  # noqa: BLE001 - the client must receive a response
             await _fail(writer, stream, "aws.greengrass#ServiceError", str(error))
         else:
             kind = {"service-model-type": f"{operation}Response"}
             flags = 0 if cancel else _TERMINATE_STREAM
             await _send(writer, _APPLICATION_MESSAGE, flags, stream, kind, b"{}")
-            answered.set()
+            response_sent.set()
         return cancel
 
 
 def _nothing() -> None:
-    """A stream that carries no subscription ends without a trace."""
+    """Do nothing, for the end of a stream without a subscription."""
 
 
 async def _read(reader: asyncio.StreamReader) -> tuple[dict[str, Any], bytes]:
@@ -187,8 +187,8 @@ async def _read(reader: asyncio.StreamReader) -> tuple[dict[str, Any], bytes]:
     buffer = EventStreamBuffer()
     buffer.add_data(prelude + rest)
     message = next(buffer)
-    found: dict[str, Any] = message.to_response_dict()
-    return found["headers"], bytes(found["body"])
+    response: dict[str, Any] = message.to_response_dict()
+    return response["headers"], bytes(response["body"])
 
 
 async def _send(  # noqa: PLR0913, PLR0917 - the parts of a message

@@ -1,4 +1,4 @@
-"""IoT jobs of Greengrass on the device: deployments that wait, and reports about them."""
+"""IoT jobs of Greengrass on the device: pending deployments, and reports of their status."""
 
 import asyncio
 import json
@@ -16,7 +16,7 @@ _OPEN = {"QUEUED", "IN_PROGRESS"}
 
 
 @dataclass(frozen=True)
-class Job:
+class JobExecution:
     """One execution of a job on this device."""
 
     id: str
@@ -24,7 +24,7 @@ class Job:
     document: dict[str, Any]
 
 
-class Jobs:
+class JobQueue:
     """The device's queue of jobs in Greengrass' namespace."""
 
     def __init__(
@@ -34,25 +34,25 @@ class Jobs:
         nucleus: Nucleus,
         on_loop: Callable[..., None],
     ) -> None:
-        """Use `on_loop(call, *arguments)` to enter the core's loop from another thread."""
+        """Set up the queue; `on_loop(call, *arguments)` calls a function on the event loop."""
         self._connection = connection
         self._thing = thing
         self._nucleus = nucleus
         self._on_loop = on_loop
         self._executions: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-        # The execution that was carried out last: notifications repeat it.
+        # The last execution that was carried out, because notifications repeat it.
         self._done: tuple[str, int] | None = None
 
     def listen(self) -> None:
-        """Subscribe to notifications, and request what waits already; blocks."""
+        """Subscribe to notifications, and request the pending job; blocks."""
 
-        def take(topic: str, message: dict[str, Any]) -> None:
+        def receive(topic: str, message: dict[str, Any]) -> None:
             if not topic.endswith("/rejected"):
                 self._on_loop(self._executions.put_nowait, message.get("execution") or {})
 
-        self._connection.subscribe(next_job_topic(self._thing), take)
+        self._connection.subscribe(next_job_topic(self._thing), receive)
         replies = f"{job_topic(self._thing, NEXT, 'get')}/{self._nucleus.job_replies}"
-        self._connection.subscribe(replies, take)
+        self._connection.subscribe(replies, receive)
         self._request().result()
 
     def reconnected(self) -> None:
@@ -60,8 +60,8 @@ class Jobs:
         self._done = None
         self._request()
 
-    async def next(self) -> Job:
-        """Return the next job; a newer one replaces those that wait."""
+    async def next(self) -> JobExecution:
+        """Return the next job; a newer job replaces pending ones."""
         while True:
             execution = await self._executions.get()
             while not self._executions.empty():
@@ -69,14 +69,14 @@ class Jobs:
             key = (execution.get("jobId", ""), execution.get("executionNumber", 1))
             if key != self._done and execution.get("status") in _OPEN:
                 document = execution.get("jobDocument")
-                # A deployment is an object; any other job of the namespace fails as an empty one.
-                return Job(*key, document if isinstance(document, dict) else {})
+                # A document that is not an object fails like an empty deployment.
+                return JobExecution(*key, document if isinstance(document, dict) else {})
 
-    async def began(self, job: Job) -> None:
+    async def began(self, job: JobExecution) -> None:
         """Report that a job is in progress."""
         await self._update(job, "IN_PROGRESS", {})
 
-    async def ended(self, job: Job, status: str, details: Mapping[str, str]) -> None:
+    async def ended(self, job: JobExecution, status: str, details: Mapping[str, str]) -> None:
         """Report the result of a job, with the details that the nucleus reports."""
         await self._update(job, status, self._nucleus.job_details(details))
         self._done = (job.id, job.number)
@@ -91,7 +91,7 @@ class Jobs:
         topic = job_topic(self._thing, NEXT, "get")
         return self._connection.publish(topic, json.dumps(message).encode())
 
-    async def _update(self, job: Job, status: str, members: Mapping[str, Any]) -> None:
+    async def _update(self, job: JobExecution, status: str, members: Mapping[str, Any]) -> None:
         message = {"status": status, "clientToken": secrets.token_hex(8), **members}
         topic = job_topic(self._thing, job.id, "update")
         payload = json.dumps(message).encode()

@@ -1,6 +1,6 @@
-"""Stands where Greengrass has its Python Lambda runtime: imports the handler, then waits.
+"""The Python Lambda runtime of the virtual core: imports the handler, then waits.
 
-Run by the device's interpreter, not by the core's; nothing but the standard library.
+The device's interpreter runs it, so it uses only the standard library.
 Usage: lambda_runtime.py READY_FD MODULE.FUNCTION
 """
 
@@ -12,7 +12,7 @@ import time
 
 
 def main(ready_fd: int, handler: str) -> None:
-    """Import the handler, say that the function is ready, and wait for SIGTERM."""
+    """Import the handler, report that the function is ready, and wait for SIGTERM."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     sys.path.insert(0, os.environ["AWS_GREENGRASS_LAMBDA_ARTIFACT_PATH"])
     module, _, function = handler.rpartition(".")
@@ -20,7 +20,7 @@ def main(ready_fd: int, handler: str) -> None:
     os.write(ready_fd, b"ready")
     os.close(ready_fd)
     while True:
-        # signal.pause() would sleep on if the signal came just before it.
+        # A signal just before signal.pause() would not end the pause.
         time.sleep(1)
 
 

@@ -1,4 +1,4 @@
-"""Where a core device keeps its things: Greengrass' own folders below a root of its own."""
+"""The files and folders of a core device: those of Greengrass, below a root folder."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -12,7 +12,7 @@ CoreRuntime = Literal["classic", "lite"]
 
 @dataclass(frozen=True)
 class Identity:
-    """Who the device is, and where its cloud is; kept in the core's configuration file."""
+    """The identity of the device and its cloud, stored in the core's configuration file."""
 
     thing: str
     thing_group: str
@@ -20,14 +20,14 @@ class Identity:
     region: str
     role_alias: str
     certificate_id: str
-    # The core software, and the user of its components; nucleus lite deploys nothing without one.
+    # The core software, and the user of its components, which nucleus lite requires.
     core_runtime: CoreRuntime = "classic"
     posix_user: str = "gg_component:gg_component"
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Paths of one core device; `root` stands for the device's file system."""
+    """Paths of one core device; `root` represents the root of the device's file system."""
 
     root: Path
 
@@ -53,12 +53,12 @@ class Layout:
 
     @property
     def current(self) -> Path:
-        """What the device runs, for the next start."""
+        """The record of the running components, for the next start."""
         return self.greengrass / "config" / "current.json"
 
     @property
     def health_sequence(self) -> Path:
-        """The sequence number of the next health message; counting begins when it is absent."""
+        """The sequence number of the next health message; absent before the first message."""
         return self.greengrass / "config" / "healthSequence"
 
     @property
@@ -73,11 +73,11 @@ class Layout:
         return packages / "artifacts", packages / "artifacts-unarchived"
 
     def artifacts(self, name: str, version: str) -> Path:
-        """Where downloads of a component version are."""
+        """The folder for downloads of a component version."""
         return self.greengrass / "packages" / "artifacts" / name / version
 
     def unarchived(self, name: str, version: str) -> Path:
-        """Where a component version's archives are unpacked."""
+        """The folder for unpacked archives of a component version."""
         return self.greengrass / "packages" / "artifacts-unarchived" / name / version
 
     def work(self, name: str) -> Path:
@@ -85,7 +85,7 @@ class Layout:
         return self.greengrass / "work" / name
 
     def log(self, name: str) -> Path:
-        """What a component prints."""
+        """The file with the output of a component."""
         return self.greengrass / "logs" / f"{name}.log"
 
     def read_identity(self) -> Identity:
@@ -94,7 +94,8 @@ class Layout:
             identity = Identity(**json.loads(self.config.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
             raise NotProvisioned(
-                f"{self.root}: no core device here; run `local_aws core provision` first"
+                f"{self.root} is not the folder of a core device; create it with "
+                "`local_aws core provision`"
             ) from None
         if identity.core_runtime not in get_args(CoreRuntime):
             raise NotProvisioned(
@@ -104,7 +105,7 @@ class Layout:
         return identity
 
     def write_identity(self, identity: Identity) -> None:
-        """Keep the identity."""
+        """Write the identity."""
         self.config.parent.mkdir(parents=True, exist_ok=True)
         self.config.write_text(json.dumps(asdict(identity), indent=1), encoding="utf-8")
 

@@ -1,203 +1,344 @@
-"""The steps of a generic component's lifecycle: scripts, each in a process group of its own.
-
-Source: AWS IoT Greengrass V2 Developer Guide, "AWS IoT Greengrass component recipe reference":
-the steps, and their default timeouts.
-"""
+"""The lifecycle of components: install, start, watch, restart, stop and remove."""
 
 import asyncio
 import contextlib
-import os
-import secrets
-import signal
-import socket
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+import logging
+import time
+from collections.abc import Awaitable, Callable, Collection
+from functools import partial
 
-from local_aws.processes import ends_with_parent
+from local_aws.core_device import process_environment, steps
+from local_aws.core_device.component import Host, InstalledComponent
+from local_aws.core_device.errors import BROKEN, UPDATE, DeploymentFailed
+from local_aws.core_device.nucleus import StartType
+from local_aws.core_device.steps import LambdaProcess, LifecycleStep, Problem
 
-_DEFAULT_TIMEOUT_SECONDS = {
-    "bootstrap": 120,
-    "install": 120,
-    "startup": 120,
-    "shutdown": 15,
-    "recover": 60,
-    "uninstall": 120,
-}
-_STOP_SECONDS = 5.0
-_LAST_LINES = 4
+logger = logging.getLogger(__name__)
+
+_POLL_SECONDS = 0.05
+# 100 requests a restart of the nucleus, 101 one of the device.
+_BOOTSTRAP_SUCCESS = {0, 100, 101}
 
 
-@dataclass(frozen=True)
-class Problem:
-    """A failed step: Greengrass' status code, and a text with the last lines of the log."""
+async def install(component: InstalledComponent, host: Host) -> None:
+    """Run the install step, if there is one, until it succeeds.
 
-    code: str
-    text: str
-    exit_code: int | None = None
+    Raises:
+        DeploymentFailed: the component is BROKEN, or the step timed out.
+    """
+    step = _step(component, host, "install")
+    if step is None:
+        return
 
+    async def attempt() -> Problem | None:
+        return await process_environment.script(component, step, host).run_to_end()
 
-@dataclass(frozen=True)
-class Step:
-    """One step of a recipe's lifecycle; `timeout_seconds` is None for a `run` without Timeout."""
-
-    name: str
-    script: str
-    timeout_seconds: float | None
-    variables: dict[str, str] = field(default_factory=dict)
+    await _within_limit(component, host, "install step", _until_works(component, host, [], attempt))
 
 
-def to_step(name: str, raw: Mapping[str, Any] | None) -> Step | None:
-    """Return a step with its default timeout; None if the recipe does not have it."""
-    if raw is None:
-        return None
-    timeout = raw.get("timeout", _DEFAULT_TIMEOUT_SECONDS.get(name))
-    variables = {key: str(value) for key, value in (raw.get("setenv") or {}).items()}
-    seconds = None if timeout is None else float(timeout)
-    return Step(name, str(raw["script"]), seconds, variables)
+async def bootstrap(component: InstalledComponent, host: Host) -> None:
+    """Run the bootstrap step.
+
+    Raises:
+        DeploymentFailed: its exit code is not 0, 100 or 101.
+    """
+    step = _step(component, host, "bootstrap")
+    if step is None:
+        return
+    problem = await process_environment.script(component, step, host).run_to_end()
+    if problem and problem.exit_code not in _BOOTSTRAP_SUCCESS:
+        raise DeploymentFailed(f"{component.title}: {problem.text}", UPDATE)
 
 
-class Script:
-    """One step's process; what it prints is the component's log."""
+async def start(component: InstalledComponent, host: Host) -> None:
+    """Start a component, and retry until it works.
 
-    def __init__(
-        self,
-        step: Step,
-        work: Path,
-        log: Path,
-        environment: dict[str, str],
-        *,
-        stop_seconds: float = _STOP_SECONDS,
-    ) -> None:
-        self._step = step
-        self._work = work
-        self._log = log
-        self._environment = environment
-        self._stop_seconds = stop_seconds
-        self._process: asyncio.subprocess.Process | None = None
-        # Where this process' own lines begin in the log.
-        self._began_at = 0
+    Raises:
+        DeploymentFailed: the component is BROKEN.
+    """
+    component.starts.clear()
+    component.failures.clear()
+    await _within_limit(component, host, "unit", _start(component, host))
 
-    async def start(self) -> Problem | None:
-        """Start it; a script that can be started is started, so there is never a problem."""
-        self._work.mkdir(parents=True, exist_ok=True)
-        self._log.parent.mkdir(parents=True, exist_ok=True)
-        with self._log.open("ab") as log:
-            self._began_at = log.tell()
-            creation = asyncio.ensure_future(
-                asyncio.create_subprocess_shell(
-                    self._step.script,
-                    cwd=self._work,
-                    env=self._environment,
-                    stdin=asyncio.subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    start_new_session=True,
-                    # systemd, too, ends the processes of a core that was killed.
-                    preexec_fn=ends_with_parent(signal.SIGKILL),
-                )
-            )
-            try:
-                self._process = await asyncio.shield(creation)
-            except asyncio.CancelledError:
-                # The process may exist already, and nothing else would end it.
-                self._process = await creation
-                await self.stop()
-                raise
-        return None
 
-    async def run_to_end(self) -> Problem | None:
-        """Run it within its timeout; return why it failed, or None."""
-        await self.start()
-        try:
-            code = await asyncio.wait_for(self.wait(), self._step.timeout_seconds)
-        except TimeoutError:
-            await self.stop()
-            return self.timed_out(self._step.timeout_seconds)
-        except asyncio.CancelledError:
-            await self.stop()
-            raise
-        if code:
-            return self.failed(code)
-        return None
+async def stop(component: InstalledComponent, host: Host) -> None:
+    """Stop a component. A failed shutdown step is only logged."""
+    if component.watch and component.watch is not asyncio.current_task():
+        component.watch.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await component.watch
+    component.watch = None
+    runs = component.status in {"STARTING", "RUNNING", "ERRORED"}
+    if runs:
+        await _shut_down(component, host)
+    if component.process:
+        await component.process.stop()
+        component.process = None
+    if runs:
+        host.set_status(component, "FINISHED")
 
-    async def start_and_notify(self, folder: Path) -> Problem | None:
-        """Start it, and wait until it notifies readiness as systemd expects it (sd_notify(3))."""
-        path = folder / f"notify-{secrets.token_hex(4)}"
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as listener:
-            listener.bind(str(path))
-            self._environment = {**self._environment, "NOTIFY_SOCKET": str(path)}
-            await self.start()
-            ready = asyncio.ensure_future(_until_ready(listener))
-            ended = asyncio.ensure_future(self.wait())
-            try:
-                done, _ = await asyncio.wait(
-                    {ready, ended},
-                    timeout=self._step.timeout_seconds,
-                    return_when=asyncio.FIRST_COMPLETED,
-                )
-            except asyncio.CancelledError:
-                await self.stop()
-                raise
-            finally:
-                ready.cancel()
-                ended.cancel()
-                path.unlink(missing_ok=True)
-        if ready in done:
-            return None
-        await self.stop()
-        if ended not in done:
-            return self.timed_out(self._step.timeout_seconds)
-        return Problem(
-            "STARTUP_ERROR",
-            f"its {self._step.name} step ended before it notified its unit (`systemd-notify "
-            f"--ready` does); last lines: {self.last_lines()}",
+
+async def remove(component: InstalledComponent, host: Host) -> None:
+    """Stop a component that no deployment contains any longer, and run its uninstall step."""
+    await stop(component, host)
+    if host.nucleus.has_uninstall:
+        await _run_quietly(component, host, "uninstall")
+
+
+async def wait_until_settled(host: Host, names: Collection[str]) -> None:
+    """Wait until the named components run or have finished.
+
+    Raises:
+        DeploymentFailed: a component is BROKEN, or it does not start in time.
+    """
+    await asyncio.sleep(host.pauses.settle_seconds)
+    awaited = [host.running[name] for name in sorted(names)]
+    for component in awaited:
+        await _within_limit(component, host, "unit", _until_settled(component, awaited))
+
+
+async def _until_settled(
+    awaited: InstalledComponent, others: Collection[InstalledComponent]
+) -> None:
+    # Real nuclei poll, too.
+    while awaited.status not in {"RUNNING", "FINISHED"}:
+        for component in others:
+            if component.status == "BROKEN":
+                raise DeploymentFailed(f"{component.title}: {component.reason}", UPDATE, BROKEN)
+        await asyncio.sleep(_POLL_SECONDS)
+
+
+async def _within_limit(
+    component: InstalledComponent, host: Host, subject: str, work: Awaitable[None]
+) -> None:
+    limit = host.pauses.unit_seconds if host.nucleus.limits_waits else None
+    try:
+        async with asyncio.timeout(limit):
+            await work
+    except TimeoutError:
+        has_no_unit = host.nucleus.start_of(component.recipe) is StartType.NO_UNIT
+        hint = "; it has no run or startup step, so it has no unit" if has_no_unit else ""
+        raise DeploymentFailed(
+            f"{component.title}: nucleus lite waited {limit:g} s for its {subject}{hint}", UPDATE
+        ) from None
+
+
+async def _start(component: InstalledComponent, host: Host) -> None:
+    start_type = host.nucleus.start_of(component.recipe)
+    bound = host.nucleus.bound_to(component.recipe)
+    if start_type is StartType.NO_UNIT or not all(_is_available(name, host) for name in bound):
+        host.set_status(component, "INSTALLED")
+        return
+    await _until_works(
+        component,
+        host,
+        component.starts,
+        partial(_begin, component, host, start_type),
+        starts_component=True,
+    )
+    if component.process:
+        component.watch = asyncio.create_task(_watch(component, host))
+
+
+def _is_available(name: str, host: Host) -> bool:
+    """Return whether a component exists, has a unit if it needs one, and is not broken."""
+    component = host.running.get(name)
+    return (
+        component is not None
+        and component.status not in {"BROKEN", "INSTALLED"}
+        and host.nucleus.start_of(component.recipe) is not StartType.NO_UNIT
+    )
+
+
+async def _begin(
+    component: InstalledComponent, host: Host, start_type: StartType
+) -> Problem | None:
+    """Start the component once; return the problem if it did not start."""
+    nucleus = host.nucleus
+    host.set_status(component, "STARTING")
+    if nucleus.reads_recipe_file:
+        file = nucleus.recipe_file(host.layout, component.name, component.version)
+        if not file.is_file():
+            return Problem("START_ERROR", f"its recipe {file.name} is not on the device")
+    await _start_along(component, host)
+    step = _step(component, host, "run" if start_type is StartType.RUN else "startup")
+    problem = None
+    if start_type is StartType.LAMBDA:
+        process_environment.link_camera(component, host)
+        component.process = process_environment.lambda_process(component, host)
+        problem = await component.process.start()
+    elif step is not None and start_type is StartType.RUN:
+        process_environment.link_camera(component, host)
+        _, stop_seconds = nucleus.run_limits(step.timeout_seconds)
+        component.process = process_environment.script(
+            component, step, host, stop_seconds=stop_seconds
         )
+        problem = await component.process.start()
+    elif step is not None and start_type is StartType.NOTIFY:
+        process = process_environment.script(component, step, host)
+        component.process = process
+        problem = await process.start_and_notify(host.sockets)
+    elif step is not None:
+        problem = await process_environment.script(component, step, host).run_to_end()
+    if problem is None:
+        host.set_status(component, "FINISHED" if start_type is StartType.NOTHING else "RUNNING")
+    elif component.process:
+        await component.process.stop()
+    return problem
 
-    async def wait(self) -> int:
-        """Return the exit code when the script has ended."""
-        return await self._process.wait() if self._process else 0
 
-    async def stop(self) -> None:
-        """End the script and all it started, politely first."""
-        process = self._process
-        if process is None:
+async def _until_works(
+    component: InstalledComponent,
+    host: Host,
+    starts: list[float],
+    attempt: Callable[[], Awaitable[Problem | None]],
+    *,
+    starts_component: bool = False,
+) -> None:
+    """Repeat a step until it works or the nucleus stops trying."""
+    failures: list[float] = []
+    while True:
+        starts.append(time.monotonic())
+        problem = await attempt()
+        if problem is None:
             return
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGTERM)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(process.wait(), self._stop_seconds)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
-
-    def failed(self, code: int) -> Problem:
-        """Return the problem of a script that ended with a code."""
-        name = self._step.name
-        text = f"its {name} step ended with {code}; last lines: {self.last_lines()}"
-        return Problem(f"{name.upper()}_ERROR", text, code)
-
-    def timed_out(self, seconds: float | None) -> Problem:
-        """Return the problem of a script that ran longer than `seconds`."""
-        name = self._step.name
-        return Problem(
-            f"{name.upper()}_TIMEOUT",
-            f"its {name} step did not end within {seconds or 0:g} s; "
-            f"last lines: {self.last_lines()}",
-        )
-
-    def last_lines(self) -> str:
-        """Return the end of what this process printed."""
-        if not self._log.is_file():
-            return ""
-        printed = self._log.read_bytes()[self._began_at :]
-        lines = printed.decode(errors="replace").splitlines()
-        return " | ".join(line.strip() for line in lines[-_LAST_LINES:])
+        failures.append(time.monotonic())
+        is_broken = host.nucleus.is_broken(starts, failures)
+        await _fail(component, host, problem, is_broken=is_broken, has_started=starts_component)
+        if is_broken:
+            raise DeploymentFailed(f"{component.title}: {problem.text}", UPDATE, BROKEN)
+        await asyncio.sleep(host.pauses.restart_seconds)
 
 
-async def _until_ready(listener: socket.socket) -> None:
-    loop = asyncio.get_running_loop()
-    while b"READY=1" not in (await loop.sock_recv(listener, 4096)).split(b"\n"):
-        continue
+async def _watch(component: InstalledComponent, host: Host) -> None:
+    """Restart a component after each error, until it is BROKEN."""
+    while True:
+        problem = await _ended(component, host)
+        start_type = host.nucleus.start_of(component.recipe)
+        if problem is None and start_type is StartType.NOTIFY:
+            # Its unit remains active.
+            return
+        if problem is None:
+            await _shut_down(component, host)
+            host.set_status(component, "FINISHED")
+            return
+        component.failures.append(time.monotonic())
+        is_broken = host.nucleus.is_broken(component.starts, component.failures)
+        await _fail(component, host, problem, is_broken=is_broken, has_started=True)
+        stopped = await _stop_bound(component, host)
+        if is_broken:
+            return
+        await asyncio.sleep(host.pauses.restart_seconds)
+        try:
+            await _until_works(
+                component,
+                host,
+                component.starts,
+                partial(_begin, component, host, start_type),
+                starts_component=True,
+            )
+        except DeploymentFailed:
+            return
+        if host.nucleus.restarts_bound:
+            for other in stopped:
+                with contextlib.suppress(DeploymentFailed):
+                    await _start(other, host)
+
+
+async def _ended(component: InstalledComponent, host: Host) -> Problem | None:
+    """Wait until the process has ended; return its problem, or None if it ended with 0."""
+    process = component.process
+    if process is None:
+        return None
+    if isinstance(process, LambdaProcess):
+        code = await process.wait()
+        text = f"ended with {code}; last lines: {process.last_lines()}"
+        return Problem("RUN_ERROR", text, code)
+    step = _step(component, host, "run")
+    limit, _ = host.nucleus.run_limits(step.timeout_seconds if step else None)
+    try:
+        code = await asyncio.wait_for(process.wait(), limit)
+    except TimeoutError:
+        await process.stop()
+        return process.timed_out(limit)
+    return process.failed(code) if code else None
+
+
+async def _fail(
+    component: InstalledComponent,
+    host: Host,
+    problem: Problem,
+    *,
+    is_broken: bool,
+    has_started: bool,
+) -> None:
+    """Report a failure; run the recover step, and the shutdown step of what has started."""
+    status = "BROKEN" if is_broken else "ERRORED"
+    host.set_status(component, status, problem)
+    logger.error("%s is %s: %s", component.name, status, problem.text)
+    if host.nucleus.has_recover and not is_broken:
+        await _run_quietly(component, host, "recover")
+    if has_started:
+        await _shut_down(component, host)
+    if is_broken:
+        # systemd starts the units of `Wants=` before it rejects the start of this unit.
+        await _start_along(component, host)
+
+
+async def _stop_bound(component: InstalledComponent, host: Host) -> list[InstalledComponent]:
+    """Stop the components that depend on this one; return them in order."""
+    if component.status not in host.nucleus.unbinding_statuses:
+        return []
+    stopped: list[InstalledComponent] = []
+    names = {component.name}
+    while bound := [
+        other
+        for _, other in sorted(host.running.items())
+        if names & host.nucleus.bound_to(other.recipe)
+        and other not in stopped
+        and other.status in {"STARTING", "RUNNING"}
+    ]:
+        for other in bound:
+            await stop(other, host)
+            if host.nucleus.restarts_bound:
+                host.set_status(other, "INSTALLED")
+        stopped += bound
+        names |= {other.name for other in bound}
+    return stopped
+
+
+async def _start_along(component: InstalledComponent, host: Host) -> None:
+    """Start the units of the SOFT dependencies (`Wants=`), unless they run."""
+    for name in sorted(host.nucleus.started_along(component.recipe) & host.running.keys()):
+        other = host.running[name]
+        start_type = host.nucleus.start_of(other.recipe)
+        if other.status not in {"FINISHED", "ERRORED"} or start_type is StartType.NO_UNIT:
+            continue
+        now = time.monotonic()
+        if host.nucleus.refuses_start(other.starts, now):
+            host.set_status(other, "ERRORED", Problem("START_LIMIT", "started too often"))
+            continue
+        other.starts.append(now)
+        if await _begin(other, host, start_type) is None:
+            other.watch = asyncio.create_task(_watch(other, host))
+
+
+async def _shut_down(component: InstalledComponent, host: Host) -> None:
+    if host.nucleus.has_shutdown:
+        await _run_quietly(component, host, "shutdown")
+
+
+async def _run_quietly(component: InstalledComponent, host: Host, name: str) -> None:
+    step = _step(component, host, name)
+    if step is None:
+        return
+    problem = await process_environment.script(component, step, host).run_to_end()
+    if problem:
+        logger.warning("%s: %s", component.name, problem.text)
+
+
+def _step(component: InstalledComponent, host: Host, name: str) -> LifecycleStep | None:
+    # The steps of a Lambda component call AWS' launcher, which `LambdaProcess` replaces.
+    if host.nucleus.start_of(component.recipe) is StartType.LAMBDA:
+        return None
+    return steps.to_step(name, host.nucleus.raw_step(component.recipe, name))

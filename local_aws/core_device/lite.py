@@ -9,15 +9,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from local_aws.core_device.access_control import matches_as_text
-from local_aws.core_device.failures import is_start_refused
 from local_aws.core_device.layout import Layout
-from local_aws.core_device.nucleus import Deployable, Nucleus, Pauses, Reported, Start
-from local_aws.core_device.platforms import first_fitting
-from local_aws.core_device.updates import (
-    Change,
-    Plan,
+from local_aws.core_device.mqtt_proxy import matches_as_text
+from local_aws.core_device.nucleus import Deployable, Nucleus, Pauses, Reported, StartType
+from local_aws.core_device.recipe import first_fitting
+from local_aws.core_device.update_plan import (
+    ComponentChange,
     Recipe,
+    UpdatePlan,
     dependency_types,
     hard_dependencies,
     lite_plan,
@@ -26,7 +25,10 @@ from local_aws.core_device.updates import (
 _TOKEN_EXCHANGE = "aws.greengrass.TokenExchangeService"  # noqa: S105 - a component's name
 _STEP_KEYS = {"Script": "script", "Timeout": "timeout", "Setenv": "setenv"}
 _DEFAULT_STOP_SECONDS = 120.0
-_LASTING = {"RUNNING", "FINISHED", "ERRORED", "BROKEN"}
+# `StartLimitBurst` and `StartLimitInterval` of recipe2unit.
+_START_LIMIT = 3
+_START_LIMIT_SECONDS = 3600.0
+_FINAL_STATUSES = {"RUNNING", "FINISHED", "ERRORED", "BROKEN"}
 
 
 class Lite(Nucleus):
@@ -54,7 +56,7 @@ class Lite(Nucleus):
     longest_recipe_bytes = 12_000
     longest_document_bytes = 4_096
     interpolation_is_optional = False
-    knows_other_components = False
+    resolves_other_components = False
     limits_waits = True
     unbinding_statuses = frozenset({"ERRORED", "BROKEN"})
     restarts_bound = False
@@ -80,11 +82,11 @@ class Lite(Nucleus):
         shared = lifecycle.get("Setenv") or {}
         return {**step, "setenv": {**shared, **(step.get("setenv") or {})}}
 
-    def start_of(self, recipe: Recipe) -> Start:
-        """Return how the unit starts; a component that only installs has none."""
+    def start_of(self, recipe: Recipe) -> StartType:
+        """Return the start type; a component with only an install step has no unit."""
         if self.raw_step(recipe, "startup"):
-            return Start.NOTIFY
-        return Start.RUN if self.raw_step(recipe, "run") else Start.NO_UNIT
+            return StartType.NOTIFY
+        return StartType.RUN if self.raw_step(recipe, "run") else StartType.NO_UNIT
 
     def folder(self, path: Path) -> str:
         """Return the path with a slash, so that `{artifacts:path}/x` has two."""
@@ -101,20 +103,24 @@ class Lite(Nucleus):
 
     def change(
         self, running: Deployable | None, desired: Deployable, *, works: bool, is_configured: bool
-    ) -> Change:
-        """Reinstall another version, what does not work, and each component with an update.
+    ) -> ComponentChange:
+        """Reinstall for another version, after a failure, and for each `configurationUpdate`.
 
-        A `configurationUpdate` counts also if it changes nothing.
+        A `configurationUpdate` causes it also without a change.
         """
         same = running is not None and running.version == desired.version
-        return Change.NONE if same and works and not is_configured else Change.REINSTALL
+        return (
+            ComponentChange.NONE
+            if same and works and not is_configured
+            else ComponentChange.REINSTALL
+        )
 
     def plan(
         self,
         running: Mapping[str, Recipe],
         desired: Mapping[str, Recipe],
-        changes: Mapping[str, Change],
-    ) -> Plan:
+        changes: Mapping[str, ComponentChange],
+    ) -> UpdatePlan:
         """Return the update with all install steps first."""
         return lite_plan(running, desired, changes)
 
@@ -128,38 +134,38 @@ class Lite(Nucleus):
     def bootstrap_names(
         self, running: Mapping[str, Deployable], desired: Mapping[str, Deployable]
     ) -> list[str]:
-        """Return nothing: bootstrap steps of lite are not modelled."""
+        """Return an empty list: bootstrap steps of lite are not supported."""
         del running, desired
         return []
 
     def bound_to(self, recipe: Recipe) -> set[str]:
-        """Return the dependencies that are HARD by name, because the unit has `BindsTo=` them."""
+        """Return the explicitly HARD dependencies, for which the unit has `BindsTo=`."""
         return hard_dependencies(recipe, None)
 
     def started_along(self, recipe: Recipe) -> set[str]:
-        """Return the SOFT dependencies, because the unit `Wants=` theirs."""
+        """Return the SOFT dependencies, for which the unit has `Wants=`."""
         return {name for name, kind in dependency_types(recipe, None).items() if kind == "SOFT"}
 
     def is_broken(self, starts: Sequence[float], failures: Sequence[float]) -> bool:
         """Return whether systemd would not start the unit again."""
-        return is_start_refused(starts, failures[-1])
+        return is_start_limit_hit(starts, failures[-1])
 
     def refuses_start(self, starts: Sequence[float], now: float) -> bool:
         """Return whether the unit's start limit is hit."""
-        return is_start_refused(starts, now)
+        return is_start_limit_hit(starts, now)
 
     def rolls_back(self, document: Mapping[str, Any]) -> bool:
-        """Return False, whatever the deployment asks for."""
+        """Return False: nucleus lite ignores the failure handling policy."""
         del document
         return False
 
     def failure_status(self, *, changed: bool) -> str:
-        """Return the one status of failed deployments."""
+        """Return the status of all failed deployments."""
         del changed
         return "FAILED_ROLLBACK_NOT_REQUESTED"
 
     def job_details(self, details: Mapping[str, str]) -> dict[str, Any]:
-        """Return nothing: a job update has a status only."""
+        """Return an empty object: a job update contains only a status."""
         del details
         return {}
 
@@ -170,12 +176,12 @@ class Lite(Nucleus):
     def unchanged_roots(
         self, roots: Sequence[str], reported: set[str], *, succeeded: bool
     ) -> list[str]:
-        """Return nothing: each message contains all components."""
+        """Return an empty list: each message contains all components."""
         del roots, reported, succeeded
         return []
 
     def component_entry(self, component: Reported) -> dict[str, Any]:
-        """Return the component without details; each counts as a root."""
+        """Return the component without details, and as a root."""
         return {
             "componentName": component.name,
             "version": "" if component.is_removed else component.version,
@@ -185,8 +191,8 @@ class Lite(Nucleus):
         }
 
     def trigger(self, status: str, *, deploying: bool) -> str | None:
-        """Report each change to a lasting status, unless a deployment reports it."""
-        return None if deploying or status not in _LASTING else "COMPONENT_STATUS_CHANGE"
+        """Report each change to a final status, unless a deployment reports it."""
+        return None if deploying or status not in _FINAL_STATUSES else "COMPONENT_STATUS_CHANGE"
 
     def passes_credentials(self, recipe: Recipe, running: set[str]) -> bool:
         """Return whether the component depends on the token exchange service."""
@@ -200,3 +206,21 @@ class Lite(Nucleus):
     def matches(self, pattern: str, topic: str) -> bool:
         """Compare as text."""
         return matches_as_text(pattern, topic)
+
+
+def is_start_limit_hit(starts: Sequence[float], now: float) -> bool:
+    """Return whether systemd rejects the start of a unit at `now`.
+
+    systemd allows three starts within an hour, which begins with the first of them
+    (systemd.unit(5)).
+
+    Args:
+        starts: times of the starts since the last deployment, in seconds, oldest first.
+        now: the time of the next start.
+    """
+    began_at, count = None, 0
+    for started_at in starts:
+        if began_at is None or started_at - began_at > _START_LIMIT_SECONDS:
+            began_at, count = started_at, 0
+        count += 1
+    return began_at is not None and now - began_at <= _START_LIMIT_SECONDS and count >= _START_LIMIT

@@ -1,6 +1,6 @@
-"""The description of a nucleus: everything in which classic and lite differ.
+"""The differences between the nuclei, as an interface that `classic.py` and `lite.py` implement.
 
-`classic.py` and `lite.py` contain one description each; the core itself does not distinguish them.
+No other module distinguishes the nuclei.
 """
 
 from abc import ABC, abstractmethod
@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from local_aws.core_device.layout import CoreRuntime, Layout
-from local_aws.core_device.updates import Change, Plan, Recipe
+from local_aws.core_device.update_plan import ComponentChange, Recipe, UpdatePlan
 
 Kind = CoreRuntime
 
 
-class Start(Enum):
+class StartType(Enum):
     """The way in which a component starts."""
 
     LAMBDA = "the process of a Lambda function"
@@ -33,7 +33,7 @@ class Pauses:
 
     Attributes:
         restart_seconds: before a component that failed starts again.
-        settle_seconds: from the last start of a deployment to the first look at the components.
+        settle_seconds: from the last start of a deployment to the first check of the components.
         unit_seconds: the longest wait for an install step or for a unit of nucleus lite.
         health_seconds: the shortest time between two health messages.
         cadence_seconds: between two complete health messages.
@@ -61,7 +61,7 @@ class Reported:
     """One component in a health message.
 
     Attributes:
-        arns: configuration ARNs of the deployments that brought it; empty if it was removed.
+        arns: configuration ARNs of the deployments that contain it; empty if it was removed.
         is_root: whether a deployment names it.
         is_removed: whether the last deployment removed it.
         codes: status codes of its last error.
@@ -79,7 +79,7 @@ class Reported:
 
 
 class Nucleus(ABC):
-    """One Greengrass nucleus: constants, and pure rules."""
+    """One Greengrass nucleus: constants, and functions without side effects."""
 
     kind: Kind
     # The version of the core software, `ggcVersion` in health messages.
@@ -98,13 +98,13 @@ class Nucleus(ABC):
     # How often one change of a component's status is reported.
     status_repetitions: int
     pauses: Pauses
-    # Steps besides install, startup and run.
+    # Steps in addition to install, startup and run.
     has_shutdown: bool
     has_recover: bool
     has_uninstall: bool
-    # Whether a nucleus that starts runs install steps again.
+    # Whether install steps run again when the nucleus starts.
     installs_at_launch: bool
-    # Whether each start of a component reads its recipe's file.
+    # Whether each start of a component reads the file of its recipe.
     reads_recipe_file: bool
     # Whether a health message always contains all components.
     reports_all_components: bool
@@ -115,10 +115,10 @@ class Nucleus(ABC):
     # The longest recipe, and the longest job document, in bytes; None: the service's limits.
     longest_recipe_bytes: int | None
     longest_document_bytes: int | None
-    # Whether the fleet's `{iot:thingName}` in policies needs a setting of the nucleus.
+    # Whether `{iot:thingName}` in policies is replaced only if the nucleus is configured so.
     interpolation_is_optional: bool
     # Whether variables of other components are replaced.
-    knows_other_components: bool
+    resolves_other_components: bool
     # Whether a deployment waits `Pauses.unit_seconds` for an install step, and for a unit.
     limits_waits: bool
     # A component with one of these statuses stops the components that are bound to it.
@@ -139,7 +139,7 @@ class Nucleus(ABC):
         """Return `script`, `timeout` and `setenv` of a lifecycle step; None if it has none."""
 
     @abstractmethod
-    def start_of(self, recipe: Recipe) -> Start:
+    def start_of(self, recipe: Recipe) -> StartType:
         """Return how a component starts."""
 
     @abstractmethod
@@ -157,7 +157,7 @@ class Nucleus(ABC):
     @abstractmethod
     def change(
         self, running: Deployable | None, desired: Deployable, *, works: bool, is_configured: bool
-    ) -> Change:
+    ) -> ComponentChange:
         """Return what a deployment does with a component.
 
         Args:
@@ -172,8 +172,8 @@ class Nucleus(ABC):
         self,
         running: Mapping[str, Recipe],
         desired: Mapping[str, Recipe],
-        changes: Mapping[str, Change],
-    ) -> Plan:
+        changes: Mapping[str, ComponentChange],
+    ) -> UpdatePlan:
         """Return the actions of an update, in order."""
 
     @abstractmethod
@@ -190,7 +190,7 @@ class Nucleus(ABC):
 
     @abstractmethod
     def bound_to(self, recipe: Recipe) -> set[str]:
-        """Return the components without which a component does not run."""
+        """Return the components that a component requires to run."""
 
     @abstractmethod
     def started_along(self, recipe: Recipe) -> set[str]:
@@ -198,7 +198,7 @@ class Nucleus(ABC):
 
     @abstractmethod
     def is_broken(self, starts: Sequence[float], failures: Sequence[float]) -> bool:
-        """Return whether the last failure is the last one that is tolerated.
+        """Return whether the component is BROKEN after its last failure.
 
         Args:
             starts: times of the starts of one step, in seconds, oldest first.
@@ -219,7 +219,7 @@ class Nucleus(ABC):
 
     @abstractmethod
     def job_details(self, details: Mapping[str, str]) -> dict[str, Any]:
-        """Return the members of a job update besides its status."""
+        """Return the members of a job update other than its status."""
 
     @abstractmethod
     def deployment_details(self, details: Mapping[str, Any]) -> dict[str, Any]:
@@ -241,7 +241,7 @@ class Nucleus(ABC):
 
     @abstractmethod
     def passes_credentials(self, recipe: Recipe, running: set[str]) -> bool:
-        """Return whether a component's environment has the token exchange service's address."""
+        """Return whether a component can request credentials of the token exchange service."""
 
     @abstractmethod
     def run_limits(self, timeout_seconds: float | None) -> tuple[float | None, float]:

@@ -1,7 +1,7 @@
-"""The token exchange service: AWS credentials for components, on loopback, against their token.
+"""The token exchange service: AWS credentials for components, on loopback.
 
-Source: AWS IoT Greengrass V2 Developer Guide, "Token exchange service"; the answer is what AWS SDKs
-expect behind AWS_CONTAINER_CREDENTIALS_FULL_URI.
+Source: AWS IoT Greengrass V2 Developer Guide, "Token exchange service"; AWS SDKs request
+the response at AWS_CONTAINER_CREDENTIALS_FULL_URI.
 """
 
 import asyncio
@@ -10,17 +10,17 @@ from collections.abc import Callable
 from aiohttp import web
 
 from local_aws.connection_log import CONNECTIONS
-from local_aws.core_device.cloud import DeviceCloud
+from local_aws.core_device.data_plane import DataPlane
 from local_aws.core_device.errors import DeploymentFailed
 
 _PATH = "/2016-11-01/credentialprovider/"
 
 
 class TokenExchangeService:
-    """Serves the device's temporary credentials to components that show their token."""
+    """A server of the device's temporary credentials for components that send their token."""
 
-    def __init__(self, cloud: DeviceCloud, is_component: Callable[[str], bool]) -> None:
-        """`is_component(token)` says whether a component was started with the token."""
+    def __init__(self, cloud: DataPlane, is_component: Callable[[str], bool]) -> None:
+        """Set the service up; `is_component(token)` returns whether a component has the token."""
         self._cloud = cloud
         self._is_component = is_component
         self._runner: web.AppRunner | None = None
@@ -28,7 +28,7 @@ class TokenExchangeService:
     async def start(self) -> str:
         """Listen on a free loopback port; return the address for components."""
         application = web.Application()
-        application.router.add_get(_PATH, self._answer)
+        application.router.add_get(_PATH, self._respond)
         self._runner = web.AppRunner(
             application, access_log=None, shutdown_timeout=1, logger=CONNECTIONS
         )
@@ -42,18 +42,18 @@ class TokenExchangeService:
         if self._runner:
             await self._runner.cleanup()
 
-    async def _answer(self, request: web.Request) -> web.Response:
+    async def _respond(self, request: web.Request) -> web.Response:
         if not self._is_component(request.headers.get("Authorization", "")):
             return web.json_response({"message": "not a component of this core"}, status=403)
         try:
-            found = await asyncio.to_thread(self._cloud.credentials)
+            credentials = await asyncio.to_thread(self._cloud.credentials)
         except DeploymentFailed as error:
             return web.json_response({"message": str(error)}, status=500)
         return web.json_response(
             {
-                "AccessKeyId": found["accessKeyId"],
-                "SecretAccessKey": found["secretAccessKey"],
-                "Token": found["sessionToken"],
-                "Expiration": found["expiration"],
+                "AccessKeyId": credentials["accessKeyId"],
+                "SecretAccessKey": credentials["secretAccessKey"],
+                "Token": credentials["sessionToken"],
+                "Expiration": credentials["expiration"],
             }
         )

@@ -1,1 +1,1 @@
-"""Greengrass V2, as the cloud shows it: control plane and the cores' data plane."""
+"""Greengrass V2 in the cloud: the control plane, and the data plane of core devices."""

@@ -1,4 +1,4 @@
-"""Greengrass's ARNs."""
+"""ARNs of Greengrass."""
 
 import re
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ PUBLIC = "aws"
 
 @dataclass(frozen=True, slots=True)
 class ComponentArn:
-    """A component, or with ``version`` one version of it."""
+    """The ARN of a component, or with `version` of a component version."""
 
     owner: str
     name: str
@@ -26,26 +26,26 @@ class ComponentArn:
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """What a deployment is for: a ``thing`` or a ``thinggroup``."""
+class DeploymentTarget:
+    """The target of a deployment: a `thing` or a `thinggroup`."""
 
     kind: str
     name: str
 
 
 def component_arn(scope: Scope, name: str, *, public: bool = False) -> str:
-    """Name a component."""
+    """Return the ARN of a component."""
     owner = PUBLIC if public else scope.account
     return f"arn:aws:greengrass:{scope.region}:{owner}:components:{name}"
 
 
 def component_version_arn(scope: Scope, name: str, version: str, *, public: bool = False) -> str:
-    """Name a component version."""
+    """Return the ARN of a component version."""
     return f"{component_arn(scope, name, public=public)}:versions:{version}"
 
 
-def configuration_arn(scope: Scope, target: Target, revision: int) -> str:
-    """Name a revision of what a target should run, as job documents do."""
+def configuration_arn(scope: Scope, target: DeploymentTarget, revision: int) -> str:
+    """Return the ARN of a revision of a target's configuration, as in job documents."""
     return (
         f"arn:aws:greengrass:{scope.region}:{scope.account}"
         f":configuration:{target.kind}/{target.name}:{revision}"
@@ -53,30 +53,31 @@ def configuration_arn(scope: Scope, target: Target, revision: int) -> str:
 
 
 def parse_component(scope: Scope, arn: str) -> ComponentArn:
-    """Read a component's ARN.
+    """Parse the ARN of a component.
 
     Raises:
-        NotFoundError: it is not one, or names another account or region.
+        NotFoundError: it is not valid, or its account or Region differs.
     """
     match = _COMPONENT.fullmatch(arn)
-    known = match and match["region"] == scope.region and match["owner"] in (PUBLIC, scope.account)
-    if not match or not known:
+    is_own = match and match["region"] == scope.region and match["owner"] in (PUBLIC, scope.account)
+    if not match or not is_own:
         raise NotFoundError("COMPONENT", arn)
     return ComponentArn(match["owner"], match["name"], match["version"])
 
 
-def parse_target(scope: Scope, arn: str) -> Target:
-    """Read a deployment's target.
+def parse_target(scope: Scope, arn: str) -> DeploymentTarget:
+    """Parse the target of a deployment.
 
     Raises:
-        ValidationError: it is not a thing or thing group of this account and region.
+        ValidationError: it is not a thing or thing group of this account and Region.
     """
     match = _TARGET.fullmatch(arn)
     if not match or (match["account"], match["region"]) != (scope.account, scope.region):
         raise ValidationError(
-            f"Target {arn} is no thing or thing group of account {scope.account}, {scope.region}."
+            f"Target {arn} is not a thing or thing group of account {scope.account} in"
+            f" {scope.region}."
         )
     if match["kind"] == "thinggroup" and ":" in match["name"]:
         # Source: Greengrass developer guide, "Install AWS IoT Greengrass Core software".
         raise ValidationError(f"Target {arn}: the thing group's name can't contain colons.")
-    return Target(match["kind"], match["name"])
+    return DeploymentTarget(match["kind"], match["name"])

@@ -1,4 +1,4 @@
-"""Component versions: created once, immutable, listed, described and deleted."""
+"""Component versions: create, list, describe and delete; they are immutable."""
 
 import asyncio
 import base64
@@ -13,10 +13,10 @@ from local_aws.greengrass.arns import (
     component_version_arn,
     parse_component,
 )
-from local_aws.greengrass.cloud import Cloud
-from local_aws.greengrass.lambda_recipe import ARTIFACT_NAME, lambda_recipe
+from local_aws.greengrass.aws_catalog import public_names, public_recipe, public_versions
+from local_aws.greengrass.lambda_import import ARTIFACT_NAME, lambda_recipe
 from local_aws.greengrass.paging import page
-from local_aws.greengrass.public_components import public_names, public_recipe, public_versions
+from local_aws.greengrass.ports import CloudServices
 from local_aws.greengrass.recipes import (
     Recipe,
     artifacts,
@@ -27,8 +27,8 @@ from local_aws.greengrass.recipes import (
     read_recipe,
     write_recipe,
 )
-from local_aws.greengrass.store import Store, now
-from local_aws.greengrass.tagging import check_tags
+from local_aws.greengrass.store import GreengrassStore, now
+from local_aws.greengrass.tags import check_tags
 from local_aws.greengrass.versions import satisfying
 from local_aws.scope import Scope
 
@@ -37,10 +37,12 @@ _LAMBDA_ARN = re.compile(r"arn:aws:lambda:[^:]+:[0-9]{12}:function:[^:]+:(?P<ver
 
 
 class Components:
-    """The component operations of one store."""
+    """Operations on component versions."""
 
-    def __init__(self, store: Store, cloud: Cloud, creation_seconds: float = 0.0) -> None:
-        """Make new versions deployable some seconds after their creation."""
+    def __init__(
+        self, store: GreengrassStore, cloud: CloudServices, creation_seconds: float = 0.0
+    ) -> None:
+        """Use a store; versions become deployable `creation_seconds` after creation."""
         self._store = store
         self._cloud = cloud
         self._creation_seconds = creation_seconds
@@ -48,16 +50,16 @@ class Components:
     async def create(self, scope: Scope, params: Params) -> Params:
         """CreateComponentVersion."""
         check_tags(params.get("tags", {}))
-        recipe_given, function_given = "inlineRecipe" in params, "lambdaFunction" in params
-        if recipe_given == function_given:
-            raise ValidationError("Give either inlineRecipe or lambdaFunction, one of the two.")
-        if recipe_given:
+        has_recipe, has_function = "inlineRecipe" in params, "lambdaFunction" in params
+        if has_recipe == has_function:
+            raise ValidationError("Expected either inlineRecipe or lambdaFunction.")
+        if has_recipe:
             recipe = read_recipe(params["inlineRecipe"])
-            self._refuse_existing(scope, recipe)
+            self._check_not_existing(scope, recipe)
             await self._fill_digests(scope, recipe)
         else:
             recipe = await self._from_function(scope, params["lambdaFunction"])
-        self._refuse_existing(scope, recipe)
+        self._check_not_existing(scope, recipe)
         name, version = recipe["ComponentName"], recipe["ComponentVersion"]
         record = {"recipe": recipe, "created": now(), "tags": params.get("tags", {})}
         self._store.region(scope).components.setdefault(name, {})[version] = record
@@ -105,7 +107,7 @@ class Components:
         self.record(scope, params["arn"])
         arn = parse_component(scope, params["arn"])
         if arn.owner == PUBLIC or arn.version is None:
-            raise ValidationError(f"{params['arn']} is AWS's own and cannot be deleted.")
+            raise ValidationError(f"{params['arn']} is a component of AWS and cannot be deleted.")
         versions = self._store.region(scope).components[arn.name]
         del versions[arn.version]
         if not versions:
@@ -121,8 +123,8 @@ class Components:
     def list_versions(self, scope: Scope, params: Params) -> Params:
         """ListComponentVersions."""
         arn = parse_component(scope, params["arn"])
-        known = self.versions(scope, arn.name)
-        if not known:
+        versions = self.versions(scope, arn.name)
+        if not versions:
             raise NotFoundError("COMPONENT", params["arn"])
         public = arn.owner == PUBLIC
         listed = [
@@ -131,12 +133,12 @@ class Components:
                 "componentVersion": version,
                 "arn": component_version_arn(scope, arn.name, version, public=public),
             }
-            for version in satisfying(known, [])
+            for version in satisfying(versions, [])
         ]
         return page("componentVersions", listed, params)
 
     def artifact(self, scope: Scope, params: Params) -> Params:
-        """GetComponentVersionArtifact: for the zip of a Lambda component."""
+        """GetComponentVersionArtifact, for the zip file of a Lambda component."""
         record = self.record(scope, params["arn"])
         key = _artifact_key(record["recipe"])
         if key is None or params["artifactName"] != ARTIFACT_NAME:
@@ -144,20 +146,20 @@ class Components:
         return {"preSignedUrl": self._cloud.artifact_url(scope, key)}
 
     def record(self, scope: Scope, arn: str) -> dict[str, Any]:
-        """Find a component version's record by its ARN.
+        """Return the record of a component version, by its ARN.
 
         Raises:
-            NotFoundError: there is none.
+            NotFoundError: it does not exist.
         """
         parsed = parse_component(scope, arn)
         if parsed.version is not None:
-            found = self.find(scope, parsed.name, parsed.version)
-            if found is not None:
-                return found
+            record = self.find(scope, parsed.name, parsed.version)
+            if record is not None:
+                return record
         raise NotFoundError("COMPONENT", arn)
 
     def find(self, scope: Scope, name: str, version: str) -> dict[str, Any] | None:
-        """Find a component version's record by name and version, private or public."""
+        """Return the record of a private or public component version, or None."""
         if version in public_versions(name):
             return {"recipe": public_recipe(name, version), "created": 0.0, "tags": {}}
         return self._store.region(scope).components.get(name, {}).get(version)
@@ -168,7 +170,7 @@ class Components:
         return "REQUESTED" if is_new else "DEPLOYABLE"
 
     def versions(self, scope: Scope, name: str) -> list[str]:
-        """List the versions of a component, private or public."""
+        """Return the versions of a private or public component."""
         return [*self._store.region(scope).components.get(name, {}), *public_versions(name)]
 
     def _summary(self, scope: Scope, name: str, public: bool) -> Params:  # noqa: FBT001 - internal
@@ -187,7 +189,7 @@ class Components:
             },
         }
 
-    def _refuse_existing(self, scope: Scope, recipe: Recipe) -> None:
+    def _check_not_existing(self, scope: Scope, recipe: Recipe) -> None:
         name, version = recipe["ComponentName"], recipe["ComponentVersion"]
         if version in self._store.region(scope).components.get(name, {}):
             raise ConflictError(
@@ -219,14 +221,14 @@ class Components:
             )
         function = self._cloud.function_version(scope, arn)
         if function is None:
-            raise ValidationError(f"Lambda function version {arn} does not exist here.")
+            raise ValidationError(f"Lambda function version {arn} does not exist.")
         check_name(source.get("componentName", function.name))
         check_version(source.get("componentVersion", f"{function.version}.0.0"))
         digest = await asyncio.to_thread(_digest, function.code)
         recipe = lambda_recipe(function, source, digest)
         check_dependencies(recipe)
         key = _artifact_key(recipe)
-        await asyncio.to_thread(self._cloud.keep_artifact, scope, str(key), function.code)
+        await asyncio.to_thread(self._cloud.store_artifact, scope, str(key), function.code)
         return recipe
 
 

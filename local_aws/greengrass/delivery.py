@@ -8,8 +8,8 @@ import json
 import uuid
 from typing import Any, Protocol
 
-from local_aws.greengrass.arns import Target, parse_target
-from local_aws.greengrass.cloud import Cloud
+from local_aws.greengrass.arns import DeploymentTarget, parse_target
+from local_aws.greengrass.ports import CloudServices
 from local_aws.job_topics import GREENGRASS_NAMESPACE
 from local_aws.scope import Scope
 
@@ -21,17 +21,17 @@ _JOB_MEMBERS = ("jobExecutionsRolloutConfig", "abortConfig", "timeoutConfig")
 _UNFINISHED = frozenset({"QUEUED", "IN_PROGRESS"})
 
 
-class Delivery(Protocol):
-    """One way of delivering deployments."""
+class DeploymentDelivery(Protocol):
+    """The interface of deliveries."""
 
     async def send(self, scope: Scope, record: Record, document: Params) -> None:
-        """Request that the target's devices carry a deployment out."""
+        """Send a deployment to the devices of its target."""
 
     async def cancel(self, scope: Scope, record: Record) -> None:
-        """Withdraw a deployment from devices that have not finished it."""
+        """Cancel a deployment on devices that have not finished it."""
 
     async def supersede(self, scope: Scope, record: Record) -> None:
-        """Withdraw a deployment whose successor has been sent."""
+        """Cancel a deployment after its successor was sent."""
 
     def status(self, scope: Scope, record: Record) -> str:
         """Return the status of a deployment that was neither cancelled nor replaced."""
@@ -40,10 +40,10 @@ class Delivery(Protocol):
         """Return ``status``, ``statusDetails`` and ``lastUpdatedAt`` (ms) on a thing."""
 
 
-class Jobs:
-    """Deployments as IoT jobs: for thing groups, whose job takes new members too."""
+class JobDelivery:
+    """The delivery to thing groups as IoT jobs, which new members also receive."""
 
-    def __init__(self, cloud: Cloud) -> None:
+    def __init__(self, cloud: CloudServices) -> None:
         self._cloud = cloud
 
     async def send(self, scope: Scope, record: Record, document: Params) -> None:
@@ -69,7 +69,7 @@ class Jobs:
         await self.cancel(scope, record)
 
     def status(self, scope: Scope, record: Record) -> str:
-        """Return the job's status as a deployment's."""
+        """Return the status of a deployment, derived from its job."""
         job = self._cloud.job(scope, record["iotJobId"])
         if job is None or job.status == "CANCELED":
             return "CANCELED"
@@ -80,14 +80,14 @@ class Jobs:
         return self._cloud.job_execution(scope, record["iotJobId"], thing)
 
 
-class Shadows:
-    """Deployments as the desired state of a named shadow: for one thing.
+class ShadowDelivery:
+    """The delivery to one thing as the desired state of a named shadow.
 
-    Only the classic nucleus reads the shadow. That a failure makes the deployment FAILED is
-    assumed: AWS does not document it.
+    Only the classic nucleus reads the shadow. The status FAILED after a failure is an assumption:
+    AWS does not document it.
     """
 
-    def __init__(self, cloud: Cloud) -> None:
+    def __init__(self, cloud: CloudServices) -> None:
         self._cloud = cloud
 
     async def send(self, scope: Scope, record: Record, document: Params) -> None:
@@ -103,7 +103,7 @@ class Shadows:
             await self._cloud.update_shadow(scope, thing, DEPLOYMENT_SHADOW, desired)
 
     async def supersede(self, scope: Scope, record: Record) -> None:
-        """Do nothing: the shadow has the successor already."""
+        """Do nothing: the shadow already contains the successor."""
 
     def status(self, scope: Scope, record: Record) -> str:
         """Return the deployment's status, derived from the device's report."""
@@ -113,7 +113,7 @@ class Shadows:
         return "COMPLETED" if status == "SUCCEEDED" else "FAILED"
 
     def execution(self, scope: Scope, record: Record, thing: str) -> Record | None:
-        """Return what the thing reports; None for other things."""
+        """Return the report of the thing; None for other things."""
         if thing != _thing(scope, record):
             return None
         reported, updated = self._reported(scope, record)
@@ -134,7 +134,7 @@ class Shadows:
         return str(self._reported(scope, record)[0].get("status") or "QUEUED")
 
     def _reported(self, scope: Scope, record: Record) -> tuple[Params, float]:
-        """Return what the device reports about a deployment, and when it did, in ms."""
+        """Return the report of the device about a deployment, and its time in ms."""
         shadow = self._cloud.shadow(scope, _thing(scope, record), DEPLOYMENT_SHADOW)
         reported = shadow.state.get("reported") or {}
         if reported.get("fleetConfigurationArnForStatus") != record["configurationArn"]:
@@ -143,23 +143,23 @@ class Shadows:
 
 
 class Deliveries:
-    """The way of each deployment."""
+    """The delivery of each deployment."""
 
-    def __init__(self, cloud: Cloud) -> None:
-        self._jobs, self._shadows = Jobs(cloud), Shadows(cloud)
+    def __init__(self, cloud: CloudServices) -> None:
+        self._jobs, self._shadows = JobDelivery(cloud), ShadowDelivery(cloud)
 
-    def of(self, record: Record) -> Delivery:
-        """Return how a deployment is delivered."""
+    def of(self, record: Record) -> DeploymentDelivery:
+        """Return the delivery of a deployment."""
         return self._jobs if "iotJobId" in record else self._shadows
 
 
-def job_id(target: Target) -> Params:
-    """Return the member of a new record that makes it a job, if its target is a group."""
+def job_id(target: DeploymentTarget) -> Params:
+    """Return the job id for a new record; empty if the target is not a group."""
     return {"iotJobId": str(uuid.uuid4())} if target.kind == "thinggroup" else {}
 
 
 def job_members(scope: Scope, record: Record) -> Params:
-    """Return the members of a response that name a deployment's job, if it has one."""
+    """Return the id and ARN of a deployment's job for a response; empty without a job."""
     if "iotJobId" not in record:
         return {}
     arn = f"arn:aws:iot:{scope.region}:{scope.account}:job/{record['iotJobId']}"

@@ -1,4 +1,4 @@
-"""Deployments: one per target, delivered to its devices by a job or a shadow."""
+"""Deployments: one active revision per target, delivered by a job or a shadow."""
 
 import uuid
 from typing import Any
@@ -6,12 +6,12 @@ from typing import Any
 from local_aws import json_text
 from local_aws.errors import ConflictError, NotFoundError, ValidationError
 from local_aws.greengrass.arns import configuration_arn, parse_target
-from local_aws.greengrass.cloud import Cloud
 from local_aws.greengrass.components import Components
 from local_aws.greengrass.delivery import Deliveries, job_id, job_members
 from local_aws.greengrass.paging import page
-from local_aws.greengrass.store import Store, now
-from local_aws.greengrass.tagging import check_tags
+from local_aws.greengrass.ports import CloudServices
+from local_aws.greengrass.store import GreengrassStore, now
+from local_aws.greengrass.tags import check_tags
 from local_aws.input_rules.rollouts import rollout_fault
 from local_aws.scope import Scope
 
@@ -29,16 +29,18 @@ _DEFAULT_POLICIES: Params = {
 
 
 class Deployments:
-    """The deployment operations of one store."""
+    """Operations on deployments."""
 
-    def __init__(self, store: Store, cloud: Cloud, components: Components) -> None:
+    def __init__(
+        self, store: GreengrassStore, cloud: CloudServices, components: Components
+    ) -> None:
         self._store = store
         self._cloud = cloud
         self._components = components
         self._deliveries = Deliveries(cloud)
 
     async def create(self, scope: Scope, params: Params) -> Params:
-        """CreateDeployment: a new revision for the target; the old one becomes inactive."""
+        """CreateDeployment: a new revision for the target, which makes the old one inactive."""
         target = parse_target(scope, params["targetArn"])
         check_tags(params.get("tags", {}))
         _check_rollout(params)
@@ -92,21 +94,22 @@ class Deployments:
         return page("deployments", listed, params)
 
     async def cancel(self, scope: Scope, params: Params) -> Params:
-        """CancelDeployment: devices that already took it keep it."""
+        """CancelDeployment, without a change to devices that have finished it."""
         record = self.record(scope, params["deploymentId"])
         status = self.status(scope, record)
         if status != "ACTIVE":
             raise ConflictError(
                 "DEPLOYMENT",
                 record["deploymentId"],
-                f"Deployment {record['deploymentId']} is {status}; only ACTIVE ones are cancelled.",
+                f"Deployment {record['deploymentId']} is {status}; only ACTIVE"
+                " deployments can be cancelled.",
             )
         await self._deliveries.of(record).cancel(scope, record)
         record["state"] = "CANCELED"
         return {"message": f"Deployment {record['deploymentId']} is canceled."}
 
     def delete(self, scope: Scope, params: Params) -> Params:
-        """DeleteDeployment: forgets it in the cloud, devices keep what they run."""
+        """DeleteDeployment, without a change to devices."""
         record = self.record(scope, params["deploymentId"])
         if self.status(scope, record) == "ACTIVE":
             raise ConflictError(
@@ -118,10 +121,10 @@ class Deployments:
         return {}
 
     def record(self, scope: Scope, deployment_id: str) -> Record:
-        """Find a deployment.
+        """Return a deployment.
 
         Raises:
-            NotFoundError: there is none.
+            NotFoundError: it does not exist.
         """
         record = self._store.region(scope).deployments.get(deployment_id)
         if record is None:
@@ -129,9 +132,9 @@ class Deployments:
         return record
 
     def find(self, scope: Scope, params: Params) -> list[Record]:
-        """Return the deployment that a call names by its id, if it exists."""
-        found = self._store.region(scope).deployments.get(params.get("deploymentId", ""))
-        return [] if found is None else [found]
+        """Return the deployment with the id of a call, if it exists."""
+        record = self._store.region(scope).deployments.get(params.get("deploymentId", ""))
+        return [] if record is None else [record]
 
     def listed(self, scope: Scope, params: Params) -> list[Record]:
         """Return the deployments that ListDeployments selects, newest first."""
@@ -145,28 +148,28 @@ class Deployments:
         ]
 
     def records(self, scope: Scope) -> list[Record]:
-        """List every deployment, newest first."""
+        """Return all deployments, newest first."""
         records = self._store.region(scope).deployments.values()
         return sorted(records, key=lambda record: (record["created"], record["revision"]),
                       reverse=True)  # fmt: skip
 
     def status(self, scope: Scope, record: Record) -> str:
-        """Return a deployment's own state, or that of its delivery."""
+        """Return the state of a deployment, or of its delivery if it is active."""
         if record["state"] != "ACTIVE":
             return str(record["state"])
         return self._deliveries.of(record).status(scope, record)
 
     def execution(self, scope: Scope, record: Record, thing: str) -> Record | None:
-        """Return how a deployment went on a thing; None if it does not concern the thing."""
+        """Return the execution of a deployment on a thing; None if it is not in the target."""
         return self._deliveries.of(record).execution(scope, record, thing)
 
     def is_latest(self, scope: Scope, record: Record) -> bool:
-        """Tell whether no newer revision exists for the deployment's target."""
+        """Return whether a deployment is the newest revision of its target."""
         latest = self._store.region(scope).revisions.get(record["targetArn"])
         return bool(record["revision"] == latest)
 
     def superseded(self, scope: Scope, target_arn: str) -> list[Record]:
-        """List what a new revision for the target supersedes: its own, and its subdeployments."""
+        """Return the deployments that a new revision for a target supersedes."""
         return [
             record
             for record in self.records(scope)
@@ -188,7 +191,7 @@ class Deployments:
         return {key: value for key, value in summary.items() if value is not None}
 
     def _by_token(self, scope: Scope, token: str | None) -> Record | None:
-        """Find what a repeated request created: a token is good for eight hours."""
+        """Return the deployment of an earlier request with the token, valid for 8 hours."""
         for record in self.records(scope):
             if token and record.get("clientToken") == token:
                 return record if now() - record["created"] < _TOKEN_SECONDS else None
@@ -209,7 +212,7 @@ class Deployments:
         } - {parent}
         if others:
             raise ValidationError(
-                f"{params['targetArn']} was a subdeployment's target for {others.pop()};"
+                f"{params['targetArn']} is the target of a subdeployment for {others.pop()};"
                 " it cannot have another parent."
             )
 
@@ -218,12 +221,12 @@ class Deployments:
             version = specification["componentVersion"]
             component = self._components.find(scope, name, version)
             if component is None:
-                known = self._components.versions(scope, name)
+                versions = self._components.versions(scope, name)
                 raise NotFoundError(
                     "COMPONENT",
                     f"{name}:{version}",
                     f"Component {name} has no version {version} in account {scope.account},"
-                    f" {scope.region}; known versions: {known or 'none'}.",
+                    f" {scope.region}; known versions: {versions or 'none'}.",
                 )
             state = self._components.state(component)
             if state != "DEPLOYABLE":
@@ -232,7 +235,7 @@ class Deployments:
 
 
 def _check_rollout(params: Params) -> None:
-    """Reject a rollout rate that the deployment's job cannot have."""
+    """Check the rollout rate of the deployment's job."""
     job = params.get("iotJobConfiguration", {})
     fault = rollout_fault(job.get("jobExecutionsRolloutConfig", {}))
     if fault is not None:
@@ -266,7 +269,7 @@ def _created(scope: Scope, record: Record) -> Params:
 
 
 def job_document(record: Record) -> Params:
-    """Write a deployment as the nucleus reads it."""
+    """Return the job document of a deployment, as nuclei read it."""
     policies = record["deploymentPolicies"]
     update, validation = (
         policies["componentUpdatePolicy"],

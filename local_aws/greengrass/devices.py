@@ -1,4 +1,4 @@
-"""Core devices, as their health messages and job executions tell about them."""
+"""Core devices: the state that their health messages and job executions report."""
 
 import re
 from typing import Any
@@ -7,11 +7,11 @@ from local_aws import json_text
 from local_aws.errors import ConflictError, NotFoundError
 from local_aws.greengrass import health
 from local_aws.greengrass.arns import parse_target
-from local_aws.greengrass.cloud import Cloud
 from local_aws.greengrass.delivery import job_members
 from local_aws.greengrass.deployments import Deployments
 from local_aws.greengrass.paging import page
-from local_aws.greengrass.store import Store
+from local_aws.greengrass.ports import CloudServices
+from local_aws.greengrass.store import GreengrassStore
 from local_aws.scope import Scope
 
 Params = dict[str, Any]
@@ -20,15 +20,17 @@ HEALTH_TOPIC = re.compile(r"\$aws/things/(?P<thing>[^/]+)/greengrassv2/health/js
 
 
 class Devices:
-    """The core device operations of one store."""
+    """Operations on core devices."""
 
-    def __init__(self, store: Store, cloud: Cloud, deployments: Deployments) -> None:
+    def __init__(
+        self, store: GreengrassStore, cloud: CloudServices, deployments: Deployments
+    ) -> None:
         self._store = store
         self._cloud = cloud
         self._deployments = deployments
 
-    def hear(self, scope: Scope, topic: str, payload: bytes) -> None:
-        """Take in a message a device published; anything but a health message is ignored."""
+    def receive(self, scope: Scope, topic: str, payload: bytes) -> None:
+        """Process a health message of a device; ignore all other messages."""
         match = HEALTH_TOPIC.fullmatch(topic)
         if match is None:
             return
@@ -42,7 +44,7 @@ class Devices:
         record = devices.setdefault(match["thing"], health.new_record())
         report = health.apply(record, message)
         if report is not None:
-            self._tell_outcome(scope, match["thing"], report)
+            self._put_event(scope, match["thing"], report)
 
     def get(self, scope: Scope, params: Params) -> Params:
         """GetCoreDevice."""
@@ -54,19 +56,19 @@ class Devices:
         }
 
     def list_devices(self, scope: Scope, params: Params) -> Params:
-        """ListCoreDevices; with a thing group only the cores that took its deployment."""
+        """ListCoreDevices, for a thing group only those that finished its deployment."""
         region = self._store.region(scope)
         listed = [
             _device(thing, record)
             for thing, record in sorted(region.core_devices.items())
             if params.get("status") in (None, record["status"])
             and params.get("runtime") in (None, record["runtime"])
-            and self._took_deployment_of(scope, thing, params.get("thingGroupArn"))
+            and self._finished_deployment_of(scope, thing, params.get("thingGroupArn"))
         ]
         return page("coreDevices", listed, params)
 
     def delete(self, scope: Scope, params: Params) -> Params:
-        """DeleteCoreDevice: the thing and its certificate stay."""
+        """DeleteCoreDevice, without a change to the thing and its certificate."""
         self._record(scope, params)
         thing = params["coreDeviceThingName"]
         unfinished = [
@@ -78,7 +80,7 @@ class Devices:
             raise ConflictError(
                 "CORE_DEVICE",
                 thing,
-                f"Core device {thing} has a deployment under way: {unfinished}.",
+                f"Core device {thing} has unfinished deployments: {unfinished}.",
             )
         del self._store.region(scope).core_devices[thing]
         return {}
@@ -95,7 +97,7 @@ class Devices:
         return page("installedComponents", listed, params)
 
     def effective(self, scope: Scope, params: Params) -> Params:
-        """ListEffectiveDeployments: the latest of each target the device belongs to."""
+        """ListEffectiveDeployments: the latest deployment of each target of the device."""
         thing = params["coreDeviceThingName"]
         record = self._record(scope, params)
         listed = [
@@ -106,11 +108,11 @@ class Devices:
         return page("effectiveDeployments", listed, params)
 
     def effective_deployments(self, scope: Scope, thing: str) -> list[Record]:
-        """Return the latest deployments that concern a thing, whether or not it is a device."""
+        """Return the latest deployments of a thing, also if it is not a core device."""
         return [deployment for deployment, _, _ in self._effective(scope, thing)]
 
     def record(self, scope: Scope, thing: str) -> Record | None:
-        """Find a core device; None for a thing that never reported its health."""
+        """Return a core device; None for a thing without a health message."""
         return self._store.region(scope).core_devices.get(thing)
 
     def _record(self, scope: Scope, params: Params) -> Record:
@@ -120,35 +122,35 @@ class Devices:
         return record
 
     def _effective(self, scope: Scope, thing: str) -> list[tuple[Record, str, Record]]:
-        found = []
+        effective = []
         for deployment in self._deployments.records(scope):
             if not self._deployments.is_latest(scope, deployment):
                 continue
             execution = self._deployments.execution(scope, deployment, thing)
             if execution is not None:
-                found.append((deployment, _execution_status(deployment, execution), execution))
-        return found
+                effective.append((deployment, _execution_status(deployment, execution), execution))
+        return effective
 
-    def _tell_outcome(self, scope: Scope, thing: str, report: Record) -> None:
-        """Notify EventBridge of how a deployment ended on a device.
+    def _put_event(self, scope: Scope, thing: str, report: Record) -> None:
+        """Put the result of a deployment on a device on the event bus.
 
         Source: AWS IoT Greengrass V2 Developer Guide, "Device deployment notifications".
         """
         for deployment, status, execution in self._effective(scope, thing):
             if deployment["configurationArn"] == report.get("fleetConfigurationArnForStatus"):
-                told = _effective_deployment(scope, deployment, status, execution, report)
+                effective = _effective_deployment(scope, deployment, status, execution, report)
                 detail = {
-                    "deploymentId": told["deploymentId"],
+                    "deploymentId": effective["deploymentId"],
                     "coreDeviceExecutionStatus": report.get("status", status),
-                    "statusDetails": told["statusDetails"],
-                    "reason": told["reason"],
+                    "statusDetails": effective["statusDetails"],
+                    "reason": effective["reason"],
                 }
                 arn = f"arn:aws:greengrass:{scope.region}:{scope.account}:coreDevices:{thing}"
-                self._cloud.tell(
+                self._cloud.put_event(
                     scope, "Greengrass V2 Effective Deployment Status Change", arn, detail
                 )
 
-    def _took_deployment_of(self, scope: Scope, thing: str, group_arn: str | None) -> bool:
+    def _finished_deployment_of(self, scope: Scope, thing: str, group_arn: str | None) -> bool:
         if group_arn is None:
             return True
         group = parse_target(scope, group_arn)
@@ -170,9 +172,11 @@ def _effective_deployment(
     scope: Scope, deployment: Record, status: str, execution: Record, report: Record
 ) -> Params:
     details = execution.get("statusDetails") or {}
-    told = report.get("statusDetails") or {}
-    detailed = details.get("detailed-deployment-status") or told.get("detailedStatus")
-    reason = details.get("deployment-failure-cause") or told.get("failureCause") or detailed or ""
+    reported = report.get("statusDetails") or {}
+    detailed = details.get("detailed-deployment-status") or reported.get("detailedStatus")
+    reason = (
+        details.get("deployment-failure-cause") or reported.get("failureCause") or detailed or ""
+    )
     return {
         "deploymentId": deployment["deploymentId"],
         "deploymentName": deployment["deploymentName"],
@@ -183,8 +187,12 @@ def _effective_deployment(
         "creationTimestamp": deployment["created"],
         "modifiedTimestamp": execution["lastUpdatedAt"] / 1000,
         "statusDetails": {
-            "errorStack": list(told.get("errorStack") or _list(details, "deployment-error-stack")),
-            "errorTypes": list(told.get("errorTypes") or _list(details, "deployment-error-types")),
+            "errorStack": list(
+                reported.get("errorStack") or _list(details, "deployment-error-stack")
+            ),
+            "errorTypes": list(
+                reported.get("errorTypes") or _list(details, "deployment-error-types")
+            ),
         },
     }
 

@@ -1,7 +1,7 @@
-"""A core device's record, as its health messages set it, in whatever order they arrive.
+"""The record of a core device, from health messages in any order of arrival.
 
 Sources: aws-greengrass-nucleus, FleetStatusService, and aws-greengrass-lite, gg-fleet-statusd: both
-number their messages, and store the number. So it restarts only if a device is set up again.
+number their messages and store the number, so it restarts only after a new installation.
 """
 
 from typing import Any
@@ -10,29 +10,28 @@ from local_aws.greengrass.store import now
 
 Params = dict[str, Any]
 Record = dict[str, Any]
-# A place in the order of a device's messages: the numbering, and the number within it.
+# The position of a message: the index of the numbering, and the number within it.
 Position = list[int]
 
 _DEPLOYMENTS = frozenset({"THING_DEPLOYMENT", "THING_GROUP_DEPLOYMENT"})
 _FIRST: Position = [0, -1]
 # The end of the year 9999, after which clients cannot read a timestamp.
 _LATEST_MS = 253_402_300_799_999
-_TEXTS = (
+_STRINGS = (
     "ggcVersion", "platform", "architecture", "runtime", "overallDeviceStatus", "messageType",
     "trigger",
 )  # fmt: skip
 
 
 def new_record() -> Record:
-    """Return the record of a device that has not reported yet."""
+    """Return the record of a device without health messages."""
     return {"tags": {}, "components": {}, "reports": {}}
 
 
 def is_health_message(message: Any) -> bool:
-    """Return whether the members that are read have the types that both nuclei give them.
+    """Return whether the members of a message have the types that both nuclei use.
 
-    Any other message would remain in the record, and each later response about it would be an
-    error.
+    Other values would be stored, and cause an error in each later response.
     """
     if not isinstance(message, dict):
         return False
@@ -44,7 +43,7 @@ def is_health_message(message: Any) -> bool:
         and number >= 0
         and _is_integer(time_ms)
         and 0 <= time_ms <= _LATEST_MS
-        and all(isinstance(message.get(name, ""), str) for name in _TEXTS)
+        and all(isinstance(message.get(name, ""), str) for name in _STRINGS)
         and isinstance(components, list)
         and all(_is_component(component) for component in components)
         and _is_report(report)
@@ -52,9 +51,9 @@ def is_health_message(message: Any) -> bool:
 
 
 def apply(record: Record, message: Params) -> Params | None:
-    """Update a device's record with a health message, and return its news about a deployment.
+    """Update the record of a device with a message; return its report about a deployment, if new.
 
-    A message changes only what no later message has set. A COMPLETE message lists all components
+    A message does not change values of later messages. A COMPLETE message lists all components
     of the device, a PARTIAL message those that changed.
     """
     position = _position(record, message)
@@ -69,10 +68,10 @@ def apply(record: Record, message: Params) -> Params | None:
 
 
 def _position(record: Record, message: Params) -> Position | None:
-    """Place a message among those that the device has sent; None if it is from before a set-up.
+    """Return the position of a message; None if it was sent before the last installation.
 
-    Numbers decide, so that a device may correct its clock. Only if a device is set up again, its
-    numbers restart, and the time separates the messages of both numberings.
+    The order is that of the numbers, because a device may correct its clock. Numbers restart with a
+    new installation; the time then separates the messages of both numberings.
     """
     order = record.setdefault("order", _new_order())
     time_ms = int(message.get("timestamp", now() * 1000))
@@ -93,10 +92,11 @@ def _position(record: Record, message: Params) -> Position | None:
 
 
 def _new_order() -> Record:
-    """Return what is stored about the order of a device's messages.
+    """Return the stored state of the order of messages.
 
     `first` is the lowest number of the current numbering, `since_ms` its time, and `before_ms` the
-    time of the last message before. Times are the device's, in milliseconds since the epoch.
+    time of the last message of the previous one. Times are those of the device, in milliseconds
+    since the epoch.
     """
     return {
         "newest": _FIRST, "complete": _FIRST, "by_name": {}, "by_arn": {},
@@ -105,7 +105,7 @@ def _new_order() -> Record:
 
 
 def _restarts(order: Record, message: Params, number: int, time_ms: int) -> bool:
-    """Return whether a message that has an earlier number was sent later, after a set-up."""
+    """Return whether a message with an earlier number was sent later, after an installation."""
     is_launch = message.get("trigger") == "NUCLEUS_LAUNCH"
     begins_again = is_launch and number <= order["first"] and time_ms > order["since_ms"]
     return begins_again or time_ms > int(order["latest_ms"])
@@ -149,10 +149,10 @@ def _apply_components(record: Record, message: Params, position: Position) -> No
 
 
 def _is_removed(message: Params, component: Params) -> bool:
-    """Return whether a component is reported for the last time.
+    """Return whether a message reports the removal of a component.
 
-    Nucleus lite reports UNINSTALLED. The classic nucleus reports the last state of a component,
-    which no deployment of the device contains any more.
+    Nucleus lite reports UNINSTALLED. The classic nucleus reports the last state of the component
+    without the ARN of a deployment.
     """
     if component.get("status") == "UNINSTALLED":
         return True
@@ -189,11 +189,13 @@ def _is_report(report: Any) -> bool:
         and all(
             isinstance(details.get(name) or "", str) for name in ("detailedStatus", "failureCause")
         )
-        and all(_is_texts(details.get(name) or []) for name in ("errorStack", "errorTypes"))
+        and all(
+            _is_list_of_strings(details.get(name) or []) for name in ("errorStack", "errorTypes")
+        )
     )
 
 
-def _is_texts(value: Any) -> bool:
+def _is_list_of_strings(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(text, str) for text in value)
 
 
@@ -203,10 +205,10 @@ def _is_component(component: Any) -> bool:
     details = component.get("componentStatusDetails") or {}
     return (
         all(isinstance(component.get(name) or "", str) for name in ("version", "status"))
-        and _is_texts(component.get("fleetConfigArns") or [])
+        and _is_list_of_strings(component.get("fleetConfigArns") or [])
         and isinstance(details, dict)
         and isinstance(details.get("statusReason") or "", str)
-        and _is_texts(details.get("statusCodes") or [])
+        and _is_list_of_strings(details.get("statusCodes") or [])
     )
 
 

@@ -1,4 +1,4 @@
-"""Answering a list in pages."""
+"""Pages of list operations."""
 
 import base64
 import binascii
@@ -11,17 +11,17 @@ _DEFAULT_PAGE = 50
 
 
 def page(key: str, items: Sequence[Any], params: dict[str, Any]) -> dict[str, Any]:
-    """Answer the page that ``maxResults`` and ``nextToken`` ask for.
+    """Return the page that `maxResults` and `nextToken` select.
 
     Raises:
-        ValidationError: the token is not one this service gave.
+        ValidationError: the token is not valid.
     """
     start = _offset(params.get("nextToken"))
     end = start + int(params.get("maxResults", _DEFAULT_PAGE))
-    answer: dict[str, Any] = {key: list(items[start:end])}
+    response: dict[str, Any] = {key: list(items[start:end])}
     if end < len(items):
-        answer["nextToken"] = base64.urlsafe_b64encode(str(end).encode()).decode()
-    return answer
+        response["nextToken"] = base64.urlsafe_b64encode(str(end).encode()).decode()
+    return response
 
 
 def _offset(token: str | None) -> int:
@@ -30,4 +30,6 @@ def _offset(token: str | None) -> int:
     try:
         return int(base64.urlsafe_b64decode(token))
     except (ValueError, binascii.Error):
-        raise ValidationError("nextToken is not one that a previous page gave.") from None
+        raise ValidationError(
+            "nextToken is not valid: expected the nextToken of a previous response."
+        ) from None

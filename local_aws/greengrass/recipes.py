@@ -1,4 +1,4 @@
-"""Component recipes: reading, the rules they must keep, and writing."""
+"""Component recipes: read, check and write."""
 
 import json
 import re
@@ -13,8 +13,8 @@ from local_aws.greengrass.versions import parse_requirement, parse_version
 Recipe = dict[str, Any]
 
 MAX_RECIPE_BYTES = 16 * 1024
-# A recipe of 16 kB has some thousands; YAML aliases can make it gigabytes.
-_MOST_VALUES = 20_000
+# A recipe of 16 kB has thousands of values; YAML aliases can expand to gigabytes.
+_MAX_VALUES = 20_000
 MAX_NAME_CHARACTERS = 128
 MAX_VERSION_CHARACTERS = 64
 FORMAT_VERSION = "2020-01-25"
@@ -33,14 +33,14 @@ _ARTIFACT = ("Uri", "Unarchive", "Permission", "Digest", "Algorithm")
 
 
 def read_recipe(content: bytes) -> Recipe:
-    """Read an inline recipe, JSON or YAML, and check its rules.
+    """Read an inline recipe, JSON or YAML, and check it.
 
     Raises:
-        ValidationError: the recipe is too long, unreadable or breaks a rule.
+        ValidationError: the recipe is too long, unreadable or not valid.
     """
     if len(content) > MAX_RECIPE_BYTES:
         raise ValidationError(
-            f"The recipe has {len(content)} bytes; a recipe has at most {MAX_RECIPE_BYTES} (16 kB)."
+            f"The recipe has {len(content)} bytes; the maximum is {MAX_RECIPE_BYTES} (16 kB)."
         )
     recipe = _canonical(_parse(content), _TOP_LEVEL, "recipe")
     _check_identity(recipe)
@@ -56,14 +56,14 @@ def read_recipe(content: bytes) -> Recipe:
 
 
 def write_recipe(recipe: Recipe, output_format: str) -> bytes:
-    """Write a recipe as ``JSON`` or ``YAML``."""
+    """Return a recipe as `JSON` or `YAML`."""
     if output_format == "YAML":
         return cast("str", yaml.safe_dump(recipe, sort_keys=False)).encode()
     return json.dumps(recipe).encode()
 
 
 def artifacts(recipe: Recipe) -> list[dict[str, Any]]:
-    """List the artifacts of every manifest."""
+    """Return the artifacts of all manifests."""
     return [
         artifact
         for manifest in recipe.get("Manifests", [])
@@ -72,7 +72,7 @@ def artifacts(recipe: Recipe) -> list[dict[str, Any]]:
 
 
 def platforms(recipe: Recipe) -> list[dict[str, Any]]:
-    """List the platforms a recipe is for, as the API's ``ComponentPlatform``."""
+    """Return the platforms of a recipe, as the API's `ComponentPlatform`."""
     return [
         {"attributes": {key: str(value) for key, value in manifest.get("Platform", {}).items()}}
         for manifest in recipe.get("Manifests", [])
@@ -92,20 +92,20 @@ def _parse(content: bytes) -> Any:
         detail = " ".join(str(error).split())
         raise ValidationError(f"The recipe is neither JSON nor YAML: {detail}") from None
 
-    raise ValidationError(f"The recipe has too many values: at most {_MOST_VALUES}.")
+    raise ValidationError(f"The recipe has too many values: expected at most {_MAX_VALUES}.")
 
 
 def _is_small(value: Any) -> bool:
-    """Return whether a value stays small when its YAML aliases are written out."""
-    waiting, count = [value], 0
-    while waiting and count <= _MOST_VALUES:
-        item = waiting.pop()
+    """Return whether a value is small enough when its YAML aliases are expanded."""
+    pending, count = [value], 0
+    while pending and count <= _MAX_VALUES:
+        item = pending.pop()
         count += 1
         if isinstance(item, dict):
-            waiting += item.values()
+            pending += item.values()
         elif isinstance(item, list):
-            waiting += item
-    return not waiting
+            pending += item
+    return not pending
 
 
 def _canonical(value: Any, known: tuple[str, ...], where: str) -> Recipe:
@@ -114,15 +114,15 @@ def _canonical(value: Any, known: tuple[str, ...], where: str) -> Recipe:
     spelled = {name.lower(): name for name in known}
     unknown = sorted(str(key) for key in value if str(key).lower() not in spelled)
     if unknown:
-        raise ValidationError(f"The {where} has no key {unknown[0]!r}; it may have {known}.")
+        raise ValidationError(f"The {where} has the unknown key {unknown[0]!r}; expected: {known}.")
     return {spelled[str(key).lower()]: item for key, item in value.items()}
 
 
 def check_name(name: Any) -> str:
-    """Check a component's name.
+    """Check the name of a component.
 
     Raises:
-        ValidationError: it is not one, or is reserved for AWS.
+        ValidationError: it is not valid, or is reserved for AWS.
     """
     if not isinstance(name, str) or not _NAME.fullmatch(name) or len(name) > MAX_NAME_CHARACTERS:
         raise ValidationError(
@@ -130,19 +130,21 @@ def check_name(name: Any) -> str:
             " hyphens, underscores or periods."
         )
     if name.lower().startswith("aws."):
-        raise ValidationError(f"ComponentName {name!r}: names that begin with aws. are AWS's own.")
+        raise ValidationError(
+            f"ComponentName {name!r}: names that begin with aws. are reserved for AWS."
+        )
     return name
 
 
 def check_version(version: Any) -> str:
-    """Check a component's version.
+    """Check the version of a component.
 
     Raises:
         ValidationError: it is too long or not a semantic version.
     """
     if not isinstance(version, str) or len(version) > MAX_VERSION_CHARACTERS:
         raise ValidationError(
-            f"ComponentVersion {version!r} must be a text of at most {MAX_VERSION_CHARACTERS}"
+            f"ComponentVersion {version!r} must be a string with at most {MAX_VERSION_CHARACTERS}"
             " characters."
         )
     parse_version(version)
@@ -160,10 +162,10 @@ def _check_identity(recipe: Recipe) -> None:
 
 
 def check_dependencies(recipe: Recipe) -> None:
-    """Check a recipe's dependencies, and write their types in capital letters.
+    """Check the dependencies of a recipe, and convert their types to upper case.
 
     Raises:
-        ValidationError: one is malformed, or is the component itself.
+        ValidationError: a dependency is not valid, or is the component itself.
     """
     dependencies = recipe.get("ComponentDependencies") or {}
     if not isinstance(dependencies, dict):
@@ -193,7 +195,7 @@ def _checked_manifest(value: Any, where: str) -> Recipe:
     for name in names:
         if names.count(name) > 1:
             raise ValidationError(
-                f"{where} has several artifacts named {name}; a file name must be unique in it."
+                f"{where} has several artifacts named {name}; file names must be unique."
             )
     if checked:
         manifest["Artifacts"] = checked

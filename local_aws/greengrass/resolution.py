@@ -1,12 +1,12 @@
-"""Which version of each component a core device should install."""
+"""Resolution of component candidates to versions."""
 
 import re
 from typing import Any
 
 from local_aws.errors import NotFoundError
 from local_aws.greengrass.arns import component_version_arn
+from local_aws.greengrass.aws_catalog import public_versions
 from local_aws.greengrass.components import Components
-from local_aws.greengrass.public_components import public_versions
 from local_aws.greengrass.recipes import Recipe, write_recipe
 from local_aws.greengrass.versions import satisfying
 from local_aws.scope import Scope
@@ -15,16 +15,16 @@ Params = dict[str, Any]
 
 
 class Resolution:
-    """ResolveComponentCandidates over the component versions of one store."""
+    """The operation ResolveComponentCandidates."""
 
     def __init__(self, components: Components) -> None:
         self._components = components
 
     def resolve(self, scope: Scope, params: Params) -> Params:
-        """Answer, for each candidate, the newest version that every requirement allows.
+        """Return the newest version of each candidate that meets all requirements.
 
         Raises:
-            NotFoundError: no version of a candidate fits.
+            NotFoundError: no version of a candidate meets them.
         """
         attributes = params.get("platform", {}).get("attributes", {})
         return {
@@ -39,8 +39,8 @@ class Resolution:
         requirements = dict(candidate.get("versionRequirements", {}))
         if not requirements and "componentVersion" in candidate:
             requirements = {"THE_CANDIDATE": candidate["componentVersion"]}
-        known = self._components.versions(scope, name)
-        for version in satisfying(known, requirements.values()):
+        versions = self._components.versions(scope, name)
+        for version in satisfying(versions, requirements.values()):
             record = self._components.find(scope, name, version)
             if record is not None and runs_on(record["recipe"], attributes):
                 public = version in public_versions(name)
@@ -51,30 +51,30 @@ class Resolution:
                     "recipe": write_recipe(record["recipe"], "JSON"),
                     "vendorGuidance": "ACTIVE",
                 }
-        wanted = ", ".join(f"{by} requires {text}" for by, text in requirements.items())
+        listed = ", ".join(f"{by} requires {text}" for by, text in requirements.items())
         raise NotFoundError(
             "COMPONENT",
             name,
             f"No version of component {name} satisfies its requirements on platform {attributes}:"
-            f" {wanted or 'none'}; known versions: {known or 'none'}.",
+            f" {listed or 'none'}; known versions: {versions or 'none'}.",
         )
 
 
 def runs_on(recipe: Recipe, attributes: dict[str, str]) -> bool:
-    """Tell whether a manifest of the recipe is for a device with these attributes."""
+    """Return whether a manifest of the recipe applies to a device with these attributes."""
     if not attributes:
         return True
     return any(
-        all(_matches(str(wanted), attributes.get(key)) for key, wanted in platform.items())
+        all(_matches(str(required), attributes.get(key)) for key, required in platform.items())
         for platform in (manifest.get("Platform", {}) for manifest in recipe["Manifests"])
     )
 
 
-def _matches(wanted: str, actual: str | None) -> bool:
-    if wanted in ("*", "all"):
+def _matches(required: str, actual: str | None) -> bool:
+    if required in ("*", "all"):
         return True
     if actual is None:
         return False
-    if len(wanted) > 1 and wanted.startswith("/") and wanted.endswith("/"):
-        return re.fullmatch(wanted[1:-1], actual) is not None
-    return wanted == actual
+    if len(required) > 1 and required.startswith("/") and required.endswith("/"):
+        return re.fullmatch(required[1:-1], actual) is not None
+    return required == actual

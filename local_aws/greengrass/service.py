@@ -1,4 +1,4 @@
-"""Greengrass V2 as one service: every operation of the API model, by name."""
+"""The service Greengrass V2: all operations of the API model, by name."""
 
 import inspect
 from collections.abc import Awaitable, Callable
@@ -6,14 +6,15 @@ from typing import Any
 
 from local_aws.authorization.checks import Authorize, Check, checks
 from local_aws.errors import ServiceError
-from local_aws.greengrass.accounts import Account, Tags
-from local_aws.greengrass.cloud import Cloud
+from local_aws.greengrass.account import AccountSettings
 from local_aws.greengrass.components import Components, unusable_artifact
 from local_aws.greengrass.deployments import Deployments
 from local_aws.greengrass.devices import Devices
+from local_aws.greengrass.ports import CloudServices
 from local_aws.greengrass.resolution import Resolution
-from local_aws.greengrass.store import Store
+from local_aws.greengrass.store import GreengrassStore
 from local_aws.greengrass.subjects import CallSubjects
+from local_aws.greengrass.tags import Tags
 from local_aws.scope import Scope
 from local_aws.wire import Request, Response, Wire
 
@@ -24,14 +25,14 @@ Operation = Callable[[Scope, Params], Params | Awaitable[Params]]
 class Greengrass:
     """The control plane and data plane of Greengrass V2."""
 
-    def __init__(self, cloud: Cloud, creation_seconds: float = 0.0) -> None:
-        """Make component versions deployable some seconds after their creation."""
-        self.store = Store()
+    def __init__(self, cloud: CloudServices, creation_seconds: float = 0.0) -> None:
+        """Create the operations; versions become deployable `creation_seconds` after creation."""
+        self.store = GreengrassStore()
         components = Components(self.store, cloud, creation_seconds)
         deployments = Deployments(self.store, cloud, components)
         self.devices = Devices(self.store, cloud, deployments)
         tags = Tags(components, deployments, self.devices)
-        account = Account(self.store)
+        account = AccountSettings(self.store)
         self.operations: dict[str, Operation] = {
             "AssociateServiceRoleToAccount": account.associate_role,
             "BatchAssociateClientDeviceWithCoreDevice": account.associate_clients,

@@ -1,4 +1,4 @@
-"""Everything Greengrass remembers, as plain JSON per account and region."""
+"""The state of Greengrass, as JSON per account and Region."""
 
 import time
 from typing import Any
@@ -6,31 +6,31 @@ from typing import Any
 from local_aws.scope import Scope
 
 
-class Store:
-    """Greengrass's state; every record is JSON, every time is seconds since the epoch."""
+class GreengrassStore:
+    """The state of all accounts; records are JSON, times are seconds since the epoch."""
 
     def __init__(self) -> None:
         self._regions: dict[Scope, Region] = {}
 
     def region(self, scope: Scope) -> "Region":
-        """Give the state of one account and region."""
+        """Return the state of an account and Region."""
         return self._regions.setdefault(scope, Region())
 
     def to_json(self) -> dict[str, Any]:
-        """Write everything."""
+        """Return the complete state."""
         return {str(scope): region.to_json() for scope, region in self._regions.items()}
 
     def load_json(self, data: dict[str, Any]) -> None:
-        """Replace everything by what ``to_json`` wrote."""
+        """Replace the state by a result of `to_json`."""
         self._regions = {Scope.parse(key): Region(value) for key, value in data.items()}
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Delete the complete state."""
         self._regions.clear()
 
 
 class Region:
-    """The state of one account in one region."""
+    """The state of one account in one Region."""
 
     def __init__(self, data: dict[str, Any] | None = None) -> None:
         data = data or {}
@@ -43,10 +43,10 @@ class Region:
         self.service_role: dict[str, Any] = data.get("service_role", {})
 
     def to_json(self) -> dict[str, Any]:
-        """Write this region."""
+        """Return the state."""
         return vars(self)
 
 
 def now() -> float:
-    """Tell the time in seconds since the epoch, to the millisecond."""
+    """Return the seconds since the epoch, rounded to milliseconds."""
     return round(time.time(), 3)

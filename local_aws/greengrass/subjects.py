@@ -6,11 +6,11 @@ from typing import Any
 from local_aws.authorization.checks import Subjects
 from local_aws.authorization.reference import arn, resource_types
 from local_aws.errors import ServiceError
-from local_aws.greengrass.accounts import Tags
-from local_aws.greengrass.cloud import Cloud
 from local_aws.greengrass.deployments import Deployments
 from local_aws.greengrass.devices import Devices
+from local_aws.greengrass.ports import CloudServices
 from local_aws.greengrass.recipes import artifacts, read_recipe
+from local_aws.greengrass.tags import Tags
 from local_aws.scope import Scope
 from local_aws.wire import Call
 
@@ -23,14 +23,14 @@ _BY_ARN = ("arn", "resourceArn", "targetArn", "parentTargetArn", "thingGroupArn"
 
 
 class CallSubjects:
-    """Finds the resources of calls: those that the input names, and those behind deployments.
+    """Finds the resources of calls: those in the input, and the jobs and shadows of deployments.
 
-    The cloud half of a deployment is an IoT job for a thing group, or a thing's shadow. Greengrass
-    acts on them for the caller, who therefore needs the rights of IoT as well.
+    A deployment to a thing group is an IoT job, one to a thing a shadow. Greengrass uses them on
+    behalf of the caller, who therefore also needs permissions of IoT.
     """
 
     def __init__(
-        self, cloud: Cloud, deployments: Deployments, devices: Devices, tags: Tags
+        self, cloud: CloudServices, deployments: Deployments, devices: Devices, tags: Tags
     ) -> None:
         self._cloud = cloud
         self._deployments = deployments
@@ -38,13 +38,13 @@ class CallSubjects:
         self._tags = tags
 
     def of(self, scope: Scope, call: Call) -> Subjects:
-        """Return the subjects of a call, whether or not its resources exist."""
+        """Return the subjects of a call, also if its resources do not exist."""
         params, subjects = call.params, _Resources(scope)
         _add_named(subjects, params)
         if call.operation == "CreateComponentVersion":
             _add_component(subjects, params)
         elif call.operation == "CreateDeployment" and ":thinggroup/" in params["targetArn"]:
-            # The id of the new job is random, on AWS as here.
+            # The id of the new job is random, as on AWS.
             subjects.add("iot:job", str(uuid.uuid4()))
         elif call.operation in _OF_A_DEVICES_GROUPS:
             groups = self._cloud.thing_groups(scope, params["coreDeviceThingName"])
@@ -82,7 +82,7 @@ class CallSubjects:
 
 
 class _Resources:
-    """ARNs by type, each once."""
+    """Unique ARNs by type."""
 
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
@@ -92,7 +92,7 @@ class _Resources:
         self.add_as(kind, arn(kind, self._scope, *names))
 
     def add_arn(self, value: str) -> None:
-        """Add a resource that is named by its ARN; anything else is ignored."""
+        """Add the resource of an ARN; ignore other values."""
         for kind in resource_types(value):
             self.add_as(kind, value)
 
@@ -137,5 +137,5 @@ def _add_component(subjects: _Resources, params: Params) -> None:
                 bucket, _, key = artifact["Uri"].removeprefix("s3://").partition("/")
                 subjects.add("s3:object", bucket, key)
     except ServiceError:
-        # The operation rejects the recipe; a caller without rights is denied before that.
+        # The operation rejects the recipe later; a caller without permission is denied first.
         return

@@ -1,7 +1,7 @@
-"""Component versions and the npm-style ranges that require them.
+"""Component versions, and npm-style version ranges.
 
-``semantic_version.NpmSpec`` is not trusted with pre-releases: it drops the pre-release of every
-comparator for released versions, so that ``=1.0.0-rc.1`` allows 1.0.0.
+`semantic_version.NpmSpec` is not used for pre-releases: it ignores the pre-release of comparators
+for released versions, so that `=1.0.0-rc.1` allows 1.0.0.
 """
 
 import operator
@@ -29,7 +29,7 @@ _COMPARISONS: dict[str, Callable[[Version, Version], bool]] = {
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """An npm-style range; ``version in requirement`` as npm decides it."""
+    """An npm-style range; `version in requirement` follows the rules of npm."""
 
     alternatives: tuple[tuple[str, ...], ...]
 
@@ -38,10 +38,10 @@ class Requirement:
 
 
 def parse_version(text: str) -> Version:
-    """Read a semantic version.
+    """Parse a semantic version.
 
     Raises:
-        ValidationError: the text is not one.
+        ValidationError: the text is not a semantic version.
     """
     try:
         return Version(text)
@@ -52,7 +52,7 @@ def parse_version(text: str) -> Version:
 
 
 def parse_requirement(text: str) -> Requirement:
-    """Read a version requirement.
+    """Parse a version requirement.
 
     Raises:
         ValidationError: the text is not an npm-style range.
@@ -69,10 +69,12 @@ def parse_requirement(text: str) -> Requirement:
 
 
 def satisfying(versions: Iterable[str], requirements: Iterable[str]) -> list[str]:
-    """List the versions that every requirement allows, newest first."""
+    """Return the versions that meet all requirements, newest first."""
     ranges = [parse_requirement(requirement) for requirement in requirements]
     fitting = [Version(text) for text in versions]
-    fitting = [version for version in fitting if all(version in each for each in ranges)]
+    fitting = [
+        version for version in fitting if all(version in requirement for requirement in ranges)
+    ]
     return [str(version) for version in sorted(fitting, reverse=True)]
 
 
@@ -81,13 +83,15 @@ def _comparators(alternative: str) -> tuple[str, ...]:
 
 
 def _allows(comparators: tuple[str, ...], version: Version) -> bool:
-    """Apply npm's rules: every comparator holds, and a pre-release has to be asked for."""
-    if version.prerelease and not any(_asks_for(each, version) for each in comparators):
+    """Apply the rules of npm: all comparators hold, and one names the pre-release's version."""
+    if version.prerelease and not any(
+        _names_prerelease_of(comparator, version) for comparator in comparators
+    ):
         return False
-    return all(_holds(each, version) for each in comparators)
+    return all(_holds(comparator, version) for comparator in comparators)
 
 
-def _asks_for(comparator: str, version: Version) -> bool:
+def _names_prerelease_of(comparator: str, version: Version) -> bool:
     match = _COMPARATOR.fullmatch(comparator)
     if not match or not match["pre"]:
         return False

@@ -10,7 +10,7 @@ from botocore.config import Config
 from ministack.services import eventbridge, iot, lambda_svc, s3
 
 from local_aws.errors import ServiceError
-from local_aws.greengrass.cloud import FunctionVersion, Job, Shadow
+from local_aws.greengrass.ports import FunctionVersion, JobState, ShadowState
 from local_aws.ministack_hooks.identity import issue_service_credentials
 from local_aws.ministack_hooks.services import within
 from local_aws.scope import Scope
@@ -46,7 +46,7 @@ class MinistackCloud:
             arn, name, int(version), config["Runtime"], config["Handler"], record["code_zip"]
         )
 
-    def keep_artifact(self, scope: Scope, key: str, content: bytes) -> None:
+    def store_artifact(self, scope: Scope, key: str, content: bytes) -> None:
         """Keep Greengrass's own copy in a bucket of an account that stands for AWS's own."""
         bucket = _artifact_bucket(scope)
         with within(Scope(GREENGRASS_ACCOUNT, scope.region)):
@@ -112,11 +112,11 @@ class MinistackCloud:
             if job is not None and job["status"] == "IN_PROGRESS":
                 await iot._cancel_job(job_id, {}, {"force": "true"})
 
-    def job(self, scope: Scope, job_id: str) -> Job | None:
+    def job(self, scope: Scope, job_id: str) -> JobState | None:
         """Look a job up."""
         with within(scope):
             record = iot._jobs.get(job_id)
-            return None if record is None else Job(record["status"], record["jobArn"])
+            return None if record is None else JobState(record["status"], record["jobArn"])
 
     def job_execution(self, scope: Scope, job_id: str, thing: str) -> dict[str, Any] | None:
         """Look up how a job went on a thing."""
@@ -142,16 +142,18 @@ class MinistackCloud:
             scope.account, scope.region, base, answer, *before, *after, None
         )
 
-    def shadow(self, scope: Scope, thing: str, shadow: str) -> Shadow:
+    def shadow(self, scope: Scope, thing: str, shadow: str) -> ShadowState:
         """Look a named shadow up."""
         with within(scope):
             status, found = iot.get_thing_shadow(thing, shadow)
             if status >= 400:  # noqa: PLR2004 - as above
-                return Shadow({}, 0)
+                return ShadowState({}, 0)
             reported = found["metadata"].get("reported", {}).get("status", {})
-            return Shadow(copy.deepcopy(found["state"]), reported.get("timestamp", 0) * 1000)
+            return ShadowState(copy.deepcopy(found["state"]), reported.get("timestamp", 0) * 1000)
 
-    def tell(self, scope: Scope, detail_type: str, resource: str, detail: dict[str, Any]) -> None:
+    def put_event(
+        self, scope: Scope, detail_type: str, resource: str, detail: dict[str, Any]
+    ) -> None:
         """Put an event of Greengrass' on the account's default event bus."""
         entry = {
             "Source": "aws.greengrass",

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from deeplens.config import EnvironmentConfig, load_environments
-from tests.account_keys import client
+from testkit.account_keys import client
 
 ROOT = Path(__file__).parents[2]
 _SOURCES = (

@@ -17,7 +17,7 @@ from local_aws.pipeline import PipelineError, record
 from local_aws.pipeline.approval import Request, ask, check_answer
 from local_aws.pipeline.cli import deliver
 from model_tools.errors import RegistryError
-from tests.delivery.test_pipeline_definition import action, build, execution
+from tests.delivery.pipelines import action, build, execution
 from tools.assembly import environments_id
 
 HOUR = 3600.0

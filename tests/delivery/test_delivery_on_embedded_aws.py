@@ -14,10 +14,10 @@ import pytest
 
 from local_aws.pipeline.definition import read_pipeline
 from local_aws.pipeline.execution import Execution
-from tests.account_keys import secret
+from testkit.account_keys import secret
+from testkit.releases import blind_model, good_model
 from tests.delivery.cameras import bright_room, cameras, dark_room, heartbeat, wait_until_running
 from tests.delivery.conftest import Site
-from tests.local.releases import blind_model, good_model
 
 pytestmark = [
     pytest.mark.emulator,

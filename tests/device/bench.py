@@ -21,7 +21,7 @@ from camera.reporting import FailureReports
 from camera.settings import Settings
 from camera.spool import Spool
 from shared.vision.detections import Box, Detection
-from tests.waiting import HANG_SECONDS
+from testkit.waiting import HANG_SECONDS
 
 MODEL = ModelIdentity("shapes", "1.0.0", "ab" * 32)
 CIRCLE = Detection("circle", 0.9, Box(0.1, 0.2, 0.3, 0.4))

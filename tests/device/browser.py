@@ -13,7 +13,7 @@ from typing import Any
 
 import aiohttp
 
-from tests.waiting import HANG_SECONDS, eventually
+from testkit.waiting import HANG_SECONDS, eventually
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 

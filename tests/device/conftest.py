@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from shared.artifact.archive import Artifact, open_artifact
+from testkit.greengrass_ipc import Core, serving
+from testkit.pinned import pinned_artifact
 from tests.device.function_process import Function
-from tests.device.greengrass_ipc import Core, serving
-from tests.pinned import pinned_artifact
 
 
 @dataclass(frozen=True)
@@ -45,3 +46,9 @@ def shapes(tmp_path_factory: pytest.TempPathFactory) -> Unpacked:
     with zipfile.ZipFile(archive) as packed:
         packed.extractall(directory)
     return Unpacked(archive, directory, archive.parent.name)
+
+
+@pytest.fixture(scope="session")
+def artifact(shapes: Unpacked) -> Artifact:
+    """The pinned model, opened."""
+    return open_artifact(shapes.archive, shapes.directory, shapes.digest)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from tests.waiting import HANG_SECONDS
+from testkit.waiting import HANG_SECONDS
 
 ROOT = Path(__file__).parents[2]
 FUNCTION = ROOT / "lambda_src" / "inference"

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from testkit.greengrass_ipc import Core
+from testkit.waiting import HANG_SECONDS
 from tests.device.function_process import FUNCTION, Function
-from tests.device.greengrass_ipc import Core
-from tests.waiting import HANG_SECONDS
 
 HOMES = ("classic", "lite", "deeplens")
 

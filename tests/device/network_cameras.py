@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from tests.waiting import HANG_SECONDS
+from testkit.waiting import HANG_SECONDS
 
 WIDTH_PX, HEIGHT_PX = 64, 48
 

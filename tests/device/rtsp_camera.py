@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from tests.waiting import HANG_SECONDS
+from testkit.waiting import HANG_SECONDS
 
 WIDTH_PX, HEIGHT_PX = 64, 48
 _BLOCK_PX = 16

@@ -18,6 +18,7 @@ from camera.sources.deeplens import DeepLensCamera
 from camera.sources.mjpeg import MjpegCamera
 from camera.sources.video import without_password
 from shared.vision.images import ImageLimit
+from testkit.waiting import eventually
 from tests.device.network_cameras import (
     HEIGHT_PX,
     WIDTH_PX,
@@ -27,7 +28,6 @@ from tests.device.network_cameras import (
     serving_mjpeg,
     write_video,
 )
-from tests.waiting import eventually
 
 
 def red(camera: Any) -> int:

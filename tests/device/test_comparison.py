@@ -15,20 +15,14 @@ from camera import comparison
 from camera.comparison import Comparison, largest_difference
 from camera.frames import Frame
 from camera.live_view import LiveView
-from model_tools.artifact.archive import unpack_artifact
 from model_tools.shapes.drawing import draw_picture
+from shared.artifact.archive import Artifact
 from shared.vision.detections import Box, Detection
+from testkit.waiting import HANG_SECONDS, eventually
 from tests.device.browser import CHROMIUM, Page, browsing
-from tests.pinned import pinned_artifact
-from tests.waiting import HANG_SECONDS, eventually
 
 STAR = Detection("star", 0.9, Box(0.2, 0.2, 0.8, 0.6))
 PICTURE = draw_picture(np.random.default_rng(3), 512, 384)[0]
-
-
-@pytest.fixture(scope="module")
-def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return unpack_artifact(pinned_artifact(), tmp_path_factory.mktemp("shapes")).directory
 
 
 @pytest.fixture
@@ -49,10 +43,10 @@ def answer(compared: Comparison) -> dict[str, Any]:
 
 
 def test_without_tensorflow_it_says_so(
-    compared: Comparison, artifact: Path, monkeypatch: pytest.MonkeyPatch
+    compared: Comparison, artifact: Artifact, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(comparison, "find_spec", lambda name: None if name == "tensorflow" else 1)
-    compared.use(artifact)
+    compared.use(artifact.directory)
     found = compared.of(PICTURE)
     assert found == {"state": "unavailable", "why": "TensorFlow is not installed on this device"}
 
@@ -95,9 +89,9 @@ def test_the_largest_difference_is_that_of_the_same_object(
 
 @pytest.mark.process
 def test_the_process_ends_when_nobody_asks(
-    compared: Comparison, artifact: Path, monkeypatch: pytest.MonkeyPatch
+    compared: Comparison, artifact: Artifact, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    compared.use(artifact)
+    compared.use(artifact.directory)
     assert compared.of(PICTURE)["state"] == "loading"
     process = compared._process  # noqa: SLF001 - what must end
     assert process is not None
@@ -111,9 +105,11 @@ def test_the_process_ends_when_nobody_asks(
 @pytest.mark.process
 @pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
-def test_a_browser_shows_both_outcomes_of_the_same_picture(artifact: Path, tmp_path: Path) -> None:
+def test_a_browser_shows_both_outcomes_of_the_same_picture(
+    artifact: Artifact, tmp_path: Path
+) -> None:
     view = LiveView(port=0, thing="front-door", threshold=0.5, state_directory=tmp_path / "state")
-    view.comparison.use(artifact)
+    view.comparison.use(artifact.directory)
     stop = threading.Event()
 
     def show() -> None:

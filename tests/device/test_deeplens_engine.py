@@ -15,7 +15,7 @@ from camera.deeplens_model import DeepLensEngine
 from camera.engine_choice import engine_here
 from camera.engines import engine_opener
 from model_tools.shapes.scenes import write_scenes
-from shared.artifact.archive import Artifact, open_artifact
+from shared.artifact.archive import Artifact
 from shared.artifact.errors import ArtifactError, EngineError
 from shared.artifact.manifest import IMAGE_CLASSIFICATION, OutputSpec
 from shared.vision.detections import Detection
@@ -23,11 +23,6 @@ from shared.vision.engine import open_engine
 from tests.device.conftest import Unpacked
 
 SOFTWARE = Path(__file__).with_name("deeplens_software")
-
-
-@pytest.fixture
-def artifact(shapes: Unpacked) -> Artifact:
-    return open_artifact(shapes.archive, shapes.directory, shapes.digest)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from camera.inference import LoadedModel
 from camera.models import DeployedModel
 from shared.artifact.archive import Artifact, sha256_of
 from shared.artifact.errors import ArtifactError
-from tests.pinned import pinned_artifact
+from testkit.pinned import pinned_artifact
 
 FRAMES_UNTIL_GOOD = 10
 

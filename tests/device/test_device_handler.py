@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from testkit.greengrass_ipc import Core, serving
+from testkit.waiting import HANG_SECONDS, eventually
 from tests.device.bench import environment
 from tests.device.function_process import FUNCTION, Function
-from tests.device.greengrass_ipc import Core, serving
-from tests.waiting import HANG_SECONDS, eventually
 
 pytestmark = pytest.mark.process
 

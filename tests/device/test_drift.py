@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from camera.drift import LEAST_FRAMES, LOOK_SECONDS
-from model_tools.artifact.archive import unpack_artifact
 from shared.artifact.archive import Artifact
 from shared.artifact.baseline import (
     FEATURES,
@@ -20,18 +19,12 @@ from shared.artifact.baseline import (
 from shared.artifact.errors import ManifestError
 from shared.vision.detections import Detection
 from shared.vision.engine import InferenceEngine, open_engine
+from testkit.drift_scenes import SHIFTS, Looked, WatchedCamera, looked_at
 from tests.device.bench import frame
-from tests.device.drift_scenes import SHIFTS, Looked, WatchedCamera, looked_at
-from tests.pinned import pinned_artifact
 
 # `make benchmark-drift` measures what it takes; docs/camera.md promises this.
 MOST_FRAMES = 60
 CALM_FRAMES = 120
-
-
-@pytest.fixture(scope="module")
-def artifact(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
-    return unpack_artifact(pinned_artifact(), tmp_path_factory.mktemp("shapes"))
 
 
 @pytest.fixture(scope="module")

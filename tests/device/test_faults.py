@@ -1,4 +1,4 @@
-"""Each fault, compressed; `make reliability` writes the table into docs/reliability.md."""
+"""All faults with short durations; `make reliability` writes the table of docs/reliability.md."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.device.faults import table
-from tests.device.faults.faults import FAULTS, Fault, Scale
-from tests.device.faults.oracle import Verdict
-from tests.device.faults.table import failures
+from testkit.fault_injection import table
+from testkit.fault_injection.faults import FAULTS, InjectedFault, Scale
+from testkit.fault_injection.oracle import FaultResult
+from testkit.fault_injection.table import failures
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-TOGETHER = 6
+MAX_RUNS = 6
 
-Verdicts = dict[Fault, "Future[Verdict]"]
+Results = dict[InjectedFault, "Future[FaultResult]"]
 
 
 @pytest.fixture(scope="module")
-def verdicts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Verdicts]:
-    """Every fault's verdict; they mostly wait, so several run at once."""
-    with ThreadPoolExecutor(TOGETHER) as pool:
+def results(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Results]:
+    """Run all faults, several at once because they mostly wait."""
+    with ThreadPoolExecutor(MAX_RUNS) as pool:
         yield {
             fault: pool.submit(fault.run, tmp_path_factory.mktemp("fault"), Scale())
             for fault in FAULTS
@@ -35,20 +35,20 @@ def verdicts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Verdicts]:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{fault.group}: {fault.name}")
-def test_nothing_that_was_promised_is_lost(fault: Fault, verdicts: Verdicts) -> None:
-    found = verdicts[fault].result()
-    assert failures(fault, found) == [], found
+def test_no_stored_message_is_lost(fault: InjectedFault, results: Results) -> None:
+    outcome = results[fault].result()
+    assert failures(fault, outcome) == [], outcome
 
 
-def verdict(seconds: float = 0.1, **changes: Any) -> Verdict:
-    same: dict[str, Any] = {"decided": 9, "promised": 9, "lost": 0, "duplicates": 0}
-    same |= {"repeatable": 0, "in_order": True, "dropped_by_id": 0, "dropped_as_told": 0}
+def result(seconds: float = 0.1, **changes: Any) -> FaultResult:
+    values: dict[str, Any] = {"decided": 9, "stored": 9, "lost": 0, "duplicates": 0}
+    values |= {"repeatable": 0, "in_order": True, "dropped_by_id": 0, "dropped_as_reported": 0}
     times = {"restart_seconds": seconds, "drained_seconds": seconds, "end_seconds": seconds}
-    return Verdict(**(same | times | changes))
+    return FaultResult(**(values | times | changes))
 
 
 def test_a_row_has_the_median_of_each_time_and_the_sum_of_each_count() -> None:
-    row = table.row(FAULTS[0], [verdict(0.1), verdict(60.0), verdict(0.3, promised=7)])
+    row = table.row(FAULTS[0], [result(0.1), result(60.0), result(0.3, stored=7)])
     assert row.endswith("| 0 of 25 | 0 | 0 | 0.3 s | 0.3 s | 0.3 s | passed |")
 
 
@@ -58,15 +58,15 @@ def test_a_row_has_the_median_of_each_time_and_the_sum_of_each_count() -> None:
         ({"lost": 1}, "1 lost"),
         ({"duplicates": 2, "repeatable": 1}, "2 duplicates, at most 1"),
         ({"in_order": False}, "out of order"),
-        ({"promised": 0}, "nothing was promised: the run proves nothing"),
-        ({"dropped_as_told": 3}, "3 dropped"),
+        ({"stored": 0}, "no message was stored, so the run checks nothing"),
+        ({"dropped_as_reported": 3}, "3 dropped"),
         ({"restart_seconds": 5.1}, "restarted after 5.1 s, at most 5 s"),
         ({"drained_seconds": 61.0}, "drained after 61.0 s, at most 60 s"),
         ({"end_seconds": 5.1}, "ended after 5.1 s, at most 5 s"),
     ],
 )
 def test_a_row_names_what_was_not_passed(changes: dict[str, Any], problem: str) -> None:
-    assert table.row(FAULTS[0], [verdict(**changes)]).endswith(f"| {problem} |")
+    assert table.row(FAULTS[0], [result(**changes)]).endswith(f"| {problem} |")
 
 
 def test_the_table_goes_into_the_page_and_leaves_the_rest(

@@ -21,11 +21,11 @@ from first_start.greengrass_ipc import IpcError, publish_to_iot_core
 from first_start.heartbeat import InstallationHeartbeat
 from first_start.installation import install, installed_percent
 from local_aws.core_device.ipc import encode
-from tests.device.greengrass_ipc import TOKEN, Core, serving
+from testkit.greengrass_ipc import TOKEN, Core, serving
+from testkit.waiting import HANG_SECONDS, eventually
 from tests.device.schemas import INSTALLATION_HEARTBEAT
 from tests.python_3_12 import python_3_12
 from tests.unit.runtime.wheelhouse import archive, unpacked, wheel
-from tests.waiting import HANG_SECONDS, eventually
 
 pytestmark = pytest.mark.process
 

@@ -8,8 +8,8 @@ import pytest
 
 from camera.errors import PublishError
 from camera.publishing import GreengrassPublisher
-from tests.device.greengrass_ipc import Core, serving
-from tests.waiting import HANG_SECONDS, eventually
+from testkit.greengrass_ipc import Core, serving
+from testkit.waiting import HANG_SECONDS, eventually
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ import pytest
 from camera.errors import CameraError, PublishError
 from camera.heartbeat import Heartbeat
 from camera.messages import ErrorReport
+from testkit.waiting import HANG_SECONDS, eventually
 from tests.device.bench import MODEL, THING, Clock, Sent, live_settings
 from tests.device.schemas import HEARTBEAT
-from tests.waiting import HANG_SECONDS, eventually
 
 SECTIONS = {
     "picture": lambda: "ok",

@@ -1,22 +1,9 @@
 """What an engine compiled is kept for the next start, and thrown away when it does not work."""
 
-import zipfile
 from pathlib import Path
 
-import pytest
-
 from camera.engines import engine_opener
-from shared.artifact.archive import Artifact, open_artifact, sha256_of
-from tests.pinned import pinned_artifact
-
-
-@pytest.fixture(scope="module")
-def artifact(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
-    archive = pinned_artifact()
-    folder = tmp_path_factory.mktemp("model")
-    with zipfile.ZipFile(archive) as packed:
-        packed.extractall(folder)
-    return open_artifact(archive, folder, sha256_of(archive))
+from shared.artifact.archive import Artifact
 
 
 def test_what_was_compiled_is_kept_by_the_models_digest(artifact: Artifact, tmp_path: Path) -> None:

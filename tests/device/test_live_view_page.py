@@ -24,8 +24,8 @@ from camera.live_settings import CurrentSettings, LiveSettings
 from camera.live_view import LiveView
 from camera.messages import ModelIdentity
 from shared.vision.detections import Box, Detection
+from testkit.waiting import HANG_SECONDS
 from tests.device.browser import CHROMIUM, LOW_CONTRAST, Browser, Page, running_browser
-from tests.waiting import HANG_SECONDS
 
 pytestmark = [
     pytest.mark.process,

@@ -10,8 +10,8 @@ from camera.errors import SpoolError
 from camera.messages import encode
 from camera.outbox import MessageIds, Outbox
 from camera.spool import Entry, Spool
+from testkit.waiting import HANG_SECONDS, eventually
 from tests.device.bench import THING, TOPIC
-from tests.waiting import HANG_SECONDS, eventually
 
 
 class FullAtTimes(Spool):

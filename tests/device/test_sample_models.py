@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
+from testkit.greengrass_ipc import Core
+from testkit.waiting import eventually
 from tests.device.bench import environment
 from tests.device.function_process import ROOT
-from tests.device.greengrass_ipc import Core
 from tests.device.homes import HOMES, start
-from tests.waiting import eventually
 
 SAMPLES = Path(os.environ.get("DEEPLENS_SAMPLE_DATA", ROOT.parent / "shared" / "data"))
 

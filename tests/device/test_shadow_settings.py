@@ -13,9 +13,9 @@ from camera.live_settings import CurrentSettings
 from camera.publishing import GreengrassPublisher, GreengrassSubscriber
 from camera.shadow import ShadowSettings
 from shared.artifact.labels import checked_labels
+from testkit.greengrass_ipc import Core, serving
+from testkit.waiting import HANG_SECONDS, eventually
 from tests.device.bench import THING, live_settings
-from tests.device.greengrass_ipc import Core, serving
-from tests.waiting import HANG_SECONDS, eventually
 
 SHADOW = f"$aws/things/{THING}/shadow/name/deeplens"
 ACCEPTED, DELTA = f"{SHADOW}/get/accepted", f"{SHADOW}/update/delta"
@@ -69,9 +69,9 @@ def listening(core: Core, camera: Camera) -> None:
 def test_the_whole_shadow_is_asked_for_and_then_what_differs(core: Core, camera: Camera) -> None:
     with serving(core):
         listening(core, camera)
-        core.say(ACCEPTED, {"state": {"desired": {"settings": {"threshold": 0.8}}}})
+        core.deliver(ACCEPTED, {"state": {"desired": {"settings": {"threshold": 0.8}}}})
         eventually(lambda: camera.settings.now.threshold == 0.8)
-        core.say(DELTA, {"state": {"settings": {"labels": ["cat"], "publish_on_change": True}}})
+        core.deliver(DELTA, {"state": {"settings": {"labels": ["cat"], "publish_on_change": True}}})
         eventually(lambda: camera.settings.now.publish_on_change)
     assert camera.settings.now.labels == ("cat",)
     assert camera.settings.now.threshold == 0.8
@@ -108,12 +108,12 @@ def test_a_wrong_value_is_refused_with_what_would_work_and_the_old_ones_stay(
 ) -> None:
     with serving(core):
         listening(core, camera)
-        core.say(DELTA, {"state": {"settings": desired}})
+        core.deliver(DELTA, {"state": {"settings": desired}})
         eventually(lambda: camera.refusals)
         assert str(camera.refusals[0]).startswith(said)
         assert camera.settings.now == live_settings()
         assert camera.settings.refused() == str(camera.refusals[0])
-        core.say(DELTA, {"state": {"settings": {"threshold": 0.25}}})
+        core.deliver(DELTA, {"state": {"settings": {"threshold": 0.25}}})
         eventually(lambda: camera.settings.now.threshold == 0.25)
     assert camera.settings.refused() is None
 
@@ -122,8 +122,8 @@ def test_a_value_that_stays_wrong_is_refused_once(core: Core, camera: Camera) ->
     with serving(core):
         listening(core, camera)
         for _ in range(5):
-            core.say(DELTA, {"state": {"settings": {"threshold": 2}}})
-        core.say(DELTA, {"state": {"settings": {"threshold": 0.3}}})
+            core.deliver(DELTA, {"state": {"settings": {"threshold": 2}}})
+        core.deliver(DELTA, {"state": {"settings": {"threshold": 0.3}}})
         eventually(lambda: camera.settings.now.threshold == 0.3)
     assert len(camera.refusals) == 1
 
@@ -137,9 +137,9 @@ def test_a_message_that_says_nothing_of_settings_changes_nothing(
 ) -> None:
     with serving(core):
         listening(core, camera)
-        core.say(DELTA, payload)
-        core.say(ACCEPTED, payload)
-        core.say(DELTA, {"state": {"settings": {"threshold": 0.3}}})
+        core.deliver(DELTA, payload)
+        core.deliver(ACCEPTED, payload)
+        core.deliver(DELTA, {"state": {"settings": {"threshold": 0.3}}})
         eventually(lambda: camera.settings.now.threshold == 0.3)
     assert camera.refusals == []
 
@@ -152,7 +152,7 @@ def test_a_core_that_was_away_is_asked_for_the_whole_shadow_again(
     core.published.clear()
     with serving(core):
         eventually(lambda: f"{SHADOW}/get" in [topic for topic, _, _ in core.published])
-        core.say(ACCEPTED, {"state": {"desired": {"settings": {"threshold": 0.9}}}})
+        core.deliver(ACCEPTED, {"state": {"desired": {"settings": {"threshold": 0.9}}}})
         eventually(lambda: camera.settings.now.threshold == 0.9)
 
 

@@ -17,6 +17,7 @@ from camera.live_view import LiveView
 from camera.publishing import GreengrassPublisher, GreengrassSubscriber
 from camera.shadow import ShadowSettings
 from camera.spool import Entry, Spool
+from testkit.waiting import HANG_SECONDS, eventually
 from tests.device.bench import (
     THING,
     TOPIC,
@@ -29,7 +30,6 @@ from tests.device.bench import (
     live_settings,
     settings,
 )
-from tests.waiting import HANG_SECONDS, eventually
 
 
 class Scene:

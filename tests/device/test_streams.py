@@ -17,10 +17,10 @@ from camera.errors import CameraError
 from camera.frames import Camera, NewestFrame
 from camera.live_settings import CurrentSettings
 from camera.sources import camera_from, video
+from testkit.waiting import HANG_SECONDS, eventually
 from tests.device.bench import live_settings
 from tests.device.network_cameras import write_video
 from tests.device.rtsp_camera import Rtsp, number_of, numbered, serving_rtsp
-from tests.waiting import HANG_SECONDS, eventually
 
 
 class Reports:

@@ -12,8 +12,8 @@ from typing import Any
 
 from awscrt.mqtt import QoS
 
+from testkit.waiting import HANG_SECONDS
 from tests.emulator.embedded_aws import EmbeddedAws
-from tests.waiting import HANG_SECONDS
 
 ANYTHING = {
     "Version": "2012-10-17",

@@ -15,7 +15,7 @@ import boto3
 from botocore.config import Config
 
 from local_aws.credentials import secret_access_key
-from tests.waiting import HANG_SECONDS, eventually
+from testkit.waiting import HANG_SECONDS, eventually
 
 ACCOUNT = "111111111111"
 REGION = "eu-central-1"

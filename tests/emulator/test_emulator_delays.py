@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from testkit.waiting import eventually
 from tests.emulator.embedded_aws import ACCOUNT, REGION, Command, EmbeddedAws, recipe
-from tests.waiting import eventually
 
 pytestmark = [pytest.mark.emulator, pytest.mark.slow]
 

@@ -15,9 +15,9 @@ from awsiot import mqtt_connection_builder
 from botocore.exceptions import ClientError
 
 from local_aws.job_topics import job_topic, next_job_topic
+from testkit.waiting import HANG_SECONDS
 from tests.emulator.device_client import Device, own_policy
 from tests.emulator.embedded_aws import ACCOUNT, REGION, EmbeddedAws, policy
-from tests.waiting import HANG_SECONDS
 
 pytestmark = pytest.mark.emulator
 

@@ -7,8 +7,8 @@ from uuid import uuid4
 
 import pytest
 
+from testkit.waiting import eventually
 from tests.emulator.embedded_aws import ACCOUNT, EmbeddedAws, functions_role
-from tests.waiting import eventually
 
 pytestmark = pytest.mark.emulator
 

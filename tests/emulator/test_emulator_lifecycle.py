@@ -12,6 +12,7 @@ import boto3
 import pytest
 
 from local_aws.processes import descendants, is_alive
+from testkit.waiting import eventually
 from tests.emulator.embedded_aws import (
     ACCOUNT,
     REGION,
@@ -20,7 +21,6 @@ from tests.emulator.embedded_aws import (
     after_a_snapshot,
     publish_function,
 )
-from tests.waiting import eventually
 
 pytestmark = pytest.mark.emulator
 

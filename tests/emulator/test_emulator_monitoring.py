@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from testkit.waiting import eventually
 from tests.emulator.embedded_aws import (
     ACCOUNT,
     REGION,
@@ -13,7 +14,6 @@ from tests.emulator.embedded_aws import (
     policy,
     publish_function,
 )
-from tests.waiting import eventually
 
 pytestmark = pytest.mark.emulator
 

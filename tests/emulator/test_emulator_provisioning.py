@@ -10,9 +10,9 @@ from uuid import uuid4
 import pytest
 from botocore.exceptions import ClientError
 
+from testkit.waiting import eventually
 from tests.emulator.embedded_aws import REGION, EmbeddedAws
 from tests.policy.policy_files import ENVIRONMENT_ACCOUNT, Document, policies
-from tests.waiting import eventually
 
 pytestmark = pytest.mark.emulator
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from local_aws.core_device.shadow_deployments import ShadowDeployments
+from local_aws.core_device.thing_deployments import ShadowDeployments
+from testkit.waiting import HANG_SECONDS
 from tests.emulator.device_client import Device, Mailbox
-from tests.waiting import HANG_SECONDS
 
 pytestmark = pytest.mark.emulator
 
@@ -77,7 +77,7 @@ def test_a_thing_receives_its_deployment_as_its_shadow_and_reports_there(
 
     report("IN_PROGRESS")
     assert on_device(greengrass, device)["coreDeviceExecutionStatus"] == "IN_PROGRESS"
-    with pytest.raises(greengrass.exceptions.ConflictException, match="under way"):
+    with pytest.raises(greengrass.exceptions.ConflictException, match="unfinished deployments"):
         greengrass.delete_core_device(coreDeviceThingName=device.thing)
     report("FAILED", "FAILED_NO_STATE_CHANGE", "no such version")
     failed = on_device(greengrass, device)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.local.checkout import Checkout, fresh_checkout, restored_checkout
+from testkit.checkout import Checkout, fresh_checkout, restored_checkout
 
 
 class DeployedOnce(NamedTuple):

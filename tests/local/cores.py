@@ -13,9 +13,9 @@ from typing import Any
 from deeplens.config import load_environment
 from local_aws.core_device.layout import Identity, Layout
 from local_aws.core_device.provisioning import provision
-from tests.account_keys import client
-from tests.local.checkout import ROOT, Checkout
-from tests.waiting import eventually
+from testkit.account_keys import client
+from testkit.checkout import ROOT, Checkout
+from testkit.waiting import eventually
 
 ACCOUNT, REGION, GROUP = "111111111111", "eu-central-1", "deeplens-dev"
 

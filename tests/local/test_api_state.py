@@ -15,10 +15,10 @@ from botocore.exceptions import ClientError
 
 from deeplens.config import load_environment
 from deeplens.local.policies import create_policies
-from tests.account_keys import client, secret
-from tests.local.checkout import ROOT, Checkout
+from testkit.account_keys import client, secret
+from testkit.checkout import ROOT, Checkout
+from testkit.waiting import eventually
 from tests.synth.synthesis import EVERYTHING
-from tests.waiting import eventually
 
 pytestmark = [pytest.mark.emulator, pytest.mark.slow, pytest.mark.timeout(900)]
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.local.checkout import ROOT, Checkout, fresh_checkout
+from testkit.checkout import ROOT, Checkout, fresh_checkout
 
 pytestmark = [pytest.mark.emulator, pytest.mark.slow, pytest.mark.timeout(300)]
 

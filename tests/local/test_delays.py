@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.local.checkout import ROOT, Checkout, fresh_checkout, virtual_camera, watch
+from testkit.checkout import ROOT, Checkout, fresh_checkout, virtual_camera, watch
 
 pytestmark = [
     pytest.mark.emulator,

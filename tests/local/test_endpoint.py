@@ -19,10 +19,10 @@ from botocore.exceptions import ClientError
 
 from deeplens.config import load_environment
 from deeplens.local.policies import create_policies
-from tests.account_keys import secret
-from tests.local.checkout import ROOT, Checkout
+from testkit.account_keys import secret
+from testkit.checkout import ROOT, Checkout
+from testkit.waiting import eventually
 from tests.local.grants import RoleGrants
-from tests.waiting import eventually
 
 pytestmark = [
     pytest.mark.emulator,

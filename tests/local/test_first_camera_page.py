@@ -19,9 +19,9 @@ import boto3
 import pytest
 
 from deeplens.config import load_environment
-from tests.account_keys import secret
-from tests.local.checkout import ROOT, Checkout, fresh_checkout
-from tests.waiting import eventually
+from testkit.account_keys import secret
+from testkit.checkout import ROOT, Checkout, fresh_checkout
+from testkit.waiting import eventually
 
 pytestmark = [
     pytest.mark.emulator,

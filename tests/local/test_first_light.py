@@ -1,6 +1,5 @@
 """From an environment file to a detection on a camera, on the embedded AWS."""
 
-import contextlib
 import json
 import os
 import re
@@ -14,7 +13,7 @@ import pytest
 
 from deeplens.config import load_environment
 from model_tools.shapes.scenes import write_scenes
-from tests.local.checkout import (
+from testkit.checkout import (
     ROOT,
     Checkout,
     desire,
@@ -24,8 +23,9 @@ from tests.local.checkout import (
     virtual_camera,
     watch,
 )
+from testkit.waiting import eventually
 from tests.local.conftest import DeployedOnce
-from tests.waiting import eventually
+from tests.local.processes import processes_in
 
 pytestmark = [pytest.mark.emulator, pytest.mark.slow, pytest.mark.timeout(1200)]
 
@@ -108,18 +108,6 @@ def test_a_camera_that_is_ended_in_any_way_leaves_no_process(
     camera.send_signal(how)
     camera.wait(300)
     eventually(lambda: not processes_in(checkout.root, "core run", "lambda_runtime"))
-
-
-def processes_in(folder: Path, *words: str) -> list[str]:
-    """Return the command lines of processes that work below a folder and name a word."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            line = (process / "cmdline").read_text().replace("\0", " ").strip()
-            below = (process / "cwd").readlink().is_relative_to(folder)
-            if below and any(word in line for word in words):
-                found.append(line)
-    return found
 
 
 def test_a_step_without_the_embedded_aws_says_how_to_start_it(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from deeplens.cli.main import main
 from model_tools.shapes.scenes import write_scenes
-from tests.local.checkout import Checkout, first_of, heartbeat, virtual_camera
+from testkit.checkout import Checkout, first_of, heartbeat, virtual_camera
 from tests.unit.model_tools.conftest import trained_models
 
 pytestmark = [

@@ -6,9 +6,9 @@ import pytest
 
 from deeplens.config import load_environment
 from model_tools.shapes.scenes import write_scenes
-from tests.account_keys import client
-from tests.local.checkout import Checkout, destroy, heartbeat, virtual_camera, watch
-from tests.waiting import eventually
+from testkit.account_keys import client
+from testkit.checkout import Checkout, destroy, heartbeat, virtual_camera, watch
+from testkit.waiting import eventually
 
 pytestmark = [
     pytest.mark.emulator,

@@ -18,11 +18,11 @@ import pytest
 from local_aws.core_device.layout import Identity, Layout
 from local_aws.core_device.provisioning import provision
 from model_tools.shapes.scenes import write_scenes
-from tests.account_keys import client, secret
-from tests.local.checkout import ROOT, Checkout
+from testkit.account_keys import client, secret
+from testkit.checkout import ROOT, Checkout
+from testkit.waiting import eventually
 from tests.local.cores import full_cores
 from tests.local.grants import RoleGrants, device_policy_without
-from tests.waiting import eventually
 
 pytestmark = [
     pytest.mark.emulator,

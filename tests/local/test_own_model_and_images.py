@@ -20,8 +20,9 @@ from PIL import Image
 
 from deeplens.cli.main import main
 from deeplens.config import load_environment
-from tests.local.checkout import ROOT, Checkout, watch
-from tests.local.test_first_light import eventually, processes_in
+from testkit.checkout import ROOT, Checkout, watch
+from testkit.waiting import eventually
+from tests.local.processes import processes_in
 from tests.terminal import OnTerminal
 
 pytestmark = [

@@ -10,8 +10,8 @@ import pytest
 
 from deeplens.config import load_environment
 from model_tools.shapes.scenes import write_scenes
-from tests.account_keys import client
-from tests.local.checkout import (
+from testkit.account_keys import client
+from testkit.checkout import (
     Checkout,
     destroy,
     first_of,
@@ -19,7 +19,7 @@ from tests.local.checkout import (
     virtual_camera,
     watch,
 )
-from tests.waiting import eventually
+from testkit.waiting import eventually
 
 pytestmark = [
     pytest.mark.emulator,

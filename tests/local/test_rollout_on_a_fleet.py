@@ -16,10 +16,10 @@ import pytest
 
 from deeplens.config import load_environment
 from model_tools.shapes.scenes import write_scenes
-from tests.local.checkout import Checkout
+from testkit.checkout import Checkout
+from testkit.releases import blind_model, good_model
+from testkit.waiting import eventually
 from tests.local.cores import GROUP, Cores, full_cores
-from tests.local.releases import blind_model, good_model
-from tests.waiting import eventually
 
 pytestmark = [pytest.mark.emulator, pytest.mark.slow, pytest.mark.timeout(3600)]
 

@@ -10,7 +10,7 @@ import pytest
 from deeplens.config import load_environment
 from local_aws.core_device.nucleus import Kind
 from model_tools.shapes.scenes import write_scenes
-from tests.local.checkout import ROOT, Checkout, restored_checkout
+from testkit.checkout import ROOT, Checkout, restored_checkout
 from tests.local.conftest import DeployedOnce
 from tests.local.cores import Cores, full_cores
 from tests.python_3_12 import python_3_12

@@ -13,9 +13,7 @@ from deeplens.config import (
 )
 from tests.synth.conftest import assembly
 from tests.synth.hosting_sites import WHOLE, archive_files
-from tests.synth.synthesis import ROOT, synthesize, with_everything
-from tests.synth.test_delivery import DELIVERY
-from tests.synth.test_training_pipeline import TRAINING
+from tests.synth.synthesis import DELIVERY, ROOT, TRAINING, synthesize, with_everything
 from tools.assembly import read_assembly
 from tools.policy.reading import Stack, by_environment
 

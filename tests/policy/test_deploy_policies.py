@@ -28,9 +28,7 @@ from tests.policy.policy_files import (
 )
 from tests.policy.provisioned import Provisioned
 from tests.synth.hosting_sites import SERVERLESS, WHOLE, archive_files
-from tests.synth.synthesis import ROOT, synthesize, with_everything
-from tests.synth.test_delivery import DELIVERY
-from tests.synth.test_training_pipeline import TRAINING
+from tests.synth.synthesis import DELIVERY, ROOT, TRAINING, synthesize, with_everything
 from tools.assembly import read_assembly
 from tools.policy.reading import Stack, by_environment, listed
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.policy.test_defects import DEFECTS
+from tests.policy.defects import DEFECTS
 from tools.policy import RULES, findings
 from tools.policy.reading import Stack
 

@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 
 from deeplens.local.policies import create_policies
-from tests.account_keys import client
+from testkit.account_keys import client
+from testkit.waiting import eventually
 from tests.policy.conftest import Site
 from tests.policy.policy_files import ENVIRONMENT_ACCOUNT, PIPELINE_ACCOUNT
 from tests.synth.synthesis import ROOT
-from tests.waiting import eventually
 from tools.policy.reading import Stack
 
 pytestmark = [pytest.mark.emulator, pytest.mark.slow]

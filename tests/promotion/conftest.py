@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import io
 import json
+import os
 import shutil
 import subprocess
 import zipfile
@@ -17,8 +18,8 @@ import pytest
 from deeplens.releases.cloud import Cloud
 from deeplens.releases.environments import Environment, read_environments
 from deeplens.releases.moves import Registry
-from tests.account_keys import client
-from tests.pinned import pinned_artifact
+from testkit.account_keys import client
+from testkit.pinned import pinned_artifact
 
 ROOT = Path(__file__).parents[2]
 REGION = "eu-central-1"
@@ -160,3 +161,30 @@ def world(endpoint: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Wor
         text = file.read_text(encoding="utf-8").replace(old.digest, first)
         file.write_text(text.replace(old.account, account), encoding="utf-8")
     return made
+
+
+def models(world: World, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command where `.local/aws/endpoint.json` leads to the embedded AWS."""
+    local = world.folder / ".local" / "aws"
+    local.mkdir(parents=True, exist_ok=True)
+    (local / "endpoint.json").write_bytes(world.endpoint.read_bytes())
+    return subprocess.run(
+        [ROOT / ".venv/bin/deeplens", "release", *arguments],
+        cwd=world.folder,
+        env={
+            "PATH": os.environ["PATH"],
+            "HOME": str(world.folder),
+            "GIT_AUTHOR_NAME": "A Person",
+            "GIT_AUTHOR_EMAIL": "person@example.com",
+            "AWS_EC2_METADATA_DISABLED": "true",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def output_of(result: subprocess.CompletedProcess[str], code: int = 0) -> str:
+    assert result.returncode == code, result.stdout + result.stderr
+    assert "Traceback" not in result.stderr
+    return result.stdout + result.stderr

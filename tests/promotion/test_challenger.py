@@ -12,8 +12,7 @@ from deeplens.releases.moves import carry_out, plan_promotion
 from deeplens.releases.rivals import rivals
 from deeplens.releases.standing import standings
 from model_tools.errors import RegistryError, SourceError
-from tests.promotion.conftest import World
-from tests.promotion.test_models_command import models, said
+from tests.promotion.conftest import World, models, output_of
 
 pytestmark = pytest.mark.emulator
 
@@ -107,17 +106,19 @@ def test_a_challenger_that_its_cameras_proved_is_crowned_in_one_recorded_move(
 def test_the_commands_compare_and_crown(rivalry: World) -> None:
     rivalry.heartbeat("production", "old", frames_per_second=2.0)
     rivalry.heartbeat(RIVAL, "new", frames_per_second=5.0)
-    table = said(models(rivalry, "compare", "production", "--local"))
+    table = output_of(models(rivalry, "compare", "production", "--local"))
     assert "production (champion)" in table
     assert f"{RIVAL} (challenger)" in table
     (line,) = (one for one in table.splitlines() if one.startswith("frames/s, median"))
     assert line.split()[-2:] == ["2.00", "5.00"]
-    nothing = said(models(rivalry, "promote", "staging", "production", "--challenger", "--local"))
+    nothing = output_of(
+        models(rivalry, "promote", "staging", "production", "--challenger", "--local")
+    )
     assert nothing == f"{RIVAL} pins what staging pins already; nothing to do\n"
-    crowned = said(models(rivalry, "promote", RIVAL, "production", "--local"))
+    crowned = output_of(models(rivalry, "promote", RIVAL, "production", "--local"))
     assert "version: 1.0.0 → 1.1.0" in crowned
     assert "cdk deploy 'production/*'" in crowned
-    assert "no environment challenges it" in said(
+    assert "no environment challenges it" in output_of(
         models(rivalry, "compare", "staging", "--local"), 2
     )
 

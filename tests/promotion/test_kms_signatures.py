@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from deeplens.cli.main import main
-from tests.account_keys import secret
-from tests.pinned import pinned_artifact
+from testkit.account_keys import secret
+from testkit.pinned import pinned_artifact
 
 pytestmark = pytest.mark.emulator
 

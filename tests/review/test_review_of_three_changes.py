@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.pinned import pinned_artifact
+from testkit.pinned import pinned_artifact
 from tests.review import three_changes
 from tests.review.conftest import Checkout
 

@@ -9,6 +9,29 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 
+DELIVERY = """
+account = "999999999999"
+region = "eu-central-1"
+permissions_boundary = "DeepLensPipelineBoundary"
+connection_arn = "arn:aws:codeconnections:eu-central-1:999999999999:connection/{uuid}"
+repository = "team/cameras"
+environments = ["dev", "staging", "production"]
+approve = ["production"]
+approval_hours = 6
+model_package_group = "deeplens-shapes"
+""".format(uuid="00000000-0000-0000-0000-000000000000")
+TRAINING = """
+[training]
+enabled = true
+variant = "small"
+spot = true
+instance_type = "ml.g4dn.xlarge"
+minimum_accuracy = 0.95
+
+[training.notebook]
+subnet = "subnet-0123456789abcdef0"
+security_groups = ["sg-0123456789abcdef0"]
+"""
 # All that an environment can have, in an account of its own.
 EVERYTHING = """
 account = "444444444444"

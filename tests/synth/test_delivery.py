@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from deeplens.config import ConfigError, load_delivery, load_environments
-from tests.synth.synthesis import ROOT, synthesize
+from tests.synth.synthesis import DELIVERY, ROOT, synthesize
 from tools.assembly import read_assembly
 from tools.policy import findings
 from tools.policy.reading import by_environment
@@ -17,17 +17,6 @@ from tools.policy.reading import by_environment
 pytestmark = pytest.mark.process
 
 ENVIRONMENTS = load_environments(ROOT / "environments")
-DELIVERY = """
-account = "999999999999"
-region = "eu-central-1"
-permissions_boundary = "DeepLensPipelineBoundary"
-connection_arn = "arn:aws:codeconnections:eu-central-1:999999999999:connection/{uuid}"
-repository = "team/cameras"
-environments = ["dev", "staging", "production"]
-approve = ["production"]
-approval_hours = 6
-model_package_group = "deeplens-shapes"
-""".format(uuid="00000000-0000-0000-0000-000000000000")
 
 Template = dict[str, Any]
 Stages = dict[str, list[dict[str, Any]]]

@@ -15,7 +15,7 @@ from stacks.synthesis import Request
 from stacks.synthesis.inputs import digest_of_inputs
 from stacks.synthesis.kept import KeptAssemblies
 from stacks.synthesis.running import restore_or_make
-from tests.pinned import pinned_artifact
+from testkit.pinned import pinned_artifact
 from tests.synth.synthesis import ROOT, synthesize
 
 _CHECKOUT = ("stacks", "lambda_src", "model_tools", "environments", "models", "requirements")

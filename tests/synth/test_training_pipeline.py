@@ -15,7 +15,7 @@ import pytest
 
 from deeplens.config import ConfigError, load_environment
 from stacks.constructs.pipeline_steps import Parameter, PipelineDefinition, Step, get
-from tests.synth.synthesis import ROOT, synthesize
+from tests.synth.synthesis import ROOT, TRAINING, synthesize
 from tools.assembly import SynthesizedStack, read_assembly
 from tools.check_templates import nag_findings
 from tools.checkov import checkov_findings
@@ -24,18 +24,6 @@ from tools.policy.reading import by_environment, text
 
 pytestmark = pytest.mark.process
 
-TRAINING = """
-[training]
-enabled = true
-variant = "small"
-spot = true
-instance_type = "ml.g4dn.xlarge"
-minimum_accuracy = 0.95
-
-[training.notebook]
-subnet = "subnet-0123456789abcdef0"
-security_groups = ["sg-0123456789abcdef0"]
-"""
 DEV = ROOT / "environments/dev.toml"
 
 

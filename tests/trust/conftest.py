@@ -23,7 +23,7 @@ from deeplens.releases.signing.signers import FileSigner, new_key_file
 from model_artifact import publish
 from shared.artifact.archive import sha256_of
 from shared.signatures import Statement, TrustedKeys
-from tests.pinned import pinned_artifact
+from testkit.pinned import pinned_artifact
 
 ROOT = Path(__file__).parents[2]
 SHAPES = pinned_artifact()

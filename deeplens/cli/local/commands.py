@@ -347,6 +347,7 @@ def host_iris(*, keep: bool, only_destroy: bool) -> None:
 @click.command("camera")
 @click.argument("name", default="dev")
 @click.option(
+    "--images",
     "--pictures",
     "folder",
     type=click.Path(path_type=Path),

@@ -1,4 +1,4 @@
-"""A core device inside the test's process, in a group of its own, against the embedded AWS."""
+"""A core device in the process of the test, with its own group in the emulator."""
 
 import asyncio
 import hashlib
@@ -20,8 +20,8 @@ from local_aws.core_device.layout import Identity, Layout
 from local_aws.core_device.nucleus import Kind, Pauses
 from local_aws.core_device.provisioning import provision
 from local_aws.endpoint import Endpoint
+from testkit.waiting import HANG_SECONDS, eventually
 from tests.emulator.embedded_aws import ACCOUNT, REGION, EmbeddedAws, policy, recipe
-from tests.waiting import HANG_SECONDS, eventually
 
 ANYTHING = {
     "Version": "2012-10-17",
@@ -37,14 +37,14 @@ TRUST = {
         }
     ],
 }
-# The unit wait ends tests of what never starts; everything else starts long before.
+# The limit of the wait for a unit ends tests of components that never start.
 QUICK = Pauses(restart_seconds=0.01, settle_seconds=0.0, unit_seconds=5.0)
 ENDED = {"SUCCEEDED", "COMPLETED", "FAILED", "REJECTED", "TIMED_OUT", "CANCELED"}
 
 
 @dataclass
 class Core:
-    """A provisioned core device that a test switches on and off."""
+    """A provisioned core device that a test starts and stops."""
 
     aws: EmbeddedAws
     thing: str
@@ -99,7 +99,7 @@ class Core:
         return str(made["deploymentId"])
 
     def outcome(self, deployment_id: str) -> dict[str, Any]:
-        """Wait for the deployment's end on this device, as the cloud knows it."""
+        """Wait for the end of a deployment on this device; return its effective deployment."""
         client = self.aws.client("greengrassv2")
         listed: list[dict[str, Any]] = []
 
@@ -110,35 +110,35 @@ class Core:
                     "effectiveDeployments"
                 ]
             return [
-                one
-                for one in listed
-                if one["deploymentId"] == deployment_id
-                and one["coreDeviceExecutionStatus"] in ENDED
+                deployment
+                for deployment in listed
+                if deployment["deploymentId"] == deployment_id
+                and deployment["coreDeviceExecutionStatus"] in ENDED
             ]
 
         return eventually(ended, listed)[0]
 
     def installed(self) -> dict[str, str]:
-        """Name the components that the device reported, with their states."""
+        """Return the states of the reported components, by name."""
         client = self.aws.client("greengrassv2")
         listed = client.list_installed_components(
             coreDeviceThingName=self.thing, topologyFilter="ALL"
         )["installedComponents"]
-        return {one["componentName"]: one["lifecycleState"] for one in listed}
+        return {item["componentName"]: item["lifecycleState"] for item in listed}
 
     def work(self, component: str) -> Path:
-        """Where a component works."""
+        """Return the working directory of a component."""
         return self.layout.work(component)
 
-    def said(self, component: str) -> str:
-        """What a component printed."""
+    def printed(self, component: str) -> str:
+        """Return the output of a component."""
         log = self.layout.log(component)
         return log.read_text() if log.is_file() else ""
 
 
 @pytest.fixture
 def core_runtime() -> Kind:
-    """The core software of the device; a module of tests about the other one replaces this."""
+    """The core software of the device; modules of tests override this fixture."""
     return "classic"
 
 
@@ -167,7 +167,7 @@ def core(
 
 @pytest.fixture
 def component(greengrass: Any, unique: str) -> Callable[..., str]:
-    """Create a version of a generic component with these lifecycle steps; give its name."""
+    """Create a version of a generic component with these lifecycle steps; return its name."""
 
     def create(
         suffix: str, version: str = "1.0.0", *, artifacts: list[Any] | None = None, **steps: Any
@@ -186,7 +186,7 @@ def component(greengrass: Any, unique: str) -> Callable[..., str]:
 
 @dataclass(frozen=True)
 class Artifact:
-    """An object of a bucket, zipped, and its SHA-256."""
+    """A zip archive in a bucket, and its SHA-256."""
 
     uri: str
     key: str
@@ -204,3 +204,15 @@ def artifact(aws: EmbeddedAws, bucket: str) -> Callable[..., Artifact]:
         return Artifact(f"s3://{bucket}/{key}", key, hashlib.sha256(data).hexdigest())
 
     return put
+
+
+def specification(version: str = "1.0.0", **merge: Any) -> dict[str, Any]:
+    specification: dict[str, Any] = {"componentVersion": version}
+    if merge:
+        specification["configurationUpdate"] = {"merge": json.dumps(merge)}
+    return specification
+
+
+def crashes_with(core: Core, file: str) -> str:
+    """Return a script that runs until a file exists, and crashes as long as it does."""
+    return f"while ! test -e {core.layout.root}/{file}; do sleep 0.05; done; echo crash; exit 7"

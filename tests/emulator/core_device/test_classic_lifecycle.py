@@ -8,10 +8,9 @@ import pytest
 from awscrt import mqtt
 from awsiot import mqtt_connection_builder
 
-from tests.emulator.core_device.conftest import Core
-from tests.emulator.core_device.test_core_deployments import crashes_with, pinned
+from testkit.waiting import eventually
+from tests.emulator.core_device.conftest import Core, crashes_with, specification
 from tests.emulator.embedded_aws import EmbeddedAws
-from tests.waiting import eventually
 
 pytestmark = pytest.mark.emulator
 
@@ -21,7 +20,7 @@ WAITS = "while true; do sleep 0.05; done"
 
 
 def deployed(core: Core, components: dict[str, Any], **more: Any) -> str:
-    """Deploy, and return how it ended on the device."""
+    """Deploy, and return the status on the device."""
     return str(core.outcome(core.deploy(components, **more))["coreDeviceExecutionStatus"])
 
 
@@ -35,16 +34,16 @@ def test_an_install_step_that_works_at_the_third_attempt_is_installed(
         run="sleep 600",
         recover="echo recover",
     )
-    assert deployed(core, {name: pinned()}) == SUCCEEDED
-    assert core.said(name).split() == ["recover"] * 2
+    assert deployed(core, {name: specification()}) == SUCCEEDED
+    assert core.printed(name).split() == ["recover"] * 2
 
 
 def test_an_install_step_that_fails_three_times_breaks_the_component(
     core: Core, component: Components
 ) -> None:
     name = component("app", install="echo trying; exit 3", run="sleep 600")
-    assert deployed(core, {name: pinned()}) == FAILED
-    assert core.said(name).split() == ["trying"] * 3
+    assert deployed(core, {name: specification()}) == FAILED
+    assert core.printed(name).split() == ["trying"] * 3
 
 
 def test_a_startup_step_that_fails_is_stopped_and_recovered_before_each_new_attempt(
@@ -53,32 +52,34 @@ def test_a_startup_step_that_fails_is_stopped_and_recovered_before_each_new_atte
     name = component(
         "app", startup="echo start; exit 4", shutdown="echo stop", recover="echo recover"
     )
-    assert deployed(core, {name: pinned()}) == FAILED
+    assert deployed(core, {name: specification()}) == FAILED
     again = ["start", "recover", "stop"]
-    assert core.said(name).split() == [*again, *again, "start", "stop"]
+    assert core.printed(name).split() == [*again, *again, "start", "stop"]
 
 
 def test_a_crash_is_recovered_and_a_third_one_is_not(core: Core, component: Components) -> None:
     name = component("app", run=crashes_with(core, "fault"), recover="echo recover")
-    assert deployed(core, {name: pinned()}) == SUCCEEDED
+    assert deployed(core, {name: specification()}) == SUCCEEDED
     (core.layout.root / "fault").touch()
     eventually(lambda: core.installed() == {name: "BROKEN"}, core.installed)
-    assert core.said(name).split() == ["crash", "recover", "crash", "recover", "crash"]
+    assert core.printed(name).split() == ["crash", "recover", "crash", "recover", "crash"]
 
 
 def test_a_run_step_that_ends_with_0_is_shut_down_and_has_finished(
     core: Core, component: Components
 ) -> None:
     name = component("app", run="echo run", shutdown="echo shutdown")
-    assert deployed(core, {name: pinned()}) == SUCCEEDED
-    eventually(lambda: core.said(name).split() == ["run", "shutdown"], lambda: core.said(name))
+    assert deployed(core, {name: specification()}) == SUCCEEDED
+    eventually(
+        lambda: core.printed(name).split() == ["run", "shutdown"], lambda: core.printed(name)
+    )
 
 
 def test_a_run_step_that_takes_longer_than_its_timeout_is_an_error(
     core: Core, component: Components, greengrass: Any
 ) -> None:
     name = component("app", run={"script": "echo run; sleep 600", "timeout": 1})
-    assert deployed(core, {name: pinned()}) == SUCCEEDED
+    assert deployed(core, {name: specification()}) == SUCCEEDED
     eventually(lambda: core.installed() == {name: "BROKEN"}, core.installed)
     listed = greengrass.list_installed_components(coreDeviceThingName=core.thing)
     [installed] = listed["installedComponents"]
@@ -91,11 +92,11 @@ def test_the_uninstall_step_runs_when_a_component_is_removed_and_not_when_it_is_
 ) -> None:
     for version in ("1.0.0", "2.0.0"):
         name = component("app", version, run=WAITS, uninstall=f"echo uninstall {version}")
-    deployed(core, {name: pinned()})
-    deployed(core, {name: pinned("2.0.0")})
-    assert core.said(name) == ""
+    deployed(core, {name: specification()})
+    deployed(core, {name: specification("2.0.0")})
+    assert core.printed(name) == ""
     deployed(core, {})
-    assert core.said(name) == "uninstall 2.0.0\n"
+    assert core.printed(name) == "uninstall 2.0.0\n"
     assert core.installed() == {}
 
 
@@ -111,8 +112,8 @@ def test_a_new_component_starts_before_the_removed_one_stops(
         )
         for name in ("old", "new")
     )
-    deployed(core, {old: pinned()})
-    deployed(core, {new: pinned()})
+    deployed(core, {old: specification()})
+    deployed(core, {new: specification()})
     assert trace.read_text().splitlines() == ["start old", "start new", "stop old"]
 
 
@@ -129,9 +130,9 @@ def test_a_failed_deployment_is_rolled_back_if_it_asks_for_it(
     detail, state = expected
     name = component("app", run=WAITS)
     component("app", "2.0.0", startup=f"echo {'x' * 2_000}; exit 4")
-    deployed(core, {name: pinned()})
+    deployed(core, {name: specification()})
     policies = {"failureHandlingPolicy": policy}
-    ended = core.outcome(core.deploy({name: pinned("2.0.0")}, deploymentPolicies=policies))
+    ended = core.outcome(core.deploy({name: specification("2.0.0")}, deploymentPolicies=policies))
     assert ended["coreDeviceExecutionStatus"] == FAILED
     job = iot.describe_job_execution(jobId=ended["iotJobId"], thingName=core.thing)
     details = job["execution"]["statusDetails"]["detailsMap"]
@@ -145,10 +146,10 @@ def test_another_access_control_changes_rights_and_restarts_nothing(
 ) -> None:
     access = {"accessControl": {"aws.greengrass.ipc.mqttproxy": {"a": {"resources": ["x"]}}}}
     name = component("app", run=f"echo run; {WAITS}")
-    deployed(core, {name: pinned()})
-    eventually(lambda: core.said(name) == "run\n")
-    assert deployed(core, {name: pinned(**access)}) == SUCCEEDED
-    assert core.said(name) == "run\n"
+    deployed(core, {name: specification()})
+    eventually(lambda: core.printed(name) == "run\n")
+    assert deployed(core, {name: specification(**access)}) == SUCCEEDED
+    assert core.printed(name) == "run\n"
     [saved] = json.loads(core.layout.current.read_text())["components"]
     assert saved["configuration"] == access
 
@@ -164,25 +165,31 @@ def test_a_component_that_depends_on_a_crashed_one_restarts_with_it(
     soft = {base: {"VersionRequirement": "1.0.0", "DependencyType": "SOFT"}}
     bound = component("bound", run=f"echo run; {WAITS}", ComponentDependencies=rule)
     free = component("free", run=f"echo run; {WAITS}", ComponentDependencies=soft)
-    deployed(core, {bound: pinned(), free: pinned()})
-    eventually(lambda: bool(core.said(bound) and core.said(free)))
+    deployed(core, {bound: specification(), free: specification()})
+    eventually(lambda: bool(core.printed(bound) and core.printed(free)))
     fault.touch()
-    eventually(lambda: core.said(bound).split() == ["run", "run"], lambda: core.said(bound))
-    assert core.said(free).split() == ["run"]
+    eventually(lambda: core.printed(bound).split() == ["run", "run"], lambda: core.printed(bound))
+    assert core.printed(free).split() == ["run"]
 
 
 def test_another_version_of_a_plugin_restarts_every_component(
     core: Core, component: Components
 ) -> None:
     plugin = "aws.greengrass.LambdaManager"
-    nucleus = {"aws.greengrass.Nucleus": pinned("2.16.1")}
+    nucleus = {"aws.greengrass.Nucleus": specification("2.16.1")}
     name = component("app", install="echo install", run=f"echo run; {WAITS}")
-    deployed(core, {name: pinned(), plugin: pinned("2.3.6"), **nucleus})
-    assert deployed(core, {name: pinned(), plugin: pinned("2.3.6"), **nucleus}) == SUCCEEDED
-    eventually(lambda: core.said(name).split() == ["install", "run"], lambda: core.said(name))
-    assert deployed(core, {name: pinned(), plugin: pinned("2.3.7"), **nucleus}) == SUCCEEDED
+    deployed(core, {name: specification(), plugin: specification("2.3.6"), **nucleus})
+    assert (
+        deployed(core, {name: specification(), plugin: specification("2.3.6"), **nucleus})
+        == SUCCEEDED
+    )
+    eventually(lambda: core.printed(name).split() == ["install", "run"], lambda: core.printed(name))
+    assert (
+        deployed(core, {name: specification(), plugin: specification("2.3.7"), **nucleus})
+        == SUCCEEDED
+    )
     twice = ["install", "run"] * 2
-    eventually(lambda: core.said(name).split() == twice, lambda: core.said(name))
+    eventually(lambda: core.printed(name).split() == twice, lambda: core.printed(name))
     assert core.installed()[name] == "RUNNING"
 
 
@@ -191,12 +198,12 @@ def test_a_bootstrap_step_runs_between_two_runs_of_the_core(
     core: Core, component: Components, code: int, status: str
 ) -> None:
     other = component("other", run=f"echo run; {WAITS}")
-    deployed(core, {other: pinned()})
-    eventually(lambda: core.said(other) == "run\n")
+    deployed(core, {other: specification()})
+    eventually(lambda: core.printed(other) == "run\n")
     name = component("app", bootstrap=f"echo bootstrap; exit {code}", run=WAITS)
-    assert deployed(core, {other: pinned(), name: pinned()}) == status
-    assert core.said(name) == "bootstrap\n"
-    eventually(lambda: core.said(other).split() == ["run", "run"], lambda: core.said(other))
+    assert deployed(core, {other: specification(), name: specification()}) == status
+    assert core.printed(name) == "bootstrap\n"
+    eventually(lambda: core.printed(other).split() == ["run", "run"], lambda: core.printed(other))
     expected = {other: "RUNNING"} | ({name: "RUNNING"} if status == SUCCEEDED else {})
     assert core.installed() == expected
 
@@ -206,13 +213,13 @@ def test_a_core_that_starts_again_installs_and_starts_its_components(
 ) -> None:
     broken = component("broken", install=f"test ! -e {core.layout.root}/fault", run=WAITS)
     name = component("works", install="echo install", run=f"echo run; {WAITS}")
-    deployed(core, {broken: pinned(), name: pinned()})
+    deployed(core, {broken: specification(), name: specification()})
     core.stop()
     (core.layout.root / "fault").touch()
     core.start()
     eventually(lambda: core.installed() == {broken: "BROKEN", name: "RUNNING"}, core.installed)
     twice = ["install", "run"] * 2
-    eventually(lambda: core.said(name).split() == twice, lambda: core.said(name))
+    eventually(lambda: core.printed(name).split() == twice, lambda: core.printed(name))
 
 
 def test_old_versions_are_removed_from_the_disk_after_a_deployment(
@@ -222,8 +229,8 @@ def test_old_versions_are_removed_from_the_disk_after_a_deployment(
     # Classic splits the names of stored recipes at the at sign, so a hyphen is harmless.
     for version in ("1.0.0-sha256-abc", "2.0.0"):
         name = component("app", version, run=WAITS, artifacts=artifacts)
-    deployed(core, {name: pinned("1.0.0-sha256-abc")})
-    deployed(core, {name: pinned("2.0.0")})
+    deployed(core, {name: specification("1.0.0-sha256-abc")})
+    deployed(core, {name: specification("2.0.0")})
     for folder in core.layout.stored_versions:
         assert [path.name for path in (folder / name).iterdir()] == ["2.0.0"]
     assert [path.name for path in core.layout.recipes.iterdir()] == [f"{name}@2.0.0.recipe.json"]
@@ -234,22 +241,22 @@ def test_old_versions_are_removed_from_the_disk_after_a_deployment(
 def test_credentials_are_in_the_environment_if_the_service_is_deployed(
     core: Core, component: Components
 ) -> None:
-    service = {"aws.greengrass.TokenExchangeService": pinned("2.0.3")}
-    nucleus = {"aws.greengrass.Nucleus": pinned("2.16.1")}
+    service = {"aws.greengrass.TokenExchangeService": specification("2.0.3")}
+    nucleus = {"aws.greengrass.Nucleus": specification("2.16.1")}
     script = f"echo ${{AWS_CONTAINER_CREDENTIALS_FULL_URI:+with}} credentials; {WAITS}"
     name = component("app", run=script)
     component("app", "2.0.0", run=script)
-    deployed(core, {name: pinned()})
-    eventually(lambda: core.said(name) == "credentials\n", lambda: core.said(name))
-    deployed(core, {name: pinned(), **service, **nucleus})
-    deployed(core, {name: pinned("2.0.0"), **service, **nucleus})
+    deployed(core, {name: specification()})
+    eventually(lambda: core.printed(name) == "credentials\n", lambda: core.printed(name))
+    deployed(core, {name: specification(), **service, **nucleus})
+    deployed(core, {name: specification("2.0.0"), **service, **nucleus})
     expected = "credentials\nwith credentials\n"
-    eventually(lambda: core.said(name) == expected, lambda: core.said(name))
+    eventually(lambda: core.printed(name) == expected, lambda: core.printed(name))
 
 
 @pytest.fixture
 def health(core: Core, aws: EmbeddedAws) -> Iterator[list[dict[str, Any]]]:
-    """The health messages of the device, as a second client of its thing sees them."""
+    """The health messages of the device, received by a second client of its thing."""
     client = mqtt_connection_builder.mtls_from_path(
         endpoint=aws.endpoint["mqtt_host"],
         port=aws.endpoint["mqtt_port"],
@@ -274,8 +281,8 @@ def test_health_messages_are_about_launches_deployments_and_errors(
 ) -> None:
     stays = component("stays", run=WAITS)
     name = component("app", run=crashes_with(core, "fault"))
-    deployed(core, {stays: pinned()})
-    latest = core.deploy({stays: pinned(), name: pinned()})
+    deployed(core, {stays: specification()})
+    latest = core.deploy({stays: specification(), name: specification()})
     core.outcome(latest)
     (core.layout.root / "fault").touch()
     eventually(lambda: core.installed() == {name: "BROKEN", stays: "RUNNING"}, core.installed)

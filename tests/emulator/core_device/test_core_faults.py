@@ -7,17 +7,16 @@ from typing import Any
 import pytest
 
 from local_aws.core_device.nucleus import Kind
-from tests.emulator.core_device.conftest import Core
-from tests.emulator.core_device.test_core_deployments import pinned
-from tests.waiting import eventually
+from testkit.waiting import eventually
+from tests.emulator.core_device.conftest import Core, specification
 
 pytestmark = pytest.mark.emulator
 
 
 @pytest.fixture(params=["classic", "lite"])
 def core_runtime(request: pytest.FixtureRequest) -> Kind:
-    found: Kind = request.param
-    return found
+    kind: Kind = request.param
+    return kind
 
 
 @pytest.mark.parametrize("document", [{}, {"components": []}, {"configurationArn": 1}])
@@ -35,7 +34,10 @@ def test_a_job_that_is_not_a_deployment_fails_and_the_next_one_is_carried_out(
 
     eventually(lambda: status() == "FAILED", status)
     name = component("app", run="sleep 600")
-    assert core.outcome(core.deploy({name: pinned()}))["coreDeviceExecutionStatus"] == "SUCCEEDED"
+    assert (
+        core.outcome(core.deploy({name: specification()}))["coreDeviceExecutionStatus"]
+        == "SUCCEEDED"
+    )
 
 
 @pytest.mark.parametrize("record", ["", "{", "[]", '{"components": 1}', '{"components": [{}]}'])
@@ -43,7 +45,10 @@ def test_a_core_with_a_damaged_record_starts_and_carries_deployments_out(
     core: Core, component: Callable[..., str], record: str
 ) -> None:
     name = component("app", run="sleep 600")
-    assert core.outcome(core.deploy({name: pinned()}))["coreDeviceExecutionStatus"] == "SUCCEEDED"
+    assert (
+        core.outcome(core.deploy({name: specification()}))["coreDeviceExecutionStatus"]
+        == "SUCCEEDED"
+    )
     core.stop()
     core.layout.current.write_text(record)
     cores = str(core.layout.root.parent)
@@ -51,7 +56,10 @@ def test_a_core_with_a_damaged_record_starts_and_carries_deployments_out(
     assert shown.returncode == 1
     assert f"Error: {core.layout.current} is not the record of a core" in shown.stderr
     core.start()
-    assert core.outcome(core.deploy({name: pinned()}))["coreDeviceExecutionStatus"] == "SUCCEEDED"
+    assert (
+        core.outcome(core.deploy({name: specification()}))["coreDeviceExecutionStatus"]
+        == "SUCCEEDED"
+    )
 
 
 @pytest.mark.parametrize("core_runtime", ["classic"], indirect=True)
@@ -61,7 +69,10 @@ def test_a_core_ends_while_a_step_of_its_start_does_not(
     """Only the classic nucleus runs install steps again when it starts."""
     once = "test ! -e once && touch once || { touch again; exec sleep 600; }"
     name = component("app", install={"script": once, "timeout": 600}, run="sleep 600")
-    assert core.outcome(core.deploy({name: pinned()}))["coreDeviceExecutionStatus"] == "SUCCEEDED"
+    assert (
+        core.outcome(core.deploy({name: specification()}))["coreDeviceExecutionStatus"]
+        == "SUCCEEDED"
+    )
     core.stop()
     core.start()
     eventually((core.work(name) / "again").exists)
@@ -74,17 +85,23 @@ def test_a_rollback_that_the_file_system_prevents_fails_and_the_core_goes_on(
 ) -> None:
     name = component("app", run="sleep 600")
     component("app", "2.0.0", install='rm -r "$PWD" && touch "$PWD" && false', run="sleep 600")
-    assert core.outcome(core.deploy({name: pinned()}))["coreDeviceExecutionStatus"] == "SUCCEEDED"
-    failed = core.outcome(core.deploy({name: pinned("2.0.0")}))
+    assert (
+        core.outcome(core.deploy({name: specification()}))["coreDeviceExecutionStatus"]
+        == "SUCCEEDED"
+    )
+    failed = core.outcome(core.deploy({name: specification("2.0.0")}))
     assert failed["coreDeviceExecutionStatus"] == "FAILED"
     core.work(name).unlink()
-    assert core.outcome(core.deploy({name: pinned()}))["coreDeviceExecutionStatus"] == "SUCCEEDED"
+    assert (
+        core.outcome(core.deploy({name: specification()}))["coreDeviceExecutionStatus"]
+        == "SUCCEEDED"
+    )
 
 
 def test_a_core_that_cannot_record_its_components_ends_with_the_error(
     core: Core, component: Callable[..., str]
 ) -> None:
     core.layout.current.with_suffix(".partial").mkdir()
-    core.deploy({component("app", run="sleep 600"): pinned()})
+    core.deploy({component("app", run="sleep 600"): specification()})
     eventually(lambda: core.failures)
     assert isinstance(core.failures.pop(), IsADirectoryError)

@@ -8,10 +8,9 @@ import pytest
 
 from local_aws.core_device.nucleus import Kind
 from local_aws.processes import is_alive
-from tests.emulator.core_device.conftest import Core
-from tests.emulator.core_device.test_core_deployments import pinned
+from testkit.waiting import eventually
+from tests.emulator.core_device.conftest import Core, specification
 from tests.emulator.embedded_aws import Command, EmbeddedAws, after_a_snapshot
-from tests.waiting import eventually
 
 pytestmark = pytest.mark.emulator
 
@@ -26,8 +25,8 @@ def aws(command: Command) -> EmbeddedAws:
 @pytest.fixture(params=["classic", "lite"])
 def core_runtime(request: pytest.FixtureRequest) -> Kind:
     """Both, because they use different versions of MQTT."""
-    found: Kind = request.param
-    return found
+    kind: Kind = request.param
+    return kind
 
 
 @pytest.mark.parametrize("killed", [False, True])
@@ -36,7 +35,10 @@ def test_a_running_core_reconnects_and_takes_deployments(
 ) -> None:
     name = component("app", run="sleep 600")
     component("app", "2.0.0", run="sleep 600")
-    assert core.outcome(core.deploy({name: pinned()}))["coreDeviceExecutionStatus"] == "SUCCEEDED"
+    assert (
+        core.outcome(core.deploy({name: specification()}))["coreDeviceExecutionStatus"]
+        == "SUCCEEDED"
+    )
     if killed:
         after_a_snapshot(aws.command)
         os.kill(aws.endpoint["pid"], signal.SIGKILL)
@@ -48,6 +50,6 @@ def test_a_running_core_reconnects_and_takes_deployments(
     # Only the test's own clients need what has changed: the core finds the emulator again.
     core.aws = EmbeddedAws(aws.command, aws.command.endpoint())
 
-    ended = core.outcome(core.deploy({name: pinned("2.0.0")}))
+    ended = core.outcome(core.deploy({name: specification("2.0.0")}))
     assert ended["coreDeviceExecutionStatus"] == "SUCCEEDED"
     assert core.installed() == {name: "RUNNING"}

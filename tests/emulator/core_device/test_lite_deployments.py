@@ -9,9 +9,8 @@ from awscrt import mqtt
 from awsiot import mqtt_connection_builder
 
 from local_aws.core_device.nucleus import Kind
-from tests.emulator.core_device.conftest import Core
-from tests.emulator.core_device.test_core_deployments import crashes_with, pinned
-from tests.waiting import eventually
+from testkit.waiting import eventually
+from tests.emulator.core_device.conftest import Core, crashes_with, specification
 
 pytestmark = pytest.mark.emulator
 
@@ -25,7 +24,7 @@ def core_runtime() -> Kind:
 
 
 def deployed(core: Core, components: dict[str, Any], **more: Any) -> str:
-    """Deploy, and return how it ended on the device."""
+    """Deploy, and return the status on the device."""
     return str(core.outcome(core.deploy(components, **more))["coreDeviceExecutionStatus"])
 
 
@@ -34,7 +33,7 @@ def test_a_camera_and_what_it_needs_run_and_the_device_is_known_as_lite(
 ) -> None:
     model = component("model", install="echo model", run="true")
     camera = component("camera", run="echo camera; sleep 600")
-    assert deployed(core, {model: pinned(), camera: pinned()}) == SUCCEEDED
+    assert deployed(core, {model: specification(), camera: specification()}) == SUCCEEDED
     eventually(lambda: core.installed() == {model: "FINISHED", camera: "RUNNING"}, core.installed)
     record = greengrass.get_core_device(coreDeviceThingName=core.thing)
     assert (record["runtime"], record["coreVersion"]) == ("aws_nucleus_lite", "2.6.0")
@@ -45,8 +44,8 @@ def test_a_component_that_only_installs_fails_its_deployment(
 ) -> None:
     good = component("good", run="sleep 600")
     model = component("model", install="echo model")
-    assert deployed(core, {good: pinned(), model: pinned()}) == FAILED
-    assert core.said(model) == "model\n"
+    assert deployed(core, {good: specification(), model: specification()}) == FAILED
+    assert core.printed(model) == "model\n"
     assert core.installed()[good] == "RUNNING"
 
 
@@ -57,11 +56,11 @@ def test_a_startup_step_must_notify_its_unit(core: Core, component: Components) 
         '.sendto(b"READY=1", os.environ["NOTIFY_SOCKET"])'
     )
     notifies = component("notifies", startup=f"python3.12 -c '{send}'")
-    assert deployed(core, {notifies: pinned()}) == SUCCEEDED
+    assert deployed(core, {notifies: specification()}) == SUCCEEDED
     assert core.installed() == {notifies: "RUNNING"}
     ends = component("ends", startup="echo up")
-    assert deployed(core, {notifies: pinned(), ends: pinned()}) == FAILED
-    assert core.said(ends).split() == ["up"] * 3
+    assert deployed(core, {notifies: specification(), ends: specification()}) == FAILED
+    assert core.printed(ends).split() == ["up"] * 3
 
 
 @pytest.mark.parametrize("policy", ["ROLLBACK", "DO_NOTHING"])
@@ -70,18 +69,18 @@ def test_a_failed_deployment_is_not_rolled_back_and_has_no_cause(
 ) -> None:
     name = component("app", run="echo v1; sleep 600")
     component("app", "2.0.0", startup="echo v2; exit 7")
-    deployed(core, {name: pinned()})
+    deployed(core, {name: specification()})
     failed = core.deploy(
-        {name: pinned("2.0.0")}, deploymentPolicies={"failureHandlingPolicy": policy}
+        {name: specification("2.0.0")}, deploymentPolicies={"failureHandlingPolicy": policy}
     )
     ended = core.outcome(failed)
     assert ended["coreDeviceExecutionStatus"] == FAILED
     assert ended["reason"] == "FAILED_ROLLBACK_NOT_REQUESTED"
     assert ended["statusDetails"] == {"errorStack": [], "errorTypes": []}
     eventually(lambda: core.installed() == {name: "BROKEN"}, core.installed)
-    assert core.said(name).count("v2") == 3
+    assert core.printed(name).count("v2") == 3
 
-    assert deployed(core, {name: pinned()}) == SUCCEEDED
+    assert deployed(core, {name: specification()}) == SUCCEEDED
     eventually(lambda: core.installed() == {name: "RUNNING"}, core.installed)
 
 
@@ -90,28 +89,28 @@ def test_an_install_step_is_tried_three_times_while_the_old_version_runs(
 ) -> None:
     name = component("app", run="sleep 600")
     component("app", "2.0.0", install="echo trying; exit 3", run="sleep 600")
-    deployed(core, {name: pinned()})
-    assert deployed(core, {name: pinned("2.0.0")}) == FAILED
-    assert core.said(name).count("trying") == 3
+    deployed(core, {name: specification()})
+    assert deployed(core, {name: specification("2.0.0")}) == FAILED
+    assert core.printed(name).count("trying") == 3
 
 
 def test_an_install_step_has_the_limit_of_the_nucleus_whatever_its_timeout_is(
     core: Core, component: Components
 ) -> None:
     name = component("app", install={"Script": "sleep 600", "Timeout": 1800}, run="true")
-    assert deployed(core, {name: pinned()}) == FAILED
+    assert deployed(core, {name: specification()}) == FAILED
 
 
 def test_a_component_is_broken_with_its_third_failure_and_a_deployment_starts_it_again(
     core: Core, component: Components
 ) -> None:
     name = component("app", run=crashes_with(core, "fault"))
-    assert deployed(core, {name: pinned()}) == SUCCEEDED
+    assert deployed(core, {name: specification()}) == SUCCEEDED
     (core.layout.root / "fault").touch()
     eventually(lambda: core.installed() == {name: "BROKEN"}, core.installed)
-    assert core.said(name).count("crash") == 3
+    assert core.printed(name).count("crash") == 3
     (core.layout.root / "fault").unlink()
-    assert deployed(core, {name: pinned()}) == SUCCEEDED
+    assert deployed(core, {name: specification()}) == SUCCEEDED
     eventually(lambda: core.installed() == {name: "RUNNING"}, core.installed)
 
 
@@ -129,11 +128,11 @@ def test_a_soft_dependency_is_driven_to_an_error_by_a_camera_that_crashes(
         f"while test -e /proc/$(cat {root}/pid); do sleep 0.05; done; exit 7"
     )
     camera = component("camera", run=run, ComponentDependencies=soft)
-    assert deployed(core, {camera: pinned(), model: pinned()}) == SUCCEEDED
+    assert deployed(core, {camera: specification(), model: specification()}) == SUCCEEDED
     (core.layout.root / "fault").touch()
     expected = {camera: "BROKEN", model: "ERRORED"}
     eventually(lambda: core.installed() == expected, core.installed)
-    assert core.said(model).split() == ["again"] * 3
+    assert core.printed(model).split() == ["again"] * 3
 
 
 def test_a_hard_dependency_on_a_component_without_a_unit_fails(
@@ -142,29 +141,29 @@ def test_a_hard_dependency_on_a_component_without_a_unit_fails(
     model = component("model", install="true")
     hard = {model: {"VersionRequirement": "1.0.0", "DependencyType": "HARD"}}
     camera = component("camera", run="echo camera; sleep 600", ComponentDependencies=hard)
-    assert deployed(core, {camera: pinned()}) == FAILED
-    assert core.said(camera) == ""
+    assert deployed(core, {camera: specification()}) == FAILED
+    assert core.printed(camera) == ""
 
 
 def test_shutdown_and_recover_do_not_run(core: Core, component: Components) -> None:
     name = component("app", run="echo up; sleep 600", shutdown="echo down", recover="echo recover")
-    deployed(core, {name: pinned()})
-    eventually(lambda: core.said(name) == "up\n")
+    deployed(core, {name: specification()})
+    eventually(lambda: core.printed(name) == "up\n")
     assert deployed(core, {}) == SUCCEEDED
-    assert core.said(name) == "up\n"
+    assert core.printed(name) == "up\n"
     assert core.installed() == {}
 
 
 def test_each_configuration_update_restarts_its_component(
     core: Core, component: Components
 ) -> None:
-    one, two = (component(name, run=f"echo {name}; sleep 600") for name in ("one", "two"))
-    deployed(core, {one: pinned(), two: pinned()})
+    first, second = (component(name, run=f"echo {name}; sleep 600") for name in ("one", "two"))
+    deployed(core, {first: specification(), second: specification()})
     access = {"accessControl": {}}
-    deployed(core, {one: pinned(), two: pinned(**access)})
-    deployed(core, {one: pinned(), two: pinned(**access)})
-    eventually(lambda: core.said(two).split() == ["two"] * 3, lambda: core.said(two))
-    assert core.said(one).split() == ["one"]
+    deployed(core, {first: specification(), second: specification(**access)})
+    deployed(core, {first: specification(), second: specification(**access)})
+    eventually(lambda: core.printed(second).split() == ["two"] * 3, lambda: core.printed(second))
+    assert core.printed(first).split() == ["one"]
 
 
 def test_all_install_steps_end_before_the_first_component_stops(
@@ -182,7 +181,7 @@ def test_all_install_steps_end_before_the_first_component_stops(
             )
     names = [f"{core.thing}.{name}" for name in ("a", "b")]
     for version in ("1.0.0", "2.0.0"):
-        assert deployed(core, {name: pinned(version) for name in names}) == SUCCEEDED
+        assert deployed(core, {name: specification(version) for name in names}) == SUCCEEDED
         eventually(lambda: trace.read_text().count("start") == 2 * int(version[0]))  # noqa: B023
     traced = trace.read_text().splitlines()[4:]
     # A process prints that it has started at any time after its start.
@@ -199,9 +198,9 @@ def test_paths_of_artifacts_have_two_slashes_and_name_the_file(
     made = artifact("x")
     script = "echo {artifacts:path}/model.zip; cat {artifacts:decompressedPath}/model/content.txt"
     name = component("app", run=script, artifacts=[{"Uri": made.uri, "Unarchive": "ZIP"}])
-    assert deployed(core, {name: pinned()}) == SUCCEEDED
+    assert deployed(core, {name: specification()}) == SUCCEEDED
     path = f"{core.layout.artifacts(name, '1.0.0')}//model.zip"
-    eventually(lambda: core.said(name) == f"{path}\nx", lambda: core.said(name))
+    eventually(lambda: core.printed(name) == f"{path}\nx", lambda: core.printed(name))
 
 
 def test_a_component_has_credentials_if_it_depends_on_the_service(
@@ -210,14 +209,14 @@ def test_a_component_has_credentials_if_it_depends_on_the_service(
     service = "aws.greengrass.TokenExchangeService"
     script = "echo credentials ${AWS_CONTAINER_CREDENTIALS_FULL_URI:-none}"
     name = component("app", run=script)
-    deployed(core, {name: pinned()})
-    eventually(lambda: core.said(name) == "credentials none\n", lambda: core.said(name))
+    deployed(core, {name: specification()})
+    eventually(lambda: core.printed(name) == "credentials none\n", lambda: core.printed(name))
     assert service not in core.installed()
 
 
 def test_a_manifest_without_a_runtime_is_skipped(core: Core, component: Components) -> None:
     name = component("app", run="true", Platform={"os": "linux"})
-    assert deployed(core, {name: pinned()}) == FAILED
+    assert deployed(core, {name: specification()}) == FAILED
     assert core.installed() == {}
 
 
@@ -225,14 +224,14 @@ def test_a_recipe_of_more_than_12000_bytes_is_not_deployed(
     core: Core, component: Components
 ) -> None:
     name = component("app", run=f"true # {'x' * 12_000}")
-    assert deployed(core, {name: pinned()}) == FAILED
+    assert deployed(core, {name: specification()}) == FAILED
 
 
 def test_a_job_document_of_more_than_4096_bytes_is_not_deployed(
     core: Core, component: Components
 ) -> None:
     name = component("app", run="true")
-    assert deployed(core, {name: pinned(text="x" * 4_096)}) == FAILED
+    assert deployed(core, {name: specification(text="x" * 4_096)}) == FAILED
 
 
 def test_a_device_without_a_user_for_components_fails_every_deployment(
@@ -241,7 +240,7 @@ def test_a_device_without_a_user_for_components_fails_every_deployment(
     core.stop()
     core.configure(posix_user="")
     core.start()
-    assert deployed(core, {component("app", run="true"): pinned()}) == FAILED
+    assert deployed(core, {component("app", run="true"): specification()}) == FAILED
 
 
 @pytest.mark.parametrize(
@@ -251,7 +250,7 @@ def test_a_version_with_a_hyphen_loses_its_recipe_and_is_broken_at_the_next_star
     core: Core, component: Components, version: str, status: str
 ) -> None:
     name = component("app", version, run="sleep 600")
-    assert deployed(core, {name: pinned(version)}) == SUCCEEDED
+    assert deployed(core, {name: specification(version)}) == SUCCEEDED
     assert core.installed() == {name: "RUNNING"}
     core.stop()
     core.start()
@@ -262,10 +261,10 @@ def test_a_core_that_starts_again_starts_its_components_without_their_install_st
     core: Core, component: Components
 ) -> None:
     name = component("app", install="echo install", run="echo run; sleep 600")
-    assert deployed(core, {name: pinned()}) == SUCCEEDED
+    assert deployed(core, {name: specification()}) == SUCCEEDED
     core.stop()
     core.start()
-    eventually(lambda: core.said(name).split() == ["install", "run", "run"], core.said(name))
+    eventually(lambda: core.printed(name).split() == ["install", "run", "run"], core.printed(name))
     eventually(lambda: core.installed() == {name: "RUNNING"}, core.installed)
 
 
@@ -283,16 +282,16 @@ def test_old_versions_are_removed_from_the_disk_when_the_new_ones_work(
         assert contents[0] == contents[1]
         return contents[0]
 
-    assert deployed(core, {name: pinned()}) == SUCCEEDED
-    assert deployed(core, {name: pinned("2.0.0")}) == FAILED
+    assert deployed(core, {name: specification()}) == SUCCEEDED
+    assert deployed(core, {name: specification("2.0.0")}) == FAILED
     assert on_disk() == ["1.0.0", "2.0.0"]
-    assert deployed(core, {name: pinned("3.0.0")}) == SUCCEEDED
+    assert deployed(core, {name: specification("3.0.0")}) == SUCCEEDED
     assert on_disk() == ["3.0.0"]
 
 
 @pytest.fixture
 def job_updates(core: Core) -> Iterator[list[dict[str, Any]]]:
-    """The updates of jobs that the device publishes, as a second client of its thing sees them."""
+    """The updates of jobs that the device publishes, received by a second client of its thing."""
     endpoint = core.aws.endpoint
     client = mqtt_connection_builder.mtls_from_path(
         endpoint=endpoint["mqtt_host"],
@@ -315,7 +314,7 @@ def job_updates(core: Core) -> Iterator[list[dict[str, Any]]]:
 def test_updates_of_jobs_have_a_status_only(
     core: Core, component: Components, job_updates: list[dict[str, Any]]
 ) -> None:
-    assert deployed(core, {component("app", install="exit 7"): pinned()}) == FAILED
+    assert deployed(core, {component("app", install="exit 7"): specification()}) == FAILED
     eventually(lambda: len(job_updates) == 2, job_updates)
     assert [update["status"] for update in job_updates] == ["IN_PROGRESS", "FAILED"]
     assert [sorted(update) for update in job_updates] == [["clientToken", "status"]] * 2

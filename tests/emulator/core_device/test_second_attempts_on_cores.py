@@ -23,9 +23,9 @@ from shared.fleet.rollout import (
     Wave,
 )
 from shared.fleet.verdict import Rule, Verdict
+from testkit.waiting import HANG_SECONDS, eventually
 from tests.emulator.core_device.conftest import Core
 from tests.emulator.embedded_aws import EmbeddedAws
-from tests.waiting import HANG_SECONDS, eventually
 
 pytestmark = pytest.mark.emulator
 
@@ -39,7 +39,7 @@ def core_runtime(request: pytest.FixtureRequest) -> Kind:
 
 
 class Release:
-    """A release of components to one core, judged by the gate; without a camera's heartbeat."""
+    """A release of components to one core, evaluated by the gate without a heartbeat."""
 
     def __init__(self, aws: EmbeddedAws, core: Core, name: str, version: str = "1.0.0") -> None:
         self._greengrass = aws.client("greengrassv2")
@@ -66,7 +66,7 @@ class Release:
 
 @pytest.fixture
 def role_alias(aws: EmbeddedAws, core: Core, iot: Any) -> Callable[..., None]:
-    """Take the device's role alias away, or give it back."""
+    """Delete the role alias of the device, or create it again."""
     role = iot.describe_role_alias(roleAlias=core.thing)["roleAliasDescription"]["roleArn"]
 
     def change(*, exists: bool) -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from testkit.waiting import eventually
 from tests.emulator.core_device.conftest import Core
-from tests.waiting import eventually
 
 pytestmark = pytest.mark.emulator
 
@@ -16,7 +16,7 @@ SHADOW = "AWSManagedGreengrassV2Deployment"
 
 
 def own(core: Core, *names: str) -> dict[str, Any]:
-    """Deploy components to the core's thing alone, and wait for the end on the device."""
+    """Deploy components to the thing of the core, and wait for the end on the device."""
     thing = core.aws.client("iot").describe_thing(thingName=core.thing)["thingArn"]
     components = {name: {"componentVersion": "1.0.0"} for name in names}
     return core.outcome(core.deploy(components, target=thing))

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from local_aws.core_device.nucleus import Kind
+from testkit.waiting import eventually
 from tests.emulator.core_device.conftest import Core
-from tests.waiting import eventually
 
 pytestmark = pytest.mark.emulator
 
@@ -66,7 +66,7 @@ def test_a_classic_device_moves_to_three_numbers_and_back_in_a_rollback(
         eventually(lambda version=version: versions(core) == both(version))
     core.stop()
     core.start()
-    eventually(lambda: core.said(camera_of(after)).count(f"camera {NEW}") == 3)
+    eventually(lambda: core.printed(camera_of(after)).count(f"camera {NEW}") == 3)
     eventually(lambda: core.installed()[camera_of(after)] == "RUNNING")
 
 
@@ -85,5 +85,5 @@ def test_a_lite_device_that_the_old_form_left_broken_runs_the_new_form_and_keeps
     eventually(lambda: versions(core) == both(NEW), lambda: versions(core))
     core.stop()
     core.start()
-    eventually(lambda: core.said(camera).count(f"camera {NEW}") == 2)
+    eventually(lambda: core.printed(camera).count(f"camera {NEW}") == 2)
     eventually(lambda: core.installed()[camera] == "RUNNING")

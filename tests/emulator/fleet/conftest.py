@@ -1,4 +1,4 @@
-"""A fleet of simulated cores, and CloudFormation's side of the custom resource."""
+"""A fleet of simulated cores, and the requests of CloudFormation to the custom resource."""
 
 import hashlib
 import itertools
@@ -16,8 +16,9 @@ from uuid import uuid4
 
 import pytest
 
-from local_aws.fleet.cores import Clients, Release, SimulatedFleet
-from local_aws.fleet.hazards import Fate, Hazards, fate
+from testkit.simulated_fleet.cores import Clients, SimulatedFleet, SimulatedRelease
+from testkit.simulated_fleet.fault_model import FaultDraw, FaultRates, draw
+from testkit.waiting import eventually
 from tests.emulator.embedded_aws import ACCOUNT, REGION, ROOT, EmbeddedAws
 
 RULE = {"success_percent": 100.0, "error_percent": 0.0, "minimum_devices": 0,
@@ -34,13 +35,13 @@ def digest(version: int) -> str:
 
 @dataclass
 class Site:
-    """One fleet, its cores, and what each release does on them."""
+    """One fleet, its cores, and the faults of each release."""
 
     aws: EmbeddedAws
     group: str
     things: list[str]
     clients: Clients
-    hazards: dict[int, Hazards] = field(default_factory=dict)
+    fault_rates: dict[int, FaultRates] = field(default_factory=dict)
     seed: int = 0
 
     @property
@@ -52,16 +53,16 @@ class Site:
         return f"arn:aws:iot:{REGION}:{ACCOUNT}:thinggroup/{self.group}"
 
     def version_of(self, document: dict[str, Any]) -> int:
-        found = document["components"].get(self.component, {"version": "0.0.0"})
-        return int(found["version"].partition(".")[0])
+        specification = document["components"].get(self.component, {"version": "0.0.0"})
+        return int(specification["version"].partition(".")[0])
 
-    def fate_of(self, thing: str, document: dict[str, Any]) -> Fate:
+    def draw_of(self, thing: str, document: dict[str, Any]) -> FaultDraw:
         version = self.version_of(document)
-        return fate(self.hazards.get(version, Hazards()), self.seed, thing, str(version))
+        return draw(self.fault_rates.get(version, FaultRates()), self.seed, thing, str(version))
 
-    def release_of(self, document: dict[str, Any]) -> Release | None:
+    def release_of(self, document: dict[str, Any]) -> SimulatedRelease | None:
         version = self.version_of(document)
-        return Release(digest(version), function_arn(version)) if version else None
+        return SimulatedRelease(digest(version), function_arn(version)) if version else None
 
     @contextmanager
     def on(
@@ -73,7 +74,7 @@ class Site:
             self.clients,
             self.things,
             release_of=self.release_of,
-            fate_of=self.fate_of,
+            draw_of=self.draw_of,
             heartbeat_seconds=heartbeat_seconds,
             is_lite=is_lite,
         )
@@ -95,7 +96,7 @@ class Site:
         )
 
     def properties(self, version: int, **changes: Any) -> dict[str, Any]:
-        """Write the resource's properties as the template has them."""
+        """Return the properties of the resource, as in the template."""
         plan = {
             "rule": {**RULE, **changes.pop("rule", {})},
             "waves": changes.pop("waves", []),
@@ -118,19 +119,19 @@ class Site:
         }
 
     def runs(self) -> dict[str, str | None]:
-        """Name the digest that each camera's own heartbeat names."""
-        found = {}
+        """Return the model digest in the heartbeat of each camera."""
+        digests = {}
         for thing in self.things:
             try:
                 answer = self.clients.iot_data.get_thing_shadow(
                     thingName=thing, shadowName="deeplens"
                 )
             except self.clients.iot_data.exceptions.ResourceNotFoundException:
-                found[thing] = None
+                digests[thing] = None
                 continue
             reported = json.loads(answer["payload"].read())["state"]["reported"]
-            found[thing] = reported["model"]["digest"]
-        return found
+            digests[thing] = reported["model"]["digest"]
+        return digests
 
     def deployments(self) -> list[dict[str, Any]]:
         listed: list[dict[str, Any]] = self.aws.client("greengrassv2").list_deployments(
@@ -141,11 +142,11 @@ class Site:
 
 @pytest.fixture
 def make_site(aws: EmbeddedAws, iot: Any, request: pytest.FixtureRequest) -> Callable[..., Site]:
-    # Hazards are drawn from the names of things: the same test has the same fleet in each run.
+    # Faults are drawn from the names of things, so a test has the same fleet in each run.
     test = hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:8]
     numbers = itertools.count(1)
 
-    def make(size: int, **hazards: Hazards) -> Site:
+    def make(size: int, **fault_rates: FaultRates) -> Site:
         group = f"deeplens-{test}-{next(numbers)}"
         iot.create_thing_group(thingGroupName=group)
         things = [f"{group}-{number:04d}" for number in range(size)]
@@ -154,7 +155,9 @@ def make_site(aws: EmbeddedAws, iot: Any, request: pytest.FixtureRequest) -> Cal
             iot.add_thing_to_thing_group(thingGroupName=group, thingName=thing)
         clients = Clients(iot, aws.client("iot-data"), aws.client("iot-jobs-data"))
         site = Site(aws, group, things, clients)
-        site.hazards = {int(name.removeprefix("v")): found for name, found in hazards.items()}
+        site.fault_rates = {
+            int(name.removeprefix("v")): rates for name, rates in fault_rates.items()
+        }
         for version in (1, 2, 3):
             site.create_version(version)
         return site
@@ -164,7 +167,7 @@ def make_site(aws: EmbeddedAws, iot: Any, request: pytest.FixtureRequest) -> Cal
 
 @dataclass
 class CloudFormation:
-    """Asks the handler as CloudFormation does, and takes its answer."""
+    """Sends requests to the handler as CloudFormation does, and returns its responses."""
 
     handler: Callable[[dict[str, Any], Any], None]
     url: str
@@ -187,7 +190,7 @@ class CloudFormation:
     def roll_back(
         self, properties: dict[str, Any], old: dict[str, Any], physical_id: str
     ) -> dict[str, Any]:
-        """Ask for the properties before `old`, while the stack's status is that of a rollback."""
+        """Request the properties before `old`, while the status of the stack is a rollback."""
         with patch("deeplens_project.rolls_back", return_value=True):
             return self(
                 "Update", properties, OldResourceProperties=old, PhysicalResourceId=physical_id
@@ -225,7 +228,7 @@ def cloudformation(aws: EmbeddedAws, monkeypatch: pytest.MonkeyPatch) -> Iterato
             self.end_headers()
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     server = HTTPServer(("127.0.0.1", 0), Receiver)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -238,14 +241,14 @@ def cloudformation(aws: EmbeddedAws, monkeypatch: pytest.MonkeyPatch) -> Iterato
 
 @pytest.fixture(scope="session")
 def devices_stack(aws: EmbeddedAws) -> None:
-    """The Devices stack of dev, which stays: its IoT policy has certificates of the tests."""
+    """The Devices stack of dev, which is not deleted: its IoT policy has certificates."""
     create_devices_stack(aws)
 
 
 def create_devices_stack(aws: EmbeddedAws) -> None:
     """Create the Devices stack of dev in an emulator."""
     template = json.loads((ROOT / "tests/synth/golden/dev-Devices.json").read_text())
-    # The check of the bootstrap version is the CDK's own; what may be read is another stack's.
+    # The rule that checks the bootstrap version is added by CDK, and not needed here.
     del template["Parameters"], template["Rules"]
     text = re.sub(
         r'\{"Fn::ImportValue": "dev-ModelStore:[^"]*"\}',
@@ -258,10 +261,13 @@ def create_devices_stack(aws: EmbeddedAws) -> None:
         TemplateBody=text,
         Capabilities=["CAPABILITY_NAMED_IAM"],
     )
-    while (found := client.describe_stacks(StackName="dev-Devices")["Stacks"][0]) and (
-        found["StackStatus"] != "CREATE_COMPLETE"
-    ):
-        assert found["StackStatus"] == "CREATE_IN_PROGRESS", client.describe_stack_events(
-            StackName="dev-Devices"
-        )["StackEvents"]
-        time.sleep(0.2)
+
+    def is_created() -> bool:
+        [stack] = client.describe_stacks(StackName="dev-Devices")["Stacks"]
+        if stack["StackStatus"] == "CREATE_COMPLETE":
+            return True
+        events = client.describe_stack_events(StackName="dev-Devices")["StackEvents"]
+        assert stack["StackStatus"] == "CREATE_IN_PROGRESS", events
+        return False
+
+    eventually(is_created, "the Devices stack is not created", pause=0.2)

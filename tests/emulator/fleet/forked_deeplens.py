@@ -2,14 +2,17 @@
 
 import atexit
 import json
+import os
+import shutil
 import subprocess
 import tempfile
 import threading
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from tests.emulator.embedded_aws import ROOT
+from tests.emulator.embedded_aws import ACCOUNT, ROOT, EmbeddedAws
 
 _one_at_a_time = threading.Lock()
 
@@ -48,3 +51,32 @@ def _server() -> "subprocess.Popen[str]":
     )
     atexit.register(server.communicate)
     return server
+
+
+@dataclass
+class Cli:
+    """The command line in a checkout with dev's environment file."""
+
+    folder: Path
+    environment: dict[str, str]
+
+    def __call__(self, *words: str, code: int = 0) -> str:
+        done = run_deeplens("fleet", *words, folder=self.folder, environment=self.environment)
+        assert done.returncode == code, done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+        return done.stdout + done.stderr
+
+    def files(self, thing: str) -> Path:
+        return self.folder / ".local/devices/dev" / thing
+
+
+def make_cli(aws: EmbeddedAws, folder: Path) -> Cli:
+    (folder / "environments").mkdir()
+    shutil.copy(ROOT / "environments/dev.toml", folder / "environments")
+    environment = {
+        **os.environ,
+        "AWS_ENDPOINT_URL": aws.endpoint["endpoint_url"],
+        "AWS_ACCESS_KEY_ID": ACCOUNT,
+        "AWS_SECRET_ACCESS_KEY": aws.secret(),
+    }
+    return Cli(folder, environment)

@@ -1,4 +1,4 @@
-"""A proxy before the embedded AWS that may throttle, lose answers, or keep what was said."""
+"""A proxy for the emulator that throttles, loses responses, or records requests."""
 
 import json
 import re
@@ -27,7 +27,7 @@ class Request:
 
     @property
     def text(self) -> bytes:
-        """All that was said."""
+        """The complete request."""
         return f"{self.method} {self.path}\n{self.headers}\n".encode() + self.body
 
 
@@ -95,7 +95,7 @@ def proxy(aws: EmbeddedAws, meddle: Meddle) -> Iterator[str]:
         do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = do_PATCH = handle_any  # noqa: N815
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)

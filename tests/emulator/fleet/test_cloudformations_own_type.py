@@ -1,8 +1,8 @@
-"""Why the project is our own resource: what AWS::GreengrassV2::Deployment does to a fleet.
+"""The behavior of AWS::GreengrassV2::Deployment, the reason for a custom resource.
 
-The stack, its order of replacement and its roll-back are the embedded CloudFormation's. The
-resource's handler makes the calls that AWS' own makes (aws-cloudformation-resource-providers-
-greengrassv2: CreateHandler, DeleteHandler), and every property but Tags is create-only.
+The emulator's CloudFormation carries out the stack, its order of replacement and its rollback. The
+handler of the resource makes the same calls as that of AWS (aws-cloudformation-resource-providers-
+greengrassv2: CreateHandler, DeleteHandler), and all properties except Tags are create-only.
 """
 
 import json
@@ -14,10 +14,10 @@ from uuid import uuid4
 
 import pytest
 
-from local_aws.fleet.hazards import Hazards
+from testkit.simulated_fleet.fault_model import FaultRates
+from testkit.waiting import eventually
 from tests.emulator.embedded_aws import EmbeddedAws, create_role, publish_function
 from tests.emulator.fleet.conftest import Site, digest
-from tests.waiting import eventually
 
 pytestmark = pytest.mark.emulator
 
@@ -110,12 +110,13 @@ class Stack:
         """Create or update the stack; return the status that it ends in."""
         call = getattr(self.cloudformation, operation)
         call(StackName=self.name, TemplateBody=self.template(version, finds))
-        while True:
-            [found] = self.cloudformation.describe_stacks(StackName=self.name)["Stacks"]
-            status: str = found["StackStatus"]
-            if not status.endswith("_IN_PROGRESS"):
-                return status
-            time.sleep(0.2)
+
+        def final_status() -> str:
+            [stack] = self.cloudformation.describe_stacks(StackName=self.name)["Stacks"]
+            status: str = stack["StackStatus"]
+            return "" if status.endswith("_IN_PROGRESS") else status
+
+        return eventually(final_status, "the stack is IN_PROGRESS", seconds=600, pause=0.2)
 
 
 @pytest.fixture
@@ -130,8 +131,8 @@ def make_stack(aws: EmbeddedAws) -> Callable[[Site], Stack]:
     return make
 
 
-def wait_for(site: Site, wanted: str) -> None:
-    eventually(lambda: set(site.runs().values()) == {wanted}, site.runs, pause=0.1)
+def wait_for(site: Site, expected: str) -> None:
+    eventually(lambda: set(site.runs().values()) == {expected}, site.runs, pause=0.1)
 
 
 def test_its_stack_is_complete_before_any_camera_moved(
@@ -146,7 +147,7 @@ def test_its_stack_is_complete_before_any_camera_moved(
 def test_its_stack_is_complete_with_a_model_that_makes_no_frame(
     make_site: MakeSite, make_stack: Callable[[Site], Stack]
 ) -> None:
-    site = make_site(3, v2=Hazards(no_frames=1.0))
+    site = make_site(3, v2=FaultRates(no_frames=1.0))
     stack = make_stack(site)
     with site.on():
         assert stack.bring("create_stack", 1) == "CREATE_COMPLETE"
@@ -158,16 +159,20 @@ def test_its_stack_is_complete_with_a_model_that_makes_no_frame(
 def test_its_roll_back_leaves_the_bad_model_on_the_whole_fleet(
     make_site: MakeSite, make_stack: Callable[[Site], Stack]
 ) -> None:
-    site = make_site(3, v2=Hazards(no_frames=1.0))
+    site = make_site(3, v2=FaultRates(no_frames=1.0))
     stack = make_stack(site)
     with site.on():
         stack.bring("create_stack", 1)
         wait_for(site, digest(1))
         status = stack.bring("update_stack", 2, finds="dark cameras")
         assert status == "UPDATE_ROLLBACK_COMPLETE"
-        # CloudFormation says that all is as it was. Well after it, no camera agrees.
+        # The stack is rolled back; seconds later, the cameras still run the new release.
         time.sleep(5)
         assert set(site.runs().values()) == {digest(2)}
-        live = [one for one in site.deployments() if one["deploymentStatus"] == "ACTIVE"]
+        live = [
+            deployment
+            for deployment in site.deployments()
+            if deployment["deploymentStatus"] == "ACTIVE"
+        ]
         # And a camera that joins now gets nothing at all.
         assert live == []

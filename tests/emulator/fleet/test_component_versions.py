@@ -28,7 +28,7 @@ def artifact(aws: EmbeddedAws, bucket: str) -> tuple[str, str]:
 
 
 def properties(name: str, artifact: tuple[str, str], version: str = "1.0.0") -> dict[str, Any]:
-    """Write the resource's properties as the template of an environment has them."""
+    """Return the properties of the resource, as in the template of an environment."""
     uri, sha256 = artifact
     manifest = {
         "Platform": {"os": "linux"},
@@ -46,16 +46,16 @@ def properties(name: str, artifact: tuple[str, str], version: str = "1.0.0") -> 
 
 def versions(greengrass: Any, arn: str) -> list[str]:
     listed = greengrass.list_component_versions(arn=arn.rpartition(":versions:")[0])
-    return [one["componentVersion"] for one in listed["componentVersions"]]
+    return [item["componentVersion"] for item in listed["componentVersions"]]
 
 
 def test_a_version_is_created_once_and_verified_afterwards(
     component: CloudFormation, artifact: tuple[str, str], greengrass: Any, unique: str
 ) -> None:
-    wanted = properties(f"{unique}.model", artifact)
+    desired = properties(f"{unique}.model", artifact)
     for _ in range(3):
-        assert component("Create", wanted)["Status"] == "SUCCESS"
-    assert versions(greengrass, wanted["Arn"]) == ["1.0.0"]
+        assert component("Create", desired)["Status"] == "SUCCESS"
+    assert versions(greengrass, desired["Arn"]) == ["1.0.0"]
 
 
 def test_a_release_goes_back_and_forth_without_a_conflict(
@@ -67,7 +67,7 @@ def test_a_release_goes_back_and_forth_without_a_conflict(
     for new, old in ((second, first), (first, second), (second, first)):
         answer = component("Update", new, OldResourceProperties=old, PhysicalResourceId=physical)
         assert answer["Status"] == "SUCCESS", answer["Reason"]
-        # CloudFormation deletes what was replaced, and the version stays.
+        # CloudFormation deletes the replaced resource; the version remains.
         gone = component("Delete", old, PhysicalResourceId=physical)
         assert gone["Status"] == "SUCCESS"
         physical = answer["PhysicalResourceId"]
@@ -77,11 +77,11 @@ def test_a_release_goes_back_and_forth_without_a_conflict(
 def test_a_stack_deleted_and_made_again_finds_its_versions(
     component: CloudFormation, artifact: tuple[str, str], unique: str
 ) -> None:
-    wanted = properties(f"{unique}.model", artifact)
-    made = component("Create", wanted)
-    component("Delete", wanted, PhysicalResourceId=made["PhysicalResourceId"])
+    desired = properties(f"{unique}.model", artifact)
+    made = component("Create", desired)
+    component("Delete", desired, PhysicalResourceId=made["PhysicalResourceId"])
     again = replace(component, stack="arn:aws:cloudformation:::stack/again")
-    assert again("Create", wanted)["Status"] == "SUCCESS"
+    assert again("Create", desired)["Status"] == "SUCCESS"
 
 
 def test_two_environments_of_one_account_have_the_same_model(
@@ -89,8 +89,8 @@ def test_two_environments_of_one_account_have_the_same_model(
 ) -> None:
     """Their components are named by environment: deleting one stack leaves the other's alone."""
     dev, staging = (properties(f"{unique}.{name}.model", artifact) for name in ("dev", "staging"))
-    for wanted in (dev, staging):
-        assert component("Create", wanted)["Status"] == "SUCCESS"
+    for desired in (dev, staging):
+        assert component("Create", desired)["Status"] == "SUCCESS"
     component("Delete", dev, PhysicalResourceId=dev["Arn"])
     assert versions(greengrass, staging["Arn"]) == ["1.0.0"]
 
@@ -98,19 +98,19 @@ def test_two_environments_of_one_account_have_the_same_model(
 def test_other_content_under_the_same_version_is_refused_with_both_digests(
     component: CloudFormation, artifact: tuple[str, str], unique: str
 ) -> None:
-    wanted = properties(f"{unique}.model", artifact)
-    component("Create", wanted)
-    refused = component("Create", {**wanted, "ContentSha256": "0" * 64})
+    desired = properties(f"{unique}.model", artifact)
+    component("Create", desired)
+    refused = component("Create", {**desired, "ContentSha256": "0" * 64})
     assert refused["Status"] == "FAILED"
-    assert wanted["ContentSha256"] in refused["Reason"]
+    assert desired["ContentSha256"] in refused["Reason"]
     assert "0" * 64 in refused["Reason"]
 
 
 def test_an_artifact_that_is_not_the_releases_is_refused(
     component: CloudFormation, artifact: tuple[str, str], unique: str
 ) -> None:
-    wanted = properties(f"{unique}.model", artifact) | {"ArtifactSha256": {artifact[0]: "1" * 64}}
-    refused = component("Create", wanted)
+    desired = properties(f"{unique}.model", artifact) | {"ArtifactSha256": {artifact[0]: "1" * 64}}
+    refused = component("Create", desired)
     assert refused["Status"] == "FAILED"
     assert artifact[1] in refused["Reason"]
     assert "1" * 64 in refused["Reason"]

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from testkit.waiting import eventually
 from tests.emulator.embedded_aws import ACCOUNT, REGION, ROOT, EmbeddedAws
+from tests.emulator.fleet.forked_deeplens import Cli, make_cli
 from tests.emulator.fleet.proxy import Answer, Request, proxy
-from tests.emulator.fleet.test_fleet_devices import Cli, make_cli
-from tests.waiting import eventually
 
 pytestmark = pytest.mark.emulator
 
@@ -28,7 +28,7 @@ def cli(aws: EmbeddedAws, tmp_path: Path) -> Cli:
 
 
 def environment_of(cli: Cli, unique: str) -> str:
-    """Write an environment file of its own, and return its name."""
+    """Write an environment file, and return its name."""
     name = f"d{unique[:8]}"
     text = (ROOT / "environments/dev.toml").read_text(encoding="utf-8")
     text = text.replace("deeplens-dev", f"deeplens-{name}")
@@ -38,7 +38,7 @@ def environment_of(cli: Cli, unique: str) -> str:
 
 def examined(cli: Cli, *words: str, code: int = 0) -> dict[str, dict[str, str]]:
     document = json.loads(cli("doctor", *words, "--json", code=code))
-    return {one["check"]: one for one in document["findings"]}
+    return {finding["check"]: finding for finding in document["findings"]}
 
 
 def test_an_account_that_was_never_bootstrapped_is_blocked_by_one_command(
@@ -137,7 +137,9 @@ class TestDevice:
     def test_a_device_that_was_provisioned_can_connect(self, cli: Cli, unique: str) -> None:
         cli("provision", "dev", unique)
         findings = examined(cli, "dev", "--device", unique, code=BLOCKED)
-        [certificate] = [one for check, one in findings.items() if check.startswith("certificate")]
+        [certificate] = [
+            finding for check, finding in findings.items() if check.startswith("certificate")
+        ]
         assert certificate["outcome"] == "ok"
         assert findings["thing"]["outcome"] == findings["role alias"]["outcome"] == "ok"
         assert findings["attachment"]["outcome"] == "ok"
@@ -154,28 +156,30 @@ class TestDevice:
         certificate = made["certificate_id"]
         check = f"certificate {certificate[:12]}…"
 
-        def found() -> dict[str, dict[str, str]]:
+        def doctor_findings() -> dict[str, dict[str, str]]:
             return examined(cli, "dev", "--device", unique, code=BLOCKED)
 
         iot.remove_thing_from_thing_group(thingGroupName="deeplens-dev", thingName=unique)
-        assert "is not a member of deeplens-dev" in found()["thing"]["text"]
+        assert "is not a member of deeplens-dev" in doctor_findings()["thing"]["text"]
 
         arn = iot.describe_certificate(certificateId=certificate)["certificateDescription"][
             "certificateArn"
         ]
         [policy] = iot.list_attached_policies(target=arn)["policies"]
         iot.detach_policy(policyName=policy["policyName"], target=arn)
-        assert found()[check]["outcome"] == "blocked"
-        assert policy["policyName"] in found()[check]["text"]
+        assert doctor_findings()[check]["outcome"] == "blocked"
+        assert policy["policyName"] in doctor_findings()[check]["text"]
 
         iot.update_certificate(certificateId=certificate, newStatus="INACTIVE")
-        assert found()[check]["text"] == "is INACTIVE: expected ACTIVE"
+        assert doctor_findings()[check]["text"] == "is INACTIVE: expected ACTIVE"
 
         # The command that the findings name repairs it, with another certificate.
         cli("provision", "dev", unique)
-        findings = found()
+        findings = doctor_findings()
         assert findings["thing"]["outcome"] == "ok"
-        assert {one["outcome"] for name, one in findings.items() if "certificate" in name} == {
+        assert {
+            finding["outcome"] for name, finding in findings.items() if "certificate" in name
+        } == {
             "ok",
             "warning",
         }

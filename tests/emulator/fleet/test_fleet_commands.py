@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from local_aws.fleet.hazards import Hazards
+from testkit.simulated_fleet.fault_model import FaultRates
 from tests.emulator.embedded_aws import ACCOUNT, REGION, ROOT
 from tests.emulator.fleet.conftest import CloudFormation, Site, digest
 from tests.emulator.fleet.forked_deeplens import run_deeplens
@@ -62,34 +62,34 @@ def test_status_stop_and_roll_back(
         bring(cloudformation, site, 1)
         bring(cloudformation, site, 2)
         status = json.loads(fleet("status", "--json"))
-        assert {one["model_digest"] for one in status["devices"]} == {digest(2)}
+        assert {device["model_digest"] for device in status["devices"]} == {digest(2)}
         shown = fleet("status")
         assert all(thing in shown for thing in site.things)
         releases = json.loads(fleet("releases", "--json"))["deployments"]
-        assert [one["model_digest"] for one in releases] == [digest(2), digest(1)]
-        assert all(one["proven"] for one in releases)
+        assert [release["model_digest"] for release in releases] == [digest(2), digest(1)]
+        assert all(release["proven"] for release in releases)
 
         # Nothing happens in a dry run.
         assert "would deploy" in fleet("rollback", "--now", "--reason", "dark", "--dry-run")
         assert "would stop" in fleet("stop", "--reason", "smoke", "--dry-run")
         assert set(site.runs().values()) == {digest(2)}
 
-        assert "stopped" in fleet("stop", "--reason", "it sees ghosts")
+        assert "stopped" in fleet("stop", "--reason", "it detects nothing")
         first, *_ = fleet("status").splitlines()
         assert "the release is stopped: " in first
-        assert "it sees ghosts; `fleet resume site`" in first
+        assert "it detects nothing; `fleet resume site`" in first
         refused = bring(cloudformation, site, 2)
         assert refused["Status"] == "FAILED"
-        assert "it sees ghosts" in refused["Reason"]
-        assert "3 of 3" in fleet("rollback", "--now", "--reason", "it sees ghosts")
+        assert "it detects nothing" in refused["Reason"]
+        assert "3 of 3" in fleet("rollback", "--now", "--reason", "it detects nothing")
         assert set(site.runs().values()) == {digest(1)}
         assert "not as planned" in fleet("status")
 
-        # The next deploy knows that the fleet was changed by hand.
+        # The next deployment reports the manual change.
         moved = bring(cloudformation, site, 3)
         assert moved["Status"] == "SUCCESS", moved["Reason"]
         assert "changed by hand" in moved["Data"]["Status"]
-        assert "it sees ghosts" in moved["Data"]["Status"]
+        assert "it detects nothing" in moved["Data"]["Status"]
         assert "no kept release is" in fleet(
             "rollback", "--now", "--to", "f" * 8, "--reason", "x", code=1
         )
@@ -98,7 +98,7 @@ def test_status_stop_and_roll_back(
 def test_status_gives_the_reason_of_each_failed_device(
     cloudformation: CloudFormation, make_site: MakeSite, tmp_path: Path
 ) -> None:
-    site = make_site(2, v1=Hazards(fails=1.0))
+    site = make_site(2, v1=FaultRates(fails=1.0))
     fleet = Fleet(tmp_path, site)
     with site.on():
         bring(cloudformation, site, 1)
@@ -110,7 +110,7 @@ def test_status_gives_the_reason_of_each_failed_device(
 def test_a_stopped_wave_is_rolled_back_to_what_the_fleet_runs(
     cloudformation: CloudFormation, make_site: MakeSite, tmp_path: Path
 ) -> None:
-    site = make_site(4, v2=Hazards(no_frames=1.0))
+    site = make_site(4, v2=FaultRates(no_frames=1.0))
     fleet = Fleet(tmp_path, site)
     wave = {"thing_group": None, "percent": 50, "wait_seconds": 2, "bake_seconds": 0,
             "pause_seconds": 0}  # fmt: skip

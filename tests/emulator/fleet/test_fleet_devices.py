@@ -2,15 +2,12 @@
 
 import asyncio
 import json
-import os
 import queue
 import shutil
 import stat
 import sys
 import threading
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,49 +18,20 @@ from cryptography.hazmat.primitives import serialization
 from local_aws.core_device.device import CoreDevice
 from local_aws.core_device.layout import Identity, Layout
 from local_aws.endpoint import Endpoint
-from tests.emulator.embedded_aws import ACCOUNT, REGION, ROOT, EmbeddedAws
-from tests.emulator.fleet.forked_deeplens import run_deeplens
+from testkit.waiting import HANG_SECONDS, eventually
+from tests.emulator.embedded_aws import ACCOUNT, REGION, EmbeddedAws
+from tests.emulator.fleet.forked_deeplens import Cli, make_cli
 from tests.emulator.fleet.proxy import Answer, Request, proxy
-from tests.waiting import HANG_SECONDS
 
 pytestmark = pytest.mark.emulator
 
 GROUP = "deeplens-dev"
 
 
-@dataclass
-class Cli:
-    """The command line in a checkout with dev's environment file."""
-
-    folder: Path
-    environment: dict[str, str]
-
-    def __call__(self, *words: str, code: int = 0) -> str:
-        done = run_deeplens("fleet", *words, folder=self.folder, environment=self.environment)
-        assert done.returncode == code, done.stdout + done.stderr
-        assert "Traceback" not in done.stderr
-        return done.stdout + done.stderr
-
-    def files(self, thing: str) -> Path:
-        return self.folder / ".local/devices/dev" / thing
-
-
 @pytest.fixture
 def cli(aws: EmbeddedAws, devices_stack: None, tmp_path: Path) -> Cli:
     del devices_stack
     return make_cli(aws, tmp_path)
-
-
-def make_cli(aws: EmbeddedAws, folder: Path) -> Cli:
-    (folder / "environments").mkdir()
-    shutil.copy(ROOT / "environments/dev.toml", folder / "environments")
-    environment = {
-        **os.environ,
-        "AWS_ENDPOINT_URL": aws.endpoint["endpoint_url"],
-        "AWS_ACCESS_KEY_ID": ACCOUNT,
-        "AWS_SECRET_ACCESS_KEY": aws.secret(),
-    }
-    return Cli(folder, environment)
 
 
 def mode(path: Path) -> int:
@@ -74,9 +42,9 @@ def active_certificates(iot: Any, thing: str) -> list[str]:
     arns = iot.list_thing_principals(thingName=thing)["principals"]
     ids = [arn.rpartition("/")[2] for arn in arns]
     return [
-        one
-        for one in ids
-        if iot.describe_certificate(certificateId=one)["certificateDescription"]["status"]
+        id_
+        for id_ in ids
+        if iot.describe_certificate(certificateId=id_)["certificateDescription"]["status"]
         == "ACTIVE"
     ]
 
@@ -116,8 +84,8 @@ def test_the_private_key_never_leaves_the_machine(aws: EmbeddedAws, cli: Cli, un
     number = key.private_numbers().private_value
     secrets = [pem.splitlines()[1], str(number).encode(), f"{number:x}".encode(),
                number.to_bytes(32, "big")]  # fmt: skip
-    assert any(b"BEGIN CERTIFICATE REQUEST" in one for one in sent)
-    assert not any(secret in one for one in sent for secret in secrets)
+    assert any(b"BEGIN CERTIFICATE REQUEST" in request for request in sent)
+    assert not any(secret in request for request in sent for secret in secrets)
 
 
 def test_to_provision_again_changes_nothing(cli: Cli, iot: Any, unique: str) -> None:
@@ -135,9 +103,9 @@ def test_lost_files_mean_a_new_certificate_and_a_word_about_the_old_one(
 ) -> None:
     cli("provision", "dev", unique)
     shutil.rmtree(cli.files(unique))
-    said = cli("provision", "dev", unique)
-    assert "issued" in said
-    assert "has 1 more active certificate(s)" in said
+    output = cli("provision", "dev", unique)
+    assert "issued" in output
+    assert "has 1 more active certificate(s)" in output
     assert len(active_certificates(iot, unique)) == 2
 
 
@@ -165,19 +133,20 @@ def test_a_core_device_connects_with_the_certificate(
     thread.start()
     try:
         greengrass = aws.client("greengrassv2")
-        joined: set[str] = set()
-        while unique not in joined:
+
+        def has_joined() -> bool:
             assert thread.is_alive()
-            time.sleep(0.1)
             listed = greengrass.list_core_devices()["coreDevices"]
-            joined = {one["coreDeviceThingName"] for one in listed}
+            return unique in {device["coreDeviceThingName"] for device in listed}
+
+        eventually(has_joined, "the device does not join", pause=0.1)
     finally:
         switch.get(timeout=HANG_SECONDS)()
         thread.join(HANG_SECONDS)
 
     cli("retire", "dev", unique, "--yes")
     listed = aws.client("greengrassv2").list_core_devices()["coreDevices"]
-    assert unique not in {one["coreDeviceThingName"] for one in listed}
+    assert unique not in {device["coreDeviceThingName"] for device in listed}
 
 
 def test_a_retired_device_has_no_certificate_no_thing_and_no_files(
@@ -213,8 +182,8 @@ def test_a_device_of_another_fleet_is_left_alone(cli: Cli, iot: Any, unique: str
     iot.create_thing_group(thingGroupName=f"other-{unique}")
     iot.create_thing(thingName=unique)
     iot.add_thing_to_thing_group(thingGroupName=f"other-{unique}", thingName=unique)
-    said = cli("retire", "dev", unique, "--yes", code=1)
-    assert f"{unique} is not in {GROUP}, but in other-{unique}" in said
+    output = cli("retire", "dev", unique, "--yes", code=1)
+    assert f"{unique} is not in {GROUP}, but in other-{unique}" in output
 
 
 def test_a_folder_of_another_device_is_refused(cli: Cli, unique: str) -> None:
@@ -245,8 +214,8 @@ def test_a_folder_of_another_device_is_refused(cli: Cli, unique: str) -> None:
 def test_what_is_wrong_is_one_clear_error(
     cli: Cli, words: tuple[str, ...], expected: str, iot: Any
 ) -> None:
-    said = cli("provision", *words, code=2)
-    assert expected in said
+    output = cli("provision", *words, code=2)
+    assert expected in output
     with pytest.raises(iot.exceptions.ResourceNotFoundException):
         iot.describe_thing(thingName="cam")
 
@@ -256,8 +225,8 @@ def test_a_fleet_that_is_not_deployed_says_what_to_deploy(cli: Cli, unique: str)
     (cli.folder / f"environments/x-{unique[:6]}.toml").write_text(
         text.replace("deeplens-dev", "deeplens-x")
     )
-    said = cli("provision", f"x-{unique[:6]}", "cam", code=1)
-    assert f"`cdk deploy 'x-{unique[:6]}/Devices'` first" in said
+    output = cli("provision", f"x-{unique[:6]}", "cam", code=1)
+    assert f"`cdk deploy 'x-{unique[:6]}/Devices'` first" in output
 
 
 def test_without_credentials_or_network_it_says_so(cli: Cli) -> None:
@@ -273,12 +242,16 @@ def test_a_certificate_that_cannot_be_attached_is_taken_back(
     cli: Cli, iot: Any, unique: str
 ) -> None:
     """The thing group is gone, against the stack: nothing may be left behind."""
-    before = {one["certificateId"] for one in iot.list_certificates()["certificates"]}
+    before = {
+        certificate["certificateId"] for certificate in iot.list_certificates()["certificates"]
+    }
     text = (cli.folder / "environments/dev.toml").read_text()
     (cli.folder / "environments/dev.toml").write_text(
         text.replace('thing_group = "deeplens-dev"', 'thing_group = "deeplens-gone"')
     )
-    said = cli("provision", "dev", unique, code=1)
-    assert "cannot join" in said
-    assert {one["certificateId"] for one in iot.list_certificates()["certificates"]} == before
+    output = cli("provision", "dev", unique, code=1)
+    assert "cannot join" in output
+    assert {
+        certificate["certificateId"] for certificate in iot.list_certificates()["certificates"]
+    } == before
     assert not (cli.files(unique) / "private.pem.key").exists()

@@ -11,16 +11,16 @@ from unittest.mock import patch
 import pytest
 from botocore.exceptions import ClientError
 
-from local_aws.fleet.hazards import Hazards
+from testkit.simulated_fleet.fault_model import FaultRates
+from testkit.waiting import eventually
 from tests.emulator.embedded_aws import EmbeddedAws
 from tests.emulator.fleet.conftest import CloudFormation, Site, digest, function_arn
 from tests.emulator.fleet.proxy import Answer, Meddle, Request, proxy, refusal
-from tests.waiting import eventually
 
 pytestmark = pytest.mark.emulator
 
 MakeSite = Callable[..., Site]
-CRASHES, BLIND, OFF = Hazards(fails=1.0), Hazards(no_frames=1.0), Hazards(offline=1.0)
+CRASHES, BLIND, OFF = FaultRates(fails=1.0), FaultRates(no_frames=1.0), FaultRates(offline=1.0)
 
 
 def create(cfn: CloudFormation, site: Site, version: int = 1, **changes: Any) -> dict[str, Any]:
@@ -47,12 +47,12 @@ def wave_group(site: Site, number: int) -> str:
 def waves_of(site: Site) -> set[str]:
     """Names of the groups of waves that have a deployment."""
     listed = site.aws.client("greengrassv2").list_deployments(parentTargetArn=site.group_arn)
-    return {one["targetArn"].rpartition("/")[2] for one in listed["deployments"]}
+    return {deployment["targetArn"].rpartition("/")[2] for deployment in listed["deployments"]}
 
 
 def group_names(iot: Any) -> set[str]:
     pages = iot.get_paginator("list_thing_groups").paginate()
-    return {one["groupName"] for page in pages for one in page["thingGroups"]}
+    return {group["groupName"] for page in pages for group in page["thingGroups"]}
 
 
 def test_a_release_is_done_when_every_camera_names_it(
@@ -79,23 +79,23 @@ def test_a_fleet_goes_from_v1_to_v2_and_back_and_forth(
 
 
 @pytest.mark.parametrize(
-    ("hazards", "expected", "wait_seconds"),
+    ("fault_rates", "expected", "wait_seconds"),
     [
         (CRASHES, "install step ended with 1", 240),
         # Only the end of its time shows that there is no frame.
         (BLIND, "without a frame", 15),
-        (Hazards(breaks=1.0), "is BROKEN: simulated: ended with 1; last lines", 240),
+        (FaultRates(breaks=1.0), "is BROKEN: simulated: ended with 1; last lines", 240),
     ],
     ids=["fails", "no frames", "breaks"],
 )
 def test_a_bad_release_is_refused_and_the_old_one_is_proven_again(
     cloudformation: CloudFormation,
     make_site: MakeSite,
-    hazards: Hazards,
+    fault_rates: FaultRates,
     expected: str,
     wait_seconds: int,
 ) -> None:
-    site = make_site(3, v2=hazards)
+    site = make_site(3, v2=fault_rates)
     with site.on():
         made = create(cloudformation, site)
         bad = update(
@@ -125,14 +125,14 @@ def test_a_rollback_never_fails_because_of_devices(
     cloudformation: CloudFormation,
     make_site: MakeSite,
     capsys: pytest.CaptureFixture[str],
-    now: Hazards,
+    now: FaultRates,
     expected: str,
 ) -> None:
     site = make_site(3, v2=CRASHES)
     with site.on():
         made = create(cloudformation, site)
         assert update(cloudformation, site, 1, 2, made["PhysicalResourceId"])["Status"] == "FAILED"
-        site.hazards[1] = now
+        site.fault_rates[1] = now
         back = cloudformation.roll_back(
             site.properties(1, wait_seconds=10),
             site.properties(2),
@@ -141,7 +141,9 @@ def test_a_rollback_never_fails_because_of_devices(
     assert back["Status"] == "SUCCESS", back["Reason"]
     status = back["Data"]["Status"]
     counted = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line]
-    assert [(one["UnverifiedRollbacks"], one["Environment"]) for one in counted] == [(1, "test")]
+    assert [(record["UnverifiedRollbacks"], record["Environment"]) for record in counted] == [
+        (1, "test")
+    ]
     assert counted[0]["status"] == status
     assert status.startswith("the rollback is deployed, but devices do not run it yet: 0 of ")
     assert expected in status
@@ -177,12 +179,12 @@ def test_a_rollback_to_a_release_that_somebody_stopped_changes_nothing(
         made = create(cloudformation, site)
         (only,) = site.deployments()
         arn = f"arn:aws:greengrass:eu-central-1:111111111111:deployments:{only['deploymentId']}"
-        greengrass.tag_resource(resourceArn=arn, tags={"deeplens:stopped": "it sees ghosts"})
+        greengrass.tag_resource(resourceArn=arn, tags={"deeplens:stopped": "it detects nothing"})
         back = cloudformation.roll_back(
             site.properties(1), site.properties(1), made["PhysicalResourceId"]
         )
     assert back["Status"] == "SUCCESS", back["Reason"]
-    assert "it sees ghosts" in back["Data"]["Status"]
+    assert "it detects nothing" in back["Data"]["Status"]
     assert len(site.deployments()) == 1
 
 
@@ -192,7 +194,7 @@ def test_a_delete_never_fails_because_of_devices(
     site = make_site(2)
     with site.on() as fleet:
         made = create(cloudformation, site)
-        site.hazards[0] = CRASHES
+        site.fault_rates[0] = CRASHES
         gone = cloudformation(
             "Delete", site.properties(1), PhysicalResourceId=made["PhysicalResourceId"]
         )
@@ -200,14 +202,14 @@ def test_a_delete_never_fails_because_of_devices(
         assert all(core.components for core in fleet.cores.values())
     # They still have to remove it.
     newest = site.deployments()[0]["deploymentId"]
-    found = site.aws.client("greengrassv2").get_deployment(deploymentId=newest)
-    assert not found.get("components")
+    deployment = site.aws.client("greengrassv2").get_deployment(deploymentId=newest)
+    assert not deployment.get("components")
 
 
 def test_a_release_that_cameras_verify_passes_though_their_jobs_never_finish(
     cloudformation: CloudFormation, make_site: MakeSite
 ) -> None:
-    site = make_site(2, v1=Hazards(never_finishes=1.0))
+    site = make_site(2, v1=FaultRates(never_finishes=1.0))
     with site.on(heartbeat_seconds=1.0):
         made = create(cloudformation, site, wait_seconds=8)
     assert made["Data"]["Status"] == (
@@ -225,10 +227,8 @@ def test_a_release_that_met_no_camera_is_proven_by_those_that_came_before_it_goe
     (first,) = site.deployments()
 
     def tags() -> dict[str, str]:
-        found: dict[str, str] = greengrass.get_deployment(deploymentId=first["deploymentId"])[
-            "tags"
-        ]
-        return found
+        tags: dict[str, str] = greengrass.get_deployment(deploymentId=first["deploymentId"])["tags"]
+        return tags
 
     assert "deeplens:proven" not in tags()
     with site.on():
@@ -254,10 +254,10 @@ def test_a_release_that_its_gate_stopped_is_not_proven_when_it_goes(
         assert back["Status"] == "SUCCESS", back["Reason"]
     greengrass = site.aws.client("greengrassv2")
     proven = {
-        one["tags"]["deeplens:model-digest"]
+        deployment["tags"]["deeplens:model-digest"]
         for each in site.deployments()
         if "deeplens:proven"
-        in (one := greengrass.get_deployment(deploymentId=each["deploymentId"]))["tags"]
+        in (deployment := greengrass.get_deployment(deploymentId=each["deploymentId"]))["tags"]
     }
     assert proven == {digest(1)}
 
@@ -332,17 +332,17 @@ def test_a_fleet_that_was_renamed_leaves_nothing(
     assert gone["Status"] == "SUCCESS", gone["Reason"]
     assert waves_of(site) == set()
     assert wave_group(site, 1) not in group_names(iot)
-    assert "ACTIVE" not in {one["deploymentStatus"] for one in site.deployments()}
+    assert "ACTIVE" not in {deployment["deploymentStatus"] for deployment in site.deployments()}
 
 
 def test_offline_devices_are_counted_apart(
     cloudformation: CloudFormation, make_site: MakeSite
 ) -> None:
-    site = make_site(6, v1=Hazards(offline=0.5))
+    site = make_site(6, v1=FaultRates(offline=0.5))
     with site.on():
         rule = {"offline_after_seconds": 10.0}
         status = create(cloudformation, site, rule=rule)["Data"]["Status"]
-    online = sum(one is not None for one in site.runs().values())
+    online = sum(digest_ is not None for digest_ in site.runs().values())
     assert 0 < online < 6
     assert f"{online} of {online} reachable" in status
     assert f"{6 - online} offline" in status
@@ -351,7 +351,7 @@ def test_offline_devices_are_counted_apart(
 def test_the_rule_lets_a_share_fail_and_no_more(
     cloudformation: CloudFormation, make_site: MakeSite
 ) -> None:
-    site = make_site(12, v1=Hazards(fails=0.3))
+    site = make_site(12, v1=FaultRates(fails=0.3))
     with site.on():
         rule = {"success_percent": 40.0, "error_percent": 60.0}
         made = create(cloudformation, site, rule=rule)
@@ -388,7 +388,7 @@ def _created(request: Request) -> bool:
 
 
 def lost_once() -> Meddle:
-    """The first deployment is created, but nobody hears of it."""
+    """Create the first deployment, but lose the response."""
     lost: list[Request] = []
 
     def meddle(request: Request, pass_on: Callable[[], Answer]) -> Answer | None:
@@ -538,11 +538,11 @@ def test_a_deleted_project_leaves_the_devices_or_goes_as_it_was_told(
     with site.on() as fleet:
         made = create(cloudformation, site, OnDelete="keep")
         named = {"PhysicalResourceId": made["PhysicalResourceId"]}
-        kept = cloudformation("Delete", site.properties(1, OnDelete="keep"), **named)
-        assert kept["Status"] == "SUCCESS"
+        answer = cloudformation("Delete", site.properties(1, OnDelete="keep"), **named)
+        assert answer["Status"] == "SUCCESS"
         assert all(core.components for core in fleet.cores.values())
 
-        # Made again, it adopts what runs; told to remove, it waits until nothing is left.
+        # A new resource adopts the components; OnDelete=remove waits for their removal.
         create(cloudformation, site)
         assert len(site.deployments()) == 1
         gone = cloudformation("Delete", site.properties(1), **named)
@@ -579,7 +579,7 @@ def test_another_stacks_fleet_is_left_alone_by_a_delete(
 def test_the_stack_completes_after_the_last_heartbeat_and_does_not_wait_for_its_deadline(
     cloudformation: CloudFormation, make_site: MakeSite
 ) -> None:
-    site = make_site(3, v1=Hazards(slow=1.0, slow_download_seconds=4.0))
+    site = make_site(3, v1=FaultRates(slow=1.0, slow_download_seconds=4.0))
     # Longer than a test may take.
     cloudformation.seconds = 10_000.0
     with site.on() as fleet:

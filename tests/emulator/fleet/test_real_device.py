@@ -1,4 +1,4 @@
-"""A real device's requests, by clients that are not the project's: curl, awscrt and botocore.
+"""A real device's requests, by clients of other projects: curl, awscrt and botocore.
 
 The files are those of `fleet provision`. Only port 443 and, as tests run side by side, the fixed
 ports are mapped to others; names, paths and bodies are those that nucleus lite sends.
@@ -29,10 +29,10 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from cryptography import x509
 
+from testkit.waiting import HANG_SECONDS
 from tests.emulator.embedded_aws import ACCOUNT, REGION, ROOT, Command, EmbeddedAws, recipe
 from tests.emulator.fleet.conftest import create_devices_stack
-from tests.emulator.fleet.test_fleet_devices import Cli, make_cli
-from tests.waiting import HANG_SECONDS
+from tests.emulator.fleet.forked_deeplens import Cli, make_cli
 
 pytestmark = pytest.mark.emulator
 
@@ -232,7 +232,7 @@ def test_curl_carries_out_the_https_part_of_a_deployment(device: RealDevice) -> 
     )
     assert status == 200
     assert [group["thingGroupName"] for group in groups["thingGroups"]] == ["deeplens-dev"]
-    # Classic has a name of its own for the data plane.
+    # Classic uses another host name for the data plane.
     classic = f"https://greengrass-ats.iot.{REGION}.amazonaws.com:8443/greengrass/v2/coreDevices"
     assert device.curl_as_device(f"{classic}/{device.thing}/thingGroups") == (200, groups)
 
@@ -452,7 +452,7 @@ def test_mqtt_5_connects_by_host_name_and_the_device_reports_its_health(
 
 @needs_curl
 def test_a_device_takes_a_deployment_as_nucleus_lite_does(device: RealDevice) -> None:
-    """The whole exchange: the job over MQTT 5, the component by HTTPS, and the result."""
+    """The complete exchange: the job over MQTT 5, the component by HTTPS, and the result."""
     greengrass = device.aws.client("greengrassv2")
     with_artifact = recipe("com.example.camera", "1.0.0")
     with_artifact["Manifests"][0]["Artifacts"] = [{"Uri": f"s3://{BUCKET}/{KEY}"}]

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from local_aws.fleet.hazards import Hazards
+from testkit.simulated_fleet.fault_model import FaultRates
 from tests.emulator.fleet.conftest import CloudFormation, Site, digest
 
 pytestmark = pytest.mark.emulator
 
 MakeSite = Callable[..., Site]
-LOST_ONCE, LOST = Hazards(loses_network_once=1.0), Hazards(loses_network=1.0)
+LOST_ONCE, LOST = FaultRates(loses_network_once=1.0), FaultRates(loses_network=1.0)
 RETRY = "deeplens:retry"
 WAVE = {"thing_group": None, "percent": 50, "wait_seconds": 60, "bake_seconds": 0,
         "pause_seconds": 0}  # fmt: skip
@@ -120,7 +120,7 @@ def test_a_wave_and_the_rest_of_the_fleet_each_get_a_second_attempt(
 def test_a_defective_component_gets_no_second_attempt_although_others_had_no_connection(
     cloudformation: CloudFormation, make_site: MakeSite
 ) -> None:
-    site = make_site(12, v2=Hazards(fails=0.5, loses_network_once=0.5))
+    site = make_site(12, v2=FaultRates(fails=0.5, loses_network_once=0.5))
     with site.on():
         made = cloudformation("Create", site.properties(1))
         bad = update(cloudformation, site, 2, made)
@@ -133,7 +133,7 @@ def test_a_defective_component_gets_no_second_attempt_although_others_had_no_con
 def test_the_devices_of_a_failed_wave_get_the_old_set_again(
     cloudformation: CloudFormation, make_site: MakeSite, is_lite: Callable[[str], bool]
 ) -> None:
-    site = make_site(4, v2=Hazards(fails=1.0))
+    site = make_site(4, v2=FaultRates(fails=1.0))
     with site.on(is_lite=is_lite) as fleet:
         made = cloudformation("Create", site.properties(1))
         bad = update(cloudformation, site, 2, made, waves=[WAVE])
@@ -159,7 +159,7 @@ def test_the_devices_of_a_failed_wave_get_the_old_set_again(
 def test_a_fleet_of_both_nuclei_gets_the_hints_of_both(
     cloudformation: CloudFormation, make_site: MakeSite
 ) -> None:
-    site = make_site(2, v2=Hazards(breaks=1.0))
+    site = make_site(2, v2=FaultRates(breaks=1.0))
     with site.on(is_lite=lambda thing: thing.endswith("1")):
         made = cloudformation("Create", site.properties(1))
         bad = update(cloudformation, site, 2, made)

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from testkit.waiting import eventually
 from tests.emulator.embedded_aws import ACCOUNT, REGION, ROOT, EmbeddedAws, recipe
-from tests.emulator.fleet.test_fleet_devices import Cli, make_cli
-from tests.waiting import eventually
+from tests.emulator.fleet.forked_deeplens import Cli, make_cli
 
 pytestmark = pytest.mark.emulator
 
@@ -105,7 +105,7 @@ class Lab:
 
 def groups(iot: Any) -> list[dict[str, Any]]:
     pages = iot.get_paginator("list_thing_groups").paginate()
-    return [one for page in pages for one in page["thingGroups"]]
+    return [group for page in pages for group in page["thingGroups"]]
 
 
 @pytest.fixture
@@ -156,12 +156,12 @@ def test_everything_goes_with_all_versions_and_the_key_is_scheduled(
 
     lab.teardown("--yes")
 
-    assert lab.bucket not in {one["Name"] for one in s3.list_buckets()["Buckets"]}
+    assert lab.bucket not in {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}
     assert kms.describe_key(KeyId=key)["KeyMetadata"]["KeyState"] == "PendingDeletion"
     with pytest.raises(iot.exceptions.ResourceNotFoundException):
         iot.describe_thing(thingName=f"{lab.name}-cam")
     # Neither names that only look alike, nor those of other environments.
-    left = {one["groupName"] for one in groups(iot) if "-wave-" in one["groupName"]}
+    left = {group["groupName"] for group in groups(iot) if "-wave-" in group["groupName"]}
     assert {name for name in left if lab.group in name} == other_waves
     pages = greengrass.get_paginator("list_components").paginate(scope="PRIVATE")
     components = [component["componentName"] for page in pages for component in page["components"]]
@@ -182,9 +182,9 @@ def test_nothing_is_deleted_if_a_stack_of_that_name_is_of_others(lab: Lab, part:
     client.create_stack(StackName=name, TemplateBody=json.dumps(content))
     error = lab.teardown("--yes", code=1)
     assert f"the stack {name} is not of {lab.name}: expected a description" in error
-    for one in (name, f"{lab.name}-ModelStore"):
-        (found,) = client.describe_stacks(StackName=one)["Stacks"]
-        assert found["StackStatus"].startswith("CREATE")
+    for stack_name in (name, f"{lab.name}-ModelStore"):
+        (stack,) = client.describe_stacks(StackName=stack_name)["Stacks"]
+        assert stack["StackStatus"].startswith("CREATE")
 
 
 def test_a_stack_that_the_file_no_longer_enables_is_deleted(lab: Lab) -> None:
@@ -231,7 +231,7 @@ def test_what_object_lock_protects_remains_with_its_bucket_and_key(lab: Lab) -> 
     printed = lab.teardown("--yes", code=4)
     assert f"remains: the bucket {lab.bucket} with 1 version(s)" in printed
     left = s3.list_object_versions(Bucket=lab.bucket)["Versions"]
-    assert [one["Key"] for one in left] == ["components/locked"]
+    assert [version["Key"] for version in left] == ["components/locked"]
     rules = s3.get_bucket_encryption(Bucket=lab.bucket)["ServerSideEncryptionConfiguration"]
     key = rules["Rules"][0]["ApplyServerSideEncryptionByDefault"]["KMSMasterKeyID"]
     assert kms.describe_key(KeyId=key)["KeyMetadata"]["KeyState"] == "Enabled"
@@ -246,7 +246,7 @@ def test_a_stack_that_cannot_be_deleted_is_one_error_and_the_command_continues_l
         StackName=f"{lab.name}-Devices",
         TemplateBody=json.dumps({"Description": lab.description, "Resources": {"Fleet": fleet}}),
     )
-    eventually(lambda: lab.group in {one["groupName"] for one in groups(iot)})
+    eventually(lambda: lab.group in {group["groupName"] for group in groups(iot)})
     # Somebody created a group inside the fleet's.
     iot.create_thing_group(thingGroupName=f"{lab.group}-east", parentGroupName=lab.group)
 
@@ -262,4 +262,4 @@ def test_a_bucket_of_that_name_without_the_tag_is_left_alone(lab: Lab) -> None:
     s3 = lab.aws.client("s3")
     s3.create_bucket(Bucket=lab.bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
     assert f"nothing of {lab.name} exists" in lab.teardown("--yes")
-    assert lab.bucket in {one["Name"] for one in s3.list_buckets()["Buckets"]}
+    assert lab.bucket in {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}

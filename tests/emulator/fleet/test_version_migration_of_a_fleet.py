@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from local_aws.fleet.hazards import Hazards
+from testkit.simulated_fleet.fault_model import FaultRates
 from tests.emulator.embedded_aws import recipe
 from tests.emulator.fleet.conftest import CloudFormation, Site, digest
 
@@ -26,7 +26,7 @@ def properties(site: Site, version: str) -> dict[str, Any]:
 def test_a_fleet_moves_to_three_numbers_and_a_rollback_restores_either_form(
     cloudformation: CloudFormation, make_site: Callable[..., Site]
 ) -> None:
-    site = make_site(3, v3=Hazards(fails=1.0))
+    site = make_site(3, v3=FaultRates(fails=1.0))
     for version in NUMBERS:
         site.aws.client("greengrassv2").create_component_version(
             inlineRecipe=json.dumps(recipe(site.component, version)).encode()

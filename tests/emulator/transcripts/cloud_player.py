@@ -24,8 +24,8 @@ from cryptography.x509.oid import NameOID
 
 from local_aws.transcripts.events import CLOUD, OPERATOR, Event, Transcript, kind
 from local_aws.transcripts.patterns import fill, match
+from testkit.waiting import eventually
 from tests.emulator.transcripts.mqtt_server import MqttServer
-from tests.waiting import eventually
 
 _SIGNED_HEADERS = re.compile(r"SignedHeaders=(?P<names>[^, ]+)")
 

@@ -2,7 +2,6 @@
 
 import http.client
 import signal
-import subprocess
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -16,25 +15,14 @@ from botocore.credentials import Credentials
 from local_aws.transcripts import events
 from local_aws.transcripts.events import kind
 from local_aws.transcripts.stream import PATH
+from testkit.waiting import HANG_SECONDS, eventually
 from tests.emulator.device_client import Device
-from tests.emulator.embedded_aws import ACCOUNT, REGION, ROOT, EmbeddedAws
+from tests.emulator.embedded_aws import REGION, EmbeddedAws
 from tests.emulator.transcripts.device_player import DevicePlayer
 from tests.emulator.transcripts.lite_fleet import LITE, operate
-from tests.waiting import HANG_SECONDS, eventually
+from tests.emulator.transcripts.record_command import recording
 
 pytestmark = pytest.mark.emulator
-
-
-def recording(aws: EmbeddedAws, device: str, out: Path, *more: str) -> "subprocess.Popen[str]":
-    """Start the command, and wait until it records."""
-    options = ["--device", device, "--out", str(out), "--account", ACCOUNT, "--region", REGION]
-    process = subprocess.Popen(
-        [*aws.command.words, "record", *options, *more],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT,
-    )  # fmt: skip
-    assert process.stderr is not None
-    assert "recording" in process.stderr.readline()
-    return process
 
 
 def test_a_recorded_transcript_is_the_played_one_without_secrets(

@@ -8,10 +8,10 @@ import pytest
 from awscrt.mqtt import QoS
 
 from local_aws.transcripts import events
+from testkit.waiting import HANG_SECONDS
 from tests.emulator.device_client import Device
 from tests.emulator.embedded_aws import ACCOUNT, REGION, Command, EmbeddedAws
-from tests.emulator.transcripts.test_record import recording
-from tests.waiting import HANG_SECONDS
+from tests.emulator.transcripts.record_command import recording
 
 pytestmark = pytest.mark.emulator
 

@@ -15,13 +15,13 @@ import pytest
 from local_aws.core_device.device import CoreDevice
 from local_aws.core_device.layout import Identity, Layout
 from local_aws.core_device.nucleus import Pauses
-from local_aws.core_device.platforms import architecture
+from local_aws.core_device.recipe import architecture
 from local_aws.endpoint import Endpoint
 from local_aws.transcripts import events
+from testkit.waiting import HANG_SECONDS
 from tests.emulator.embedded_aws import ACCOUNT, REGION, recipe
 from tests.emulator.transcripts.cloud_player import CloudPlayer
 from tests.emulator.transcripts.lite_fleet import ARTIFACT, KEY, LITE, VERSION, manifest
-from tests.waiting import HANG_SECONDS
 
 pytestmark = pytest.mark.emulator
 

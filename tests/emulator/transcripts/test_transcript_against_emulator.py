@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from testkit.waiting import eventually
 from tests.emulator.device_client import Device
 from tests.emulator.transcripts.device_player import DevicePlayer
 from tests.emulator.transcripts.lite_fleet import ARTIFACT, VERSION, operate
-from tests.waiting import eventually
 
 pytestmark = pytest.mark.emulator
 

@@ -3,8 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local_aws.core_device.failures import is_start_refused, is_third_failure
-from local_aws.core_device.nuclei import NUCLEI
+from local_aws.core_device.classic import is_third_failure
+from local_aws.core_device.device import NUCLEI
+from local_aws.core_device.lite import is_start_limit_hit
 
 HOUR = 3600.0
 CLASSIC, LITE = NUCLEI["classic"], NUCLEI["lite"]
@@ -29,17 +30,17 @@ def test_classic_counts_again_an_hour_after_the_failure_before() -> None:
 
 
 def test_lite_counts_the_starts_of_an_hour_that_the_first_start_begins() -> None:
-    assert is_start_refused([0.0, 1800.0, 3500.0], 3599.0)
-    assert not is_start_refused([0.0, 1800.0, 3500.0], 3601.0)
-    assert not is_start_refused([0.0, 1800.0], 1801.0)
-    assert is_start_refused([0.0, 4000.0, 4001.0, 4002.0], 4003.0)
-    assert not is_start_refused([], 0.0)
+    assert is_start_limit_hit([0.0, 1800.0, 3500.0], 3599.0)
+    assert not is_start_limit_hit([0.0, 1800.0, 3500.0], 3601.0)
+    assert not is_start_limit_hit([0.0, 1800.0], 1801.0)
+    assert is_start_limit_hit([0.0, 4000.0, 4001.0, 4002.0], 4003.0)
+    assert not is_start_limit_hit([], 0.0)
 
 
 @given(times)
 def test_two_failures_never_break_a_component(failures: list[float]) -> None:
     assert not is_third_failure(failures[:2])
-    assert not is_start_refused(failures[:2], 5 * HOUR)
+    assert not is_start_limit_hit(failures[:2], 5 * HOUR)
 
 
 @given(times, st.floats(-1e6, 1e6))
@@ -52,11 +53,11 @@ def test_only_the_distances_of_failures_matter(failures: list[float], shift: flo
 @given(st.lists(st.floats(0, HOUR - 1), min_size=3, max_size=8).map(sorted))
 def test_three_failures_within_an_hour_break_a_component_of_both(failures: list[float]) -> None:
     assert is_third_failure(failures)
-    assert is_start_refused(failures, HOUR - 1)
+    assert is_start_limit_hit(failures, HOUR - 1)
 
 
 @given(times)
 def test_failures_an_hour_apart_never_break_a_component(failures: list[float]) -> None:
     apart = [HOUR * (position + 1) + 2 * position for position in range(len(failures))]
     assert not is_third_failure(apart)
-    assert not any(is_start_refused(apart[:count], apart[count]) for count in range(len(apart)))
+    assert not any(is_start_limit_hit(apart[:count], apart[count]) for count in range(len(apart)))

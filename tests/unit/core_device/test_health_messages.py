@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from local_aws.core_device.component import Component
+from local_aws.core_device.component import InstalledComponent
+from local_aws.core_device.device import NUCLEI
 from local_aws.core_device.errors import BROKEN, UPDATE, DeploymentFailed
 from local_aws.core_device.health import HealthReporter, outcome
-from local_aws.core_device.nuclei import NUCLEI
 from local_aws.core_device.nucleus import Kind
 
 BOTH = pytest.mark.parametrize("kind", ["classic", "lite"])
@@ -25,7 +25,7 @@ class Bench:
         self.nucleus = NUCLEI[kind]
         self.sent: list[dict[str, Any]] = []
         self.running = {
-            name: Component(name, "1.0.0", {}, {}, status="RUNNING") for name in ("a", "b")
+            name: InstalledComponent(name, "1.0.0", {}, {}, status="RUNNING") for name in ("a", "b")
         }
         self.reporter = HealthReporter(
             self.nucleus,

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local_aws.core_device.access_control import PUBLISH, SUBSCRIBE, is_allowed
-from local_aws.core_device.nuclei import NUCLEI
+from local_aws.core_device.device import NUCLEI
+from local_aws.core_device.mqtt_proxy import PUBLISH, SUBSCRIBE, is_allowed
 from local_aws.core_device.nucleus import Kind
 
 BOTH = pytest.mark.parametrize("kind", ["classic", "lite"])
@@ -70,7 +70,7 @@ def test_both_nuclei_compare_stars_and_escapes(
         ("+/b", "a/b", True),
         ("a/+", "a/x", True),
         ("a/+", "a/x/y", False),
-        # Not a level of its own, so text.
+        # Not a complete level, so a literal.
         ("a+/b", "ax/b", False),
         ("a/#/b", "a/x/b", False),
     ],

@@ -1,4 +1,4 @@
-"""The IPC server leaves no connection open, whenever it stops."""
+"""The IPC server closes all connections when it stops."""
 
 import asyncio
 import socket
@@ -15,7 +15,7 @@ async def nothing(*_: Any) -> Any:
 
 
 async def connected(server: IpcServer, ours: socket.socket) -> None:
-    """Give the server a connection, as its listening socket does."""
+    """Pass a connection to the server, as its listening socket does."""
     reader, writer = await asyncio.open_unix_connection(sock=ours)
     server._connected(reader, writer)  # noqa: SLF001 - as above
 

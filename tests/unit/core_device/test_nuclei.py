@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from local_aws.core_device.device import NUCLEI
 from local_aws.core_device.layout import Layout
-from local_aws.core_device.nuclei import NUCLEI
-from local_aws.core_device.nucleus import Deployable, Kind, Reported, Start
-from local_aws.core_device.updates import Change
+from local_aws.core_device.nucleus import Deployable, Kind, Reported, StartType
+from local_aws.core_device.update_plan import ComponentChange
 
 CLASSIC, LITE = NUCLEI["classic"], NUCLEI["lite"]
 BOTH = pytest.mark.parametrize("kind", ["classic", "lite"])
@@ -34,43 +34,48 @@ def app(
 @BOTH
 def test_a_new_component_and_another_version_are_installed(kind: Kind) -> None:
     change = NUCLEI[kind].change
-    assert change(None, app(), works=False, is_configured=False) is Change.REINSTALL
-    assert change(app(), app("2.0.0"), works=True, is_configured=False) is Change.REINSTALL
+    assert change(None, app(), works=False, is_configured=False) is ComponentChange.REINSTALL
+    assert change(app(), app("2.0.0"), works=True, is_configured=False) is ComponentChange.REINSTALL
 
 
 @BOTH
 def test_a_component_that_works_and_does_not_change_is_left_alone(kind: Kind) -> None:
-    assert NUCLEI[kind].change(app(), app(), works=True, is_configured=False) is Change.NONE
+    assert (
+        NUCLEI[kind].change(app(), app(), works=True, is_configured=False) is ComponentChange.NONE
+    )
 
 
 @BOTH
 def test_a_broken_component_that_does_not_change_begins_again(kind: Kind) -> None:
-    assert NUCLEI[kind].change(app(), app(), works=False, is_configured=False) is Change.REINSTALL
+    assert (
+        NUCLEI[kind].change(app(), app(), works=False, is_configured=False)
+        is ComponentChange.REINSTALL
+    )
 
 
 def test_another_access_control_restarts_a_component_of_lite_only() -> None:
     before, after = app(), app(configuration=ACCESS)
-    assert CLASSIC.change(before, after, works=True, is_configured=True) is Change.NONE
-    assert LITE.change(before, after, works=True, is_configured=True) is Change.REINSTALL
+    assert CLASSIC.change(before, after, works=True, is_configured=True) is ComponentChange.NONE
+    assert LITE.change(before, after, works=True, is_configured=True) is ComponentChange.REINSTALL
 
 
 def test_lite_begins_again_for_an_update_that_changes_nothing() -> None:
-    assert LITE.change(app(), app(), works=True, is_configured=True) is Change.REINSTALL
-    assert CLASSIC.change(app(), app(), works=True, is_configured=True) is Change.NONE
+    assert LITE.change(app(), app(), works=True, is_configured=True) is ComponentChange.REINSTALL
+    assert CLASSIC.change(app(), app(), works=True, is_configured=True) is ComponentChange.NONE
 
 
 @pytest.mark.parametrize(
     ("steps", "change"),
     [
-        ({"run": "run {configuration:/level}"}, Change.RESTART),
-        ({"run": "run", "setenv": {"LEVEL": "{configuration:/level}"}}, Change.RESTART),
-        ({"run": "run", "install": "set {configuration:/level}"}, Change.REINSTALL),
-        ({"run": "run", "shutdown": "end {configuration:/level}"}, Change.NONE),
-        ({"run": "run {configuration:/other}"}, Change.NONE),
+        ({"run": "run {configuration:/level}"}, ComponentChange.RESTART),
+        ({"run": "run", "setenv": {"LEVEL": "{configuration:/level}"}}, ComponentChange.RESTART),
+        ({"run": "run", "install": "set {configuration:/level}"}, ComponentChange.REINSTALL),
+        ({"run": "run", "shutdown": "end {configuration:/level}"}, ComponentChange.NONE),
+        ({"run": "run {configuration:/other}"}, ComponentChange.NONE),
     ],
 )
 def test_classic_restarts_for_a_configuration_that_the_lifecycle_uses(
-    steps: dict[str, Any], change: Change
+    steps: dict[str, Any], change: ComponentChange
 ) -> None:
     before = app(configuration={"level": 1}, definition=recipe(**steps))
     after = app(configuration={"level": 2}, definition=recipe(**steps))
@@ -85,11 +90,13 @@ def test_classic_restarts_a_function_for_its_environment_and_not_for_its_policie
     }
     parameters = {"lambdaExecutionParameters": {"EnvironmentVariables": {"A": "1"}}}
     before = app(configuration={}, definition=function)
-    assert CLASSIC.start_of(function) is Start.LAMBDA
+    assert CLASSIC.start_of(function) is StartType.LAMBDA
     changed = app(configuration=parameters, definition=function)
-    assert CLASSIC.change(before, changed, works=True, is_configured=True) is Change.RESTART
+    assert (
+        CLASSIC.change(before, changed, works=True, is_configured=True) is ComponentChange.RESTART
+    )
     policies = app(configuration=ACCESS, definition=function)
-    assert CLASSIC.change(before, policies, works=True, is_configured=True) is Change.NONE
+    assert CLASSIC.change(before, policies, works=True, is_configured=True) is ComponentChange.NONE
 
 
 @pytest.mark.parametrize(
@@ -128,15 +135,15 @@ def test_a_bootstrap_step_restarts_the_classic_nucleus_when_it_is_new_or_changes
 @pytest.mark.parametrize(
     ("steps", "classic", "lite"),
     [
-        ({"run": "x"}, Start.RUN, Start.RUN),
-        ({"startup": "x"}, Start.STARTUP, Start.NOTIFY),
-        ({"startup": "x", "run": "y"}, Start.STARTUP, Start.NOTIFY),
-        ({"install": "x"}, Start.NOTHING, Start.NO_UNIT),
-        ({"run": ""}, Start.NOTHING, Start.NO_UNIT),
+        ({"run": "x"}, StartType.RUN, StartType.RUN),
+        ({"startup": "x"}, StartType.STARTUP, StartType.NOTIFY),
+        ({"startup": "x", "run": "y"}, StartType.STARTUP, StartType.NOTIFY),
+        ({"install": "x"}, StartType.NOTHING, StartType.NO_UNIT),
+        ({"run": ""}, StartType.NOTHING, StartType.NO_UNIT),
     ],
 )
 def test_a_component_starts_by_the_steps_that_it_has(
-    steps: dict[str, Any], classic: Start, lite: Start
+    steps: dict[str, Any], classic: StartType, lite: StartType
 ) -> None:
     assert CLASSIC.start_of(recipe(**steps)) is classic
     assert LITE.start_of(recipe(**steps)) is lite

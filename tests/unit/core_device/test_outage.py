@@ -1,15 +1,15 @@
-"""Tests that a lost connection is reported once, and only if it stays lost."""
+"""A lost connection is logged once, and only after some seconds."""
 
 import asyncio
 
 import pytest
 
-from local_aws.core_device.outage import BACK, LOST, Outage
+from local_aws.core_device.connection import BACK, LOST, OutageLog
 
 
 def report(caplog: pytest.LogCaptureFixture, seconds: float, *, waits: bool) -> list[str]:
     async def run() -> None:
-        outage = Outage(asyncio.get_running_loop(), "127.0.0.1:8883", seconds)
+        outage = OutageLog(asyncio.get_running_loop(), "127.0.0.1:8883", seconds)
         outage.begin("SOCKET_CLOSED")
         outage.begin("SOCKET_CLOSED")
         if waits:

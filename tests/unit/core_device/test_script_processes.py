@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from local_aws.processes import is_alive
-from tests.waiting import HANG_SECONDS, eventually
+from testkit.waiting import HANG_SECONDS, eventually
 
 pytestmark = pytest.mark.process
 
@@ -17,11 +17,11 @@ ROOT = Path(__file__).parents[3]
 CORE = """
 import asyncio, os, sys
 from pathlib import Path
-from local_aws.core_device.lifecycle import Script, Step
+from local_aws.core_device.steps import LifecycleStep, Script
 
 async def main():
     folder = Path(sys.argv[1])
-    step = Step("run", "echo $$ > pid; exec sleep 600", None)
+    step = LifecycleStep("run", "echo $$ > pid; exec sleep 600", None)
     await Script(step, folder, folder / "log", dict(os.environ)).start()
     await asyncio.sleep(600)
 
@@ -30,7 +30,7 @@ asyncio.run(main())
 
 
 def test_a_script_ends_with_the_core_that_is_killed(tmp_path: Path) -> None:
-    """The camera would keep its device open, and the next start of the core starts another one."""
+    """Otherwise, the camera would keep its device open when the core starts another one."""
     core = subprocess.Popen([sys.executable, "-c", CORE, str(tmp_path)], cwd=ROOT)
     eventually(lambda: (tmp_path / "pid").is_file() and (tmp_path / "pid").read_text().strip())
     script = int((tmp_path / "pid").read_text())

@@ -1,4 +1,4 @@
-"""Tests that a deployment restarts components that changed or do not work, by nucleus."""
+"""A deployment restarts components that changed or do not work, by nucleus."""
 
 import asyncio
 import itertools
@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from local_aws.core_device import components, deploying
-from local_aws.core_device.component import Component
+from local_aws.core_device import deployment, lifecycle
+from local_aws.core_device.component import InstalledComponent
+from local_aws.core_device.device import NUCLEI
 from local_aws.core_device.errors import DeploymentFailed
-from local_aws.core_device.nuclei import NUCLEI
 from local_aws.core_device.nucleus import Kind
 
 BOTH = pytest.mark.parametrize("kind", ["classic", "lite"])
@@ -26,13 +26,13 @@ class Fake:
         self.steps: list[str] = []
         self.fails: set[str] = set()
         for step in ("install", "start", "bootstrap"):
-            monkeypatch.setattr(components, step, self._step(step))
-        monkeypatch.setattr(components, "stop", self._stop)
-        monkeypatch.setattr(components, "remove", self._stop)
-        monkeypatch.setattr(components, "wait_until_settled", self._settle)
+            monkeypatch.setattr(lifecycle, step, self._step(step))
+        monkeypatch.setattr(lifecycle, "stop", self._stop)
+        monkeypatch.setattr(lifecycle, "remove", self._stop)
+        monkeypatch.setattr(lifecycle, "wait_until_settled", self._settle)
 
     def _step(self, step: str) -> Any:
-        async def run(component: Component, _host: Any) -> None:
+        async def run(component: InstalledComponent, _host: Any) -> None:
             self.steps.append(f"{step} {component.name} {component.version}")
             if step == "start" and component.name in self.fails:
                 component.status = "BROKEN"
@@ -41,7 +41,7 @@ class Fake:
 
         return run
 
-    async def _stop(self, component: Component, _host: Any) -> None:
+    async def _stop(self, component: InstalledComponent, _host: Any) -> None:
         self.steps.append(f"stop {component.name} {component.version}")
 
     async def _settle(self, _host: Any, names: Collection[str]) -> None:
@@ -60,26 +60,28 @@ def component(
     status: str = "NEW",
     kind: str = "aws.greengrass.generic",
     **more: Any,
-) -> Component:
+) -> InstalledComponent:
     steps = more.pop("steps", STEPS)
     manifest = {"Platform": {"runtime": "*"}, "Lifecycle": steps}
     recipe = {"ComponentType": kind, "Manifests": [manifest], **more}
-    return Component(name, version, recipe, {}, status=status)
+    return InstalledComponent(name, version, recipe, {}, status=status)
 
 
-def host(kind: Kind, *running: Component) -> Any:
+def host(kind: Kind, *running: InstalledComponent) -> Any:
     events: list[str] = []
     return SimpleNamespace(
         nucleus=NUCLEI[kind],
-        running={one.name: one for one in running},
-        removed=lambda one: events.append(f"removed {one.name}"),
+        running={component_.name: component_ for component_ in running},
+        removed=lambda component_: events.append(f"removed {component_.name}"),
         launched=lambda: events.append("launched"),
         events=events,
     )
 
 
-def switch(on: Any, *desired: Component, configured: Collection[str] = ()) -> None:
-    asyncio.run(deploying.switch(on, {one.name: one for one in desired}, configured))
+def switch(on: Any, *desired: InstalledComponent, configured: Collection[str] = ()) -> None:
+    asyncio.run(
+        deployment.switch(on, {component_.name: component_ for component_ in desired}, configured)
+    )
 
 
 @BOTH
@@ -108,7 +110,7 @@ def test_a_function_killed_at_the_start_of_a_release_and_of_its_rollback_runs_ag
     fake: Fake, kind: Kind
 ) -> None:
     on = host(kind, component(status="RUNNING"))
-    before = deploying.snapshot(on.running)
+    before = deployment.snapshot(on.running)
     fake.fails = {"app"}
     with pytest.raises(DeploymentFailed):
         switch(on, component(version="2.0.0"))
@@ -136,7 +138,7 @@ def test_a_component_that_is_being_restarted_is_left_alone(fake: Fake, kind: Kin
     async def run() -> None:
         crashed = component(status="ERRORED")
         crashed.watch = asyncio.create_task(asyncio.sleep(600))
-        await deploying.switch(host(kind, crashed), {"app": component()})
+        await deployment.switch(host(kind, crashed), {"app": component()})
         crashed.watch.cancel()
 
     asyncio.run(run())
@@ -197,7 +199,7 @@ def test_bootstrap_steps_run_while_the_core_is_down(fake: Fake) -> None:
 def test_a_core_that_starts_runs_install_steps_on_classic_only(
     fake: Fake, kind: Kind, *, installs: bool
 ) -> None:
-    asyncio.run(deploying.resume(host(kind), {"app": component()}))
+    asyncio.run(deployment.resume(host(kind), {"app": component()}))
     assert fake.steps == [*(["install app 1.0.0"] if installs else []), "start app 1.0.0"]
 
 
@@ -207,8 +209,8 @@ def test_a_component_that_does_not_start_again_does_not_stop_the_others(
 ) -> None:
     fake.fails = {"a"}
     on = host(kind)
-    asyncio.run(deploying.resume(on, {name: component(name) for name in ("a", "b")}))
-    assert {name: one.status for name, one in on.running.items()} == {
+    asyncio.run(deployment.resume(on, {name: component(name) for name in ("a", "b")}))
+    assert {name: component_.status for name, component_ in on.running.items()} == {
         "a": "BROKEN",
         "b": "RUNNING",
     }
@@ -216,12 +218,12 @@ def test_a_component_that_does_not_start_again_does_not_stop_the_others(
 
 def test_a_record_of_the_core_is_read_as_it_was_written() -> None:
     rules = {"ComponentDependencies": {"model": {}}}
-    deployed = deploying.Deployed(
+    deployed = deployment.DeployedComponents(
         {"app": component(**rules), "model": component("model")},
         {"thinggroup/g": {"app": {}}},
         {"thinggroup/g": "arn:1"},
     )
-    again = deploying.Deployed()
+    again = deployment.DeployedComponents()
     again.running.update(again.restore(json.loads(json.dumps(deployed.to_json()))))
     assert again.to_json() == deployed.to_json()
     assert again.origin("app") == (("arn:1",), True)
@@ -230,9 +232,9 @@ def test_a_record_of_the_core_is_read_as_it_was_written() -> None:
 
 
 def test_a_record_of_an_earlier_version_still_starts_its_components() -> None:
-    saved = deploying.Deployed({"app": component()}).to_json()
+    saved = deployment.DeployedComponents({"app": component()}).to_json()
     for added in ("arns", "roots"):
         del saved[added]
-    for one in saved["components"]:
-        del one["dependencies"]
-    assert set(deploying.Deployed().restore(saved)) == {"app"}
+    for record in saved["components"]:
+        del record["dependencies"]
+    assert set(deployment.DeployedComponents().restore(saved)) == {"app"}

@@ -1,4 +1,4 @@
-"""The order of an update, by nucleus: a property of the plan, not of a run."""
+"""The order of an update, by nucleus, as properties of the plan."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,19 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from local_aws.core_device.device import NUCLEI
 from local_aws.core_device.errors import DeploymentFailed
-from local_aws.core_device.nuclei import NUCLEI
-from local_aws.core_device.updates import (
-    Action,
-    Change,
-    Plan,
+from local_aws.core_device.update_plan import (
+    ComponentChange,
+    UpdateAction,
+    UpdatePlan,
     classic_plan,
     hard_dependencies,
     in_order,
     lite_plan,
 )
 
-NONE, RESTART, REINSTALL = Change.NONE, Change.RESTART, Change.REINSTALL
+NONE, RESTART, REINSTALL = ComponentChange.NONE, ComponentChange.RESTART, ComponentChange.REINSTALL
 NAMES = "abcdef"
 
 
@@ -32,7 +32,7 @@ def recipe(**kinds: str | None) -> dict[str, Any]:
     }
 
 
-def verbs(plan: Plan) -> list[str]:
+def verbs(plan: UpdatePlan) -> list[str]:
     return [f"{action.verb} {action.name}" for action in plan.actions]
 
 
@@ -98,7 +98,7 @@ def test_components_that_depend_on_each_other_are_named(kind: str | None) -> Non
 @st.composite
 def updates(
     draw: st.DrawFn,
-) -> tuple[dict[str, Any], dict[str, Any], dict[str, Change]]:
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, ComponentChange]]:
     """Draw components whose dependencies have no cycle, as before and after an update."""
     types = st.sampled_from(["HARD", "SOFT", None])
 
@@ -113,7 +113,7 @@ def updates(
 
     running, desired = drawn(), drawn()
     changes = {
-        name: draw(st.sampled_from(list(Change))) if name in running else REINSTALL
+        name: draw(st.sampled_from(list(ComponentChange))) if name in running else REINSTALL
         for name in desired
     }
     return running, desired, changes
@@ -122,7 +122,7 @@ def updates(
 @pytest.mark.parametrize("kind", ["classic", "lite"])
 @given(updates())
 def test_an_update_changes_what_it_must_and_ends_with_the_desired_components(
-    kind: Any, update: tuple[dict[str, Any], dict[str, Any], dict[str, Change]]
+    kind: Any, update: tuple[dict[str, Any], dict[str, Any], dict[str, ComponentChange]]
 ) -> None:
     running, desired, changes = update
     plan = NUCLEI[kind].plan(running, desired, changes)
@@ -139,9 +139,9 @@ def test_an_update_changes_what_it_must_and_ends_with_the_desired_components(
 
 
 def assert_possible(
-    action: Action, up: set[str], installed: set[str], changes: Mapping[str, Change]
+    action: UpdateAction, up: set[str], installed: set[str], changes: Mapping[str, ComponentChange]
 ) -> None:
-    """A component stops while it runs and starts while it does not, installed if it must be."""
+    """Check that components stop only if they run, and start only if they are installed."""
     if action.verb == "stop":
         assert action.name in up
     elif action.verb == "start":
@@ -151,7 +151,7 @@ def assert_possible(
 
 @given(updates())
 def test_classic_starts_a_component_after_its_hard_dependencies(
-    update: tuple[dict[str, Any], dict[str, Any], dict[str, Change]],
+    update: tuple[dict[str, Any], dict[str, Any], dict[str, ComponentChange]],
 ) -> None:
     running, desired, changes = update
     plan = classic_plan(running, desired, changes)
@@ -163,7 +163,7 @@ def test_classic_starts_a_component_after_its_hard_dependencies(
 
 @given(updates())
 def test_lite_finishes_all_install_steps_first(
-    update: tuple[dict[str, Any], dict[str, Any], dict[str, Change]],
+    update: tuple[dict[str, Any], dict[str, Any], dict[str, ComponentChange]],
 ) -> None:
     order = [action.verb != "install" for action in lite_plan(*update).actions]
     assert order == sorted(order)

@@ -22,7 +22,7 @@ from shared.fleet.verdict import (
     Verdict,
     judge,
 )
-from tests.unit.custom_resources.gate_streams import (
+from testkit.gate_streams import (
     CREATED,
     FUNCTION,
     GOAL,

@@ -17,7 +17,7 @@ from shared.fleet.observations import (
 )
 from shared.fleet.rollout import Plan
 from shared.fleet.verdict import Goal, Rule, judge
-from tests.unit.custom_resources.gate_streams import (
+from testkit.gate_streams import (
     CREATED,
     GOAL,
     LATE,

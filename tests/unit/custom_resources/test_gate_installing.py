@@ -3,7 +3,7 @@
 import pytest
 
 from shared.fleet.verdict import Rule, judge
-from tests.unit.custom_resources.gate_streams import (
+from testkit.gate_streams import (
     CREATED,
     FUNCTION,
     GOAL,

@@ -15,7 +15,7 @@ from deeplens.local.cores import RunningCore
 from deeplens.local.detections import is_detection
 from deeplens.local.embedded import Endpoint
 from deeplens.local.processes import CommandFailed
-from local_aws.core_device.outage import BACK, LOST
+from local_aws.core_device.connection import BACK, LOST
 from tests.terminal import OnTerminal
 
 pytestmark = pytest.mark.process
@@ -211,7 +211,7 @@ def test_only_detections_of_the_deployed_model_by_this_device_count(change: dict
 
 @pytest.mark.parametrize(("typed", "answer"), [("\n", "True"), ("", "False"), ("x", "False")])
 def test_enter_is_noticed_on_a_terminal(typed: str, answer: str) -> None:
-    script = "from demo.keyboard import *; print(is_interactive(), enter_pressed(2.0))"
+    script = "from deeplens.local.keyboard import *; print(is_interactive(), enter_pressed(2.0))"
     program = OnTerminal([sys.executable, "-c", script], Path.cwd(), os.environ)
     program.type(typed)
     assert program.end() == 0
@@ -219,7 +219,7 @@ def test_enter_is_noticed_on_a_terminal(typed: str, answer: str) -> None:
 
 
 def test_without_a_terminal_enter_is_not_awaited() -> None:
-    script = "from demo.keyboard import *; print(is_interactive(), enter_pressed(0.01))"
+    script = "from deeplens.local.keyboard import *; print(is_interactive(), enter_pressed(0.01))"
     result = subprocess.run(
         [sys.executable, "-c", script], input="\n", capture_output=True, text=True, check=True
     )

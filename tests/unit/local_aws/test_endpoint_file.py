@@ -14,7 +14,7 @@ from local_aws.credentials import secret_access_key
 from local_aws.endpoint import Endpoint, running
 from local_aws.paths import StatePaths
 from local_aws.processes import descendants, is_alive, stop
-from tests.waiting import eventually
+from testkit.waiting import eventually
 
 
 @pytest.fixture

@@ -52,13 +52,13 @@ def test_an_artifact_is_not_unpacked_unless_the_recipe_says_so() -> None:
     [
         ({"RecipeFormatVersion": "2019-01-01"}, "must be '2020-01-25'"),
         ({"ComponentName": "two words"}, "letters, digits"),
-        ({"ComponentName": "aws.greengrass.Mine"}, "AWS's own"),
+        ({"ComponentName": "aws.greengrass.Mine"}, "reserved for AWS"),
         ({"ComponentName": "n" * 129}, "1 to 128"),
         ({"ComponentVersion": "1.0"}, "semantic version"),
         ({"ComponentVersion": "1.0.0-" + "a" * 60}, "at most 64"),
         ({"Manifests": []}, "at least one manifest"),
         ({"Manifests": ["linux"]}, "must be a mapping, not str"),
-        ({"Manifest": []}, "no key 'Manifest'"),
+        ({"Manifest": []}, "'Manifest'"),
         ({"Manifests": [{"Artifacts": [{"Uri": "http://host/a"}]}]}, "s3://bucket/key"),
         (
             {"Manifests": [{"Artifacts": [{**ARTIFACT, "Unarchive": "TAR"}]}]},

@@ -3,6 +3,9 @@
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
+
+from model_tools.cli.main import main
 
 FORMATS = (
     "saved_model_1",
@@ -47,3 +50,10 @@ def trained_models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
             "h5": trained.keras_file(folder / "h5", ".h5"),
             "frozen": trained.frozen_graph(folder / "frozen"),
         }
+
+
+def run(*arguments: object) -> Result:
+    """Run `model-tools` in this process; fail on an unexpected exception."""
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result

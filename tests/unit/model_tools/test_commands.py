@@ -9,18 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 from PIL import Image
 
-from model_tools.cli.main import main
+from tests.unit.model_tools.conftest import run
 
 pytestmark = [pytest.mark.process, pytest.mark.filterwarnings("ignore")]
-
-
-def run(*arguments: object) -> Result:
-    result = CliRunner().invoke(main, [str(one) for one in arguments])
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    return result
 
 
 @pytest.fixture(scope="module")

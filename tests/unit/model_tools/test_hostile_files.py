@@ -25,7 +25,7 @@ from model_tools.sources.checks import check_files
 from model_tools.sources.files import find_model
 from model_tools.sources.keras_config import check_keras_config, check_layout
 from model_tools.sources.selection import Choice
-from tests.fuzz.targets import CORPUS
+from testkit.fuzz.targets import CORPUS
 
 pytestmark = pytest.mark.process
 

@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 from PIL import Image
 
-from model_tools.cli.main import main
 from shared.artifact.errors import ArtifactError
 from shared.vision.runtimes import open_runtime
+from tests.unit.model_tools.conftest import run
 
 pytestmark = [pytest.mark.process, pytest.mark.filterwarnings("ignore")]
 
@@ -31,12 +31,6 @@ class Trained(NamedTuple):
     source: Path
     frozen: Path
     answers: Any
-
-
-def run(*arguments: object) -> Result:
-    result = CliRunner().invoke(main, [str(one) for one in arguments])
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    return result
 
 
 def pixels() -> Any:

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
-from model_tools.cli.main import main
 from tests.forked import ForkedCommand
+from tests.unit.model_tools.conftest import run
 
 pytestmark = [pytest.mark.process, pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
@@ -49,12 +49,6 @@ KINDS = {
         plain=(2, r"takes strings; .*--signature camera"),
     ),
 }
-
-
-def run(*arguments: object) -> Result:
-    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    return result
 
 
 def assert_result(result: Result, expected: tuple[int, str]) -> None:

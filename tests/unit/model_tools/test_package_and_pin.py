@@ -5,48 +5,22 @@ import subprocess
 import sys
 import tarfile
 import zipfile
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from deeplens.releases.pin import PinError, pin_model
 from model_tools.artifact.archive import package, package_tar
-from model_tools.artifact.manifest_writer import ModelDescription
 from shared.artifact.errors import ManifestError
-from shared.artifact.manifest import DETECTION_OUTPUTS, InputSpec, OutputSpec
+from tests.unit.model_tools.descriptions import detector
 
 ROOT = Path(__file__).parents[3]
-
-
-def detector(**changes: Any) -> ModelDescription:
-    description = ModelDescription(
-        name="m",
-        version="1.0.0",
-        task="object-detection",
-        input=InputSpec(
-            name="image_tensor:0",
-            dtype="uint8",
-            layout="NHWC",
-            width_px=4,
-            height_px=4,
-            channel_order="RGB",
-            resize="bilinear",
-            mean=(0, 0, 0),
-            scale=(1, 1, 1),
-        ),
-        outputs={role: OutputSpec(f"{role}:0", "float32", (1, None)) for role in DETECTION_OUTPUTS},
-        threshold=0.5,
-        provenance={},
-    )
-    return replace(description, **changes)
 
 
 SCRIPT = """
 import os, sys
 from pathlib import Path
-from tests.unit.model_tools.test_package_and_pin import detector
+from tests.unit.model_tools.descriptions import detector
 from model_tools.artifact.archive import package, package_tar
 os.umask(int(sys.argv[2], 8))
 folder = Path(sys.argv[1])

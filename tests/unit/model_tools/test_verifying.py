@@ -21,7 +21,7 @@ from model_tools.verification.verify import RunComparison, Verification, _shown
 from shared.artifact.errors import ArtifactError
 from shared.artifact.manifest import InputSpec
 from shared.vision.detections import Box, Detection
-from tests.pinned import pinned_artifact
+from testkit.pinned import pinned_artifact
 
 ARTIFACT = pinned_artifact()
 HERE = Box(0.1, 0.1, 0.5, 0.5)

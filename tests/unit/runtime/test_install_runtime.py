@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from testkit.waiting import HANG_SECONDS, eventually
 from tests.python_3_12 import python_3_12
 from tests.unit.runtime.wheelhouse import archive, install, unpacked, wheel
-from tests.waiting import HANG_SECONDS, eventually
 
 pytestmark = pytest.mark.process
 

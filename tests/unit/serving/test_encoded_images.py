@@ -9,7 +9,7 @@ from model_tools.images import image_limit
 from model_tools.serving.http_types import RequestError
 from model_tools.serving.json_tensors import read_bytes, read_tensor
 from model_tools.sources.tensors import TensorSpec
-from tests.unit.vision.test_images import LARGE, encoded
+from tests.unit.vision.encoded_images import LARGE, encoded
 
 
 def in_json(content: bytes) -> dict[str, str]:

@@ -15,8 +15,8 @@ from model_tools.serving.engines import ENGINES as KNOWN_ENGINES
 from model_tools.serving.engines import load_engine
 from model_tools.serving.http_types import RequestError
 from model_tools.serving.signatures import read_servable
+from testkit.waiting import eventually
 from tests.unit.serving.conftest import Start, json_of
-from tests.waiting import eventually
 
 pytestmark = [pytest.mark.process, pytest.mark.filterwarnings("ignore")]
 

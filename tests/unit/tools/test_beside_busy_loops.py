@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from local_aws.processes import descendants, is_alive
-from tests.waiting import eventually
+from testkit.waiting import eventually
 
 pytestmark = pytest.mark.process
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from shared.artifact.archive import sha256_of
-from tests.pinned import ROOT, pinned_artifact
+from testkit.pinned import ROOT, pinned_artifact
 
 pytestmark = pytest.mark.process
 

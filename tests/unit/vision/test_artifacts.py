@@ -14,7 +14,7 @@ from shared.artifact.archive import open_artifact
 from shared.artifact.errors import ArtifactError, LabelMapError, ManifestError
 from shared.artifact.labels import parse_label_map, write_label_map
 from shared.artifact.manifest import Manifest
-from tests.pinned import pinned_artifact
+from testkit.pinned import pinned_artifact
 
 ARTIFACT = pinned_artifact()
 DIGEST = ARTIFACT.parent.name

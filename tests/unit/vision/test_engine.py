@@ -3,7 +3,6 @@
 import subprocess
 import sys
 import warnings
-import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from hypothesis import strategies as st
 
 from model_tools.protos import message_class
 from model_tools.shapes.drawing import LABELS, draw_picture
-from shared.artifact.archive import Artifact, open_artifact
+from shared.artifact.archive import Artifact
 from shared.artifact.errors import ArtifactError, ScoresError
 from shared.artifact.manifest import InputSpec
 from shared.vision import answers
@@ -23,20 +22,12 @@ from shared.vision.engine import ENGINES, InferenceEngine, open_engine
 from shared.vision.preprocessing import prepare
 from shared.vision.resizing import tf1_bilinear
 from shared.vision.runtimes import open_runtime
-from tests.pinned import pinned_artifact
+from testkit.pinned import pinned_artifact
 
 ARTIFACT = pinned_artifact()
 FLOAT = 1
 
 pytestmark = [pytest.mark.process, pytest.mark.filterwarnings("ignore")]
-
-
-@pytest.fixture(scope="module")
-def shapes(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
-    folder = tmp_path_factory.mktemp("shapes")
-    with zipfile.ZipFile(ARTIFACT) as archive:
-        archive.extractall(folder)
-    return open_artifact(ARTIFACT, folder, ARTIFACT.parent.name)
 
 
 @pytest.fixture(scope="module")

@@ -1,18 +1,14 @@
 """Images are recognized by content and measured before they are decoded."""
 
 import contextlib
-import io
 import os
-import struct
 import zlib
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
 
 from shared.artifact.errors import ImageError, SizeError
 from shared.vision.images import (
@@ -21,54 +17,14 @@ from shared.vision.images import (
     open_image,
     read_rgb,
 )
+from tests.unit.vision.encoded_images import (
+    LARGE,
+    encoded,
+    png,
+    png_chunk,
+)
 
-SIDE_PX = 13_000
 SMALL = ImageLimit(1, "MEGAPIXELS")
-
-
-def encoded(kind: str, size: tuple[int, int] = (6, 4), **options: Any) -> bytes:
-    content = io.BytesIO()
-    Image.new("RGB", size, (255, 0, 0)).save(content, kind, **options)
-    return content.getvalue()
-
-
-def png_chunk(kind: bytes, content: bytes) -> bytes:
-    checksum = zlib.crc32(kind + content)
-    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", checksum)
-
-
-def png(width_px: int, height_px: int, *chunks: bytes) -> bytes:
-    """A PNG's beginning: the header, then the given chunks."""
-    header = struct.pack(">IIBBBBB", width_px, height_px, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", header) + b"".join(chunks)
-
-
-def webp_canvas(width_px: int, height_px: int) -> bytes:
-    """A WebP of 34 bytes that declares its canvas only."""
-    sides = b"".join((side - 1).to_bytes(3, "little") for side in (width_px, height_px))
-    chunk = b"VP8X" + struct.pack("<I", 10) + bytes(4) + sides + b"\0\0\0\0"
-    return b"RIFF" + struct.pack("<I", len(chunk) + 4) + b"WEBP" + chunk
-
-
-def bmp(width_px: int, height_px: int) -> bytes:
-    header = struct.pack("<IiiHHIIiiII", 40, width_px, height_px, 1, 24, 0, 0, 0, 0, 0, 0)
-    return b"BM" + struct.pack("<IHHI", 54, 0, 0, 54) + header
-
-
-def jpeg_of(width_px: int, height_px: int) -> bytes:
-    """A JPEG whose header declares another size than its content has."""
-    content = bytearray(encoded("JPEG"))
-    place = content.index(b"\xff\xc0") + 5
-    content[place : place + 4] = struct.pack(">HH", height_px, width_px)
-    return bytes(content)
-
-
-LARGE = {
-    "png": png(SIDE_PX, SIDE_PX, png_chunk(b"IDAT", b"")),
-    "webp": webp_canvas(SIDE_PX, SIDE_PX),
-    "bmp": bmp(SIDE_PX, SIDE_PX),
-    "jpg": jpeg_of(SIDE_PX, SIDE_PX),
-}
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "BMP", "WEBP"])

@@ -17,9 +17,6 @@ from shared.vision.engine import open_engine
 # As the camera imports it: `import openvino` alone starts a process that reports to its makers.
 from shared.vision.openvino_runtime import OpenVinoRuntime, devices_for, openvino
 from shared.vision.runtimes import open_runtime
-from tests.unit.vision.test_engine import shapes
-
-__all__ = ["shapes"]
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

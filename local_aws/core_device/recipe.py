@@ -1,0 +1,46 @@
+"""The manifest of a recipe that applies to this device.
+
+Source: AWS IoT Greengrass V2 Developer Guide, "AWS IoT Greengrass component recipe reference":
+the first manifest whose platform attributes all fit is used; `*` fits every value.
+"""
+
+import platform
+import re
+from collections.abc import Mapping
+from typing import Any, cast
+
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "aarch64"}
+
+
+def architecture() -> str:
+    """Return the machine's architecture in Greengrass' terms."""
+    return _ARCHITECTURES.get(platform.machine(), platform.machine())
+
+
+def first_fitting(
+    recipe: Mapping[str, Any], *, runtime: str, required: tuple[str, ...] = ()
+) -> Mapping[str, Any] | None:
+    """Return the first manifest that fits this machine; None if none does.
+
+    Args:
+        recipe: with its manifests.
+        runtime: the nucleus' platform attribute.
+        required: attributes without which a manifest is skipped.
+    """
+    own = {"os": "linux", "architecture": architecture(), "runtime": runtime}
+    for manifest in recipe.get("Manifests", []):
+        attributes = manifest.get("Platform") or {}
+        fits = all(
+            _fits(str(required_value), own.get(key)) for key, required_value in attributes.items()
+        )
+        if fits and all(name in attributes for name in required):
+            return cast("Mapping[str, Any]", manifest)
+    return None
+
+
+def _fits(pattern: str, actual: str | None) -> bool:
+    if pattern in {"*", "all"}:
+        return True
+    if len(pattern) > 1 and pattern.startswith("/") and pattern.endswith("/"):
+        return actual is not None and re.fullmatch(pattern[1:-1], actual) is not None
+    return pattern == actual

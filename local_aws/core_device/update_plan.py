@@ -1,0 +1,146 @@
+"""The order in which components stop, install and start in an update.
+
+Sources: aws-greengrass-nucleus, DefaultActivator and GreengrassService; aws-greengrass-lite,
+ggdeploymentd and recipe2unit.
+"""
+
+import graphlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Literal
+
+from local_aws.core_device.errors import NO_VERSION, DeploymentFailed
+
+Recipe = Mapping[str, Any]
+
+
+class ComponentChange(Enum):
+    """The effect of a deployment on one component."""
+
+    NONE = "none"
+    RESTART = "restart"
+    REINSTALL = "reinstall"
+
+
+@dataclass(frozen=True)
+class UpdateAction:
+    """One action of an update; `start` and `install` apply to the new version."""
+
+    verb: Literal["stop", "install", "start"]
+    name: str
+
+
+@dataclass(frozen=True)
+class UpdatePlan:
+    """The actions of an update, and the components that are removed if all others work."""
+
+    actions: tuple[UpdateAction, ...]
+    removed: tuple[str, ...]
+
+
+def dependency_types(recipe: Recipe, default: str | None) -> dict[str, str | None]:
+    """Return the type of each dependency, HARD or SOFT; `default` if the recipe has no type."""
+    rules = recipe.get("ComponentDependencies") or {}
+    return {name: rule.get("DependencyType", default) for name, rule in rules.items()}
+
+
+def hard_dependencies(recipe: Recipe, default: str | None) -> set[str]:
+    """Return the names of the HARD dependencies."""
+    return {name for name, kind in dependency_types(recipe, default).items() if kind == "HARD"}
+
+
+def classic_plan(
+    running: Mapping[str, Recipe],
+    desired: Mapping[str, Recipe],
+    changes: Mapping[str, ComponentChange],
+) -> UpdatePlan:
+    """Return the update as the classic nucleus performs it.
+
+    Each component is replaced in the order of the HARD dependencies. A component restarts if a
+    HARD dependency restarts. Removed components stop when all others work.
+    """
+    order = in_order(desired)
+    effective: dict[str, ComponentChange] = {}
+    for name in order:
+        own = changes[name]
+        restarts = any(
+            effective.get(other, ComponentChange.NONE) is not ComponentChange.NONE
+            for other in hard_dependencies(desired[name], "HARD")
+        )
+        effective[name] = (
+            ComponentChange.RESTART if own is ComponentChange.NONE and restarts else own
+        )
+    actions: list[UpdateAction] = []
+    stopped: set[str] = set()
+    for name in order:
+        if effective[name] is ComponentChange.NONE:
+            continue
+        for other in [name, *_dependents(name, desired, order)]:
+            if other in running and other not in stopped:
+                stopped.add(other)
+                actions.append(UpdateAction("stop", other))
+        if effective[name] is ComponentChange.REINSTALL:
+            actions.append(UpdateAction("install", name))
+        actions.append(UpdateAction("start", name))
+    removed = [name for name in reversed(in_order(running)) if name not in desired]
+    return UpdatePlan(tuple(actions), tuple(removed))
+
+
+def lite_plan(
+    running: Mapping[str, Recipe],
+    desired: Mapping[str, Recipe],
+    changes: Mapping[str, ComponentChange],
+) -> UpdatePlan:
+    """Return the update as nucleus lite performs it.
+
+    All install steps end before the first component stops. A unit that is bound to another one by
+    a HARD dependency stops with it, and starts again last. Removed components stop at the end.
+    """
+    order = in_order(desired, default=None)
+    changed = [name for name in order if changes[name] is not ComponentChange.NONE]
+    bound = [
+        name
+        for name in order
+        if name in running
+        and name not in changed
+        and hard_dependencies(desired[name], None) & set(changed) & running.keys()
+    ]
+    actions = [UpdateAction("install", name) for name in changed]
+    actions += [UpdateAction("stop", name) for name in bound]
+    for name in changed:
+        if name in running:
+            actions.append(UpdateAction("stop", name))
+        actions.append(UpdateAction("start", name))
+    actions += [UpdateAction("start", name) for name in bound]
+    return UpdatePlan(tuple(actions), tuple(sorted(running.keys() - desired.keys())))
+
+
+def in_order(recipes: Mapping[str, Recipe], default: str | None = "HARD") -> list[str]:
+    """Return the names so that each follows its HARD dependencies.
+
+    Args:
+        recipes: by component name.
+        default: the type of a dependency without one.
+
+    Raises:
+        DeploymentFailed: components depend on each other.
+    """
+    graph = {
+        name: sorted(hard_dependencies(recipes[name], default) & recipes.keys())
+        for name in sorted(recipes)
+    }
+    try:
+        return list(graphlib.TopologicalSorter(graph).static_order())
+    except graphlib.CycleError as error:
+        cycle = " → ".join(error.args[1])
+        raise DeploymentFailed(f"components depend on each other: {cycle}", NO_VERSION) from None
+
+
+def _dependents(name: str, recipes: Mapping[str, Recipe], order: Iterable[str]) -> list[str]:
+    """Return the components with direct or indirect HARD dependencies on a component."""
+    dependents: list[str] = []
+    for other in order:
+        if hard_dependencies(recipes[other], "HARD") & {name, *dependents}:
+            dependents.append(other)
+    return dependents

@@ -1,0 +1,1 @@
+"""Programs and doubles that tests and benchmarks share; not installed."""

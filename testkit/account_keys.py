@@ -1,0 +1,36 @@
+"""Clients of the emulator, and the secrets of its accounts."""
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+from local_aws.credentials import secret_access_key
+
+
+def secret(endpoint: Path, account: str) -> str:
+    """Return the secret access key of an account, from the endpoint.json of a running emulator."""
+    return secret_access_key(json.loads(endpoint.read_text(encoding="utf-8"))["root_key"], account)
+
+
+def client(service: str, endpoint: Path, account: str, region: str = "eu-central-1") -> Any:
+    """Return the client of a service in an account, from the endpoint.json of a running emulator.
+
+    Clients are cached, because their creation takes longer than a request.
+    """
+    url = json.loads(endpoint.read_text(encoding="utf-8"))["endpoint_url"]
+    return _client(service, url, region, account, secret(endpoint, account))
+
+
+@cache
+def _client(service: str, url: str, region: str, account: str, secret: str) -> Any:
+    connect: Any = boto3.client  # its stub requires a literal name
+    return connect(
+        service,
+        endpoint_url=url,
+        region_name=region,
+        aws_access_key_id=account,
+        aws_secret_access_key=secret,
+    )

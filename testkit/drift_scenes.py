@@ -1,0 +1,120 @@
+"""Scenes of the sample detector, and shifts of them: night, blur and unknown objects."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw, ImageFilter
+
+from camera.drift import LOOK_SECONDS, DriftWatch
+from camera.frames import Frame
+from camera.live_settings import CurrentSettings, LiveSettings
+from model_tools.shapes.drawing import draw_picture
+from model_tools.shapes.scenes import HEIGHT_PX, WIDTH_PX
+from shared.artifact.baseline import FEATURES, Baseline
+from shared.vision.detections import Detection
+from shared.vision.engine import InferenceEngine
+
+Picture = npt.NDArray[np.uint8]
+# A frame, and its detections.
+Looked = tuple[Frame, Sequence[Detection]]
+
+# The number of scenes that the camera of the demonstration repeats.
+SCENES = 24
+
+
+def as_before(scene: Picture, random: np.random.Generator) -> Picture:
+    """Return the scene without a shift."""
+    del random
+    return scene
+
+
+def night(scene: Picture, random: np.random.Generator) -> Picture:
+    """Return the scene with an eighth of its brightness."""
+    del random
+    return (scene // 8).astype(np.uint8)
+
+
+def blur(scene: Picture, random: np.random.Generator) -> Picture:
+    """Return the scene with a Gaussian blur of 12 pixels."""
+    del random
+    return np.asarray(Image.fromarray(scene).filter(ImageFilter.GaussianBlur(12)))
+
+
+def unseen_class(scene: Picture, random: np.random.Generator) -> Picture:
+    """Return the scene with crosses instead of the shapes."""
+    image = Image.fromarray(scene).resize((8, 6), Image.Resampling.BOX)
+    image = image.resize((WIDTH_PX, HEIGHT_PX), Image.Resampling.BICUBIC)
+    draw = ImageDraw.Draw(image)
+    for _ in range(int(random.integers(1, 5))):
+        x, y = random.uniform(60, WIDTH_PX - 60), random.uniform(60, HEIGHT_PX - 60)
+        arm = random.uniform(40, 70)
+        colour = tuple(int(value) for value in random.uniform(0, 255, 3))
+        for side in (-arm, arm):
+            line = [(x - arm, y - side), (x + arm, y + side)]
+            draw.line(line, fill=colour, width=int(arm / 3))
+    noise = random.normal(0, random.uniform(0, 10), (HEIGHT_PX, WIDTH_PX, 3))
+    return np.clip(np.asarray(image) + noise, 0, 255).astype(np.uint8)
+
+
+Shift = Callable[[Picture, np.random.Generator], Picture]
+# By name: the shift, and one of the features that must move.
+SHIFTS: dict[str, tuple[Shift, str]] = {
+    "night": (night, "brightness"),
+    "blur": (blur, "sharpness"),
+    "unseen class": (unseen_class, "score"),
+}
+
+
+def looked_at(
+    engine: InferenceEngine, seed: int, shift: Shift = as_before, count: int = SCENES
+) -> list[Looked]:
+    """Draw the scenes of a seed, shift them, and run the model."""
+    random, shift_random = np.random.default_rng([seed, 7]), np.random.default_rng([seed, 8])
+    inferred: list[Looked] = []
+    for number in range(count):
+        image = shift(draw_picture(random, WIDTH_PX, HEIGHT_PX)[0], shift_random)
+        frame = Frame(image, datetime.now(UTC), f"scene-{number:04d}.png")
+        inferred.append((frame, engine.infer(image)))
+    return inferred
+
+
+class WatchedCamera:
+    """A drift watch whose frames have an interval of half a second."""
+
+    def __init__(self, baseline: Baseline | None, drift_threshold: float = 0.5) -> None:
+        self.settings = CurrentSettings(
+            LiveSettings(threshold=0.5, frame_interval_seconds=0.5, drift_threshold=drift_threshold)
+        )
+        self.changes = self.frames = 0
+        self.now_seconds = 0.0
+        self.watch = DriftWatch(self.settings, clock=lambda: self.now_seconds)
+        self.watch.on_changed = self._changed
+        self.watch.compare_with(baseline)
+
+    def see(self, frames: Sequence[Looked], times: int, until: str | None = None) -> int:
+        """Watch frames repeatedly; return their number until a feature has moved."""
+        for number in range(times):
+            frame, detections = frames[number % len(frames)]
+            self.now_seconds += LOOK_SECONDS
+            self.frames += 1
+            self.watch.see(frame, detections, 1.0)
+            if until is not None and until in self.moved:
+                return number + 1
+        return times
+
+    @property
+    def moved(self) -> list[str]:
+        """The moved features, as the heartbeat reports them."""
+        reported = self.watch.reported()
+        return list(reported["moved"]) if reported else []
+
+    @property
+    def distances(self) -> list[float]:
+        """The distances of all features, as the heartbeat reports them; zeros before."""
+        reported = self.watch.reported()
+        return [reported[name] if reported else 0.0 for name in FEATURES]
+
+    def _changed(self) -> None:
+        self.changes += 1

@@ -1,0 +1,26 @@
+"""libFuzzer on one target: `python -m testkit.fuzz.fuzz TARGET [libFuzzer's flags and folders]`."""
+
+import sys
+import tempfile
+from pathlib import Path
+
+import atheris
+
+with atheris.instrument_imports(include=["model_tools", "shared"]):
+    from testkit.fuzz.targets import run
+
+
+def main() -> None:
+    """Run libFuzzer, which ends the process."""
+    program, target, *flags = sys.argv
+
+    def run_input(content: bytes) -> None:
+        with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
+            run(target, content, Path(folder))
+
+    atheris.Setup([program, *flags], run_input)
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()

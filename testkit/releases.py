@@ -1,0 +1,71 @@
+"""Models for a fleet: one that works, and one that fails only on frames of a camera."""
+
+import json
+import zipfile
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+GRAPH = "frozen_model.pb"
+
+
+def good_model(models: Path, digest: str, version: str) -> str:
+    """Package the same graph as another version; return its digest."""
+    manifest, members = _read(models, digest)
+    return _package(models, {**manifest, "version": version}, members)
+
+
+def blind_model(models: Path, digest: str) -> str:
+    """Package a graph that works only on the black test image; return its digest."""
+    import tensorflow as tf  # noqa: PLC0415 - takes seconds
+
+    manifest, members = _read(models, digest)
+    graph = _imported(members)
+    with graph.as_default():
+        image = tf.cast(graph.get_tensor_by_name(manifest["input"]["name"]), tf.float32)
+        detections = graph.get_tensor_by_name(manifest["outputs"]["num_detections"]["name"])
+        # More detections than there are boxes.
+        wrong = detections + 1000.0 * tf.sign(tf.reduce_max(image))
+        tf.identity(tf.reshape(wrong, [1]), name="wrong_count")
+    manifest["outputs"]["num_detections"]["name"] = "wrong_count:0"
+    return _package(models, {**manifest, "version": "3.0.0"}, _with_graph(members, graph))
+
+
+def _imported(members: dict[str, bytes]) -> Any:
+    import tensorflow as tf  # noqa: PLC0415 - takes seconds
+
+    definition = tf.compat.v1.GraphDef.FromString(members[GRAPH])
+    graph = tf.Graph()
+    with graph.as_default():
+        tf.import_graph_def(definition, name="")
+    return graph
+
+
+def _with_graph(members: dict[str, bytes], graph: Any) -> dict[str, bytes]:
+    return {**members, GRAPH: graph.as_graph_def().SerializeToString()}
+
+
+def _read(models: Path, digest: str) -> tuple[dict[str, Any], dict[str, bytes]]:
+    with zipfile.ZipFile(models / "shapes" / digest / "model.zip") as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    return json.loads(members.pop("manifest.json")), members
+
+
+def _package(models: Path, manifest: dict[str, Any], members: dict[str, bytes]) -> str:
+    # The cut was verified for the original graph only.
+    manifest = {key: value for key, value in manifest.items() if key != "cut"}
+    for name in manifest["files"]:
+        content = members[name]
+        manifest["files"][name] = {
+            "bytes": len(content),
+            "sha256": sha256(content).hexdigest(),
+        }
+    packaged = models / "packaged.zip"
+    with zipfile.ZipFile(packaged, "w") as archive:
+        for name, content in {**members, "manifest.json": json.dumps(manifest).encode()}.items():
+            archive.writestr(zipfile.ZipInfo(name), content)
+    digest = sha256(packaged.read_bytes()).hexdigest()
+    folder = models / "shapes" / digest
+    folder.mkdir(exist_ok=True)
+    packaged.rename(folder / "model.zip")
+    return digest

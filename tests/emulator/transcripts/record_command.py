@@ -1,0 +1,18 @@
+"""The command `local_aws record` as a process."""
+
+import subprocess
+from pathlib import Path
+
+from tests.emulator.embedded_aws import ACCOUNT, REGION, ROOT, EmbeddedAws
+
+
+def recording(aws: EmbeddedAws, device: str, out: Path, *more: str) -> "subprocess.Popen[str]":
+    """Start the command, and wait until it records."""
+    options = ["--device", device, "--out", str(out), "--account", ACCOUNT, "--region", REGION]
+    process = subprocess.Popen(
+        [*aws.command.words, "record", *options, *more],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT,
+    )  # fmt: skip
+    assert process.stderr is not None
+    assert "recording" in process.stderr.readline()
+    return process

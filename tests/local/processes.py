@@ -1,0 +1,16 @@
+"""Processes that a test started, directly or not."""
+
+import contextlib
+from pathlib import Path
+
+
+def processes_in(folder: Path, *words: str) -> list[str]:
+    """Return the command lines of processes that work below a folder and name a word."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            line = (process / "cmdline").read_text().replace("\0", " ").strip()
+            below = (process / "cwd").readlink().is_relative_to(folder)
+            if below and any(word in line for word in words):
+                found.append(line)
+    return found

@@ -1,0 +1,249 @@
+"""Defects that an environment may have, by the stack and the resource in which they are."""
+
+import copy
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from tests.policy.conftest import Site
+from tools.policy import configured, findings
+from tools.policy.reading import Finding, Stack
+
+Template = dict[str, Any]
+Defect = Callable[[Template], None]
+
+ROLE, POLICY, BUCKET = "AWS::IAM::Role", "AWS::IAM::ManagedPolicy", "AWS::S3::Bucket"
+BUCKET_POLICY, PROJECT = "AWS::S3::BucketPolicy", "Custom::DeepLensProject"
+PIPELINE, QUEUE, RULE = "AWS::CodePipeline::Pipeline", "AWS::SQS::Queue", "AWS::Events::Rule"
+STORE, DEVICES, INFERENCE = "full-ModelStore", "full-Devices", "full-Inference"
+MONITORING, HOSTING, DELIVERY = "full-Monitoring", "full-Hosting", "Delivery"
+PUBLIC = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "*"}
+
+
+def of(template: Template, type_: str, name: str = "") -> Template:
+    """Return the properties of the first resource of a type with `name` in its logical id."""
+    return next(
+        one["Properties"]
+        for logical_id, one in template["Resources"].items()
+        if one["Type"] == type_ and name in logical_id
+    )
+
+
+def said(template: Template, type_: str, name: str = "") -> list[Template]:
+    """Return the statements of a policy."""
+    found: list[Template] = of(template, type_, name)["PolicyDocument"]["Statement"]
+    return found
+
+
+def trust(template: Template) -> Template:
+    found: Template = of(template, ROLE)["AssumeRolePolicyDocument"]["Statement"][0]
+    return found
+
+
+def by_sid(template: Template, sid: str) -> Template:
+    return next(
+        one for one in said(template, BUCKET_POLICY, "ModelsBucket") if one.get("Sid") == sid
+    )
+
+
+def lifecycle(template: Template, **rule: Any) -> None:
+    rules = of(template, BUCKET, "ModelsBucket")["LifecycleConfiguration"]["Rules"]
+    rules.append({"Status": "Enabled", **rule})
+
+
+def set_rule(template: Template, **values: float) -> None:
+    project = of(template, PROJECT)
+    plan = json.loads(project["Rollout"])
+    plan["rule"].update(values)
+    project["Rollout"] = json.dumps(plan)
+
+
+def stage(template: Template, name: str) -> Template:
+    return next(one for one in of(template, PIPELINE)["Stages"] if one["Name"] == name)
+
+
+def without(template: Template, name: str, provider: str, action: str = "") -> None:
+    found = stage(template, name)
+    before = found["Actions"]
+    found["Actions"] = [
+        one
+        for one in before
+        if one["ActionTypeId"]["Provider"] != provider or action not in one["Name"]
+    ]
+    assert len(found["Actions"]) < len(before)
+
+
+def order(template: Template, name: str, provider: str, value: int) -> None:
+    for one in stage(template, name)["Actions"]:
+        if one["ActionTypeId"]["Provider"] == provider:
+            one["RunOrder"] = value
+
+
+def variables(template: Template, **values: str) -> None:
+    function = of(template, "AWS::Lambda::Function", "Function")
+    function.setdefault("Environment", {}).setdefault("Variables", {}).update(values)
+
+
+def without_boundary(template: Template) -> None:
+    of(template, ROLE).pop("PermissionsBoundary")
+
+
+def attach(template: Template, action: str) -> None:
+    """Give every role a policy of its own, as a resource."""
+    roles = [name for name, one in template["Resources"].items() if one["Type"] == ROLE]
+    statement = {"Effect": "Allow", "Action": action, "Resource": "*"}
+    for role in roles:
+        template["Resources"][f"{role}Added"] = {
+            "Type": "AWS::IAM::RolePolicy",
+            "Properties": {
+                "PolicyName": "added",
+                "RoleName": {"Ref": role},
+                "PolicyDocument": {"Statement": [statement]},
+            },
+        }
+
+
+def exempt(template: Template, arn: str) -> None:
+    for one in said(template, BUCKET_POLICY, "ModelsBucket"):
+        if "ArnNotEquals" in one.get("Condition", {}):
+            one["Condition"] = {"ArnNotEquals": {"aws:PrincipalArn": arn}}
+
+
+def warn(template: Template) -> None:
+    config = of(template, "AWS::Lambda::CodeSigningConfig")
+    config["CodeSigningPolicies"]["UntrustedArtifactOnDeployment"] = "Warn"
+
+
+def narrow_tls(template: Template) -> None:
+    for one in said(template, BUCKET_POLICY, "ModelsBucket"):
+        if "aws:SecureTransport" in json.dumps(one):
+            one["Action"] = "s3:GetBucketLocation"
+
+
+def half_tls(template: Template) -> None:
+    for one in said(template, BUCKET_POLICY, "ModelsBucket"):
+        if "aws:SecureTransport" in json.dumps(one):
+            one["Resource"] = one["Resource"][0]
+
+
+DEFECTS: list[tuple[str, str, Defect]] = [
+    # Settings of the environment's file.
+    ("object-lock", STORE, lambda t: of(t, BUCKET, "ModelsBucket").pop("ObjectLockConfiguration")),
+    ("object-lock", STORE, lambda t: of(t, BUCKET, "ModelsBucket").pop("ObjectLockEnabled")),
+    ("object-lock", STORE, lambda t: of(t, BUCKET, "ModelsBucket")["ObjectLockConfiguration"][
+        "Rule"]["DefaultRetention"].update(Days=1)),
+    ("signed-code", INFERENCE, warn),
+    ("signed-code", STORE, lambda t: of(t, "AWS::Lambda::Function").pop("CodeSigningConfigArn")),
+    ("bounded-roles", INFERENCE, without_boundary),
+    ("bounded-roles", MONITORING, lambda t: of(t, ROLE).update(PermissionsBoundary={
+        "Fn::Sub": "arn:aws:iam::444444444444:policy/Another"})),
+    ("approvals-stay", DELIVERY, lambda t: without(t, "production", "Manual")),
+    # Permissions.
+    ("no-inverted-allow", INFERENCE, lambda t: said(t, POLICY).append(
+        {"Effect": "Allow", "NotAction": "iam:*", "Resource": "arn:aws:s3:::x"})),
+    ("no-inverted-allow", STORE, lambda t: said(t, POLICY).append(
+        {"Effect": "Allow", "Action": "s3:GetObject", "NotResource": "arn:aws:s3:::x"})),
+    ("no-inverted-allow", STORE, lambda t: said(t, BUCKET_POLICY).append(
+        {"Effect": "Allow", "NotPrincipal": {"AWS": "x"}, "Action": "s3:GetObject",
+         "Resource": "x"})),
+    ("no-public-access", STORE, lambda t: said(t, BUCKET_POLICY, "ModelsBucket").append(PUBLIC)),
+    ("no-public-access", STORE, lambda t: said(t, BUCKET_POLICY, "AccessLogs").append(
+        {**PUBLIC, "Principal": {"AWS": ["*"]}})),
+    ("no-public-access", MONITORING, lambda t: said(t, "AWS::SNS::TopicPolicy")[1].update(
+        Principal="*")),
+    ("no-public-access", MONITORING, lambda t: said(t, "AWS::SQS::QueuePolicy")[1].update(
+        Principal={"AWS": "*"})),
+    ("no-public-access", MONITORING, lambda t: of(t, "AWS::Lambda::Permission").update(
+        Principal="*")),
+    ("trust-condition", MONITORING, lambda t: trust(t).update(Condition={
+        "StringEquals": {"aws:SourceAccount": "444444444444"},
+        "ArnLike": {"aws:SourceArn": "*"}})),
+    ("trust-condition", MONITORING, lambda t: trust(t).update(Condition={
+        "StringEquals": {"aws:SourceAccount": "444444444444"},
+        "ArnLike": {"aws:SourceArn": "arn:aws:*:*:*:*"}})),
+    ("trust-condition", MONITORING, lambda t: trust(t).update(Condition={
+        "StringEquals": {"aws:SourceAccount": "555555555555"}})),
+    ("trust-condition", MONITORING, lambda t: trust(t).update(Condition={
+        "StringEqualsIfExists": {"aws:SourceAccount": "444444444444"}})),
+    ("callers-named", MONITORING, lambda t: of(t, "AWS::Lambda::Permission").update(
+        SourceArn="*")),
+    # Storage.
+    ("tls-only", STORE, narrow_tls),
+    ("tls-only", STORE, half_tls),
+    ("tls-only", DELIVERY, lambda t: said(t, BUCKET_POLICY, "Artifacts")[0].update(
+        Principal={"AWS": "arn:aws:iam::999999999999:root"})),
+    ("written-once", STORE, lambda t: by_sid(t, "OnlyThePublisherWritesComponents").update(
+        Condition={"ArnNotEquals": {"aws:PrincipalArn": "arn:aws:iam::444444444444:role/*"}})),
+    ("written-once", STORE, lambda t: by_sid(t, "OnlyThePublisherWritesComponents")[
+        "Condition"].update(Bool={"aws:SecureTransport": "false"})),
+    ("written-once", STORE, lambda t: by_sid(t, "ComponentsAreKept").update(
+        Principal={"AWS": "arn:aws:iam::444444444444:root"})),
+    ("components-stay-warm", STORE, lambda t: lifecycle(t, Transitions=[
+        {"StorageClass": "GLACIER", "TransitionInDays": 30}])),
+    ("components-stay-warm", STORE, lambda t: lifecycle(
+        t, Prefix="components/shapes/", NoncurrentVersionTransitions=[
+            {"StorageClass": "DEEP_ARCHIVE", "TransitionInDays": 30}])),
+    ("components-stay-warm", STORE, lambda t: of(t, BUCKET, "ModelsBucket").update(
+        IntelligentTieringConfigurations=[{"Id": "x", "Status": "Enabled", "Tierings": []}])),
+    ("logged-access", DELIVERY, lambda t: of(t, BUCKET, "Artifacts").pop("LoggingConfiguration")),
+    ("artifacts-expire", DELIVERY, lambda t: of(t, BUCKET, "Artifacts").pop(
+        "LifecycleConfiguration")),
+    # Components and functions.
+    ("artifact-digests", INFERENCE, lambda t: of(t, "Custom::GreengrassComponent", "Model").update(
+        ArtifactSha256={})),
+    ("artifact-digests", INFERENCE, lambda t: of(t, "Custom::GreengrassComponent", "Model").pop(
+        "ArtifactSha256")),
+    ("gate-asks-devices", INFERENCE, lambda t: set_rule(t, success_percent=0)),
+    ("gate-asks-devices", INFERENCE, lambda t: set_rule(t, error_percent=100)),
+    ("endpoint-key", HOSTING, lambda t: of(t, "AWS::SageMaker::EndpointConfig").pop("KmsKeyId")),
+    ("no-secrets", MONITORING, lambda t: variables(t, DB_PASSWORD="hunter2")),
+    ("no-secrets", INFERENCE, lambda t: variables(t, MQTT_AUTH_TOKEN="0123456789")),
+    ("no-secrets", MONITORING, lambda t: variables(t, HOOK="xoxb-123456789012-abcdefghij")),
+    ("no-secrets", MONITORING, lambda t: variables(t, CAMERA_PWD="hunter2")),
+    ("no-secrets", MONITORING, lambda t: variables(
+        t, CAMERA="http://192.0.2.7/video.cgi?user=admin&pwd=888888")),
+    ("no-secrets", MONITORING, lambda t: variables(t, CAMERA="rtsp://admin:888888@192.0.2.7/1")),
+    ("no-secrets", DELIVERY, lambda t: of(t, "AWS::CodeBuild::Project")["Environment"].update(
+        EnvironmentVariables=[{"Name": "API_KEY", "Type": "PLAINTEXT", "Value": "0123"}])),
+    ("no-privileged-builds", DELIVERY, lambda t: of(t, "AWS::CodeBuild::Project")[
+        "Environment"].update(PrivilegedMode=True)),
+    # Monitoring.
+    ("encrypted-topic", MONITORING, lambda t: said(t, "AWS::SNS::TopicPolicy")[1].update(
+        Action="*")),
+    ("encrypted-topic", MONITORING, lambda t: said(t, "AWS::SNS::TopicPolicy")[0].update(
+        Action="sns:GetTopicAttributes")),
+    ("undelivered-events", MONITORING, lambda t: of(t, RULE)["Targets"][0].pop(
+        "DeadLetterConfig")),
+    ("undelivered-events", MONITORING, lambda t: of(t, QUEUE).update(SqsManagedSseEnabled=False)),
+    ("undelivered-events", MONITORING, lambda t: said(t, "AWS::SQS::QueuePolicy").pop()),
+    ("undelivered-events", DELIVERY, lambda t: said(t, "AWS::SQS::QueuePolicy")[1].pop(
+        "Condition")),
+    ("undelivered-events", DELIVERY, lambda t: said(t, "AWS::SQS::QueuePolicy").pop(0)),
+    # Releases.
+    ("gates-follow-deploys", DELIVERY, lambda t: without(t, "staging", "CodeBuild", "Gate")),
+    ("gates-follow-deploys", DELIVERY, lambda t: order(t, "staging", "CodeBuild", 1)),
+    ("approvals-come-first", DELIVERY, lambda t: order(t, "production", "Manual", 3)),
+    # The same, in other forms that IAM accepts.
+    ("no-action-wildcard", MONITORING, lambda t: attach(t, "s3:Get?bject")),
+    ("no-action-wildcard", MONITORING, lambda t: attach(t, "s3:*")),
+    ("no-resource-star", MONITORING, lambda t: attach(t, "s3:GetObject")),
+    ("camera-role-reads", DEVICES, lambda t: attach(t, "s3:PutObject")),
+    ("only-own-account", STORE, lambda t: said(t, BUCKET_POLICY, "ModelsBucket").append(
+        {**PUBLIC, "Principal": {"AWS": "222222222222"}})),
+    ("written-once", STORE, lambda t: exempt(t, "arn:aws:iam::111111111111:role/pub?isher")),
+]  # fmt: skip
+
+
+def found_with(site: Site, stack: str, defect: Defect) -> list[Finding]:
+    """Return every finding when one stack has the defect."""
+    changed: dict[str, list[Stack]] = {}
+    for environment, stacks in site.stacks.items():
+        changed[environment] = [
+            replace(one, template=copy.deepcopy(one.template)) if one.name == stack else one
+            for one in stacks
+        ]
+    (target,) = (one for stacks in changed.values() for one in stacks if one.name == stack)
+    defect(target.template)
+    found = [finding for stacks in changed.values() for finding in findings(stacks)]
+    return found + configured.findings(site.environments, site.delivery, changed)
