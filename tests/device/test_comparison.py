@@ -15,6 +15,7 @@ from camera import comparison
 from camera.comparison import Comparison, largest_difference
 from camera.frames import Frame
 from camera.live_view import LiveView
+from model_tools.samples.shapes.drawing import draw_image
 from shared.artifact.archive import Artifact
 from shared.vision.detections import Box, Detection
 from testkit.waiting import HANG_SECONDS, eventually
