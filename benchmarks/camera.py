@@ -30,9 +30,9 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "lambda_src" / "inference")]
 
 from camera.application import Application, Parts  # noqa: E402 - found on the path above
+from camera.dynamic_settings import LiveSettings  # noqa: E402 - as above
 from camera.frames import Frame  # noqa: E402 - as above
 from camera.inference import LoadedModel  # noqa: E402 - as above
-from camera.live_settings import LiveSettings  # noqa: E402 - as above
 from camera.messages import ModelIdentity, detection_message  # noqa: E402 - as above
 from camera.settings import Settings  # noqa: E402 - as above
 from camera.spool import Spool  # noqa: E402 - as above
@@ -58,7 +58,7 @@ import numpy as np
 from camera.application import Application, Parts
 from camera.frames import Frame
 from camera.inference import LoadedModel
-from camera.live_settings import LiveSettings
+from camera.dynamic_settings import LiveSettings
 from camera.messages import ModelIdentity
 from camera.settings import Settings
 from camera.spool import Spool

@@ -10,7 +10,7 @@ from demo.status import status_line
 from vision.errors import ImageError
 from vision.images import open_image
 
-# As in the camera's folder source (lambda_src/inference/camera/sources/folder.py).
+# As in the camera's folder source (lambda_src/inference/camera/cameras/folder.py).
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".webp")
 
 _TOOL = ROOT / ".venv" / "bin" / "model-tools"

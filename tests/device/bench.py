@@ -11,13 +11,13 @@ from typing import Any, Protocol
 import numpy as np
 
 from camera.capture import CaptureLoop
+from camera.dynamic_settings import CurrentSettings, LiveSettings
+from camera.error_reporter import FailureReports
 from camera.frames import Captured, Frame, NewestFrame
 from camera.heartbeat import Heartbeat
 from camera.inference import InferenceLoop, LoadedModel
-from camera.live_settings import CurrentSettings, LiveSettings
 from camera.messages import ModelIdentity
 from camera.outbox import Outbox
-from camera.reporting import FailureReports
 from camera.settings import Settings
 from camera.spool import Spool
 from tests.waiting import HANG_SECONDS

@@ -8,8 +8,8 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFilter
 
 from camera.drift import LOOK_SECONDS, DriftWatch
+from camera.dynamic_settings import CurrentSettings, LiveSettings
 from camera.frames import Frame
-from camera.live_settings import CurrentSettings, LiveSettings
 from model_tools.shapes.drawing import draw_picture
 from model_tools.shapes.scenes import HEIGHT_PX, WIDTH_PX
 from vision.baseline import FEATURES, Baseline

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from camera.cameras import camera_from
+from camera.cameras.awscam import DeepLensCamera
+from camera.cameras.mjpeg import MjpegCamera
+from camera.cameras.opencv import without_password
 from camera.errors import CameraError, PublishError, SettingsError
 from camera.greengrass_sdk import GreengrassSdkPublisher
-from camera.sources import camera_from
-from camera.sources.deeplens import DeepLensCamera
-from camera.sources.mjpeg import MjpegCamera
-from camera.sources.video import without_password
 from tests.device.network_cameras import (
     HEIGHT_PX,
     WIDTH_PX,
@@ -111,7 +111,7 @@ def test_what_is_no_mjpeg_stream_is_one_clear_error(served: Mjpeg, said: str) ->
 
 
 def test_an_mjpeg_camera_that_falls_silent_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("camera.sources.mjpeg._TIMEOUT_SECONDS", 0.3)
+    monkeypatch.setattr("camera.cameras.mjpeg._TIMEOUT_SECONDS", 0.3)
     with serving_mjpeg(Mjpeg([picture(50)], hangs=True)) as address:
         camera = MjpegCamera(address)
 
@@ -144,7 +144,7 @@ PART = b"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: 100000\r\n\r\n"
 def test_a_camera_that_sends_byte_by_byte_meets_a_deadline(
     begin: bytes, drip: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("camera.sources.mjpeg._TIMEOUT_SECONDS", 0.5)
+    monkeypatch.setattr("camera.cameras.mjpeg._TIMEOUT_SECONDS", 0.5)
     with serving_bytes(begin, drip, pause_seconds=0.01) as address:
         camera = MjpegCamera(address)
         with pytest.raises(CameraError, match=r"no complete answer within 0\.5 s"):

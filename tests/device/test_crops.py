@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from camera.crops import FOLDER, LOOK_SECONDS, Crops
+from camera.dynamic_settings import CurrentSettings
 from camera.frames import Frame
-from camera.live_settings import CurrentSettings
 from tests.device.bench import Bench, Clock, live_settings
 from tests.waiting import HANG_SECONDS, eventually
 from vision.detections import Box, Detection

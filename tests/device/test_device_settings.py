@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from camera.cameras import camera_from
+from camera.cameras.folder import PictureFolderCamera
 from camera.errors import SettingsError
 from camera.settings import Settings
-from camera.sources import camera_from
-from camera.sources.folder import PictureFolderCamera
 from tests.device.bench import THING, environment, live_settings, settings
 
 OPTIONAL = {"MY_FUNCTION_ARN"}

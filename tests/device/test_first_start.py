@@ -16,7 +16,7 @@ from botocore.eventstream import EventStreamBuffer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from camera.publishing import GreengrassPublisher
+from camera.greengrass import GreengrassPublisher
 from first_start.greengrass_ipc import IpcError, publish_to_iot_core
 from first_start.heartbeat import InstallationHeartbeat
 from first_start.installation import install, installed_percent

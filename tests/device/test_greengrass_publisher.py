@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from camera.errors import PublishError
-from camera.publishing import GreengrassPublisher
+from camera.greengrass import GreengrassPublisher
 from tests.device.greengrass_ipc import Core, serving
 from tests.waiting import HANG_SECONDS, eventually
 

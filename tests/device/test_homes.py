@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from camera.sources.folder import PictureFolderCamera
+from camera.cameras.folder import PictureFolderCamera
 from model_tools.shapes.scenes import write_scenes
 from tests.device.bench import environment
 from tests.device.conftest import Unpacked

@@ -184,7 +184,7 @@ def test_an_expected_failure_has_no_traceback_and_a_bug_has_one(
 ) -> None:
     bench = Bench()
     bench.engine.script = [CameraError("dark"), ZeroDivisionError("division by zero")]
-    with caplog.at_level(logging.ERROR, "camera.reporting"):
+    with caplog.at_level(logging.ERROR, "camera.error_reporter"):
         bench.infer([frame()] * 3)
     assert [bool(record.exc_info) for record in caplog.records] == [False, True]
     assert caplog.records[0].message == "failure, the first time: CameraError: dark"

@@ -20,9 +20,9 @@ import pytest
 from PIL import Image
 
 from camera.application import Application, Parts, open_live_view
+from camera.dynamic_settings import LiveSettings
 from camera.frames import Frame
 from camera.inference import LoadedModel
-from camera.live_settings import LiveSettings
 from camera.live_view import LiveView
 from camera.messages import ModelIdentity
 from camera.settings import Settings

@@ -18,9 +18,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from camera.dynamic_settings import CurrentSettings, LiveSettings
 from camera.frames import Frame
 from camera.inference import LoadedModel
-from camera.live_settings import CurrentSettings, LiveSettings
 from camera.live_view import LiveView
 from camera.messages import ModelIdentity
 from tests.device.browser import CHROMIUM, LOW_CONTRAST, Browser, Page, running_browser

@@ -5,10 +5,10 @@ import sys
 
 import pytest
 
+from camera.cameras.mjpeg import MjpegCamera
 from camera.errors import CameraError
 from camera.log_format import PrintableFormatter
 from camera.messages import ErrorReport
-from camera.sources.mjpeg import MjpegCamera
 from tests.device.network_cameras import serving_bytes
 
 HOSTILE = "\x1b[2J\u202ex\n2026-11-30 INFO forged\u2028"

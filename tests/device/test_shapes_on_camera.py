@@ -9,8 +9,8 @@ from typing import Any
 import jsonschema
 import pytest
 
+from camera.cameras.folder import PictureFolderCamera
 from camera.messages import ModelIdentity
-from camera.sources.folder import PictureFolderCamera
 from model_tools.shapes.scenes import write_scenes
 from tests.device.bench import Bench, ScriptedModels, environment
 from tests.device.conftest import Unpacked

@@ -11,10 +11,10 @@ from camera import publishing
 from camera.application import Application, FailureOnly, Parts
 from camera.errors import SpoolError
 from camera.frames import Frame
+from camera.greengrass import GreengrassPublisher, GreengrassSubscriber
 from camera.heartbeat import Heartbeat
 from camera.inference import InferenceLoop, LoadedModel
 from camera.live_view import LiveView
-from camera.publishing import GreengrassPublisher, GreengrassSubscriber
 from camera.shadow import ShadowSettings
 from camera.spool import Entry, Spool
 from tests.device.bench import (

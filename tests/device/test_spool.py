@@ -99,7 +99,7 @@ def test_the_file_does_not_grow_without_end(tmp_path: Path) -> None:
 
 
 def test_a_second_process_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("camera.spool_disk._LOCK_SECONDS", 0.1)
+    monkeypatch.setattr("camera.spool_file._LOCK_SECONDS", 0.1)
     spool = Spool(tmp_path)
     with pytest.raises(SpoolError, match="database is locked"):
         Spool(tmp_path)

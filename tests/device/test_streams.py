@@ -12,11 +12,11 @@ import cv2
 import numpy as np
 import pytest
 
+from camera.cameras import camera_from, video
 from camera.capture import CaptureLoop
+from camera.dynamic_settings import CurrentSettings
 from camera.errors import CameraError
 from camera.frames import Camera, NewestFrame
-from camera.live_settings import CurrentSettings
-from camera.sources import camera_from, video
 from tests.device.bench import live_settings
 from tests.device.network_cameras import write_video
 from tests.device.rtsp_camera import Rtsp, number_of, numbered, serving_rtsp

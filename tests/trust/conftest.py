@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from camera.inference import LoadedModel
-from camera.models import DeployedModel
-from camera.trust import ReleaseTrust, TrustSettings
+from camera.model_loader import DeployedModel
+from camera.signature_check import ReleaseTrust, TrustSettings
 from cloudformation import Request
 from model_artifact import publish
 from model_tools.signing.releases import sign_release

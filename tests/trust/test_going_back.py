@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from camera.trust import GOES_BACK_SECONDS
+from camera.signature_check import GOES_BACK_SECONDS
 from cloudformation import ResourceFailed
 from tests.trust.conftest import ASSETS, Camera, Store, Team, deploy, properties
 from vision.signatures import Attack, SignatureRefused, key_id

@@ -9,31 +9,31 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from camera.cameras import camera_from
 from camera.capture import CaptureLoop
 from camera.crops import Crops
-from camera.delivery import Delivery
 from camera.drift import DriftWatch
-from camera.engines import engine_opener
+from camera.dynamic_settings import CurrentSettings
+from camera.engine_selection import engine_opener
+from camera.error_reporter import FailureReports
 from camera.errors import SettingsError, SpoolError
 from camera.frames import Camera, NewestFrame
+from camera.greengrass import GreengrassPublisher, GreengrassSubscriber, ResultPublisher, Subscriber
 from camera.greengrass_sdk import GreengrassSdkPublisher
 from camera.heartbeat import Heartbeat
 from camera.inference import InferenceLoop, LoadedModel, Models
-from camera.live_settings import CurrentSettings
 from camera.log_format import PrintableFormatter
-from camera.measures import temperature_celsius
 from camera.messages import ErrorReport
-from camera.models import DeployedModel
+from camera.metrics import temperature_celsius
+from camera.model_loader import DeployedModel
 from camera.outbox import Outbox
-from camera.publishing import GreengrassPublisher, GreengrassSubscriber, ResultPublisher, Subscriber
-from camera.reporting import FailureReports
 from camera.room import disk, memory
+from camera.sender import Delivery
 from camera.settings import Settings, thing_name
 from camera.shadow import ShadowSettings
 from camera.shutdown import Loop
-from camera.sources import camera_from
+from camera.signature_check import ReleaseTrust
 from camera.spool import Spool
-from camera.trust import ReleaseTrust
 from vision.engine import DEFAULT_ENGINE
 
 if TYPE_CHECKING:

@@ -5,12 +5,12 @@ import threading
 import time
 from collections.abc import Callable
 
+from camera.backoff import Backoff
+from camera.dynamic_settings import CurrentSettings
+from camera.error_reporter import FailureReports
 from camera.errors import CameraError
-from camera.failures import Backoff
+from camera.frame_checks import PictureWatch
 from camera.frames import Camera, Frame, NewestFrame
-from camera.live_settings import CurrentSettings
-from camera.pictures import PictureWatch
-from camera.reporting import FailureReports
 
 logger = logging.getLogger(__name__)
 

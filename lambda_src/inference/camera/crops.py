@@ -21,9 +21,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from camera.dynamic_settings import CurrentSettings, LiveSettings
 from camera.errors import CropError
 from camera.frames import Frame
-from camera.live_settings import CurrentSettings, LiveSettings
 from vision.detections import Box, Detection
 
 logger = logging.getLogger(__name__)

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from camera.dynamic_settings import CurrentSettings
 from camera.frames import Frame
-from camera.live_settings import CurrentSettings
 from vision.baseline import FEATURES, Baseline, Values, brightness_and_sharpness, distance
 from vision.detections import Detection
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any, Literal
 
-from camera.failures import Backoff, Repeats, is_worth_a_line
-from camera.measures import FrameMeasures
+from camera.backoff import Backoff, Repeats, is_worth_a_line
+from camera.greengrass import ResultPublisher
 from camera.messages import (
     LARGEST_HEARTBEAT_BYTES,
     ErrorReport,
@@ -16,7 +16,7 @@ from camera.messages import (
     encode,
     timestamp,
 )
-from camera.publishing import ResultPublisher
+from camera.metrics import FrameMeasures
 
 logger = logging.getLogger(__name__)
 

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from camera.decisions import Decisions, of_interest
-from camera.failures import Backoff
+from camera.backoff import Backoff
+from camera.dynamic_settings import CurrentSettings
+from camera.error_reporter import FailureReports
 from camera.frames import Captured, Frame, NewestFrame
 from camera.heartbeat import Heartbeat
-from camera.live_settings import CurrentSettings
 from camera.messages import ModelIdentity, detection_message
 from camera.outbox import Outbox
-from camera.reporting import FailureReports
+from camera.publish_filter import Decisions, of_interest
 from vision.baseline import Baseline
 from vision.detections import Detection
 from vision.engine import InferenceEngine

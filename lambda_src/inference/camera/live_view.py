@@ -26,13 +26,13 @@ from urllib.parse import parse_qs, urlsplit
 
 from PIL import Image
 
-from camera.comparison import Comparison
+from camera.engine_comparison import Comparison
 from camera.frames import Frame
 from camera.inference import LoadedModel
 from vision.detections import Detection
 
 if TYPE_CHECKING:
-    from camera.live_settings import CurrentSettings
+    from camera.dynamic_settings import CurrentSettings
 
 logger = logging.getLogger(__name__)
 

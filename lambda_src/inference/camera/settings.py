@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from camera.dynamic_settings import LiveSettings, checked_setting
+from camera.dynamic_settings import shown as _shown
 from camera.engine_choice import ENGINE_DEVICES, ENGINES, engine_here
 from camera.errors import SettingsError
-from camera.live_settings import LiveSettings, checked_setting
-from camera.live_settings import shown as _shown
-from camera.trust import OWN_KEYS, TrustSettings
+from camera.signature_check import OWN_KEYS, TrustSettings
 from vision.errors import VisionError
 from vision.images import ImageLimit
 from vision.signatures import TrustedKeys

@@ -7,8 +7,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from camera.failures import Backoff, Repeats, is_worth_a_line
-from camera.publishing import ResultPublisher, Subscriber
+from camera.backoff import Backoff, Repeats, is_worth_a_line
+from camera.greengrass import ResultPublisher, Subscriber
 from vision.strict_json import parse_json
 
 logger = logging.getLogger(__name__)

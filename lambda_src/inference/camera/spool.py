@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Self
 
 from camera.errors import SpoolError
-from camera.spool_disk import Reserve, connect
+from camera.spool_file import Reserve, connect
 from camera.spool_repair import is_damage, salvage, set_aside
 
 logger = logging.getLogger(__name__)

@@ -18,15 +18,15 @@ from typing import Any
 
 import numpy as np
 
-from camera import pictures
+from camera import frame_checks as pictures
 from camera.application import Application, Parts
+from camera.dynamic_settings import LiveSettings
 from camera.errors import CameraError, PublishError
 from camera.frames import Frame
+from camera.greengrass import GreengrassPublisher, ResultPublisher
 from camera.inference import LoadedModel
-from camera.live_settings import LiveSettings
 from camera.messages import ModelIdentity
-from camera.models import DeployedModel
-from camera.publishing import GreengrassPublisher, ResultPublisher
+from camera.model_loader import DeployedModel
 from camera.settings import Settings
 from camera.spool import Entry, Spool
 from vision.detections import Box, Detection

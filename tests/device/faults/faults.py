@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from camera.models import MOST_FAILED_STARTS
+from camera.model_loader import MOST_FAILED_STARTS
 from tests.device.faults.oracle import Oracle, Verdict, lines, oracle, serving_core
 from tests.pinned import pinned_artifact
 from vision.artifact import sha256_of

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from camera import comparison
-from camera.comparison import Comparison, largest_difference
+from camera.engine_comparison import Comparison, largest_difference
 from camera.frames import Frame
 from camera.live_view import LiveView
 from model_tools.artifacts import unpack_artifact

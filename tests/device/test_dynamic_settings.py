@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from camera.dynamic_settings import CurrentSettings
 from camera.errors import PublishError, SettingsError
-from camera.live_settings import CurrentSettings
-from camera.publishing import GreengrassPublisher, GreengrassSubscriber
+from camera.greengrass import GreengrassPublisher, GreengrassSubscriber
 from camera.shadow import ShadowSettings
 from tests.device.bench import THING, live_settings
 from tests.device.greengrass_ipc import Core, serving

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from camera.cameras.folder import PictureFolderCamera
 from camera.errors import CameraError
-from camera.sources.folder import PictureFolderCamera
 from vision.images import ImageLimit
 
 

@@ -3,7 +3,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from camera.decisions import Decisions
+from camera.publish_filter import Decisions
 from tests.device.bench import Clock, live_settings
 from vision.detections import Detection
 

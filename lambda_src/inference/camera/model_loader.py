@@ -15,7 +15,7 @@ from pathlib import Path
 
 from camera.inference import LoadedModel
 from camera.messages import ModelIdentity
-from camera.trust import ReleaseTrust
+from camera.signature_check import ReleaseTrust
 from vision.artifact import Artifact, open_artifact
 from vision.engine import InferenceEngine
 from vision.errors import ArtifactError, VisionError

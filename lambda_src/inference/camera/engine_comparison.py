@@ -112,7 +112,7 @@ class Comparison:
 
     def _start(self) -> subprocess.Popen[bytes]:
         self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-            [sys.executable, "-m", "camera.comparison", str(self._directory)],
+            [sys.executable, "-m", "camera.engine_comparison", str(self._directory)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
+from camera.dynamic_settings import shown
 from camera.errors import SettingsError
 from camera.frames import Camera
-from camera.live_settings import shown
 from vision.images import ImageLimit
 
 _DEVICE = re.compile(r"/dev/video[0-9]{1,4}")
@@ -36,19 +36,19 @@ def camera_from(
 
 
 def _folder(where: str, limit: ImageLimit) -> Camera:
-    from camera.sources.folder import PictureFolderCamera  # noqa: PLC0415 - see above
+    from camera.cameras.folder import PictureFolderCamera  # noqa: PLC0415 - see above
 
     return PictureFolderCamera(_path(where), limit)
 
 
 def _video(where: str, limit: ImageLimit) -> Camera:
-    from camera.sources.video import VideoFileCamera  # noqa: PLC0415 - see above
+    from camera.cameras.opencv import VideoFileCamera  # noqa: PLC0415 - see above
 
     return VideoFileCamera(_path(where), limit)
 
 
 def _v4l2(where: str, limit: ImageLimit) -> Camera:
-    from camera.sources.video import V4l2Camera  # noqa: PLC0415 - see above
+    from camera.cameras.opencv import V4l2Camera  # noqa: PLC0415 - see above
 
     if not _DEVICE.fullmatch(where):
         raise ValueError(where)
@@ -56,25 +56,25 @@ def _v4l2(where: str, limit: ImageLimit) -> Camera:
 
 
 def _rtsp(where: str, limit: ImageLimit) -> Camera:
-    from camera.sources.video import RtspCamera  # noqa: PLC0415 - see above
+    from camera.cameras.opencv import RtspCamera  # noqa: PLC0415 - see above
 
     return RtspCamera(_address("rtsp", where), limit)
 
 
 def _http(where: str, limit: ImageLimit) -> Camera:
-    from camera.sources.mjpeg import MjpegCamera  # noqa: PLC0415 - see above
+    from camera.cameras.mjpeg import MjpegCamera  # noqa: PLC0415 - see above
 
     return MjpegCamera(_address("http", where), limit)
 
 
 def _https(where: str, limit: ImageLimit) -> Camera:
-    from camera.sources.mjpeg import MjpegCamera  # noqa: PLC0415 - see above
+    from camera.cameras.mjpeg import MjpegCamera  # noqa: PLC0415 - see above
 
     return MjpegCamera(_address("https", where), limit)
 
 
 def _awscam(where: str, _limit: ImageLimit) -> Camera:
-    from camera.sources.deeplens import DeepLensCamera  # noqa: PLC0415 - see above
+    from camera.cameras.awscam import DeepLensCamera  # noqa: PLC0415 - see above
 
     if where:
         raise ValueError(where)

@@ -1,7 +1,7 @@
 import pytest
 
+from camera.backoff import Backoff, Repeats, is_worth_a_line
 from camera.errors import CameraError, PublishError
-from camera.failures import Backoff, Repeats, is_worth_a_line
 from tests.device.bench import Clock
 
 

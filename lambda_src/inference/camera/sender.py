@@ -4,8 +4,8 @@ import logging
 import threading
 from collections.abc import Callable
 
-from camera.failures import Backoff
-from camera.publishing import ResultPublisher
+from camera.backoff import Backoff
+from camera.greengrass import ResultPublisher
 from camera.spool import Spool
 
 logger = logging.getLogger(__name__)

@@ -5,8 +5,8 @@ import threading
 import time
 from collections.abc import Callable
 
+from camera.backoff import Repeats, is_worth_a_line
 from camera.errors import DeviceError
-from camera.failures import Repeats, is_worth_a_line
 from camera.heartbeat import Heartbeat
 from camera.messages import ErrorReport, ModelIdentity, error_message
 from camera.outbox import Outbox

@@ -11,9 +11,9 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from camera.deeplens_model import DeepLensEngine
+from camera.awscam_engine import DeepLensEngine
 from camera.engine_choice import engine_here
-from camera.engines import engine_opener
+from camera.engine_selection import engine_opener
 from model_tools.shapes.scenes import write_scenes
 from tests.device.conftest import Unpacked
 from vision.artifact import Artifact, open_artifact

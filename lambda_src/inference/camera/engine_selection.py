@@ -4,9 +4,9 @@ import logging
 import shutil
 from pathlib import Path
 
-from camera.deeplens_model import DeepLensEngine
+from camera.awscam_engine import DeepLensEngine
 from camera.engine_choice import AWSCAM
-from camera.models import OpenEngine
+from camera.model_loader import OpenEngine
 from vision.artifact import Artifact
 from vision.engine import InferenceEngine, open_engine
 from vision.errors import EngineError

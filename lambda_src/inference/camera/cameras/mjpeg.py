@@ -9,10 +9,10 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import unquote, urlsplit, urlunsplit
 
+from camera.cameras.deadlines import Deadline, handlers
+from camera.cameras.opencv import without_password
 from camera.errors import CameraError
 from camera.frames import Frame
-from camera.sources.deadlines import Deadline, handlers
-from camera.sources.video import without_password
 from vision.errors import ImageError
 from vision.images import ImageLimit, read_rgb
 

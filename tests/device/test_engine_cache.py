@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from camera.engines import engine_opener
+from camera.engine_selection import engine_opener
 from tests.pinned import pinned_artifact
 from vision.artifact import Artifact, open_artifact, sha256_of
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from camera.inference import LoadedModel
-from camera.models import DeployedModel
+from camera.model_loader import DeployedModel
 from tests.pinned import pinned_artifact
 from vision.artifact import Artifact, sha256_of
 from vision.errors import ArtifactError

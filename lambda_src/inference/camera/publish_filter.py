@@ -4,7 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from camera.live_settings import LiveSettings
+from camera.dynamic_settings import LiveSettings
 from vision.detections import Detection
 
 # A hostile label map must not fill the memory.
