@@ -1,3 +1,4 @@
+import contextlib
 import os
 import signal
 import sqlite3
@@ -5,6 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 
 from camera.errors import SpoolError
 from camera.spool import Entry, Spool
-from camera.spool_pages import rows_on_pages
+from camera.spool_file import recover
 from tests.device.function_process import FUNCTION
 
 TOPIC = "deeplens/front-door/infer"
@@ -136,105 +138,130 @@ def test_a_file_that_is_no_database_is_set_aside_and_counted(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("page", range(3, 34, 6))
-def test_of_a_file_with_a_broken_page_every_other_record_is_kept(tmp_path: Path, page: int) -> None:
-    spool = Spool(tmp_path)
-    spool.add([entry(f"{number:04}" + "x" * 400) for number in range(300)])
-    spool.close()
-    file = tmp_path / "spool.sqlite"
-    content = bytearray(file.read_bytes())
-    content[page * 4096 : (page + 1) * 4096] = os.urandom(4096)
-    file.write_bytes(content)
-    spool = Spool(tmp_path)
-    kept = [int(text[:4]) for text in drained(spool)]
-    assert kept == sorted(kept)
-    assert len(kept) >= 280
-    assert len(kept) + spool.state().corrupt == 300
-    spool.close()
-
-
-@pytest.mark.parametrize("page", range(3, 34, 6))
-def test_of_a_page_with_a_broken_head_every_record_is_kept(tmp_path: Path, page: int) -> None:
-    """SQLite itself gives the whole page up."""
-    assert kept_in_spite_of(tmp_path, page * 4096, 32) == list(range(300))
-
-
-def test_whatever_a_broken_head_looks_like_every_record_of_its_page_is_found(
-    tmp_path: Path,
+@pytest.mark.parametrize(("offset", "length"), [(0, 4096), (0, 32), (0, 512)])
+def test_a_damaged_page_costs_its_own_messages_only(
+    tmp_path: Path, page: int, offset: int, length: int
 ) -> None:
-    """Some kinds of page hold no records, and noise may look like one of them."""
-    spool = Spool(tmp_path)
-    spool.add([entry(f"{number:04}" + "x" * 400) for number in range(50)])
-    spool.close()
-    file = tmp_path / "spool.sqlite"
-    whole, at = file.read_bytes(), 3 * 4096
-    for kind in range(256):
-        file.write_bytes(whole[:at] + bytes([kind]) + os.urandom(31) + whole[at + 32 :])
-        rows = rows_on_pages(file)
-        assert len(rows.certain | rows.perhaps) == 50, kind
+    damaged = damaged_spool(tmp_path, at=page * 4096 + offset, length=length)
+    assert damaged.numbers == sorted(damaged.numbers)
+    assert len(damaged.numbers) >= 280
+    assert len(damaged.numbers) + damaged.corrupt == 300
 
 
 @pytest.mark.parametrize("page", range(3, 34, 6))
-def test_of_a_page_with_a_broken_sector_only_what_it_held_is_lost(
+def test_a_damaged_sector_behind_the_head_of_a_page_costs_what_it_contains(
     tmp_path: Path, page: int
 ) -> None:
-    assert len(kept_in_spite_of(tmp_path, page * 4096 + 1024, 512)) >= 297
+    damaged = damaged_spool(tmp_path, at=page * 4096 + 1024, length=512)
+    assert len(damaged.numbers) >= 297
+    assert len(damaged.numbers) + damaged.corrupt == 300
 
 
-def test_without_the_page_that_leads_to_all_others_every_record_is_kept(tmp_path: Path) -> None:
-    kept = kept_in_spite_of(tmp_path, 4096, 4096, unknown=1)
-    assert kept == list(range(300))
+# The header of the file, and the page that contains the addresses of all others.
+@pytest.mark.parametrize("page", [0, 1])
+def test_without_the_first_or_the_root_page_the_unknown_number_counts_as_one(
+    tmp_path: Path, page: int
+) -> None:
+    damaged = damaged_spool(tmp_path, at=page * 4096, length=4096)
+    assert (damaged.numbers, damaged.corrupt) == ([], 1)
 
 
-def test_without_the_first_page_every_record_is_kept(tmp_path: Path) -> None:
-    assert kept_in_spite_of(tmp_path, 0, 4096, unknown=1) == list(range(300))
+def test_a_damaged_overflow_page_costs_one_message(tmp_path: Path) -> None:
+    damaged = damaged_spool(tmp_path, at=20 * 4096 + 500, length=100, count=30, size=20_000)
+    assert len(damaged.numbers) == 29
+    assert damaged.corrupt == 1
 
 
-def test_records_that_go_on_over_several_pages_are_kept(tmp_path: Path) -> None:
-    kept = kept_in_spite_of(tmp_path, 4096, 4096, unknown=1, count=30, size=20_000)
-    assert kept == list(range(30))
+def test_messages_that_were_removed_before_the_damage_are_not_recovered(tmp_path: Path) -> None:
+    damaged = damaged_spool(tmp_path, at=30 * 4096, length=32, removed=150)
+    assert min(damaged.numbers) >= 150
+    assert len(damaged.numbers) >= 130
+    assert len(damaged.numbers) + damaged.corrupt == 150
 
 
-def test_what_was_taken_before_the_damage_does_not_come_again(tmp_path: Path) -> None:
-    kept = kept_in_spite_of(tmp_path, 30 * 4096, 32, taken=150)
-    assert kept == list(range(150, 300))
+def test_a_damaged_topic_is_skipped_and_counted(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    spool.add([entry("1"), entry("2")])
+    spool.close()
+    with contextlib.closing(sqlite3.connect(tmp_path / "spool.sqlite")) as database, database:
+        database.execute("UPDATE messages SET topic = CAST(x'ff' AS TEXT) WHERE sequence = 1")
+    spool = Spool(tmp_path)
+    assert drained(spool) == ["2"]
+    assert spool.state().corrupt == 1
+    spool.close()
 
 
-def test_what_waits_in_the_write_ahead_log_is_kept_without_the_file(tmp_path: Path) -> None:
+def test_the_write_ahead_log_is_read_without_the_file(tmp_path: Path) -> None:
     living, damaged = tmp_path / "living", tmp_path / "damaged"
     spool = Spool(living)
     spool.add([entry(f"{number:04}" + "x" * 400) for number in range(300)])
     damaged.mkdir()
-    # As after a power cut: the log was not put into the file.
+    # As after a power cut: the log is not copied into the file.
     (damaged / "spool.sqlite-wal").write_bytes((living / "spool.sqlite-wal").read_bytes())
     (damaged / "spool.sqlite").write_bytes(os.urandom(8192))
     spool.close()
-    rows = rows_on_pages(damaged / "spool.sqlite")
-    assert [int(payload[:4]) for _, _, payload, _ in rows.certain.values()] == list(range(300))
+    recovered = recover(damaged / "spool.sqlite")
+    assert [int(payload[:4]) for _, _, payload, _ in recovered.rows] == list(range(300))
+    assert recovered.lost == 0
 
 
 @settings(deadline=None, max_examples=50)
 @given(content=st.binary(max_size=20_000), log=st.binary(max_size=10_000))
-def test_whatever_is_in_a_file_reading_its_pages_ends_well(
+def test_any_content_of_the_files_ends_in_an_empty_spool(
     tmp_path_factory: pytest.TempPathFactory, content: bytes, log: bytes
 ) -> None:
-    file = tmp_path_factory.mktemp("spool") / "spool.sqlite"
-    file.write_bytes(content)
-    file.with_name("spool.sqlite-wal").write_bytes(log)
-    rows = rows_on_pages(file)
-    assert rows.certain == rows.perhaps == {}
+    directory = tmp_path_factory.mktemp("spool")
+    (directory / "spool.sqlite").write_bytes(content)
+    (directory / "spool.sqlite-wal").write_bytes(log)
+    spool = Spool(directory)
+    assert spool.oldest() is None
+    assert spool.state().corrupt <= 1
+    spool.close()
 
 
-def kept_in_spite_of(  # noqa: PLR0913, PLR0917 - where the damage is, and of what
-    folder: Path, at: int, length: int, unknown: int = 0, count: int = 300, size: int = 400,
-    taken: int = 0,
-) -> list[int]:  # fmt: skip
-    """Fill a spool, take some, overwrite bytes of its file, and return the numbers that are left.
+@settings(deadline=None, max_examples=50)
+@given(
+    at=st.integers(0, 35 * 4096),
+    noise=st.binary(min_size=1, max_size=3000),
+    log_at=st.integers(0, 4096),
+)
+def test_any_damage_ends_in_whole_messages_in_their_order(
+    tmp_path_factory: pytest.TempPathFactory, at: int, noise: bytes, log_at: int
+) -> None:
+    directory = tmp_path_factory.mktemp("spool")
+    spool = Spool(directory)
+    spool.add([entry(f"{number:04}" + "x" * 400) for number in range(300)])
+    spool.close()
+    file = directory / "spool.sqlite"
+    content = file.read_bytes()
+    file.write_bytes((content[:at] + noise + content[at + len(noise) :])[: len(content)])
+    (directory / "spool.sqlite-wal").write_bytes(noise[log_at:])
+    spool = Spool(directory)
+    numbers = []
+    while message := spool.oldest():
+        assert message.payload[4:] == b"x" * 400
+        numbers.append(int(message.payload[:4]))
+        spool.remove(message.sequence)
+    assert set(numbers) <= set(range(300))
+    assert len(numbers) == 300 or spool.state().corrupt
+    spool.close()
 
-    What is not there is counted; `unknown` is counted although everything is there.
-    """
+
+@dataclass(frozen=True)
+class Damaged:
+    """The numbers of the messages in a damaged spool, and its count of lost messages."""
+
+    numbers: list[int]
+    corrupt: int
+
+
+def damaged_spool(  # noqa: PLR0913 - the place of the damage, and the content of the spool
+    folder: Path, *, at: int, length: int, count: int = 300, size: int = 400, removed: int = 0
+) -> Damaged:
+    """Fill a spool, remove the oldest messages, overwrite bytes of its file, and read it."""
     spool = Spool(folder)
     spool.add([entry(f"{number:04}" + "x" * size) for number in range(count)])
-    for _ in range(taken):
+    for _ in range(removed):
         message = spool.oldest()
         assert message is not None
         spool.remove(message.sequence)
@@ -245,10 +272,10 @@ def kept_in_spite_of(  # noqa: PLR0913, PLR0917 - where the damage is, and of wh
     content[at : at + length] = os.urandom(length)
     file.write_bytes(content)
     spool = Spool(folder)
-    kept = [int(text[:4]) for text in drained(spool)]
-    assert len(kept) + spool.state().corrupt == count - taken + unknown
+    numbers = [int(text[:4]) for text in drained(spool)]
+    corrupt = spool.state().corrupt
     spool.close()
-    return kept
+    return Damaged(numbers, corrupt)
 
 
 @pytest.mark.parametrize("page", [2, -1])

@@ -92,7 +92,7 @@ class CaptureLoop:
         asked_at = self._asked_at
         if asked_at is not None and self._clock() - asked_at >= self._blocked_seconds:
             self._reports.stopped_by(
-                CameraError(f"the camera has not answered for {self._blocked_seconds:g} s"), 1
+                CameraError(f"the camera has not responded for {self._blocked_seconds:g} s"), 1
             )
 
     def _capture(self) -> Frame:

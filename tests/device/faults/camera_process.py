@@ -1,8 +1,8 @@
-"""The loop under test, in a process of its own: `camera_process.py PLAN.json`.
+"""The loop under test in a separate process: `camera_process.py PLAN.json`.
 
-Everything but the picture and the model's answer is what runs on a camera: threads, spool,
-delivery, Greengrass' own IPC client on a real socket. The plan says what goes wrong in here. Ids
-are journalled as soon as the spool has promised them, in a file that only the oracle reads.
+Only the frames and the results of the model are generated. Threads, spool, sender and Greengrass'
+IPC client on a socket are those of a camera. The plan contains the faults inside the process. Each
+id is written to a journal as soon as the spool has stored its message; only the oracle reads it.
 """
 
 import json
@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from camera import frame_checks as pictures
+from camera import frame_checks
 from camera.application import Application, Parts
 from camera.dynamic_settings import LiveSettings
 from camera.errors import CameraError, PublishError
@@ -52,7 +52,7 @@ class Killer:
 
 
 class Journal:
-    """Lines that outlive the process, as soon as `write` returns."""
+    """A file of lines that are safe from the end of the process when `write` returns."""
 
     def __init__(self, file: Path) -> None:
         self._descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -62,11 +62,11 @@ class Journal:
 
 
 class JournallingSpool(Spool):
-    """The spool; what it promised is in the journal, and the process may end around each step."""
+    """A spool that journals what it stored; the process may end before and after each step."""
 
-    def __init__(self, plan: dict[str, Any], killer: Killer, promised: Journal) -> None:
+    def __init__(self, plan: dict[str, Any], killer: Killer, stored: Journal) -> None:
         self._killer = killer
-        self._promised = promised
+        self._stored = stored
         self._commit_seconds = plan.get("commit_seconds", 0.0)
         self._doing = ""
         more = {"limit_bytes": plan["limit_bytes"]} if "limit_bytes" in plan else {}
@@ -79,7 +79,7 @@ class JournallingSpool(Spool):
         super().add(entries)
         self._killer.reach("after it is spooled")
         for entry in entries:
-            self._promised.write(json.loads(entry.payload)["id"])
+            self._stored.write(json.loads(entry.payload)["id"])
 
     def remove(self, sequence: int) -> None:
         self._killer.reach("after the acknowledgement")
@@ -95,7 +95,7 @@ class JournallingSpool(Spool):
 
 
 class KillablePublisher:
-    """Greengrass' IPC; the process may end just before a message is handed on.
+    """A publisher to Greengrass' IPC; the process may end directly before it publishes a message.
 
     Messages that were sent and not acknowledged are journalled: each may arrive twice.
     """
@@ -109,7 +109,7 @@ class KillablePublisher:
         if topic != TOPIC:
             self._publisher.publish(topic, payload)
             return
-        self._killer.reach("before it is handed on")
+        self._killer.reach("before it is published")
         try:
             self._publisher.publish(topic, payload)
         except PublishError as error:
@@ -122,9 +122,9 @@ class KillablePublisher:
 
 
 class NumberCamera:
-    """Pictures that are numbers, and what a plan lets happen to a camera.
+    """A camera whose frames contain their numbers, with the camera fault of the plan.
 
-    A fault begins with picture `camera_at`, and lasts until the file `camera_repaired` exists.
+    A fault begins with frame `camera_at`, and lasts until the file `camera_repaired` exists.
     """
 
     is_live = True
@@ -166,7 +166,7 @@ class NumberCamera:
 
 
 class NumberEngine:
-    """Finds the number; pictures after the last one show nothing."""
+    """Detects the number of a frame; frames after the last one have no detection."""
 
     name = "numbers"
     fallback: str | None = None
@@ -179,8 +179,8 @@ class NumberEngine:
         self._on_end = on_end
         self._has_ended = False
 
-    def infer(self, picture: Any) -> list[Detection]:
-        number = int(picture[0, 0, 0]) << 16 | int(picture[0, 0, 1]) << 8 | int(picture[0, 0, 2])
+    def infer(self, image: Any) -> list[Detection]:
+        number = int(image[0, 0, 0]) << 16 | int(image[0, 0, 1]) << 8 | int(image[0, 0, 2])
         time.sleep(self._seconds)
         if self._hungry_at and number >= self._hungry_at and self._hungry_times:
             self._hungry_times -= 1
@@ -193,8 +193,8 @@ class NumberEngine:
         return [Detection(f"{number}", 0.9, Box(0.1, 0.1, 0.5, 0.5))]
 
 
-class OneModel:
-    """The engine as a model that needs no artifact."""
+class NumberModel:
+    """Provides the engine without an artifact."""
 
     def __init__(self, engine: NumberEngine) -> None:
         self._engine = engine
@@ -212,11 +212,11 @@ def main(plan: dict[str, Any]) -> None:
         limit = plan["memory_limit_mib"] << 20
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     if "frozen_seconds" in plan:
-        pictures._FROZEN_SECONDS = plan["frozen_seconds"]  # noqa: SLF001 - ten seconds is long here
+        frame_checks._FROZEN_SECONDS = plan["frozen_seconds"]  # noqa: SLF001 - ten seconds are too long for a test
     killer = Killer(plan)
-    decided, promised = Journal(Path(plan["decided"])), Journal(Path(plan["promised"]))
+    decided, stored = Journal(Path(plan["decided"])), Journal(Path(plan["stored"]))
     engine = NumberEngine(plan, on_end=lambda: decided.write("end"))
-    spool = JournallingSpool(plan, killer, promised)
+    spool = JournallingSpool(plan, killer, stored)
 
     def open_engine(artifact: Any) -> NumberEngine:
         if artifact.digest == plan["model"].get("crashes"):
@@ -249,9 +249,9 @@ def main(plan: dict[str, Any]) -> None:
                 open_engine=open_engine,
             )
             if model
-            else OneModel(engine),
+            else NumberModel(engine),
             publisher=KillablePublisher(
-                # The product's own limit, unless the core is to miss it.
+                # The camera's own limit, unless the fault exceeds it.
                 GreengrassPublisher(timeout_seconds=plan.get("publish_seconds", 5.0)),
                 killer,
                 Journal(Path(plan["unanswered"])),
@@ -277,7 +277,7 @@ def main(plan: dict[str, Any]) -> None:
     signal.signal(signal.SIGTERM, lambda *_: os.write(end, b"\0"))
     application.start()
     os.read(ended, 1)
-    # The oracle measures how long this takes; on a busy machine it may be longer than on a camera.
+    # The oracle measures this time; on a busy machine it is longer than on a camera.
     os._exit(0 if not application.stop(_STOP_SECONDS) else 3)
 
 

@@ -1,7 +1,7 @@
-"""Every fault: how it is made, and the line that it must pass.
+"""All faults, with their injection and their pass criteria.
 
-`Scale` compresses waiting: in CI an outage lasts seconds; `make reliability-nightly` takes the
-real ten minutes.
+`Scale` shortens durations: an outage lasts seconds in CI, and ten minutes in
+`make reliability-nightly`.
 """
 
 import os
@@ -22,11 +22,13 @@ from tests.pinned import pinned_artifact
 from vision.artifact import sha256_of
 
 _TINY_DISK_BYTES = 4 << 20
+# Messages of numbers have about 300 bytes.
+_MOST_MESSAGES_ON_A_PAGE = 40
 
 
 @dataclass(frozen=True)
 class Scale:
-    """How long things take, in seconds."""
+    """Durations in seconds, and numbers of frames."""
 
     outage_seconds: float = 3.0
     blocked_seconds: float = 2.0
@@ -48,9 +50,10 @@ _NOTICED_AFTER_SECONDS = 12.0
 
 @dataclass(frozen=True)
 class Fault:
-    """One fault; `drops`: whether its pass line allows dropped messages, counted and reported.
+    """A fault; `drops` permits dropped messages that are counted and reported.
 
-    `most_duplicates` are those that neither a lost acknowledgement nor an end explains.
+    `most_duplicates` is the number of permitted duplicates in addition to those of lost
+    acknowledgements and ends of the process.
     """
 
     group: str
@@ -76,14 +79,14 @@ def fault(group: str, name: str, **more: Any) -> Callable[[Run], Run]:
 
 
 def undisturbed(watching: Oracle) -> Verdict:
-    """What the loop does by itself while the core is there."""
+    """Run the loop without a fault of the core."""
     with serving_core(watching):
         watching.start()
         return watching.finish()
 
 
 def _camera_fails(work: Path, scale: Scale, fault: str, error: str, **plan: Any) -> Verdict:
-    """The camera fails until the loop has reported it."""
+    """Run a loop whose camera fails until the failure is reported."""
     with (
         oracle(work, frames=scale.frames, camera_fault=fault, **plan) as watching,
         serving_core(watching),
@@ -107,7 +110,7 @@ def camera_gone(work: Path, scale: Scale) -> Verdict:
     return _camera_fails(work, scale, "is gone", "CameraError")
 
 
-@fault("camera", "gives no answer for 30 s")
+@fault("camera", "does not respond for 30 s")
 def camera_blocks(work: Path, scale: Scale) -> Verdict:
     with (
         oracle(work, frames=scale.frames, camera_fault="blocks") as watching,
@@ -116,7 +119,7 @@ def camera_blocks(work: Path, scale: Scale) -> Verdict:
         watching.start()
         time.sleep(scale.blocked_seconds)
         if scale.blocked_seconds > _NOTICED_AFTER_SECONDS:
-            watching.until(lambda: "has not answered" in str(_last_error(watching)))
+            watching.until(lambda: "has not responded" in str(_last_error(watching)))
         watching.repair_camera()
         return watching.finish()
 
@@ -126,12 +129,12 @@ def camera_raises(work: Path, scale: Scale) -> Verdict:
     return _camera_fails(work, scale, "raises", "a bug in the driver")
 
 
-@fault("camera", "gives truncated pictures")
+@fault("camera", "returns truncated frames")
 def camera_truncates(work: Path, scale: Scale) -> Verdict:
     return _camera_fails(work, scale, "truncates", "truncated")
 
 
-@fault("camera", "gives the same picture for 10 s")
+@fault("camera", "returns the same frame for 10 s")
 def camera_freezes(work: Path, scale: Scale) -> Verdict:
     verdict = _camera_fails(
         work,
@@ -141,7 +144,7 @@ def camera_freezes(work: Path, scale: Scale) -> Verdict:
         frozen_seconds=scale.frozen_seconds,
         interval_seconds=0.05,
     )
-    assert verdict.heartbeat["picture"] == "ok", "it moves again"
+    assert verdict.heartbeat["picture"] == "ok", "the frames change again"
     return verdict
 
 
@@ -169,7 +172,7 @@ def core_out(work: Path, scale: Scale) -> Verdict:
     return _outage(work, scale)
 
 
-@fault("core", "takes connections and answers nothing")
+@fault("core", "accepts connections and does not respond")
 def core_black_hole(work: Path, scale: Scale) -> Verdict:
     with (
         oracle(work, frames=scale.frames, publish_seconds=0.5) as watching,
@@ -188,13 +191,13 @@ def core_black_hole(work: Path, scale: Scale) -> Verdict:
 def core_loses_acknowledgements(work: Path, scale: Scale) -> Verdict:
     del scale
     with oracle(work, frames=200, publish_seconds=1.0) as watching, serving_core(watching):
-        watching.core.loses_every_nth_answer = 10
+        watching.core.loses_every_nth_acknowledgement = 10
         watching.start()
         watching.until(lambda: len(watching.core.arrived()) >= 40)
-        watching.core.loses_every_nth_answer = 0
+        watching.core.loses_every_nth_acknowledgement = 0
         watching.repaired()
         verdict = watching.finish()
-    assert verdict.duplicates > 0, "what was not acknowledged is sent again"
+    assert verdict.duplicates > 0, "messages without acknowledgement are sent again"
     return verdict
 
 
@@ -208,7 +211,7 @@ def core_fails(work: Path, scale: Scale) -> Verdict:
         return watching.finish()
 
 
-@fault("core", "refuses the topic: credentials expired, permission withdrawn")
+@fault("core", "rejects the topic: credentials expired, permission withdrawn")
 def core_unauthorised(work: Path, scale: Scale) -> Verdict:
     with oracle(work, frames=scale.frames) as watching, serving_core(watching):
         watching.start()
@@ -241,7 +244,7 @@ for _point in (
     "before it is spooled",
     "within the commit",
     "after it is spooled",
-    "before it is handed on",
+    "before it is published",
     "after the acknowledgement",
     "within the removal",
     "after the removal",
@@ -254,7 +257,7 @@ def killed_in_outage(work: Path, scale: Scale) -> Verdict:
     del scale
     with oracle(work) as watching:
         process = watching.start()
-        watching.until(lambda: len(lines(watching.plan["promised"])) >= 20)
+        watching.until(lambda: len(lines(watching.plan["stored"])) >= 20)
         process.kill()
         process.wait()
         watching.repaired()
@@ -270,8 +273,8 @@ def ended_within_write(work: Path, scale: Scale) -> Verdict:
         watching.start()
         watching.until_decided(3)
         watching.end()
-        # What was decided before the end is on disk: nothing is lost between the two either.
-        assert set(lines(watching.plan["decided"])) == set(lines(watching.plan["promised"]))
+        # Each decided message is on disk at the end.
+        assert set(lines(watching.plan["decided"])) == set(lines(watching.plan["stored"]))
         watching.repaired()
         watching.restart(commit_seconds=0.0)
         return watching.finish()
@@ -282,7 +285,7 @@ def ended_within_write(work: Path, scale: Scale) -> Verdict:
 
 @fault("disk", "is full", drops=True, most_duplicates=1)
 def disk_full(work: Path, scale: Scale) -> Verdict:
-    """A file system of 4 MiB of the loop's own, which something else fills."""
+    """Fill a file system of 4 MiB that only the loop uses."""
     del scale
     disk = work / "disk"
     disk.mkdir(parents=True)
@@ -293,18 +296,18 @@ def disk_full(work: Path, scale: Scale) -> Verdict:
         process = watching.start(
             prefix=("unshare", "--mount", "--map-root-user", "sh", "-c", mount, str(disk))
         )
-        # The core is away: nothing leaves the spool, and the disk fills up.
-        watching.until(lambda: len(lines(watching.plan["promised"])) >= 20)
+        # Without the core no message is removed from the spool, and the disk becomes full.
+        watching.until(lambda: len(lines(watching.plan["stored"])) >= 20)
         inside = Path(f"/proc/{process.pid}/root{disk}")
-        _fill(inside / "somebody-elses.log")
+        _fill(inside / "other.log")
         watching.repair_camera()
         watching.until(lambda: "the spool cannot be written" in watching.printed())
-        assert len(lines(watching.plan["promised"])) >= 20
+        assert len(lines(watching.plan["stored"])) >= 20
         watching.repaired()
         with serving_core(watching):
-            # Still full: the reserve lets it drain.
+            # The disk is still full; the reserve permits to remove messages.
             watching.until(lambda: len(watching.core.arrived()) >= 20)
-            (inside / "somebody-elses.log").unlink()
+            (inside / "other.log").unlink()
             return watching.finish()
 
 
@@ -322,17 +325,17 @@ def spool_full(work: Path, scale: Scale) -> Verdict:
 @fault("disk", "damages a page of the spool", drops=True)
 def spool_page_damaged(work: Path, scale: Scale) -> Verdict:
     del scale
-    return _damaged(work, damaged_bytes=4096, most_lost=40)
+    return _damaged(work, damaged_bytes=4096)
 
 
 @fault("disk", "damages a sector of the spool", drops=True)
 def spool_sector_damaged(work: Path, scale: Scale) -> Verdict:
-    """At the head of a page, without which SQLite reads none of it."""
+    """Damage the head of a page, so that SQLite rejects the page."""
     del scale
-    return _damaged(work, damaged_bytes=512, most_lost=3)
+    return _damaged(work, damaged_bytes=512)
 
 
-def _damaged(work: Path, *, damaged_bytes: int, most_lost: int) -> Verdict:
+def _damaged(work: Path, *, damaged_bytes: int) -> Verdict:
     with oracle(work, frames=150) as watching:
         watching.start()
         watching.until(lambda: "end" in lines(watching.plan["decided"]))
@@ -350,13 +353,13 @@ def _damaged(work: Path, *, damaged_bytes: int, most_lost: int) -> Verdict:
             watching.until(lambda: watching.core.reported()[-1]["spool"]["messages"] == 0)
             watching.until(lambda: "end" in lines(watching.plan["decided"]))
             corrupt = watching.core.reported()[-1]["spool"]["corrupt"]
-            assert corrupt <= most_lost
+            assert corrupt <= _MOST_MESSAGES_ON_A_PAGE
             arrived = {message["id"] for message in watching.core.arrived()}
-            missing = [id_ for id_ in lines(watching.plan["promised"]) if id_ not in arrived]
+            missing = [id_ for id_ in lines(watching.plan["stored"]) if id_ not in arrived]
             assert len(missing) == corrupt, (missing, corrupt)
-            # They are counted, so the rest of the line is about the others.
-            kept = [id_ for id_ in lines(watching.plan["promised"]) if id_ in arrived]
-            Path(watching.plan["promised"]).write_text("".join(f"{id_}\n" for id_ in kept))
+            # The lost messages are counted, so the criteria apply to the others.
+            recovered = [id_ for id_ in lines(watching.plan["stored"]) if id_ in arrived]
+            Path(watching.plan["stored"]).write_text("".join(f"{id_}\n" for id_ in recovered))
             return watching.finish()
 
 
@@ -364,7 +367,7 @@ def _damaged(work: Path, *, damaged_bytes: int, most_lost: int) -> Verdict:
 
 
 def _with_model(work: Path, change: Callable[[Path], None], **model: Any) -> Verdict:
-    """A good model runs and is kept; then a changed one is deployed."""
+    """Run a model until it is verified, then deploy a changed one."""
     good, bad = _artifact(work / "good", b"good"), _artifact(work / "bad", b"bad")
     with oracle(work, frames=40, model=good) as watching, serving_core(watching):
         watching.start()
@@ -384,13 +387,15 @@ def _with_model(work: Path, change: Callable[[Path], None], **model: Any) -> Ver
         verdict = watching.finish()
         runs = verdict.heartbeat["model"]["digest"]
         assert runs == good["digest"], "the last good model does not run"
-        errors = [one["error"]["message"] for one in watching.core.arrived() if "error" in one]
+        errors = [
+            message["error"]["message"] for message in watching.core.arrived() if "error" in message
+        ]
         assert any(bad["digest"] in text for text in errors), errors
         return verdict
 
 
 def _artifact(folder: Path, comment: bytes) -> dict[str, Any]:
-    """The shapes model, with a digest of its own."""
+    """Return a copy of the shapes model with another digest."""
     folder.mkdir(parents=True)
     archive = folder / "model.zip"
     shutil.copyfile(pinned_artifact(), archive)
@@ -404,7 +409,7 @@ def _artifact(folder: Path, comment: bytes) -> dict[str, Any]:
     }
 
 
-@fault("model", "the artifact is another one than was deployed")
+@fault("model", "the artifact is not the deployed one")
 def artifact_swapped(work: Path, scale: Scale) -> Verdict:
     del scale
 
@@ -420,7 +425,7 @@ def artifact_truncated(work: Path, scale: Scale) -> Verdict:
     return _with_model(work, lambda archive: os.truncate(archive, 1000))
 
 
-@fault("model", "the graph beside the artifact is hostile")
+@fault("model", "the unpacked graph is malicious")
 def artifact_hostile(work: Path, scale: Scale) -> Verdict:
     del scale
 
@@ -443,7 +448,7 @@ def model_crashes(work: Path, scale: Scale) -> Verdict:
 def _clock(name: str, jump_seconds: Callable[[], int]) -> None:
     @fault("machine", f"the clock jumps {name}")
     def run(work: Path, scale: Scale) -> Verdict:
-        # The camera waits for the jump: there are pictures before and after it.
+        # The camera blocks until the jump, so that there are frames before and after it.
         with (
             oracle(
                 work, frames=scale.frames, camera_fault="blocks", camera_at=scale.frames // 3
@@ -461,7 +466,9 @@ def _clock(name: str, jump_seconds: Callable[[], int]) -> None:
             watching.repair_camera()
             verdict = watching.finish()
             times = [
-                one["frame"]["captured_at"] for one in watching.core.arrived() if "frame" in one
+                message["frame"]["captured_at"]
+                for message in watching.core.arrived()
+                if "frame" in message
             ]
             assert min(times)[:13] != max(times)[:13], "the clock did not jump"
             return verdict
@@ -476,7 +483,7 @@ _clock("a day ahead", lambda: 86400)
 def slow_engine(work: Path, scale: Scale) -> Verdict:
     with oracle(work, frames=scale.frames, engine_seconds=0.1) as watching:
         verdict = undisturbed(watching)
-    # The newest frame wins; the others are dropped, and the heartbeat says how many.
+    # Only the newest frame is processed; the heartbeat counts the dropped ones.
     assert verdict.heartbeat["dropped"]["frames"] > 0
     assert verdict.decided < scale.frames
     return verdict
@@ -493,7 +500,7 @@ def memory_limit(work: Path, scale: Scale) -> Verdict:
     return verdict
 
 
-@fault("machine", "does 10,000 frames; memory grows by less than 5 %")
+@fault("machine", "processes 10,000 frames; memory grows by less than 5 %")
 def endurance(work: Path, scale: Scale) -> Verdict:
     frames = scale.endurance_frames
     with oracle(work, frames=frames, interval_seconds=0.002) as watching, serving_core(watching):

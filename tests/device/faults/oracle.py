@@ -1,6 +1,6 @@
-"""Outside the loop: starts it, breaks what is around it, compares what it promised with what came.
+"""The oracle: starts the loop, injects a fault, and compares the stored with the received messages.
 
-It shares nothing with the loop but files and sockets.
+It shares only files and sockets with the loop.
 """
 
 import asyncio
@@ -27,14 +27,14 @@ PROGRAM = Path(__file__).with_name("camera_process.py")
 
 
 class FaultyCore(Core):
-    """A Greengrass core that can take messages without saying so, refuse them or fail."""
+    """A Greengrass core that can lose acknowledgements, reject messages, or fail."""
 
     def __init__(self, socket: Path) -> None:
         super().__init__(socket)
         self.arrived_at: list[float] = []
-        self.loses_every_nth_answer = 0
+        self.loses_every_nth_acknowledgement = 0
         self.refuses_all = False
-        self._taken = 0
+        self._accepted = 0
 
     async def take(self, component: str, topic: str, payload: bytes, qos: int) -> None:
         if self.refuses_all:
@@ -42,32 +42,32 @@ class FaultyCore(Core):
         await super().take(component, topic, payload, qos)
         if topic == TOPIC:
             self.arrived_at.append(time.monotonic())
-        if topic == TOPIC and self.loses_every_nth_answer:
-            self._taken += 1
-            if self._taken % self.loses_every_nth_answer == 0:
+        if topic == TOPIC and self.loses_every_nth_acknowledgement:
+            self._accepted += 1
+            if self._accepted % self.loses_every_nth_acknowledgement == 0:
                 await asyncio.Event().wait()
 
     def arrived(self) -> list[dict[str, Any]]:
-        """Messages of the loop's, in the order of their arrival."""
+        """Return the messages of the loop in the order of their arrival."""
         return [json.loads(payload) for topic, payload, _ in list(self.published) if topic == TOPIC]
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the oracle saw; times in seconds.
+    """The result of one run; times in seconds.
 
-    `repeatable` counts what explains a duplicate: each acknowledgement that did not come, and each
-    end of the process, with one message in flight.
+    `repeatable` is the number of duplicates that are permitted: one for each acknowledgement that
+    was lost, and one for each end of the process.
     """
 
     decided: int
-    promised: int
+    stored: int
     lost: int
     duplicates: int
     repeatable: int
     in_order: bool
     dropped_by_id: int
-    dropped_as_told: int
+    dropped_as_reported: int
     restart_seconds: float
     drained_seconds: float
     end_seconds: float
@@ -84,7 +84,7 @@ class Oracle:
         self.plan: dict[str, Any] = {
             "state": str(work / "state"),
             "decided": str(work / "decided"),
-            "promised": str(work / "promised"),
+            "stored": str(work / "stored"),
             "unanswered": str(work / "unanswered"),
             "camera_repaired": str(work / "camera-repaired"),
             "frames": 60,
@@ -115,11 +115,11 @@ class Oracle:
         return self.process
 
     def restart(self, **plan: Any) -> None:
-        """Start the loop again after it ended; note how long until it is heard."""
+        """Start the loop again; measure the time until its first message."""
         self.plan.update(plan)
-        began, heard = time.monotonic(), len(self.core.published)
+        began, count = time.monotonic(), len(self.core.published)
         self.start()
-        self.until(lambda: len(self.core.published) > heard)
+        self.until(lambda: len(self.core.published) > count)
         self.restart_seconds = time.monotonic() - began
 
     def until(self, holds: Callable[[], object]) -> None:
@@ -127,8 +127,8 @@ class Oracle:
         eventually(holds, self.tail, seconds=_HANG_SECONDS)
 
     def until_reported(self) -> None:
-        """Wait for a heartbeat that was made after this call."""
-        # The next one may have been on its way.
+        """Wait for a heartbeat that was created after this call."""
+        # The next heartbeat may have been created before.
         count = len(self.core.reported())
         self.until(lambda: len(self.core.reported()) >= count + 2)
 
@@ -137,27 +137,27 @@ class Oracle:
         Path(self.plan["camera_repaired"]).touch()
 
     def until_decided(self, count: int) -> None:
-        """Wait until the loop has decided so many messages."""
+        """Wait until the loop has decided a number of messages."""
         self.until(lambda: len(lines(self.plan["decided"])) >= count)
 
     def until_killed(self) -> None:
-        """Wait until the loop killed itself, as it was told."""
+        """Wait until the loop has ended itself with SIGKILL."""
         assert self.process
         code = self.process.wait(_HANG_SECONDS)
         assert code == -signal.SIGKILL, f"ended with {code}; {self.tail()}"
 
     def repaired(self) -> None:
-        """Note that what was broken around the loop works from now on."""
+        """Record the time of the repair."""
         self.broken_until = time.monotonic()
 
     def finish(self) -> Verdict:
-        """Let the loop decide the rest, wait until all that it promised came, and end it."""
+        """Wait until all frames are decided and each stored message arrived, then end the loop."""
         self.until(lambda: "end" in lines(self.plan["decided"]))
         self.until(lambda: not self._missing())
         drained_seconds = 0.0
         if self.broken_until is not None and self.core.arrived_at:
             drained_seconds = max(0.0, self.core.arrived_at[-1] - self.broken_until)
-        # With nothing left in the spool there are no more duplicates.
+        # With an empty spool there are no further duplicates.
         self.until_reported()
         self.until(lambda: self.core.reported()[-1]["spool"]["messages"] == 0)
         heartbeat = self.core.reported()[-1]
@@ -166,52 +166,52 @@ class Oracle:
         return self._judge(drained_seconds, time.monotonic() - began, heartbeat)
 
     def end(self) -> None:
-        """Send SIGTERM, and check that the loop ends by itself with exit code 0."""
+        """Send SIGTERM, and check that the loop ends with exit code 0."""
         assert self.process
         self.process.send_signal(signal.SIGTERM)
         code = self.process.wait(_HANG_SECONDS)
         assert code == 0, f"ended with {code}; {self.tail()}"
 
     def close(self) -> None:
-        """End the loop, whatever it does."""
+        """End the loop in any state."""
         if self.process and self.process.poll() is None:
             self.process.kill()
             self.process.wait()
         self._log.close()
 
     def tail(self) -> str:
-        """The end of what the loop printed."""
+        """Return the last lines of the loop's log."""
         return self.printed()[-1500:]
 
     def printed(self) -> str:
-        """Return what the loop printed."""
+        """Return the loop's log."""
         return (self.work / "loop.log").read_text(errors="replace")
 
     def _missing(self) -> set[str]:
-        return set(lines(self.plan["promised"])) - {one["id"] for one in self.core.arrived()}
+        return set(lines(self.plan["stored"])) - {message["id"] for message in self.core.arrived()}
 
     def _judge(
         self, drained_seconds: float, end_seconds: float, heartbeat: dict[str, Any]
     ) -> Verdict:
-        promised = lines(self.plan["promised"])
+        stored = lines(self.plan["stored"])
         decided = [line for line in lines(self.plan["decided"]) if line != "end"]
         arrived = [message["id"] for message in self.core.arrived()]
         first = list(dict.fromkeys(arrived))
-        order = {id_: place for place, id_ in enumerate(promised)}
+        order = {id_: place for place, id_ in enumerate(stored)}
         places = [order[id_] for id_ in first if id_ in order]
-        # The ids of a run ascend without a gap: what lacks was dropped.
-        told = [
+        # The ids of a run have no gaps, so a missing message was dropped.
+        reported = [
             message["dropped"]["count"] for message in self.core.arrived() if "dropped" in message
         ]
         return Verdict(
             decided=len(decided),
-            promised=len(set(promised)),
-            lost=len(set(promised) - set(arrived)),
+            stored=len(set(stored)),
+            lost=len(set(stored) - set(arrived)),
             duplicates=len(arrived) - len(first),
             repeatable=len(lines(self.plan["unanswered"])) + self._starts - 1,
             in_order=places == sorted(places),
             dropped_by_id=len(set(decided) - set(arrived)),
-            dropped_as_told=sum(told),
+            dropped_as_reported=sum(reported),
             restart_seconds=self.restart_seconds,
             drained_seconds=drained_seconds,
             end_seconds=end_seconds,
@@ -221,23 +221,23 @@ class Oracle:
 
 @contextmanager
 def oracle(work: Path, **plan: Any) -> Iterator[Oracle]:
-    """An oracle whose loop ends with the `with` block."""
-    made = Oracle(work, **plan)
+    """Create an oracle whose loop ends with the `with` block."""
+    created = Oracle(work, **plan)
     try:
-        yield made
+        yield created
     finally:
-        made.close()
+        created.close()
 
 
 @contextmanager
 def serving_core(watching: Oracle) -> Iterator[None]:
-    """The core is there while the block runs."""
+    """Serve the core during the `with` block."""
     with serving(watching.core):
         yield
 
 
 def lines(file: str) -> list[str]:
-    """A journal's whole lines."""
+    """Return the complete lines of a journal."""
     try:
         text = Path(file).read_text(encoding="utf-8")
     except FileNotFoundError:

@@ -22,38 +22,38 @@ _TOGETHER = 4
 
 
 def failures(fault: Fault, verdict: Verdict) -> list[str]:
-    """What of the pass line a verdict does not reach; nothing when it passed."""
-    found = []
-    if verdict.promised == 0:
-        found.append("nothing was promised: the run proves nothing")
+    """Return the pass criteria that a verdict does not meet; an empty list if it passed."""
+    problems = []
+    if verdict.stored == 0:
+        problems.append("no message was stored, so the run checks nothing")
     if verdict.lost:
-        found.append(f"{verdict.lost} lost")
+        problems.append(f"{verdict.lost} lost")
     most_duplicates = fault.most_duplicates + verdict.repeatable
     if verdict.duplicates > most_duplicates:
-        found.append(f"{verdict.duplicates} duplicates, at most {most_duplicates}")
+        problems.append(f"{verdict.duplicates} duplicates, at most {most_duplicates}")
     if not verdict.in_order:
-        found.append("out of order")
-    if not fault.drops and verdict.dropped_as_told:
-        found.append(f"{verdict.dropped_as_told} dropped")
-    return found
+        problems.append("out of order")
+    if not fault.drops and verdict.dropped_as_reported:
+        problems.append(f"{verdict.dropped_as_reported} dropped")
+    return problems
 
 
 def slow(restart_seconds: float, drained_seconds: float, end_seconds: float) -> list[str]:
-    """Return which of the median times are over their limits."""
+    """Return the median times that exceed their limits."""
     limits = (
         ("restarted", restart_seconds, _RESTART_SECONDS),
         ("drained", drained_seconds, _DRAINED_SECONDS),
         ("ended", end_seconds, _END_SECONDS),
     )
     return [
-        f"{what} after {seconds:.1f} s, at most {most:g} s"
-        for what, seconds, most in limits
+        f"{event} after {seconds:.1f} s, at most {most:g} s"
+        for event, seconds, most in limits
         if seconds > most
     ]
 
 
 def row(fault: Fault, results: Sequence[Verdict | str]) -> str:
-    """One line of the table, from the runs of a fault: sums, and the medians of the times."""
+    """Return the row of a fault: the sums of the counts, and the medians of the times."""
     broken = [result for result in results if isinstance(result, str)]
     if broken:
         return f"| {fault.group}: {fault.name} | | | | | | | **failed**: {broken[0]} |"
@@ -63,13 +63,16 @@ def row(fault: Fault, results: Sequence[Verdict | str]) -> str:
     end = median(verdict.end_seconds for verdict in verdicts)
     problems = [problem for verdict in verdicts for problem in failures(fault, verdict)]
     problems += slow(restart, drained, end)
-    lost, promised = sum(one.lost for one in verdicts), sum(one.promised for one in verdicts)
-    corrupt = sum(one.heartbeat.get("spool", {}).get("corrupt", 0) for one in verdicts)
-    damaged = f"; {corrupt} more on the damaged bytes, counted" if corrupt else ""
+    lost, stored = (
+        sum(verdict.lost for verdict in verdicts),
+        sum(verdict.stored for verdict in verdicts),
+    )
+    corrupt = sum(verdict.heartbeat.get("spool", {}).get("corrupt", 0) for verdict in verdicts)
+    damaged = f"; {corrupt} more on damaged pages, counted" if corrupt else ""
     return (
-        f"| {fault.group}: {fault.name} | {lost} of {promised}{damaged} "
-        f"| {sum(one.duplicates for one in verdicts)} "
-        f"| {sum(one.dropped_as_told for one in verdicts)} "
+        f"| {fault.group}: {fault.name} | {lost} of {stored}{damaged} "
+        f"| {sum(verdict.duplicates for verdict in verdicts)} "
+        f"| {sum(verdict.dropped_as_reported for verdict in verdicts)} "
         f"| {_seconds(restart)} | {_seconds(drained)} | {_seconds(end)} "
         f"| {'; '.join(problems) or 'passed'} |"
     )
@@ -80,7 +83,7 @@ def _seconds(seconds: float) -> str:
 
 
 def run(fault: Fault, scale: Scale) -> Verdict | str:
-    """Run one fault; return its verdict, or what went wrong."""
+    """Run one fault; return its verdict, or the first line of an error."""
     with tempfile.TemporaryDirectory() as work:
         try:
             return fault.run(Path(work), scale)
@@ -89,8 +92,10 @@ def run(fault: Fault, scale: Scale) -> Verdict | str:
 
 
 @click.command()
-@click.option("--nightly", is_flag=True, help="An outage lasts its real ten minutes.")
-@click.option("--check", is_flag=True, help="Write nothing.")
+@click.option(
+    "--nightly", is_flag=True, help="Use the real durations, such as an outage of ten minutes."
+)
+@click.option("--check", is_flag=True, help="Do not write the page.")
 @click.option(
     "--runs",
     type=click.IntRange(min=1),
@@ -105,17 +110,17 @@ def main(*, nightly: bool, check: bool, runs: int) -> None:
         results = [[pool.submit(run, fault, scale) for _ in range(runs)] for fault in FAULTS]
         rows = []
         for fault, submitted in zip(FAULTS, results, strict=True):
-            rows.append(row(fault, [one.result() for one in submitted]))
+            rows.append(row(fault, [future.result() for future in submitted]))
             click.echo(rows[-1])
     if not check:
         write(rows)
-    sys.exit(0 if all(one.endswith("| passed |") for one in rows) else 1)
+    sys.exit(0 if all(line.endswith("| passed |") for line in rows) else 1)
 
 
 def write(rows: list[str]) -> None:
-    """Put the table into the page, in place of the one that is there."""
+    """Replace the table in the page."""
     head = [
-        "| fault | lost of promised | duplicates | dropped | restart | drained | end | result |",
+        "| fault | lost of stored | duplicates | dropped | restart | drained | end | result |",
         "|---|---|---|---|---|---|---|---|",
     ]
     before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
