@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "lambda_src" / "inference")]
 
 from camera.application import Application, Parts  # noqa: E402 - found on the path above
-from camera.dynamic_settings import LiveSettings  # noqa: E402 - as above
+from camera.dynamic_settings import DynamicSettings  # noqa: E402 - as above
 from camera.frames import Frame  # noqa: E402 - as above
 from camera.inference import LoadedModel  # noqa: E402 - as above
 from camera.messages import ModelIdentity, detection_message  # noqa: E402 - as above
@@ -58,7 +58,7 @@ import numpy as np
 from camera.application import Application, Parts
 from camera.frames import Frame
 from camera.inference import LoadedModel
-from camera.dynamic_settings import LiveSettings
+from camera.dynamic_settings import DynamicSettings
 from camera.messages import ModelIdentity
 from camera.settings import Settings
 from camera.spool import Spool
@@ -76,7 +76,7 @@ class Engine:
     def infer(self, picture):
         return [Detection("cat", 0.9, Box(0.1, 0.1, 0.5, 0.5))]
 
-class Models:
+class FixedModel:
     def load(self):
         return LoadedModel(ModelIdentity("none", "1.0.0", "0" * 64), Engine())
     def frame_done(self): pass
@@ -91,9 +91,9 @@ application = Application(
         thing="bench", function_arn=None, artifact=Path(), model_directory=Path(),
         model_digest="0" * 64, camera="memory", engine="openvino", topic="t",
         heartbeat_interval_seconds=1.0,
-        live=LiveSettings(threshold=0.5, frame_interval_seconds=1 / 30),
+        dynamic=DynamicSettings(threshold=0.5, frame_interval_seconds=1 / 30),
     ),
-    Parts(camera=Camera(), models=Models(), publisher=Publisher(), subscriber=None,
+    Parts(camera=Camera(), models=FixedModel(), publisher=Publisher(), subscriber=None,
           spool=Spool(Path(sys.argv[1]))),
 )
 application.start()
@@ -166,7 +166,7 @@ class Taken:
 
 
 @dataclass
-class Models:
+class FixedModel:
     """One model, always good."""
 
     engine: InferenceEngine
@@ -191,7 +191,7 @@ def application(
     engine: Any, camera: Any, state: str, *, interval_seconds: float = FRAME_SECONDS
 ) -> Application:
     """Return the real loop around an engine and a camera."""
-    models = Models(engine)
+    models = FixedModel(engine)
     made = Application(
         Settings(
             thing=THING,
@@ -203,7 +203,7 @@ def application(
             engine="openvino",
             topic=f"deeplens/{THING}/infer",
             heartbeat_interval_seconds=5.0,
-            live=LiveSettings(threshold=0.5, frame_interval_seconds=interval_seconds),
+            dynamic=DynamicSettings(threshold=0.5, frame_interval_seconds=interval_seconds),
         ),
         Parts(
             camera=camera,
@@ -362,7 +362,7 @@ def _memory(folder: Path) -> Figure:
 
 
 @contextmanager
-def _running(made: Application) -> Iterator[Models]:
+def _running(made: Application) -> Iterator[FixedModel]:
     made.start()
     try:
         yield made.models  # type: ignore[attr-defined]

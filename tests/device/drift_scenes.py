@@ -1,4 +1,4 @@
-"""Scenes of the sample detector, and what may happen to them: night, blur, things never seen."""
+"""Scenes of the sample detector, with changes: night, blur, unknown objects."""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFilter
 
-from camera.drift import LOOK_SECONDS, DriftWatch
-from camera.dynamic_settings import CurrentSettings, LiveSettings
+from camera.drift import SAMPLE_SECONDS, DriftMonitor
+from camera.dynamic_settings import CurrentSettings, DynamicSettings
 from camera.frames import Frame
 from model_tools.shapes.drawing import draw_picture
 from model_tools.shapes.scenes import HEIGHT_PX, WIDTH_PX
@@ -17,33 +17,33 @@ from vision.detections import Detection
 from vision.engine import InferenceEngine
 
 Picture = npt.NDArray[np.uint8]
-# A frame with what the model finds on it.
+# A frame with its detections.
 Looked = tuple[Frame, Sequence[Detection]]
 
-# As many as the demonstration's camera has, over and over.
+# As many as the camera of the demonstration has; they are repeated.
 SCENES = 24
 
 
 def as_before(scene: Picture, random: np.random.Generator) -> Picture:
-    """Nothing happens."""
+    """Return the image unchanged."""
     del random
     return scene
 
 
 def night(scene: Picture, random: np.random.Generator) -> Picture:
-    """An eighth of the light is left."""
+    """Reduce the light to an eighth."""
     del random
     return (scene // 8).astype(np.uint8)
 
 
 def blur(scene: Picture, random: np.random.Generator) -> Picture:
-    """The lens is out of focus, by 12 pixels."""
+    """Blur the image by 12 pixels."""
     del random
     return np.asarray(Image.fromarray(scene).filter(ImageFilter.GaussianBlur(12)))
 
 
 def unseen_class(scene: Picture, random: np.random.Generator) -> Picture:
-    """Crosses in place of the shapes, which are wiped out."""
+    """Replace the shapes by crosses."""
     image = Image.fromarray(scene).resize((8, 6), Image.Resampling.BOX)
     image = image.resize((WIDTH_PX, HEIGHT_PX), Image.Resampling.BICUBIC)
     draw = ImageDraw.Draw(image)
@@ -59,7 +59,7 @@ def unseen_class(scene: Picture, random: np.random.Generator) -> Picture:
 
 
 Shift = Callable[[Picture, np.random.Generator], Picture]
-# By name: what happens, and one of the features that must move.
+# By name: the change, and a feature that must move.
 SHIFTS: dict[str, tuple[Shift, str]] = {
     "night": (night, "brightness"),
     "blur": (blur, "sharpness"),
@@ -70,7 +70,7 @@ SHIFTS: dict[str, tuple[Shift, str]] = {
 def looked_at(
     engine: InferenceEngine, seed: int, shift: Shift = as_before, count: int = SCENES
 ) -> list[Looked]:
-    """Draw the scenes of a seed, let something happen to them, and run the model."""
+    """Draw the scenes of a seed, change them, and run the model."""
     random, happening = np.random.default_rng([seed, 7]), np.random.default_rng([seed, 8])
     found: list[Looked] = []
     for number in range(count):
@@ -81,38 +81,40 @@ def looked_at(
 
 
 class WatchedCamera:
-    """A drift watch that sees frame after frame, each half a second after the other."""
+    """A drift monitor that observes frames with an interval of half a second."""
 
     def __init__(self, baseline: Baseline | None, drift_threshold: float = 0.5) -> None:
         self.settings = CurrentSettings(
-            LiveSettings(threshold=0.5, frame_interval_seconds=0.5, drift_threshold=drift_threshold)
+            DynamicSettings(
+                threshold=0.5, frame_interval_seconds=0.5, drift_threshold=drift_threshold
+            )
         )
         self.changes = self.frames = 0
         self.now_seconds = 0.0
-        self.watch = DriftWatch(self.settings, clock=lambda: self.now_seconds)
+        self.watch = DriftMonitor(self.settings, clock=lambda: self.now_seconds)
         self.watch.on_changed = self._changed
-        self.watch.compare_with(baseline)
+        self.watch.set_baseline(baseline)
 
-    def see(self, frames: Sequence[Looked], times: int, until: str | None = None) -> int:
-        """See frames over and over; return how many it took until a feature had moved."""
+    def observe(self, frames: Sequence[Looked], times: int, until: str | None = None) -> int:
+        """Observe frames repeatedly; return the number of frames until a feature has moved."""
         for number in range(times):
             frame, found = frames[number % len(frames)]
-            self.now_seconds += LOOK_SECONDS
+            self.now_seconds += SAMPLE_SECONDS
             self.frames += 1
-            self.watch.see(frame, found, 1.0)
+            self.watch.observe(frame, found, 1.0)
             if until is not None and until in self.moved:
                 return number + 1
         return times
 
     @property
     def moved(self) -> list[str]:
-        """What has moved, as the heartbeat says it."""
+        """The moved features, as in the heartbeat."""
         reported = self.watch.reported()
         return list(reported["moved"]) if reported else []
 
     @property
     def distances(self) -> list[float]:
-        """Of every feature, as the heartbeat says them; zeros before it does."""
+        """The distance of each feature, as in the heartbeat; zeros before the first report."""
         reported = self.watch.reported()
         return [reported[name] if reported else 0.0 for name in FEATURES]
 

@@ -1,4 +1,4 @@
-"""The function in a process of its own, started as Greengrass' Lambda runtime starts it."""
+"""The function in a separate process, started as Greengrass' Lambda runtime starts it."""
 
 import os
 import re
@@ -18,7 +18,7 @@ RUNTIME = ROOT / "local_aws" / "core_device" / "lambda_runtime.py"
 
 
 class Function:
-    """A running function; what it printed is in `log`."""
+    """A running function; `log` contains its output."""
 
     def __init__(
         self, work: Path, variables: dict[str, str], interpreter: str = sys.executable
@@ -57,6 +57,6 @@ class Function:
         return self.process.wait(HANG_SECONDS)
 
     def has_given_up(self, thread: str) -> bool:
-        """Return whether the function ended before a thread did: it waits 3.5 s for all of them."""
+        """Return true if the function did not wait for a thread: it waits 3.5 s for all of them."""
         (line, *_) = [*re.findall("ends at once, without waiting for (.*)", self.printed()), ""]
         return thread in line

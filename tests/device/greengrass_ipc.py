@@ -1,4 +1,4 @@
-"""A Greengrass IPC socket for one component, which keeps what is published to it."""
+"""A Greengrass IPC socket for one component that records the published messages."""
 
 import asyncio
 import json
@@ -15,7 +15,7 @@ TOKEN = "token-of-the-inference-component"
 
 
 class Core:
-    """What reached the core: topic, payload and QoS, in order."""
+    """The messages that reached the core: topic, payload and QoS, in order."""
 
     def __init__(self, socket: Path) -> None:
         self.socket = socket
@@ -28,14 +28,14 @@ class Core:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What a component needs to connect."""
+        """The variables that a component requires to connect."""
         return {
             "AWS_GG_NUCLEUS_DOMAIN_SOCKET_FILEPATH_FOR_COMPONENT": str(self.socket),
             "SVCUID": TOKEN,
         }
 
     def reported(self) -> list[dict[str, Any]]:
-        """The heartbeats' states, in order."""
+        """Return the reported states of the heartbeats, in order."""
         return [
             json.loads(payload)["state"]["reported"]
             for topic, payload, _ in self.published
@@ -43,7 +43,7 @@ class Core:
         ]
 
     def messages(self) -> list[dict[str, Any]]:
-        """Detection and error messages, in order."""
+        """Return the detection and error messages, in order."""
         return [
             json.loads(payload)
             for topic, payload, _ in self.published
@@ -68,11 +68,11 @@ class Core:
         return lambda: self._delivers.pop(topic, None) and None
 
     def hears(self, topic: str) -> bool:
-        """Whether a component subscribed to the topic."""
+        """Return true if a component has subscribed to the topic."""
         return topic in self._delivers
 
     def say(self, topic: str, document: Any) -> None:
-        """Have a message from the cloud delivered to who subscribed to its topic."""
+        """Deliver a message from the cloud to the subscriber of its topic."""
         assert self._loop
         payload = document if isinstance(document, bytes) else json.dumps(document).encode()
         delivered = self._delivers[topic](topic, payload)
@@ -84,7 +84,7 @@ async def _awaited(delivered: Awaitable[None]) -> None:
 
 
 async def _settled() -> None:
-    """Let connections that were accepted just before the end close."""
+    """Wait until connections that were accepted before the end are closed."""
     while others := asyncio.all_tasks() - {asyncio.current_task()}:
         await asyncio.wait(others)
     # A transport closes in a later iteration of the loop.
@@ -94,7 +94,7 @@ async def _settled() -> None:
 
 @contextmanager
 def serving(core: Core) -> Iterator[None]:
-    """Serve `core` from a thread while the `with` block runs; hanging up on everyone after it."""
+    """Serve `core` from a thread during the `with` block; close all connections after it."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()

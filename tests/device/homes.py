@@ -1,4 +1,4 @@
-"""The three homes of the function, each as its host starts it."""
+"""The three hosts of the function, each with its way to start the function."""
 
 import base64
 import json
@@ -22,7 +22,7 @@ _SOFTWARE = Path(__file__).with_name("deeplens_software")
 
 @dataclass
 class Home:
-    """A running function; `messages` and `reported` are those that its host was given."""
+    """A running function; `messages` and `reported` are those that its host received."""
 
     messages: Callable[[], list[dict[str, Any]]]
     reported: Callable[[], list[dict[str, Any]]]
@@ -44,7 +44,7 @@ def start(
     core: Core,
     interpreter: str = sys.executable,
 ) -> Home:
-    """Start the function in one of its homes; its pictures are in `work / "camera"`."""
+    """Start the function on one of its hosts; its images are in `work / "camera"`."""
     if home == "classic":
         function = Function(work, variables | core.environment, interpreter)
         return Home(core.messages, core.reported, function.process, function.log)
@@ -52,7 +52,7 @@ def start(
         program = ["-m", "camera"]
         more, messages, reported = core.environment, core.messages, core.reported
     else:
-        # The name that the DeepLens console asks for, imported as its runtime does.
+        # The name that the DeepLens console requires, imported as its runtime does.
         program = ["-c", "import greengrassHelloWorld, time\nwhile True: time.sleep(0.1)"]
         more = {"DEEPLENS_CAMERA": "awscam", "DEEPLENS_PUBLISHER": "greengrasssdk"}
 

@@ -1,7 +1,8 @@
-"""`awscam.Model` as an engine, against the device library's interface."""
+"""`awscam.Model` as an engine, with a double of the device library."""
 
 import sys
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import astuple, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,9 +12,8 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from camera.awscam_engine import DeepLensEngine
-from camera.engine_choice import engine_here
-from camera.engine_selection import engine_opener
+from camera.awscam_engine import AwscamEngine
+from camera.engine_selection import default_engine, engine_opener
 from model_tools.shapes.scenes import write_scenes
 from tests.device.conftest import Unpacked
 from vision.artifact import Artifact, open_artifact
@@ -31,28 +31,28 @@ def artifact(shapes: Unpacked) -> Artifact:
 
 
 @pytest.fixture
-def device(shapes: Unpacked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The device's software, with the artifact where it looks for it."""
+def device(shapes: Unpacked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Install the software of a DeepLens, with the artifact in the folder that it searches."""
     monkeypatch.syspath_prepend(SOFTWARE)
     monkeypatch.setenv("DEEPLENS_MODEL_DIRECTORY", str(shapes.directory))
     monkeypatch.chdir(tmp_path)
     for name in ("awscam", "mo"):
-        monkeypatch.delitem(sys.modules, name, raising=False)
+        sys.modules.pop(name, None)
+    yield
+    for name in ("awscam", "mo"):
+        sys.modules.pop(name, None)
 
 
-def boxes(found: list[Detection]) -> list[tuple[str, float, tuple[float, ...]]]:
-    """Detections that count, rounded, and within the picture."""
+def boxes(detections: list[Detection]) -> list[tuple[str, float, tuple[float, ...]]]:
+    """Return detections with a score of at least 0.3, rounded, with edges inside the image."""
     return [
         (
-            one.label,
-            round(one.score, 3),
-            tuple(
-                round(min(1.0, max(0.0, edge)), 3)
-                for edge in (one.box.ymin, one.box.xmin, one.box.ymax, one.box.xmax)
-            ),
+            detection.label,
+            round(detection.score, 3),
+            tuple(round(min(1.0, max(0.0, edge)), 3) for edge in astuple(detection.box)),
         )
-        for one in found
-        if one.score >= 0.3 and one.box
+        for detection in detections
+        if detection.score >= 0.3 and detection.box
     ]
 
 
@@ -123,9 +123,9 @@ def test_a_classifiers_numbers_are_the_label_maps_ids_less_one(
             outputs={"scores": OutputSpec("scores:0", "float32", (1, 2), "softmax")},
         ),
     )
-    found = DeepLensEngine(classifier, on_gpu=True).infer(np.full((10, 20, 3), 5, np.uint8))
+    found = AwscamEngine(classifier, on_gpu=True).infer(np.full((10, 20, 3), 5, np.uint8))
     assert found == [Detection("left", 0.7), Detection("right", 0.2), Detection("id 100", 0.1)]
-    # Height, width, channels, prepared as the manifest says.
+    # Height, width, channels, prepared by the manifest.
     assert seen[-1].shape == (96, 128, 3)
     assert seen[-1].max() == seen[-1].min() == 4.0
 
@@ -138,7 +138,7 @@ def test_a_model_that_the_optimizer_refuses_says_why(
     optimizer = SimpleNamespace(optimize=lambda *_, **__: (status, ""))
     monkeypatch.setitem(sys.modules, "mo", optimizer)
     with pytest.raises(ArtifactError, match=rf"mo\.optimize: .*{expected}"):
-        DeepLensEngine(artifact, on_gpu=True)
+        AwscamEngine(artifact, on_gpu=True)
 
 
 @pytest.mark.usefixtures("device")
@@ -147,13 +147,13 @@ def test_a_device_without_an_optimizer_takes_only_what_was_packed_and_verified(
 ) -> None:
     monkeypatch.setitem(sys.modules, "mo", None)
     (tmp_path / "frozen_model.xml").write_text("{}")
-    with pytest.raises(EngineError, match=r"no model optimizer \(mo\)"):
-        DeepLensEngine(replace(artifact, directory=tmp_path), on_gpu=True)
+    with pytest.raises(EngineError, match=r"requires the model optimizer \(mo\)"):
+        AwscamEngine(replace(artifact, directory=tmp_path), on_gpu=True)
     files = {**artifact.manifest.files, "frozen_model.xml": "ab", "frozen_model.bin": "cd"}
     (tmp_path / "frozen_model.xml").write_text('{"broken": true}')
     packed = replace(artifact, directory=tmp_path, manifest=replace(artifact.manifest, files=files))
     with pytest.raises(ArtifactError, match="awscam cannot load it: Failed to load the network"):
-        DeepLensEngine(packed, on_gpu=True)
+        AwscamEngine(packed, on_gpu=True)
 
 
 def test_pictures_of_any_size_are_refused_by_the_devices_engine(
@@ -163,24 +163,24 @@ def test_pictures_of_any_size_are_refused_by_the_devices_engine(
     anything = replace(artifact.manifest.input, width_px=None, height_px=None)
     open_size = replace(artifact, manifest=replace(artifact.manifest, input=anything))
     with pytest.raises(ArtifactError, match="freeze the model for one size"):
-        DeepLensEngine(open_size, on_gpu=True)
+        AwscamEngine(open_size, on_gpu=True)
 
 
 def test_elsewhere_it_says_that_only_a_deeplens_has_it(
     artifact: Artifact, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "awscam", None)
-    with pytest.raises(EngineError, match="only an AWS DeepLens has it"):
-        DeepLensEngine(artifact, on_gpu=True)
+    with pytest.raises(EngineError, match="only an AWS DeepLens has the engine"):
+        AwscamEngine(artifact, on_gpu=True)
 
 
 @pytest.mark.usefixtures("device")
 def test_a_function_that_is_told_nothing_takes_the_engine_that_is_there(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert engine_here() == "openvino"
+    assert default_engine() == "openvino"
     found = {"awscam": object()}
     monkeypatch.setattr("importlib.util.find_spec", found.get)
-    assert engine_here() == "awscam"
+    assert default_engine() == "awscam"
     found.clear()
-    assert engine_here() == "openvino"
+    assert default_engine() == "openvino"

@@ -1,6 +1,6 @@
 import pytest
 
-from camera.backoff import Backoff, Repeats, is_worth_a_line
+from camera.backoff import Backoff, ErrorCounts, is_logged
 from camera.errors import CameraError, PublishError
 from tests.device.bench import Clock
 
@@ -26,15 +26,15 @@ def test_pauses_stay_finite_for_a_year_of_failures() -> None:
 
 
 def test_an_error_is_counted_and_worth_a_line_at_each_doubling() -> None:
-    repeats = Repeats(Clock())
+    repeats = ErrorCounts(Clock())
     counts = [repeats.count(CameraError("dark")) for _ in range(40)]
     assert counts == list(range(1, 41))
-    assert [count for count in counts if is_worth_a_line(count)] == [1, 2, 4, 8, 16, 32]
+    assert [count for count in counts if is_logged(count)] == [1, 2, 4, 8, 16, 32]
 
 
 @pytest.mark.parametrize("other", [CameraError("wet"), PublishError("dark")])
 def test_another_text_or_type_is_another_error(other: Exception) -> None:
-    repeats = Repeats(Clock())
+    repeats = ErrorCounts(Clock())
     for _ in range(3):
         repeats.count(CameraError("dark"))
     assert repeats.count(other) == 1
@@ -42,7 +42,7 @@ def test_another_text_or_type_is_another_error(other: Exception) -> None:
 
 def test_an_error_that_stayed_away_is_news_again() -> None:
     clock = Clock()
-    repeats = Repeats(clock)
+    repeats = ErrorCounts(clock)
     for _ in range(3):
         repeats.count(CameraError("dark"))
     clock.now_seconds += 601
@@ -50,7 +50,7 @@ def test_an_error_that_stayed_away_is_news_again() -> None:
 
 
 def test_errors_that_are_all_different_do_not_fill_the_memory() -> None:
-    repeats = Repeats(Clock())
+    repeats = ErrorCounts(Clock())
     for number in range(1000):
         assert repeats.count(CameraError(str(number))) == 1
     assert repeats.count(CameraError("0")) == 1

@@ -63,7 +63,7 @@ def test_a_success_shortens_the_pause_again() -> None:
 
 def test_one_broken_picture_in_a_folder_is_published_once() -> None:
     bench = Bench()
-    bench.capture([frame("a.png"), CameraError("'b.png' is not a readable picture")] * 16)
+    bench.capture([frame("a.png"), CameraError("'b.png' is not a readable image")] * 16)
     assert len(messages(bench)) == 1
     assert bench.reported["errors"] == 16
 
@@ -74,7 +74,7 @@ def test_an_interval_that_changes_holds_from_the_next_frame_on() -> None:
 
     def wait_for_a_change(seconds: float) -> bool:
         if changed := intervals.get(len(bench.clock.waits) + 1):
-            assert bench.settings.desire({"frame_interval_seconds": changed}) is None
+            assert bench.settings.apply_desired({"frame_interval_seconds": changed}) is None
         return wait(seconds)
 
     # The loop pauses for the second time, then for the fourth time, when the setting changes.
@@ -89,11 +89,11 @@ def test_a_camera_that_does_not_answer_is_reported_once_by_who_waits_for_it() ->
     class Blocking(ScriptedCamera):
         def capture(self) -> object:  # type: ignore[override]
             bench.clock.now_seconds += 9
-            loop.look()
+            loop.report_blocked()
             assert bench.reported["status"] == "starting"
             bench.clock.now_seconds += 1
-            loop.look()
-            loop.look()
+            loop.report_blocked()
+            loop.report_blocked()
             loop.stop()
             return frame()
 
@@ -101,14 +101,14 @@ def test_a_camera_that_does_not_answer_is_reported_once_by_who_waits_for_it() ->
         camera=Blocking([], bench.clock),  # type: ignore[arg-type]
         newest=bench.newest,
         settings=bench.settings,
-        reports=bench.reports,
+        reporter=bench.reporter,
         clock=bench.clock,
         wait=bench.clock.wait,
     )
     with bench._spooling():  # noqa: SLF001 - the bench is this test's own
         loop.run()
     assert bench.reported["status"] == "failing"
-    assert bench.reported["last_error"]["message"] == "the camera has not answered for 10 s"
+    assert bench.reported["last_error"]["message"] == "the camera has not responded for 10 s"
     assert len(messages(bench)) == 1
 
 
@@ -139,12 +139,12 @@ def test_a_camera_whose_pictures_change_is_not_frozen() -> None:
 def test_a_black_picture_is_reported_once_and_used_nonetheless() -> None:
     bench = Bench()
     dark = np.zeros((48, 64, 3), np.uint8)
-    # A camera's own clock in the corner is no light.
+    # The timestamp of a camera in the corner is bright.
     dark[:2, :6] = 255
     pictures = [replace(frame(), image=dark)] * 3 + [replace(frame(), image=noise(2))]
     bench.capture(pictures, is_live=True)
     assert len(messages(bench)) == 1
-    assert "the picture is black" in messages(bench)[0]
+    assert "the frame is black" in messages(bench)[0]
     assert bench.newest.dropped == 3
 
 

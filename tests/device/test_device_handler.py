@@ -1,4 +1,4 @@
-"""The handler in a process of its own, imported as Greengrass' Lambda runtime does it."""
+"""The handler in a separate process, imported as Greengrass' Lambda runtime does."""
 
 import os
 import signal
@@ -70,7 +70,7 @@ def test_the_function_is_imported_whatever_its_model_is_and_says_what_is_wrong_w
     tmp_path: Path, core: Core, functions: list[Function], kind: str
 ) -> None:
     artifact = tmp_path / "model.zip"
-    # A reader of a FIFO would wait for a writer.
+    # Reading a FIFO would wait for a writer.
     os.mkfifo(artifact) if kind == "fifo" else artifact.write_bytes(b"no artifact")
     function = Function(tmp_path, environment() | core.environment)
     functions.append(function)
@@ -90,7 +90,7 @@ def test_with_greengrass_out_of_reach_the_function_keeps_going(
     nowhere = Core(tmp_path / "nowhere.socket")
     function = Function(tmp_path, environment() | nowhere.environment)
     functions.append(function)
-    eventually(lambda: "failure, 2 times by now" in function.printed())
+    eventually(lambda: "(occurrence 2)" in function.printed())
     assert function.process.poll() is None
     eventually(lambda: "IPC cannot be reached" in function.printed())
     with serving(nowhere):
@@ -107,7 +107,7 @@ def test_a_core_that_never_answers_does_not_hold_up_the_end(
         silent.listen()
         function = Function(tmp_path, environment() | silent_core.environment)
         functions.append(function)
-        # One of its threads has connected, and waits for an answer.
+        # A thread has connected and waits for a response.
         silent.settimeout(HANG_SECONDS)
         connection, _ = silent.accept()
         with connection:

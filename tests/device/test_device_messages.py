@@ -84,7 +84,7 @@ def test_a_message_has_the_best_detections_that_fit_and_counts_the_others(count:
     assert document["omitted"] == count - len(published)
     assert [one["score"] for one in published] == [one.score for one in found[: len(published)]]
     assert len(largest) <= LARGEST_MESSAGE_BYTES
-    # One more would not fit.
+    # One more detection would exceed the limit.
     room = LARGEST_MESSAGE_BYTES - len(largest)
     assert count == len(published) or room < len(json.dumps(published[-1])) + len(", ")
 

@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from camera.cameras import camera_from
-from camera.cameras.folder import PictureFolderCamera
+from camera.cameras.folder import ImageFolderCamera
 from camera.errors import SettingsError
 from camera.settings import Settings
-from tests.device.bench import THING, environment, live_settings, settings
+from tests.device.bench import THING, dynamic_settings, environment, settings
 
 OPTIONAL = {"MY_FUNCTION_ARN"}
 
@@ -16,7 +16,7 @@ OPTIONAL = {"MY_FUNCTION_ARN"}
 def test_every_setting_is_read_with_its_type() -> None:
     read = Settings.from_environment(environment())
     assert read == settings(
-        heartbeat_interval_seconds=1.0, live=live_settings(frame_interval_seconds=0.05)
+        heartbeat_interval_seconds=1.0, dynamic=dynamic_settings(frame_interval_seconds=0.05)
     )
     assert read.artifact == Path("model.zip")
 
@@ -53,12 +53,6 @@ def test_a_missing_setting_is_named_with_who_sets_it(name: str, value: str | Non
         ("DEEPLENS_FRAME_INTERVAL_SECONDS", "0", "from 0.02 to 3600"),
         ("DEEPLENS_FRAME_INTERVAL_SECONDS", "inf", "from 0.02 to 3600"),
         ("DEEPLENS_HEARTBEAT_INTERVAL_SECONDS", "0.5", "from 1 to 3600"),
-        ("DEEPLENS_PUBLISH_ON_CHANGE", "perhaps", "true or false"),
-        ("DEEPLENS_LABEL_INTERVAL_SECONDS", "-1", "from 0 to 86400"),
-        ("DEEPLENS_LABELS", "cat\tdog", "labels of 1 to 200 characters"),
-        ("DEEPLENS_DRIFT_THRESHOLD", "2", "a number from 0 to 1"),
-        ("DEEPLENS_CROP_SCORES", "[0.9]", "two scores from 0 to 1"),
-        ("DEEPLENS_CROP_FILES", "many", "a whole number from 1 to 10000"),
         ("DEEPLENS_PUBLISHER", "kafka", "greengrass or greengrasssdk"),
         ("DEEPLENS_LIVE_VIEW_PORT", "65536", "a port from 0 to 65535"),
         ("DEEPLENS_LIVE_VIEW_PORT", "0" * 5000, "a port from 0 to 65535"),
@@ -96,8 +90,8 @@ def test_whatever_a_variable_holds_it_is_used_or_refused_by_name(name: str, valu
     except SettingsError as error:
         refusal = str(error)
     if refusal is None:
-        assert 0 <= read.live.threshold <= 1
-        assert 0 < read.live.frame_interval_seconds <= 3600
+        assert 0 <= read.dynamic.threshold <= 1
+        assert 0 < read.dynamic.frame_interval_seconds <= 3600
         assert not read.topic.startswith("$")
     else:
         assert refusal.startswith(f"{name}: ")
@@ -110,16 +104,19 @@ def test_what_the_recipe_leaves_out_has_a_default() -> None:
     assert read.publisher == "greengrass"
     assert read.live_view_port is None
     assert read.image_limit.megapixels == 16
-    assert read.live.labels == ()
+    assert read.dynamic.labels == ()
 
 
-def test_labels_of_interest_are_a_list_with_commas() -> None:
-    read = Settings.from_environment(environment(DEEPLENS_LABELS="traffic light, dog"))
-    assert read.live.labels == ("traffic light", "dog")
+def test_settings_that_only_the_shadow_changes_have_their_defaults_at_the_start() -> None:
+    read = Settings.from_environment(
+        environment(DEEPLENS_LABELS="dog", DEEPLENS_STATE_DIRECTORY="elsewhere")
+    )
+    assert read.dynamic == dynamic_settings(frame_interval_seconds=0.05)
+    assert read.state_directory == Path("state")
 
 
 def test_a_folder_is_a_camera() -> None:
-    assert isinstance(camera_from("folder:camera"), PictureFolderCamera)
+    assert isinstance(camera_from("folder:camera"), ImageFolderCamera)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Settings that change without a restart: shadow → IPC → what holds → heartbeat."""
+"""Settings that change without a restart: shadow → IPC → current settings → heartbeat."""
 
 import json
 import threading
@@ -8,11 +8,10 @@ from typing import Any
 
 import pytest
 
-from camera.dynamic_settings import CurrentSettings
+from camera.dynamic_settings import CurrentSettings, ShadowListener
 from camera.errors import PublishError, SettingsError
 from camera.greengrass import GreengrassPublisher, GreengrassSubscriber
-from camera.shadow import ShadowSettings
-from tests.device.bench import THING, live_settings
+from tests.device.bench import THING, dynamic_settings
 from tests.device.greengrass_ipc import Core, serving
 from tests.waiting import HANG_SECONDS, eventually
 from vision.labels import checked_labels
@@ -22,25 +21,25 @@ ACCEPTED, DELTA = f"{SHADOW}/get/accepted", f"{SHADOW}/update/delta"
 
 
 class Camera:
-    """What listens on a camera, and the settings that hold there."""
+    """The listener of a camera, and its current settings."""
 
     def __init__(self) -> None:
-        self.settings = CurrentSettings(live_settings())
-        self.refusals: list[SettingsError] = []
+        self.settings = CurrentSettings(dynamic_settings())
+        self.rejections: list[SettingsError] = []
         self.publisher = GreengrassPublisher(timeout_seconds=HANG_SECONDS)
-        self.listening = ShadowSettings(
+        self.listening = ShadowListener(
             thing=THING,
             subscriber=GreengrassSubscriber(timeout_seconds=HANG_SECONDS),
             publisher=self.publisher,
-            desire=self.desire,
+            apply_desired=self.apply_desired,
         )
         self.thread = threading.Thread(target=self.listening.run)
 
-    def desire(self, desired: Any) -> bool:
-        refusal = self.settings.desire(desired)
-        if refusal:
-            self.refusals.append(refusal)
-        return self.settings.refused() is None
+    def apply_desired(self, desired: Any) -> bool:
+        rejection = self.settings.apply_desired(desired)
+        if rejection:
+            self.rejections.append(rejection)
+        return self.settings.rejection() is None
 
 
 @pytest.fixture
@@ -70,16 +69,16 @@ def test_the_whole_shadow_is_asked_for_and_then_what_differs(core: Core, camera:
     with serving(core):
         listening(core, camera)
         core.say(ACCEPTED, {"state": {"desired": {"settings": {"threshold": 0.8}}}})
-        eventually(lambda: camera.settings.now.threshold == 0.8)
+        eventually(lambda: camera.settings.current.threshold == 0.8)
         core.say(DELTA, {"state": {"settings": {"labels": ["cat"], "publish_on_change": True}}})
-        eventually(lambda: camera.settings.now.publish_on_change)
-    assert camera.settings.now.labels == ("cat",)
-    assert camera.settings.now.threshold == 0.8
-    assert camera.refusals == []
+        eventually(lambda: camera.settings.current.publish_on_change)
+    assert camera.settings.current.labels == ("cat",)
+    assert camera.settings.current.threshold == 0.8
+    assert camera.rejections == []
 
 
 @pytest.mark.parametrize(
-    ("desired", "said"),
+    ("desired", "message"),
     [
         ({"threshold": 2}, "threshold: given 2, expected a number from 0 to 1"),
         ({"threshold": True}, "threshold: given True, expected a number"),
@@ -92,30 +91,30 @@ def test_the_whole_shadow_is_asked_for_and_then_what_differs(core: Core, camera:
         ({"crop_scores": 0.5}, "crop_scores: given 0.5, expected a list of two scores"),
         ({"crop_scores": [0.6, 0.3]}, "crop_scores: given [0.6, 0.3], expected a list of two"),
         ({"crop_scores": [0.3, "x"]}, "crop_scores: given [0.3, 'x'], expected a list of two"),
-        ({"crop_files": 2.5}, "crop_files: given 2.5, expected a whole number from 1 to 10000"),
+        ({"crop_files": 2.5}, "crop_files: given 2.5, expected an integer from 1 to 10000"),
         (
             {"frame_interval_seconds": 0.001},
             "frame_interval_seconds: given 0.001, expected a number from 0.02 to 3600",
         ),
-        ({"crop_mib": 1024}, "crop_mib: given 1024, expected a whole number from 1 to 256"),
-        ({"crop_mib": 0}, "crop_mib: given 0, expected a whole number from 1 to 256"),
-        ({"treshold": 0.7}, "there is no setting 'treshold'; there are threshold,"),
+        ({"crop_mib": 1024}, "crop_mib: given 1024, expected an integer from 1 to 256"),
+        ({"crop_mib": 0}, "crop_mib: given 0, expected an integer from 1 to 256"),
+        ({"treshold": 0.7}, "'treshold' is not a valid setting: expected threshold,"),
         ([0.7], "settings: given [0.7], expected an object"),
     ],
 )
 def test_a_wrong_value_is_refused_with_what_would_work_and_the_old_ones_stay(
-    core: Core, camera: Camera, desired: Any, said: str
+    core: Core, camera: Camera, desired: Any, message: str
 ) -> None:
     with serving(core):
         listening(core, camera)
         core.say(DELTA, {"state": {"settings": desired}})
-        eventually(lambda: camera.refusals)
-        assert str(camera.refusals[0]).startswith(said)
-        assert camera.settings.now == live_settings()
-        assert camera.settings.refused() == str(camera.refusals[0])
+        eventually(lambda: camera.rejections)
+        assert str(camera.rejections[0]).startswith(message)
+        assert camera.settings.current == dynamic_settings()
+        assert camera.settings.rejection() == str(camera.rejections[0])
         core.say(DELTA, {"state": {"settings": {"threshold": 0.25}}})
-        eventually(lambda: camera.settings.now.threshold == 0.25)
-    assert camera.settings.refused() is None
+        eventually(lambda: camera.settings.current.threshold == 0.25)
+    assert camera.settings.rejection() is None
 
 
 def test_a_value_that_stays_wrong_is_refused_once(core: Core, camera: Camera) -> None:
@@ -124,8 +123,8 @@ def test_a_value_that_stays_wrong_is_refused_once(core: Core, camera: Camera) ->
         for _ in range(5):
             core.say(DELTA, {"state": {"settings": {"threshold": 2}}})
         core.say(DELTA, {"state": {"settings": {"threshold": 0.3}}})
-        eventually(lambda: camera.settings.now.threshold == 0.3)
-    assert len(camera.refusals) == 1
+        eventually(lambda: camera.settings.current.threshold == 0.3)
+    assert len(camera.rejections) == 1
 
 
 @pytest.mark.parametrize(
@@ -140,8 +139,8 @@ def test_a_message_that_says_nothing_of_settings_changes_nothing(
         core.say(DELTA, payload)
         core.say(ACCEPTED, payload)
         core.say(DELTA, {"state": {"settings": {"threshold": 0.3}}})
-        eventually(lambda: camera.settings.now.threshold == 0.3)
-    assert camera.refusals == []
+        eventually(lambda: camera.settings.current.threshold == 0.3)
+    assert camera.rejections == []
 
 
 def test_a_core_that_was_away_is_asked_for_the_whole_shadow_again(
@@ -153,7 +152,7 @@ def test_a_core_that_was_away_is_asked_for_the_whole_shadow_again(
     with serving(core):
         eventually(lambda: f"{SHADOW}/get" in [topic for topic, _, _ in core.published])
         core.say(ACCEPTED, {"state": {"desired": {"settings": {"threshold": 0.9}}}})
-        eventually(lambda: camera.settings.now.threshold == 0.9)
+        eventually(lambda: camera.settings.current.threshold == 0.9)
 
 
 def test_a_refused_subscription_says_what_the_deployment_must_allow(core: Core) -> None:
@@ -168,17 +167,17 @@ def test_a_refused_subscription_says_what_the_deployment_must_allow(core: Core) 
 
 
 def test_what_is_reported_is_what_a_shadow_compares_with_what_it_desires() -> None:
-    settings = CurrentSettings(live_settings())
-    assert settings.desire({"labels": ["cat"], "threshold": 0.75}) is None
+    settings = CurrentSettings(dynamic_settings())
+    assert settings.apply_desired({"labels": ["cat"], "threshold": 0.75}) is None
     assert json.loads(json.dumps(settings.reported())) == settings.reported()
     assert settings.reported()["labels"] == ["cat"]
-    assert settings.desire(settings.reported()) is None
+    assert settings.apply_desired(settings.reported()) is None
 
 
 def test_a_label_of_a_label_map_may_be_a_label_of_interest() -> None:
     # With the zero-width non-joiner of Persian.
     label = "\u0645\u06cc\u200c\u0631\u0648\u062f"
-    settings = CurrentSettings(live_settings())
+    settings = CurrentSettings(dynamic_settings())
     assert checked_labels({1: label}) == {1: label}
-    assert settings.desire({"labels": [label]}) is None
-    assert settings.now.labels == (label,)
+    assert settings.apply_desired({"labels": [label]}) is None
+    assert settings.current.labels == (label,)

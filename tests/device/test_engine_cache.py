@@ -1,4 +1,4 @@
-"""What an engine compiled is kept for the next start, and thrown away when it does not work."""
+"""The cache of compiled models: used at the next start, and discarded if it is damaged."""
 
 import zipfile
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""TensorFlow vs OpenVINO: both engines really run, in a process of their own."""
+"""The comparison of TensorFlow and OpenVINO, with both engines in a separate process."""
 
 import asyncio
 import threading
@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from camera import comparison
-from camera.engine_comparison import Comparison, largest_difference
+from camera import engine_comparison
+from camera.engine_comparison import EngineComparison, largest_difference
 from camera.frames import Frame
 from camera.live_view import LiveView
 from model_tools.artifacts import unpack_artifact
@@ -32,16 +32,16 @@ def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def compared() -> Iterator[Comparison]:
-    made = Comparison()
+def compared() -> Iterator[EngineComparison]:
+    made = EngineComparison()
     yield made
     made.stop()
 
 
-def answer(compared: Comparison) -> dict[str, Any]:
-    """Ask until it is not loading any more."""
+def answer(compared: EngineComparison) -> dict[str, Any]:
+    """Request a comparison until the engines are loaded."""
     return eventually(
-        lambda: (found := compared.of(PICTURE))["state"] != "loading" and found,
+        lambda: (found := compared.compare(PICTURE))["state"] != "loading" and found,
         "it is still loading",
         seconds=2 * HANG_SECONDS,
         pause=0.1,
@@ -49,27 +49,29 @@ def answer(compared: Comparison) -> dict[str, Any]:
 
 
 def test_without_tensorflow_it_says_so(
-    compared: Comparison, artifact: Path, monkeypatch: pytest.MonkeyPatch
+    compared: EngineComparison, artifact: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(comparison, "find_spec", lambda name: None if name == "tensorflow" else 1)
+    monkeypatch.setattr(
+        engine_comparison, "find_spec", lambda name: None if name == "tensorflow" else 1
+    )
     compared.use(artifact)
-    found = compared.of(PICTURE)
+    found = compared.compare(PICTURE)
     assert found == {"state": "unavailable", "why": "TensorFlow is not installed on this device"}
 
 
-def test_before_a_model_runs_it_says_so(compared: Comparison) -> None:
-    assert compared.of(PICTURE) == {"state": "unavailable", "why": "no model runs yet"}
+def test_before_a_model_runs_it_says_so(compared: EngineComparison) -> None:
+    assert compared.compare(PICTURE) == {"state": "unavailable", "why": "no model runs yet"}
 
 
 @pytest.mark.process
 def test_a_model_that_cannot_be_opened_is_said_and_not_tried_again(
-    compared: Comparison, tmp_path: Path
+    compared: EngineComparison, tmp_path: Path
 ) -> None:
     compared.use(tmp_path)
     found = answer(compared)
     assert found["state"] == "unavailable"
     assert "manifest.json: cannot be read" in found["why"]
-    assert compared.of(PICTURE) == found
+    assert compared.compare(PICTURE) == found
 
 
 @pytest.mark.parametrize(
@@ -95,15 +97,15 @@ def test_the_largest_difference_is_that_of_the_same_object(
 
 @pytest.mark.process
 def test_the_process_ends_when_nobody_asks(
-    compared: Comparison, artifact: Path, monkeypatch: pytest.MonkeyPatch
+    compared: EngineComparison, artifact: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     compared.use(artifact)
-    assert compared.of(PICTURE)["state"] == "loading"
+    assert compared.compare(PICTURE)["state"] == "loading"
     process = compared._process  # noqa: SLF001 - what must end
     assert process is not None
     compared.end_if_idle()
     assert process.poll() is None
-    monkeypatch.setattr(comparison, "_IDLE_SECONDS", 0.0)
+    monkeypatch.setattr(engine_comparison, "_IDLE_SECONDS", 0.0)
     compared.end_if_idle()
     assert process.poll() is not None
 
@@ -118,7 +120,7 @@ def test_a_browser_shows_both_outcomes_of_the_same_picture(artifact: Path, tmp_p
 
     def show() -> None:
         while not stop.wait(0.2):
-            view.see(Frame(PICTURE, datetime.now(UTC), "scene.png"), [STAR], 4.0)
+            view.observe(Frame(PICTURE, datetime.now(UTC), "scene.png"), [STAR], 4.0)
 
     async def look() -> Page:
         async with browsing(view.address, tmp_path / "profile") as page:
@@ -152,7 +154,7 @@ def test_a_browser_shows_both_outcomes_of_the_same_picture(artifact: Path, tmp_p
     assert page.errors == []
     with Image.open(tmp_path / "both.png") as opened:
         pixels = np.asarray(opened.convert("RGB")).astype(int)
-    # The grey star is there twice.
+    # The grey star is displayed twice.
     columns = (np.abs(pixels - [160, 160, 185]).max(axis=2) < 20).any(axis=0).nonzero()[0]
     gaps = np.diff(columns[columns < 900])
     assert (gaps > 50).sum() == 1

@@ -74,14 +74,14 @@ def test_a_core_that_fails_once_takes_the_next_message(
 ) -> None:
     away.failures = 1
     with serving(away):
-        with pytest.raises(PublishError, match=r"did not take it: .*the spool is full"):
+        with pytest.raises(PublishError, match=r"did not accept it: .*the spool is full"):
             publisher.publish("topic", b"1")
         publisher.publish("topic", b"2")
     assert [payload for _, payload, _ in away.published] == [b"2"]
 
 
 def given_up(publisher: GreengrassPublisher) -> str:
-    """Return why a publisher gives a message up."""
+    """Return the error of a publisher."""
     with contextlib.closing(publisher), pytest.raises(PublishError) as given_up:
         publisher.publish("topic", b"1")
     return str(given_up.value)
@@ -92,8 +92,8 @@ def test_a_message_that_is_never_answered_is_given_up_in_time(
 ) -> None:
     away.answers = False
     with serving(away):
-        # On a busy machine the connection may take as long; that is another error.
-        eventually(lambda: "did not answer within 1 s" in given_up(GreengrassPublisher(1)))
+        # On a busy machine the connection can exceed the timeout, which is another error.
+        eventually(lambda: "did not respond within 1 s" in given_up(GreengrassPublisher(1)))
         away.answers = True
         publisher.publish("topic", b"2")
     assert [payload for _, payload, _ in away.published] == [b"2"]

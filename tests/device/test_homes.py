@@ -1,4 +1,4 @@
-"""The same pictures and the same model give the same detections in every home, on every engine."""
+"""The same images and model result in the same detections on every host and engine."""
 
 from dataclasses import asdict
 from itertools import product
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from camera.cameras.folder import PictureFolderCamera
+from camera.cameras.folder import ImageFolderCamera
 from model_tools.shapes.scenes import write_scenes
 from tests.device.bench import environment
 from tests.device.conftest import Unpacked
@@ -24,7 +24,7 @@ Detections = list[dict[str, Any]]
 
 
 def same(said: Detections, expected: Detections) -> bool:
-    """Whether each detection has one of the same label, score and place, to a thousandth."""
+    """Return true if each detection has an equal one: label, score and box, to a thousandth."""
     return len(said) == len(expected) and all(
         any(
             one["label"] == other["label"]
@@ -38,11 +38,11 @@ def same(said: Detections, expected: Detections) -> bool:
 
 @pytest.fixture(scope="module")
 def expected(shapes: Unpacked, tmp_path_factory: pytest.TempPathFactory) -> list[Detections]:
-    """What the reference engine finds, frame by frame."""
+    """The detections of the reference engine, frame by frame."""
     scenes = tmp_path_factory.mktemp("scenes")
     write_scenes(scenes, SCENES, seed=3)
     artifact = open_artifact(shapes.archive, shapes.directory, shapes.digest)
-    engine, camera = open_engine("tensorflow", artifact), PictureFolderCamera(scenes)
+    engine, camera = open_engine("tensorflow", artifact), ImageFolderCamera(scenes)
     found = [engine.infer(camera.capture().image) for _ in range(SCENES)]
     return [[asdict(one) for one in frame if one.score >= 0.5] for frame in found]
 

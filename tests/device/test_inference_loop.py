@@ -73,12 +73,12 @@ def test_a_setting_that_changes_holds_from_the_next_frame_on() -> None:
     thresholds = [0.95, 0.5]
 
     class Shadow:
-        """Changes a setting after each of the first frames, from a thread of its own."""
+        """Changes a setting after each of the first frames, in a separate thread."""
 
-        def see(self, *_: object) -> None:
+        def observe(self, *_: object) -> None:
             if thresholds:
                 desired = {"threshold": thresholds.pop(0)}
-                thread = threading.Thread(target=bench.settings.desire, args=(desired,))
+                thread = threading.Thread(target=bench.settings.apply_desired, args=(desired,))
                 thread.start()
                 thread.join()
 
@@ -142,7 +142,7 @@ def test_a_message_larger_than_the_cloud_takes_is_an_error_and_not_in_the_way() 
     long = Detection("x" * 200_000, 0.9, Box(0, 0, 1, 1))
     bench.engine.script = [[long], [CIRCLE]]
     bench.infer([frame("a.png"), frame("b.png")])
-    assert "takes at most 131072" in errors(bench)[0]["error"]["message"]
+    assert "accepts at most 131072" in errors(bench)[0]["error"]["message"]
     assert [found["frame"]["source"] for found in detections(bench)] == ["b.png"]
 
 
@@ -165,7 +165,7 @@ def test_a_model_is_loaded_once() -> None:
 
 def test_a_model_that_runs_instead_of_the_deployed_one_says_why() -> None:
     bench = Bench()
-    bench.models.instead = ArtifactError("the deployed model abc cannot run")
+    bench.models.fallback_cause = ArtifactError("the deployed model abc cannot run")
     bench.infer([frame()])
     assert errors(bench)[0]["error"]["message"] == "the deployed model abc cannot run"
     assert bench.reported["status"] == "running"
@@ -187,4 +187,4 @@ def test_an_expected_failure_has_no_traceback_and_a_bug_has_one(
     with caplog.at_level(logging.ERROR, "camera.error_reporter"):
         bench.infer([frame()] * 3)
     assert [bool(record.exc_info) for record in caplog.records] == [False, True]
-    assert caplog.records[0].message == "failure, the first time: CameraError: dark"
+    assert caplog.records[0].message == "CameraError: dark (occurrence 1)"

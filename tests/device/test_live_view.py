@@ -1,4 +1,4 @@
-"""The live view: what it shows, to whom, and how far behind."""
+"""The responses of the live view, its access control, and its delay."""
 
 import base64
 import io
@@ -20,7 +20,7 @@ import pytest
 from PIL import Image
 
 from camera.application import Application, Parts, open_live_view
-from camera.dynamic_settings import LiveSettings
+from camera.dynamic_settings import DynamicSettings
 from camera.frames import Frame
 from camera.inference import LoadedModel
 from camera.live_view import LiveView
@@ -47,7 +47,7 @@ def view(tmp_path: Path) -> Iterator[LiveView]:
 
 
 class Engine:
-    """Stands for the engine of a loaded model."""
+    """The engine of a loaded model."""
 
     name = "openvino"
     fallback = None
@@ -57,7 +57,7 @@ class Engine:
 
 
 class OneScene:
-    """A camera in front of one scene."""
+    """A camera that returns one scene."""
 
     is_live = is_stream = False
 
@@ -68,7 +68,7 @@ class OneScene:
 
 
 class OneModel:
-    """Always the same model."""
+    """A provider of one model."""
 
     def load(self) -> LoadedModel:
         return loaded(labels=("bird", "cat"))
@@ -79,7 +79,7 @@ class OneModel:
 
 
 class Nobody:
-    """Takes every message."""
+    """A publisher that accepts every message."""
 
     def publish(self, topic: str, payload: bytes) -> None: ...
 
@@ -91,7 +91,7 @@ def loaded(**properties: Any) -> LoadedModel:
 
 
 def scene(width_px: int = 640, height_px: int = 480) -> Frame:
-    """A light square on a dark ground where the cat is."""
+    """Return a frame with a light square on a dark background as the cat."""
     image = np.full((height_px, width_px, 3), 40, np.uint8)
     image[
         int(0.2 * height_px) : int(0.8 * height_px), int(0.1 * width_px) : int(0.6 * width_px)
@@ -104,7 +104,7 @@ def scene(width_px: int = 640, height_px: int = 480) -> Frame:
 
 
 def get(address: str, **headers: str) -> tuple[int, Any, bytes]:
-    request = urllib.request.Request(address, headers=headers)  # noqa: S310 - http of our own
+    request = urllib.request.Request(address, headers=headers)  # noqa: S310 - the server of this test
     try:
         with urllib.request.urlopen(request, timeout=HANG_SECONDS) as answer:  # noqa: S310 - as above
             return answer.status, answer.headers, answer.read()
@@ -114,8 +114,8 @@ def get(address: str, **headers: str) -> tuple[int, Any, bytes]:
 
 
 def test_the_newest_picture_comes_with_what_was_found_on_it(view: LiveView) -> None:
-    view.see(scene(), [DOG], 5.0)
-    view.see(scene(1920, 1080), [CAT], 12.5)
+    view.observe(scene(), [DOG], 5.0)
+    view.observe(scene(1920, 1080), [CAT], 12.5)
     status, _, content = get(f"{view.address}frame?after=0")
     assert status == 200
     frame = json.loads(content)
@@ -131,7 +131,7 @@ def test_the_newest_picture_comes_with_what_was_found_on_it(view: LiveView) -> N
 
 
 def test_who_has_the_newest_picture_waits_for_the_next(view: LiveView) -> None:
-    view.see(scene(), [], 5.0)
+    view.observe(scene(), [], 5.0)
     assert get(f"{view.address}frame?after=1")[0] == 204
     answers: queue.Queue[tuple[int, Any, bytes]] = queue.Queue()
     stop = threading.Event()
@@ -142,9 +142,9 @@ def test_who_has_the_newest_picture_waits_for_the_next(view: LiveView) -> None:
 
     asking = threading.Thread(target=ask)
     asking.start()
-    # One question after the other waits; the one that waits now gets the picture.
+    # Requests wait one after another; the waiting one gets the frame.
     assert answers.get(timeout=HANG_SECONDS)[0] == 204
-    view.see(scene(), [CAT], 5.0)
+    view.observe(scene(), [CAT], 5.0)
     while (answer := answers.get(timeout=HANG_SECONDS))[0] == 204:
         pass
     stop.set()
@@ -156,7 +156,7 @@ def test_who_has_the_newest_picture_waits_for_the_next(view: LiveView) -> None:
 
 @pytest.mark.parametrize("after", ["", "x", "-1", "9" * 5000, "1;2", "٣"])
 def test_a_wrong_number_is_taken_for_none(view: LiveView, after: str) -> None:
-    view.see(scene(), [CAT], 5.0)
+    view.observe(scene(), [CAT], 5.0)
     address = f"{view.address}frame?after={urllib.request.quote(after)}"  # type: ignore[attr-defined]
     assert get(address)[0] == 200
 
@@ -202,7 +202,7 @@ def test_the_camera_tells_its_view_the_model_and_the_limit_that_is_set(tmp_path:
         engine="openvino",
         topic="detections",
         heartbeat_interval_seconds=60.0,
-        live=LiveSettings(threshold=0.5, frame_interval_seconds=0.25),
+        dynamic=DynamicSettings(threshold=0.5, frame_interval_seconds=0.25),
         state_directory=tmp_path / "state",
         live_view_port=0,
     )
@@ -238,15 +238,15 @@ def test_the_camera_tells_its_view_the_model_and_the_limit_that_is_set(tmp_path:
 
 def test_labels_have_the_indexes_of_their_classes(view: LiveView) -> None:
     view.use(loaded(labels=("bird", "cat")))
-    view.see(scene(), [DOG, CAT], 5.0)
+    view.observe(scene(), [DOG, CAT], 5.0)
     frame = json.loads(get(f"{view.address}frame?after=0")[2])
     assert frame["label_indexes"] == {"cat": 1, "<b>dog</b>": 2}
 
 
 def test_the_running_model_comes_with_each_frame(view: LiveView) -> None:
-    view.see(scene(), [], 5.0)
+    view.observe(scene(), [], 5.0)
     assert json.loads(get(f"{view.address}frame?after=0")[2])["model"] is None
-    view.use(loaded(signed_by="ab" * 32, instead=ValueError("x" * 5000)))
+    view.use(loaded(signed_by="ab" * 32, fallback_cause=ValueError("x" * 5000)))
     assert json.loads(get(f"{view.address}frame?after=0")[2])["model"] == {
         "name": "shapes",
         "version": "1.0.0",

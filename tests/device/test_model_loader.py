@@ -1,4 +1,4 @@
-"""Which model runs: the deployed one by its digest, else the last good one."""
+"""The selection of the model: the deployed one, or the last working one."""
 
 import json
 import shutil
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from camera.inference import LoadedModel
-from camera.model_loader import DeployedModel
+from camera.model_loader import ModelLoader
 from tests.pinned import pinned_artifact
 from vision.artifact import Artifact, sha256_of
 from vision.errors import ArtifactError
@@ -21,7 +21,7 @@ FRAMES_UNTIL_GOOD = 10
 
 @dataclass
 class Device:
-    """A camera's state folder, on which releases are deployed one after the other."""
+    """A state folder of a camera to which releases are deployed one after the other."""
 
     folder: Path
     opened: list[str] = field(default_factory=list)
@@ -30,7 +30,7 @@ class Device:
     on_open: Callable[[], None] = lambda: None
 
     def artifact(self, name: str) -> Path:
-        """Make an artifact with a digest of its own; return it as Greengrass unpacked it."""
+        """Create an artifact with a new digest; return it as Greengrass unpacks it."""
         made = self.folder / "artifacts" / name
         made.mkdir(parents=True)
         shutil.copyfile(pinned_artifact(), made / "model.zip")
@@ -39,8 +39,8 @@ class Device:
             packed.extractall(made / "model")
         return made
 
-    def deployed(self, artifact: Path, digest: str | None = None) -> DeployedModel:
-        return DeployedModel(
+    def deployed(self, artifact: Path, digest: str | None = None) -> ModelLoader:
+        return ModelLoader(
             archive=artifact / "model.zip",
             directory=artifact / "model",
             digest=digest or sha256_of(artifact / "model.zip"),
@@ -49,7 +49,7 @@ class Device:
         )
 
     def run(self, artifact: Path, digest: str | None = None) -> LoadedModel:
-        """A start that goes well."""
+        """Start the camera successfully."""
         model = self.deployed(artifact, digest)
         loaded = model.load()
         for _ in range(FRAMES_UNTIL_GOOD):
@@ -95,7 +95,7 @@ def test_a_good_model_runs_by_its_digest(device: Device) -> None:
     artifact = device.artifact("one")
     loaded = device.run(artifact)
     assert loaded.identity.digest == sha256_of(artifact / "model.zip")
-    assert loaded.instead is None
+    assert loaded.fallback_cause is None
 
 
 @pytest.mark.parametrize("broken", BREAKS)
@@ -117,13 +117,13 @@ def test_instead_of_a_bad_model_the_last_good_one_runs_and_the_reason_names_both
     good, bad = device.artifact("good"), device.artifact("bad")
     good_digest, bad_digest = (sha256_of(one / "model.zip") for one in (good, bad))
     device.run(good)
-    # Greengrass removes what is no longer deployed.
+    # Greengrass removes artifacts that are no longer deployed.
     shutil.rmtree(good)
     broken(bad)
     loaded = device.run(bad, bad_digest)
     assert loaded.identity.digest == good_digest
-    assert bad_digest in str(loaded.instead)
-    assert good_digest in str(loaded.instead)
+    assert bad_digest in str(loaded.fallback_cause)
+    assert good_digest in str(loaded.fallback_cause)
     assert device.opened == [good_digest, good_digest]
 
 
@@ -139,7 +139,7 @@ def test_a_new_model_that_ends_the_process_three_times_is_not_tried_a_fourth(
             device.deployed(bad).load()
     loaded = device.run(bad)
     assert loaded.identity.digest == sha256_of(good / "model.zip")
-    assert "failed 3 starts" in str(loaded.instead)
+    assert "failed 3 starts" in str(loaded.fallback_cause)
     assert device.opened.count(bad_digest) == 3
 
 
@@ -150,7 +150,7 @@ def test_starts_that_were_ended_by_a_stop_do_not_count(device: Device) -> None:
         model = device.deployed(new)
         model.load()
         model.withdraw()
-    assert device.run(new).instead is None
+    assert device.run(new).fallback_cause is None
 
 
 def test_starts_that_were_ended_by_a_stop_during_the_load_do_not_count(device: Device) -> None:
@@ -161,7 +161,7 @@ def test_starts_that_were_ended_by_a_stop_during_the_load_do_not_count(device: D
         device.on_open = model.withdraw
         model.load()
     device.on_open = lambda: None
-    assert device.run(new).instead is None
+    assert device.run(new).fallback_cause is None
 
 
 def test_a_stop_after_a_failed_load_does_not_withdraw_the_failed_start(device: Device) -> None:
@@ -173,7 +173,7 @@ def test_a_stop_after_a_failed_load_does_not_withdraw_the_failed_start(device: D
         model.load()
         model.withdraw()
     device.fails = set()
-    assert "failed 3 starts" in str(device.run(bad).instead)
+    assert "failed 3 starts" in str(device.run(bad).fallback_cause)
 
 
 def test_the_starts_of_one_model_are_not_counted_for_the_next(device: Device) -> None:
@@ -183,7 +183,7 @@ def test_the_starts_of_one_model_are_not_counted_for_the_next(device: Device) ->
     for _ in range(3):
         with pytest.raises(SystemExit):
             device.deployed(bad).load()
-    assert device.run(next_one).instead is None
+    assert device.run(next_one).fallback_cause is None
 
 
 def test_only_the_last_good_model_is_kept(device: Device) -> None:
@@ -197,7 +197,7 @@ def test_only_the_last_good_model_is_kept(device: Device) -> None:
 def test_a_damaged_note_of_starts_stops_nothing(device: Device, text: str) -> None:
     device.run(device.artifact("good"))
     (device.folder / "state/models/starts.json").write_text(text)
-    assert device.run(device.artifact("new")).instead is None
+    assert device.run(device.artifact("new")).fallback_cause is None
 
 
 def test_a_kept_copy_that_went_bad_is_not_loaded_either(device: Device) -> None:

@@ -15,7 +15,7 @@ from tests.waiting import HANG_SECONDS, eventually
 
 
 class FullAtTimes(Spool):
-    """A spool in memory that has no room while it is told so."""
+    """A spool in memory that can be set to full."""
 
     is_full = False
 
@@ -94,5 +94,5 @@ def test_what_finds_no_room_is_counted_and_told_before_what_follows() -> None:
 
 
 def test_a_message_that_the_cloud_would_refuse_is_an_error_of_who_sends_it() -> None:
-    with pytest.raises(ValueError, match=r"AWS IoT Core takes at most 131072"):
+    with pytest.raises(ValueError, match=r"AWS IoT Core accepts at most 131072"):
         Sending().outbox.send(lambda _: b"x" * (1 << 18))

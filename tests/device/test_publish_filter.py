@@ -3,68 +3,68 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from camera.publish_filter import Decisions
-from tests.device.bench import Clock, live_settings
+from camera.publish_filter import PublishFilter
+from tests.device.bench import Clock, dynamic_settings
 from vision.detections import Detection
 
 CAT, DOG = Detection("cat", 0.9), Detection("dog", 0.6)
 
 
-class Said:
-    """What is said of frame after frame, a second apart."""
+class Published:
+    """The published labels of frames, a second apart."""
 
     def __init__(self, **settings: Any) -> None:
         self.clock = Clock()
-        self.decisions = Decisions(self.clock)
-        self.settings = live_settings(**settings)
+        self.filter = PublishFilter(self.clock)
+        self.settings = dynamic_settings(**settings)
 
-    def of(self, *found: Detection) -> list[str] | None:
+    def labels(self, *detections: Detection) -> list[str] | None:
         self.clock.now_seconds += 1
-        said = self.decisions.decide(found, self.settings)
-        return None if said is None else [one.label for one in said]
+        selected = self.filter.select(detections, self.settings)
+        return None if selected is None else [detection.label for detection in selected]
 
 
 def test_each_frame_is_said_with_what_reaches_the_threshold() -> None:
-    said = Said(threshold=0.7)
-    assert said.of(CAT, DOG) == ["cat"]
-    assert said.of(CAT, DOG) == ["cat"]
-    assert said.of(DOG) is None
+    published = Published(threshold=0.7)
+    assert published.labels(CAT, DOG) == ["cat"]
+    assert published.labels(CAT, DOG) == ["cat"]
+    assert published.labels(DOG) is None
 
 
 def test_only_labels_of_interest_are_said() -> None:
-    said = Said(labels=("dog",))
-    assert said.of(CAT, DOG) == ["dog"]
-    assert said.of(CAT) is None
+    published = Published(labels=("dog",))
+    assert published.labels(CAT, DOG) == ["dog"]
+    assert published.labels(CAT) is None
 
 
 def test_a_change_is_said_once_and_so_is_that_nothing_is_left() -> None:
-    said = Said(publish_on_change=True)
-    assert said.of() is None
-    assert said.of(CAT) == ["cat"]
-    assert said.of(CAT) is None
-    assert said.of(CAT, CAT) == ["cat", "cat"]
-    assert said.of(DOG) == ["dog"]
-    assert said.of() == []
-    assert said.of() is None
+    published = Published(publish_on_change=True)
+    assert published.labels() is None
+    assert published.labels(CAT) == ["cat"]
+    assert published.labels(CAT) is None
+    assert published.labels(CAT, CAT) == ["cat", "cat"]
+    assert published.labels(DOG) == ["dog"]
+    assert published.labels() == []
+    assert published.labels() is None
 
 
 def test_what_is_of_no_interest_is_no_change() -> None:
-    said = Said(publish_on_change=True, labels=("cat",))
-    assert said.of(CAT) == ["cat"]
-    assert said.of(CAT, DOG) is None
+    published = Published(publish_on_change=True, labels=("cat",))
+    assert published.labels(CAT) == ["cat"]
+    assert published.labels(CAT, DOG) is None
 
 
 def test_a_label_is_said_again_after_its_interval_and_another_at_once() -> None:
-    said = Said(label_interval_seconds=3)
-    assert said.of(CAT) == ["cat"]
-    assert said.of(CAT) is None
-    assert said.of(CAT, DOG) == ["dog"]
-    assert said.of(CAT, DOG) == ["cat"]
-    assert said.of(CAT, CAT) is None
+    published = Published(label_interval_seconds=3)
+    assert published.labels(CAT) == ["cat"]
+    assert published.labels(CAT) is None
+    assert published.labels(CAT, DOG) == ["dog"]
+    assert published.labels(CAT, DOG) == ["cat"]
+    assert published.labels(CAT, CAT) is None
 
 
 def test_all_of_a_label_that_is_due_are_said() -> None:
-    assert Said(label_interval_seconds=3).of(CAT, CAT) == ["cat", "cat"]
+    assert Published(label_interval_seconds=3).labels(CAT, CAT) == ["cat", "cat"]
 
 
 @given(
@@ -74,9 +74,9 @@ def test_all_of_a_label_that_is_due_are_said() -> None:
 def test_no_label_is_said_more_often_than_its_interval(
     frames: list[list[str]], interval: int
 ) -> None:
-    said = Said(label_interval_seconds=interval)
+    published = Published(label_interval_seconds=interval)
     last: dict[str, float] = {}
     for labels in frames:
-        for label in set(said.of(*(Detection(label, 0.9) for label in labels)) or []):
-            assert said.clock() - last.get(label, -interval) >= interval
-            last[label] = said.clock()
+        for label in set(published.labels(*(Detection(label, 0.9) for label in labels)) or []):
+            assert published.clock() - last.get(label, -interval) >= interval
+            last[label] = published.clock()

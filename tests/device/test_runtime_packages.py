@@ -13,7 +13,7 @@ pytestmark = pytest.mark.process
 
 
 def imported(packages: Path, program: str) -> subprocess.CompletedProcess[str]:
-    """Import the handler as its host does, told where the runtime's packages are."""
+    """Import the handler as its host does, with a folder of the runtime's packages."""
     return subprocess.run(
         [sys.executable, "-c", program],
         env={
@@ -41,6 +41,5 @@ def test_a_runtime_that_is_not_there_is_one_clear_line_before_anything_is_import
 ) -> None:
     result = imported(tmp_path / "gone", "import handler")
     assert result.returncode == 1
-    assert result.stderr == (
-        f"DEEPLENS_PACKAGES: {tmp_path / 'gone'} is not there; the runtime component installs it\n"
-    )
+    expected = f"{tmp_path / 'gone'} does not exist; the runtime component installs it"
+    assert result.stderr == f"DEEPLENS_PACKAGES: {expected}\n"

@@ -1,4 +1,4 @@
-"""Real detectors and pictures: predicted, packaged, and run by the function on a camera.
+"""Published detectors and images: predicted, packaged, and run by the function on a camera.
 
 They are no part of this project. `DEEPLENS_SAMPLE_DATA` names their folder.
 """
@@ -33,7 +33,7 @@ pytestmark = [
 
 @dataclass(frozen=True)
 class Sample:
-    """A detector, and what must be found: the best label and its score by picture."""
+    """A detector with the best label and its score for each image."""
 
     name: str
     expected: dict[str, tuple[str, float]]
@@ -127,7 +127,7 @@ def test_the_camera_sees_what_predict_sees_in_every_home(
     def is_known(one: dict[str, Any], known: tuple[str, float]) -> bool:
         return one["label"] == known[0] and one["score"] == pytest.approx(known[1], abs=0.001)
 
-    # A DeepLens' camera does not say which picture it shows: each must be there in the end.
+    # Frames of a DeepLens do not contain a file name: each image must occur once.
     try:
         eventually(
             lambda: all(

@@ -1,4 +1,4 @@
-"""The real model, the real engine and drawn scenes: what the camera says is what was drawn."""
+"""The pinned model on drawn scenes: the camera publishes the drawn shapes."""
 
 import json
 import time
@@ -9,7 +9,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from camera.cameras.folder import PictureFolderCamera
+from camera.cameras.folder import ImageFolderCamera
 from camera.messages import ModelIdentity
 from model_tools.shapes.scenes import write_scenes
 from tests.device.bench import Bench, ScriptedModels, environment
@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.process, pytest.mark.slow]
 
 
 def overlap(one: dict[str, float], other: dict[str, float]) -> float:
-    """Intersection over union."""
+    """Return the intersection over union of two boxes."""
     height = min(one["ymax"], other["ymax"]) - max(one["ymin"], other["ymin"])
     width = min(one["xmax"], other["xmax"]) - max(one["xmin"], other["xmin"])
     both = max(height, 0) * max(width, 0)
@@ -35,7 +35,7 @@ def overlap(one: dict[str, float], other: dict[str, float]) -> float:
 
 
 def matched(said: list[dict[str, Any]], drawn: list[dict[str, Any]]) -> int:
-    """How many drawn shapes were found: right label, box over at least half."""
+    """Return the number of drawn shapes that have a detection: same label, IoU of at least 0.5."""
     return sum(
         any(
             found["label"] == shape["label"] and overlap(found["box"], shape["box"]) >= 0.5
@@ -58,7 +58,7 @@ def test_the_loop_says_what_is_on_each_scene(tmp_path: Path, shapes: Unpacked, e
     write_scenes(tmp_path, SCENES, seed=20261121)
     drawn = json.loads((tmp_path / "scenes.json").read_text())
     artifact = open_artifact(shapes.archive, shapes.directory, shapes.digest)
-    camera = PictureFolderCamera(tmp_path)
+    camera = ImageFolderCamera(tmp_path)
     identity = ModelIdentity(artifact.manifest.name, artifact.manifest.version, artifact.digest)
     bench = Bench()
     bench.models = ScriptedModels(open_engine(engine, artifact), identity)
@@ -119,5 +119,5 @@ def test_sigterm_while_tensorflow_loads_ends_the_function_cleanly(
     eventually(core.reported)
     time.sleep(after_seconds)
     assert function.end() == 0, function.printed()
-    # Loading takes the processor from the thread that reports, and the end does not wait for long.
+    # Loading delays the reporting thread, and the shutdown waits only for seconds.
     assert core.reported()[-1]["status"] == "stopped" or function.has_given_up("Heartbeat")

@@ -1,4 +1,4 @@
-"""The end of the camera's process: exit code 0, every decided message kept, the spool closed.
+"""The end of the camera's process: exit code 0, every decided message stored, the spool closed.
 
 `make test-shutdown` runs these tests on each supported Python of the machine. `make test` runs them
 on the Python of .venv-device. Both test each pair of options; SHUTDOWN_OPTIONS=all tests every
@@ -23,7 +23,7 @@ import cv2
 import pytest
 
 from model_tools.shapes.scenes import write_scenes
-from tests.device.bench import environment
+from tests.device.bench import THING, environment
 from tests.device.conftest import Unpacked
 from tests.device.device_pythons import device_pythons
 from tests.device.greengrass_ipc import Core
@@ -39,15 +39,20 @@ OPTIONS: Mapping[str, tuple[str, ...]] = {
     "camera": ("folder:camera", "video:street.avi"),
     "live view": ("", "0"),
     "crops": ("[]", "[0.0, 1.0]"),
-    "drift": ("0", "0.01"),
+    "drift": ("0", "0.01", "0.5"),
 }
-# Everything that the scenes show is found with a higher score, so each frame has a message.
+# The defaults of crops and drift.
+_WITHOUT_SHADOW = ("[]", "0.5")
+# All shapes of the scenes have a higher score, so each frame has a message.
 _THRESHOLD = "0.05"
 _SCENES = 5
+_SHADOW = f"$aws/things/{THING}/shadow/name/deeplens"
 
 
 def every_combination() -> list[tuple[str, ...]]:
-    return list(product(*OPTIONS.values()))
+    """Return all combinations; on a DeepLens no shadow can change crops and drift."""
+    combinations = product(*OPTIONS.values())
+    return [row for row in combinations if row[0] != "deeplens" or row[-2:] == _WITHOUT_SHADOW]
 
 
 def every_pair() -> list[tuple[str, ...]]:
@@ -72,7 +77,7 @@ def python(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def running(request: pytest.FixtureRequest) -> Iterator[list[Home]]:
-    """Running functions; they are killed whatever happens."""
+    """Running functions, which are ended after the test."""
     del request
     homes: list[Home] = []
     yield homes
@@ -115,7 +120,7 @@ def spooled(work: Path) -> list[dict[str, Any]]:
 
 
 def assert_orderly(home: Home, work: Path) -> None:
-    """Check what the process left: its log, its exit code, and a closed spool."""
+    """Check the log of the process, its exit code, and that the spool is closed."""
     printed = home.printed()
     assert home.process.returncode == 0, printed
     for trouble in ("Traceback", "Exception ignored", "Fatal", "terminate called"):
@@ -134,10 +139,18 @@ def assert_complete(messages: list[dict[str, Any]]) -> int:
 
 
 def handles(home: Home, number: signal.Signals) -> bool:
-    """Return whether the process has a handler for the signal."""
+    """Return true if the process has a handler for the signal."""
     status = Path(f"/proc/{home.process.pid}/status").read_text(encoding="ascii")
     caught = next(line for line in status.splitlines() if line.startswith("SigCgt:"))
     return bool(int(caught.split()[1], 16) >> (number - 1) & 1)
+
+
+def apply_by_shadow(home: Home, core: Core, settings: dict[str, Any]) -> None:
+    """Answer the camera's request for its shadow, and wait until it reports the settings."""
+    requested = f"{_SHADOW}/get"
+    eventually(lambda: requested in [topic for topic, _, _ in core.published], home.printed)
+    core.say(f"{_SHADOW}/get/accepted", {"state": {"desired": {"settings": settings}}})
+    eventually(lambda: settings.items() <= home.reported()[-1]["settings"].items(), home.printed)
 
 
 def detections(home: Home) -> list[dict[str, Any]]:
@@ -186,13 +199,17 @@ def test_each_combination_of_options_ends_orderly(  # noqa: PLR0913, PLR0917 - a
             "DEEPLENS_ENGINE": chosen["engine"],
             "DEEPLENS_CAMERA": chosen["camera"],
             "DEEPLENS_LIVE_VIEW_PORT": chosen["live view"],
-            "DEEPLENS_CROP_SCORES": chosen["crops"],
-            "DEEPLENS_DRIFT_THRESHOLD": chosen["drift"],
         },
         core,
         python,
     )
     running.append(home)
+    if chosen["home"] != "deeplens":
+        settings = {
+            "crop_scores": json.loads(chosen["crops"]),
+            "drift_threshold": float(chosen["drift"]),
+        }
+        apply_by_shadow(home, core, settings)
     eventually(lambda: len(detections(home)) >= 3 or home.process.poll() is not None, home.printed)
     with contextlib.ExitStack() as open_page:
         if chosen["live view"]:
@@ -206,8 +223,8 @@ def test_each_combination_of_options_ends_orderly(  # noqa: PLR0913, PLR0917 - a
 
 
 # A signal during inference is one of each combination of options, above. Before the handlers of
-# the process are installed, SIGINT interrupts Python's own start, and what a second SIGTERM does to
-# a Lambda component is up to the host.
+# the process are installed, SIGINT interrupts Python's own start, and the effect of a second
+# SIGTERM on a Lambda component depends on the host.
 @pytest.mark.parametrize(
     ("home", "number", "moment", "times"),
     [
@@ -235,7 +252,7 @@ def test_signals_end_the_camera_orderly_at_any_moment(  # noqa: PLR0913, PLR0917
     moment: str,
     times: str,
 ) -> None:
-    # TensorFlow loads for seconds, and OpenVINO is at work sooner.
+    # TensorFlow loads for seconds; OpenVINO is faster.
     engine = "tensorflow" if moment == "load" else "openvino"
     started = start(home, tmp_path, variables | {"DEEPLENS_ENGINE": engine}, core, python)
     running.append(started)

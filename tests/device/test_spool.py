@@ -225,7 +225,7 @@ def test_any_content_of_the_files_ends_in_an_empty_spool(
     noise=st.binary(min_size=1, max_size=3000),
     log_at=st.integers(0, 4096),
 )
-def test_any_damage_ends_in_whole_messages_in_their_order(
+def test_any_damage_ends_in_complete_messages(
     tmp_path_factory: pytest.TempPathFactory, at: int, noise: bytes, log_at: int
 ) -> None:
     directory = tmp_path_factory.mktemp("spool")

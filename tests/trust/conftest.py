@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from camera.inference import LoadedModel
-from camera.model_loader import DeployedModel
-from camera.signature_check import ReleaseTrust, TrustSettings
+from camera.model_loader import ModelLoader
+from camera.signature_check import SignatureSettings, SignatureVerifier
 from cloudformation import Request
 from model_artifact import publish
 from model_tools.signing.releases import sign_release
@@ -122,22 +122,22 @@ class Camera:
         self, arrived: Path, *, model: str = "shapes", digest: str | None = None
     ) -> LoadedModel:
         """Start the function on what arrived, and see ten frames."""
-        settings = TrustSettings(
+        settings = SignatureSettings(
             model=model,
             statement=arrived / "model.zip.sig",
             keys=self.trusted,
             required=self.required,
         )
-        deployed = DeployedModel(
+        deployed = ModelLoader(
             archive=arrived / "model.zip",
             directory=arrived / "model",
             digest=digest or arrived.name,
             state_directory=self.folder / "state",
             open_engine=self._open,
-            trust=ReleaseTrust(
+            verifier=SignatureVerifier(
                 settings,
                 self.folder / "state",
-                own_keys=self.folder / "own.pem",
+                owner_keys=self.folder / "own.pem",
                 now=lambda: self.clock,
             ),
         )

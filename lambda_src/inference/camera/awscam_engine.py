@@ -1,4 +1,4 @@
-"""The engine of an AWS DeepLens: `awscam.Model`, on the device's own Intel GPU.
+"""The engine of an AWS DeepLens: `awscam.Model`, on the Intel GPU of the device.
 
 Source: AWS DeepLens Developer Guide, "Device Library": `awscam.Model(path, {"GPU": 1})`,
 `doInference(frame) -> {layer: ndarray}`, `parseResult("classification" | "ssd", raw)` with labels
@@ -13,19 +13,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from camera.engine_choice import AWSCAM
 from vision.artifact import Artifact
 from vision.detections import Box, Detection
 from vision.errors import ArtifactError, EngineError
 from vision.manifest import IMAGE_CLASSIFICATION, Manifest
 from vision.preprocessing import prepare
 
+AWSCAM = "awscam"
 _CLASSIFICATION, _SSD = "classification", "ssd"
 _FAILURES = {1: "the platform is not supported", 2: "the model optimizer failed"}
 
 
-class DeepLensEngine:
-    """Runs an artifact as the device's software does.
+class AwscamEngine:
+    """Runs an artifact with the library of the device.
 
     The number of a class is the label map's id; a classifier's first output has number 0 and id 1.
     """
@@ -34,13 +34,13 @@ class DeepLensEngine:
         """Load the model.
 
         Raises:
-            EngineError: this is no DeepLens.
-            ArtifactError: its optimizer or its library does not take the model.
+            EngineError: this machine is not an AWS DeepLens.
+            ArtifactError: the optimizer or the library of the device rejects the model.
         """
         awscam = _module(AWSCAM)
         if awscam is None:
             raise EngineError(
-                "engine 'awscam': only an AWS DeepLens has it; take 'openvino' or 'tensorflow'"
+                "only an AWS DeepLens has the engine 'awscam'; use 'openvino' or 'tensorflow'"
             )
         self.name = AWSCAM
         self.fallback: str | None = None
@@ -55,30 +55,30 @@ class DeepLensEngine:
         try:
             self._model = awscam.Model(str(path), {"GPU": int(on_gpu)})
         except Exception as error:
-            # Which kinds it raises, its documentation does not say.
+            # The documentation does not list the exceptions.
             raise ArtifactError(f"{path}: awscam cannot load it: {error}") from error
         self.infer(np.zeros((self._height_px, self._width_px, 3), np.uint8))
 
     def infer(self, picture: npt.NDArray[np.uint8]) -> list[Detection]:
-        """Return what is on the picture (uint8 [height, width, 3], RGB), best first."""
+        """Return the detections on an image (uint8 [height, width, 3], RGB), best first."""
         pixels = prepare(picture, self._spec)[0]
         if self._spec.layout == "NCHW":
             pixels = np.ascontiguousarray(pixels.transpose(1, 2, 0))
         parsed = self._model.parseResult(self._kind, self._model.doInference(pixels))
-        found = [self._detection(one) for one in parsed[self._kind]]
-        return sorted(found, key=lambda detection: -detection.score)
+        detections = [self._detection(item) for item in parsed[self._kind]]
+        return sorted(detections, key=lambda detection: -detection.score)
 
-    def _detection(self, one: dict[str, Any]) -> Detection:
-        number = int(one["label"])
+    def _detection(self, item: dict[str, Any]) -> Detection:
+        number = int(item["label"])
         if self._kind == _CLASSIFICATION:
-            return Detection(self._label(number + 1), float(one["prob"]))
+            return Detection(self._label(number + 1), float(item["prob"]))
         box = Box(
-            ymin=_share(one["ymin"], self._height_px),
-            xmin=_share(one["xmin"], self._width_px),
-            ymax=_share(one["ymax"], self._height_px),
-            xmax=_share(one["xmax"], self._width_px),
+            ymin=_share(item["ymin"], self._height_px),
+            xmin=_share(item["xmin"], self._width_px),
+            ymax=_share(item["ymax"], self._height_px),
+            xmax=_share(item["xmax"], self._width_px),
         )
-        return Detection(self._label(number), float(one["prob"]), box)
+        return Detection(self._label(number), float(item["prob"]), box)
 
     def _label(self, identifier: int) -> str:
         return self._labels.get(identifier, f"id {identifier}")
@@ -89,14 +89,14 @@ def _share(pixels: float, side_px: int) -> float:
 
 
 def _require_probabilities(artifact: Artifact) -> None:
-    """Refuse scores that the device's library would publish as they are."""
+    """Reject scores that are not probabilities; the device's library does not convert them."""
     scores = artifact.manifest.outputs["scores"]
-    one_of_two = scores.shape[-1] == 1 and len(artifact.labels) > 1
-    if scores.activation not in {"softmax", "sigmoid"} or one_of_two:
-        given = "one score of two labels" if one_of_two else "logits"
+    is_single_score = scores.shape[-1] == 1 and len(artifact.labels) > 1
+    if scores.activation not in {"softmax", "sigmoid"} or is_single_score:
+        given = "one score for two labels" if is_single_score else "logits"
         raise ArtifactError(
-            f"{artifact.manifest.name} gives {given}; engine 'awscam' reads one probability for "
-            "each label: use 'openvino' or 'tensorflow'"
+            f"{artifact.manifest.name} returns {given}; engine 'awscam' requires one probability "
+            "for each label: use 'openvino' or 'tensorflow'"
         )
 
 
@@ -104,14 +104,14 @@ def _input_size(manifest: Manifest) -> tuple[int, int]:
     spec = manifest.input
     if spec.width_px is None or spec.height_px is None:
         raise ArtifactError(
-            f"{manifest.name}: awscam needs the size of the model's pictures, and the manifest "
-            "leaves it open; freeze the model for one size"
+            f"{manifest.name}: engine 'awscam' requires a fixed input size, and the "
+            "manifest contains none: freeze the model for one size"
         )
     return spec.width_px, spec.height_px
 
 
 def _optimized(artifact: Artifact) -> Path:
-    """Return the model in the form that the device runs: made there, or packed and verified."""
+    """Return the path of the optimized model: from the artifact, or created on the device."""
     graph = Path(artifact.manifest.graph)
     packed = graph.with_suffix(".xml").name
     if {packed, graph.with_suffix(".bin").name} <= artifact.manifest.files.keys():
@@ -119,11 +119,11 @@ def _optimized(artifact: Artifact) -> Path:
     optimizer = _module("mo")
     if optimizer is None:
         raise EngineError(
-            f"engine 'awscam': the device has no model optimizer (mo), and the artifact has no "
-            f"{packed} with its .bin"
+            f"engine 'awscam' requires the model optimizer (mo) on the device, or {packed} and its "
+            ".bin in the artifact; neither is available"
         )
     width_px, height_px = _input_size(artifact.manifest)
-    # It looks for the name in /opt/awscam/artifacts, where a DeepLens has the artifact.
+    # The optimizer searches in /opt/awscam/artifacts, where a DeepLens has the artifact.
     status, path = optimizer.optimize(graph.stem, width_px, height_px, platform="tf")
     if status:
         reason = _FAILURES.get(status, f"status {status}")
@@ -132,7 +132,7 @@ def _optimized(artifact: Artifact) -> Path:
 
 
 def _module(name: str) -> Any:
-    """Import a part of the device's software; None where there is none."""
+    """Import a module of the device's software; None if it is not installed."""
     try:
         return importlib.import_module(name)
     except ImportError:

@@ -1,4 +1,4 @@
-"""How failures are met: with growing pauses, and without a flood of reports."""
+"""Pauses after failures, and the number of occurrences of each error."""
 
 import time
 from collections import OrderedDict
@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 _FIRST_PAUSE_SECONDS = 1.0
 _LONGEST_PAUSE_SECONDS = 60.0
-_FORGET_AFTER_SECONDS = 600.0
-_MOST_REMEMBERED = 128
+_RESET_SECONDS = 600.0
+_MAX_ERRORS = 128
 
 
 class Backoff:
-    """Counts failures in a row, and says how long to wait: 1 s, doubling up to 60 s."""
+    """Counts consecutive failures, and returns a pause that doubles from 1 s to 60 s."""
 
     def __init__(
         self,
@@ -33,33 +33,33 @@ class Backoff:
         return self._pause_seconds
 
     def succeeded(self) -> int:
-        """Start again; return how many failures there were in a row."""
+        """Reset the pause; return the number of consecutive failures before."""
         ended, self.consecutive, self._pause_seconds = self.consecutive, 0, 0.0
         return ended
 
 
-class Repeats:
-    """Counts how often each error occurs, so that repetition can be told from news.
+class ErrorCounts:
+    """Counts the occurrences of each error, so that a repeated error is reported once.
 
-    Successes in between do not make an error news, or one broken picture in a folder would be
-    reported in every round. An error that stayed away for ten minutes starts again.
+    Successes do not reset a count: a damaged image in a folder would be reported in each cycle.
+    The count of an error is reset when it has not occurred for ten minutes.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._seen: OrderedDict[tuple[str, str], tuple[int, float]] = OrderedDict()
+        self._counts: OrderedDict[tuple[str, str], tuple[int, float]] = OrderedDict()
 
     def count(self, error: Exception) -> int:
-        """Count an error; return how often it occurred: 1 is news."""
+        """Count an error; return the number of its occurrences, 1 for a new error."""
         key, now = (type(error).__name__, str(error)), self._clock()
-        count, last_seconds = self._seen.pop(key, (0, now))
-        count = 1 if now - last_seconds > _FORGET_AFTER_SECONDS else count + 1
-        self._seen[key] = (count, now)
-        if len(self._seen) > _MOST_REMEMBERED:
-            self._seen.popitem(last=False)
+        count, last_seconds = self._counts.pop(key, (0, now))
+        count = 1 if now - last_seconds > _RESET_SECONDS else count + 1
+        self._counts[key] = (count, now)
+        if len(self._counts) > _MAX_ERRORS:
+            self._counts.popitem(last=False)
         return count
 
 
-def is_worth_a_line(count: int) -> bool:
-    """Whether the log shall say it again: the 1st, 2nd, 4th, 8th … time."""
+def is_logged(count: int) -> bool:
+    """Return true if this occurrence is logged: the 1st, 2nd, 4th, 8th …."""
     return count & (count - 1) == 0

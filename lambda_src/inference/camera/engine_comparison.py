@@ -1,8 +1,8 @@
-"""The same picture on TensorFlow, plain, and accelerated by OpenVINO, for the live view.
+"""The comparison of TensorFlow and OpenVINO on the same image, for the live view.
 
-In a process of its own, which ends when nobody has asked for a while: TensorFlow takes seconds and
-hundreds of megabytes, and what happens to it must not happen to the loop. The process reads
-pictures from its standard input, and answers each with a line of JSON.
+The engines run in a separate process, which ends after 15 s without a request: TensorFlow loads for
+seconds and occupies hundreds of megabytes, and its failures must not affect the loop. The process
+reads images from its standard input, and responds to each with one line of JSON.
 """
 
 import contextlib
@@ -30,75 +30,76 @@ from vision.runtimes import OPENVINO, TENSORFLOW
 
 _ENGINES = (TENSORFLOW, OPENVINO)
 _IDLE_SECONDS = 15.0
-_ANSWER_SECONDS = 30.0
+_RESPONSE_SECONDS = 30.0
 _LOAD_SECONDS = 180.0
 _STOP_SECONDS = 0.5
 _HEAD = struct.Struct(">II")
-_MOST_DETECTIONS = 100
-# Below, detectors list noise in no order.
+_MAX_DETECTIONS = 100
+# Detections with lower scores are noise in random order.
 _LEAST_SCORE = 0.1
 _SAME_OBJECT_IOU = 0.5
 
-Picture = npt.NDArray[np.uint8]
+Image = npt.NDArray[np.uint8]
 
 
-class Comparison:
-    """Runs both engines on pictures while somebody asks; any thread may."""
+class EngineComparison:
+    """Runs both engines on images; may be used by several threads."""
 
     def __init__(self) -> None:
         self._directory: Path | None = None
-        # Guards what follows.
-        self._asking = threading.Lock()
+        # Guards the following attributes.
+        self._requesting = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._is_ready = False
-        self._since = self._asked_at = 0.0
+        self._since = self._requested_at = 0.0
         self._failure: str | None = None
 
     def use(self, directory: Path | None) -> None:
-        """Compare the model whose artifact was unpacked there."""
-        with self._asking:
+        """Compare the model of an unpacked artifact."""
+        with self._requesting:
             self._end()
             self._directory, self._failure = directory, None
 
-    def of(self, picture: Picture) -> dict[str, Any]:
-        """Return what both engines find on a picture (uint8 [height, width, 3], RGB), or why not.
+    def compare(self, image: Image) -> dict[str, Any]:
+        """Return the detections of both engines on an image (uint8 [height, width, 3], RGB).
 
-        `state` is `ready`, `loading` or `unavailable`. One picture at a time.
+        `state` is `ready`, `loading` or `unavailable`; `why` is then the reason. Images are
+        processed one at a time.
         """
-        with self._asking:
-            self._asked_at = time.monotonic()
+        with self._requesting:
+            self._requested_at = time.monotonic()
             if reason := self._missing():
                 return {"state": "unavailable", "why": reason}
             process = self._process or self._start()
             try:
                 if not self._is_ready and not self._loaded(process):
                     return {"state": "loading"}
-                return {"state": "ready", **self._ask(process, picture)}
+                return {"state": "ready", **self._request(process, image)}
             except (OSError, ValueError) as error:
                 self._end()
-                # Not tried again and again: each try costs seconds of all processors.
+                # Without a retry, because each attempt occupies all processors for seconds.
                 self._failure = f"the comparison ended: {error}"
                 return {"state": "unavailable", "why": self._failure}
 
     def end_if_idle(self) -> None:
-        """End the process when nobody has asked for a while."""
-        is_idle = self._process and time.monotonic() - self._asked_at > _IDLE_SECONDS
-        if is_idle and self._asking.acquire(blocking=False):
+        """End the process after 15 s without a request."""
+        is_idle = self._process and time.monotonic() - self._requested_at > _IDLE_SECONDS
+        if is_idle and self._requesting.acquire(blocking=False):
             try:
                 self._end()
             finally:
-                self._asking.release()
+                self._requesting.release()
 
     def stop(self) -> None:
-        """End the process at once."""
-        # Not behind the lock: somebody may wait for an answer, and gets none now.
+        """End the process immediately."""
+        # Without the lock, which a thread that waits for a response holds.
         if process := self._process:
             process.kill()
-        if self._asking.acquire(timeout=_STOP_SECONDS):
+        if self._requesting.acquire(timeout=_STOP_SECONDS):
             try:
                 self._end()
             finally:
-                self._asking.release()
+                self._requesting.release()
 
     def _missing(self) -> str | None:
         if self._failure:
@@ -111,7 +112,7 @@ class Comparison:
         return None
 
     def _start(self) -> subprocess.Popen[bytes]:
-        self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+        self._process = subprocess.Popen(  # noqa: S603 - this interpreter and module
             [sys.executable, "-m", "camera.engine_comparison", str(self._directory)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -122,7 +123,7 @@ class Comparison:
         return self._process
 
     def _loaded(self, process: subprocess.Popen[bytes]) -> bool:
-        if not _has_word(process, 0.0):
+        if not _has_response(process, 0.0):
             if time.monotonic() - self._since > _LOAD_SECONDS:
                 raise ValueError(f"the engines did not load in {_LOAD_SECONDS:g} s")
             return False
@@ -130,15 +131,15 @@ class Comparison:
         self._is_ready = True
         return True
 
-    def _ask(self, process: subprocess.Popen[bytes], picture: Picture) -> dict[str, Any]:
-        height_px, width_px = picture.shape[:2]
+    def _request(self, process: subprocess.Popen[bytes], image: Image) -> dict[str, Any]:
+        height_px, width_px = image.shape[:2]
         if process.stdin is None:
-            raise ValueError("it cannot be asked")
+            raise ValueError("it has no standard input")
         process.stdin.write(_HEAD.pack(height_px, width_px))
-        process.stdin.write(np.ascontiguousarray(picture).tobytes())
+        process.stdin.write(np.ascontiguousarray(image).tobytes())
         process.stdin.flush()
-        if not _has_word(process, _ANSWER_SECONDS):
-            raise ValueError(f"no answer in {_ANSWER_SECONDS:g} s")
+        if not _has_response(process, _RESPONSE_SECONDS):
+            raise ValueError(f"no response in {_RESPONSE_SECONDS:g} s")
         return _read(process)
 
     def _end(self) -> None:
@@ -152,9 +153,9 @@ class Comparison:
                         pipe.close()
 
 
-def _has_word(process: subprocess.Popen[bytes], seconds: float) -> bool:
+def _has_response(process: subprocess.Popen[bytes], seconds: float) -> bool:
     if process.stdout is None:
-        raise ValueError("it cannot answer")
+        raise ValueError("it has no standard output")
     return bool(select.select([process.stdout], [], [], seconds)[0])
 
 
@@ -162,79 +163,83 @@ def _read(process: subprocess.Popen[bytes]) -> dict[str, Any]:
     line = process.stdout.readline() if process.stdout else b""
     if not line:
         raise ValueError(f"exit code {process.wait()}")
-    answer: dict[str, Any] = json.loads(line)
-    if "error" in answer:
-        raise ValueError(answer["error"])
-    return answer
+    response: dict[str, Any] = json.loads(line)
+    if "error" in response:
+        raise ValueError(response["error"])
+    return response
 
 
 def largest_difference(first: Sequence[Detection], second: Sequence[Detection]) -> float:
-    """Return by how much scores of the same object differ at most.
+    """Return the largest difference between the scores of the same object.
 
-    An object that only one side has differs by all of its score.
+    If only one engine detects an object, the difference is its score.
     """
-    left = list(second)
+    unmatched = list(second)
     differences = [0.0]
-    for one in first:
-        twins = [other for other in left if _is_same(one, other)]
-        twin = max(twins, key=lambda other: other.score, default=None)
-        if twin is not None:
-            left.remove(twin)
-        differences.append(_difference(one, twin))
-    return max(differences + [_difference(one, None) for one in left])
+    for detection in first:
+        candidates = [other for other in unmatched if _is_same(detection, other)]
+        match = max(candidates, key=lambda other: other.score, default=None)
+        if match is not None:
+            unmatched.remove(match)
+        differences.append(_difference(detection, match))
+    return max(differences + [_difference(detection, None) for detection in unmatched])
 
 
-def _difference(one: Detection, other: Detection | None) -> float:
-    scores = (one.score, other.score if other else 0.0)
+def _difference(detection: Detection, other: Detection | None) -> float:
+    scores = (detection.score, other.score if other else 0.0)
     return abs(scores[0] - scores[1]) if max(scores) >= _LEAST_SCORE else 0.0
 
 
-def _is_same(one: Detection, other: Detection) -> bool:
-    if one.label != other.label:
+def _is_same(detection: Detection, other: Detection) -> bool:
+    if detection.label != other.label:
         return False
-    return one.box is None or other.box is None or _iou(one.box, other.box) >= _SAME_OBJECT_IOU
+    if detection.box is None or other.box is None:
+        return True
+    return _iou(detection.box, other.box) >= _SAME_OBJECT_IOU
 
 
-def _iou(one: Box, other: Box) -> float:
-    height = min(one.ymax, other.ymax) - max(one.ymin, other.ymin)
-    width = min(one.xmax, other.xmax) - max(one.xmin, other.xmin)
+def _iou(box: Box, other: Box) -> float:
+    height = min(box.ymax, other.ymax) - max(box.ymin, other.ymin)
+    width = min(box.xmax, other.xmax) - max(box.xmin, other.xmin)
     common = max(height, 0.0) * max(width, 0.0)
-    areas = [(box.ymax - box.ymin) * (box.xmax - box.xmin) for box in (one, other)]
+    areas = [(each.ymax - each.ymin) * (each.xmax - each.xmin) for each in (box, other)]
     return common / max(sum(areas) - common, 1e-9)
 
 
-def main(directory: Path, asked: BinaryIO, answers: BinaryIO) -> None:
-    """Answer pictures until there are no more."""
+def main(directory: Path, requests: BinaryIO, responses: BinaryIO) -> None:
+    """Respond to each image until the input ends."""
 
-    def say(document: dict[str, Any]) -> None:
-        answers.write(json.dumps(document).encode() + b"\n")
-        answers.flush()
+    def respond(document: dict[str, Any]) -> None:
+        responses.write(json.dumps(document).encode() + b"\n")
+        responses.flush()
 
     try:
         artifact = open_unpacked(directory)
         engines = {name: open_engine(name, artifact) for name in _ENGINES}
-    except Exception as error:  # noqa: BLE001 - whatever it is, who asks is told
-        say({"error": f"{type(error).__name__}: {error}"})
+    except Exception as error:  # noqa: BLE001 - the error is the response
+        respond({"error": f"{type(error).__name__}: {error}"})
         return
-    say({"loaded": list(engines)})
-    while head := asked.read(_HEAD.size):
+    respond({"loaded": list(engines)})
+    while head := requests.read(_HEAD.size):
         height_px, width_px = _HEAD.unpack(head)
-        pixels = np.frombuffer(asked.read(height_px * width_px * 3), np.uint8)
-        picture = pixels.reshape(height_px, width_px, 3)
-        found, runs = {}, {}
+        pixels = np.frombuffer(requests.read(height_px * width_px * 3), np.uint8)
+        image = pixels.reshape(height_px, width_px, 3)
+        detections, runs = {}, {}
         for name, engine in engines.items():
             began = time.perf_counter()
-            found[name] = engine.infer(picture)
+            detections[name] = engine.infer(image)
             runs[name] = {
                 "ms": round((time.perf_counter() - began) * 1000, 2),
-                "detections": [asdict(one) for one in found[name][:_MOST_DETECTIONS]],
+                "detections": [
+                    asdict(detection) for detection in detections[name][:_MAX_DETECTIONS]
+                ],
             }
-        difference = largest_difference(found[TENSORFLOW], found[OPENVINO])
-        say({"runs": runs, "largest_difference": difference})
+        difference = largest_difference(detections[TENSORFLOW], detections[OPENVINO])
+        respond({"runs": runs, "largest_difference": difference})
 
 
 if __name__ == "__main__":
-    # What native code prints is no answer.
-    own = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    # Native code can print to standard output, which must contain responses only.
+    responses = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    main(Path(sys.argv[1]), sys.stdin.buffer, own)
+    main(Path(sys.argv[1]), sys.stdin.buffer, responses)

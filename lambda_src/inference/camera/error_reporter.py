@@ -1,11 +1,11 @@
-"""One failure, three readers: the heartbeat always, the log seldom, the cloud once."""
+"""Reports of failures: all in the heartbeat, few of the repeated in the log, new ones published."""
 
 import logging
 import threading
 import time
 from collections.abc import Callable
 
-from camera.backoff import Repeats, is_worth_a_line
+from camera.backoff import ErrorCounts, is_logged
 from camera.errors import DeviceError
 from camera.heartbeat import Heartbeat
 from camera.messages import ErrorReport, ModelIdentity, error_message
@@ -15,10 +15,10 @@ from vision.errors import VisionError
 logger = logging.getLogger(__name__)
 
 
-class FailureReports:
-    """Tells of failures; any thread may.
+class ErrorReporter:
+    """Reports failures; may be used by several threads.
 
-    `model` is the one that runs, for the messages; None until one does.
+    `model` is the running model, for the messages; None until a model runs.
     """
 
     def __init__(
@@ -33,27 +33,27 @@ class FailureReports:
         self._thing = thing
         self._heartbeat = heartbeat
         self._outbox = outbox
-        self._repeats = Repeats(clock)
+        self._repeats = ErrorCounts(clock)
         self._counting = threading.Lock()
 
-    def stopped_by(self, error: Exception, consecutive: int) -> None:
-        """Tell of a failure without which there would have been a frame."""
+    def frame_failed(self, error: Exception, consecutive: int) -> None:
+        """Report a failure that prevented a frame."""
         self._heartbeat.failed(ErrorReport.of(error, consecutive))
-        self._tell(error, consecutive)
+        self._publish(error, consecutive)
 
-    def slowed_by(self, error: Exception, consecutive: int = 1) -> None:
-        """Tell of a failure in spite of which frames go on."""
-        self._heartbeat.noted(ErrorReport.of(error, consecutive))
-        self._tell(error, consecutive)
+    def degraded(self, error: Exception, consecutive: int = 1) -> None:
+        """Report a failure that does not prevent frames."""
+        self._heartbeat.degraded(ErrorReport.of(error, consecutive))
+        self._publish(error, consecutive)
 
-    def dropped_by(self, error: Exception) -> None:
-        """Tell of a failure that keeps messages off the disk: this one's message included."""
-        self._heartbeat.noted(ErrorReport.of(error, 1))
+    def dropped(self, error: Exception) -> None:
+        """Report that a message cannot be stored; no message about it could be stored, either."""
+        self._heartbeat.degraded(ErrorReport.of(error, 1))
         with self._counting:
             count = self._repeats.count(error)
         _log(error, count)
 
-    def _tell(self, error: Exception, consecutive: int) -> None:
+    def _publish(self, error: Exception, consecutive: int) -> None:
         with self._counting:
             count = self._repeats.count(error)
         _log(error, count)
@@ -64,12 +64,12 @@ class FailureReports:
 
 
 def _log(error: Exception, count: int) -> None:
-    if is_worth_a_line(count):
+    if is_logged(count):
         logger.error(
-            "failure, %s: %s: %s",
-            "the first time" if count == 1 else f"{count} times by now",
+            "%s: %s (occurrence %d)",
             type(error).__name__,
             error,
-            # An expected failure is said in its message; for any other the place helps.
+            count,
+            # Messages of expected errors are complete; other errors need the traceback.
             exc_info=None if isinstance(error, DeviceError | VisionError) else error,
         )

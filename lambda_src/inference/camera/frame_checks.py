@@ -1,4 +1,4 @@
-"""Notices pictures that a camera gives although it sees nothing: truncated, black, frozen."""
+"""Checks for frames without content: truncated, black or frozen."""
 
 import time
 import zlib
@@ -16,47 +16,49 @@ _FROZEN_FRAMES = 10
 _TRUNCATED_SHARE = 0.25
 
 
-class PictureWatch:
-    """Looks at a few thousand pixels of each picture; `verdict` is `ok`, `black` or `frozen`."""
+class FrameChecker:
+    """Checks a few thousand pixels of each frame; `status` is `ok`, `black` or `frozen`."""
 
     def __init__(self, *, is_live: bool, clock: Callable[[], float] = time.monotonic) -> None:
-        """`is_live`: a sensor's noise makes no two pictures the same; those of files may be."""
+        """With `is_live`, equal frames are frozen, because the noise of a sensor always differs."""
         self._is_live = is_live
         self._clock = clock
-        self.verdict = "ok"
+        self.status = "ok"
         self._last: int | None = None
         self._same_frames = 0
         self._same_since = clock()
 
-    def look(self, image: npt.NDArray[np.uint8]) -> CameraError | None:
-        """Return what is wrong with a picture that can be used nonetheless, if that is new.
+    def check(self, image: npt.NDArray[np.uint8]) -> CameraError | None:
+        """Return the problem of a frame that can be used nevertheless, if the status has changed.
 
         Raises:
-            CameraError: the picture's lower part is missing.
+            CameraError: the lower part of the frame is missing.
         """
         if image.ndim != 3 or image.size == 0:  # noqa: PLR2004 - height, width and channels
-            raise CameraError(f"the camera gave no picture, but an array of shape {image.shape}")
+            raise CameraError(
+                f"the camera returned an array of shape {image.shape}; expected [height, width, 3]"
+            )
         height_px, width_px = image.shape[:2]
         step_y, step_x = (max(1, side // _SAMPLE_SIDE) for side in (height_px, width_px))
         sample = image[::step_y, ::step_x]
         if self._is_live and _is_truncated(sample):
-            raise CameraError("the picture is truncated: its lower part is missing")
-        verdict = self._judge(sample)
-        if verdict == self.verdict:
+            raise CameraError("the frame is truncated: its lower part is missing")
+        status = self._status_of(sample)
+        if status == self.status:
             return None
-        self.verdict = verdict
-        if verdict == "black":
-            return CameraError("the picture is black: is the lens covered, or the light off?")
-        if verdict == "frozen":
-            return CameraError(f"the picture has been the same for {_FROZEN_SECONDS:g} s")
+        self.status = status
+        if status == "black":
+            return CameraError("the frame is black: check the lens cover and the light")
+        if status == "frozen":
+            return CameraError(f"the frame has been the same for {_FROZEN_SECONDS:g} s")
         return None
 
-    def _judge(self, sample: npt.NDArray[np.uint8]) -> str:
-        now, seen = self._clock(), zlib.crc32(np.ascontiguousarray(sample).data)
-        if seen != self._last:
-            self._last, self._same_frames, self._same_since = seen, 0, now
+    def _status_of(self, sample: npt.NDArray[np.uint8]) -> str:
+        now, checksum = self._clock(), zlib.crc32(np.ascontiguousarray(sample).data)
+        if checksum != self._last:
+            self._last, self._same_frames, self._same_since = checksum, 0, now
         self._same_frames += 1
-        # 99 of 100 pixels: a timestamp that the camera draws is no light.
+        # 99 of 100 pixels, because cameras draw a bright timestamp into a black frame.
         if np.percentile(sample, 99) < _BLACK:
             return "black"
         is_same = self._same_frames >= _FROZEN_FRAMES and now - self._same_since >= _FROZEN_SECONDS
@@ -64,9 +66,9 @@ class PictureWatch:
 
 
 def _is_truncated(sample: npt.NDArray[np.uint8]) -> bool:
-    """Whether the lower part is one grey, as decoders fill what they did not get.
+    """Return true if the lower part is uniformly grey, as decoders fill missing data.
 
-    Source: libjpeg and FFmpeg leave coefficients that they lack at zero, which is mid-grey.
+    Source: libjpeg and FFmpeg set missing coefficients to zero, which is mid-grey.
     """
     rows = max(1, round(len(sample) * _TRUNCATED_SHARE))
     lower, upper = sample[-rows:], sample[:-rows]

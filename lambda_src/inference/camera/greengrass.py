@@ -1,4 +1,4 @@
-"""Where messages go, and where settings come from."""
+"""Publishing and subscribing through the AWS IoT Greengrass core."""
 
 import logging
 import threading
@@ -19,10 +19,10 @@ _importing = threading.Lock()
 
 
 class ResultPublisher(Protocol):
-    """Hands a message on."""
+    """Publishes messages."""
 
     def publish(self, topic: str, payload: bytes) -> None:
-        """Return when the message was taken; raise `PublishError` when it was not."""
+        """Return when the message was accepted; raise `PublishError` if it was not."""
         ...
 
     def close(self) -> None:
@@ -31,14 +31,14 @@ class ResultPublisher(Protocol):
 
 
 class Subscriber(Protocol):
-    """Receives what is published to topics."""
+    """Receives the messages of topics."""
 
     def subscribe(
         self, topics: Sequence[str], receive: Receive, on_ready: Callable[[], None]
     ) -> None:
         """Call `on_ready()`, then `receive(topic, payload)` for each message, until it ends.
 
-        Raises `PublishError` when a subscription is not taken.
+        Raises `PublishError` if a subscription is rejected.
         """
         ...
 
@@ -50,39 +50,39 @@ class Subscriber(Protocol):
 class GreengrassPublisher:
     """Publishes to AWS IoT Core through the Greengrass core's IPC, at least once (QoS 1).
 
-    May be used by several threads. Connects at the first message, and anew after a failure.
+    May be used by several threads. Connects for the first message, and again after a failure.
     """
 
     def __init__(self, timeout_seconds: float = _TIMEOUT_SECONDS) -> None:
-        """`timeout_seconds` limits the connection, and then each message's hand-over."""
+        """`timeout_seconds` limits the connection, and then each message."""
         self._timeout_seconds = timeout_seconds
         self._connecting = threading.Lock()
         self._client: Any = None
 
     def publish(self, topic: str, payload: bytes) -> None:
-        """Hand a message to the core.
+        """Publish a message through the core.
 
         Raises:
-            PublishError: the core cannot be reached, did not answer in time or refused.
+            PublishError: the core is not available, does not respond, or rejects the message.
         """
         client = self._connected()
         try:
-            # No lock here: a slow answer to one message must not hold up another.
+            # Without the lock, so that a slow response does not delay other messages.
             client.publish_to_iot_core_async(
                 topic_name=topic, qos=_AT_LEAST_ONCE, payload=payload
             ).result(self._timeout_seconds)
         except TimeoutError as error:
-            self._give_up(client)
+            self._discard(client)
             raise PublishError(
-                f"{topic}: Greengrass did not answer within {self._timeout_seconds:g} s"
+                f"{topic}: Greengrass did not respond within {self._timeout_seconds:g} s"
             ) from error
         except Exception as error:
-            self._give_up(client)
-            raise PublishError(f"{topic}: {_refusal(error, 'PublishToIoTCore')}") from error
+            self._discard(client)
+            raise PublishError(f"{topic}: {_rejection(error, 'PublishToIoTCore')}") from error
 
     def close(self) -> None:
         """Close the connection; return at once. The next message opens another one."""
-        # No lock here: a thread that connects holds it for seconds.
+        # Without the lock, which a connecting thread holds for seconds.
         client, self._client = self._client, None
         if client is not None:
             _close(client)
@@ -98,7 +98,7 @@ class GreengrassPublisher:
                     ) from error
             return self._client
 
-    def _give_up(self, client: Any) -> None:
+    def _discard(self, client: Any) -> None:
         with self._connecting:
             if client is None or client is not self._client:
                 return
@@ -106,10 +106,42 @@ class GreengrassPublisher:
         _close(client)
 
 
+class GreengrassSdkPublisher:
+    """Publishes through `greengrasssdk`, the message router of an AWS DeepLens.
+
+    Source: greengrasssdk 1.6.1, `IoTDataPlane.publish(topic, payload, queueFullPolicy)`.
+    """
+
+    def __init__(self) -> None:
+        self._client: Any = None
+
+    def publish(self, topic: str, payload: bytes) -> None:
+        """Publish a message through the core's router.
+
+        Raises:
+            PublishError: the software is not installed, or the router rejects the message.
+        """
+        try:
+            if self._client is None:
+                # Only a core with the legacy runtime has this module.
+                import greengrasssdk  # noqa: PLC0415 - see above
+
+                self._client = greengrasssdk.client("iot-data")
+            # A full queue is an error, so that the message remains in the spool.
+            self._client.publish(topic=topic, payload=payload, queueFullPolicy="AllOrException")
+        except Exception as error:
+            self._client = None
+            text = f"{type(error).__name__}: {error}"
+            raise PublishError(f"{topic}: greengrasssdk did not accept it: {text}") from error
+
+    def close(self) -> None:
+        """Do nothing: each message has a separate connection to the router."""
+
+
 class GreengrassSubscriber:
     """Subscribes to topics of AWS IoT Core through the Greengrass core's IPC.
 
-    On a connection of its own: a message that is not taken must not end a subscription.
+    With a separate connection, because a rejected message must not end a subscription.
     """
 
     def __init__(self, timeout_seconds: float = _TIMEOUT_SECONDS) -> None:
@@ -127,17 +159,17 @@ class GreengrassSubscriber:
         `receive` is called in the connection's own thread, and must return soon.
 
         Raises:
-            PublishError: the core cannot be reached, did not answer in time or refused.
+            PublishError: the core is not available, does not respond, or rejects the message.
         """
         ended = self._ended = threading.Event()
-        # Only now: `close` first sets this, and then the event.
+        # After the event is created, because `close` sets the flag first.
         if self._is_closed:
             return
         client = None
         try:
             client = _connect(self._timeout_seconds)
             for topic in topics:
-                answered, _ = client.subscribe_to_iot_core_async(
+                response, _ = client.subscribe_to_iot_core_async(
                     topic_name=topic,
                     qos=_AT_LEAST_ONCE,
                     on_stream_event=lambda event: receive(
@@ -146,15 +178,15 @@ class GreengrassSubscriber:
                     on_stream_error=lambda _error: True,
                     on_stream_closed=ended.set,
                 )
-                answered.result(self._timeout_seconds)
+                response.result(self._timeout_seconds)
             on_ready()
             ended.wait()
         except TimeoutError as error:
             raise PublishError(
-                f"Greengrass did not answer within {self._timeout_seconds:g} s"
+                f"Greengrass did not respond within {self._timeout_seconds:g} s"
             ) from error
         except Exception as error:
-            raise PublishError(_refusal(error, "SubscribeToIoTCore")) from error
+            raise PublishError(_rejection(error, "SubscribeToIoTCore")) from error
         finally:
             if client is not None:
                 client.close()
@@ -166,13 +198,13 @@ class GreengrassSubscriber:
 
 
 def _connect(timeout_seconds: float) -> Any:
-    # Only a core device has these, and loading them takes a while. One thread at a time: their
-    # modules import each other, and Python gives up where two threads begin at two ends.
+    # Only a core device has these modules, and their import takes long. With a lock, because they
+    # import each other, and Python reports a deadlock if two threads import them at once.
     with _importing:
         from awsiot.greengrasscoreipc import connect  # noqa: PLC0415
         from awsiot.greengrasscoreipc.clientv2 import GreengrassCoreIPCClientV2  # noqa: PLC0415
 
-    # No executor: nothing is subscribed to, and a thread pool takes no work at exit.
+    # Without an executor, because a thread pool accepts no work during interpreter shutdown.
     return GreengrassCoreIPCClientV2(client=connect(timeout=timeout_seconds), executor=None)
 
 
@@ -183,18 +215,18 @@ def _close(client: Any) -> None:
         logger.exception("the IPC connection did not close")
 
 
-def _refusal(error: Exception, operation: str) -> str:
+def _rejection(error: Exception, operation: str) -> str:
     if type(error).__name__ == "UnauthorizedError":
         return (
-            "Greengrass refused it; the deployment's accessControl must allow "
+            "Greengrass rejected it; the deployment's accessControl must allow "
             f"aws.greengrass#{operation} on this topic ({_described(error)})"
         )
-    return f"Greengrass did not take it: {_described(error)}"
+    return f"Greengrass did not accept it: {_described(error)}"
 
 
 def _described(error: Exception) -> str:
     if isinstance(error, KeyError):
         return f"the environment variable {error} is not set; Greengrass sets it"
-    # Errors of the IPC's model carry their text in an attribute.
+    # Errors of the IPC's model have their text in an attribute.
     text = getattr(error, "message", None) or str(error)
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -1,61 +1,62 @@
-"""What of that which an engine found is said."""
+"""The selection of the detections that are published."""
 
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from camera.dynamic_settings import LiveSettings
+from camera.dynamic_settings import DynamicSettings
 from vision.detections import Detection
 
-# A hostile label map must not fill the memory.
-_MOST_LABELS_REMEMBERED = 10_000
+# Limits the memory that a malicious label map can use.
+_MAX_LABELS = 10_000
 
 
-def of_interest(found: Sequence[Detection], settings: LiveSettings) -> list[Detection]:
-    """Return what has a label of interest and a score that reaches the threshold."""
+def of_interest(detections: Sequence[Detection], settings: DynamicSettings) -> list[Detection]:
+    """Return the detections with a label of interest and a score of at least the threshold."""
     return [
-        one
-        for one in found
-        if one.score >= settings.threshold and (not settings.labels or one.label in settings.labels)
+        detection
+        for detection in detections
+        if detection.score >= settings.threshold
+        and (not settings.labels or detection.label in settings.labels)
     ]
 
 
-class Decisions:
-    """Decides frame by frame: by score and label, on a change only, not too often per label."""
+class PublishFilter:
+    """Selects detections by score and label, by change, and by the interval of each label."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._before: Counter[str] = Counter()
-        self._said_at: dict[str, float] = {}
+        self._previous_labels: Counter[str] = Counter()
+        self._published_at: dict[str, float] = {}
 
-    def decide(
-        self, found: Sequence[Detection], settings: LiveSettings
+    def select(
+        self, detections: Sequence[Detection], settings: DynamicSettings
     ) -> Sequence[Detection] | None:
-        """Return what to publish; None when nothing is.
+        """Return the detections to publish; None if no message is published.
 
-        Nothing on a frame is worth a message only where changes are what is published: it says
-        that what was there is gone.
+        An empty result is published only if `publish_on_change` is set: the detections of the
+        previous frame are no longer there.
         """
-        kept = of_interest(found, settings)
+        selected = of_interest(detections, settings)
         if settings.publish_on_change:
-            now = Counter(one.label for one in kept)
-            if now == self._before:
+            labels = Counter(detection.label for detection in selected)
+            if labels == self._previous_labels:
                 return None
-            self._before = now
-            if not kept:
-                return kept
+            self._previous_labels = labels
+            if not selected:
+                return selected
         if settings.label_interval_seconds:
-            kept = self._due(kept, settings.label_interval_seconds)
-        return kept or None
+            selected = self._due(selected, settings.label_interval_seconds)
+        return selected or None
 
-    def _due(self, kept: list[Detection], interval_seconds: float) -> list[Detection]:
+    def _due(self, selected: list[Detection], interval_seconds: float) -> list[Detection]:
         now = self._clock()
         due = {
-            one.label
-            for one in kept
-            if now - self._said_at.get(one.label, -interval_seconds) >= interval_seconds
+            detection.label
+            for detection in selected
+            if now - self._published_at.get(detection.label, -interval_seconds) >= interval_seconds
         }
-        if len(self._said_at) > _MOST_LABELS_REMEMBERED:
-            self._said_at.clear()
-        self._said_at.update(dict.fromkeys(due, now))
-        return [one for one in kept if one.label in due]
+        if len(self._published_at) > _MAX_LABELS:
+            self._published_at.clear()
+        self._published_at.update(dict.fromkeys(due, now))
+        return [detection for detection in selected if detection.label in due]

@@ -1,8 +1,8 @@
-"""Whether the camera may load a release: signed by whom, and not older than what it had.
+"""Verification of releases on the camera: a trusted signature, and no older release than before.
 
-What was accepted is on the camera's own disk. A release may be older than that in one case only:
-it ran here directly before, and the newer one came less than a day ago. So a rollout that fails
-goes back by itself; every other way back is signed (docs/signing.md).
+The accepted release is recorded on the camera's disk. An older release is accepted in one case: it
+ran directly before, and the newer one was accepted less than a day ago. So a failed rollout can be
+rolled back without a signature; every other rollback is signed (docs/signing.md).
 """
 
 import json
@@ -35,14 +35,14 @@ from vision.zips import BROKEN_ZIP
 
 logger = logging.getLogger(__name__)
 
-# The keys that whoever owns the device chose; they outweigh those of a deployment.
-OWN_KEYS = Path("/etc/deeplens/trusted-keys.pem")
-GOES_BACK_SECONDS = 24 * 3600.0
+# The keys that the owner of the device has installed; they replace those of a deployment.
+OWNER_KEYS = Path("/etc/deeplens/trusted-keys.pem")
+ROLLBACK_SECONDS = 24 * 3600.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrustSettings:
-    """What a deployment says of signatures."""
+class SignatureSettings:
+    """The settings of a deployment about signatures."""
 
     model: str
     statement: Path
@@ -51,15 +51,15 @@ class TrustSettings:
 
 
 @dataclass(frozen=True)
-class _Memory:
-    """What was accepted, when (seconds since 1970), and what ran before it."""
+class _Record:
+    """The accepted release, its time (seconds since 1970), and the release that ran before it."""
 
     accepted: Accepted
     at: float
     before: Accepted | None
 
     @classmethod
-    def of(cls, document: Any) -> "_Memory":
+    def of(cls, document: Any) -> "_Record":
         before = document["before"]
         return cls(
             Accepted(**document["accepted"]),
@@ -68,109 +68,111 @@ class _Memory:
         )
 
 
-class ReleaseTrust:
-    """Verifies releases, and remembers the newest that it accepted."""
+class SignatureVerifier:
+    """Verifies releases, and records the accepted one of each model."""
 
     def __init__(
         self,
-        settings: TrustSettings,
+        settings: SignatureSettings,
         state_directory: Path,
         *,
-        own_keys: Path = OWN_KEYS,
+        owner_keys: Path = OWNER_KEYS,
         now: Callable[[], float] = time.time,
     ) -> None:
-        """Remember in `state_directory`; trust the keys in `own_keys` alone, if it is there."""
+        """Record releases in `state_directory`; if `owner_keys` exists, trust only its keys."""
         self._settings = settings
         self._file = state_directory / "releases.json"
-        self._own_keys = own_keys
+        self._own_keys = owner_keys
         self._now = now
 
     def check_deployed(self, archive: Path, digest: str) -> Statement | None:
-        """Verify the deployed release before its bytes are read; None if nobody must have signed.
+        """Verify the deployed release before it is read; None if no signature is required.
 
         Raises:
-            SignatureRefused: it must not run; the text begins with the attack.
+            SignatureRefused: the release must not run; the message begins with the attack.
         """
         statement = self._statement(self._settings.statement, archive, digest)
         if statement is None:
             return None
-        memory = self._memory(statement.model)
-        if memory is not None and self._goes_back(statement, memory):
+        record = self._record(statement.model)
+        if record is not None and self._is_rollback(statement, record):
             return statement
-        is_accepted = memory is not None and memory.accepted == Accepted.of(statement)
+        is_accepted = record is not None and record.accepted == Accepted.of(statement)
         try:
             check_newer(
                 statement,
-                memory.accepted if memory else None,
+                record.accepted if record else None,
                 self._trusted,
                 datetime.fromtimestamp(self._now(), UTC),
             )
         except SignatureRefused as refusal:
-            # What was taken in time goes on: a camera without a model is no safer.
+            # A release that was accepted before it expired continues to run.
             if not (is_accepted and refusal.attack is Attack.INDEFINITE_FREEZE):
                 raise
-            logger.warning("%s; it goes on, since it was accepted in time", refusal)
+            logger.warning(
+                "%s; it continues to run, because it was accepted before it expired", refusal
+            )
         return statement
 
-    def check_kept(self, archive: Path, digest: str) -> Statement | None:
-        """Verify a release that this camera kept: signed, whatever came after it.
+    def check_stored(self, archive: Path, digest: str) -> Statement | None:
+        """Verify the signature of a stored release, also if a newer one was accepted.
 
-        Returns None if nobody must have signed it.
+        Returns None if no signature is required.
 
         Raises:
-            SignatureRefused: nobody who is trusted now signed it.
+            SignatureRefused: no trusted key signed the release.
         """
         return self._statement(archive.with_name(f"{archive.name}.sig"), archive, digest)
 
     def check_content(self, archive: Path, artifact: Artifact) -> None:
-        """Check that a signed artifact brings nothing that its manifest does not name.
+        """Check that a signed artifact contains only the files of its manifest.
 
         Raises:
-            SignatureRefused: it does.
+            SignatureRefused: the artifact contains another file.
         """
         allowed = {MANIFEST_NAME, *artifact.manifest.files}
         try:
             with zipfile.ZipFile(archive) as packed:
-                there = {name for name in packed.namelist() if not name.endswith("/")}
+                present = {name for name in packed.namelist() if not name.endswith("/")}
         except BROKEN_ZIP as error:
             raise ArtifactError(f"{archive}: not a model artifact: {error}") from None
-        there |= {
-            one.relative_to(artifact.directory).as_posix()
-            for one in artifact.directory.rglob("*")
-            if not one.is_dir()
+        present |= {
+            path.relative_to(artifact.directory).as_posix()
+            for path in artifact.directory.rglob("*")
+            if not path.is_dir()
         }
-        if strange := sorted(there - allowed):
+        if unexpected := sorted(present - allowed):
             raise SignatureRefused(
                 Attack.EXTRANEOUS_DEPENDENCIES,
-                f"{archive} brings {', '.join(strange)[:200]}, which its manifest does not name",
+                f"{archive} contains {', '.join(unexpected)[:200]}, not listed in its manifest",
             )
 
     def accept(self, statement: Statement) -> None:
-        """Remember a release that was verified and can be loaded."""
+        """Record a release that was verified and can be loaded."""
         logger.info(
             "verified: release %d of %s, signed by key %s…",
             statement.release,
             statement.model,
             statement.key[:12],
         )
-        remembered, new = self._read(), Accepted.of(statement)
-        memory = self._memory(statement.model)
-        if memory is not None and memory.accepted == new:
+        records, new = self._read(), Accepted.of(statement)
+        record = self._record(statement.model)
+        if record is not None and record.accepted == new:
             return
-        gone_back = memory is not None and self._goes_back(statement, memory)
-        before = memory.accepted if memory is not None and not gone_back else None
-        remembered[statement.model] = asdict(_Memory(new, self._now(), before))
+        is_rollback = record is not None and self._is_rollback(statement, record)
+        before = record.accepted if record is not None and not is_rollback else None
+        records[statement.model] = asdict(_Record(new, self._now(), before))
         partial = self._file.with_suffix(".partial")
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
-            partial.write_text(json.dumps(remembered), encoding="utf-8")
+            partial.write_text(json.dumps(records), encoding="utf-8")
             partial.replace(self._file)
         except OSError as error:
-            logger.warning("release %d cannot be remembered: %s", statement.release, error)
+            logger.warning("release %d cannot be recorded: %s", statement.release, error)
 
     @property
     def statement_file(self) -> Path:
-        """Where the deployed statement is."""
+        """The file of the deployed statement."""
         return self._settings.statement
 
     @property
@@ -189,7 +191,7 @@ class ReleaseTrust:
                 return None
             raise SignatureRefused(
                 Attack.ARBITRARY_SOFTWARE,
-                f"{file} is not there: nobody signed this release; `model-tools sign`",
+                f"{file} does not exist: this release is not signed; run `model-tools sign`",
             ) from None
         statement = open_bundle(content, self._trusted)
         check_expected(statement, Expected(self._settings.model, digest))
@@ -203,29 +205,33 @@ class ReleaseTrust:
         except OSError:
             raise SignatureRefused(
                 Attack.MALICIOUS_MIRROR,
-                f"{archive}: release {statement.release} is signed, and did not arrive",
+                f"{archive}: release {statement.release} is signed, but the archive does not exist",
             ) from None
         if size > signed:
             raise SignatureRefused(
-                Attack.ENDLESS_DATA, f"{archive} has {size} bytes, {signed} were signed"
+                Attack.ENDLESS_DATA,
+                f"{archive} has {size} bytes; expected {signed}, the signed size",
             )
         if size < signed:
             raise SignatureRefused(
-                Attack.ARBITRARY_SOFTWARE, f"{archive} has {size} bytes, {signed} were signed"
+                Attack.ARBITRARY_SOFTWARE,
+                f"{archive} has {size} bytes; expected {signed}, the signed size",
             )
 
-    def _goes_back(self, statement: Statement, memory: _Memory) -> bool:
-        """Whether it ran directly before what came less than a day ago."""
-        age = self._now() - memory.at
-        return memory.before == Accepted.of(statement) and 0 <= age < GOES_BACK_SECONDS
+    def _is_rollback(self, statement: Statement, record: _Record) -> bool:
+        """Return true if it ran directly before a release that was accepted less than a day ago."""
+        age = self._now() - record.at
+        return record.before == Accepted.of(statement) and 0 <= age < ROLLBACK_SECONDS
 
-    def _memory(self, model: str) -> _Memory | None:
+    def _record(self, model: str) -> _Record | None:
         try:
-            return _Memory.of(self._read()[model])
+            return _Record.of(self._read()[model])
         except KeyError:
             return None
         except (TypeError, ValueError):
-            logger.warning("%s: cannot be read; releases are counted afresh", self._file)
+            logger.warning(
+                "%s cannot be read; the next release is accepted without a comparison", self._file
+            )
             return None
 
     def _read(self) -> dict[str, Any]:

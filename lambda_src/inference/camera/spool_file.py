@@ -11,6 +11,10 @@ from pathlib import Path
 _WAL_PAGES = 128
 _LOCK_SECONDS = 4.0
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+# SQLite reports some damage of the header and the schema with general codes. Python raises
+# UnicodeDecodeError if the message quotes a damaged schema.
+_DAMAGE_AT_OPEN = (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_READONLY)
+_READ_ERRORS = (sqlite3.DatabaseError, UnicodeDecodeError)
 _PRIMARY_CODE = 0xFF
 # JSON with an id, a thing and a model is far longer.
 _LEAST_ROW_BYTES = 64
@@ -71,8 +75,11 @@ def connect(file: Path | str) -> sqlite3.Connection:
             "topic TEXT NOT NULL, payload BLOB NOT NULL, checksum INTEGER NOT NULL)"
         )
         _check(database)
-    except BaseException:
+    except BaseException as error:
         database.close()
+        code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE
+        if isinstance(error, UnicodeDecodeError) or code in _DAMAGE_AT_OPEN:
+            raise _damage(f"the schema or the header is damaged: {error}") from error
         raise
     return database
 
@@ -149,7 +156,7 @@ def _read(database: sqlite3.Connection, first: int, last: int, rows: dict[int, R
             if is_intact(*row[1:]):
                 intact += 1
                 rows[row[0]] = row
-    except sqlite3.DatabaseError:
+    except _READ_ERRORS:
         is_failed = True
     is_incomplete = intact <= last - first and (is_failed or count > 0)
     if is_incomplete and first < last:
@@ -171,7 +178,7 @@ def _edge(database: sqlite3.Connection, function: str) -> int | None:
         # In two queries, because SQLite reads every page for both in one.
         query = f"SELECT ifnull({function}(sequence), 0) FROM messages"  # noqa: S608 - min or max
         sequence: int = database.execute(query).fetchone()[0]
-    except sqlite3.DatabaseError:
+    except _READ_ERRORS:
         return None
     return sequence if 0 <= sequence < _SEQUENCE_LIMIT else None
 
@@ -197,7 +204,7 @@ def _last_readable(database: sqlite3.Connection, lowest: int, most_rows: int) ->
 def _succeeds(database: sqlite3.Connection, query: str, sequence: int) -> bool:
     try:
         database.execute(query, (sequence,)).fetchone()
-    except sqlite3.DatabaseError:
+    except _READ_ERRORS:
         return False
     return True
 
@@ -214,6 +221,12 @@ def _open(file: Path | str) -> sqlite3.Connection:
 def _check(database: sqlite3.Connection) -> None:
     result = database.execute("PRAGMA quick_check(1)").fetchone()[0]
     if result != "ok":
-        damage = sqlite3.DatabaseError(result)
-        damage.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
-        raise damage
+        raise _damage(result)
+    # A damaged schema can have other columns.
+    database.execute("SELECT sequence, topic, payload, checksum FROM messages LIMIT 0")
+
+
+def _damage(reason: str) -> sqlite3.DatabaseError:
+    error = sqlite3.DatabaseError(reason)
+    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+    return error

@@ -1,6 +1,6 @@
-"""Stands where a DeepLens has its camera: `getLastFrame() -> (ret, frame)`, blue first.
+"""A double of a DeepLens' camera library: `getLastFrame() -> (ret, frame)`, blue first.
 
-Source: AWS DeepLens Developer Guide, "Device Library". Pictures are those of the folder `camera`.
+Source: AWS DeepLens Developer Guide, "Device Library". Frames are images of the folder `camera`.
 The model's numbers are computed by OpenVINO, as on the device, in a release that is newer.
 """
 
@@ -26,7 +26,7 @@ def getLastFrame() -> tuple[bool, np.ndarray]:  # noqa: N802 - its name there
 
 
 class Model:
-    """Runs what `mo` made, on a GPU if asked to; answers as the Developer Guide shows them."""
+    """Runs the output of `mo`; results are those of the Developer Guide."""
 
     def __init__(self, path: str, settings: dict[str, int]) -> None:
         described = json.loads(Path(path).read_text())

@@ -1,4 +1,4 @@
-"""Stands where a DeepLens has its model optimizer: `optimize(…) -> (status, path)`.
+"""A double of the model optimizer of a DeepLens: `optimize(…) -> (status, path)`.
 
 Source: AWS DeepLens Developer Guide, "Model optimization". The artifacts' folder is that of the
 environment variable, where the device has /opt/awscam/artifacts.

@@ -20,13 +20,13 @@ import numpy as np
 
 from camera import frame_checks
 from camera.application import Application, Parts
-from camera.dynamic_settings import LiveSettings
+from camera.dynamic_settings import DynamicSettings
 from camera.errors import CameraError, PublishError
 from camera.frames import Frame
 from camera.greengrass import GreengrassPublisher, ResultPublisher
 from camera.inference import LoadedModel
 from camera.messages import ModelIdentity
-from camera.model_loader import DeployedModel
+from camera.model_loader import ModelLoader
 from camera.settings import Settings
 from camera.spool import Entry, Spool
 from vision.detections import Box, Detection
@@ -235,13 +235,13 @@ def main(plan: dict[str, Any]) -> None:
             engine="openvino",
             topic=TOPIC,
             heartbeat_interval_seconds=0.5,
-            live=LiveSettings(
+            dynamic=DynamicSettings(
                 threshold=0.5, frame_interval_seconds=plan.get("interval_seconds", 0.01)
             ),
         ),
         Parts(
             camera=NumberCamera(plan),
-            models=DeployedModel(
+            models=ModelLoader(
                 archive=Path(model["archive"]),
                 directory=Path(model["directory"]),
                 digest=model["digest"],

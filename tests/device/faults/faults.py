@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from camera.model_loader import MOST_FAILED_STARTS
+from camera.model_loader import MAX_FAILED_STARTS
 from tests.device.faults.oracle import Oracle, Verdict, lines, oracle, serving_core
 from tests.pinned import pinned_artifact
 from vision.artifact import sha256_of
@@ -379,7 +379,7 @@ def _with_model(work: Path, change: Callable[[Path], None], **model: Any) -> Ver
         bad_model = {**bad, **({"crashes": bad["digest"]} if model.get("crashes") else {})}
         if model.get("crashes"):
             watching.plan["model"] = bad_model
-            for _ in range(MOST_FAILED_STARTS):
+            for _ in range(MAX_FAILED_STARTS):
                 process = watching.start()
                 assert process.wait() == -signal.SIGABRT, watching.tail()
         watching.repaired()

@@ -1,11 +1,11 @@
-"""Where pictures come from: a module for each kind, loaded when it is the one."""
+"""The cameras: one module for each kind, imported only if it is used."""
 
 import re
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
-from camera.dynamic_settings import shown
+from camera.dynamic_settings import quoted
 from camera.errors import SettingsError
 from camera.frames import Camera
 from vision.images import ImageLimit
@@ -17,83 +17,83 @@ _PASSWORD_FILE = "camera-password"  # noqa: S105 - the name of a file
 def camera_from(
     setting: str, state_directory: Path = Path(), limit: ImageLimit | None = None
 ) -> Camera:
-    """Return the camera that DEEPLENS_CAMERA names: a kind, and where it is.
+    """Return the camera of the variable DEEPLENS_CAMERA, which contains a kind and a location.
 
-    Recipes are no place for secrets: the password of an address that has a user and none is read
-    from `camera-password` in the state directory. Frames above `limit` are not decoded.
+    Recipes must not contain secrets: the password of an address with a user only is read from
+    `camera-password` in the state directory. Frames above `limit` are not decoded.
 
     Raises:
-        SettingsError: there is no such kind, or the place cannot be one, or lacks a password.
+        SettingsError: the kind does not exist, the location is invalid, or its password is missing.
     """
-    kind, _, where = setting.partition(":")
-    make = _KINDS.get(kind)
-    if make is None or "\0" in where:
-        raise _refusal(setting, f"one of {', '.join(_EXAMPLES.values())}")
+    kind, _, location = setting.partition(":")
+    create = _KINDS.get(kind)
+    if create is None or "\0" in location:
+        raise _invalid(setting, f"one of {', '.join(_EXAMPLES.values())}")
     try:
-        return make(_with_password(kind, where, state_directory), limit or ImageLimit())
+        return create(_with_password(kind, location, state_directory), limit or ImageLimit())
     except ValueError:
-        raise _refusal(setting, f"for example {_EXAMPLES[kind]}") from None
+        raise _invalid(setting, f"for example {_EXAMPLES[kind]}") from None
 
 
-def _folder(where: str, limit: ImageLimit) -> Camera:
-    from camera.cameras.folder import PictureFolderCamera  # noqa: PLC0415 - see above
+def _folder(location: str, limit: ImageLimit) -> Camera:
+    from camera.cameras.folder import ImageFolderCamera  # noqa: PLC0415 - see above
 
-    return PictureFolderCamera(_path(where), limit)
+    return ImageFolderCamera(_path(location), limit)
 
 
-def _video(where: str, limit: ImageLimit) -> Camera:
+def _video(location: str, limit: ImageLimit) -> Camera:
     from camera.cameras.opencv import VideoFileCamera  # noqa: PLC0415 - see above
 
-    return VideoFileCamera(_path(where), limit)
+    return VideoFileCamera(_path(location), limit)
 
 
-def _v4l2(where: str, limit: ImageLimit) -> Camera:
+def _v4l2(location: str, limit: ImageLimit) -> Camera:
     from camera.cameras.opencv import V4l2Camera  # noqa: PLC0415 - see above
 
-    if not _DEVICE.fullmatch(where):
-        raise ValueError(where)
-    return V4l2Camera(Path(where), limit)
+    if not _DEVICE.fullmatch(location):
+        raise ValueError(location)
+    return V4l2Camera(Path(location), limit)
 
 
-def _rtsp(where: str, limit: ImageLimit) -> Camera:
+def _rtsp(location: str, limit: ImageLimit) -> Camera:
     from camera.cameras.opencv import RtspCamera  # noqa: PLC0415 - see above
 
-    return RtspCamera(_address("rtsp", where), limit)
+    return RtspCamera(_address("rtsp", location), limit)
 
 
-def _http(where: str, limit: ImageLimit) -> Camera:
+def _http(location: str, limit: ImageLimit) -> Camera:
     from camera.cameras.mjpeg import MjpegCamera  # noqa: PLC0415 - see above
 
-    return MjpegCamera(_address("http", where), limit)
+    return MjpegCamera(_address("http", location), limit)
 
 
-def _https(where: str, limit: ImageLimit) -> Camera:
+def _https(location: str, limit: ImageLimit) -> Camera:
     from camera.cameras.mjpeg import MjpegCamera  # noqa: PLC0415 - see above
 
-    return MjpegCamera(_address("https", where), limit)
+    return MjpegCamera(_address("https", location), limit)
 
 
-def _awscam(where: str, _limit: ImageLimit) -> Camera:
-    from camera.cameras.awscam import DeepLensCamera  # noqa: PLC0415 - see above
+def _awscam(location: str, _limit: ImageLimit) -> Camera:
+    from camera.cameras.awscam import AwscamCamera  # noqa: PLC0415 - see above
 
-    if where:
-        raise ValueError(where)
-    return DeepLensCamera()
+    if location:
+        raise ValueError(location)
+    return AwscamCamera()
 
 
-def _with_password(kind: str, where: str, state_directory: Path) -> str:
+def _with_password(kind: str, location: str, state_directory: Path) -> str:
     if kind not in {"rtsp", "http", "https"}:
-        return where
-    parts = urlsplit(f"{kind}:{where}")
+        return location
+    parts = urlsplit(f"{kind}:{location}")
     if parts.username is None or parts.password is not None:
-        return where
+        return location
     file = state_directory / _PASSWORD_FILE
     try:
         lines = file.read_text(encoding="utf-8-sig").split("\n")[:1]
-        password = [line.strip() for line in lines if line.strip()][0]  # noqa: RUF015 - no line is an IndexError, as no file is an error
+        password = [line.strip() for line in lines if line.strip()][0]  # noqa: RUF015 - an empty file raises IndexError, handled below
     except (OSError, ValueError, IndexError):
         raise SettingsError(
-            f"DEEPLENS_CAMERA: {parts.hostname} asks {parts.username} for a password; "
+            f"DEEPLENS_CAMERA: the password of {parts.username} at {parts.hostname} is missing; "
             f"write it into {file} on the device, readable by the component's user only"
         ) from None
     user, _, host = parts.netloc.rpartition("@")
@@ -101,22 +101,22 @@ def _with_password(kind: str, where: str, state_directory: Path) -> str:
     return changed.geturl().removeprefix(f"{kind}:")
 
 
-def _path(where: str) -> Path:
-    if not where.strip():
-        raise ValueError(where)
-    return Path(where)
+def _path(location: str) -> Path:
+    if not location.strip():
+        raise ValueError(location)
+    return Path(location)
 
 
-def _address(scheme: str, where: str) -> str:
-    parts = urlsplit(f"{scheme}:{where}")
-    # Reading the port raises ValueError for one that is none.
+def _address(scheme: str, location: str) -> str:
+    parts = urlsplit(f"{scheme}:{location}")
+    # Reading an invalid port raises ValueError.
     if not parts.hostname or parts.port == 0:
-        raise ValueError(where)
+        raise ValueError(location)
     return parts.geturl()
 
 
-def _refusal(setting: str, expected: str) -> SettingsError:
-    return SettingsError(f"DEEPLENS_CAMERA: given {shown(setting)}, expected {expected}")
+def _invalid(setting: str, expected: str) -> SettingsError:
+    return SettingsError(f"DEEPLENS_CAMERA: given {quoted(setting)}, expected {expected}")
 
 
 _KINDS: dict[str, Callable[[str, ImageLimit], Camera]] = {

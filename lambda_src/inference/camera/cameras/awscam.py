@@ -1,4 +1,4 @@
-"""The camera of an AWS DeepLens, through the device's own software."""
+"""The camera of an AWS DeepLens, through the software of the device."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -9,8 +9,8 @@ from camera.errors import CameraError
 from camera.frames import Frame
 
 
-class DeepLensCamera:
-    """The last frame of the project stream.
+class AwscamCamera:
+    """Returns the last frame of the project stream.
 
     Source: `awscam.getLastFrame() -> (ret, frame)`, frame uint8 [1520, 2688, 3], blue first; AWS
     DeepLens Developer Guide, "Device Library".
@@ -26,22 +26,22 @@ class DeepLensCamera:
         """Return the last frame.
 
         Raises:
-            CameraError: this is no DeepLens, or its camera gives no frame.
+            CameraError: the machine is not an AWS DeepLens, or its camera returns no frame.
         """
         if self._awscam is None:
             try:
-                # Only a DeepLens has it. It must be imported before cv2, says its documentation.
+                # Only a DeepLens has this module. Its documentation requires the import before cv2.
                 import awscam  # noqa: PLC0415 - see above
             except ImportError as error:
                 raise CameraError(
-                    f"awscam is not there ({error}); only an AWS DeepLens has this camera"
+                    f"awscam is not installed ({error}); only an AWS DeepLens has this camera"
                 ) from None
             self._awscam = awscam
         ok, blue_green_red = self._awscam.getLastFrame()
         if not ok or blue_green_red is None:
-            raise CameraError("the DeepLens camera gave no frame")
+            raise CameraError("the DeepLens camera returned no frame")
         image = np.ascontiguousarray(blue_green_red[:, :, ::-1])
         return Frame(image, datetime.now(UTC), "awscam")
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Do nothing: there is no connection to close."""

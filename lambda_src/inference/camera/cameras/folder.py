@@ -1,4 +1,4 @@
-"""A folder of pictures as a camera."""
+"""A folder of images as a camera."""
 
 import logging
 from collections import deque
@@ -12,14 +12,14 @@ from vision.images import ImageLimit, read_rgb
 
 logger = logging.getLogger(__name__)
 
-_PICTURES = (".bmp", ".jpeg", ".jpg", ".png", ".webp")
-_MOST_NAMED = 3
+_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".webp")
+_MAX_NAMES = 3
 
 
-class PictureFolderCamera:
-    """Gives a folder's pictures in the order of their names, over and over.
+class ImageFolderCamera:
+    """Returns the images of a folder in the order of their names, repeatedly.
 
-    The folder is listed again in each round, so images may be added and removed. An entry that is
+    The folder is listed again in each cycle, so images may be added and removed. An entry that is
     not a regular file (a FIFO, a device, a folder) is skipped, and logged once.
     """
 
@@ -33,11 +33,11 @@ class PictureFolderCamera:
         self._waiting: deque[Path] = deque()
 
     def capture(self) -> Frame:
-        """Return the next picture.
+        """Return the next image.
 
         Raises:
-            CameraError: names the folder that is missing or empty, or the file that is not a
-                readable picture; the next call goes on with the next picture.
+            CameraError: the folder is missing or empty, or the file is not a readable image; the
+                next call continues with the next image.
         """
         if not self._waiting:
             self._waiting.extend(self._list())
@@ -45,35 +45,35 @@ class PictureFolderCamera:
         try:
             image = read_rgb(file, self._limit)
         except ImageError as error:
-            raise CameraError(f"{file.name!r} is not a readable picture: {error}") from error
+            raise CameraError(f"{file.name!r} is not a readable image: {error}") from error
         return Frame(image, datetime.now(UTC), file.name)
 
     def close(self) -> None:
-        """Start from the first picture again."""
+        """Start with the first image again."""
         self._waiting.clear()
 
     def _list(self) -> list[Path]:
         try:
-            named = sorted(
+            listed = sorted(
                 file
                 for file in self._folder.iterdir()
-                if file.suffix.lower() in _PICTURES and not file.name.startswith(".")
+                if file.suffix.lower() in _SUFFIXES and not file.name.startswith(".")
             )
-            pictures = [file for file in named if file.is_file()]
+            images = [file for file in listed if file.is_file()]
         except OSError as error:
             raise CameraError(
                 f"the folder {str(self._folder)!r} cannot be listed: {error.strerror}"
             ) from error
-        self._report_skipped([file.name for file in named if file not in set(pictures)])
-        if not pictures:
+        self._report_skipped([file.name for file in listed if file not in set(images)])
+        if not images:
             raise CameraError(
-                f"the folder {str(self._folder)!r} holds no picture ({', '.join(_PICTURES)})"
+                f"the folder {str(self._folder)!r} contains no image ({', '.join(_SUFFIXES)})"
             )
-        return pictures
+        return images
 
     def _report_skipped(self, names: list[str]) -> None:
         if names and names != self._skipped:
-            shown = ", ".join(map(repr, names[:_MOST_NAMED]))
-            more = "" if len(names) <= _MOST_NAMED else f" and {len(names) - _MOST_NAMED} more"
-            logger.warning("skipped, because they are not regular files: %s%s", shown, more)
+            text = ", ".join(map(repr, names[:_MAX_NAMES]))
+            more = "" if len(names) <= _MAX_NAMES else f" and {len(names) - _MAX_NAMES} more"
+            logger.warning("skipped, because they are not regular files: %s%s", text, more)
         self._skipped = names

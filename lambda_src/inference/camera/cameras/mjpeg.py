@@ -1,15 +1,24 @@
-"""Network cameras that send JPEG after JPEG over HTTP: `multipart/x-mixed-replace`."""
+"""Network cameras that send a sequence of JPEG images over HTTP: `multipart/x-mixed-replace`.
+
+A connection has one deadline for everything that it receives. The timeout of a socket starts again
+with each byte: a server that sends one byte a second, or `100 Continue` without end, never reaches
+it.
+"""
 
 import contextlib
+import http.client
 import io
+import socket
+import ssl
+import time
 import urllib.request
+from collections.abc import Callable
 from datetime import UTC, datetime
 from http.client import HTTPException, HTTPResponse
 from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from camera.cameras.deadlines import Deadline, handlers
 from camera.cameras.opencv import without_password
 from camera.errors import CameraError
 from camera.frames import Frame
@@ -17,24 +26,82 @@ from vision.errors import ImageError
 from vision.images import ImageLimit, read_rgb
 
 _TIMEOUT_SECONDS = 8.0
-_LARGEST_PICTURE_BYTES = 16 << 20
+_LARGEST_IMAGE_BYTES = 16 << 20
 _LARGEST_LINE_BYTES = 4096
-_MOST_HEADERS = 32
+_MAX_HEADERS = 32
 _END_OF_JPEG = b"\xff\xd9"
 
 
+class Deadline:
+    """A point in time until which sockets may receive data."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._seconds = 0.0
+        self._ends_at = 0.0
+
+    def start(self, seconds: float) -> None:
+        """Set the deadline to `seconds` from now."""
+        self._seconds, self._ends_at = seconds, self._clock() + seconds
+
+    def left_seconds(self) -> float:
+        """Return the seconds that are left; raise `TimeoutError` if there are none."""
+        left = self._ends_at - self._clock()
+        if left <= 0:
+            raise self.error()
+        return left
+
+    def error(self) -> TimeoutError:
+        """Return the error of an incomplete response."""
+        return TimeoutError(f"timed out: no complete response within {self._seconds:g} s")
+
+
+def _handlers(deadline: Deadline) -> tuple[urllib.request.BaseHandler, ...]:
+    """Return urllib's handlers for HTTP and HTTPS, with `deadline` for each connection."""
+
+    class TimedSocket(socket.socket):
+        def recv_into(self, *arguments: Any, **options: Any) -> int:
+            self.settimeout(deadline.left_seconds())
+            try:
+                return super().recv_into(*arguments, **options)
+            except TimeoutError:
+                raise deadline.error() from None
+
+    class TimedTlsSocket(ssl.SSLSocket):
+        def recv_into(self, *arguments: Any, **options: Any) -> int:
+            self.settimeout(deadline.left_seconds())
+            try:
+                return super().recv_into(*arguments, **options)
+            except TimeoutError:
+                raise deadline.error() from None
+
+    class HttpConnection(http.client.HTTPConnection):
+        def connect(self) -> None:
+            super().connect()
+            self.sock = TimedSocket(fileno=self.sock.detach())
+            self.sock.settimeout(deadline.left_seconds())
+
+    class HttpHandler(urllib.request.HTTPHandler):
+        def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+            return self.do_open(HttpConnection, req)
+
+    context = ssl.create_default_context()
+    context.sslsocket_class = TimedTlsSocket
+    return HttpHandler(), urllib.request.HTTPSHandler(context=context)
+
+
 class MjpegCamera:
-    """Reads pictures from one response, which is asked for when a picture is wanted."""
+    """Reads frames from one response, which is requested by `capture`."""
 
     is_live = True
     is_stream = True
 
     def __init__(self, address: str, limit: ImageLimit | None = None) -> None:
-        """`address` may hold a user and a password, for HTTP's basic authentication."""
+        """`address` may contain a user and a password, for basic or digest authentication."""
         self._address = address
         self._limit = limit or ImageLimit()
         self._deadline = Deadline()
-        self._shown = without_password(address)
+        self._label = without_password(address)
         self._response: HTTPResponse | None = None
 
     def capture(self) -> Frame:
@@ -56,17 +123,17 @@ class MjpegCamera:
             self.close()
             if isinstance(error, HTTPError):
                 error.close()
-            raise CameraError(f"{self._shown} gave no picture: {error}") from error
+            raise CameraError(f"{self._label} returned no frame: {error}") from error
         if _END_OF_JPEG not in content[-16:]:
-            raise CameraError(f"{self._shown} sent a truncated picture of {len(content)} bytes")
+            raise CameraError(f"{self._label} sent a truncated image of {len(content)} bytes")
         try:
             image = read_rgb(content, self._limit)
         except ImageError as error:
-            raise CameraError(f"{self._shown} sent a broken picture: {error}") from error
-        return Frame(image, datetime.now(UTC), self._shown)
+            raise CameraError(f"{self._label} sent a damaged image: {error}") from error
+        return Frame(image, datetime.now(UTC), self._label)
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         response, self._response = self._response, None
         if response is not None:
             response.close()
@@ -83,7 +150,7 @@ class MjpegCamera:
         # to which a camera could redirect.
         opener = urllib.request.OpenerDirector()
         for handler in (
-            *handlers(self._deadline),
+            *_handlers(self._deadline),
             urllib.request.HTTPDefaultErrorHandler(),
             urllib.request.HTTPErrorProcessor(),
             _Redirect(),
@@ -96,13 +163,13 @@ class MjpegCamera:
         if response.headers.get_content_type() != "multipart/x-mixed-replace":
             kind = response.headers.get_content_type()
             response.close()
-            raise ValueError(f"it answers with {kind}, expected multipart/x-mixed-replace")
-        found: HTTPResponse = response
-        return found
+            raise ValueError(f"the content type is {kind}, expected multipart/x-mixed-replace")
+        opened: HTTPResponse = response
+        return opened
 
 
 class _Basic(urllib.request.HTTPBasicAuthHandler):
-    """Hangs up on the answer that asked for a password; urllib leaves that to the collector."""
+    """Closes the response that requests a password; urllib leaves that to garbage collection."""
 
     def http_error_401(self, req: Any, fp: Any, code: int, msg: str, headers: Any) -> Any:
         with contextlib.closing(fp):
@@ -110,7 +177,7 @@ class _Basic(urllib.request.HTTPBasicAuthHandler):
 
 
 class _Digest(urllib.request.HTTPDigestAuthHandler):
-    """As above."""
+    """Closes the response that requests a password."""
 
     def http_error_401(self, req: Any, fp: Any, code: int, msg: str, headers: Any) -> Any:
         with contextlib.closing(fp):
@@ -118,7 +185,7 @@ class _Digest(urllib.request.HTTPDigestAuthHandler):
 
 
 class _Redirect(urllib.request.HTTPRedirectHandler):
-    """Does not read the content of a redirect, which may have no end; urllib reads it whole."""
+    """Ignores the content of a redirect, which may have no end; urllib reads all of it."""
 
     def http_error_302(self, req: Any, fp: Any, code: int, msg: str, headers: Any) -> Any:
         fp.close()
@@ -129,9 +196,9 @@ class _Redirect(urllib.request.HTTPRedirectHandler):
 
 
 def _next_part(response: HTTPResponse) -> bytes:
-    """Return the content of the next part; raise ValueError when it is none."""
+    """Return the content of the next part; raise ValueError if it is not valid."""
     length: int | None = None
-    for _ in range(_MOST_HEADERS):
+    for _ in range(_MAX_HEADERS):
         line = response.readline(_LARGEST_LINE_BYTES)
         if not line:
             raise ValueError("the stream ended")
@@ -140,9 +207,9 @@ def _next_part(response: HTTPResponse) -> bytes:
             length = int(value)
         elif not line.strip() and length is not None:
             break
-    if length is None or not 0 < length <= _LARGEST_PICTURE_BYTES:
-        raise ValueError(f"a part of {length} bytes, expected 1 to {_LARGEST_PICTURE_BYTES}")
+    if length is None or not 0 < length <= _LARGEST_IMAGE_BYTES:
+        raise ValueError(f"the part has {length} bytes, expected 1 to {_LARGEST_IMAGE_BYTES}")
     content = response.read(length)
     if len(content) < length:
-        raise ValueError("the stream ended within a picture")
+        raise ValueError("the stream ended within an image")
     return content

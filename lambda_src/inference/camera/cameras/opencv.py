@@ -19,30 +19,31 @@ _TIMEOUT_MS = 8000
 
 
 class _OpenCvCamera(ABC):
-    """Reads from one `cv2.VideoCapture`, which is opened when a picture is wanted."""
+    """Reads from one `cv2.VideoCapture`, which is opened by `capture`."""
 
     is_live = True
     is_stream = True
 
-    def __init__(self, source: str, shown: str, limit: ImageLimit | None = None) -> None:
+    def __init__(self, source: str, label: str, limit: ImageLimit | None = None) -> None:
         self._source = source
         self._limit = limit or ImageLimit()
-        self._shown = shown
+        self._label = label
         self._opened: Any = None
 
     def capture(self) -> Frame:
-        """Return the next picture.
+        """Return the next frame.
 
         Raises:
-            CameraError: it cannot be opened, or gives no picture; the next call opens it anew.
+            CameraError: the source cannot be opened or returns no frame; the next call opens it
+                again.
         """
         if self._opened is None:
             self._opened = self._open()
         image = self._read()
-        return Frame(image, datetime.now(UTC), self._shown)
+        return Frame(image, datetime.now(UTC), self._label)
 
     def close(self) -> None:
-        """Let go of the device, file or connection."""
+        """Close the device, file or connection."""
         opened, self._opened = self._opened, None
         if opened is not None:
             opened.release()
@@ -51,39 +52,39 @@ class _OpenCvCamera(ABC):
         ok, blue_green_red = self._opened.read()
         if not ok or blue_green_red is None:
             self.close()
-            raise CameraError(f"{self._shown} gave no picture; it is opened anew")
+            raise CameraError(f"{self._label} returned no frame; it is opened again")
         return cast("npt.NDArray[np.uint8]", np.ascontiguousarray(blue_green_red[:, :, ::-1]))
 
     def _open(self) -> Any:
         cv2 = _opencv()
         if not self._is_usable():
-            raise CameraError(f"{self._shown} cannot be opened{self._why()}")
+            raise CameraError(f"{self._label} cannot be opened{self._hint()}")
         opened = self._capture_with(cv2)
         if not opened.isOpened():
             opened.release()
-            raise CameraError(f"{self._shown} cannot be opened{self._why()}")
+            raise CameraError(f"{self._label} cannot be opened{self._hint()}")
         sides = (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
         try:
             self._limit.check(*(int(opened.get(side)) for side in sides))
         except SizeError as error:
             opened.release()
-            raise CameraError(f"{self._shown} cannot be used: {error}") from None
+            raise CameraError(f"{self._label} cannot be used: {error}") from None
         return opened
 
     def _is_usable(self) -> bool:
-        """Return whether the source can be opened without waiting for ever."""
+        """Return true if opening the source does not wait without end."""
         return True
 
     @abstractmethod
     def _capture_with(self, cv2: Any) -> Any:
         """Return an opened `cv2.VideoCapture`."""
 
-    def _why(self) -> str:
+    def _hint(self) -> str:
         return ""
 
 
 class VideoFileCamera(_OpenCvCamera):
-    """A video file as a camera: over and over, one picture at each call."""
+    """A video file as a camera; each call returns one frame, and the file is repeated."""
 
     is_live = False
     is_stream = False
@@ -101,14 +102,18 @@ class VideoFileCamera(_OpenCvCamera):
     def _read(self) -> npt.NDArray[np.uint8]:
         with contextlib.suppress(CameraError):
             return super()._read()
-        # The end: from the start again. A file without any picture fails here.
+        # At the end of the file, read it again. A file without frames fails here.
         self._opened = self._open()
         return super()._read()
 
-    def _why(self) -> str:
+    def _hint(self) -> str:
         if not Path(self._source).exists():
-            return "; there is no such file"
-        return "; is it a video?" if self._is_usable() else "; it is not a regular file"
+            return "; the file does not exist"
+        return (
+            "; it is not a video that OpenCV can read"
+            if self._is_usable()
+            else "; it is not a regular file"
+        )
 
 
 class V4l2Camera(_OpenCvCamera):
@@ -119,16 +124,16 @@ class V4l2Camera(_OpenCvCamera):
 
     def _capture_with(self, cv2: Any) -> Any:
         opened = cv2.VideoCapture(self._source, cv2.CAP_V4L2)
-        # One picture is kept by the driver, not four: the newest is wanted.
+        # The driver buffers one frame instead of four, so that the next frame is the newest.
         opened.set(cv2.CAP_PROP_BUFFERSIZE, 1)
         return opened
 
-    def _why(self) -> str:
+    def _hint(self) -> str:
         if not Path(self._source).exists():
-            return "; there is no such device"
+            return "; the device does not exist"
         if not os.access(self._source, os.R_OK | os.W_OK):
             return "; the component's user must be in the group video"
-        return "; does another program use it?"
+        return "; another program may use it"
 
 
 class RtspCamera(_OpenCvCamera):
@@ -138,7 +143,7 @@ class RtspCamera(_OpenCvCamera):
         super().__init__(address, without_password(address), limit)
 
     def _capture_with(self, cv2: Any) -> Any:
-        # The only way to tell FFmpeg inside OpenCV; UDP loses parts of pictures.
+        # FFmpeg in OpenCV is configured by this variable only; with UDP, parts of frames are lost.
         os.environ.setdefault("OPENCV_FFMPEG_CAPTURE_OPTIONS", "rtsp_transport;tcp")
         timeouts = [
             cv2.CAP_PROP_OPEN_TIMEOUT_MSEC,
@@ -148,25 +153,25 @@ class RtspCamera(_OpenCvCamera):
         ]
         return cv2.VideoCapture(self._source, cv2.CAP_FFMPEG, timeouts)
 
-    def _why(self) -> str:
-        return "; is it reachable, and are user and password right?"
+    def _hint(self) -> str:
+        return "; check its address, the user and the password"
 
 
 def without_password(address: str) -> str:
-    """Return an address as messages and logs may have it."""
+    """Return an address without its password and query, for messages and logs."""
     scheme, _, rest = address.partition("://")
     authority, slash, path = rest.partition("/")
-    # A query may hold a key.
+    # A query can contain a key.
     return f"{scheme}://{authority.rpartition('@')[2]}{slash}{path.partition('?')[0]}"
 
 
 def _opencv() -> Any:
-    # Only these cameras need it, and it takes 30 MiB of memory.
+    # Imported only for these cameras, because it occupies 30 MiB of memory.
     os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
     try:
         import cv2  # noqa: PLC0415 - see above
     except ImportError as error:
         raise CameraError(
-            f"OpenCV is not there ({error}); install opencv-python-headless for this camera"
+            f"OpenCV is not installed ({error}); install opencv-python-headless for this camera"
         ) from None
     return cv2
