@@ -57,7 +57,7 @@ def boxes(detections: list[Detection]) -> list[tuple[str, float, tuple[float, ..
 
 
 @pytest.mark.usefixtures("device")
-def test_a_detector_finds_what_the_reference_engine_finds(
+def test_a_detector_returns_the_detections_of_the_reference_engine(
     artifact: Artifact, tmp_path: Path
 ) -> None:
     write_scenes(tmp_path / "scenes", 3, seed=5)
@@ -72,7 +72,7 @@ def test_a_detector_finds_what_the_reference_engine_finds(
 
 @pytest.mark.usefixtures("device")
 @pytest.mark.parametrize(("device_setting", "on_gpu"), [("auto", 1), ("gpu", 1), ("cpu", 0)])
-def test_the_engine_device_decides_where_it_computes(
+def test_the_engine_device_selects_the_processor(
     artifact: Artifact,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -132,7 +132,7 @@ def test_a_classifiers_numbers_are_the_label_maps_ids_less_one(
 
 @pytest.mark.parametrize(("status", "expected"), [(1, "not supported"), (2, "optimizer failed")])
 @pytest.mark.usefixtures("device")
-def test_a_model_that_the_optimizer_refuses_says_why(
+def test_the_error_of_a_rejected_model_has_the_reason(
     artifact: Artifact, monkeypatch: pytest.MonkeyPatch, status: int, expected: str
 ) -> None:
     optimizer = SimpleNamespace(optimize=lambda *_, **__: (status, ""))
@@ -142,7 +142,7 @@ def test_a_model_that_the_optimizer_refuses_says_why(
 
 
 @pytest.mark.usefixtures("device")
-def test_a_device_without_an_optimizer_takes_only_what_was_packed_and_verified(
+def test_a_device_without_an_optimizer_accepts_only_packed_and_verified_files(
     artifact: Artifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "mo", None)
@@ -156,7 +156,7 @@ def test_a_device_without_an_optimizer_takes_only_what_was_packed_and_verified(
         AwscamEngine(packed, on_gpu=True)
 
 
-def test_pictures_of_any_size_are_refused_by_the_devices_engine(
+def test_an_open_input_size_is_rejected_by_the_engine_of_the_device(
     artifact: Artifact, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "awscam", SimpleNamespace())
@@ -166,7 +166,7 @@ def test_pictures_of_any_size_are_refused_by_the_devices_engine(
         AwscamEngine(open_size, on_gpu=True)
 
 
-def test_elsewhere_it_says_that_only_a_deeplens_has_it(
+def test_on_other_machines_the_error_names_the_deeplens(
     artifact: Artifact, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "awscam", None)
@@ -175,7 +175,7 @@ def test_elsewhere_it_says_that_only_a_deeplens_has_it(
 
 
 @pytest.mark.usefixtures("device")
-def test_a_function_that_is_told_nothing_takes_the_engine_that_is_there(
+def test_the_default_engine_is_the_installed_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert default_engine() == "openvino"

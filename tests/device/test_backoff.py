@@ -10,7 +10,7 @@ def test_pauses_double_from_one_second_to_a_minute() -> None:
     assert [backoff.failed() for _ in range(9)] == [1, 2, 4, 8, 16, 32, 60, 60, 60]
 
 
-def test_a_success_starts_again_and_says_what_it_ended() -> None:
+def test_a_success_resets_the_pause_and_returns_the_failures() -> None:
     backoff = Backoff()
     for _ in range(5):
         backoff.failed()
@@ -25,7 +25,7 @@ def test_pauses_stay_finite_for_a_year_of_failures() -> None:
     assert max(backoff.failed() for _ in range(600_000)) == 60
 
 
-def test_an_error_is_counted_and_worth_a_line_at_each_doubling() -> None:
+def test_an_error_is_counted_and_logged_at_each_doubling() -> None:
     repeats = ErrorCounts(Clock())
     counts = [repeats.count(CameraError("dark")) for _ in range(40)]
     assert counts == list(range(1, 41))
@@ -40,7 +40,7 @@ def test_another_text_or_type_is_another_error(other: Exception) -> None:
     assert repeats.count(other) == 1
 
 
-def test_an_error_that_stayed_away_is_news_again() -> None:
+def test_an_error_that_did_not_occur_for_ten_minutes_is_new_again() -> None:
     clock = Clock()
     repeats = ErrorCounts(clock)
     for _ in range(3):

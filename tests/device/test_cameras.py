@@ -42,7 +42,7 @@ def red(camera: Any) -> int:
 # HTTP MJPEG
 
 
-def test_an_mjpeg_camera_gives_one_picture_after_the_other() -> None:
+def test_an_mjpeg_camera_returns_frames_in_order() -> None:
     with serving_mjpeg(Mjpeg([picture(50), picture(200)])) as address:
         camera = camera_from(address)
         assert red(camera) == pytest.approx(50, abs=4)
@@ -50,7 +50,7 @@ def test_an_mjpeg_camera_gives_one_picture_after_the_other() -> None:
         camera.close()
 
 
-def test_an_mjpeg_camera_that_hangs_up_is_called_again() -> None:
+def test_an_mjpeg_camera_that_disconnects_is_connected_again() -> None:
     served = Mjpeg([picture(100)])
     with serving_mjpeg(served) as address:
         camera = camera_from(address)
@@ -105,12 +105,12 @@ def test_a_password_may_be_on_the_device_instead_of_in_the_recipe(tmp_path: Path
         (Mjpeg([b""]), "has 0 bytes"),
     ],
 )
-def test_what_is_no_mjpeg_stream_is_one_clear_error(served: Mjpeg, said: str) -> None:
+def test_a_response_that_is_not_mjpeg_is_one_error(served: Mjpeg, said: str) -> None:
     with serving_mjpeg(served) as address, pytest.raises(CameraError, match=said):
         camera_from(address).capture()
 
 
-def test_an_mjpeg_camera_that_falls_silent_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_mjpeg_camera_that_stops_sending_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("camera.cameras.mjpeg._TIMEOUT_SECONDS", 0.3)
     with serving_mjpeg(Mjpeg([picture(50)], hangs=True)) as address:
         camera = MjpegCamera(address)
@@ -186,7 +186,7 @@ def test_a_frame_above_the_limit_is_not_decoded_and_the_next_one_is_used() -> No
 
 
 @pytest.mark.parametrize("scheme", ["http", "rtsp"])
-def test_a_network_camera_that_is_not_there_is_one_clear_error(scheme: str) -> None:
+def test_an_unreachable_network_camera_is_one_error(scheme: str) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -211,7 +211,7 @@ def test_an_address_is_shown_without_its_secrets(address: str, shown: str) -> No
 # OpenCV
 
 
-def test_a_video_file_is_played_over_and_over(tmp_path: Path) -> None:
+def test_a_video_file_is_repeated(tmp_path: Path) -> None:
     write_video(tmp_path / "street.avi", [40, 120, 200])
     camera = camera_from(f"video:{tmp_path / 'street.avi'}")
     found = [red(camera) for _ in range(7)]
@@ -221,7 +221,7 @@ def test_a_video_file_is_played_over_and_over(tmp_path: Path) -> None:
     camera.close()
 
 
-def test_a_video_that_is_none_is_one_clear_error(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_video_is_one_error(tmp_path: Path) -> None:
     with pytest.raises(CameraError, match=r"gone\.mp4 cannot be opened; the file does not exist"):
         camera_from(f"video:{tmp_path / 'gone.mp4'}").capture()
     (tmp_path / "text.mp4").write_text("no video")
@@ -242,14 +242,14 @@ def test_a_fifo_as_a_video_does_not_block(tmp_path: Path) -> None:
         camera_from(f"video:{tmp_path / 'street.mp4'}").capture()
 
 
-def test_a_device_that_is_not_there_is_one_clear_error() -> None:
+def test_a_missing_device_is_one_error() -> None:
     with pytest.raises(
         CameraError, match="/dev/video99 cannot be opened; the device does not exist"
     ):
         camera_from("v4l2:/dev/video99").capture()
 
 
-def test_without_opencv_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_opencv_the_error_names_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cv2", None)
     with pytest.raises(CameraError, match="install opencv-python-headless"):
         camera_from("v4l2:/dev/video0").capture()
@@ -265,7 +265,7 @@ def deeplens(monkeypatch: pytest.MonkeyPatch, answer: tuple[bool, Any]) -> None:
     monkeypatch.setitem(sys.modules, "awscam", awscam)
 
 
-def test_a_deeplens_gives_its_last_frame_red_first(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_deeplens_returns_its_last_frame_red_first(monkeypatch: pytest.MonkeyPatch) -> None:
     frame = np.zeros((1520, 2688, 3), np.uint8)
     frame[..., 2] = 200
     deeplens(monkeypatch, (True, frame))
@@ -284,7 +284,7 @@ def test_a_deeplens_without_a_frame_is_an_error(
         AwscamCamera().capture()
 
 
-def test_elsewhere_awscam_is_one_clear_error() -> None:
+def test_on_other_machines_awscam_is_one_error() -> None:
     with pytest.raises(CameraError, match="only an AWS DeepLens has this camera"):
         AwscamCamera().capture()
 
@@ -317,7 +317,7 @@ def test_on_a_deeplens_messages_go_through_greengrasssdk(router: Router) -> None
     assert router.taken == [("deeplens/x/infer", b"{}")]
 
 
-def test_what_the_router_does_not_take_is_an_error_and_the_next_one_is_tried(
+def test_a_rejected_message_is_an_error_and_the_next_one_is_sent(
     router: Router,
 ) -> None:
     publisher = GreengrassSdkPublisher()
@@ -329,6 +329,6 @@ def test_what_the_router_does_not_take_is_an_error_and_the_next_one_is_tried(
     assert router.taken == [("t", b"2")]
 
 
-def test_without_greengrasssdk_the_error_says_so() -> None:
+def test_without_greengrasssdk_the_error_names_it() -> None:
     with pytest.raises(PublishError, match="greengrasssdk did not accept it: ModuleNotFoundError"):
         GreengrassSdkPublisher().publish("t", b"1")

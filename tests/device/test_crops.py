@@ -60,7 +60,7 @@ def picture(side_px: int = 100) -> Frame:
     return Frame(image, datetime(2026, 11, 21, 8, 15, tzinfo=UTC), "camera")
 
 
-def test_what_is_uncertain_is_kept_with_time_label_and_score(tmp_path: Path) -> None:
+def test_an_uncertain_detection_is_stored_with_time_label_and_score(tmp_path: Path) -> None:
     keeping = Keeping(tmp_path)
     with keeping.running():
         keeping.observe(*(Detection("cat", score, BOX) for score in (0.29, 0.3, 0.59, 0.6, 0.9)))
@@ -80,7 +80,7 @@ def test_what_is_uncertain_is_kept_with_time_label_and_score(tmp_path: Path) -> 
     assert stat.S_IMODE(keeping.folder.stat().st_mode) == 0o700
 
 
-def test_unless_somebody_asks_nothing_is_kept(tmp_path: Path) -> None:
+def test_by_default_no_crop_is_stored(tmp_path: Path) -> None:
     keeping = Keeping(tmp_path)
     keeping.settings.apply_desired({"crop_scores": []})
     with keeping.running():
@@ -90,7 +90,7 @@ def test_unless_somebody_asks_nothing_is_kept(tmp_path: Path) -> None:
     assert dynamic_settings().crop_scores == ()
 
 
-def test_the_folder_is_bounded_by_count_and_the_oldest_go_first(tmp_path: Path) -> None:
+def test_the_number_of_crops_is_limited_and_the_oldest_are_removed_first(tmp_path: Path) -> None:
     keeping = Keeping(tmp_path, crop_files=3)
     keeping.folder.mkdir()
     (keeping.folder / "notes.txt").write_text("somebody else's")
@@ -103,7 +103,7 @@ def test_the_folder_is_bounded_by_count_and_the_oldest_go_first(tmp_path: Path) 
     assert (keeping.folder / "notes.txt").exists()
 
 
-def test_the_folder_is_bounded_by_size(tmp_path: Path) -> None:
+def test_the_size_of_the_folder_is_limited(tmp_path: Path) -> None:
     keeping = Keeping(tmp_path, crop_mib=1)
     with keeping.running():
         for number in range(1, 7):
@@ -123,7 +123,7 @@ def test_a_clock_that_jumps_back_does_not_make_the_newest_the_oldest(tmp_path: P
         eventually(lambda: keeping.names() == ["0000000008-20261121T081500Z-cat-0.50.jpg"])
 
 
-def test_a_disk_that_is_nearly_full_gets_none_and_frames_go_on(tmp_path: Path) -> None:
+def test_a_nearly_full_disk_gets_no_crops_and_frames_continue(tmp_path: Path) -> None:
     keeping = Keeping(tmp_path)
     keeping.free_bytes = 1 << 20
     with keeping.running():
@@ -145,7 +145,7 @@ def test_a_folder_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     assert "crops cannot be stored" in str(keeping.failures[0])
 
 
-def test_a_crop_that_could_not_be_written_whole_leaves_nothing(
+def test_a_crop_that_is_not_written_completely_leaves_no_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keeping = Keeping(tmp_path)
@@ -161,7 +161,7 @@ def test_a_crop_that_could_not_be_written_whole_leaves_nothing(
     assert list(keeping.folder.iterdir()) == []
 
 
-def test_frames_that_follow_each_other_closely_are_kept_once(tmp_path: Path) -> None:
+def test_consecutive_frames_are_stored_once(tmp_path: Path) -> None:
     keeping = Keeping(tmp_path)
     with keeping.running():
         keeping.observe(Detection("cat", 0.5, BOX))
@@ -172,7 +172,7 @@ def test_frames_that_follow_each_other_closely_are_kept_once(tmp_path: Path) -> 
     assert len(keeping.names()) == 2
 
 
-def test_a_slow_disk_does_not_hold_the_loop_up(tmp_path: Path) -> None:
+def test_a_slow_disk_does_not_delay_the_loop(tmp_path: Path) -> None:
     keeping = Keeping(tmp_path)
     for _ in range(100):
         keeping.observe(Detection("cat", 0.5, BOX))
@@ -193,7 +193,7 @@ def test_no_label_and_no_box_leaves_the_folder(
     assert keeping.crops._stored(), "they are known as crops again"  # noqa: SLF001 - as above
 
 
-def test_no_message_speaks_of_a_crop(tmp_path: Path) -> None:
+def test_no_message_contains_a_crop(tmp_path: Path) -> None:
     keeping, bench = Keeping(tmp_path), Bench(threshold=0.5)
     bench.engine.script = [[Detection("cat", 0.4, BOX)]]
     with keeping.running():

@@ -50,7 +50,7 @@ def test_a_wrong_setting_without_a_core_device_is_one_line_and_starts_nothing() 
     assert "DEEPLENS_CAMERA: given 'webcam', expected one of 'folder:camera'" in result.stdout
 
 
-def test_a_wrong_setting_on_a_core_device_is_told_by_the_heartbeat(
+def test_a_wrong_setting_on_a_core_device_is_in_the_heartbeat(
     tmp_path: Path, core: Core, functions: list[Function]
 ) -> None:
     function = Function(tmp_path, environment(DEEPLENS_THRESHOLD="high") | core.environment)
@@ -66,7 +66,7 @@ def test_a_wrong_setting_on_a_core_device_is_told_by_the_heartbeat(
 
 
 @pytest.mark.parametrize("kind", ["damaged", "fifo"])
-def test_the_function_is_imported_whatever_its_model_is_and_says_what_is_wrong_with_it(
+def test_the_function_is_imported_with_any_model_and_reports_its_error(
     tmp_path: Path, core: Core, functions: list[Function], kind: str
 ) -> None:
     artifact = tmp_path / "model.zip"
@@ -84,7 +84,7 @@ def test_the_function_is_imported_whatever_its_model_is_and_says_what_is_wrong_w
     assert "Traceback" not in function.printed()
 
 
-def test_with_greengrass_out_of_reach_the_function_keeps_going(
+def test_without_greengrass_the_function_continues(
     tmp_path: Path, functions: list[Function]
 ) -> None:
     nowhere = Core(tmp_path / "nowhere.socket")
@@ -98,7 +98,7 @@ def test_with_greengrass_out_of_reach_the_function_keeps_going(
     assert function.end() == 0, function.printed()
 
 
-def test_a_core_that_never_answers_does_not_hold_up_the_end(
+def test_a_core_that_never_responds_does_not_delay_the_end(
     tmp_path: Path, functions: list[Function]
 ) -> None:
     silent_core = Core(tmp_path / "silent.socket")

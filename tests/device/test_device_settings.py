@@ -32,7 +32,7 @@ def test_a_camera_outside_greengrass_has_no_function_arn() -> None:
 
 @pytest.mark.parametrize("name", sorted(set(environment()) - OPTIONAL))
 @pytest.mark.parametrize("value", [None, "", "  "])
-def test_a_missing_setting_is_named_with_who_sets_it(name: str, value: str | None) -> None:
+def test_the_error_of_a_missing_setting_names_its_source(name: str, value: str | None) -> None:
     with pytest.raises(SettingsError, match=rf"^{name}: .*; .* sets it$"):
         Settings.from_environment(environment(**{name: value}))
 
@@ -67,9 +67,7 @@ def test_a_missing_setting_is_named_with_who_sets_it(name: str, value: str | Non
         ("DEEPLENS_TOPIC", "ü" * 129, "256 bytes"),
     ],
 )
-def test_a_wrong_value_is_one_error_that_says_what_would_work(
-    name: str, value: str, works: str
-) -> None:
+def test_the_error_of_a_wrong_value_has_values_that_work(name: str, value: str, works: str) -> None:
     with pytest.raises(SettingsError) as refused:
         Settings.from_environment(environment(**{name: value}))
     text = str(refused.value)
@@ -83,7 +81,7 @@ def test_a_wrong_value_is_one_error_that_says_what_would_work(
     name=st.sampled_from(sorted(environment())),
     value=st.text(st.characters(blacklist_characters="\0", codec="utf-8"), max_size=400),
 )
-def test_whatever_a_variable_holds_it_is_used_or_refused_by_name(name: str, value: str) -> None:
+def test_any_value_of_a_variable_is_used_or_rejected_by_name(name: str, value: str) -> None:
     refusal = None
     try:
         read = Settings.from_environment(environment(**{name: value}))
@@ -98,7 +96,7 @@ def test_whatever_a_variable_holds_it_is_used_or_refused_by_name(name: str, valu
         assert len(refusal) < 1000
 
 
-def test_what_the_recipe_leaves_out_has_a_default() -> None:
+def test_settings_that_the_recipe_omits_have_defaults() -> None:
     read = Settings.from_environment(environment())
     assert read.state_directory == Path("state")
     assert read.publisher == "greengrass"
@@ -130,7 +128,7 @@ def test_a_folder_is_a_camera() -> None:
         "awscam",
     ],
 )
-def test_each_kind_of_camera_is_taken_without_opening_it(camera: str) -> None:
+def test_each_kind_of_camera_is_accepted_without_opening_it(camera: str) -> None:
     assert camera_from(camera)
 
 
@@ -152,6 +150,6 @@ def test_each_kind_of_camera_is_taken_without_opening_it(camera: str) -> None:
         "camera",
     ],
 )
-def test_another_kind_of_camera_is_refused_with_what_would_work(camera: str) -> None:
+def test_another_kind_of_camera_is_rejected_with_values_that_work(camera: str) -> None:
     with pytest.raises(SettingsError, match=r"^DEEPLENS_CAMERA: given .*, expected .*'"):
         camera_from(camera)

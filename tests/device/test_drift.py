@@ -46,7 +46,7 @@ def calm(engine: InferenceEngine) -> list[Looked]:
 
 
 @pytest.mark.parametrize("name", SHIFTS)
-def test_a_shift_is_noticed_within_sixty_frames_and_its_feature_is_named(
+def test_a_shift_is_reported_within_sixty_frames_with_its_feature(
     name: str, engine: InferenceEngine, baseline: Baseline, calm: list[Looked]
 ) -> None:
     shift, feature = SHIFTS[name]
@@ -61,7 +61,7 @@ def test_a_shift_is_noticed_within_sixty_frames_and_its_feature_is_named(
 
 
 @pytest.mark.parametrize("seed", range(2, 5))
-def test_a_camera_that_sees_what_the_model_was_verified_on_raises_no_alarm(
+def test_frames_like_those_of_the_verification_raise_no_alarm(
     seed: int, engine: InferenceEngine, baseline: Baseline
 ) -> None:
     camera = WatchedCamera(baseline)
@@ -70,7 +70,7 @@ def test_a_camera_that_sees_what_the_model_was_verified_on_raises_no_alarm(
     assert max(camera.distances) > 0, "it did compare"
 
 
-def test_what_has_moved_is_back_when_the_night_is_over(
+def test_a_moved_feature_is_reset_after_the_night(
     engine: InferenceEngine, baseline: Baseline, calm: list[Looked]
 ) -> None:
     camera = WatchedCamera(baseline)
@@ -92,7 +92,7 @@ def test_memory_does_not_grow_with_the_frames(baseline: Baseline, calm: list[Loo
     assert _size(camera.watch) == before
 
 
-def test_nothing_is_said_of_chance_or_without_a_baseline(
+def test_there_is_no_report_of_few_frames_or_without_a_baseline(
     baseline: Baseline, calm: list[Looked]
 ) -> None:
     camera = WatchedCamera(baseline)
@@ -105,7 +105,7 @@ def test_nothing_is_said_of_chance_or_without_a_baseline(
     assert without.watch.reported() is None
 
 
-def test_a_threshold_of_zero_switches_it_off_and_another_on(
+def test_a_threshold_of_zero_switches_the_comparison_off(
     baseline: Baseline, calm: list[Looked]
 ) -> None:
     camera = WatchedCamera(baseline)
@@ -118,9 +118,7 @@ def test_a_threshold_of_zero_switches_it_off_and_another_on(
     assert camera.moved
 
 
-def test_frames_that_follow_each_other_closely_count_once(
-    baseline: Baseline, calm: list[Looked]
-) -> None:
+def test_consecutive_frames_count_once(baseline: Baseline, calm: list[Looked]) -> None:
     camera = WatchedCamera(baseline)
     seen, found = calm[0]
     for _ in range(MIN_FRAMES * 16):
@@ -129,7 +127,7 @@ def test_frames_that_follow_each_other_closely_count_once(
     assert (camera.watch.reported() or {})["frames"] == 2 * MIN_FRAMES
 
 
-def test_another_model_begins_anew(baseline: Baseline, calm: list[Looked]) -> None:
+def test_another_model_starts_again(baseline: Baseline, calm: list[Looked]) -> None:
     camera = WatchedCamera(baseline)
     camera.observe(calm, MIN_FRAMES)
     camera.watch.set_baseline(baseline)
@@ -137,7 +135,7 @@ def test_another_model_begins_anew(baseline: Baseline, calm: list[Looked]) -> No
 
 
 @pytest.mark.parametrize("sides", [(1, 1), (4, 6), (96, 128), (1080, 1920), (3000, 2)])
-def test_pictures_of_any_size_are_measured(sides: tuple[int, int]) -> None:
+def test_frames_of_any_size_are_measured(sides: tuple[int, int]) -> None:
     brightness, sharpness = brightness_and_sharpness(np.full((*sides, 3), 90, np.uint8))
     assert brightness == pytest.approx(90, abs=1)
     assert sharpness == 0
@@ -154,11 +152,11 @@ def test_a_distance_is_symmetric_from_0_to_1_and_0_for_the_same(first: Any, seco
     assert distance(first, first) == pytest.approx(0, abs=1e-6)
 
 
-def test_shares_with_nothing_in_common_are_as_far_apart_as_can_be() -> None:
+def test_shares_with_nothing_in_common_have_the_largest_distance() -> None:
     assert distance(np.array([1.0, 0.0]), np.array([0.0, 1.0])) == 1
 
 
-def test_a_baseline_comes_out_of_a_manifest_as_it_went_in(baseline: Baseline) -> None:
+def test_a_baseline_is_unchanged_by_a_manifest(baseline: Baseline) -> None:
     again = Baseline.from_manifest(baseline.as_manifest())
     assert again.as_manifest() == baseline.as_manifest()
 
@@ -173,7 +171,7 @@ def test_a_baseline_comes_out_of_a_manifest_as_it_went_in(baseline: Baseline) ->
         ("brightness", "shares", [float("nan")] * 8, "expected 1"),
     ],
 )
-def test_a_baseline_that_makes_no_sense_is_refused(
+def test_an_invalid_baseline_is_rejected(
     feature: str, key: str, value: object, word: str, baseline: Baseline
 ) -> None:
     document = baseline.as_manifest()
@@ -182,7 +180,7 @@ def test_a_baseline_that_makes_no_sense_is_refused(
         Baseline.from_manifest(document)
 
 
-def test_a_baseline_of_a_few_pictures_is_refused() -> None:
+def test_a_baseline_of_a_few_images_is_rejected() -> None:
     few: list[Any] = [(frame().image, [])] * 49
     with pytest.raises(ValueError, match=r"49 .*50 or more"):
         Baseline.measured(few, 0.5)

@@ -65,7 +65,9 @@ def listening(core: Core, camera: Camera) -> None:
     eventually(lambda: f"{SHADOW}/get" in [topic for topic, _, _ in core.published])
 
 
-def test_the_whole_shadow_is_asked_for_and_then_what_differs(core: Core, camera: Camera) -> None:
+def test_the_complete_shadow_is_requested_and_then_changes_apply(
+    core: Core, camera: Camera
+) -> None:
     with serving(core):
         listening(core, camera)
         core.say(ACCEPTED, {"state": {"desired": {"settings": {"threshold": 0.8}}}})
@@ -102,7 +104,7 @@ def test_the_whole_shadow_is_asked_for_and_then_what_differs(core: Core, camera:
         ([0.7], "settings: given [0.7], expected an object"),
     ],
 )
-def test_a_wrong_value_is_refused_with_what_would_work_and_the_old_ones_stay(
+def test_a_wrong_value_is_rejected_and_the_previous_settings_apply(
     core: Core, camera: Camera, desired: Any, message: str
 ) -> None:
     with serving(core):
@@ -117,7 +119,7 @@ def test_a_wrong_value_is_refused_with_what_would_work_and_the_old_ones_stay(
     assert camera.settings.rejection() is None
 
 
-def test_a_value_that_stays_wrong_is_refused_once(core: Core, camera: Camera) -> None:
+def test_a_value_that_stays_wrong_is_reported_once(core: Core, camera: Camera) -> None:
     with serving(core):
         listening(core, camera)
         for _ in range(5):
@@ -131,7 +133,7 @@ def test_a_value_that_stays_wrong_is_refused_once(core: Core, camera: Camera) ->
     "payload",
     [b"", b"no json", b"[]", b'{"state": 1}', b'{"state": {}}', b"[" * 50_000, b"x" * 100_000],
 )
-def test_a_message_that_says_nothing_of_settings_changes_nothing(
+def test_a_message_without_settings_changes_nothing(
     core: Core, camera: Camera, payload: bytes
 ) -> None:
     with serving(core):
@@ -143,7 +145,7 @@ def test_a_message_that_says_nothing_of_settings_changes_nothing(
     assert camera.rejections == []
 
 
-def test_a_core_that_was_away_is_asked_for_the_whole_shadow_again(
+def test_the_complete_shadow_is_requested_again_after_an_outage_of_the_core(
     core: Core, camera: Camera
 ) -> None:
     with serving(core):
@@ -155,7 +157,7 @@ def test_a_core_that_was_away_is_asked_for_the_whole_shadow_again(
         eventually(lambda: camera.settings.current.threshold == 0.9)
 
 
-def test_a_refused_subscription_says_what_the_deployment_must_allow(core: Core) -> None:
+def test_a_rejected_subscription_names_the_required_permission(core: Core) -> None:
     core.refused_topics.add(DELTA)
     with (
         serving(core),
@@ -166,7 +168,7 @@ def test_a_refused_subscription_says_what_the_deployment_must_allow(core: Core) 
         )
 
 
-def test_what_is_reported_is_what_a_shadow_compares_with_what_it_desires() -> None:
+def test_reported_settings_have_the_form_of_desired_settings() -> None:
     settings = CurrentSettings(dynamic_settings())
     assert settings.apply_desired({"labels": ["cat"], "threshold": 0.75}) is None
     assert json.loads(json.dumps(settings.reported())) == settings.reported()

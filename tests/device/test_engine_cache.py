@@ -19,7 +19,7 @@ def artifact(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
     return open_artifact(archive, folder, sha256_of(archive))
 
 
-def test_what_was_compiled_is_kept_by_the_models_digest(artifact: Artifact, tmp_path: Path) -> None:
+def test_a_compiled_model_is_cached_by_the_digest(artifact: Artifact, tmp_path: Path) -> None:
     (tmp_path / "engines/of-another-model").mkdir(parents=True)
     opened = engine_opener("openvino", tmp_path)(artifact)
     assert opened.name == "openvino"
@@ -27,7 +27,7 @@ def test_what_was_compiled_is_kept_by_the_models_digest(artifact: Artifact, tmp_
     assert list((tmp_path / "engines" / artifact.digest).glob("*.blob"))
 
 
-def test_half_of_a_compiled_model_does_not_keep_the_camera_from_starting(
+def test_a_truncated_compiled_model_does_not_prevent_the_start(
     artifact: Artifact, tmp_path: Path
 ) -> None:
     open_engine = engine_opener("openvino", tmp_path)
@@ -38,6 +38,8 @@ def test_half_of_a_compiled_model_does_not_keep_the_camera_from_starting(
     assert open_engine(artifact).name == "openvino"
 
 
-def test_without_a_disk_the_engine_opens_all_the_same(artifact: Artifact, tmp_path: Path) -> None:
+def test_without_a_disk_the_engine_opens_without_a_cache(
+    artifact: Artifact, tmp_path: Path
+) -> None:
     (tmp_path / "engines").write_text("not a folder")
     assert engine_opener("openvino", tmp_path)(artifact).name == "openvino"

@@ -48,7 +48,7 @@ def answer(compared: EngineComparison) -> dict[str, Any]:
     )
 
 
-def test_without_tensorflow_it_says_so(
+def test_without_tensorflow_the_reason_names_it(
     compared: EngineComparison, artifact: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
@@ -59,12 +59,12 @@ def test_without_tensorflow_it_says_so(
     assert found == {"state": "unavailable", "why": "TensorFlow is not installed on this device"}
 
 
-def test_before_a_model_runs_it_says_so(compared: EngineComparison) -> None:
+def test_before_a_model_runs_the_comparison_is_unavailable(compared: EngineComparison) -> None:
     assert compared.compare(PICTURE) == {"state": "unavailable", "why": "no model runs yet"}
 
 
 @pytest.mark.process
-def test_a_model_that_cannot_be_opened_is_said_and_not_tried_again(
+def test_a_model_that_cannot_be_opened_is_reported_and_not_retried(
     compared: EngineComparison, tmp_path: Path
 ) -> None:
     compared.use(tmp_path)
@@ -96,7 +96,7 @@ def test_the_largest_difference_is_that_of_the_same_object(
 
 
 @pytest.mark.process
-def test_the_process_ends_when_nobody_asks(
+def test_the_process_ends_without_requests(
     compared: EngineComparison, artifact: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     compared.use(artifact)
@@ -113,7 +113,7 @@ def test_the_process_ends_when_nobody_asks(
 @pytest.mark.process
 @pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
-def test_a_browser_shows_both_outcomes_of_the_same_picture(artifact: Path, tmp_path: Path) -> None:
+def test_a_browser_shows_both_results_of_the_same_frame(artifact: Path, tmp_path: Path) -> None:
     view = LiveView(port=0, thing="front-door", threshold=0.5, state_directory=tmp_path / "state")
     view.comparison.use(artifact)
     stop = threading.Event()

@@ -65,11 +65,11 @@ def test_a_row_has_the_median_of_each_time_and_the_sum_of_each_count() -> None:
         ({"end_seconds": 5.1}, "ended after 5.1 s, at most 5 s"),
     ],
 )
-def test_a_row_names_what_was_not_passed(changes: dict[str, Any], problem: str) -> None:
+def test_a_row_names_the_criterion_that_was_not_met(changes: dict[str, Any], problem: str) -> None:
     assert table.row(FAULTS[0], [verdict(**changes)]).endswith(f"| {problem} |")
 
 
-def test_the_table_goes_into_the_page_and_leaves_the_rest(
+def test_only_the_table_of_the_page_is_replaced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page = tmp_path / "reliability.md"

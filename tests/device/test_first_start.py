@@ -230,7 +230,7 @@ def test_a_core_that_does_not_respond_does_not_stop_an_installation(
     assert capsys.readouterr().err.count("heartbeat not sent: ") == 1
 
 
-def test_the_core_gets_what_awss_device_sdk_would_send(
+def test_the_requests_are_those_of_awss_device_sdk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The requests of both clients are the same, read by botocore's decoder."""

@@ -44,7 +44,7 @@ def test_without_greengrass_the_missing_variable_is_named(
         publisher.publish("topic", b"{}")
 
 
-def test_a_core_that_is_away_is_an_error_and_one_that_returns_is_used(
+def test_an_outage_of_the_core_is_an_error_and_ends_with_its_return(
     away: Core, publisher: GreengrassPublisher
 ) -> None:
     with pytest.raises(PublishError, match="IPC cannot be reached"):
@@ -58,7 +58,7 @@ def test_a_core_that_is_away_is_an_error_and_one_that_returns_is_used(
     assert [payload for _, payload, _ in away.published] == [b"2", b"4"]
 
 
-def test_a_refusal_says_what_the_deployment_must_allow(
+def test_a_rejection_names_the_required_permission(
     away: Core, publisher: GreengrassPublisher
 ) -> None:
     away.refused_topics.add("forbidden")
@@ -69,7 +69,7 @@ def test_a_refusal_says_what_the_deployment_must_allow(
     assert [topic for topic, _, _ in away.published] == ["allowed"]
 
 
-def test_a_core_that_fails_once_takes_the_next_message(
+def test_a_core_that_fails_once_accepts_the_next_message(
     away: Core, publisher: GreengrassPublisher
 ) -> None:
     away.failures = 1
@@ -87,9 +87,7 @@ def given_up(publisher: GreengrassPublisher) -> str:
     return str(given_up.value)
 
 
-def test_a_message_that_is_never_answered_is_given_up_in_time(
-    away: Core, publisher: GreengrassPublisher
-) -> None:
+def test_a_message_without_a_response_times_out(away: Core, publisher: GreengrassPublisher) -> None:
     away.answers = False
     with serving(away):
         # On a busy machine the connection can exceed the timeout, which is another error.
@@ -99,7 +97,7 @@ def test_a_message_that_is_never_answered_is_given_up_in_time(
     assert [payload for _, payload, _ in away.published] == [b"2"]
 
 
-def test_a_core_that_never_accepts_is_given_up_in_time(away: Core) -> None:
+def test_a_core_that_never_accepts_times_out(away: Core) -> None:
     with socket.socket(socket.AF_UNIX) as silent:
         silent.bind(str(away.socket))
         silent.listen()

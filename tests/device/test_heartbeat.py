@@ -62,7 +62,7 @@ def running(beating: Heartbeat) -> Iterator[threading.Thread]:
         assert not thread.is_alive()
 
 
-def test_the_first_report_is_sent_at_once_and_the_last_says_stopped() -> None:
+def test_the_first_report_is_sent_immediately_and_the_last_is_stopped() -> None:
     sent = Sent()
     with running(heartbeat(sent)):
         eventually(lambda: len(sent.messages) == 1)
@@ -192,7 +192,7 @@ def test_the_time_that_loading_the_model_took_does_not_count() -> None:
     assert rate(beating) == pytest.approx(2)
 
 
-def test_the_first_frame_is_not_a_thousand_per_second() -> None:
+def test_the_first_frame_does_not_result_in_a_high_rate() -> None:
     beating = heartbeat(Sent(), clock=Clock())
     beating.loaded(MODEL)
     beating.frame_done(0.02)

@@ -48,7 +48,7 @@ def expected(shapes: Unpacked, tmp_path_factory: pytest.TempPathFactory) -> list
 
 
 @pytest.mark.parametrize(("home", "engine"), [*product(HOMES, ENGINES), ("deeplens", "awscam")])
-def test_every_home_and_engine_says_the_same(  # noqa: PLR0913, PLR0917 - a test takes its fixtures
+def test_every_host_and_engine_publishes_the_same(  # noqa: PLR0913, PLR0917 - a test takes its fixtures
     tmp_path: Path,
     shapes: Unpacked,
     core: Core,

@@ -19,7 +19,7 @@ def sources(camera: ImageFolderCamera, count: int) -> list[str]:
     return [camera.capture().source for _ in range(count)]
 
 
-def test_pictures_come_in_the_order_of_their_names_over_and_over(tmp_path: Path) -> None:
+def test_images_are_returned_in_the_order_of_their_names_repeatedly(tmp_path: Path) -> None:
     for name in ("b.png", "a.jpg", "c.BMP"):
         draw(tmp_path / name)
     camera = ImageFolderCamera(tmp_path)
@@ -37,13 +37,13 @@ def test_a_frame_is_rgb_bytes_with_its_time(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", ["L", "RGBA", "P", "1", "CMYK"])
-def test_any_kind_of_picture_becomes_rgb(tmp_path: Path, mode: str) -> None:
+def test_any_kind_of_image_becomes_rgb(tmp_path: Path, mode: str) -> None:
     suffix = "jpg" if mode == "CMYK" else "png"
     Image.new(mode, (6, 4)).save(tmp_path / f"picture.{suffix}")
     assert ImageFolderCamera(tmp_path).capture().image.shape == (4, 6, 3)
 
 
-def test_each_round_lists_the_folder_anew(tmp_path: Path) -> None:
+def test_each_cycle_lists_the_folder_again(tmp_path: Path) -> None:
     draw(tmp_path / "b.png")
     camera = ImageFolderCamera(tmp_path)
     assert sources(camera, 1) == ["b.png"]
@@ -52,14 +52,14 @@ def test_each_round_lists_the_folder_anew(tmp_path: Path) -> None:
     assert sources(camera, 2) == ["a.png", "a.png"]
 
 
-def test_other_files_and_hidden_files_are_no_pictures(tmp_path: Path) -> None:
+def test_other_files_and_hidden_files_are_ignored(tmp_path: Path) -> None:
     draw(tmp_path / "a.png")
     (tmp_path / "scenes.json").write_text("{}")
     (tmp_path / "._a.png").write_bytes(b"resource fork")
     assert sources(ImageFolderCamera(tmp_path), 2) == ["a.png", "a.png"]
 
 
-def test_what_is_not_a_regular_file_is_skipped_and_logged_once(
+def test_entries_that_are_not_regular_files_are_skipped_and_logged_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     draw(tmp_path / "b.png")
@@ -89,7 +89,7 @@ def test_an_image_above_the_limit_is_named_and_the_next_one_follows(tmp_path: Pa
     assert sources(camera, 1) == ["b.png"]
 
 
-def test_a_missing_folder_is_named_and_looked_for_again(tmp_path: Path) -> None:
+def test_a_missing_folder_is_named_and_listed_again(tmp_path: Path) -> None:
     folder = tmp_path / "camera"
     camera = ImageFolderCamera(folder)
     with pytest.raises(CameraError, match=r"camera' cannot be listed: No such file"):
@@ -102,7 +102,7 @@ def test_a_missing_folder_is_named_and_looked_for_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["truncated", "empty", "text", "folder", "gone"])
-def test_an_unreadable_picture_is_named_and_the_next_one_follows(tmp_path: Path, kind: str) -> None:
+def test_an_unreadable_image_is_named_and_the_next_one_follows(tmp_path: Path, kind: str) -> None:
     for name in ("a.png", "b.png", "c.png"):
         Image.effect_noise((64, 64), 50).save(tmp_path / name)
     broken = tmp_path / "b.png"

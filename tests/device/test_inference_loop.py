@@ -48,7 +48,7 @@ def test_a_frame_without_a_detection_counts_but_sends_nothing() -> None:
     assert bench.reported["frames"] == 2
 
 
-def test_a_detection_below_the_threshold_is_left_out() -> None:
+def test_a_detection_below_the_threshold_is_not_published() -> None:
     bench = Bench(threshold=0.5)
     weak, exact = (Detection("star", score, Box(0, 0, 1, 1)) for score in (0.49, 0.5))
     bench.engine.script = [[CIRCLE, exact, weak]]
@@ -57,7 +57,7 @@ def test_a_detection_below_the_threshold_is_left_out() -> None:
     assert bench.reported["detections"] == 2
 
 
-def test_a_frame_with_more_than_a_message_holds_is_published_with_the_best() -> None:
+def test_a_frame_with_too_many_detections_is_published_with_the_best() -> None:
     bench = Bench()
     bench.engine.script = [[CIRCLE] * 3000]
     bench.infer([frame()])
@@ -68,7 +68,7 @@ def test_a_frame_with_more_than_a_message_holds_is_published_with_the_best() -> 
     assert bench.reported["detections"] == 3000
 
 
-def test_a_setting_that_changes_holds_from_the_next_frame_on() -> None:
+def test_a_changed_setting_applies_from_the_next_frame() -> None:
     bench = Bench(threshold=0.5)
     thresholds = [0.95, 0.5]
 
@@ -87,7 +87,7 @@ def test_a_setting_that_changes_holds_from_the_next_frame_on() -> None:
     assert bench.models.loads == 1
 
 
-def test_a_failing_engine_is_asked_again_after_growing_pauses() -> None:
+def test_a_failing_engine_is_retried_after_increasing_pauses() -> None:
     bench = Bench()
     bench.engine.script = [RuntimeError("busy") for _ in range(8)]
     bench.infer([frame()] * 9)
@@ -121,7 +121,7 @@ def test_a_new_error_is_published_at_once() -> None:
 
 
 @pytest.mark.parametrize("error", [RuntimeError("out of memory"), ValueError("shape"), KeyError(1)])
-def test_whatever_an_engine_raises_the_loop_goes_on(error: Exception) -> None:
+def test_after_any_error_of_an_engine_the_loop_continues(error: Exception) -> None:
     bench = Bench()
     bench.engine.script = [error, [CIRCLE]]
     bench.infer([frame("a.png"), frame("b.png")])
@@ -129,7 +129,7 @@ def test_whatever_an_engine_raises_the_loop_goes_on(error: Exception) -> None:
     assert [found["frame"]["source"] for found in detections(bench)] == ["b.png"]
 
 
-def test_scores_that_are_no_numbers_are_not_published() -> None:
+def test_scores_that_are_not_numbers_are_not_published() -> None:
     bench = Bench()
     bench.engine.script = [[Detection("circle", float("inf"), Box(0, 0, 1, 1))]]
     bench.infer([frame()])
@@ -137,7 +137,7 @@ def test_scores_that_are_no_numbers_are_not_published() -> None:
     assert errors(bench)[0]["error"]["type"] == "ValueError"
 
 
-def test_a_message_larger_than_the_cloud_takes_is_an_error_and_not_in_the_way() -> None:
+def test_a_message_above_the_limit_is_an_error_and_does_not_block() -> None:
     bench = Bench()
     long = Detection("x" * 200_000, 0.9, Box(0, 0, 1, 1))
     bench.engine.script = [[long], [CIRCLE]]
@@ -146,7 +146,7 @@ def test_a_message_larger_than_the_cloud_takes_is_an_error_and_not_in_the_way() 
     assert [found["frame"]["source"] for found in detections(bench)] == ["b.png"]
 
 
-def test_a_model_that_cannot_be_loaded_is_tried_again_and_reported_without_a_model() -> None:
+def test_a_model_that_cannot_be_loaded_is_retried_and_reported_without_a_model() -> None:
     bench = Bench()
     bench.models.failures = [ArtifactError("model.zip: SHA-256 is wrong") for _ in range(3)]
     bench.infer([frame()])
@@ -163,7 +163,7 @@ def test_a_model_is_loaded_once() -> None:
     assert bench.models.loads == 1
 
 
-def test_a_model_that_runs_instead_of_the_deployed_one_says_why() -> None:
+def test_the_cause_of_a_fallback_is_reported() -> None:
     bench = Bench()
     bench.models.fallback_cause = ArtifactError("the deployed model abc cannot run")
     bench.infer([frame()])

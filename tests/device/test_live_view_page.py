@@ -141,7 +141,7 @@ def counted(
     return asked
 
 
-def test_a_browser_shows_the_known_scene_and_asks_nobody_else(
+def test_a_browser_shows_the_scene_and_requests_no_other_host(
     view: LiveView, browser: Browser, tmp_path: Path
 ) -> None:
     stop = threading.Event()
@@ -188,7 +188,7 @@ def test_a_browser_shows_the_known_scene_and_asks_nobody_else(
     assert colourful[light.any(axis=1)].sum() > 500
 
 
-def test_an_expired_address_is_asked_once_and_says_where_the_new_one_is(
+def test_an_expired_address_is_requested_once_and_the_page_names_the_file(
     view: LiveView, browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     view.observe(scene(), [CAT], 5.0)
@@ -215,7 +215,7 @@ def test_an_expired_address_is_asked_once_and_says_where_the_new_one_is(
 @pytest.mark.parametrize(
     "status", [HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.FORBIDDEN, HTTPStatus.BAD_GATEWAY]
 )
-def test_every_other_answer_waits_longer_up_to_eight_seconds(
+def test_after_other_responses_the_pause_doubles_up_to_eight_seconds(
     view: LiveView, browser: Browser, monkeypatch: pytest.MonkeyPatch, status: HTTPStatus
 ) -> None:
     asked = counted(view, monkeypatch, [status] * 6)
@@ -231,7 +231,7 @@ def test_every_other_answer_waits_longer_up_to_eight_seconds(
     look(browser, view, steps, script=FAKE_TIMERS)
 
 
-def test_an_answer_without_a_frame_is_followed_by_a_pause(
+def test_a_response_without_a_frame_is_followed_by_a_pause(
     view: LiveView, browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counted(view, monkeypatch, [HTTPStatus.NO_CONTENT] * 5)

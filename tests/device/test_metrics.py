@@ -25,7 +25,7 @@ def test_blocks_that_are_reserved_for_root_are_not_free(
     assert disk_space(tmp_path) == {"free_bytes": 250 * 4096, "total_bytes": 1000 * 4096}
 
 
-def test_an_artifact_that_is_not_there_yet_has_the_disk_of_its_folder(tmp_path: Path) -> None:
+def test_an_artifact_that_does_not_exist_yet_has_the_disk_of_its_folder(tmp_path: Path) -> None:
     absent = disk_space(tmp_path / "packages/artifacts/model/1.0.0/model.zip")
     existing = disk_space(tmp_path)
     assert absent is not None

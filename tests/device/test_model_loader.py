@@ -91,7 +91,7 @@ def remove(artifact: Path) -> None:
 BREAKS = [swap, truncate, poison, remove]
 
 
-def test_a_good_model_runs_by_its_digest(device: Device) -> None:
+def test_a_valid_model_runs(device: Device) -> None:
     artifact = device.artifact("one")
     loaded = device.run(artifact)
     assert loaded.identity.digest == sha256_of(artifact / "model.zip")
@@ -99,7 +99,7 @@ def test_a_good_model_runs_by_its_digest(device: Device) -> None:
 
 
 @pytest.mark.parametrize("broken", BREAKS)
-def test_a_bad_model_without_a_good_one_is_never_opened(
+def test_a_bad_model_without_a_fallback_is_never_opened(
     device: Device, broken: Callable[[Path], None]
 ) -> None:
     artifact = device.artifact("one")
@@ -111,7 +111,7 @@ def test_a_bad_model_without_a_good_one_is_never_opened(
 
 
 @pytest.mark.parametrize("broken", BREAKS)
-def test_instead_of_a_bad_model_the_last_good_one_runs_and_the_reason_names_both(
+def test_after_a_bad_model_the_last_working_one_runs_and_the_cause_names_both(
     device: Device, broken: Callable[[Path], None]
 ) -> None:
     good, bad = device.artifact("good"), device.artifact("bad")
@@ -127,7 +127,7 @@ def test_instead_of_a_bad_model_the_last_good_one_runs_and_the_reason_names_both
     assert device.opened == [good_digest, good_digest]
 
 
-def test_a_new_model_that_ends_the_process_three_times_is_not_tried_a_fourth(
+def test_a_new_model_that_ends_the_process_three_times_is_abandoned(
     device: Device,
 ) -> None:
     good, bad = device.artifact("good"), device.artifact("bad")
@@ -186,7 +186,7 @@ def test_the_starts_of_one_model_are_not_counted_for_the_next(device: Device) ->
     assert device.run(next_one).fallback_cause is None
 
 
-def test_only_the_last_good_model_is_kept(device: Device) -> None:
+def test_only_the_last_working_model_is_stored(device: Device) -> None:
     for name in ("one", "two", "three"):
         device.run(device.artifact(name))
     kept = [one for one in (device.folder / "state/models").iterdir() if one.is_dir()]
@@ -194,13 +194,13 @@ def test_only_the_last_good_model_is_kept(device: Device) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", json.dumps({"digest": 1, "starts": "x"})])
-def test_a_damaged_note_of_starts_stops_nothing(device: Device, text: str) -> None:
+def test_a_damaged_record_of_starts_does_not_prevent_a_start(device: Device, text: str) -> None:
     device.run(device.artifact("good"))
     (device.folder / "state/models/starts.json").write_text(text)
     assert device.run(device.artifact("new")).fallback_cause is None
 
 
-def test_a_kept_copy_that_went_bad_is_not_loaded_either(device: Device) -> None:
+def test_a_damaged_stored_copy_is_not_loaded(device: Device) -> None:
     good, bad = device.artifact("good"), device.artifact("bad")
     device.run(good)
     kept = device.folder / "state/models" / sha256_of(good / "model.zip")

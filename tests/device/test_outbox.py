@@ -56,11 +56,11 @@ def numbers(messages: list[dict[str, Any]]) -> list[int]:
     return [int(message["id"].rpartition("-")[2]) for message in messages]
 
 
-def test_ids_of_two_starts_differ_whatever_the_clock_says() -> None:
+def test_ids_of_two_starts_differ_at_any_time() -> None:
     assert MessageIds().next().partition("-")[0] != MessageIds().next().partition("-")[0]
 
 
-def test_what_is_sent_is_on_disk_in_order_when_the_outbox_has_ended() -> None:
+def test_messages_are_on_disk_in_order_when_the_outbox_has_ended() -> None:
     sending = Sending()
     with sending.running():
         sending.send(50)
@@ -78,7 +78,7 @@ def test_threads_that_send_at_once_get_ids_in_the_order_of_the_spool() -> None:
     assert numbers(sending.kept()) == list(range(1, 401))
 
 
-def test_what_finds_no_room_is_counted_and_told_before_what_follows() -> None:
+def test_dropped_messages_are_counted_and_reported_before_the_next_message() -> None:
     sending = Sending()
     sending.spool.is_full = True
     with sending.running():
@@ -93,6 +93,6 @@ def test_what_finds_no_room_is_counted_and_told_before_what_follows() -> None:
     assert list(next_one) == ["id"]
 
 
-def test_a_message_that_the_cloud_would_refuse_is_an_error_of_who_sends_it() -> None:
+def test_a_message_that_the_cloud_would_reject_is_an_error_of_send() -> None:
     with pytest.raises(ValueError, match=r"AWS IoT Core accepts at most 131072"):
         Sending().outbox.send(lambda _: b"x" * (1 << 18))

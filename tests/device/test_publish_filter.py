@@ -24,20 +24,20 @@ class Published:
         return None if selected is None else [detection.label for detection in selected]
 
 
-def test_each_frame_is_said_with_what_reaches_the_threshold() -> None:
+def test_each_frame_is_published_with_scores_of_at_least_the_threshold() -> None:
     published = Published(threshold=0.7)
     assert published.labels(CAT, DOG) == ["cat"]
     assert published.labels(CAT, DOG) == ["cat"]
     assert published.labels(DOG) is None
 
 
-def test_only_labels_of_interest_are_said() -> None:
+def test_only_labels_of_interest_are_published() -> None:
     published = Published(labels=("dog",))
     assert published.labels(CAT, DOG) == ["dog"]
     assert published.labels(CAT) is None
 
 
-def test_a_change_is_said_once_and_so_is_that_nothing_is_left() -> None:
+def test_a_change_is_published_once_and_so_is_an_empty_frame() -> None:
     published = Published(publish_on_change=True)
     assert published.labels() is None
     assert published.labels(CAT) == ["cat"]
@@ -48,13 +48,13 @@ def test_a_change_is_said_once_and_so_is_that_nothing_is_left() -> None:
     assert published.labels() is None
 
 
-def test_what_is_of_no_interest_is_no_change() -> None:
+def test_labels_without_interest_are_not_a_change() -> None:
     published = Published(publish_on_change=True, labels=("cat",))
     assert published.labels(CAT) == ["cat"]
     assert published.labels(CAT, DOG) is None
 
 
-def test_a_label_is_said_again_after_its_interval_and_another_at_once() -> None:
+def test_a_label_is_published_again_after_its_interval_and_another_immediately() -> None:
     published = Published(label_interval_seconds=3)
     assert published.labels(CAT) == ["cat"]
     assert published.labels(CAT) is None
@@ -63,7 +63,7 @@ def test_a_label_is_said_again_after_its_interval_and_another_at_once() -> None:
     assert published.labels(CAT, CAT) is None
 
 
-def test_all_of_a_label_that_is_due_are_said() -> None:
+def test_all_detections_of_a_due_label_are_published() -> None:
     assert Published(label_interval_seconds=3).labels(CAT, CAT) == ["cat", "cat"]
 
 
@@ -71,7 +71,7 @@ def test_all_of_a_label_that_is_due_are_said() -> None:
     frames=st.lists(st.lists(st.sampled_from(["cat", "dog", "bird"]), max_size=3), max_size=30),
     interval=st.integers(1, 5),
 )
-def test_no_label_is_said_more_often_than_its_interval(
+def test_no_label_is_published_more_often_than_its_interval(
     frames: list[list[str]], interval: int
 ) -> None:
     published = Published(label_interval_seconds=interval)

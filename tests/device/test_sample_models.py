@@ -82,7 +82,7 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.mark.parametrize("engine", ["openvino", "tensorflow"])
 @pytest.mark.parametrize("sample", [COCO, PETS], ids=lambda sample: sample.name)
-def test_predictions_are_those_that_are_known(
+def test_predictions_have_the_published_values(
     artifacts: dict[str, Path], sample: Sample, engine: str
 ) -> None:
     pictures = [SAMPLES / name for name in sample.expected]
@@ -104,7 +104,7 @@ def test_engines_and_source_agree(artifacts: dict[str, Path]) -> None:
 
 @pytest.mark.parametrize("engine", ["openvino", "tensorflow"])
 @pytest.mark.parametrize("home", HOMES)
-def test_the_camera_sees_what_predict_sees_in_every_home(
+def test_the_camera_returns_the_detections_of_predict_on_every_host(
     tmp_path: Path, artifacts: dict[str, Path], core: Core, home: str, engine: str
 ) -> None:
     (tmp_path / "camera").mkdir()

@@ -54,7 +54,9 @@ def variables(shapes: Unpacked) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_the_loop_says_what_is_on_each_scene(tmp_path: Path, shapes: Unpacked, engine: str) -> None:
+def test_the_loop_publishes_the_shapes_of_each_scene(
+    tmp_path: Path, shapes: Unpacked, engine: str
+) -> None:
     write_scenes(tmp_path, SCENES, seed=20261121)
     drawn = json.loads((tmp_path / "scenes.json").read_text())
     artifact = open_artifact(shapes.archive, shapes.directory, shapes.digest)

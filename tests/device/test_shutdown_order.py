@@ -113,7 +113,7 @@ def test_nothing_is_started_to_stop_a_loop_with_all_its_parts(
     loop.assert_spool_is_closed()
 
 
-def test_a_part_that_cannot_be_stopped_does_not_keep_the_others_open(
+def test_a_part_that_cannot_be_stopped_does_not_prevent_closing_the_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     view = LiveView(port=0, thing=THING, threshold=0.5, state_directory=tmp_path / "state")
@@ -243,7 +243,7 @@ class Flood:
         self.closed.set()
 
 
-def test_settings_that_come_faster_than_they_are_used_do_not_hold_up_the_stop() -> None:
+def test_settings_that_arrive_faster_than_they_apply_do_not_delay_the_stop() -> None:
     using, leave = threading.Event(), threading.Event()
 
     def apply(_desired: Any) -> bool:

@@ -40,7 +40,7 @@ def spool(tmp_path: Path) -> Iterator[Spool]:
     made.close()
 
 
-def test_messages_come_out_in_the_order_in_which_they_went_in(spool: Spool) -> None:
+def test_messages_are_returned_in_the_order_in_which_they_were_added(spool: Spool) -> None:
     spool.add([entry("1"), entry("2")])
     spool.add([entry("3")])
     assert spool.state().messages == 3
@@ -49,13 +49,13 @@ def test_messages_come_out_in_the_order_in_which_they_went_in(spool: Spool) -> N
     assert spool.state().bytes == 0
 
 
-def test_a_message_stays_first_in_line_until_it_is_removed(spool: Spool) -> None:
+def test_a_message_stays_the_oldest_until_it_is_removed(spool: Spool) -> None:
     spool.add([entry("1"), entry("2")])
     assert spool.oldest() == spool.oldest()
 
 
 @pytest.mark.process
-def test_what_was_added_is_there_after_the_process_was_killed(tmp_path: Path) -> None:
+def test_added_messages_exist_after_the_process_was_killed(tmp_path: Path) -> None:
     program = (
         "import os, signal, sys\n"
         "from pathlib import Path\n"
@@ -78,7 +78,7 @@ def test_what_was_added_is_there_after_the_process_was_killed(tmp_path: Path) ->
     spool.close()
 
 
-def test_a_full_spool_refuses_the_newest_and_keeps_what_it_promised(tmp_path: Path) -> None:
+def test_a_full_spool_rejects_the_newest_and_retains_the_stored_messages(tmp_path: Path) -> None:
     spool = Spool(tmp_path, limit_bytes=2000)
     for number in range(12):
         spool.add([entry(f"{number:0100}")])
@@ -100,7 +100,7 @@ def test_the_file_does_not_grow_without_end(tmp_path: Path) -> None:
     spool.close()
 
 
-def test_a_second_process_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_process_is_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("camera.spool_file._LOCK_SECONDS", 0.1)
     spool = Spool(tmp_path)
     with pytest.raises(SpoolError, match="database is locked"):
@@ -108,7 +108,7 @@ def test_a_second_process_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyP
     spool.close()
 
 
-def test_only_the_owner_may_read_what_the_camera_saw(spool: Spool, tmp_path: Path) -> None:
+def test_only_the_owner_can_read_the_spool(spool: Spool, tmp_path: Path) -> None:
     assert spool.state().messages == 0
     assert (tmp_path / "spool.sqlite").stat().st_mode & 0o077 == 0
 
@@ -127,7 +127,7 @@ def test_a_damaged_record_is_skipped_and_counted(tmp_path: Path) -> None:
     spool.close()
 
 
-def test_a_file_that_is_no_database_is_set_aside_and_counted(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_database_is_set_aside_and_counted(tmp_path: Path) -> None:
     (tmp_path / "spool.sqlite").write_bytes(os.urandom(20_000))
     spool = Spool(tmp_path)
     assert spool.state().corrupt == 1
@@ -279,7 +279,7 @@ def damaged_spool(  # noqa: PLR0913 - the place of the damage, and the content o
 
 
 @pytest.mark.parametrize("page", [2, -1])
-def test_of_a_file_whose_first_or_last_page_is_broken_the_rest_is_kept(
+def test_without_the_first_or_last_leaf_page_the_others_are_recovered(
     tmp_path: Path, page: int
 ) -> None:
     spool = Spool(tmp_path)
@@ -296,7 +296,7 @@ def test_of_a_file_whose_first_or_last_page_is_broken_the_rest_is_kept(
     spool.close()
 
 
-def test_a_file_that_breaks_while_it_is_used_is_replaced(tmp_path: Path) -> None:
+def test_a_file_that_is_damaged_during_use_is_replaced(tmp_path: Path) -> None:
     spool = Spool(tmp_path)
     spool.add([entry(f"{number}" + "x" * 400) for number in range(200)])
     spool.close()
@@ -319,13 +319,13 @@ def test_a_file_that_breaks_while_it_is_used_is_replaced(tmp_path: Path) -> None
     spool.close()
 
 
-def test_a_folder_that_cannot_be_used_is_one_clear_error(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_used_is_one_error(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("a file")
     with pytest.raises(SpoolError, match=r"the spool .*spool\.sqlite cannot be opened"):
         Spool(tmp_path / "state")
 
 
-def test_without_a_disk_there_is_one_in_memory() -> None:
+def test_without_a_disk_the_spool_is_in_memory() -> None:
     spool = Spool.in_memory()
     spool.add([entry("1")])
     assert drained(spool) == ["1"]
@@ -356,7 +356,7 @@ def test_threads_share_a_spool(spool: Spool) -> None:
         max_size=40,
     )
 )
-def test_whatever_is_added_taken_and_reopened_the_spool_is_a_queue(
+def test_the_spool_is_a_queue_for_any_sequence_of_operations(
     tmp_path_factory: pytest.TempPathFactory, steps: list[int | str]
 ) -> None:
     directory = tmp_path_factory.mktemp("spool")

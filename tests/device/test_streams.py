@@ -69,7 +69,7 @@ def take_all(camera: Camera) -> None:
         camera.capture()
 
 
-def test_pictures_arrive_whole_and_in_order() -> None:
+def test_frames_arrive_complete_and_in_order() -> None:
     with serving_rtsp(Rtsp()) as port:
         camera = camera_from(f"rtsp://127.0.0.1:{port}/stream")
         frames = [camera.capture() for _ in range(10)]
@@ -82,7 +82,7 @@ def test_pictures_arrive_whole_and_in_order() -> None:
         assert frame.source == f"rtsp://127.0.0.1:{port}/stream"
 
 
-def test_the_newest_picture_wins_and_the_others_are_counted() -> None:
+def test_the_newest_frame_is_used_and_the_others_are_counted() -> None:
     served = Rtsp(count=60, hangs_up=False)
     with (
         serving_rtsp(served) as port,
@@ -104,7 +104,7 @@ def test_the_newest_picture_wins_and_the_others_are_counted() -> None:
         served.ending.set()
 
 
-def test_a_camera_that_went_is_called_again_until_it_is_back() -> None:
+def test_a_camera_that_disconnected_is_connected_again_until_it_returns() -> None:
     first, second = Rtsp(), Rtsp(sent=1000)
     with ExitStack() as served:
         port = served.enter_context(serving_rtsp(first))
@@ -123,7 +123,7 @@ def test_a_camera_that_went_is_called_again_until_it_is_back() -> None:
         assert all(address in error for error in reports.errors)
 
 
-def test_a_camera_that_falls_silent_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_camera_that_stops_sending_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(opencv, "_TIMEOUT_MS", 3000)
     with serving_rtsp(Rtsp(count=30, hangs_up=False)) as port:
         camera = camera_from(f"rtsp://127.0.0.1:{port}/stream")
@@ -134,7 +134,7 @@ def test_a_camera_that_falls_silent_is_given_up(monkeypatch: pytest.MonkeyPatch)
         camera.close()
 
 
-def test_a_password_opens_the_stream_and_a_wrong_one_is_one_clear_error(tmp_path: Path) -> None:
+def test_a_password_opens_the_stream_and_a_wrong_one_is_one_error(tmp_path: Path) -> None:
     with serving_rtsp(Rtsp(password="open sesame")) as port:
         for password, works in (("wrong", False), ("open sesame", True)):
             (tmp_path / "camera-password").write_text(password)
@@ -161,7 +161,7 @@ def as_file(folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("made", [as_character_device, as_file])
-def test_what_is_no_camera_cannot_be_opened_by_v4l2(
+def test_a_file_that_is_not_a_camera_cannot_be_opened_by_v4l2(
     tmp_path: Path, made: Callable[[Path], Path]
 ) -> None:
     camera = opencv.V4l2Camera(made(tmp_path))
@@ -170,14 +170,14 @@ def test_what_is_no_camera_cannot_be_opened_by_v4l2(
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may open everything")
-def test_a_device_of_another_group_says_which_group_is_missing(tmp_path: Path) -> None:
+def test_the_error_of_a_device_of_another_group_names_the_group(tmp_path: Path) -> None:
     device = as_file(tmp_path)
     device.chmod(0)
     with pytest.raises(CameraError, match="must be in the group video"):
         opencv.V4l2Camera(device).capture()
 
 
-def test_the_group_is_named_where_the_device_is_not_allowed(
+def test_the_group_is_named_if_the_device_is_not_permitted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("os.access", lambda *_: False)
@@ -185,7 +185,7 @@ def test_the_group_is_named_where_the_device_is_not_allowed(
         opencv.V4l2Camera(as_file(tmp_path)).capture()
 
 
-def test_a_v4l2_camera_keeps_one_picture_and_is_opened_anew_when_it_is_unplugged(
+def test_a_v4l2_camera_buffers_one_frame_and_is_opened_again_after_a_disconnect(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """OpenCV reads a file in place of the device; the calls are those for V4L2."""

@@ -29,7 +29,7 @@ PENDING: tuple[str, ...] = (
     "docs/",
     "fleet_tools/",
     "lambda_src/custom_resources/",
-    "lambda_src/inference/",
+    "lambda_src/inference/vision/",
     "lambda_src/monitoring/",
     "lambda_src/runtime/",
     "local_aws/",
