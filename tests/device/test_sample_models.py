@@ -16,7 +16,7 @@ import pytest
 from tests.device.bench import environment
 from tests.device.function_process import ROOT
 from tests.device.greengrass_ipc import Core
-from tests.device.homes import HOMES, start
+from tests.device.hosts import HOMES, start
 from tests.waiting import eventually
 
 SAMPLES = Path(os.environ.get("DEEPLENS_SAMPLE_DATA", ROOT.parent / "shared" / "data"))

@@ -27,7 +27,7 @@ from tests.device.bench import THING, environment
 from tests.device.conftest import Unpacked
 from tests.device.device_pythons import device_pythons
 from tests.device.greengrass_ipc import Core
-from tests.device.homes import HOMES, Home, start
+from tests.device.hosts import HOMES, Home, start
 from tests.waiting import HANG_SECONDS, eventually
 from vision.engine import ENGINES
 

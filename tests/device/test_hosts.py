@@ -12,7 +12,7 @@ from model_tools.shapes.scenes import write_scenes
 from tests.device.bench import environment
 from tests.device.conftest import Unpacked
 from tests.device.greengrass_ipc import Core
-from tests.device.homes import HOMES, start
+from tests.device.hosts import HOMES, start
 from tests.waiting import eventually
 from vision.artifact import open_artifact
 from vision.engine import ENGINES, open_engine
