@@ -15,13 +15,13 @@ from tests.device.function_process import FUNCTION, Function
 from tests.device.greengrass_ipc import Core
 from tests.waiting import HANG_SECONDS
 
-HOMES = ("classic", "lite", "deeplens")
+HOSTS = ("classic", "lite", "deeplens")
 
 _SOFTWARE = Path(__file__).with_name("deeplens_software")
 
 
 @dataclass
-class Home:
+class Host:
     """A running function; `messages` and `reported` are those that its host received."""
 
     messages: Callable[[], list[dict[str, Any]]]
@@ -38,17 +38,17 @@ class Home:
 
 
 def start(
-    home: str,
+    host: str,
     work: Path,
     variables: dict[str, str],
     core: Core,
     interpreter: str = sys.executable,
-) -> Home:
+) -> Host:
     """Start the function on one of its hosts; its images are in `work / "camera"`."""
-    if home == "classic":
+    if host == "classic":
         function = Function(work, variables | core.environment, interpreter)
-        return Home(core.messages, core.reported, function.process, function.log)
-    if home == "lite":
+        return Host(core.messages, core.reported, function.process, function.log)
+    if host == "lite":
         program = ["-m", "camera"]
         more, messages, reported = core.environment, core.messages, core.reported
     else:
@@ -85,7 +85,7 @@ def start(
             stdout=output,
             stderr=subprocess.STDOUT,
         )
-    return Home(messages, reported, process, log)
+    return Host(messages, reported, process, log)
 
 
 def _published(file: Path) -> list[tuple[str, dict[str, Any]]]:

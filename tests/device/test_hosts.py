@@ -12,7 +12,7 @@ from model_tools.shapes.scenes import write_scenes
 from tests.device.bench import environment
 from tests.device.conftest import Unpacked
 from tests.device.greengrass_ipc import Core
-from tests.device.hosts import HOMES, start
+from tests.device.hosts import HOSTS, start
 from tests.waiting import eventually
 from vision.artifact import open_artifact
 from vision.engine import ENGINES, open_engine
@@ -47,13 +47,13 @@ def expected(shapes: Unpacked, tmp_path_factory: pytest.TempPathFactory) -> list
     return [[asdict(one) for one in frame if one.score >= 0.5] for frame in found]
 
 
-@pytest.mark.parametrize(("home", "engine"), [*product(HOMES, ENGINES), ("deeplens", "awscam")])
+@pytest.mark.parametrize(("host", "engine"), [*product(HOSTS, ENGINES), ("deeplens", "awscam")])
 def test_every_host_and_engine_publishes_the_same(  # noqa: PLR0913, PLR0917 - a test takes its fixtures
     tmp_path: Path,
     shapes: Unpacked,
     core: Core,
     expected: list[Detections],
-    home: str,
+    host: str,
     engine: str,
 ) -> None:
     write_scenes(tmp_path / "camera", SCENES, seed=3)
@@ -63,7 +63,7 @@ def test_every_host_and_engine_publishes_the_same(  # noqa: PLR0913, PLR0917 - a
         DEEPLENS_MODEL_DIGEST=shapes.digest,
         DEEPLENS_ENGINE=engine,
     )
-    running = start(home, tmp_path, variables, core)
+    running = start(host, tmp_path, variables, core)
 
     def said() -> list[Detections]:
         return [one["detections"] for one in running.messages() if "detections" in one]

@@ -16,7 +16,7 @@ import pytest
 from tests.device.bench import environment
 from tests.device.function_process import ROOT
 from tests.device.greengrass_ipc import Core
-from tests.device.hosts import HOMES, start
+from tests.device.hosts import HOSTS, start
 from tests.waiting import eventually
 
 SAMPLES = Path(os.environ.get("DEEPLENS_SAMPLE_DATA", ROOT.parent / "shared" / "data"))
@@ -103,9 +103,9 @@ def test_engines_and_source_agree(artifacts: dict[str, Path]) -> None:
 
 
 @pytest.mark.parametrize("engine", ["openvino", "tensorflow"])
-@pytest.mark.parametrize("home", HOMES)
+@pytest.mark.parametrize("host", HOSTS)
 def test_the_camera_returns_the_detections_of_predict_on_every_host(
-    tmp_path: Path, artifacts: dict[str, Path], core: Core, home: str, engine: str
+    tmp_path: Path, artifacts: dict[str, Path], core: Core, host: str, engine: str
 ) -> None:
     (tmp_path / "camera").mkdir()
     for name in COCO.expected:
@@ -119,7 +119,7 @@ def test_the_camera_returns_the_detections_of_predict_on_every_host(
         DEEPLENS_ENGINE=engine,
         DEEPLENS_FRAME_INTERVAL_SECONDS="0.2",
     )
-    running = start(home, tmp_path, variables, core)
+    running = start(host, tmp_path, variables, core)
 
     def best() -> list[dict[str, Any]]:
         return [one["detections"][0] for one in running.messages() if "detections" in one]
