@@ -72,12 +72,12 @@ def looked_at(
 ) -> list[Looked]:
     """Draw the scenes of a seed, change them, and run the model."""
     random, happening = np.random.default_rng([seed, 7]), np.random.default_rng([seed, 8])
-    found: list[Looked] = []
+    observed: list[Looked] = []
     for number in range(count):
         picture = shift(draw_picture(random, WIDTH_PX, HEIGHT_PX)[0], happening)
         frame = Frame(picture, datetime.now(UTC), f"scene-{number:04d}.png")
-        found.append((frame, engine.infer(picture)))
-    return found
+        observed.append((frame, engine.infer(picture)))
+    return observed
 
 
 class WatchedCamera:
@@ -98,10 +98,10 @@ class WatchedCamera:
     def observe(self, frames: Sequence[Looked], times: int, until: str | None = None) -> int:
         """Observe frames repeatedly; return the number of frames until a feature has moved."""
         for number in range(times):
-            frame, found = frames[number % len(frames)]
+            frame, detections = frames[number % len(frames)]
             self.now_seconds += SAMPLE_SECONDS
             self.frames += 1
-            self.watch.observe(frame, found, 1.0)
+            self.watch.observe(frame, detections, 1.0)
             if until is not None and until in self.moved:
                 return number + 1
         return times

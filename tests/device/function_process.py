@@ -28,10 +28,10 @@ class Function:
         if not (work / "camera").exists():
             (work / "camera").mkdir()
             Image.new("RGB", (64, 48)).save(work / "camera" / "a.png")
-        ready, said = os.pipe()
+        ready, signal_end = os.pipe()
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [interpreter, "-u", str(RUNTIME), str(said), "handler.lambda_handler"],
+                [interpreter, "-u", str(RUNTIME), str(signal_end), "handler.lambda_handler"],
                 cwd=work,
                 env={
                     "PATH": os.environ["PATH"],
@@ -41,9 +41,9 @@ class Function:
                 },
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                pass_fds=(said,),
+                pass_fds=(signal_end,),
             )
-        os.close(said)
+        os.close(signal_end)
         assert select.select([ready], [], [], HANG_SECONDS)[0]
         self.was_imported = os.read(ready, 16) == b"ready"
         os.close(ready)

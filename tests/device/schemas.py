@@ -151,9 +151,9 @@ def fields(schema: dict[str, Any], prefix: str = "") -> list[str]:
     """Return the path of each field: `frame.id`, `detections[].box.ymin`."""
     if "anyOf" in schema:
         schema = schema["anyOf"][0]
-    found = [prefix] if prefix else []
+    paths = [prefix] if prefix else []
     if schema.get("type") == "array":
         schema, prefix = schema["items"], f"{prefix}[]"
     for name, child in schema.get("properties", {}).items():
-        found += fields(child, f"{prefix}.{name}" if prefix else name)
-    return found
+        paths += fields(child, f"{prefix}.{name}" if prefix else name)
+    return paths

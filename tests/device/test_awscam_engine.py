@@ -123,8 +123,8 @@ def test_a_classifiers_numbers_are_the_label_maps_ids_less_one(
             outputs={"scores": OutputSpec("scores:0", "float32", (1, 2), "softmax")},
         ),
     )
-    found = AwscamEngine(classifier, on_gpu=True).infer(np.full((10, 20, 3), 5, np.uint8))
-    assert found == [Detection("left", 0.7), Detection("right", 0.2), Detection("id 100", 0.1)]
+    detections = AwscamEngine(classifier, on_gpu=True).infer(np.full((10, 20, 3), 5, np.uint8))
+    assert detections == [Detection("left", 0.7), Detection("right", 0.2), Detection("id 100", 0.1)]
     # Height, width, channels, prepared by the manifest.
     assert seen[-1].shape == (96, 128, 3)
     assert seen[-1].max() == seen[-1].min() == 4.0
@@ -179,8 +179,8 @@ def test_the_default_engine_is_the_installed_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert default_engine() == "openvino"
-    found = {"awscam": object()}
-    monkeypatch.setattr("importlib.util.find_spec", found.get)
+    modules = {"awscam": object()}
+    monkeypatch.setattr("importlib.util.find_spec", modules.get)
     assert default_engine() == "awscam"
-    found.clear()
+    modules.clear()
     assert default_engine() == "openvino"

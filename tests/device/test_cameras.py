@@ -105,8 +105,8 @@ def test_a_password_may_be_on_the_device_instead_of_in_the_recipe(tmp_path: Path
         (Mjpeg([b""]), "has 0 bytes"),
     ],
 )
-def test_a_response_that_is_not_mjpeg_is_one_error(served: Mjpeg, said: str) -> None:
-    with serving_mjpeg(served) as address, pytest.raises(CameraError, match=said):
+def test_a_response_that_is_not_mjpeg_is_one_error(served: Mjpeg, message: str) -> None:
+    with serving_mjpeg(served) as address, pytest.raises(CameraError, match=message):
         camera_from(address).capture()
 
 
@@ -214,8 +214,8 @@ def test_an_address_is_shown_without_its_secrets(address: str, shown: str) -> No
 def test_a_video_file_is_repeated(tmp_path: Path) -> None:
     write_video(tmp_path / "street.avi", [40, 120, 200])
     camera = camera_from(f"video:{tmp_path / 'street.avi'}")
-    found = [red(camera) for _ in range(7)]
-    assert found == pytest.approx([40, 120, 200, 40, 120, 200, 40], abs=8)
+    reds = [red(camera) for _ in range(7)]
+    assert reds == pytest.approx([40, 120, 200, 40, 120, 200, 40], abs=8)
     camera.close()
     assert red(camera) == pytest.approx(40, abs=8)
     camera.close()

@@ -35,9 +35,9 @@ class Keeping:
         )
         self.crops.on_failure = self.failures.append
 
-    def observe(self, *found: Detection, side_px: int = 100) -> None:
+    def observe(self, *detections: Detection, side_px: int = 100) -> None:
         self.clock.now_seconds += SAMPLE_SECONDS
-        self.crops.observe(picture(side_px), found, 1.0)
+        self.crops.observe(picture(side_px), detections, 1.0)
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -69,10 +69,10 @@ def test_an_uncertain_detection_is_stored_with_time_label_and_score(tmp_path: Pa
         "0000000001-20261121T081500Z-cat-0.30.jpg",
         "0000000002-20261121T081500Z-cat-0.59.jpg",
     ]
-    with Image.open(keeping.folder / keeping.names()[0]) as kept:
+    with Image.open(keeping.folder / keeping.names()[0]) as stored:
         # The box with a margin of a tenth, inside the image.
-        assert kept.size == (55, 60)
-        assert kept.convert("RGB").getpixel((30, 30))[0] > 150  # type: ignore[index]
+        assert stored.size == (55, 60)
+        assert stored.convert("RGB").getpixel((30, 30))[0] > 150  # type: ignore[index]
     reported = keeping.crops.reported()
     assert reported is not None
     assert (reported["files"], reported["skipped"]) == (2, 0)

@@ -61,7 +61,7 @@ def test_a_wrong_setting_on_a_core_device_is_in_the_heartbeat(
     assert failing["status"] == "failing"
     assert failing["last_error"]["type"] == "SettingsError"
     assert failing["last_error"]["message"].startswith("DEEPLENS_THRESHOLD: given 'high'")
-    assert [one["status"] for one in stopped] == ["stopped"]
+    assert [report["status"] for report in stopped] == ["stopped"]
     assert core.messages() == []
 
 

@@ -65,7 +65,7 @@ def test_a_detection_message_has_labels_boxes_and_the_model() -> None:
 
 @pytest.mark.parametrize("count", [1000, 5000, 20_000])
 def test_a_message_has_the_best_detections_that_fit_and_counts_the_others(count: int) -> None:
-    found = [replace(CIRCLE, score=1 - number / count) for number in range(count)]
+    detections = [replace(CIRCLE, score=1 - number / count) for number in range(count)]
 
     def message_of(some: list[Detection]) -> bytes:
         return detection_message(
@@ -77,12 +77,14 @@ def test_a_message_has_the_best_detections_that_fit_and_counts_the_others(count:
             detections=some,
         )
 
-    largest = message_of(found)
+    largest = message_of(detections)
     document = json.loads(largest)
     jsonschema.validate(document, DETECTION_MESSAGE)
     published = document["detections"]
     assert document["omitted"] == count - len(published)
-    assert [one["score"] for one in published] == [one.score for one in found[: len(published)]]
+    assert [detection["score"] for detection in published] == [
+        detection.score for detection in detections[: len(published)]
+    ]
     assert len(largest) <= LARGEST_MESSAGE_BYTES
     # One more detection would exceed the limit.
     room = LARGEST_MESSAGE_BYTES - len(largest)

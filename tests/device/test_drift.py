@@ -120,10 +120,10 @@ def test_a_threshold_of_zero_switches_the_comparison_off(
 
 def test_consecutive_frames_count_once(baseline: Baseline, calm: list[Looked]) -> None:
     camera = WatchedCamera(baseline)
-    seen, found = calm[0]
+    seen, detections = calm[0]
     for _ in range(MIN_FRAMES * 16):
         camera.now_seconds += SAMPLE_SECONDS / 8
-        camera.watch.observe(seen, found, 1.0)
+        camera.watch.observe(seen, detections, 1.0)
     assert (camera.watch.reported() or {})["frames"] == 2 * MIN_FRAMES
 
 
@@ -141,7 +141,7 @@ def test_frames_of_any_size_are_measured(sides: tuple[int, int]) -> None:
     assert sharpness == 0
 
 
-shares = arrays(np.float64, 6, elements=st.floats(0, 1)).filter(lambda one: one.sum() > 0.01)
+shares = arrays(np.float64, 6, elements=st.floats(0, 1)).filter(lambda array: array.sum() > 0.01)
 
 
 @given(shares, shares)
@@ -172,11 +172,11 @@ def test_a_baseline_is_unchanged_by_a_manifest(baseline: Baseline) -> None:
     ],
 )
 def test_an_invalid_baseline_is_rejected(
-    feature: str, key: str, value: object, word: str, baseline: Baseline
+    feature: str, key: str, value: object, message: str, baseline: Baseline
 ) -> None:
     document = baseline.as_manifest()
     document[feature][key] = value
-    with pytest.raises(ManifestError, match=f"baseline.{feature}.{key}.*{word}"):
+    with pytest.raises(ManifestError, match=f"baseline.{feature}.{key}.*{message}"):
         Baseline.from_manifest(document)
 
 

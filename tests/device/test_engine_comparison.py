@@ -41,7 +41,7 @@ def compared() -> Iterator[EngineComparison]:
 def answer(compared: EngineComparison) -> dict[str, Any]:
     """Request a comparison until the engines are loaded."""
     return eventually(
-        lambda: (found := compared.compare(PICTURE))["state"] != "loading" and found,
+        lambda: (result := compared.compare(PICTURE))["state"] != "loading" and result,
         "it is still loading",
         seconds=2 * HANG_SECONDS,
         pause=0.1,
@@ -55,8 +55,8 @@ def test_without_tensorflow_the_reason_names_it(
         engine_comparison, "find_spec", lambda name: None if name == "tensorflow" else 1
     )
     compared.use(artifact)
-    found = compared.compare(PICTURE)
-    assert found == {"state": "unavailable", "why": "TensorFlow is not installed on this device"}
+    result = compared.compare(PICTURE)
+    assert result == {"state": "unavailable", "why": "TensorFlow is not installed on this device"}
 
 
 def test_before_a_model_runs_the_comparison_is_unavailable(compared: EngineComparison) -> None:
@@ -68,10 +68,10 @@ def test_a_model_that_cannot_be_opened_is_reported_and_not_retried(
     compared: EngineComparison, tmp_path: Path
 ) -> None:
     compared.use(tmp_path)
-    found = answer(compared)
-    assert found["state"] == "unavailable"
-    assert "manifest.json: cannot be read" in found["why"]
-    assert compared.compare(PICTURE) == found
+    result = answer(compared)
+    assert result["state"] == "unavailable"
+    assert "manifest.json: cannot be read" in result["why"]
+    assert compared.compare(PICTURE) == result
 
 
 @pytest.mark.parametrize(

@@ -23,16 +23,16 @@ pytestmark = [pytest.mark.process, pytest.mark.slow]
 Detections = list[dict[str, Any]]
 
 
-def same(said: Detections, expected: Detections) -> bool:
+def same(published: Detections, expected: Detections) -> bool:
     """Return true if each detection has an equal one: label, score and box, to a thousandth."""
-    return len(said) == len(expected) and all(
+    return len(published) == len(expected) and all(
         any(
-            one["label"] == other["label"]
-            and one["score"] == pytest.approx(other["score"], abs=1e-3)
-            and one["box"] == pytest.approx(other["box"], abs=1e-3)
+            detection["label"] == other["label"]
+            and detection["score"] == pytest.approx(other["score"], abs=1e-3)
+            and detection["box"] == pytest.approx(other["box"], abs=1e-3)
             for other in expected
         )
-        for one in said
+        for detection in published
     )
 
 
@@ -43,8 +43,10 @@ def expected(shapes: Unpacked, tmp_path_factory: pytest.TempPathFactory) -> list
     write_scenes(scenes, SCENES, seed=3)
     artifact = open_artifact(shapes.archive, shapes.directory, shapes.digest)
     engine, camera = open_engine("tensorflow", artifact), ImageFolderCamera(scenes)
-    found = [engine.infer(camera.capture().image) for _ in range(SCENES)]
-    return [[asdict(one) for one in frame if one.score >= 0.5] for frame in found]
+    frames = [engine.infer(camera.capture().image) for _ in range(SCENES)]
+    return [
+        [asdict(detection) for detection in frame if detection.score >= 0.5] for frame in frames
+    ]
 
 
 @pytest.mark.parametrize(("host", "engine"), [*product(HOSTS, ENGINES), ("deeplens", "awscam")])
@@ -65,13 +67,16 @@ def test_every_host_and_engine_publishes_the_same(  # noqa: PLR0913, PLR0917 - a
     )
     running = start(host, tmp_path, variables, core)
 
-    def said() -> list[Detections]:
-        return [one["detections"] for one in running.messages() if "detections" in one]
+    def published() -> list[Detections]:
+        messages = running.messages()
+        return [message["detections"] for message in messages if "detections" in message]
 
     try:
         eventually(
             lambda: (
-                all(any(same(one, frame) for one in said()) for frame in expected)
+                all(
+                    any(same(detections, frame) for detections in published()) for frame in expected
+                )
                 or running.process.poll() is not None
             )
         )
@@ -79,5 +84,5 @@ def test_every_host_and_engine_publishes_the_same(  # noqa: PLR0913, PLR0917 - a
     finally:
         running.process.kill()
         running.process.wait()
-    for one in said():
-        assert any(same(one, frame) for frame in expected), (one, running.printed())
+    for detections in published():
+        assert any(same(detections, frame) for frame in expected), (detections, running.printed())

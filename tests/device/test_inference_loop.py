@@ -23,10 +23,10 @@ def detections(bench: Bench) -> list[dict[str, Any]]:
 
 
 def errors(bench: Bench) -> list[dict[str, Any]]:
-    found = [document for document in documents(bench) if "error" in document]
-    for document in found:
+    failures = [document for document in documents(bench) if "error" in document]
+    for document in failures:
         jsonschema.validate(document, ERROR_MESSAGE)
-    return found
+    return failures
 
 
 def test_each_frame_with_a_detection_is_a_message() -> None:
@@ -34,8 +34,8 @@ def test_each_frame_with_a_detection_is_a_message() -> None:
     bench.infer([frame("a.png"), frame("b.png")])
     for document in documents(bench):
         jsonschema.validate(document, DETECTION_MESSAGE)
-    assert [found["frame"]["source"] for found in documents(bench)] == ["a.png", "b.png"]
-    assert [found["id"][-2:] for found in documents(bench)] == ["-1", "-2"]
+    assert [document["frame"]["source"] for document in documents(bench)] == ["a.png", "b.png"]
+    assert [document["id"][-2:] for document in documents(bench)] == ["-1", "-2"]
     assert bench.reported["frames"] == 2
     assert bench.reported["model"]["digest"] == MODEL.digest
 
@@ -44,7 +44,7 @@ def test_a_frame_without_a_detection_counts_but_sends_nothing() -> None:
     bench = Bench()
     bench.engine.script = [[], [CIRCLE]]
     bench.infer([frame("a.png"), frame("b.png")])
-    assert [found["frame"]["source"] for found in documents(bench)] == ["b.png"]
+    assert [document["frame"]["source"] for document in documents(bench)] == ["b.png"]
     assert bench.reported["frames"] == 2
 
 
@@ -53,7 +53,10 @@ def test_a_detection_below_the_threshold_is_not_published() -> None:
     weak, exact = (Detection("star", score, Box(0, 0, 1, 1)) for score in (0.49, 0.5))
     bench.engine.script = [[CIRCLE, exact, weak]]
     bench.infer([frame()])
-    assert [one["label"] for one in documents(bench)[0]["detections"]] == ["circle", "star"]
+    assert [detection["label"] for detection in documents(bench)[0]["detections"]] == [
+        "circle",
+        "star",
+    ]
     assert bench.reported["detections"] == 2
 
 
@@ -83,7 +86,11 @@ def test_a_changed_setting_applies_from_the_next_frame() -> None:
                 thread.join()
 
     bench.infer([frame(f"{name}.png") for name in "abcd"], observers=[Shadow()])
-    assert [found["frame"]["source"] for found in documents(bench)] == ["a.png", "c.png", "d.png"]
+    assert [document["frame"]["source"] for document in documents(bench)] == [
+        "a.png",
+        "c.png",
+        "d.png",
+    ]
     assert bench.models.loads == 1
 
 
@@ -126,7 +133,7 @@ def test_after_any_error_of_an_engine_the_loop_continues(error: Exception) -> No
     bench.engine.script = [error, [CIRCLE]]
     bench.infer([frame("a.png"), frame("b.png")])
     assert errors(bench)[0]["error"]["type"] == type(error).__name__
-    assert [found["frame"]["source"] for found in detections(bench)] == ["b.png"]
+    assert [document["frame"]["source"] for document in detections(bench)] == ["b.png"]
 
 
 def test_scores_that_are_not_numbers_are_not_published() -> None:
@@ -143,7 +150,7 @@ def test_a_message_above_the_limit_is_an_error_and_does_not_block() -> None:
     bench.engine.script = [[long], [CIRCLE]]
     bench.infer([frame("a.png"), frame("b.png")])
     assert "accepts at most 131072" in errors(bench)[0]["error"]["message"]
-    assert [found["frame"]["source"] for found in detections(bench)] == ["b.png"]
+    assert [document["frame"]["source"] for document in detections(bench)] == ["b.png"]
 
 
 def test_a_model_that_cannot_be_loaded_is_retried_and_reported_without_a_model() -> None:

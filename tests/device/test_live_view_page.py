@@ -304,8 +304,8 @@ def test_an_orange_box_is_visible_on_an_orange_image(
 def test_labels_have_distinct_colours_on_which_letters_are_readable(
     view: LiveView, browser: Browser
 ) -> None:
-    found = [Detection(label, 0.9, Box(0.1, 0.1, 0.5, 0.5)) for label in LABELS]
-    view.observe(scene(), found, 5.0)
+    detections = [Detection(label, 0.9, Box(0.1, 0.1, 0.5, 0.5)) for label in LABELS]
+    view.observe(scene(), detections, 5.0)
 
     async def steps(page: Page) -> None:
         await page.until(f"{WORDS} === 'live'")
@@ -316,8 +316,8 @@ def test_labels_have_distinct_colours_on_which_letters_are_readable(
         expected = [index * 137.508 % 360 for index in range(len(LABELS))]
         assert hues == pytest.approx(expected, abs=1.5)
         nearest = min(
-            min(abs(one - other), 360 - abs(one - other))
-            for one, other in itertools.combinations(hues, 2)
+            min(abs(hue - other), 360 - abs(hue - other))
+            for hue, other in itertools.combinations(hues, 2)
         )
         assert nearest > 10
         assert min(contrast(rgb, (0x0B / 255, 0x0E / 255, 0x11 / 255)) for rgb in colours) >= 4.5

@@ -115,7 +115,7 @@ def test_after_a_bad_model_the_last_working_one_runs_and_the_cause_names_both(
     device: Device, broken: Callable[[Path], None]
 ) -> None:
     good, bad = device.artifact("good"), device.artifact("bad")
-    good_digest, bad_digest = (sha256_of(one / "model.zip") for one in (good, bad))
+    good_digest, bad_digest = (sha256_of(folder / "model.zip") for folder in (good, bad))
     device.run(good)
     # Greengrass removes artifacts that are no longer deployed.
     shutil.rmtree(good)
@@ -189,8 +189,8 @@ def test_the_starts_of_one_model_are_not_counted_for_the_next(device: Device) ->
 def test_only_the_last_working_model_is_stored(device: Device) -> None:
     for name in ("one", "two", "three"):
         device.run(device.artifact(name))
-    kept = [one for one in (device.folder / "state/models").iterdir() if one.is_dir()]
-    assert len(kept) == 1
+    stored = [folder for folder in (device.folder / "state/models").iterdir() if folder.is_dir()]
+    assert len(stored) == 1
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", json.dumps({"digest": 1, "starts": "x"})])
@@ -203,8 +203,8 @@ def test_a_damaged_record_of_starts_does_not_prevent_a_start(device: Device, tex
 def test_a_damaged_stored_copy_is_not_loaded(device: Device) -> None:
     good, bad = device.artifact("good"), device.artifact("bad")
     device.run(good)
-    kept = device.folder / "state/models" / sha256_of(good / "model.zip")
-    poison(kept)
+    stored = device.folder / "state/models" / sha256_of(good / "model.zip")
+    poison(stored)
     digest = sha256_of(bad / "model.zip")
     swap(bad)
     device.opened.clear()

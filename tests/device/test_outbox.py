@@ -44,12 +44,12 @@ class Sending:
         thread.join(HANG_SECONDS)
         assert not thread.is_alive()
 
-    def kept(self) -> list[dict[str, Any]]:
-        found = []
+    def stored(self) -> list[dict[str, Any]]:
+        documents = []
         while message := self.spool.oldest():
-            found.append(json.loads(message.payload))
+            documents.append(json.loads(message.payload))
             self.spool.remove(message.sequence)
-        return found
+        return documents
 
 
 def numbers(messages: list[dict[str, Any]]) -> list[int]:
@@ -64,7 +64,7 @@ def test_messages_are_on_disk_in_order_when_the_outbox_has_ended() -> None:
     sending = Sending()
     with sending.running():
         sending.send(50)
-    assert numbers(sending.kept()) == list(range(1, 51))
+    assert numbers(sending.stored()) == list(range(1, 51))
 
 
 def test_threads_that_send_at_once_get_ids_in_the_order_of_the_spool() -> None:
@@ -75,7 +75,7 @@ def test_threads_that_send_at_once_get_ids_in_the_order_of_the_spool() -> None:
             thread.start()
         for thread in threads:
             thread.join(HANG_SECONDS)
-    assert numbers(sending.kept()) == list(range(1, 401))
+    assert numbers(sending.stored()) == list(range(1, 401))
 
 
 def test_dropped_messages_are_counted_and_reported_before_the_next_message() -> None:
@@ -87,10 +87,10 @@ def test_dropped_messages_are_counted_and_reported_before_the_next_message() -> 
         sending.spool.is_full = False
         sending.send(1)
     assert len(sending.dropped) == 3
-    told, next_one = sending.kept()
-    assert told["dropped"]["count"] == 3
-    assert told["dropped"]["reason"] == "the spool is full: for the test"
-    assert list(next_one) == ["id"]
+    dropped, next_message = sending.stored()
+    assert dropped["dropped"]["count"] == 3
+    assert dropped["dropped"]["reason"] == "the spool is full: for the test"
+    assert list(next_message) == ["id"]
 
 
 def test_a_message_that_the_cloud_would_reject_is_an_error_of_send() -> None:

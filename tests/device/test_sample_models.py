@@ -86,11 +86,12 @@ def test_predictions_have_the_published_values(
     artifacts: dict[str, Path], sample: Sample, engine: str
 ) -> None:
     pictures = [SAMPLES / name for name in sample.expected]
-    found = model_tools("predict", artifacts[sample.name], *pictures, "--engine", engine, "--json")
-    for one in found:
-        label, score = sample.expected[one["picture"]]
-        assert one["detections"][0]["label"] == label
-        assert one["detections"][0]["score"] == pytest.approx(score, abs=0.03)
+    arguments = ("predict", artifacts[sample.name], *pictures, "--engine", engine, "--json")
+    predictions = model_tools(*arguments)
+    for document in predictions:
+        label, score = sample.expected[document["picture"]]
+        assert document["detections"][0]["label"] == label
+        assert document["detections"][0]["score"] == pytest.approx(score, abs=0.03)
 
 
 def test_engines_and_source_agree(artifacts: dict[str, Path]) -> None:
@@ -99,7 +100,8 @@ def test_engines_and_source_agree(artifacts: dict[str, Path]) -> None:
         "--against", SAMPLES / "mobilenet_ssd_256res_0.125_person_cat_dog.pb", "--json",
     )  # fmt: skip
     assert verified["drop"] == 0
-    assert all(one["agreement"]["largest_absolute"] < 1e-3 for one in verified["comparisons"])
+    differences = [each["agreement"]["largest_absolute"] for each in verified["comparisons"]]
+    assert max(differences) < 1e-3
 
 
 @pytest.mark.parametrize("engine", ["openvino", "tensorflow"])
@@ -122,23 +124,25 @@ def test_the_camera_returns_the_detections_of_predict_on_every_host(
     running = start(host, tmp_path, variables, core)
 
     def best() -> list[dict[str, Any]]:
-        return [one["detections"][0] for one in running.messages() if "detections" in one]
+        messages = running.messages()
+        return [message["detections"][0] for message in messages if "detections" in message]
 
-    def is_known(one: dict[str, Any], known: tuple[str, float]) -> bool:
-        return one["label"] == known[0] and one["score"] == pytest.approx(known[1], abs=0.001)
+    def is_known(detection: dict[str, Any], known: tuple[str, float]) -> bool:
+        score = pytest.approx(known[1], abs=0.001)
+        return detection["label"] == known[0] and detection["score"] == score
 
     # Frames of a DeepLens do not contain a file name: each image must occur once.
     try:
         eventually(
             lambda: all(
-                any(is_known(one, known) for one in best()) for known in COCO.expected.values()
+                any(is_known(each, known) for each in best()) for known in COCO.expected.values()
             )
         )
         assert running.end() == 0, running.printed()
     finally:
         running.process.kill()
         running.process.wait()
-    assert all(any(is_known(one, known) for known in COCO.expected.values()) for one in best())
+    assert all(any(is_known(each, known) for known in COCO.expected.values()) for each in best())
 
 
 def test_a_saved_model_whose_input_is_parsed_is_frozen_at_its_signature(tmp_path: Path) -> None:

@@ -25,21 +25,21 @@ SCENES = 24
 pytestmark = [pytest.mark.process, pytest.mark.slow]
 
 
-def overlap(one: dict[str, float], other: dict[str, float]) -> float:
+def overlap(box: dict[str, float], other: dict[str, float]) -> float:
     """Return the intersection over union of two boxes."""
-    height = min(one["ymax"], other["ymax"]) - max(one["ymin"], other["ymin"])
-    width = min(one["xmax"], other["xmax"]) - max(one["xmin"], other["xmin"])
+    height = min(box["ymax"], other["ymax"]) - max(box["ymin"], other["ymin"])
+    width = min(box["xmax"], other["xmax"]) - max(box["xmin"], other["xmin"])
     both = max(height, 0) * max(width, 0)
-    areas = [(box["ymax"] - box["ymin"]) * (box["xmax"] - box["xmin"]) for box in (one, other)]
+    areas = [(each["ymax"] - each["ymin"]) * (each["xmax"] - each["xmin"]) for each in (box, other)]
     return both / (sum(areas) - both)
 
 
-def matched(said: list[dict[str, Any]], drawn: list[dict[str, Any]]) -> int:
+def matched(published: list[dict[str, Any]], drawn: list[dict[str, Any]]) -> int:
     """Return the number of drawn shapes that have a detection: same label, IoU of at least 0.5."""
     return sum(
         any(
-            found["label"] == shape["label"] and overlap(found["box"], shape["box"]) >= 0.5
-            for found in said
+            detection["label"] == shape["label"] and overlap(detection["box"], shape["box"]) >= 0.5
+            for detection in published
         )
         for shape in drawn
     )
@@ -66,17 +66,17 @@ def test_the_loop_publishes_the_shapes_of_each_scene(
     bench.models = ScriptedModels(open_engine(engine, artifact), identity)
     bench.infer([camera.capture() for _ in range(SCENES)])
 
-    said = {}
+    published = {}
     for _, payload in bench.messages:
         document = json.loads(payload)
         jsonschema.validate(document, DETECTION_MESSAGE)
         assert document["model"]["digest"] == shapes.digest
-        said[document["frame"]["source"]] = document["detections"]
+        published[document["frame"]["source"]] = document["detections"]
     shapes_drawn = sum(len(on_it) for on_it in drawn.values())
-    shapes_said = sum(len(found) for found in said.values())
-    found = sum(matched(said.get(name, []), on_it) for name, on_it in drawn.items())
-    assert found / shapes_drawn >= 0.9
-    assert found / shapes_said >= 0.9
+    published_shapes = sum(map(len, published.values()))
+    correct = sum(matched(published.get(name, []), on_it) for name, on_it in drawn.items())
+    assert correct / shapes_drawn >= 0.9
+    assert correct / published_shapes >= 0.9
 
 
 def test_the_function_publishes_detections_and_its_heartbeat_through_the_core(
@@ -100,8 +100,8 @@ def test_the_function_publishes_detections_and_its_heartbeat_through_the_core(
     assert len(set(ids)) == len(ids)
     assert {qos for _, _, qos in core.published} == {1}
     right = [
-        Counter(one["label"] for one in message["detections"])
-        == Counter(one["label"] for one in drawn[message["frame"]["source"]])
+        Counter(detection["label"] for detection in message["detections"])
+        == Counter(shape["label"] for shape in drawn[message["frame"]["source"]])
         for message in core.messages()
     ]
     assert sum(right) / len(right) >= 0.7

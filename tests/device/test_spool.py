@@ -26,11 +26,11 @@ def entry(text: str) -> Entry:
 
 
 def drained(spool: Spool) -> list[str]:
-    found = []
+    payloads = []
     while message := spool.oldest():
-        found.append(message.payload.decode())
+        payloads.append(message.payload.decode())
         spool.remove(message.sequence)
-    return found
+    return payloads
 
 
 @pytest.fixture
@@ -304,14 +304,14 @@ def test_a_file_that_is_damaged_during_use_is_replaced(tmp_path: Path) -> None:
     with (tmp_path / "spool.sqlite").open("r+b") as file:
         file.seek(0)
         file.write(os.urandom(8192))
-    found = 0
+    count = 0
     for _ in range(400):
         try:
             message = spool.oldest()
             if message is None:
                 break
             spool.remove(message.sequence)
-            found += 1
+            count += 1
         except SpoolError:
             continue
     spool.add([entry("on it goes")])
@@ -342,10 +342,10 @@ def test_threads_share_a_spool(spool: Spool) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    found = drained(spool)
-    assert len(set(found)) == 100
+    payloads = drained(spool)
+    assert len(set(payloads)) == 100
     for worker in range(4):
-        own = [text for text in found if text.startswith(f"{worker}-")]
+        own = [text for text in payloads if text.startswith(f"{worker}-")]
         assert own == [f"{worker}-{number}" for number in range(25)]
 
 

@@ -93,8 +93,8 @@ def test_the_newest_frame_is_used_and_the_others_are_counted() -> None:
         taken = []
 
         def takes_one_of_the_last() -> bool:
-            if found := newest.take(0.1):
-                taken.append(number_of(found.frame.image))
+            if captured_frame := newest.take(0.1):
+                taken.append(number_of(captured_frame.frame.image))
             return bool(taken) and taken[-1] >= 58
 
         eventually(takes_one_of_the_last)

@@ -17,7 +17,7 @@ from vision.runtimes import open_runtime
 
 @cache
 def _files() -> "cycle[Path]":
-    return cycle(sorted(one for one in Path("camera").iterdir() if one.suffix != ".json"))
+    return cycle(sorted(file for file in Path("camera").iterdir() if file.suffix != ".json"))
 
 
 def getLastFrame() -> tuple[bool, np.ndarray]:  # noqa: N802 - its name there
@@ -47,20 +47,20 @@ class Model:
     def parseResult(  # noqa: N802 - its name
         self, kind: str, raw: dict[str, np.ndarray]
     ) -> dict[str, list[dict[str, float]]]:
-        found = {role: raw[name] for role, name in self._outputs.items()}
+        outputs = {role: raw[name] for role, name in self._outputs.items()}
         if kind == "classification":
-            scores = found["scores"][0]
+            scores = outputs["scores"][0]
             order = np.argsort(scores)[::-1]
             return {kind: [{"label": float(i), "prob": float(scores[i])} for i in order]}
         assert kind == "ssd"
         width, height = self._size
         answer = []
-        for i in range(int(found["num_detections"][0])):
-            ymin, xmin, ymax, xmax = found["detection_boxes"][0][i]
+        for i in range(int(outputs["num_detections"][0])):
+            ymin, xmin, ymax, xmax = outputs["detection_boxes"][0][i]
             answer.append(
                 {
-                    "label": float(found["detection_classes"][0][i]),
-                    "prob": float(found["detection_scores"][0][i]),
+                    "label": float(outputs["detection_classes"][0][i]),
+                    "prob": float(outputs["detection_scores"][0][i]),
                     "xmin": xmin * width,
                     "ymin": ymin * height,
                     "xmax": xmax * width,
