@@ -14,9 +14,9 @@ from PIL import Image
 from camera.crops import FOLDER, SAMPLE_SECONDS, CropWriter
 from camera.dynamic_settings import CurrentSettings
 from camera.frames import Frame
+from shared.vision.detections import Box, Detection
 from tests.device.bench import Bench, Clock, dynamic_settings
 from tests.waiting import HANG_SECONDS, eventually
-from vision.detections import Box, Detection
 
 PLENTY = 1 << 40
 BOX = Box(0.25, 0.5, 0.75, 1.0)

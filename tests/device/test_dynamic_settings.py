@@ -11,10 +11,10 @@ import pytest
 from camera.dynamic_settings import CurrentSettings, ShadowListener
 from camera.errors import PublishError, SettingsError
 from camera.greengrass import GreengrassPublisher, GreengrassSubscriber
+from shared.artifact.labels import checked_labels
 from tests.device.bench import THING, dynamic_settings
 from tests.device.greengrass_ipc import Core, serving
 from tests.waiting import HANG_SECONDS, eventually
-from vision.labels import checked_labels
 
 SHADOW = f"$aws/things/{THING}/shadow/name/deeplens"
 ACCEPTED, DELTA = f"{SHADOW}/get/accepted", f"{SHADOW}/update/delta"

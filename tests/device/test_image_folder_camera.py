@@ -8,7 +8,7 @@ from PIL import Image
 
 from camera.cameras.folder import ImageFolderCamera
 from camera.errors import CameraError
-from vision.images import ImageLimit
+from shared.vision.images import ImageLimit
 
 
 def draw(file: Path, color: tuple[int, int, int] = (255, 0, 0)) -> None:

@@ -37,7 +37,7 @@ from camera.settings import Settings, thing_name
 from camera.shutdown import Loop
 from camera.signature_check import SignatureVerifier
 from camera.spool import Spool
-from vision.engine import DEFAULT_ENGINE
+from shared.vision.engine import DEFAULT_ENGINE
 
 if TYPE_CHECKING:
     from camera.live_view import LiveView

@@ -24,7 +24,7 @@ from PIL import Image
 from camera.dynamic_settings import CurrentSettings, DynamicSettings
 from camera.errors import CropError
 from camera.frames import Frame
-from vision.detections import Box, Detection
+from shared.vision.detections import Box, Detection
 
 logger = logging.getLogger(__name__)
 

@@ -1,8 +1,8 @@
 """Detection of drift: frames that differ from the images that the model was verified with.
 
 Frames are counted in the histograms of the artifact's baseline. Each sampled frame reduces the
-weight of the earlier ones, so that new frames count most and memory is constant. `vision.baseline`
-defines the features and the distance.
+weight of the earlier ones, so that new frames count most and memory is constant.
+`shared.artifact.baseline` defines the features and the distance.
 """
 
 import logging
@@ -15,8 +15,8 @@ import numpy as np
 
 from camera.dynamic_settings import CurrentSettings
 from camera.frames import Frame
-from vision.baseline import FEATURES, Baseline, Values, brightness_and_sharpness, distance
-from vision.detections import Detection
+from shared.artifact.baseline import FEATURES, Baseline, Values, brightness_and_sharpness, distance
+from shared.vision.detections import Detection
 
 logger = logging.getLogger(__name__)
 

@@ -11,8 +11,8 @@ from typing import Any, Self
 from camera.backoff import Backoff, ErrorCounts, is_logged
 from camera.errors import SettingsError
 from camera.greengrass import ResultPublisher, Subscriber
-from vision.printable import printable
-from vision.strict_json import parse_json
+from shared.artifact.strict_json import parse_json
+from shared.printable import printable
 
 logger = logging.getLogger(__name__)
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from camera.awscam_engine import AWSCAM, AwscamEngine
 from camera.model_loader import OpenEngine
-from vision.artifact import Artifact
-from vision.engine import DEFAULT_ENGINE, InferenceEngine, open_engine
-from vision.engine import ENGINES as VISION_ENGINES
-from vision.errors import EngineError
-from vision.runtimes import DEVICES
+from shared.artifact.archive import Artifact
+from shared.artifact.errors import EngineError
+from shared.vision.engine import DEFAULT_ENGINE, InferenceEngine, open_engine
+from shared.vision.engine import ENGINES as VISION_ENGINES
+from shared.vision.runtimes import DEVICES
 
 logger = logging.getLogger(__name__)
 

@@ -29,7 +29,7 @@ from PIL import Image
 from camera.engine_comparison import EngineComparison
 from camera.frames import Frame
 from camera.inference import LoadedModel
-from vision.detections import Detection
+from shared.vision.detections import Detection
 
 if TYPE_CHECKING:
     from camera.dynamic_settings import CurrentSettings

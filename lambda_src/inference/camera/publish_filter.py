@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from camera.dynamic_settings import DynamicSettings
-from vision.detections import Detection
+from shared.vision.detections import Detection
 
 # Limits the memory that a malicious label map can use.
 _MAX_LABELS = 10_000

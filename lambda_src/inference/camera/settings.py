@@ -15,9 +15,9 @@ from camera.dynamic_settings import (
 from camera.engine_selection import ENGINE_DEVICES, ENGINES, default_engine
 from camera.errors import SettingsError
 from camera.signature_check import OWNER_KEYS, SignatureSettings
-from vision.errors import VisionError
-from vision.images import ImageLimit
-from vision.signatures import TrustedKeys
+from shared.artifact.errors import VisionError
+from shared.signatures import TrustedKeys
+from shared.vision.images import ImageLimit
 
 _THING = re.compile(r"[A-Za-z0-9:_-]{1,128}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")

@@ -9,11 +9,11 @@ from types import SimpleNamespace
 
 import pytest
 
+from deeplens.releases.cloud import Cloud
 from local_aws.credentials import secret_access_key
 from local_aws.endpoint import Endpoint, running
 from local_aws.paths import StatePaths
 from local_aws.processes import descendants, is_alive, stop
-from model_tools.registry.cloud import Cloud
 from tests.waiting import eventually
 
 

@@ -22,8 +22,8 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from camera.cameras.opencv import without_password
 from camera.errors import CameraError
 from camera.frames import Frame
-from vision.errors import ImageError
-from vision.images import ImageLimit, read_rgb
+from shared.artifact.errors import ImageError
+from shared.vision.images import ImageLimit, read_rgb
 
 _TIMEOUT_SECONDS = 8.0
 _LARGEST_IMAGE_BYTES = 16 << 20
