@@ -98,7 +98,7 @@ def test_a_password_may_be_on_the_device_instead_of_in_the_recipe(tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("served", "said"),
+    ("served", "message"),
     [
         (Mjpeg([picture(1)], content_type="text/html"), "content type is text/html"),
         (Mjpeg([picture(1)], with_length=False), "has None bytes"),

@@ -167,7 +167,7 @@ def test_a_baseline_is_unchanged_by_a_manifest(baseline: Baseline) -> None:
 
 
 @pytest.mark.parametrize(
-    ("feature", "key", "value", "word"),
+    ("feature", "key", "value", "message"),
     [
         ("score", "edges", [0.5, 0.2], "edges ascend"),
         ("score", "shares", [0.5, 0.5], "there are 8 bins"),
