@@ -45,7 +45,7 @@ class DriftMonitor:
         self.on_changed: Callable[[], None] = lambda: None
         self._moved: tuple[str, ...] = ()
         self._sampled_at = -SAMPLE_SECONDS
-        # Guards what follows.
+        # Guards the following attributes.
         self._comparing = threading.Lock()
         self._start_over(None)
 

@@ -108,7 +108,7 @@ class CurrentSettings:
         return self._current.reported()
 
     def rejection(self) -> str | None:
-        """Return why the newest desired settings were rejected; None if they apply."""
+        """Return the reason for rejecting the newest desired settings; None if they apply."""
         return self._rejection
 
 

@@ -1,4 +1,4 @@
-"""Reports of failures: all in the heartbeat, few of the repeated in the log, new ones published."""
+"""Reports of failures in the heartbeat, in the log, and as messages, which omit repetitions."""
 
 import logging
 import threading

@@ -42,7 +42,7 @@ ROLLBACK_SECONDS = 24 * 3600.0
 
 @dataclass(frozen=True, kw_only=True)
 class SignatureSettings:
-    """The settings of a deployment about signatures."""
+    """The signature settings of a deployment."""
 
     model: str
     statement: Path
