@@ -32,7 +32,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "lambda_src" / "inference")]
 from camera.application import Application, Parts  # noqa: E402 - found on the path above
 from camera.dynamic_settings import DynamicSettings  # noqa: E402 - as above
 from camera.frames import Frame  # noqa: E402 - as above
-from camera.inference import LoadedModel  # noqa: E402 - as above
+from camera.inference import RunnableModel  # noqa: E402 - as above
 from camera.messages import ModelIdentity, detection_message  # noqa: E402 - as above
 from camera.settings import Settings  # noqa: E402 - as above
 from camera.spool import Spool  # noqa: E402 - as above
@@ -57,7 +57,7 @@ import awsiot.greengrasscoreipc.clientv2
 import numpy as np
 from camera.application import Application, Parts
 from camera.frames import Frame
-from camera.inference import LoadedModel
+from camera.inference import RunnableModel
 from camera.dynamic_settings import DynamicSettings
 from camera.messages import ModelIdentity
 from camera.settings import Settings
@@ -78,7 +78,7 @@ class Engine:
 
 class FixedModel:
     def load(self):
-        return LoadedModel(ModelIdentity("none", "1.0.0", "0" * 64), Engine())
+        return RunnableModel(ModelIdentity("none", "1.0.0", "0" * 64), Engine())
     def frame_done(self): pass
     def withdraw(self): pass
 
@@ -173,9 +173,9 @@ class FixedModel:
     done: threading.Event = field(default_factory=threading.Event)
     frames: int = 0
 
-    def load(self) -> LoadedModel:
+    def load(self) -> RunnableModel:
         """Return it."""
-        return LoadedModel(ModelIdentity("shapes", "1.0.0", "0" * 64), self.engine)
+        return RunnableModel(ModelIdentity("shapes", "1.0.0", "0" * 64), self.engine)
 
     def frame_done(self) -> None:
         """Count a frame."""

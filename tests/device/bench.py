@@ -14,8 +14,8 @@ from camera.capture import CaptureLoop
 from camera.dynamic_settings import CurrentSettings, DynamicSettings
 from camera.error_reporter import ErrorReporter
 from camera.frames import CapturedFrame, Frame, NewestFrame
-from camera.heartbeat import Heartbeat
-from camera.inference import InferenceLoop, LoadedModel
+from camera.heartbeat import HeartbeatReporter
+from camera.inference import InferenceLoop, RunnableModel
 from camera.messages import ModelIdentity
 from camera.outbox import Outbox
 from camera.settings import Settings
@@ -183,11 +183,11 @@ class ScriptedModels:
     loads: int = 0
     frames: int = 0
 
-    def load(self) -> LoadedModel:
+    def load(self) -> RunnableModel:
         self.loads += 1
         if self.failures:
             raise self.failures.pop(0)
-        return LoadedModel(self.identity, self.engine, self.fallback_cause)
+        return RunnableModel(self.identity, self.engine, self.fallback_cause)
 
     def frame_done(self) -> None:
         self.frames += 1
@@ -205,7 +205,7 @@ class Bench:
         self.engine = ScriptedEngine(self.clock)
         self.models = ScriptedModels(self.engine)
         self.outbox = Outbox(self.spool, thing=THING, topic=TOPIC, on_dropped=lambda _: None)
-        self.heartbeat = Heartbeat(
+        self.heartbeat = HeartbeatReporter(
             thing=THING,
             function_arn=None,
             engine=self.engine.name,

@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 
 from camera.errors import CameraError, PublishError
-from camera.heartbeat import Heartbeat
+from camera.heartbeat import HeartbeatReporter
 from camera.messages import ErrorReport
 from tests.device.bench import MODEL, THING, Clock, Sent, dynamic_settings
 from tests.device.schemas import HEARTBEAT
@@ -31,8 +31,8 @@ SHADOW = f"$aws/things/{THING}/shadow/name/deeplens/update"
 FUNCTION = "arn:aws:lambda:eu-central-1:111111111111:function:deeplens-dev:7"
 
 
-def heartbeat(sent: Sent, *, interval_seconds: float = 60.0, **more: Any) -> Heartbeat:
-    return Heartbeat(
+def heartbeat(sent: Sent, *, interval_seconds: float = 60.0, **more: Any) -> HeartbeatReporter:
+    return HeartbeatReporter(
         thing=THING,
         function_arn=FUNCTION,
         engine="tensorflow",
@@ -51,7 +51,7 @@ def statuses(sent: Sent) -> list[str]:
 
 
 @contextmanager
-def running(beating: Heartbeat) -> Iterator[threading.Thread]:
+def running(beating: HeartbeatReporter) -> Iterator[threading.Thread]:
     thread = threading.Thread(target=beating.run)
     thread.start()
     try:
@@ -162,7 +162,7 @@ def test_an_unreachable_cloud_does_not_delay_the_end() -> None:
     assert 100 - len(sent.failures) <= tried + 2
 
 
-def rate(beating: Heartbeat) -> float:
+def rate(beating: HeartbeatReporter) -> float:
     return float(beating.document()["state"]["reported"]["frames_per_second"])
 
 

@@ -22,7 +22,7 @@ from PIL import Image
 from camera.application import Application, Parts, open_live_view
 from camera.dynamic_settings import DynamicSettings
 from camera.frames import Frame
-from camera.inference import LoadedModel
+from camera.inference import RunnableModel
 from camera.live_view import LiveView
 from camera.messages import ModelIdentity
 from camera.settings import Settings
@@ -70,7 +70,7 @@ class OneScene:
 class OneModel:
     """A provider of one model."""
 
-    def load(self) -> LoadedModel:
+    def load(self) -> RunnableModel:
         return loaded(labels=("bird", "cat"))
 
     def frame_done(self) -> None: ...
@@ -86,8 +86,8 @@ class Nobody:
     def close(self) -> None: ...
 
 
-def loaded(**properties: Any) -> LoadedModel:
-    return LoadedModel(ModelIdentity("shapes", "1.0.0", "cd" * 32), Engine(), **properties)
+def loaded(**properties: Any) -> RunnableModel:
+    return RunnableModel(ModelIdentity("shapes", "1.0.0", "cd" * 32), Engine(), **properties)
 
 
 def scene(width_px: int = 640, height_px: int = 480) -> Frame:

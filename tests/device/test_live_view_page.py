@@ -20,7 +20,7 @@ from PIL import Image
 
 from camera.dynamic_settings import CurrentSettings, DynamicSettings
 from camera.frames import Frame
-from camera.inference import LoadedModel
+from camera.inference import RunnableModel
 from camera.live_view import LiveView
 from camera.messages import ModelIdentity
 from shared.vision.detections import Box, Detection
@@ -91,8 +91,8 @@ def view(tmp_path: Path) -> Iterator[LiveView]:
     assert not thread.is_alive()
 
 
-def model(signed_by: str | None = KEY, fallback_cause: Exception | None = None) -> LoadedModel:
-    return LoadedModel(
+def model(signed_by: str | None = KEY, fallback_cause: Exception | None = None) -> RunnableModel:
+    return RunnableModel(
         ModelIdentity("shapes", "1.0.0", DIGEST),
         Engine(),
         fallback_cause=fallback_cause,

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from camera.inference import LoadedModel
+from camera.inference import RunnableModel
 from camera.model_loader import ModelLoader
 from shared.artifact.archive import Artifact, sha256_of
 from shared.artifact.errors import ArtifactError
@@ -48,7 +48,7 @@ class Device:
             open_engine=self._open,
         )
 
-    def run(self, artifact: Path, digest: str | None = None) -> LoadedModel:
+    def run(self, artifact: Path, digest: str | None = None) -> RunnableModel:
         """Start the camera successfully."""
         model = self.deployed(artifact, digest)
         loaded = model.load()

@@ -13,8 +13,8 @@ from camera.dynamic_settings import ShadowListener
 from camera.errors import PublishError, SpoolError
 from camera.frames import Frame
 from camera.greengrass import GreengrassPublisher, GreengrassSubscriber
-from camera.heartbeat import Heartbeat
-from camera.inference import InferenceLoop, LoadedModel
+from camera.heartbeat import HeartbeatReporter
+from camera.inference import InferenceLoop, RunnableModel
 from camera.live_view import LiveView
 from camera.spool import Entry, Spool
 from tests.device.bench import (
@@ -156,7 +156,7 @@ def test_a_loop_that_was_not_started_can_be_stopped(tmp_path: Path) -> None:
 
 def test_heartbeats_without_a_loop_end_with_the_last_one() -> None:
     publisher = Connection()
-    heartbeat = Heartbeat(
+    heartbeat = HeartbeatReporter(
         thing=THING,
         function_arn=None,
         engine="openvino",
@@ -270,7 +270,7 @@ class Interrupted(ScriptedModels):
 
     loop: InferenceLoop
 
-    def load(self) -> LoadedModel:
+    def load(self) -> RunnableModel:
         self.loop.stop()
         raise RuntimeError("cannot schedule new futures after shutdown")
 

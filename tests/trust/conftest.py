@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from camera.inference import LoadedModel
+from camera.inference import RunnableModel
 from camera.model_loader import ModelLoader
 from camera.signature_check import SignatureSettings, SignatureVerifier
 from cloudformation import Request
@@ -120,7 +120,7 @@ class Camera:
 
     def start(
         self, arrived: Path, *, model: str = "shapes", digest: str | None = None
-    ) -> LoadedModel:
+    ) -> RunnableModel:
         """Start the function on what arrived, and see ten frames."""
         settings = SignatureSettings(
             model=model,
@@ -146,7 +146,7 @@ class Camera:
             deployed.frame_done()
         return loaded
 
-    def run(self, artifact: Path, **changed: Any) -> LoadedModel:
+    def run(self, artifact: Path, **changed: Any) -> RunnableModel:
         return self.start(self.receive(artifact), **changed)
 
     def _open(self, artifact: Any) -> Any:

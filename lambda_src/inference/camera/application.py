@@ -25,8 +25,8 @@ from camera.greengrass import (
     ResultPublisher,
     Subscriber,
 )
-from camera.heartbeat import Heartbeat
-from camera.inference import InferenceLoop, LoadedModel, ModelProvider
+from camera.heartbeat import HeartbeatReporter
+from camera.inference import InferenceLoop, ModelProvider, RunnableModel
 from camera.log_format import PrintableFormatter
 from camera.messages import ErrorReport
 from camera.metrics import disk_space, memory_space, temperature_celsius
@@ -56,7 +56,7 @@ _HEARTBEAT_SECONDS_WITHOUT_SETTINGS = 60.0
 _IPC_SOCKET = "AWS_GG_NUCLEUS_DOMAIN_SOCKET_FILEPATH_FOR_COMPONENT"
 
 
-class Worker(Protocol):
+class WorkerThread(Protocol):
     """Works in a separate thread."""
 
     def run(self) -> None:
@@ -94,7 +94,7 @@ class Application:
         self.outbox = Outbox(
             parts.spool, thing=settings.thing, topic=settings.topic, on_dropped=self._dropped
         )
-        self.heartbeat = Heartbeat(
+        self.heartbeat = HeartbeatReporter(
             thing=settings.thing,
             function_arn=settings.function_arn,
             engine=settings.engine,
@@ -141,7 +141,7 @@ class Application:
         )
         self._sender = SpoolSender(parts.spool, parts.publisher, on_failure=self._reporter.degraded)
         # Workers that can create a message.
-        self._producers: list[Worker] = [self._inference, self._crops]
+        self._producers: list[WorkerThread] = [self._inference, self._crops]
         if parts.subscriber:
             self._producers.append(
                 ShadowListener(
@@ -154,7 +154,7 @@ class Application:
         if parts.live_view:
             parts.live_view.settings = self._settings
             self._producers.append(parts.live_view)
-        self._threads: dict[Worker, threading.Thread] = {}
+        self._threads: dict[WorkerThread, threading.Thread] = {}
 
     def start(self) -> None:
         """Start every thread; the thread of the camera starts when a model runs."""
@@ -184,7 +184,7 @@ class Application:
             _log_failure_of(close)
         return [thread.name for thread in self._threads.values() if thread.is_alive()]
 
-    def _stop(self, workers: Sequence[Worker], until: float) -> None:
+    def _stop(self, workers: Sequence[WorkerThread], until: float) -> None:
         for worker in workers:
             _log_failure_of(worker.stop)
         for worker in workers:
@@ -197,13 +197,13 @@ class Application:
         if not self._parts.spool.close(_SPOOL_SECONDS):
             logger.error("the spool is not closed: the disk has not responded")
 
-    def _loaded(self, model: LoadedModel) -> None:
+    def _loaded(self, model: RunnableModel) -> None:
         self._drift.set_baseline(model.baseline)
         if self._parts.live_view:
             self._parts.live_view.use(model)
         self._start(self._capture)
 
-    def _start(self, worker: Worker) -> None:
+    def _start(self, worker: WorkerThread) -> None:
         if worker in self._threads:
             return
         thread = threading.Thread(target=worker.run, name=type(worker).__name__, daemon=True)
@@ -224,7 +224,7 @@ class Application:
 class FailureHeartbeat:
     """Heartbeats with the reason for not running the loop."""
 
-    def __init__(self, heartbeat: Heartbeat, publisher: ResultPublisher) -> None:
+    def __init__(self, heartbeat: HeartbeatReporter, publisher: ResultPublisher) -> None:
         self._heartbeat = heartbeat
         self._publisher = publisher
         self._thread = threading.Thread(target=heartbeat.run, name="Heartbeat", daemon=True)
@@ -333,7 +333,7 @@ def _failure_heartbeat(
     if _IPC_SOCKET not in environment:
         return None
     publisher = GreengrassPublisher()
-    heartbeat = Heartbeat(
+    heartbeat = HeartbeatReporter(
         thing=thing,
         function_arn=environment.get("MY_FUNCTION_ARN") or None,
         engine=DEFAULT_ENGINE,

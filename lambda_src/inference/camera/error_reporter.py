@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from camera.backoff import ErrorCounts, is_logged
 from camera.errors import DeviceError
-from camera.heartbeat import Heartbeat
+from camera.heartbeat import HeartbeatReporter
 from camera.messages import ErrorReport, ModelIdentity, error_message
 from camera.outbox import Outbox
 from shared.artifact.errors import VisionError
@@ -25,7 +25,7 @@ class ErrorReporter:
         self,
         *,
         thing: str,
-        heartbeat: Heartbeat,
+        heartbeat: HeartbeatReporter,
         outbox: Outbox,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:

@@ -25,7 +25,7 @@ Status = Literal["starting", "running", "failing", "stopped"]
 Section = Callable[[], Any]
 
 
-class Heartbeat:
+class HeartbeatReporter:
     """Stores the state, and reports it at the start, after a change, and at an interval.
 
     It runs in a separate thread, because loading a model can take longer than an interval. The

@@ -12,7 +12,7 @@ from camera.backoff import Backoff
 from camera.dynamic_settings import CurrentSettings
 from camera.error_reporter import ErrorReporter
 from camera.frames import CapturedFrame, Frame, NewestFrame
-from camera.heartbeat import Heartbeat
+from camera.heartbeat import HeartbeatReporter
 from camera.messages import ModelIdentity, detection_message
 from camera.outbox import Outbox
 from camera.publish_filter import PublishFilter, of_interest
@@ -26,7 +26,7 @@ _POLL_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
-class LoadedModel:
+class RunnableModel:
     """A model that can run; `fallback_cause` is set if it is not the deployed one."""
 
     identity: ModelIdentity
@@ -45,7 +45,7 @@ class LoadedModel:
 class ModelProvider(Protocol):
     """Provides the model to run."""
 
-    def load(self) -> LoadedModel:
+    def load(self) -> RunnableModel:
         """Return the model; raise an error if none may run."""
         ...
 
@@ -77,10 +77,10 @@ class InferenceLoop:
         newest: NewestFrame,
         settings: CurrentSettings,
         outbox: Outbox,
-        heartbeat: Heartbeat,
+        heartbeat: HeartbeatReporter,
         reporter: ErrorReporter,
         observers: Sequence[FrameObserver] = (),
-        on_loaded: Callable[[LoadedModel], None] = lambda _: None,
+        on_loaded: Callable[[RunnableModel], None] = lambda _: None,
         on_idle: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
         wait: Callable[[float], bool] | None = None,
@@ -107,7 +107,7 @@ class InferenceLoop:
 
     def run(self) -> None:
         """Process frames until `stop` is called; failures do not end the loop."""
-        loaded: LoadedModel | None = None
+        loaded: RunnableModel | None = None
         while not self._stopping.is_set():
             try:
                 if loaded is None:
@@ -134,7 +134,7 @@ class InferenceLoop:
         self._stopping.set()
         self._newest.wake()
 
-    def _load(self) -> LoadedModel:
+    def _load(self) -> RunnableModel:
         loaded = self._models.load()
         self._reporter.model = loaded.identity
         engine = loaded.engine
@@ -145,7 +145,7 @@ class InferenceLoop:
         self._on_loaded(loaded)
         return loaded
 
-    def _process(self, loaded: LoadedModel, captured: CapturedFrame) -> None:
+    def _process(self, loaded: RunnableModel, captured: CapturedFrame) -> None:
         frame = captured.frame
         started = time.perf_counter()
         detections = loaded.engine.infer(frame.image)

@@ -28,7 +28,7 @@ from PIL import Image
 
 from camera.engine_comparison import EngineComparison
 from camera.frames import Frame
-from camera.inference import LoadedModel
+from camera.inference import RunnableModel
 from shared.vision.detections import Detection
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class LiveView:
         self._newest: ViewedFrame | None = None
         self._times: deque[float] = deque(maxlen=_MAX_FRAMES_IN_WINDOW)
         self._number = 0
-        self._model: LoadedModel | None = None
+        self._model: RunnableModel | None = None
         self._label_indexes: dict[str, int] = {}
         self._token = secrets.token_urlsafe(18)
         self._server = _Server(port, self)
@@ -101,7 +101,7 @@ class LiveView:
         )
         self._file = state_directory / ADDRESS_FILE
 
-    def use(self, model: LoadedModel) -> None:
+    def use(self, model: RunnableModel) -> None:
         """Show this model as the running one, and compare its engines."""
         self.comparison.use(model.directory)
         with self._arrived:
@@ -202,7 +202,7 @@ class LiveView:
         return self._label_indexes.setdefault(label, len(self._label_indexes))
 
 
-def _model(model: LoadedModel) -> dict[str, Any]:
+def _model(model: RunnableModel) -> dict[str, Any]:
     return {
         "name": model.identity.name,
         "version": model.identity.version,

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from camera.inference import LoadedModel
+from camera.inference import RunnableModel
 from camera.messages import ModelIdentity
 from camera.signature_check import SignatureVerifier
 from shared.artifact.archive import Artifact, open_artifact
@@ -56,7 +56,7 @@ class ModelLoader:
         self._verifier = verifier
         self._frames_to_go = 0
 
-    def load(self) -> LoadedModel:
+    def load(self) -> RunnableModel:
         """Return the deployed model, or the last working one with the cause of the fallback.
 
         Raises:
@@ -98,7 +98,7 @@ class ModelLoader:
         if self._failed_starts() and self._frames_to_go:
             self._write_starts(self._failed_starts() - 1)
 
-    def _load_deployed(self) -> LoadedModel:
+    def _load_deployed(self) -> RunnableModel:
         statement = (
             self._verifier.check_deployed(self._archive, self._digest) if self._verifier else None
         )
@@ -109,13 +109,13 @@ class ModelLoader:
 
     def _load(
         self, archive: Path, directory: Path, digest: str, statement: Statement | None
-    ) -> LoadedModel:
+    ) -> RunnableModel:
         artifact = open_artifact(archive, directory, digest)
         if self._verifier:
             self._verifier.check_content(archive, artifact)
         manifest = artifact.manifest
         identity = ModelIdentity(manifest.name, manifest.version, artifact.digest)
-        return LoadedModel(
+        return RunnableModel(
             identity,
             self._open_engine(artifact),
             baseline=manifest.baseline,

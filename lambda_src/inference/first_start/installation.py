@@ -22,7 +22,7 @@ class InstallationStopped(Exception):  # noqa: N818 - nothing failed
     """SIGTERM ended the installation; the next start repeats it."""
 
 
-class Progress(Protocol):
+class InstallationProgress(Protocol):
     """Receives the progress of an installation."""
 
     interval_seconds: float
@@ -32,7 +32,7 @@ class Progress(Protocol):
         ...
 
 
-def install(archive: Path, environment: Path, progress: Progress) -> str | None:
+def install(archive: Path, environment: Path, progress: InstallationProgress) -> str | None:
     """Run the installer until it ends; return its error output if it fails, else None.
 
     An environment that is complete takes less time than the first report.
@@ -78,7 +78,7 @@ def install(archive: Path, environment: Path, progress: Progress) -> str | None:
 
 
 def _wait(
-    installer: "subprocess.Popen[str]", percent: Callable[[], int], progress: Progress
+    installer: "subprocess.Popen[str]", percent: Callable[[], int], progress: InstallationProgress
 ) -> str:
     """Report progress until the installer ends; return its error output."""
     started, wait_seconds = time.monotonic(), _FIRST_REPORT_SECONDS

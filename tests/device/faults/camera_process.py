@@ -24,7 +24,7 @@ from camera.dynamic_settings import DynamicSettings
 from camera.errors import CameraError, PublishError
 from camera.frames import Frame
 from camera.greengrass import GreengrassPublisher, ResultPublisher
-from camera.inference import LoadedModel
+from camera.inference import RunnableModel
 from camera.messages import ModelIdentity
 from camera.model_loader import ModelLoader
 from camera.settings import Settings
@@ -199,8 +199,8 @@ class NumberModel:
     def __init__(self, engine: NumberEngine) -> None:
         self._engine = engine
 
-    def load(self) -> LoadedModel:
-        return LoadedModel(IDENTITY, self._engine)
+    def load(self) -> RunnableModel:
+        return RunnableModel(IDENTITY, self._engine)
 
     def frame_done(self) -> None: ...
 
