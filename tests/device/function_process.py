@@ -14,6 +14,8 @@ from tests.waiting import HANG_SECONDS
 
 ROOT = Path(__file__).parents[2]
 FUNCTION = ROOT / "lambda_src" / "inference"
+# The archive of the function contains the packages of `shared` in addition.
+PYTHON_PATH = f"{FUNCTION}:{FUNCTION.parent}"
 RUNTIME = ROOT / "local_aws" / "core_device" / "lambda_runtime.py"
 
 
@@ -36,6 +38,7 @@ class Function:
                 env={
                     "PATH": os.environ["PATH"],
                     "AWS_GREENGRASS_LAMBDA_ARTIFACT_PATH": str(FUNCTION),
+                    "PYTHONPATH": str(FUNCTION.parent),
                     "PYTHONDONTWRITEBYTECODE": "1",
                     **variables,
                 },

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.device.function_process import FUNCTION, Function
+from tests.device.function_process import PYTHON_PATH, Function
 from tests.device.greengrass_ipc import Core
 from tests.waiting import HANG_SECONDS
 
@@ -78,7 +78,7 @@ def start(
             env={
                 "PATH": os.environ["PATH"],
                 "PYTHONDONTWRITEBYTECODE": "1",
-                "PYTHONPATH": f"{FUNCTION}:{_SOFTWARE}",
+                "PYTHONPATH": f"{PYTHON_PATH}:{_SOFTWARE}",
                 **variables,
                 **more,
             },

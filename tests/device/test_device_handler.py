@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.device.bench import environment
-from tests.device.function_process import FUNCTION, Function
+from tests.device.function_process import PYTHON_PATH, Function
 from tests.device.greengrass_ipc import Core, serving
 from tests.waiting import HANG_SECONDS, eventually
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.process
 def run(program: str, variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-c", program],
-        env={"PYTHONPATH": str(FUNCTION), "PYTHONDONTWRITEBYTECODE": "1", **variables},
+        env={"PYTHONPATH": PYTHON_PATH, "PYTHONDONTWRITEBYTECODE": "1", **variables},
         capture_output=True,
         text=True,
         check=False,
@@ -120,7 +120,7 @@ def test_sigterm_ends_the_function_cleanly_without_a_runtime_that_handles_it(
     process = subprocess.Popen(
         [sys.executable, "-c", "import handler, time; time.sleep(600)"],
         cwd=tmp_path,
-        env={"PYTHONPATH": str(FUNCTION), **environment(), **core.environment},
+        env={"PYTHONPATH": PYTHON_PATH, **environment(), **core.environment},
     )
     eventually(core.reported)
     process.send_signal(signal.SIGTERM)

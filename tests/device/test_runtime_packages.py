@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.device.function_process import FUNCTION
+from tests.device.function_process import FUNCTION, PYTHON_PATH
 
 pytestmark = pytest.mark.process
 
@@ -18,7 +18,7 @@ def imported(packages: Path, program: str) -> subprocess.CompletedProcess[str]:
         [sys.executable, "-c", program],
         env={
             "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(FUNCTION),
+            "PYTHONPATH": PYTHON_PATH,
             "PYTHONDONTWRITEBYTECODE": "1",
             "DEEPLENS_PACKAGES": str(packages),
         },

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from camera.errors import SpoolError
 from camera.spool import Entry, Spool
 from camera.spool_file import recover
-from tests.device.function_process import FUNCTION
+from tests.device.function_process import PYTHON_PATH
 
 TOPIC = "deeplens/front-door/infer"
 
@@ -69,7 +69,7 @@ def test_added_messages_exist_after_the_process_was_killed(tmp_path: Path) -> No
     )
     killed = subprocess.run(
         [sys.executable, "-c", program, str(tmp_path)],
-        env={"PYTHONPATH": str(FUNCTION)},
+        env={"PYTHONPATH": PYTHON_PATH},
         check=False,
     )
     assert killed.returncode == -signal.SIGKILL

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.device.faults.camera_process import TOPIC
+from tests.device.function_process import PYTHON_PATH
 from tests.device.greengrass_ipc import Core, serving
 from tests.waiting import eventually
 
@@ -105,7 +106,7 @@ class Oracle:
             [*prefix, sys.executable, str(PROGRAM), str(plan)],
             env={
                 "PATH": os.environ["PATH"],
-                "PYTHONPATH": f"{ROOT}:{ROOT / 'lambda_src' / 'inference'}",
+                "PYTHONPATH": f"{ROOT}:{PYTHON_PATH}",
                 **self.core.environment,
                 **more,
             },
