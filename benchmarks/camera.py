@@ -30,9 +30,9 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "lambda_src" / "inference")]
 
 from camera.application import Application, Parts  # noqa: E402 - found on the path above
+from camera.dynamic_settings import DynamicSettings  # noqa: E402 - as above
 from camera.frames import Frame  # noqa: E402 - as above
-from camera.inference import LoadedModel  # noqa: E402 - as above
-from camera.live_settings import LiveSettings  # noqa: E402 - as above
+from camera.inference import RunnableModel  # noqa: E402 - as above
 from camera.messages import ModelIdentity, detection_message  # noqa: E402 - as above
 from camera.settings import Settings  # noqa: E402 - as above
 from camera.spool import Spool  # noqa: E402 - as above
@@ -57,8 +57,8 @@ import awsiot.greengrasscoreipc.clientv2
 import numpy as np
 from camera.application import Application, Parts
 from camera.frames import Frame
-from camera.inference import LoadedModel
-from camera.live_settings import LiveSettings
+from camera.inference import RunnableModel
+from camera.dynamic_settings import DynamicSettings
 from camera.messages import ModelIdentity
 from camera.settings import Settings
 from camera.spool import Spool
@@ -78,7 +78,7 @@ class Engine:
 
 class SteadyLoader:
     def load(self):
-        return LoadedModel(ModelIdentity("none", "1.0.0", "0" * 64), Engine())
+        return RunnableModel(ModelIdentity("none", "1.0.0", "0" * 64), Engine())
     def frame_done(self): pass
     def withdraw(self): pass
 
@@ -91,7 +91,7 @@ application = Application(
         thing="bench", function_arn=None, artifact=Path(), model_directory=Path(),
         model_digest="0" * 64, camera="memory", engine="openvino", topic="t",
         heartbeat_interval_seconds=1.0,
-        live=LiveSettings(threshold=0.5, frame_interval_seconds=1 / 30),
+        dynamic=DynamicSettings(threshold=0.5, frame_interval_seconds=1 / 30),
     ),
     Parts(camera=Camera(), models=SteadyLoader(), publisher=Publisher(), subscriber=None,
           spool=Spool(Path(sys.argv[1]))),
@@ -173,9 +173,9 @@ class SteadyLoader:
     done: threading.Event = field(default_factory=threading.Event)
     frames: int = 0
 
-    def load(self) -> LoadedModel:
+    def load(self) -> RunnableModel:
         """Return the model."""
-        return LoadedModel(ModelIdentity("shapes", "1.0.0", "0" * 64), self.engine)
+        return RunnableModel(ModelIdentity("shapes", "1.0.0", "0" * 64), self.engine)
 
     def frame_done(self) -> None:
         """Count a frame."""
@@ -203,7 +203,7 @@ def application(
             engine="openvino",
             topic=f"deeplens/{THING}/infer",
             heartbeat_interval_seconds=5.0,
-            live=LiveSettings(threshold=0.5, frame_interval_seconds=interval_seconds),
+            dynamic=DynamicSettings(threshold=0.5, frame_interval_seconds=interval_seconds),
         ),
         Parts(
             camera=camera,

@@ -47,13 +47,13 @@ def main() -> None:
             shifted = {name: looked_at(engine, seed, how) for name, (how, _) in SHIFTS.items()}
             watched = WatchedCamera(artifact.manifest.baseline)
             for _ in range(CALM_FRAMES):
-                watched.see([calm[watched.frames % len(calm)]], 1)
+                watched.observe([calm[watched.frames % len(calm)]], 1)
                 largest = max(largest, *watched.distances)
             alarms += watched.changes
             for name, (_, feature) in SHIFTS.items():
                 camera = WatchedCamera(artifact.manifest.baseline)
-                camera.see(calm, CALM_FRAMES)
-                took[name].append(camera.see(shifted[name], MOST_FRAMES, until=feature))
+                camera.observe(calm, CALM_FRAMES)
+                took[name].append(camera.observe(shifted[name], MOST_FRAMES, until=feature))
     table = Table("what happens", "frames until it is noticed: median", "most")
     for name, frames in took.items():
         table.add_row(name, f"{np.median(frames):g}", str(max(frames)))

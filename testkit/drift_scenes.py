@@ -7,9 +7,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFilter
 
-from camera.drift import LOOK_SECONDS, DriftWatch
+from camera.drift import DriftMonitor
+from camera.dynamic_settings import CurrentSettings, DynamicSettings
 from camera.frames import Frame
-from camera.live_settings import CurrentSettings, LiveSettings
 from model_tools.samples.shapes.drawing import SCENE_HEIGHT_PX, SCENE_WIDTH_PX, draw_image
 from shared.artifact.baseline import FEATURES, Baseline
 from shared.vision.detections import Detection
@@ -84,21 +84,23 @@ class WatchedCamera:
 
     def __init__(self, baseline: Baseline | None, drift_threshold: float = 0.5) -> None:
         self.settings = CurrentSettings(
-            LiveSettings(threshold=0.5, frame_interval_seconds=0.5, drift_threshold=drift_threshold)
+            DynamicSettings(
+                threshold=0.5, frame_interval_seconds=0.5, drift_threshold=drift_threshold
+            )
         )
         self.changes = self.frames = 0
         self.now_seconds = 0.0
-        self.watch = DriftWatch(self.settings, clock=lambda: self.now_seconds)
+        self.watch = DriftMonitor(self.settings, clock=lambda: self.now_seconds)
         self.watch.on_changed = self._changed
-        self.watch.compare_with(baseline)
+        self.watch.set_baseline(baseline)
 
-    def see(self, frames: Sequence[Looked], times: int, until: str | None = None) -> int:
+    def observe(self, frames: Sequence[Looked], times: int, until: str | None = None) -> int:
         """Watch frames repeatedly; return their number until a feature has moved."""
         for number in range(times):
             frame, detections = frames[number % len(frames)]
-            self.now_seconds += LOOK_SECONDS
+            self.now_seconds += SAMPLE_SECONDS
             self.frames += 1
-            self.watch.see(frame, detections, 1.0)
+            self.watch.observe(frame, detections, 1.0)
             if until is not None and until in self.moved:
                 return number + 1
         return times

@@ -27,7 +27,6 @@ PENDING: tuple[str, ...] = (
     "docs/",
     "deeplens/",
     "lambda_src/custom_resources/",
-    "lambda_src/inference/",
     "lambda_src/fleet_metrics/",
     "lambda_src/runtime_installer/",
     "lambda_src/shared/",
