@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFilter
 
-from camera.drift import DriftMonitor
+from camera.drift import SAMPLE_SECONDS, DriftMonitor
 from camera.dynamic_settings import CurrentSettings, DynamicSettings
 from camera.frames import Frame
 from model_tools.samples.shapes.drawing import SCENE_HEIGHT_PX, SCENE_WIDTH_PX, draw_image
