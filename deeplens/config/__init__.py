@@ -7,6 +7,7 @@ from deeplens.config.artifact import (
     hashed_meanwhile,
     load_artifact,
 )
+from deeplens.config.aws_environment import Place
 from deeplens.config.delivery import DeliveryConfig, load_delivery
 from deeplens.config.disk_space import least_free_disk_mib
 from deeplens.config.environment import EnvironmentConfig
@@ -18,7 +19,6 @@ from deeplens.config.loading import chosen, load_environment, load_environments
 from deeplens.config.model_data import ModelData, load_model_data
 from deeplens.config.model_store import ModelPin, ModelStoreConfig
 from deeplens.config.monitoring import MonitoringConfig
-from deeplens.config.place import Place
 from deeplens.config.regions import GREENGRASS_REGIONS
 from deeplens.config.rollout import RolloutConfig
 from deeplens.config.runtime import (

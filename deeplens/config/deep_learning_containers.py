@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from deeplens.config.place import Place
+from deeplens.config.aws_environment import Place
 
 Framework = Literal["tensorflow", "mxnet"]
 Purpose = Literal["inference", "training"]

@@ -10,10 +10,10 @@ from typing import Annotated
 
 from pydantic import Field, ValidationError
 
+from deeplens.config.base import Section
 from deeplens.config.environment import POLICY, EnvironmentConfig
 from deeplens.config.errors import ConfigError
 from deeplens.config.loading import explain
-from deeplens.config.section import Section
 from deeplens.config.toml_files import listed, read_toml
 
 

@@ -6,17 +6,17 @@ from typing import Annotated, Any
 
 from pydantic import Field, field_validator, model_validator
 
+from deeplens.config.aws_environment import Place
+from deeplens.config.base import Section
+from deeplens.config.compatibility import impossible_pairs
 from deeplens.config.fleet import FleetConfig
 from deeplens.config.hosting import HostingConfig
 from deeplens.config.inference import ComponentKind, InferenceConfig
 from deeplens.config.model_store import ModelPin, ModelStoreConfig
 from deeplens.config.monitoring import MonitoringConfig
-from deeplens.config.pairs import impossible_pairs
-from deeplens.config.place import Place
 from deeplens.config.regions import GREENGRASS_REGIONS
 from deeplens.config.rollout import RolloutConfig
 from deeplens.config.runtime import RuntimeConfig
-from deeplens.config.section import Section
 from deeplens.config.signing import SigningConfig
 from deeplens.config.training import TrainingConfig
 

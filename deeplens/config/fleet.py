@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from deeplens.config.section import Section
+from deeplens.config.base import Section
 
 # AWS IoT accepts a colon in these names, and Greengrass does not (installer arguments).
 ThingGroupName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,128}$")]

@@ -5,8 +5,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from deeplens.config.base import LogRetentionDays, Section
 from deeplens.config.deep_learning_containers import Framework, runs_images, supported_versions
-from deeplens.config.section import LogRetentionDays, Section
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,1023}")
 _LONGEST_VALUE = 1024

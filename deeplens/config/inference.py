@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from deeplens.config.section import LogRetentionDays, Section
+from deeplens.config.base import LogRetentionDays, Section
 
 _LONGEST_TOPIC_BYTES = 256
 _MOST_TOPIC_SLASHES = 7

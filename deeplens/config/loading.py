@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from deeplens.config.cross_checks import conflicts
+from deeplens.config.cross_environment_checks import conflicts
 from deeplens.config.environment import LONGEST_NAME, EnvironmentConfig
 from deeplens.config.errors import ConfigError
 from deeplens.config.toml_files import (

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from deeplens.config.section import Section
+from deeplens.config.base import Section
 
 _LONGEST_BUCKET_NAME = 63
 # Suffixes that S3 keeps for access points, Object Lambda, directory and table buckets.

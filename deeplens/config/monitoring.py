@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from deeplens.config.section import LogRetentionDays, Section
+from deeplens.config.base import LogRetentionDays, Section
 
 EmailAddress = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s.]+(\.[^@\s.]+)+$", max_length=254)]
 

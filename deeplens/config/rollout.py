@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
+from deeplens.config.base import Section
 from deeplens.config.fleet import ThingGroupName
-from deeplens.config.section import Section
 
 # A deploy waits inside a Lambda function, which has 15 minutes; the rest is left for its answer.
 LONGEST_WAIT_SECONDS = 780

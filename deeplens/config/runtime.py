@@ -10,8 +10,8 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from deeplens.config.base import Section
 from deeplens.config.errors import ConfigError
-from deeplens.config.section import Section
 
 RUNTIME_ARCHIVE_NAME = "runtime.zip"
 # That of the published function.

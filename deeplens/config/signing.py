@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field, WithJsonSchema, field_validator, model_validator
 
-from deeplens.config.section import Section
+from deeplens.config.base import Section
 
 # SubjectPublicKeyInfo of an uncompressed point on P-256: these bytes, then 64 of the point.
 _P256 = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d03010703420004")

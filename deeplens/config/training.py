@@ -4,9 +4,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from deeplens.config.base import Section
 from deeplens.config.deep_learning_containers import runs_images, supported_versions
 from deeplens.config.hosting import InstanceType
-from deeplens.config.section import Section
 
 _LONGEST_RUN_SECONDS = 432_000
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import click
 
 from deeplens.local.embedded import LOCAL
+from deeplens.local.pipeline import PipelineError, record
+from deeplens.local.pipeline.approval import check_code, stage_and_code
 from deeplens.local.processes import CommandFailed
-from local_aws.pipeline import PipelineError, record
-from local_aws.pipeline.approval import check_code, stage_and_code
 
 RECORD = LOCAL / "deliver" / "executions.jsonl"
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from deeplens.releases.audit_log import lines_of
 from deeplens.releases.cloud import Cloud, asking
-from deeplens.releases.history import lines_of
 from model_tools.errors import RegistryError
 from shared.printable import printable
 

@@ -12,15 +12,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from deeplens.releases.cloud import Cloud
-from deeplens.releases.environments import Environment, choose, read_environments
-from deeplens.releases.history import (
+from deeplens.releases.audit_log import (
     NAME,
     Move,
     append,
     is_recorded_in_git,
     read_history,
 )
+from deeplens.releases.cloud import Cloud
+from deeplens.releases.environments import Environment, choose, read_environments
 from deeplens.releases.pin import pin_model, pinned, read_exactly
 from deeplens.releases.releases import Release, find_release
 from deeplens.releases.signed import check_signed

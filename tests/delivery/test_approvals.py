@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deeplens.assembly import environments_id
+from deeplens.local.pipeline import PipelineError, definition, record
+from deeplens.local.pipeline.approval import Request, ask, check_answer
+from deeplens.local.pipeline.deliver import deliver
 from deeplens.releases.executions import read_record
 from local_aws.paths import StatePaths
-from local_aws.pipeline import PipelineError, definition, record
-from local_aws.pipeline.approval import Request, ask, check_answer
-from local_aws.pipeline.cli import deliver
 from model_tools.errors import RegistryError
 from tests.delivery.pipelines import action, build, execution
 

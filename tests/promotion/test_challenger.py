@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from deeplens.config import ConfigError, load_delivery, load_environments
+from deeplens.releases.audit_log import read_history
 from deeplens.releases.environments import challenger_of, read_environments
-from deeplens.releases.history import read_history
 from deeplens.releases.moves import carry_out, plan_promotion
 from deeplens.releases.rivals import rivals
 from deeplens.releases.standing import standings

@@ -150,8 +150,8 @@ def check(
 @json_option
 def history(registry: "Registry", *, against: str | None, as_json: bool) -> None:
     """Print every move and verify the trail: its chain, the pins, and git's REF if given."""
+    from deeplens.releases.audit_log import check_grows_from, read_history
     from deeplens.releases.environments import read_environments
-    from deeplens.releases.history import check_grows_from, read_history
     from deeplens.releases.moves import check_pins
 
     moves = read_history(registry.trail)

@@ -8,9 +8,9 @@ import click
 import pytest
 
 from deeplens.local.approvals import check_answers
+from deeplens.local.pipeline import record
+from deeplens.local.pipeline.approval import Request, ask
 from deeplens.local.processes import CommandFailed
-from local_aws.pipeline import record
-from local_aws.pipeline.approval import Request, ask
 
 
 @pytest.fixture

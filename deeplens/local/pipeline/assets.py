@@ -10,7 +10,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from local_aws.pipeline import PipelineError
+from deeplens.local.pipeline import PipelineError
 
 _PUBLISH = re.compile(r'cdk-assets --path "([^"]+)" .*publish "([0-9a-f]+):([^"]+)"')
 

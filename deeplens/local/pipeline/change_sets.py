@@ -7,8 +7,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from local_aws.pipeline import PipelineError
-from local_aws.pipeline.definition import Action, Pipeline
+from deeplens.local.pipeline import PipelineError
+from deeplens.local.pipeline.definition import Action, Pipeline
 
 _POLL_SECONDS = 0.5
 _NO_CHANGES = ("didn't contain changes", "No updates are to be performed", "no changes")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deeplens.releases.history import (
+from deeplens.releases.audit_log import (
     Move,
     append,
     check_grows_from,

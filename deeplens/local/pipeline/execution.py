@@ -12,9 +12,9 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
-from local_aws.pipeline import PipelineError, approval, assets, change_sets, record
-from local_aws.pipeline.approval import Request
-from local_aws.pipeline.definition import (
+from deeplens.local.pipeline import PipelineError, approval, assets, change_sets, record
+from deeplens.local.pipeline.approval import Request
+from deeplens.local.pipeline.definition import (
     Action,
     Pipeline,
     Stage,

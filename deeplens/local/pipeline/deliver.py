@@ -8,12 +8,12 @@ from pathlib import Path
 
 import click
 
+from deeplens.local.pipeline import PipelineError, record
+from deeplens.local.pipeline.approval import Request, check_answer, stage_and_code
+from deeplens.local.pipeline.definition import read_pipeline
+from deeplens.local.pipeline.execution import ApprovalMissingError, Execution
 from local_aws.endpoint import running
 from local_aws.paths import StatePaths
-from local_aws.pipeline import PipelineError, record
-from local_aws.pipeline.approval import Request, check_answer, stage_and_code
-from local_aws.pipeline.definition import read_pipeline
-from local_aws.pipeline.execution import ApprovalMissingError, Execution
 
 STOPPED, NOT_RUNNING, WAITS = 1, 3, 4
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from local_aws.pipeline import PipelineError
+from deeplens.local.pipeline import PipelineError
 
 # How long CodePipeline waits for an approval unless its action says another time: seven days.
 APPROVAL_MINUTES = 7 * 24 * 60

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from local_aws.pipeline import PipelineError
+from deeplens.local.pipeline import PipelineError
 
 _CODE_LENGTH = 12
 

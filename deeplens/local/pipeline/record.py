@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from local_aws.pipeline import PipelineError
+from deeplens.local.pipeline import PipelineError
 
 _BEGINNING = "0" * 64
 
