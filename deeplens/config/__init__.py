@@ -4,22 +4,21 @@ from deeplens.config.artifact import (
     ARTIFACT_NAME,
     STATEMENT_NAME,
     ModelArtifact,
-    hashed_meanwhile,
+    hash_in_background,
     load_artifact,
 )
-from deeplens.config.aws_environment import Place
+from deeplens.config.aws_environment import GREENGRASS_REGIONS, AwsEnvironment
+from deeplens.config.base import ConfigError
 from deeplens.config.delivery import DeliveryConfig, load_delivery
 from deeplens.config.disk_space import least_free_disk_mib
 from deeplens.config.environment import EnvironmentConfig
-from deeplens.config.errors import ConfigError
 from deeplens.config.fleet import FleetConfig
 from deeplens.config.hosting import HostingConfig, VariantConfig
 from deeplens.config.inference import ComponentKind, InferenceConfig
-from deeplens.config.loading import chosen, load_environment, load_environments
+from deeplens.config.loading import load_environment, load_environments, select
 from deeplens.config.model_data import ModelData, load_model_data
 from deeplens.config.model_store import ModelPin, ModelStoreConfig
 from deeplens.config.monitoring import MonitoringConfig
-from deeplens.config.regions import GREENGRASS_REGIONS
 from deeplens.config.rollout import RolloutConfig
 from deeplens.config.runtime import (
     RUNTIME_ARCHIVE_NAME,
@@ -37,6 +36,7 @@ __all__ = [
     "RUNTIME_ARCHIVE_NAME",
     "RUNTIME_PYTHON",
     "STATEMENT_NAME",
+    "AwsEnvironment",
     "ComponentKind",
     "ConfigError",
     "DeliveryConfig",
@@ -49,15 +49,13 @@ __all__ = [
     "ModelPin",
     "ModelStoreConfig",
     "MonitoringConfig",
-    "Place",
     "RolloutConfig",
     "RuntimeArchive",
     "RuntimeConfig",
     "SigningConfig",
     "TrainingConfig",
     "VariantConfig",
-    "chosen",
-    "hashed_meanwhile",
+    "hash_in_background",
     "least_free_disk_mib",
     "load_artifact",
     "load_delivery",
@@ -65,4 +63,5 @@ __all__ = [
     "load_environments",
     "load_model_data",
     "load_runtime",
+    "select",
 ]

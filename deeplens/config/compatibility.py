@@ -9,7 +9,7 @@ from deeplens.config.runtime import RuntimeConfig
 _AWSCAM = "awscam"
 
 
-def impossible_pairs(
+def incompatible_settings(
     fleet: FleetConfig, inference: InferenceConfig, runtime: RuntimeConfig
 ) -> Iterator[str]:
     """Say which choices cannot work together; nothing when all can."""

@@ -6,15 +6,14 @@ from typing import Annotated, Any
 
 from pydantic import Field, field_validator, model_validator
 
-from deeplens.config.aws_environment import Place
-from deeplens.config.base import Section
-from deeplens.config.compatibility import impossible_pairs
+from deeplens.config.aws_environment import GREENGRASS_REGIONS, AwsEnvironment
+from deeplens.config.base import ConfigSection
+from deeplens.config.compatibility import incompatible_settings
 from deeplens.config.fleet import FleetConfig
 from deeplens.config.hosting import HostingConfig
 from deeplens.config.inference import ComponentKind, InferenceConfig
 from deeplens.config.model_store import ModelPin, ModelStoreConfig
 from deeplens.config.monitoring import MonitoringConfig
-from deeplens.config.regions import GREENGRASS_REGIONS
 from deeplens.config.rollout import RolloutConfig
 from deeplens.config.runtime import RuntimeConfig
 from deeplens.config.signing import SigningConfig
@@ -32,7 +31,7 @@ _TAG_KEY = r"(?!aws:|deeplens:)[\w .:/=+@-]{1,128}"
 _TAG_TEXT = r"[\w .:/=+@-]{0,256}"
 
 
-class EnvironmentConfig(Section):
+class EnvironmentConfig(ConfigSection):
     """One environment, whole; `name` is the name of its file."""
 
     name: Annotated[str, Field(pattern=rf"^[a-z][a-z0-9-]{{0,{LONGEST_NAME - 1}}}$", exclude=True)]
@@ -100,9 +99,9 @@ class EnvironmentConfig(Section):
     training: TrainingConfig = TrainingConfig()
 
     @property
-    def place(self) -> Place:
+    def aws_environment(self) -> AwsEnvironment:
         """The account and the Region."""
-        return Place(self.account, self.region)
+        return AwsEnvironment(self.account, self.region)
 
     @property
     def component(self) -> ComponentKind:
@@ -176,7 +175,7 @@ class EnvironmentConfig(Section):
 
     @model_validator(mode="after")
     def _pairs_that_work(self) -> "EnvironmentConfig":
-        if refused := list(impossible_pairs(self.fleet, self.inference, self.runtime)):
+        if refused := list(incompatible_settings(self.fleet, self.inference, self.runtime)):
             raise ValueError("; ".join(refused))
         profile = self.signing.lambda_profile
         if profile and profile.split(":")[3] != self.region:

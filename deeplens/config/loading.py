@@ -7,9 +7,9 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from deeplens.config.base import ConfigError
 from deeplens.config.cross_environment_checks import conflicts
 from deeplens.config.environment import LONGEST_NAME, EnvironmentConfig
-from deeplens.config.errors import ConfigError
 from deeplens.config.toml_files import (
     listed,
     one_line,
@@ -54,7 +54,7 @@ def load_environments(folder: Path) -> list[EnvironmentConfig]:
     return environments
 
 
-def chosen(environments: Sequence[EnvironmentConfig], name: str | None) -> list[EnvironmentConfig]:
+def select(environments: Sequence[EnvironmentConfig], name: str | None) -> list[EnvironmentConfig]:
     """Return the environment of that name alone; all without a name; raise `ConfigError`."""
     if name is None:
         return list(environments)

@@ -15,7 +15,7 @@ def public_components(patient: Patient) -> Iterator[Finding]:
         text = "nucleus lite takes none: a deployment contains this project's components only"
         yield Finding("public components", Outcome.OK, text)
         return
-    client, place = patient.site.greengrass, environment.place
+    client, place = patient.site.greengrass, environment.aws_environment
     absent, pinned = [], versions_to_pin(environment.component)
     for name, version in sorted(pinned.items()):
         arn = (

@@ -147,7 +147,7 @@ def _delete_logs(site: Site, names: tuple[str, ...], report: Callable[[str], Non
 
 
 def _toolkit(site: Site) -> str:
-    place = site.environment.place
+    place = site.environment.aws_environment
     return (
         f"the stack {toolkit.STACK} and its bucket: if no other environment is in account "
         f"{place.account} and {place.region}, `aws cloudformation delete-stack --stack-name "
