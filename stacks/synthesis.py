@@ -164,11 +164,18 @@ def synthesize(request: SynthesisRequest, output: Path, compose: Compose) -> Non
 
     A configuration error ends the process with exit code 1 and the error as its message.
     """
-    from deeplens.config import ConfigError, hash_in_background, load_environments, select
+    from deeplens.config import (
+        ConfigError,
+        find_environment,
+        hash_in_background,
+        load_environments,
+    )
 
     gc.disable()  # A synthesis ends before a garbage collection would pay off.
     try:
-        environments = select(load_environments(request.environments), request.environment)
+        environments = load_environments(request.environments)
+        if request.environment is not None:
+            environments = [find_environment(environments, request.environment)]
         with hash_in_background(request.models, environments):
             from aws_cdk import App, Validations
         pin_to_one_cpu()

@@ -1,4 +1,4 @@
-"""What an environment is: one TOML file, typed and validated when it is read. No CDK here."""
+"""Environment files: one TOML file per environment, typed and validated when it is read."""
 
 from deeplens.config.artifact import (
     ARTIFACT_NAME,
@@ -15,7 +15,12 @@ from deeplens.config.environment import EnvironmentConfig
 from deeplens.config.fleet import FleetConfig
 from deeplens.config.hosting import HostingConfig, VariantConfig
 from deeplens.config.inference import ComponentKind, InferenceConfig
-from deeplens.config.loading import load_environment, load_environments, select
+from deeplens.config.loading import (
+    find_challenger,
+    find_environment,
+    load_environment,
+    load_environments,
+)
 from deeplens.config.model_data import ModelData, load_model_data
 from deeplens.config.model_store import ModelPin, ModelStoreConfig
 from deeplens.config.monitoring import MonitoringConfig
@@ -55,6 +60,8 @@ __all__ = [
     "SigningConfig",
     "TrainingConfig",
     "VariantConfig",
+    "find_challenger",
+    "find_environment",
     "hash_in_background",
     "least_free_disk_mib",
     "load_artifact",
@@ -63,5 +70,4 @@ __all__ = [
     "load_environments",
     "load_model_data",
     "load_runtime",
-    "select",
 ]

@@ -1,7 +1,8 @@
-"""One environment, whole."""
+"""The environment file: keys outside of sections, and rules that relate sections."""
 
 import difflib
 import re
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, field_validator, model_validator
@@ -21,6 +22,8 @@ from deeplens.config.training import TrainingConfig
 
 LONGEST_NAME = 13
 """Most characters of a name: generated names contain 24 of a stack's, here `<name>-ModelStore`."""
+NOT_KEYS = ("name", "file")
+"""Attributes of an environment that its file does not contain."""
 POLICY = r"^(arn:aws[a-z-]*:iam::[0-9]{12}:policy/)?[A-Za-z0-9_+=,.@/-]{1,128}$"
 """A managed policy's name or ARN."""
 
@@ -32,9 +35,10 @@ _TAG_TEXT = r"[\w .:/=+@-]{0,256}"
 
 
 class EnvironmentConfig(ConfigSection):
-    """One environment, whole; `name` is the name of its file."""
+    """An environment; `name` and `file` are not keys: the name is that of the file."""
 
     name: Annotated[str, Field(pattern=rf"^[a-z][a-z0-9-]{{0,{LONGEST_NAME - 1}}}$", exclude=True)]
+    file: Annotated[Path, Field(exclude=True)]
     account: Annotated[
         str,
         Field(

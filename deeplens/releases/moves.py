@@ -7,11 +7,12 @@ changes one environment's pin and adds one line to the trail, or neither.
 import difflib
 import fcntl
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from deeplens.config import EnvironmentConfig, find_environment, load_environments
 from deeplens.releases.audit_log import (
     NAME,
     Move,
@@ -20,7 +21,6 @@ from deeplens.releases.audit_log import (
     read_history,
 )
 from deeplens.releases.cloud import Cloud
-from deeplens.releases.environments import Environment, choose, read_environments
 from deeplens.releases.pin import pin_model, pinned, read_exactly
 from deeplens.releases.releases import Release, find_release
 from deeplens.releases.signed import check_signed
@@ -54,7 +54,7 @@ class Registry:
 class Plan:
     """A move that is allowed, as it would be recorded, and the pin's change as a diff."""
 
-    target: Environment
+    target: EnvironmentConfig
     move: Move
     diff: tuple[str, ...]
 
@@ -71,14 +71,17 @@ def plan_promotion(
         again: why a release that the target was taken back from may come again.
 
     Raises:
-        SourceError: there is no such environment.
+        ConfigError: a file is not valid, or there is no such environment.
         RegistryError: the release may not go there; the text says why, and what would work.
     """
-    environments = read_environments(registry.folder)
-    source, target = choose(environments, source_name), choose(environments, target_name)
+    environments = load_environments(registry.folder)
+    source, target = (
+        find_environment(environments, source_name),
+        find_environment(environments, target_name),
+    )
     _check_way(source, target)
     check_pins(registry.trail, environments)
-    if (source.model, source.digest) == (target.model, target.digest):
+    if (source.model.name, source.model.digest) == (target.model.name, target.model.digest):
         return None
     release = _built(registry, source)
     _check_not_ahead(registry, release, target)
@@ -101,16 +104,18 @@ def plan_rollback(registry: Registry, name: str, digest: str | None, reason: str
         reason: why, for the trail.
 
     Raises:
-        SourceError: there is no such environment.
+        ConfigError: a file is not valid, or there is no such environment.
         RegistryError: no such release was proven there, or a rollout runs.
     """
-    environments = read_environments(registry.folder)
-    target = choose(environments, name)
+    environments = load_environments(registry.folder)
+    target = find_environment(environments, name)
     check_pins(registry.trail, environments)
     registry.cloud.check_idle(target)
     deployed = registry.cloud.deployments(target)
     kept = {one.digest: one for one in reversed(deployed) if one.is_healthy}
-    others = [one.digest for one in deployed if one.digest in kept and one.digest != target.digest]
+    others = [
+        one.digest for one in deployed if one.digest in kept and one.digest != target.model.digest
+    ]
     wanted = [one for one in others if one.startswith(digest or "")]
     if not wanted:
         known = ", ".join(dict.fromkeys(one[:12] for one in others)) or "none"
@@ -129,7 +134,7 @@ def carry_out(registry: Registry, plan: Plan) -> Move:
     """
     with _alone(registry.folder):
         before = read_exactly(plan.target.file)
-        if pinned(before, plan.target.model, plan.target.digest) != before:
+        if pinned(before, plan.target.model.name, plan.target.model.digest) != before:
             raise RegistryError(
                 f"{plan.target.file}: its pin changed while this was planned; look, and try again"
             )
@@ -141,20 +146,20 @@ def carry_out(registry: Registry, plan: Plan) -> Move:
             raise
 
 
-def check_pins(trail: Path, environments: dict[str, Environment]) -> None:
+def check_pins(trail: Path, environments: Sequence[EnvironmentConfig]) -> None:
     """Check that no pin that a move made was changed by hand since.
 
     Raises:
         RegistryError: one was, or the trail is not whole.
     """
     last = {move.environment: move for move in read_history(trail)}
-    for name, environment in environments.items():
-        move = last.get(name)
+    for environment in environments:
+        move = last.get(environment.name)
         # The first environment of the way is pinned by hand: `model-tools pin`.
-        if move and environment.promoted_from and environment.digest != move.after:
+        if move and environment.promoted_from and environment.model.digest != move.after:
             raise RegistryError(
-                f"{environment.file}: pins {environment.digest[:12]}…, but the last recorded move "
-                f"was to {move.after[:12]}… ({move.kind} by {move.who}, {move.at}); "
+                f"{environment.file}: pins {environment.model.digest[:12]}…, but the last recorded "
+                f"move was to {move.after[:12]}… ({move.kind} by {move.who}, {move.at}); "
                 + _reconcile(environment.file, trail, move)
             )
 
@@ -170,7 +175,7 @@ def _reconcile(file: Path, trail: Path, move: Move) -> str:
     )
 
 
-def _check_way(source: Environment, target: Environment) -> None:
+def _check_way(source: EnvironmentConfig, target: EnvironmentConfig) -> None:
     if source.challenges is not None:
         if source.challenges == target.name:
             return
@@ -190,13 +195,13 @@ def _check_way(source: Environment, target: Environment) -> None:
         )
 
 
-def _built(registry: Registry, source: Environment) -> Release:
-    release = _release(registry, source.digest)
-    if release.manifest.name != source.model:
+def _built(registry: Registry, source: EnvironmentConfig) -> Release:
+    release = _release(registry, source.model.digest)
+    if release.manifest.name != source.model.name:
         raise RegistryError(
-            f"{source.file}: pins {source.digest[:12]}… as model {source.model!r}, the artifact is "
-            f"of {release.manifest.name!r}: name and digest of two models; `model-tools pin "
-            f"{source.file} DIGEST` writes both"
+            f"{source.file}: pins {source.model.digest[:12]}… as model {source.model.name!r}, the "
+            f"artifact is of {release.manifest.name!r}: name and digest of two models; "
+            f"`model-tools pin {source.file} DIGEST` writes both"
         )
     return release
 
@@ -211,9 +216,9 @@ def _release(registry: Registry, digest: str) -> Release:
         ) from None
 
 
-def _check_not_ahead(registry: Registry, release: Release, target: Environment) -> None:
+def _check_not_ahead(registry: Registry, release: Release, target: EnvironmentConfig) -> None:
     try:
-        current = find_release(registry.models, target.digest)
+        current = find_release(registry.models, target.model.digest)
     except SourceError:
         return
     if current.manifest.name != release.manifest.name or current.version < release.version:
@@ -230,7 +235,7 @@ def _check_not_ahead(registry: Registry, release: Release, target: Environment) 
     )
 
 
-def _check_not_taken_back(registry: Registry, release: Release, target: Environment) -> None:
+def _check_not_taken_back(registry: Registry, release: Release, target: EnvironmentConfig) -> None:
     """Check that the target's last experience with the release was not a roll-back."""
     for move in reversed(read_history(registry.trail)):
         if move.environment != target.name:
@@ -244,10 +249,10 @@ def _check_not_taken_back(registry: Registry, release: Release, target: Environm
             )
 
 
-def _proof(cloud: Cloud, source: Environment) -> str:
+def _proof(cloud: Cloud, source: EnvironmentConfig) -> str:
     """Return what proves the release that the source pins."""
     try:
-        return cloud.proof(source, source.digest)
+        return cloud.proof(source, source.model.digest)
     except RegistryError as error:
         raise RegistryError(
             f"{source.name} pins what is not proven there: {error}; deploy it "
@@ -255,9 +260,12 @@ def _proof(cloud: Cloud, source: Environment) -> str:
         ) from None
 
 
-def _check_stored(cloud: Cloud, source: Environment, release: Release) -> None:
-    size, local = cloud.stored_bytes(source, source.model, source.digest), release.path.stat()
-    where = f"s3://{source.bucket}/components/{source.model}/{source.digest}/model.zip"
+def _check_stored(cloud: Cloud, source: EnvironmentConfig, release: Release) -> None:
+    size, local = (
+        cloud.stored_bytes(source, source.model.name, source.model.digest),
+        release.path.stat(),
+    )
+    where = f"s3://{source.model_store.bucket_name}/components/{source.model.name}/{source.model.digest}/model.zip"
     if size is None:
         raise RegistryError(
             f"{where}: the model store of {source.name} has no such object; "
@@ -273,7 +281,7 @@ def _check_stored(cloud: Cloud, source: Environment, release: Release) -> None:
 def _plan(  # noqa: PLR0913, PLR0917 - a move has so many parts
     registry: Registry,
     kind: str,
-    target: Environment,
+    target: EnvironmentConfig,
     release: Release,
     source: str,
     evidence: str,
@@ -288,7 +296,7 @@ def _plan(  # noqa: PLR0913, PLR0917 - a move has so many parts
         kind="promote" if kind == "promote" else "rollback",
         environment=target.name,
         model=name,
-        before=target.digest,
+        before=target.model.digest,
         after=digest,
         source=source,
         evidence=evidence,

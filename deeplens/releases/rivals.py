@@ -5,9 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from deeplens.config import EnvironmentConfig
 from deeplens.releases.cameras import Camera
 from deeplens.releases.cloud import Cloud
-from deeplens.releases.environments import Environment
 from model_tools.errors import RegistryError
 
 # Larger ones, and NaN, are nonsense.
@@ -35,7 +35,9 @@ _FIGURES: tuple[tuple[str, tuple[str, ...], Callable[[list[float]], float], str]
 )
 
 
-def rivals(cloud: Cloud, champion: Environment, challenger: Environment) -> list[Figure]:
+def rivals(
+    cloud: Cloud, champion: EnvironmentConfig, challenger: EnvironmentConfig
+) -> list[Figure]:
     """Compare two fleets by the last heartbeats of their reachable cameras.
 
     Raises:
@@ -47,17 +49,17 @@ def rivals(cloud: Cloud, champion: Environment, challenger: Environment) -> list
     if both:
         raise RegistryError(
             f"in both fleets: {', '.join(both)}; a camera has one release: "
-            f"`aws iot remove-thing-from-thing-group --thing-group-name {champion.thing_group} "
-            f"--thing-name {both[0]}`"
+            "`aws iot remove-thing-from-thing-group "
+            f"--thing-group-name {champion.fleet.thing_group} --thing-name {both[0]}`"
         )
     alive = [[one for one in fleet if one.is_alive] for fleet in fleets]
     found = [
-        Figure("release", f"{champion.digest[:12]}…", f"{challenger.digest[:12]}…"),
+        Figure("release", f"{champion.model.digest[:12]}…", f"{challenger.model.digest[:12]}…"),
         Figure("cameras", *(_count(*pair) for pair in zip(fleets, alive, strict=True))),
         Figure(
             "run the release",
             *(
-                str(sum(one.digest == rival.digest for one in fleet))
+                str(sum(one.digest == rival.model.digest for one in fleet))
                 for rival, fleet in zip((champion, challenger), alive, strict=True)
             ),
         ),

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
+from deeplens.config import EnvironmentConfig, find_environment, load_environments
 from deeplens.releases.cloud import Cloud
-from deeplens.releases.environments import Environment, read_environments
 from deeplens.releases.moves import Registry
 from testkit.account_keys import client
 from testkit.pinned import pinned_artifact
@@ -63,8 +63,8 @@ class World:
             lambda: "2026-01-01T00:00:00Z",
         )
 
-    def environment(self, name: str) -> Environment:
-        return read_environments(self.environments)[name]
+    def environment(self, name: str) -> EnvironmentConfig:
+        return find_environment(load_environments(self.environments), name)
 
     def client(self, name: str, service: str) -> Any:
         return client(service, self.endpoint, self.environment(name).account, REGION)
@@ -90,7 +90,7 @@ class World:
         """Edit an environment file by hand."""
         file = self.environments / f"{name}.toml"
         text = file.read_text(encoding="utf-8")
-        file.write_text(text.replace(self.environment(name).digest, digest), encoding="utf-8")
+        file.write_text(text.replace(self.environment(name).model.digest, digest), encoding="utf-8")
 
     def deploy(self, name: str, *, proven: bool = True, stopped: str = "") -> None:
         """Do what a deploy leaves in an account: the artifact, the deployment, the stack."""
@@ -98,14 +98,15 @@ class World:
         s3 = self.client(name, "s3")
         with contextlib.suppress(s3.exceptions.BucketAlreadyOwnedByYou):
             s3.create_bucket(
-                Bucket=one.bucket, CreateBucketConfiguration={"LocationConstraint": REGION}
+                Bucket=one.model_store.bucket_name,
+                CreateBucketConfiguration={"LocationConstraint": REGION},
             )
-        (artifact,) = self.models.glob(f"*/{one.digest}/model.zip")
-        key = f"components/{one.model}/{one.digest}/model.zip"
-        s3.put_object(Bucket=one.bucket, Key=key, Body=artifact.read_bytes())
-        group = self.client(name, "iot").create_thing_group(thingGroupName=one.thing_group)
+        (artifact,) = self.models.glob(f"*/{one.model.digest}/model.zip")
+        key = f"components/{one.model.name}/{one.model.digest}/model.zip"
+        s3.put_object(Bucket=one.model_store.bucket_name, Key=key, Body=artifact.read_bytes())
+        group = self.client(name, "iot").create_thing_group(thingGroupName=one.fleet.thing_group)
         tags = {
-            "deeplens:model-digest": one.digest,
+            "deeplens:model-digest": one.model.digest,
             "deeplens:function": f"arn:aws:lambda:{REGION}:{one.account}:function:deeplens-x:1",
         }
         if proven:
@@ -125,10 +126,10 @@ class World:
         one = self.environment(name)
         iot = self.client(name, "iot")
         iot.create_thing(thingName=thing)
-        iot.add_thing_to_thing_group(thingGroupName=one.thing_group, thingName=thing)
+        iot.add_thing_to_thing_group(thingGroupName=one.fleet.thing_group, thingName=thing)
         reported = {
             "status": status,
-            "model": {"digest": digest or one.digest},
+            "model": {"digest": digest or one.model.digest},
             "function": f"arn:aws:lambda:{REGION}:{one.account}:function:deeplens-x:1",
             "frames": 9,
             "heartbeat_at": "2026-01-01T00:00:00Z",
@@ -158,7 +159,7 @@ def world(endpoint: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Wor
     for place, file in enumerate(sorted(made.environments.glob("*.toml"))):
         old = made.environment(file.stem)
         account = f"{place + 1}{number:011d}"
-        text = file.read_text(encoding="utf-8").replace(old.digest, first)
+        text = file.read_text(encoding="utf-8").replace(old.model.digest, first)
         file.write_text(text.replace(old.account, account), encoding="utf-8")
     return made
 

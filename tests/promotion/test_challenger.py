@@ -5,13 +5,18 @@ from typing import Any
 
 import pytest
 
-from deeplens.config import ConfigError, load_delivery, load_environments
+from deeplens.config import (
+    ConfigError,
+    find_challenger,
+    find_environment,
+    load_delivery,
+    load_environments,
+)
 from deeplens.releases.audit_log import read_history
-from deeplens.releases.environments import challenger_of, read_environments
 from deeplens.releases.moves import carry_out, plan_promotion
 from deeplens.releases.rivals import rivals
 from deeplens.releases.standing import standings
-from model_tools.errors import RegistryError, SourceError
+from model_tools.errors import RegistryError
 from tests.promotion.conftest import World, models, output_of
 
 pytestmark = pytest.mark.emulator
@@ -45,8 +50,12 @@ def promote(world: World, source: str, target: str) -> Any:
 
 
 def compared(world: World) -> dict[str, tuple[str, str]]:
-    known = read_environments(world.environments)
-    found = rivals(world.registry.cloud, known["production"], challenger_of(known, "production"))
+    known = load_environments(world.environments)
+    found = rivals(
+        world.registry.cloud,
+        find_environment(known, "production"),
+        find_challenger(known, "production"),
+    )
     return {one.name: (one.champion, one.challenger) for one in found}
 
 
@@ -96,7 +105,7 @@ def test_a_challenger_that_its_cameras_proved_is_crowned_in_one_recorded_move(
     rivalry: World,
 ) -> None:
     promote(rivalry, RIVAL, "production")
-    assert rivalry.environment("production").digest == rivalry.environment(RIVAL).digest
+    assert rivalry.environment("production").model.digest == rivalry.environment(RIVAL).model.digest
     last = read_history(rivalry.registry.trail)[-1]
     assert (last.source, last.environment) == (RIVAL, "production")
     assert plan_promotion(rivalry.registry, RIVAL, "production") is None
@@ -132,8 +141,8 @@ def test_a_challenger_that_failed_is_not_crowned(rivalry: World) -> None:
 def test_a_challenger_passes_releases_to_its_champion_only(rivalry: World) -> None:
     with pytest.raises(RegistryError, match=r"challenges production, .* `deeplens release promote"):
         plan_promotion(rivalry.registry, RIVAL, "staging")
-    with pytest.raises(SourceError, match="no environment challenges it; one whose file says"):
-        challenger_of(read_environments(rivalry.environments), "staging")
+    with pytest.raises(ConfigError, match=r'challenges it; .*challenges = "staging"'):
+        find_challenger(load_environments(rivalry.environments), "staging")
 
 
 @pytest.mark.parametrize(

@@ -61,11 +61,11 @@ def promote(
 
     Exit codes: 0 done, or TARGET already pins it; 1 refused; 2 wrong usage or input.
     """
-    from deeplens.releases.environments import challenger_of, read_environments
+    from deeplens.config import find_challenger, load_environments
     from deeplens.releases.moves import plan_promotion
 
     if challenger:
-        target = challenger_of(read_environments(registry.folder), target).name
+        target = find_challenger(load_environments(registry.folder), target).name
     plan = plan_promotion(registry, source, target, again=(again or "").strip())
     if plan is None:
         click.echo(f"{target} pins what {source} pins already; nothing to do")
