@@ -179,7 +179,9 @@ def approvals(registry: "Registry", *, last: int | None, as_json: bool) -> None:
     if registry.cloud.embedded:
         found = read_record(RECORD)
     else:
-        found = ask_pipeline(registry.cloud, registry.folder.parent / "delivery.toml")
+        found = ask_pipeline(
+            registry.cloud, registry.folder.parent / "delivery.toml", registry.folder
+        )
     shown = found[-last:] if last else found
     if as_json:
         click.echo(json.dumps([asdict(one) for one in shown], indent=2))

@@ -12,13 +12,13 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
-from deeplens.local.pipeline import PipelineError, approval, assets, change_sets, record
+from deeplens.assembly import environments_id
+from deeplens.local.pipeline import PipelineError, approval, assets, change_sets
 from deeplens.local.pipeline.approval import Request
 from deeplens.local.pipeline.definition import (
     Action,
     Pipeline,
     Stage,
-    environments_id,
     fingerprint,
 )
 
@@ -97,16 +97,17 @@ class Execution:
             for action in stage.actions:
                 self._carry_out(stage, action)
 
-    def record(self, file: Path, outcome: str) -> None:
-        """Add what this execution did, and how it ended, to a file: one JSON line."""
-        line = {
+    def record(self, log: AuditLog, outcome: str) -> None:
+        """Add the actions, approvals and the result of this execution to the audit log."""
+        entry = {
             "ended_at": approval.stamp(time.time()),
             "outcome": outcome,
             "actions": [asdict(one) for one in self.done],
             "approvals": [asdict(one) for one in self.approvals],
             "waits": asdict(self.waits) if self.waits else None,
         }
-        record.append(file, line)
+        log.file.parent.mkdir(parents=True, exist_ok=True)
+        log.append(entry)
 
     def _check_unchanged(self, stage: Stage, found: dict[str, str]) -> None:
         now = fingerprint(self.pipeline.assembly)
