@@ -25,7 +25,7 @@ from local_aws.processes import descendants, kill_all, start_time, with_variable
 from local_aws.saved_state import complete, prepare
 
 if TYPE_CHECKING:
-    from local_aws.embedded import EmbeddedAws
+    from local_aws.emulator_services import EmulatorServices
 
 _STARTER_CHECK_SECONDS = 0.5
 # Of all processes that a server starts, and of no others.
@@ -147,7 +147,7 @@ async def _serve(
     ports: Ports,
     options: Options,
 ) -> None:
-    from local_aws.embedded import EmbeddedAws  # noqa: PLC0415 - reads the environment set above
+    from local_aws.emulator_services import EmulatorServices  # noqa: PLC0415 - reads the environment set above
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -157,7 +157,7 @@ async def _serve(
     watch = asyncio.create_task(_watch(ends_with, stop)) if ends_with is not None else None
     root_key = new_root_key()
     endpoint_url = f"http://{LOOPBACK}:{ports.gateway}"
-    aws = EmbeddedAws(
+    aws = EmulatorServices(
         endpoint_url,
         paths,
         root_key,
@@ -199,7 +199,7 @@ async def _serve(
     _end(paths, saved=aws.state_was_saved())
 
 
-async def _take_snapshots(aws: "EmbeddedAws") -> None:
+async def _take_snapshots(aws: "EmulatorServices") -> None:
     pause = _SNAPSHOT_SECONDS
     while True:
         await asyncio.sleep(pause)

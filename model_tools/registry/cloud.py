@@ -252,7 +252,7 @@ def _endpoint(embedded: Path) -> tuple[str, str]:
 
 
 def _secret(root_key: str, account: str) -> str:
-    """Return an account's secret access key, as docs/embedded-aws.md defines it."""
+    """Return an account's secret access key, as docs/emulator.md defines it."""
     return hmac.new(root_key.encode(), account.encode(), hashlib.sha256).hexdigest()
 
 

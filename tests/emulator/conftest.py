@@ -13,7 +13,7 @@ from awsiot import mqtt_connection_builder
 from botocore.exceptions import EndpointConnectionError
 
 from tests.emulator.device_client import ANYTHING, Device
-from tests.emulator.embedded_aws import REGION, Command, EmbeddedAws, publish_function, recipe
+from tests.emulator.running_emulator import REGION, Command, EmbeddedAws, publish_function, recipe
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from typing import Any
 
 from awscrt.mqtt import QoS
 
-from tests.emulator.embedded_aws import EmbeddedAws
+from tests.emulator.running_emulator import EmbeddedAws
 from tests.waiting import HANG_SECONDS
 
 ANYTHING = {

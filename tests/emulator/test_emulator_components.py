@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.emulator.embedded_aws import REGION, EmbeddedAws, recipe
+from tests.emulator.running_emulator import REGION, EmbeddedAws, recipe
 
 pytestmark = pytest.mark.emulator
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.emulator.embedded_aws import ACCOUNT, REGION, Command, EmbeddedAws, recipe
+from tests.emulator.running_emulator import ACCOUNT, REGION, Command, EmbeddedAws, recipe
 from tests.waiting import eventually
 
 pytestmark = [pytest.mark.emulator, pytest.mark.slow]

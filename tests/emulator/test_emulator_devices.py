@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 
 from local_aws.job_topics import job_topic, next_job_topic
 from tests.emulator.device_client import Device, own_policy
-from tests.emulator.embedded_aws import ACCOUNT, REGION, EmbeddedAws, policy
+from tests.emulator.running_emulator import ACCOUNT, REGION, EmbeddedAws, policy
 from tests.waiting import HANG_SECONDS
 
 pytestmark = pytest.mark.emulator

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.emulator.embedded_aws import ACCOUNT, EmbeddedAws, functions_role
+from tests.emulator.running_emulator import ACCOUNT, EmbeddedAws, functions_role
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.emulator

@@ -10,7 +10,7 @@ from awsiot import mqtt_connection_builder
 
 from local_aws.job_topics import NEXT, job_topic, next_job_topic
 from tests.emulator.device_client import Device, Mailbox, own_policy
-from tests.emulator.embedded_aws import EmbeddedAws
+from tests.emulator.running_emulator import EmbeddedAws
 from tests.waiting import HANG_SECONDS
 
 pytestmark = pytest.mark.emulator

@@ -12,7 +12,7 @@ import boto3
 import pytest
 
 from local_aws.processes import descendants, is_alive
-from tests.emulator.embedded_aws import (
+from tests.emulator.running_emulator import (
     ACCOUNT,
     REGION,
     Command,

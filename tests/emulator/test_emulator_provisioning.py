@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.emulator.embedded_aws import REGION, EmbeddedAws
+from tests.emulator.running_emulator import REGION, EmbeddedAws
 from tests.policy.policy_files import ENVIRONMENT_ACCOUNT, Document, policies
 from tests.waiting import eventually
 

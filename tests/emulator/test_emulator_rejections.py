@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local_aws.input_rules.shadows import DEEPEST_STATE, LARGEST_STATE_BYTES
-from tests.emulator.embedded_aws import ACCOUNT, REGION, EmbeddedAws, functions_role, recipe
+from tests.emulator.running_emulator import ACCOUNT, REGION, EmbeddedAws, functions_role, recipe
 
 pytestmark = pytest.mark.emulator
 

@@ -19,7 +19,7 @@ from botocore.exceptions import ClientError
 
 from local_aws.processes import is_alive
 from local_aws.sagemaker.containers import COMMAND_VARIABLE
-from tests.emulator.embedded_aws import ACCOUNT, REGION, Command, EmbeddedAws, create_role, policy
+from tests.emulator.running_emulator import ACCOUNT, REGION, Command, EmbeddedAws, create_role, policy
 
 pytestmark = pytest.mark.emulator
 

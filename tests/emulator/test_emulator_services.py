@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.emulator.embedded_aws import ACCOUNT, REGION, EmbeddedAws
+from tests.emulator.running_emulator import ACCOUNT, REGION, EmbeddedAws
 
 pytestmark = pytest.mark.emulator
 

@@ -10,7 +10,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from tests.emulator.embedded_aws import ACCOUNT, REGION, EmbeddedAws, publish_function
+from tests.emulator.running_emulator import ACCOUNT, REGION, EmbeddedAws, publish_function
 
 pytestmark = pytest.mark.emulator
 

@@ -20,7 +20,7 @@ from local_aws.core_device.layout import Identity, Layout
 from local_aws.core_device.nucleus import Kind, Pauses
 from local_aws.core_device.provisioning import provision
 from local_aws.endpoint import Endpoint
-from tests.emulator.embedded_aws import ACCOUNT, REGION, EmbeddedAws, policy, recipe
+from tests.emulator.running_emulator import ACCOUNT, REGION, EmbeddedAws, policy, recipe
 from tests.waiting import HANG_SECONDS, eventually
 
 ANYTHING = {

@@ -10,7 +10,7 @@ from awsiot import mqtt_connection_builder
 
 from tests.emulator.core_device.conftest import Core
 from tests.emulator.core_device.test_core_deployments import crashes_with, pinned
-from tests.emulator.embedded_aws import EmbeddedAws
+from tests.emulator.running_emulator import EmbeddedAws
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.emulator

@@ -8,7 +8,7 @@ import pytest
 
 from local_aws.core_device.platforms import architecture
 from tests.emulator.core_device.conftest import Core
-from tests.emulator.embedded_aws import EmbeddedAws, recipe
+from tests.emulator.running_emulator import EmbeddedAws, recipe
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.emulator

@@ -10,7 +10,7 @@ from local_aws.core_device.nucleus import Kind
 from local_aws.processes import is_alive
 from tests.emulator.core_device.conftest import Core
 from tests.emulator.core_device.test_core_deployments import pinned
-from tests.emulator.embedded_aws import Command, EmbeddedAws, after_a_snapshot
+from tests.emulator.running_emulator import Command, EmbeddedAws, after_a_snapshot
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.emulator

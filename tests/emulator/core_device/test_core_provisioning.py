@@ -7,7 +7,7 @@ import pytest
 from local_aws.core_device.layout import Identity
 from local_aws.core_device.provisioning import provision
 from tests.emulator.core_device.conftest import Core
-from tests.emulator.embedded_aws import ACCOUNT, REGION
+from tests.emulator.running_emulator import ACCOUNT, REGION
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.emulator

@@ -13,7 +13,7 @@ from deeplens_project.rollout import GateClosed, Plan, Rollout, Wave
 from deeplens_project.verdict import Rule, Verdict
 from local_aws.core_device.nucleus import Kind
 from tests.emulator.core_device.conftest import Core
-from tests.emulator.embedded_aws import EmbeddedAws
+from tests.emulator.running_emulator import EmbeddedAws
 from tests.waiting import HANG_SECONDS, eventually
 
 pytestmark = pytest.mark.emulator

@@ -18,7 +18,7 @@ import pytest
 
 from local_aws.fleet.cores import Clients, Release, SimulatedFleet
 from local_aws.fleet.hazards import Fate, Hazards, fate
-from tests.emulator.embedded_aws import ACCOUNT, REGION, ROOT, EmbeddedAws
+from tests.emulator.running_emulator import ACCOUNT, REGION, ROOT, EmbeddedAws
 
 RULE = {"success_percent": 100.0, "error_percent": 0.0, "minimum_devices": 0,
         "offline_after_seconds": 120.0, "minimum_frames_per_second": 0.0}  # fmt: skip

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-from tests.emulator.embedded_aws import ROOT
+from tests.emulator.running_emulator import ROOT
 
 _one_at_a_time = threading.Lock()
 

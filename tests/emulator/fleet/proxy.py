@@ -13,7 +13,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from tests.emulator.embedded_aws import EmbeddedAws
+from tests.emulator.running_emulator import EmbeddedAws
 
 _HOP_BY_HOP = {"content-length", "transfer-encoding", "connection"}
 

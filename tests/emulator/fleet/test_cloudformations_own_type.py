@@ -15,7 +15,7 @@ from uuid import uuid4
 import pytest
 
 from local_aws.fleet.hazards import Hazards
-from tests.emulator.embedded_aws import EmbeddedAws, create_role, publish_function
+from tests.emulator.running_emulator import EmbeddedAws, create_role, publish_function
 from tests.emulator.fleet.conftest import Site, digest
 from tests.waiting import eventually
 

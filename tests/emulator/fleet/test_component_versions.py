@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.emulator.embedded_aws import ACCOUNT, REGION, EmbeddedAws, recipe
+from tests.emulator.running_emulator import ACCOUNT, REGION, EmbeddedAws, recipe
 from tests.emulator.fleet.conftest import CloudFormation
 
 pytestmark = pytest.mark.emulator

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.emulator.embedded_aws import ACCOUNT, REGION, ROOT, EmbeddedAws
+from tests.emulator.running_emulator import ACCOUNT, REGION, ROOT, EmbeddedAws
 from tests.emulator.fleet.proxy import Answer, Request, proxy
 from tests.emulator.fleet.test_fleet_devices import Cli, make_cli
 from tests.waiting import eventually

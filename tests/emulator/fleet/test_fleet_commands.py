@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from local_aws.fleet.hazards import Hazards
-from tests.emulator.embedded_aws import ACCOUNT, REGION, ROOT
+from tests.emulator.running_emulator import ACCOUNT, REGION, ROOT
 from tests.emulator.fleet.conftest import CloudFormation, Site, digest
 from tests.emulator.fleet.forked_fleet import run_fleet
 

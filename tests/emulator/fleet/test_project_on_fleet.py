@@ -12,7 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local_aws.fleet.hazards import Hazards
-from tests.emulator.embedded_aws import EmbeddedAws
+from tests.emulator.running_emulator import EmbeddedAws
 from tests.emulator.fleet.conftest import CloudFormation, Site, digest, function_arn
 from tests.emulator.fleet.proxy import Answer, Meddle, Request, proxy, refusal
 from tests.waiting import eventually

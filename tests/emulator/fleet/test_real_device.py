@@ -29,7 +29,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from cryptography import x509
 
-from tests.emulator.embedded_aws import ACCOUNT, REGION, ROOT, Command, EmbeddedAws, recipe
+from tests.emulator.running_emulator import ACCOUNT, REGION, ROOT, Command, EmbeddedAws, recipe
 from tests.emulator.fleet.conftest import create_devices_stack
 from tests.emulator.fleet.test_fleet_devices import Cli, make_cli
 from tests.waiting import HANG_SECONDS

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.emulator.embedded_aws import ACCOUNT, REGION, ROOT, EmbeddedAws, recipe
+from tests.emulator.running_emulator import ACCOUNT, REGION, ROOT, EmbeddedAws, recipe
 from tests.emulator.fleet.test_fleet_devices import Cli, make_cli
 from tests.waiting import eventually
 

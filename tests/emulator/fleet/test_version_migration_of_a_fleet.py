@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from local_aws.fleet.hazards import Hazards
-from tests.emulator.embedded_aws import recipe
+from tests.emulator.running_emulator import recipe
 from tests.emulator.fleet.conftest import CloudFormation, Site, digest
 
 pytestmark = pytest.mark.emulator

@@ -21,7 +21,7 @@ from botocore.credentials import Credentials
 from local_aws.transcripts.events import CLOUD, OPERATOR, Event, Transcript, kind
 from local_aws.transcripts.patterns import fill, match
 from tests.emulator.device_client import Device
-from tests.emulator.embedded_aws import REGION
+from tests.emulator.running_emulator import REGION
 from tests.waiting import HANG_SECONDS
 
 

@@ -10,7 +10,7 @@ import pytest
 from local_aws.transcripts import events
 from local_aws.transcripts.events import Event
 from tests.emulator.device_client import Device
-from tests.emulator.embedded_aws import ACCOUNT, REGION, EmbeddedAws, policy, recipe
+from tests.emulator.running_emulator import ACCOUNT, REGION, EmbeddedAws, policy, recipe
 from tests.emulator.transcripts.device_player import DevicePlayer
 
 LITE = Path(__file__).parent / "data" / "lite-2.6.0.jsonl"

@@ -17,7 +17,7 @@ from local_aws.transcripts import events
 from local_aws.transcripts.events import kind
 from local_aws.transcripts.stream import PATH
 from tests.emulator.device_client import Device
-from tests.emulator.embedded_aws import ACCOUNT, REGION, ROOT, EmbeddedAws
+from tests.emulator.running_emulator import ACCOUNT, REGION, ROOT, EmbeddedAws
 from tests.emulator.transcripts.device_player import DevicePlayer
 from tests.emulator.transcripts.lite_fleet import LITE, operate
 from tests.waiting import HANG_SECONDS, eventually

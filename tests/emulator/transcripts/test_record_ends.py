@@ -9,7 +9,7 @@ from awscrt.mqtt import QoS
 
 from local_aws.transcripts import events
 from tests.emulator.device_client import Device
-from tests.emulator.embedded_aws import ACCOUNT, REGION, Command, EmbeddedAws
+from tests.emulator.running_emulator import ACCOUNT, REGION, Command, EmbeddedAws
 from tests.emulator.transcripts.test_record import recording
 from tests.waiting import HANG_SECONDS
 

@@ -18,7 +18,7 @@ from local_aws.core_device.nucleus import Pauses
 from local_aws.core_device.platforms import architecture
 from local_aws.endpoint import Endpoint
 from local_aws.transcripts import events
-from tests.emulator.embedded_aws import ACCOUNT, REGION, recipe
+from tests.emulator.running_emulator import ACCOUNT, REGION, recipe
 from tests.emulator.transcripts.cloud_player import CloudPlayer
 from tests.emulator.transcripts.lite_fleet import ARTIFACT, KEY, LITE, VERSION, manifest
 from tests.waiting import HANG_SECONDS

@@ -60,7 +60,7 @@ _POLL_SECONDS = 0.05
 _GRACE_SECONDS = 2
 
 
-class EmbeddedAws:
+class EmulatorServices:
     """ministack with Greengrass V2 and role aliases, and the endpoint for devices."""
 
     def __init__(
