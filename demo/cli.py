@@ -330,7 +330,9 @@ def host_iris(*, keep: bool, only_destroy: bool) -> None:
                 click.echo(f"  {iris.train()}")
         with steps.step("emulator", "use the emulator (an AWS on this machine)"):
             kept = keep or only_destroy
-            endpoint = _running_emulator() if kept else stack.enter_context(embedded.embedded_aws())
+            endpoint = (
+                _running_emulator() if kept else stack.enter_context(embedded.started_emulator())
+            )
         environment = iris.environment()
         if not only_destroy:
             with steps.step("deploy", "cdk deploy 'iris/Hosting'"):
@@ -457,7 +459,7 @@ def _released(
             deployment.synthesize(embedded.tools(), trusting)
         is_ours = embedded.read_endpoint() is None
         with steps.step("emulator", "start the emulator (an AWS on this machine)"):
-            endpoint = stack.enter_context(embedded.embedded_aws())
+            endpoint = stack.enter_context(embedded.started_emulator())
         _deploy(steps, environment, endpoint, emulator_ends=is_ours)
     return environment, endpoint
 

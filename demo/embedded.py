@@ -61,7 +61,7 @@ def read_endpoint() -> Endpoint | None:
 
 
 @contextmanager
-def embedded_aws() -> Iterator[Endpoint]:
+def started_emulator() -> Iterator[Endpoint]:
     """Use the running emulator, or start one that ends with the block."""
     endpoint = read_endpoint()
     if endpoint:

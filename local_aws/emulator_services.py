@@ -1,4 +1,4 @@
-"""The services of the embedded AWS, put together; import after the environment is set."""
+"""The services of the emulator, put together; import after the environment is set."""
 
 import asyncio
 import logging

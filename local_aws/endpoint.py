@@ -1,4 +1,4 @@
-"""endpoint.json: where the running embedded AWS is."""
+"""endpoint.json: where the running emulator is."""
 
 import json
 import os
@@ -42,7 +42,7 @@ class Endpoint:
 
 
 def running(paths: StatePaths) -> Endpoint | None:
-    """Read the endpoint of the embedded AWS that runs; None when none does."""
+    """Read the endpoint of the emulator that runs; None when none does."""
     try:
         endpoint = Endpoint(**json.loads(paths.endpoint.read_text()))
     except (OSError, ValueError, TypeError):

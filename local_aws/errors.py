@@ -1,4 +1,4 @@
-"""The errors the embedded services answer, in the shapes AWS gives them."""
+"""The errors the emulated services answer, in the shapes AWS gives them."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Where the embedded AWS keeps its things on disk."""
+"""Where the emulator keeps its things on disk."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +8,7 @@ DEFAULT_STATE = Path(".local") / "aws"
 
 @dataclass(frozen=True, slots=True)
 class StatePaths:
-    """The files of one embedded AWS; ``root`` is absolute."""
+    """The files of one emulator; ``root`` is absolute."""
 
     root: Path
 

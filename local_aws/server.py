@@ -1,4 +1,4 @@
-"""The embedded AWS as one process: ministack, Greengrass V2 and the device endpoint."""
+"""The emulator as one process: ministack, Greengrass V2 and the device endpoint."""
 
 import asyncio
 import contextlib

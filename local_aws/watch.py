@@ -19,7 +19,7 @@ _CONNECT_TIMEOUT_SECONDS = 15
 
 @dataclass(frozen=True)
 class Broker:
-    """Where the embedded AWS takes MQTT connections."""
+    """Where the emulator takes MQTT connections."""
 
     host: str
     port: int

@@ -1,4 +1,4 @@
-"""The CDK command line, against the embedded AWS of a checkout."""
+"""The CDK command line, against the emulator of a checkout."""
 
 import json
 import os

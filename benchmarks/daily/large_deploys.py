@@ -21,7 +21,7 @@ def large_deploys(folder: Path, _rounds: int, told: Callable[[str], None]) -> Pa
     """Deploy new environments with the small artifact and with one of 500 MB, once each."""
     site = folder / "site"
     site.mkdir()
-    told("an embedded AWS, and dev deployed to it")
+    told("an emulator, and dev deployed to it")
     figures: list[Figure] = []
     uploads = 0
     with fresh_checkout(site) as checkout:
@@ -50,7 +50,7 @@ def large_deploys(folder: Path, _rounds: int, told: Callable[[str], None]) -> Pa
             )
     return Part(
         "An artifact of 500 MB, deployed",
-        "First deploys to the embedded AWS, prebuilt and side by side, once each. The command line "
+        "First deploys to the emulator, prebuilt and side by side, once each. The command line "
         "uploads the artifact once; each environment copies it, inside of S3, to its own bucket.",
         [*figures, Figure("uploads of one artifact", f"{uploads}", "1", uploads == 1)],
     )

@@ -1,4 +1,4 @@
-"""Simulated cores against the embedded AWS, driven by one thread and a few for its calls.
+"""Simulated cores against the emulator, driven by one thread and a few for its calls.
 
 A core of nucleus classic rolls a failed deployment back and reports its cause; one of nucleus lite
 does neither, and its camera ends with the failed component.
@@ -42,7 +42,7 @@ class Release:
 
 @dataclass(frozen=True)
 class Clients:
-    """boto3 clients of the embedded AWS."""
+    """boto3 clients of the emulator."""
 
     iot: Any
     iot_data: Any

@@ -1,4 +1,4 @@
-"""Executes a synthesized CodePipeline on the embedded AWS: the definition, not a copy of it.
+"""Executes a synthesized CodePipeline on the emulator: the definition, not a copy of it.
 
 Read from a cloud assembly (`definition`): stages, actions and build projects of the template with
 an `AWS::CodePipeline::Pipeline`. What CodePipeline would do, `execution` does: publish assets

@@ -1,4 +1,4 @@
-"""`python -m local_aws deliver`: run a synthesized pipeline on the running embedded AWS."""
+"""`python -m local_aws deliver`: run a synthesized pipeline on the running emulator."""
 
 import getpass
 import sys

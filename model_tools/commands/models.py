@@ -186,7 +186,7 @@ def approvals(registry: "Registry", *, last: int | None, as_json: bool) -> None:
     """Print what the pipeline did: who approved what, when, and how each execution ended."""
     from model_tools.registry.executions import RECORD, ask_pipeline, read_record  # noqa: PLC0415
 
-    if registry.cloud.embedded:
+    if registry.cloud.emulator:
         found = read_record(RECORD)
     else:
         found = ask_pipeline(registry.cloud, registry.folder.parent / "delivery.toml")

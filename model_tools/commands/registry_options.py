@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-EMBEDDED = Path(".local/aws/endpoint.json")
+EMULATOR_ENDPOINT = Path(".local/aws/endpoint.json")
 
 
 def registry_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -39,7 +39,7 @@ def registry_options(command: Callable[..., Any]) -> Callable[..., Any]:
         from model_tools.registry.cloud import Cloud  # noqa: PLC0415
         from model_tools.registry.moves import Registry  # noqa: PLC0415
 
-        cloud = Cloud(EMBEDDED if local else None)
+        cloud = Cloud(EMULATOR_ENDPOINT if local else None)
         command(Registry(environments, artifacts, cloud, _who, _now), **rest)
 
     return with_registry

@@ -1,4 +1,4 @@
-"""One embedded AWS for the session, on free ports, with its state in a temporary folder."""
+"""One emulator for the session, on free ports, with its state in a temporary folder."""
 
 import json
 import ssl
@@ -13,7 +13,7 @@ from awsiot import mqtt_connection_builder
 from botocore.exceptions import EndpointConnectionError
 
 from tests.emulator.device_client import ANYTHING, Device
-from tests.emulator.running_emulator import REGION, Command, EmbeddedAws, publish_function, recipe
+from tests.emulator.running_emulator import REGION, Command, Emulator, publish_function, recipe
 
 
 @pytest.fixture
@@ -25,26 +25,26 @@ def command(tmp_path: Path) -> Iterator[Command]:
 
 
 @pytest.fixture(scope="session")
-def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedAws]:
-    command = Command(tmp_path_factory.mktemp("embedded") / ".local" / "aws")
+def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    command = Command(tmp_path_factory.mktemp("emulator") / ".local" / "aws")
     started = command("up")
     assert started.returncode == 0, started.stdout + started.stderr
-    yield EmbeddedAws(command, command.endpoint())
+    yield Emulator(command, command.endpoint())
     command("down")
 
 
 @pytest.fixture
-def greengrass(aws: EmbeddedAws) -> Any:
+def greengrass(aws: Emulator) -> Any:
     return aws.client("greengrassv2")
 
 
 @pytest.fixture
-def iot(aws: EmbeddedAws) -> Any:
+def iot(aws: Emulator) -> Any:
     return aws.client("iot")
 
 
 @pytest.fixture
-def bucket(aws: EmbeddedAws) -> str:
+def bucket(aws: Emulator) -> str:
     name = f"deeplens-{uuid4().hex[:12]}"
     aws.client("s3").create_bucket(
         Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION}
@@ -53,7 +53,7 @@ def bucket(aws: EmbeddedAws) -> str:
 
 
 @pytest.fixture
-def function_arn(aws: EmbeddedAws) -> str:
+def function_arn(aws: Emulator) -> str:
     """A published version of a function that tells who and where it is."""
     return publish_function(
         aws,
@@ -83,7 +83,7 @@ def unique() -> str:
 
 
 @pytest.fixture
-def device(aws: EmbeddedAws, iot: Any, unique: str, tmp_path: Path) -> Iterator[Device]:
+def device(aws: Emulator, iot: Any, unique: str, tmp_path: Path) -> Iterator[Device]:
     iot.create_thing(thingName=unique)
     group = iot.create_thing_group(thingGroupName=unique)["thingGroupArn"]
     iot.add_thing_to_thing_group(thingGroupName=unique, thingName=unique)

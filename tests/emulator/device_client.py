@@ -12,7 +12,7 @@ from typing import Any
 
 from awscrt.mqtt import QoS
 
-from tests.emulator.running_emulator import EmbeddedAws
+from tests.emulator.running_emulator import Emulator
 from tests.waiting import HANG_SECONDS
 
 ANYTHING = {
@@ -27,7 +27,7 @@ ANYTHING = {
 class Device:
     """A thing in a group of its own, with a certificate, and HTTPS as that certificate."""
 
-    aws: EmbeddedAws
+    aws: Emulator
     thing: str
     group_arn: str
     certificate_arn: str

@@ -46,8 +46,8 @@ class Command:
 
 
 @dataclass(frozen=True)
-class EmbeddedAws:
-    """A running embedded AWS and clients for it."""
+class Emulator:
+    """A running emulator and clients for it."""
 
     command: Command
     endpoint: dict[str, Any]
@@ -100,7 +100,7 @@ FUNCTIONS_ROLE = "functions"
 
 
 def create_role(
-    aws: EmbeddedAws, name: str, *statements: dict[str, Any], service: str = "", **options: Any
+    aws: Emulator, name: str, *statements: dict[str, Any], service: str = "", **options: Any
 ) -> str:
     """Create a role for a service or, without one, for its account; return its ARN."""
     trusted = {"Service": service} if service else {"AWS": ACCOUNT}
@@ -117,7 +117,7 @@ def create_role(
     return role
 
 
-def functions_role(aws: EmbeddedAws) -> str:
+def functions_role(aws: Emulator) -> str:
     """Return the ARN of the role of all functions that write logs only."""
     with suppress(aws.client("iam").exceptions.EntityAlreadyExistsException):
         create_role(aws, FUNCTIONS_ROLE, service="lambda.amazonaws.com")
@@ -130,7 +130,7 @@ def policy(*statements: dict[str, Any]) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
 
 
-def publish_function(aws: EmbeddedAws, source: str, name: str = "", role: str = "") -> str:
+def publish_function(aws: Emulator, source: str, name: str = "", role: str = "") -> str:
     """Publish a function with a role, or with the one of functions that write logs only."""
     client = aws.client("lambda")
     name = name or f"deeplens-{uuid4().hex[:12]}"

@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError
 from tests.emulator.running_emulator import (
     ACCOUNT,
     REGION,
-    EmbeddedAws,
+    Emulator,
     archive,
     create_role,
     publish_function,
@@ -51,7 +51,7 @@ EXAMPLES = (
 )  # fmt: skip
 
 
-def session_of(aws: EmbeddedAws, role: str) -> Callable[[str], Any]:
+def session_of(aws: Emulator, role: str) -> Callable[[str], Any]:
     """Return a function that gives the client of a service for a session of a role."""
     keys = aws.client("sts").assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
     unchecked = Config(parameter_validation=False, retries={"total_max_attempts": 1})
@@ -125,7 +125,7 @@ def outcome(client: Any, method: str, params: dict[str, Any]) -> str:
     ],
 )
 def test_a_role_without_policies_may_do_nothing(
-    aws: EmbeddedAws, unique: str, service: str, prefix: str, served: int
+    aws: Emulator, unique: str, service: str, prefix: str, served: int
 ) -> None:
     client = session_of(aws, create_role(aws, unique))(service)
     outcomes = {
@@ -160,7 +160,7 @@ class Fleet:
 
 
 @pytest.fixture(scope="module")
-def fleet(aws: EmbeddedAws) -> Fleet:
+def fleet(aws: Emulator) -> Fleet:
     name = f"cam-{uuid4().hex[:8]}"
     iot, greengrass = aws.client("iot"), aws.client("greengrassv2")
     iot.create_thing(thingName=name)
@@ -218,7 +218,7 @@ DEPENDENT: list[tuple[str, str, str, tuple[str, ...]]] = [
     [(tuple(call), one) for *call, dependents in DEPENDENT for one in dependents],
 )
 def test_a_call_is_denied_without_a_right_that_it_depends_on(
-    aws: EmbeddedAws, fleet: Fleet, unique: str, call: tuple[str, str, str], dependent: str
+    aws: Emulator, fleet: Fleet, unique: str, call: tuple[str, str, str], dependent: str
 ) -> None:
     method, member, subject = call
     action, _, kind = dependent.partition(" ")
@@ -237,7 +237,7 @@ def test_a_call_is_denied_without_a_right_that_it_depends_on(
 
 
 def test_a_deployment_is_created_on_every_resource_and_narrowed_by_its_tags(
-    aws: EmbeddedAws, fleet: Fleet, unique: str
+    aws: Emulator, fleet: Fleet, unique: str
 ) -> None:
     iot = {"Effect": "Allow", "Action": "iot:*", "Resource": "*"}
     on_arns = {
@@ -272,7 +272,7 @@ def test_a_deployment_is_created_on_every_resource_and_narrowed_by_its_tags(
 
 
 def test_a_condition_on_a_resources_tag_holds(
-    aws: EmbeddedAws, create_component: Callable[..., str], unique: str
+    aws: Emulator, create_component: Callable[..., str], unique: str
 ) -> None:
     arn = create_component(unique)
     aws.client("greengrassv2").tag_resource(resourceArn=arn, tags=OWNER)
@@ -287,7 +287,7 @@ def test_a_condition_on_a_resources_tag_holds(
 
 
 def test_a_component_needs_the_callers_rights_on_function_and_artifacts(
-    aws: EmbeddedAws, bucket: str, unique: str
+    aws: Emulator, bucket: str, unique: str
 ) -> None:
     aws.client("s3").put_object(Bucket=bucket, Key="model.zip", Body=b"x")
     uri = f"s3://{bucket}/model.zip"
@@ -316,7 +316,7 @@ def test_a_component_needs_the_callers_rights_on_function_and_artifacts(
     client.create_component_version(lambdaFunction=imported)
 
 
-def test_whoever_gives_a_role_to_a_service_needs_to_pass_it(aws: EmbeddedAws, unique: str) -> None:
+def test_whoever_gives_a_role_to_a_service_needs_to_pass_it(aws: Emulator, unique: str) -> None:
     role = f"arn:aws:iam::{ACCOUNT}:role/{unique}-passed"
     all_but_pass = {"Effect": "Allow", "NotAction": "iam:PassRole", "Resource": "*"}
     passes = {
@@ -341,7 +341,7 @@ def test_whoever_gives_a_role_to_a_service_needs_to_pass_it(aws: EmbeddedAws, un
 
 
 def test_a_role_of_lambda_cloudformation_and_rules_needs_to_be_passed(
-    aws: EmbeddedAws, unique: str
+    aws: Emulator, unique: str
 ) -> None:
     role = create_role(aws, f"{unique}-passed", service="lambda.amazonaws.com")
     all_but_pass = {"Effect": "Allow", "NotAction": "iam:PassRole", "Resource": "*"}
@@ -379,7 +379,7 @@ def test_a_role_of_lambda_cloudformation_and_rules_needs_to_be_passed(
         assert one.value.response["Error"]["Code"] in {"AccessDenied", "AccessDeniedException"}
 
 
-def test_an_endpoint_is_invoked_by_those_who_may(aws: EmbeddedAws, unique: str) -> None:
+def test_an_endpoint_is_invoked_by_those_who_may(aws: Emulator, unique: str) -> None:
     invokes = {
         "Effect": "Allow", "Action": "sagemaker:InvokeEndpoint",
         "Resource": f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:endpoint/allowed",

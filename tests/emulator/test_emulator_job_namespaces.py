@@ -10,7 +10,7 @@ from awsiot import mqtt_connection_builder
 
 from local_aws.job_topics import NEXT, job_topic, next_job_topic
 from tests.emulator.device_client import Device, Mailbox, own_policy
-from tests.emulator.running_emulator import EmbeddedAws
+from tests.emulator.running_emulator import Emulator
 from tests.waiting import HANG_SECONDS
 
 pytestmark = pytest.mark.emulator
@@ -80,7 +80,7 @@ def test_the_next_deployment_is_requested_with_the_namespace(
 
 
 def test_topics_without_a_namespace_do_not_deliver_deployments(
-    aws: EmbeddedAws, device: Device, greengrass: Any, mailbox: Mailbox, jobs: str
+    aws: Emulator, device: Device, greengrass: Any, mailbox: Mailbox, jobs: str
 ) -> None:
     made = greengrass.create_deployment(targetArn=device.group_arn, components={})
     mailbox.publish(f"{jobs}/$next/get", {})

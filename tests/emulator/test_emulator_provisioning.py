@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.emulator.running_emulator import REGION, EmbeddedAws
+from tests.emulator.running_emulator import REGION, Emulator
 from tests.policy.policy_files import ENVIRONMENT_ACCOUNT, Document, policies
 from tests.waiting import eventually
 
@@ -86,7 +86,7 @@ def resources(**changes: Any) -> Resources:
 class Account:
     """An account with CloudFormation's role, whose policies can be changed."""
 
-    aws: EmbeddedAws
+    aws: Emulator
     name: str
     role: str = f"arn:aws:iam::{ACCOUNT}:role/{ROLE}"
     given: dict[str, Document] = field(default_factory=dict)
@@ -159,7 +159,7 @@ class Account:
 
 
 @pytest.fixture
-def account(aws: EmbeddedAws) -> Account:
+def account(aws: Emulator) -> Account:
     """The account with the policies of `policies/`, and a name for a stack of an environment."""
     iam = aws.client("iam", ACCOUNT)
     given = policies(ENVIRONMENT_ACCOUNT, ACCOUNT)

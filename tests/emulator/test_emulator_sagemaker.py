@@ -19,7 +19,7 @@ from botocore.exceptions import ClientError
 
 from local_aws.processes import is_alive
 from local_aws.sagemaker.containers import COMMAND_VARIABLE
-from tests.emulator.running_emulator import ACCOUNT, REGION, Command, EmbeddedAws, create_role, policy
+from tests.emulator.running_emulator import ACCOUNT, REGION, Command, Emulator, create_role, policy
 
 pytestmark = pytest.mark.emulator
 
@@ -32,31 +32,31 @@ READS = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
 MXNET_FILES = ("model-symbol.json", "model-0000.params", "model-shapes.json")
 
 
-def create_hosting_role(aws: EmbeddedAws) -> None:
+def create_hosting_role(aws: Emulator) -> None:
     create_role(aws, "hosting", READS, service="sagemaker.amazonaws.com")
 
 
 @pytest.fixture(scope="module")
-def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedAws]:
-    """An embedded AWS whose containers are the stub."""
+def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    """An emulator whose containers are the stub."""
     command = Command(tmp_path_factory.mktemp("sagemaker") / ".local" / "aws")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(COMMAND_VARIABLE, f"{sys.executable} {STUB}")
         started = command("up")
         assert started.returncode == 0, started.stdout + started.stderr
-        started_aws = EmbeddedAws(command, command.endpoint())
+        started_aws = Emulator(command, command.endpoint())
         create_hosting_role(started_aws)
         yield started_aws
         command("down")
 
 
 @pytest.fixture(scope="module")
-def sagemaker(aws: EmbeddedAws) -> Any:
+def sagemaker(aws: Emulator) -> Any:
     return aws.client("sagemaker")
 
 
 @pytest.fixture(scope="module")
-def runtime(aws: EmbeddedAws) -> Any:
+def runtime(aws: Emulator) -> Any:
     return aws.client("sagemaker-runtime")
 
 
@@ -123,7 +123,7 @@ class Site:
 
 
 @pytest.fixture
-def site(aws: EmbeddedAws, sagemaker: Any, bucket: str) -> Site:
+def site(aws: Emulator, sagemaker: Any, bucket: str) -> Site:
     return Site(sagemaker, aws.client("s3"), bucket)
 
 
@@ -172,7 +172,7 @@ def test_a_broken_archive_fails_the_endpoint_with_the_containers_own_reason(site
 
 @pytest.mark.parametrize("lacks", ["right", "trust", "role"])
 def test_an_endpoints_role_must_be_able_to_read_the_model(
-    aws: EmbeddedAws, site: Site, unique: str, lacks: str
+    aws: Emulator, site: Site, unique: str, lacks: str
 ) -> None:
     service = "lambda.amazonaws.com" if lacks == "trust" else "sagemaker.amazonaws.com"
     role = f"arn:aws:iam::{ACCOUNT}:role/{unique}"
@@ -186,7 +186,7 @@ def test_an_endpoints_role_must_be_able_to_read_the_model(
     assert '"s3:GetObject"' in reason
 
 
-def test_a_models_bucket_may_require_tls(aws: EmbeddedAws, site: Site, bucket: str) -> None:
+def test_a_models_bucket_may_require_tls(aws: Emulator, site: Site, bucket: str) -> None:
     tls_only = {
         "Effect": "Deny", "Principal": "*", "Action": "s3:*",
         "Resource": f"arn:aws:s3:::{bucket}/*",
@@ -304,7 +304,7 @@ def test_an_image_that_is_not_known_is_refused(site: Site) -> None:
         site.model(image="123456789012.dkr.ecr.eu-central-1.amazonaws.com/mine:1")
 
 
-def test_what_alarms_watch_is_measured(aws: EmbeddedAws, site: Site, runtime: Any) -> None:
+def test_what_alarms_watch_is_measured(aws: Emulator, site: Site, runtime: Any) -> None:
     name = site.endpoint(site.config(only=site.model()))
     site.settled(name)
     invoke(runtime, name, {})
@@ -362,7 +362,7 @@ def finished(cloudformation: Any, stack: str) -> dict[str, Any]:
 
 
 def test_cloudformation_creates_updates_rolls_back_and_deletes_an_endpoint(
-    aws: EmbeddedAws, bucket: str, sagemaker: Any, runtime: Any, unique: str
+    aws: Emulator, bucket: str, sagemaker: Any, runtime: Any, unique: str
 ) -> None:
     s3, cloudformation, api = aws.client("s3"), aws.client("cloudformation"), sagemaker
     for key, names in (("good.tar.gz", ["a"]), ("bad.tar.gz", ["broken"])):
@@ -402,7 +402,7 @@ def test_cloudformation_creates_updates_rolls_back_and_deletes_an_endpoint(
         time.sleep(0.05)
 
 
-def test_scaling_is_kept_shown_and_deleted_with_its_stack(aws: EmbeddedAws, unique: str) -> None:
+def test_scaling_is_kept_shown_and_deleted_with_its_stack(aws: Emulator, unique: str) -> None:
     cloudformation, scaling = aws.client("cloudformation"), aws.client("application-autoscaling")
     resource = f"endpoint/{unique}/variant/only"
     resources = {
@@ -451,7 +451,7 @@ def test_endpoints_outlive_a_restart_and_their_processes_do_not(tmp_path: Path) 
         patch.setenv(COMMAND_VARIABLE, f"{sys.executable} {STUB}")
         assert command("up").returncode == 0
         try:
-            aws = EmbeddedAws(command, command.endpoint())
+            aws = Emulator(command, command.endpoint())
             create_hosting_role(aws)
             s3 = aws.client("s3")
             s3.create_bucket(
@@ -464,7 +464,7 @@ def test_endpoints_outlive_a_restart_and_their_processes_do_not(tmp_path: Path) 
             command("down")
             assert not is_alive(before)
             assert command("up").returncode == 0
-            aws = EmbeddedAws(command, command.endpoint())
+            aws = Emulator(command, command.endpoint())
             after = answer(invoke(aws.client("sagemaker-runtime"), name, {}))["pid"]
             assert after != before
         finally:

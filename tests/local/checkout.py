@@ -1,4 +1,4 @@
-"""A checkout as a user has it, with an embedded AWS of its own."""
+"""A checkout as a user has it, with a separate emulator."""
 
 import json
 import os
@@ -52,7 +52,7 @@ class Checkout:
 
 @contextmanager
 def fresh_checkout(root: Path) -> Iterator[Checkout]:
-    """Make a checkout below `root`, and run an embedded AWS of its own there."""
+    """Make a checkout below `root`, and run a separate emulator there."""
     _copy_sources(root)
     with _running(root):
         yield Checkout(root)

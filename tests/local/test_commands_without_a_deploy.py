@@ -33,7 +33,7 @@ def test_watching_says_that_the_broker_cannot_be_reached(nothing_deployed: Check
     assert "the MQTT broker at 127.0.0.1:1 takes no subscription to deeplens/+/infer" in said
 
 
-def test_watching_says_that_the_embedded_aws_does_not_answer(nothing_deployed: Checkout) -> None:
+def test_watching_says_that_the_emulator_does_not_answer(nothing_deployed: Checkout) -> None:
     with changed_endpoint(nothing_deployed, endpoint_url="http://127.0.0.1:1"):
         said = nothing_deployed.refused("watch", "dev")
     assert 'the emulator: Could not connect to the endpoint URL: "http://127.0.0.1:1/' in said

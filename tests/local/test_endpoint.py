@@ -231,7 +231,7 @@ def _failure_of_second_endpoint(sagemaker: Any, config: str) -> str:
 
 
 def _containers(site: Site) -> list[str]:
-    """The command lines of container processes that this embedded AWS runs."""
+    """The command lines of container processes that this emulator runs."""
     lines = [
         file.read_bytes().replace(b"\0", b" ").decode(errors="replace")
         for file in Path("/proc").glob("[0-9]*/cmdline")

@@ -1,4 +1,4 @@
-"""From an environment file to a detection on a camera, on the embedded AWS."""
+"""From an environment file to a detection on a camera, on the emulator."""
 
 import contextlib
 import json
@@ -122,7 +122,7 @@ def processes_in(folder: Path, *words: str) -> list[str]:
     return found
 
 
-def test_a_step_without_the_embedded_aws_says_how_to_start_it(tmp_path: Path) -> None:
+def test_a_step_without_the_emulator_says_how_to_start_it(tmp_path: Path) -> None:
     for name in ("demo", "review", "stacks", "tools"):
         (tmp_path / name).symlink_to(ROOT / name)
     result = subprocess.run(

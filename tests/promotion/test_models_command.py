@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.emulator, pytest.mark.slow]
 
 
 def models(world: World, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the command where `.local/aws/endpoint.json` leads to the embedded AWS."""
+    """Run the command where `.local/aws/endpoint.json` leads to the emulator."""
     local = world.folder / ".local" / "aws"
     local.mkdir(parents=True, exist_ok=True)
     (local / "endpoint.json").write_bytes(world.endpoint.read_bytes())
@@ -87,7 +87,7 @@ def test_accounts_that_cannot_be_queried_are_exit_code_1_and_the_pins_are_shown(
     assert "no AWS credentials" in said(models(world, "rollback", "dev", "--reason", "x"), 1)
 
 
-def test_an_embedded_aws_that_does_not_run_is_named(world: World, tmp_path: Path) -> None:
+def test_an_emulator_that_does_not_run_is_named(world: World, tmp_path: Path) -> None:
     models(world, "list", "--offline")
     (tmp_path / ".local/aws/endpoint.json").unlink()
     result = subprocess.run(

@@ -10,7 +10,7 @@ from awsiot import mqtt_connection_builder
 
 from tests.emulator.core_device.conftest import Core
 from tests.emulator.core_device.test_core_deployments import crashes_with, pinned
-from tests.emulator.running_emulator import EmbeddedAws
+from tests.emulator.running_emulator import Emulator
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.emulator
@@ -248,7 +248,7 @@ def test_credentials_are_in_the_environment_if_the_service_is_deployed(
 
 
 @pytest.fixture
-def health(core: Core, aws: EmbeddedAws) -> Iterator[list[dict[str, Any]]]:
+def health(core: Core, aws: Emulator) -> Iterator[list[dict[str, Any]]]:
     """The health messages of the device, as a second client of its thing sees them."""
     client = mqtt_connection_builder.mtls_from_path(
         endpoint=aws.endpoint["mqtt_host"],

@@ -8,7 +8,7 @@ import pytest
 
 from local_aws.core_device.platforms import architecture
 from tests.emulator.core_device.conftest import Core
-from tests.emulator.running_emulator import EmbeddedAws, recipe
+from tests.emulator.running_emulator import Emulator, recipe
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.emulator
@@ -114,7 +114,7 @@ def test_shutdown_runs_before_a_component_goes(core: Core, component: Components
 
 
 def test_a_wrong_digest_changes_nothing_on_the_core(
-    aws: EmbeddedAws, core: Core, component: Components, artifact: Callable[..., Any], bucket: str
+    aws: Emulator, core: Core, component: Components, artifact: Callable[..., Any], bucket: str
 ) -> None:
     kept = component("app", run="sleep 600")
     core.outcome(core.deploy({kept: pinned()}))
@@ -135,7 +135,7 @@ def test_a_wrong_digest_changes_nothing_on_the_core(
 
 
 def test_an_artifact_that_is_gone_is_named(
-    aws: EmbeddedAws, core: Core, component: Components, artifact: Callable[..., Any], bucket: str
+    aws: Emulator, core: Core, component: Components, artifact: Callable[..., Any], bucket: str
 ) -> None:
     made = artifact("good")
     name = component("model", artifacts=[{"Uri": made.uri}])

@@ -18,7 +18,7 @@ import pytest
 
 from local_aws.fleet.cores import Clients, Release, SimulatedFleet
 from local_aws.fleet.hazards import Fate, Hazards, fate
-from tests.emulator.running_emulator import ACCOUNT, REGION, ROOT, EmbeddedAws
+from tests.emulator.running_emulator import ACCOUNT, REGION, ROOT, Emulator
 
 RULE = {"success_percent": 100.0, "error_percent": 0.0, "minimum_devices": 0,
         "offline_after_seconds": 120.0, "minimum_frames_per_second": 0.0}  # fmt: skip
@@ -36,7 +36,7 @@ def digest(version: int) -> str:
 class Site:
     """One fleet, its cores, and what each release does on them."""
 
-    aws: EmbeddedAws
+    aws: Emulator
     group: str
     things: list[str]
     clients: Clients
@@ -140,7 +140,7 @@ class Site:
 
 
 @pytest.fixture
-def make_site(aws: EmbeddedAws, iot: Any, request: pytest.FixtureRequest) -> Callable[..., Site]:
+def make_site(aws: Emulator, iot: Any, request: pytest.FixtureRequest) -> Callable[..., Site]:
     # Hazards are drawn from the names of things: the same test has the same fleet in each run.
     test = hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:8]
     numbers = itertools.count(1)
@@ -208,7 +208,7 @@ class CloudFormation:
 
 
 @pytest.fixture
-def cloudformation(aws: EmbeddedAws, monkeypatch: pytest.MonkeyPatch) -> Iterator[CloudFormation]:
+def cloudformation(aws: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[CloudFormation]:
     monkeypatch.setenv("AWS_ENDPOINT_URL", aws.endpoint["endpoint_url"])
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCOUNT)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", aws.secret())
@@ -237,12 +237,12 @@ def cloudformation(aws: EmbeddedAws, monkeypatch: pytest.MonkeyPatch) -> Iterato
 
 
 @pytest.fixture(scope="session")
-def devices_stack(aws: EmbeddedAws) -> None:
+def devices_stack(aws: Emulator) -> None:
     """The Devices stack of dev, which stays: its IoT policy has certificates of the tests."""
     create_devices_stack(aws)
 
 
-def create_devices_stack(aws: EmbeddedAws) -> None:
+def create_devices_stack(aws: Emulator) -> None:
     """Create the Devices stack of dev in an emulator."""
     template = json.loads((ROOT / "tests/synth/golden/dev-Devices.json").read_text())
     # The check of the bootstrap version is the CDK's own; what may be read is another stack's.

@@ -1,6 +1,6 @@
 """Why the project is our own resource: what AWS::GreengrassV2::Deployment does to a fleet.
 
-The stack, its order of replacement and its roll-back are the embedded CloudFormation's. The
+The emulator's CloudFormation executes the stack, its order of replacement and its rollback. The
 resource's handler makes the calls that AWS' own makes (aws-cloudformation-resource-providers-
 greengrassv2: CreateHandler, DeleteHandler), and every property but Tags is create-only.
 """
@@ -15,8 +15,8 @@ from uuid import uuid4
 import pytest
 
 from local_aws.fleet.hazards import Hazards
-from tests.emulator.running_emulator import EmbeddedAws, create_role, publish_function
 from tests.emulator.fleet.conftest import Site, digest
+from tests.emulator.running_emulator import Emulator, create_role, publish_function
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.emulator
@@ -119,7 +119,7 @@ class Stack:
 
 
 @pytest.fixture
-def make_stack(aws: EmbeddedAws) -> Callable[[Site], Stack]:
+def make_stack(aws: Emulator) -> Callable[[Site], Stack]:
     def make(site: Site) -> Stack:
         name = f"own-{uuid4().hex[:8]}"
         rights = {"Effect": "Allow", "Action": ["greengrass:*", "iot:*"], "Resource": "*"}

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from local_aws.fleet.hazards import Hazards
-from tests.emulator.running_emulator import ACCOUNT, REGION, ROOT
 from tests.emulator.fleet.conftest import CloudFormation, Site, digest
 from tests.emulator.fleet.forked_fleet import run_fleet
+from tests.emulator.running_emulator import ACCOUNT, REGION, ROOT
 
 pytestmark = pytest.mark.emulator
 

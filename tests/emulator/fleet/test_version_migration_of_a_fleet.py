@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from local_aws.fleet.hazards import Hazards
-from tests.emulator.running_emulator import recipe
 from tests.emulator.fleet.conftest import CloudFormation, Site, digest
+from tests.emulator.running_emulator import recipe
 
 pytestmark = pytest.mark.emulator
 

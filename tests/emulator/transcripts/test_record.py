@@ -17,7 +17,7 @@ from local_aws.transcripts import events
 from local_aws.transcripts.events import kind
 from local_aws.transcripts.stream import PATH
 from tests.emulator.device_client import Device
-from tests.emulator.running_emulator import ACCOUNT, REGION, ROOT, EmbeddedAws
+from tests.emulator.running_emulator import ACCOUNT, REGION, ROOT, Emulator
 from tests.emulator.transcripts.device_player import DevicePlayer
 from tests.emulator.transcripts.lite_fleet import LITE, operate
 from tests.waiting import HANG_SECONDS, eventually
@@ -25,7 +25,7 @@ from tests.waiting import HANG_SECONDS, eventually
 pytestmark = pytest.mark.emulator
 
 
-def recording(aws: EmbeddedAws, device: str, out: Path, *more: str) -> "subprocess.Popen[str]":
+def recording(aws: Emulator, device: str, out: Path, *more: str) -> "subprocess.Popen[str]":
     """Start the command, and wait until it records."""
     options = ["--device", device, "--out", str(out), "--account", ACCOUNT, "--region", REGION]
     process = subprocess.Popen(
@@ -38,7 +38,7 @@ def recording(aws: EmbeddedAws, device: str, out: Path, *more: str) -> "subproce
 
 
 def test_a_recorded_transcript_is_the_played_one_without_secrets(
-    player: DevicePlayer, aws: EmbeddedAws, device: Device, greengrass: Any, tmp_path: Path
+    player: DevicePlayer, aws: Emulator, device: Device, greengrass: Any, tmp_path: Path
 ) -> None:
     out = tmp_path / "recorded.jsonl"
     process = recording(aws, device.thing, out)
@@ -78,7 +78,7 @@ def test_a_recorded_transcript_is_the_played_one_without_secrets(
 
 
 def test_a_recorded_transcript_can_be_played(
-    player: DevicePlayer, aws: EmbeddedAws, device: Device, greengrass: Any, tmp_path: Path
+    player: DevicePlayer, aws: Emulator, device: Device, greengrass: Any, tmp_path: Path
 ) -> None:
     out = tmp_path / "recorded.jsonl"
     process = recording(aws, device.thing, out)
@@ -117,7 +117,7 @@ def test_a_recorded_transcript_can_be_played(
     ],
 )
 def test_invalid_options_are_one_error(
-    aws: EmbeddedAws, tmp_path: Path, options: list[str], code: int, message: str
+    aws: Emulator, tmp_path: Path, options: list[str], code: int, message: str
 ) -> None:
     (tmp_path / "exists.jsonl").touch()
     shown = [str(tmp_path / option) if option.endswith(".jsonl") else option for option in options]
@@ -129,7 +129,7 @@ def test_invalid_options_are_one_error(
 
 
 def test_a_device_that_sends_nothing_has_no_transcript(
-    aws: EmbeddedAws, device: Device, tmp_path: Path
+    aws: Emulator, device: Device, tmp_path: Path
 ) -> None:
     out = tmp_path / "silent.jsonl"
     process = recording(aws, device.thing, out, "--seconds", "0.5")
@@ -140,7 +140,7 @@ def test_a_device_that_sends_nothing_has_no_transcript(
 
 
 def test_only_root_of_the_account_follows_its_devices(
-    aws: EmbeddedAws, device: Device, player: DevicePlayer
+    aws: Emulator, device: Device, player: DevicePlayer
 ) -> None:
     """A device has a session of a role; the stream would contain other devices' messages."""
     body = device.request("GET", f"/role-aliases/{player.bindings['alias']}/credentials")[1]
@@ -155,7 +155,7 @@ def path(thing: str) -> str:
     return f"{PATH}?region={REGION}&thing={thing}"
 
 
-def get(aws: EmbeddedAws, headers: dict[str, str], thing: str) -> tuple[int, Any]:
+def get(aws: Emulator, headers: dict[str, str], thing: str) -> tuple[int, Any]:
     address = urlsplit(aws.endpoint["endpoint_url"])
     with closing(http.client.HTTPConnection(str(address.hostname), address.port)) as connection:
         connection.request("GET", path(thing), headers=headers)
@@ -163,7 +163,7 @@ def get(aws: EmbeddedAws, headers: dict[str, str], thing: str) -> tuple[int, Any
         return response.status, response.read().decode()
 
 
-def signed_get(aws: EmbeddedAws, session: dict[str, str], thing: str) -> tuple[int, Any]:
+def signed_get(aws: Emulator, session: dict[str, str], thing: str) -> tuple[int, Any]:
     request = AWSRequest("GET", f"{aws.endpoint['endpoint_url']}{path(thing)}")
     names = ("accessKeyId", "secretAccessKey", "sessionToken")
     credentials = Credentials(*(session[name] for name in names))

@@ -9,7 +9,7 @@ from awscrt.mqtt import QoS
 
 from local_aws.transcripts import events
 from tests.emulator.device_client import Device
-from tests.emulator.running_emulator import ACCOUNT, REGION, Command, EmbeddedAws
+from tests.emulator.running_emulator import ACCOUNT, REGION, Command, Emulator
 from tests.emulator.transcripts.test_record import recording
 from tests.waiting import HANG_SECONDS
 
@@ -17,14 +17,14 @@ pytestmark = pytest.mark.emulator
 
 
 @pytest.fixture
-def aws(command: Command) -> EmbeddedAws:
+def aws(command: Command) -> Emulator:
     """An emulator of this test alone."""
     assert command("up").returncode == 0
-    return EmbeddedAws(command, command.endpoint())
+    return Emulator(command, command.endpoint())
 
 
 def test_a_transcript_outlives_its_emulator(
-    aws: EmbeddedAws, device: Device, mqtt: Any, tmp_path: Path
+    aws: Emulator, device: Device, mqtt: Any, tmp_path: Path
 ) -> None:
     out = tmp_path / "recorded.jsonl"
     process = recording(aws, device.thing, out)
@@ -37,7 +37,7 @@ def test_a_transcript_outlives_its_emulator(
 
 
 def test_text_that_is_not_unicode_ends_no_recording(
-    aws: EmbeddedAws, device: Device, mqtt: Any, tmp_path: Path
+    aws: Emulator, device: Device, mqtt: Any, tmp_path: Path
 ) -> None:
     """JSON can contain half of a surrogate pair, and characters that end a line elsewhere."""
     out = tmp_path / "recorded.jsonl"
@@ -53,7 +53,7 @@ def test_text_that_is_not_unicode_ends_no_recording(
 
 
 def test_a_folder_that_is_read_only_is_an_error_before_the_recording(
-    aws: EmbeddedAws, device: Device
+    aws: Emulator, device: Device
 ) -> None:
     # /proc is read-only for root, too.
     account = ("--account", ACCOUNT, "--region", REGION)

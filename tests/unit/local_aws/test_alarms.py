@@ -1,4 +1,4 @@
-"""When an alarm of the embedded CloudWatch is on, and which log lines are metrics."""
+"""When an alarm of the emulator's CloudWatch is on, and which log lines are metrics."""
 
 import json
 from typing import Any
