@@ -403,7 +403,7 @@ def watch_topic(name: str, count: int | None, *, as_json: bool) -> None:
     Exit codes: 0 COUNT messages were printed, 1 the emulator ended, 3 it is not running,
     130 interrupted.
     """
-    from local_aws.watch import describe  # noqa: PLC0415 - its MQTT client is not needed for help
+    from local_aws.devices.mqtt_subscription import describe  # noqa: PLC0415 - its MQTT client is not needed for help
 
     with _reported():
         endpoint, environment = _running_emulator(), _environment(name)
@@ -560,7 +560,7 @@ def _result(
 
 def _show(payloads: Iterable[bytes], images: Path) -> None:
     """Print detections as they arrive; save each with its image."""
-    from local_aws.watch import describe  # noqa: PLC0415 - not needed for help
+    from local_aws.devices.mqtt_subscription import describe  # noqa: PLC0415 - not needed for help
     from model_tools.annotate import draw_detections  # noqa: PLC0415 - as above
     from vision.images import open_image  # noqa: PLC0415 - as above
 

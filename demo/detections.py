@@ -32,7 +32,7 @@ def subscribed(
     environment: EnvironmentConfig, endpoint: Endpoint
 ) -> Iterator["queue.Queue[Message]"]:
     """Yield a queue that gets the messages of the environment's cameras."""
-    from local_aws.watch import Broker, Subscription, ensure_identity  # noqa: PLC0415 - an MQTT client
+    from local_aws.devices.mqtt_subscription import Broker, Subscription, ensure_identity  # noqa: PLC0415 - an MQTT client
 
     identity = ensure_identity(
         LOCAL / "cores" / f"watch-{environment.name}",

@@ -12,12 +12,12 @@ import boto3
 import click
 from botocore.exceptions import ClientError
 
-import local_aws.endpoint
+import local_aws.process.endpoint
 from demo.processes import CommandFailed, run, running
 from demo.status import status_line
 from local_aws.core_device.layout import Layout
-from local_aws.credentials import secret_access_key
-from local_aws.paths import StatePaths
+from local_aws.process.credentials import secret_access_key
+from local_aws.state.paths import StatePaths
 from stacks.config import EnvironmentConfig
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -47,7 +47,7 @@ class Endpoint:
 
 def read_endpoint() -> Endpoint | None:
     """Return the addresses of the emulator, or None if it is not running."""
-    found = local_aws.endpoint.running(StatePaths(LOCAL / "aws"))
+    found = local_aws.process.endpoint.running(StatePaths(LOCAL / "aws"))
     if found is None:
         return None
     return Endpoint(

@@ -16,19 +16,19 @@ from typing import Any
 import click
 
 from local_aws.authorization.trace import Trace
-from local_aws.device_access import (
+from local_aws.devices.access import (
     DEFAULT_HOST,
     STANDARD,
     DeviceAccess,
     DeviceAccessError,
     device_access,
 )
-from local_aws.endpoint import Endpoint, running
-from local_aws.paths import DEFAULT_STATE, StatePaths
-from local_aws.ports import LOOPBACK
-from local_aws.processes import is_alive, stop
-from local_aws.saved_state import discard
-from local_aws.snapshots import newest, taken_at
+from local_aws.process.child_processes import is_alive, stop
+from local_aws.process.endpoint import Endpoint, running
+from local_aws.process.ports import LOOPBACK
+from local_aws.state.paths import DEFAULT_STATE, StatePaths
+from local_aws.state.recovery import discard
+from local_aws.state.snapshots import newest, taken_at
 
 FAILED, NOT_RUNNING = 1, 3
 DEFAULT_ACCOUNT = "000000000000"
@@ -164,7 +164,7 @@ def up(  # noqa: PLR0913 - one parameter per option
         # Before the state is touched.
         Trace(trace_file)
     if foreground or daemon:
-        server: Any = importlib.import_module("local_aws.server")
+        server: Any = importlib.import_module("local_aws.process.server")
         ends_with = os.getppid() if foreground else ends_with
         server.run(paths, server.Options(ends_with, trace_file, delays, access))
     options = [f"--delays={delays}"]

@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
 
+from local_aws.account_region import Scope
 from local_aws.authorization.checks import Authorize, Subjects, checks
-from local_aws.constraints import Shape
 from local_aws.errors import ServiceError
-from local_aws.scope import Scope
-from local_aws.wire import Call, Request, Response, Wire
+from local_aws.input_validation.constraints import Shape
+from local_aws.service_protocol import Call, Request, Response, Wire
 
 Params = dict[str, Any]
 Operations = Mapping[str, Callable[[Scope, Params], Params]]

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from local_aws.authorization.checks import Check
-from local_aws.wire import Call
+from local_aws.service_protocol import Call
 
 # Of each service, in botocore's words: the principal that uses the role, and the operations.
 _PASSING = {

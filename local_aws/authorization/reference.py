@@ -10,8 +10,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from local_aws.account_region import Scope
 from local_aws.authorization.documented import DOCUMENTED_DEPENDENT_ACTIONS
-from local_aws.scope import Scope
 
 _DATA = "service_authorization.json"
 _VARIABLE = re.compile(r"\$\{(?P<name>\w+)\}")

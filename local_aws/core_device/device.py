@@ -30,7 +30,7 @@ from local_aws.core_device.outage import Outage
 from local_aws.core_device.shadow_deployments import ShadowQueue
 from local_aws.core_device.subscriptions import Subscriptions
 from local_aws.core_device.token_exchange import TokenExchangeService
-from local_aws.endpoint import Endpoint
+from local_aws.process.endpoint import Endpoint
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local_aws.core_device.lifecycle import Problem
-from local_aws.processes import ends_with_parent
+from local_aws.process.child_processes import ends_with_parent
 
 _RUNTIME = Path(__file__).with_name("lambda_runtime.py")
 _STOP_SECONDS = 6.0

@@ -7,10 +7,10 @@ from typing import Any
 from ministack.core import lambda_runtime
 from ministack.services import lambda_svc, s3, sts
 
-from local_aws.credentials import secret_access_key
-from local_aws.gate import Directory
+from local_aws.gateway.request_filter import Directory
+from local_aws.gateway.signature_v4 import AccessKey
 from local_aws.ministack_hooks.identity import issue_credentials, role_id
-from local_aws.signatures import AccessKey
+from local_aws.process.credentials import secret_access_key
 
 _ACCOUNT = re.compile(r"[0-9]{12}")
 _LONGEST_SESSION_NAME = 64

@@ -19,10 +19,10 @@ from ministack.core import iam_actions, iam_evaluator
 from ministack.core.responses import get_region
 from ministack.services import iam
 
+from local_aws.authorization.caller import current_caller
 from local_aws.authorization.checks import Check
 from local_aws.authorization.denials import denial_message
 from local_aws.authorization.trace import Decision, Trace
-from local_aws.caller import current_caller
 from local_aws.errors import ServiceError
 from local_aws.ministack_hooks.stack_resources import logical_ids
 

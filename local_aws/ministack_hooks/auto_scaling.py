@@ -6,9 +6,9 @@ from typing import Any
 
 from ministack.services.cloudformation import provisioners
 
-from local_aws.auto_scaling import AutoScaling, target_key, target_of
 from local_aws.errors import ServiceError
-from local_aws.ministack_hooks.services import current_scope, register_api
+from local_aws.ministack_hooks.registration import current_scope, register_api
+from local_aws.services.auto_scaling import AutoScaling, target_key, target_of
 
 _TARGET_KEYS = (
     "MaxCapacity", "MinCapacity", "ResourceId", "RoleARN", "ScalableDimension", "ServiceNamespace",

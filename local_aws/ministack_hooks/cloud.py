@@ -9,11 +9,11 @@ import boto3
 from botocore.config import Config
 from ministack.services import eventbridge, iot, lambda_svc, s3
 
+from local_aws.account_region import Scope
 from local_aws.errors import ServiceError
-from local_aws.greengrass.cloud import FunctionVersion, Job, Shadow
 from local_aws.ministack_hooks.identity import issue_service_credentials
-from local_aws.ministack_hooks.services import within
-from local_aws.scope import Scope
+from local_aws.ministack_hooks.registration import within
+from local_aws.services.greengrass.cloud import FunctionVersion, Job, Shadow
 
 GREENGRASS_ACCOUNT = "099999999999"
 ARTIFACT_URL_SECONDS = 3600

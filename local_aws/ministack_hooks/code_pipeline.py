@@ -7,10 +7,10 @@ from typing import Any
 
 from ministack.services.cloudformation import provisioners
 
-from local_aws.code_pipeline import CodePipeline
 from local_aws.errors import ServiceError
-from local_aws.ministack_hooks.services import current_scope, register_api
-from local_aws.template_inputs import as_input
+from local_aws.input_validation.template_resources import as_input
+from local_aws.ministack_hooks.registration import current_scope, register_api
+from local_aws.services.code_pipeline import CodePipeline
 
 _TYPE = "AWS::CodePipeline::Pipeline"
 _RANDOM_CHARACTERS = 12

@@ -9,7 +9,7 @@ from typing import Any
 
 from ministack.services.cloudformation import provisioners
 
-from local_aws.ministack_hooks.services import current_scope
+from local_aws.ministack_hooks.registration import current_scope
 
 _TYPE = "AWS::Lambda::CodeSigningConfig"
 _ID_CHARACTERS = 17

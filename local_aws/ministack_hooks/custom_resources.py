@@ -10,8 +10,8 @@ from ministack import app
 from ministack.services import lambda_svc
 from ministack.services.cloudformation import custom_resource, handlers, stacks
 
-from local_aws.asynchronous_calls import call_with_retries
-from local_aws.ministack_hooks.services import Handled
+from local_aws.ministack_hooks.registration import Handled
+from local_aws.services.lambda_retries import call_with_retries
 
 # Source: CloudFormation user guide, "Custom resource response objects".
 LARGEST_ANSWER_BYTES = 4_096

@@ -15,11 +15,11 @@ from ministack import app
 from ministack.core.responses import error_response_json
 from ministack.services import iam, iot
 
-from local_aws.caller import current_caller
+from local_aws.authorization.caller import current_caller
 from local_aws.errors import ServiceError
-from local_aws.inputs import Inputs
-from local_aws.ministack_hooks.services import Handled, current_scope
-from local_aws.wire import Call, Request
+from local_aws.input_validation.requests import Inputs
+from local_aws.ministack_hooks.registration import Handled, current_scope
+from local_aws.service_protocol import Call, Request
 
 _DONE_LATER: Handled = (200, {"Content-Type": "application/json"}, b"{}")
 _MEMBERSHIP = frozenset({"AddThingToThingGroup", "RemoveThingFromThingGroup"})

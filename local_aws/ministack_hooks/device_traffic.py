@@ -6,7 +6,7 @@ from typing import Any
 from ministack.services import iot
 
 from local_aws import json_text
-from local_aws.scope import Scope
+from local_aws.account_region import Scope
 from local_aws.transcripts.traffic import Traffic
 
 

@@ -13,8 +13,8 @@ from ministack.core import iam_actions, iam_evaluator
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import s3
 
-from local_aws.ministack_hooks.services import within
-from local_aws.scope import Scope
+from local_aws.account_region import Scope
+from local_aws.ministack_hooks.registration import within
 
 _KEY = "x-amz-server-side-encryption-aws-kms-key-id"
 _MANAGED_BY_AWS = "alias/aws/s3"

@@ -10,9 +10,9 @@ from ministack.core import iam_evaluator
 from ministack.core.responses import get_region
 from ministack.services import iam, iot, sts
 
+from local_aws.account_region import Scope
 from local_aws.errors import ServiceError
-from local_aws.role_aliases import CREDENTIALS_PROVIDER
-from local_aws.scope import Scope
+from local_aws.services.role_aliases import CREDENTIALS_PROVIDER
 
 # The access key of each service's session, by the role's id and session name.
 _service_sessions: dict[tuple[str, str], str] = {}

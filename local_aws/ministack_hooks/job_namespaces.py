@@ -14,9 +14,15 @@ from typing import Any
 
 from ministack.services import iot
 
-from local_aws.job_topics import NEXT, JobRequest, in_namespace, is_from_cloud, parse_request
-from local_aws.ministack_hooks.services import within
-from local_aws.scope import Scope
+from local_aws.account_region import Scope
+from local_aws.devices.job_topics import (
+    NEXT,
+    JobRequest,
+    in_namespace,
+    is_from_cloud,
+    parse_request,
+)
+from local_aws.ministack_hooks.registration import within
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from ministack import app
 from ministack.core import persistence
 from ministack.services import cloudformation
 
-from local_aws.saved_state import is_unfinished
+from local_aws.state.recovery import is_unfinished
 
 
 def serialized_states() -> dict[str, str]:

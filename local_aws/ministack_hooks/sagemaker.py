@@ -11,15 +11,15 @@ from ministack.core import iam_evaluator, responses
 from ministack.services import cloudwatch
 from ministack.services.cloudformation import provisioners, stacks
 
+from local_aws.account_region import Scope
 from local_aws.errors import ServiceError
+from local_aws.input_validation.template_resources import as_input
 from local_aws.ministack_hooks.cloud import MinistackCloud
 from local_aws.ministack_hooks.identity import service_session
-from local_aws.ministack_hooks.services import current_scope, register_service, within
-from local_aws.ports import LOOPBACK
-from local_aws.sagemaker.service import SageMaker
-from local_aws.sagemaker.subjects import SERVICE_PRINCIPAL
-from local_aws.scope import Scope
-from local_aws.template_inputs import as_input
+from local_aws.ministack_hooks.registration import current_scope, register_service, within
+from local_aws.process.ports import LOOPBACK
+from local_aws.services.sagemaker.service import SageMaker
+from local_aws.services.sagemaker.subjects import SERVICE_PRINCIPAL
 
 _ENDPOINT = "AWS::SageMaker::Endpoint"
 _LONGEST_NAME = 63

@@ -6,7 +6,7 @@ from typing import Any
 
 from ministack.services import iot, iot_data
 
-from local_aws.input_rules.shadows import TOO_LARGE, request_fault, state_fault
+from local_aws.input_validation.rules.shadows import TOO_LARGE, request_fault, state_fault
 
 _Result = tuple[int, dict[str, Any]]
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from ministack import app
 
-from local_aws.held_answers import at_the_end
-from local_aws.ministack_hooks.services import Handled
+from local_aws.ministack_hooks.registration import Handled
+from local_aws.services.cloudformation.long_poll import at_the_end
 
 _WAIT_SECONDS = 4.0
 _ASKED = b"Action=DescribeStacks"

@@ -9,12 +9,12 @@ from typing import Any
 
 from ministack.services import cloudwatch_logs, iot, lambda_svc
 
-from local_aws.asynchronous_calls import call_with_retries
+from local_aws.account_region import Scope
 from local_aws.authorization.checks import Check
 from local_aws.ministack_hooks.authorization import authorize_key
 from local_aws.ministack_hooks.identity import service_session
-from local_aws.ministack_hooks.services import within
-from local_aws.scope import Scope
+from local_aws.ministack_hooks.registration import within
+from local_aws.services.lambda_retries import call_with_retries
 
 _CONCURRENT_CALLS = 2
 _LONGEST_SESSION_NAME = 64

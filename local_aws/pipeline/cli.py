@@ -8,12 +8,12 @@ from pathlib import Path
 
 import click
 
-from local_aws.endpoint import running
-from local_aws.paths import StatePaths
-from local_aws.pipeline import PipelineError, record
+from local_aws.pipeline import PipelineError, execution_log
 from local_aws.pipeline.approval import Request, check_answer, stage_and_code
 from local_aws.pipeline.definition import read_pipeline
 from local_aws.pipeline.execution import ApprovalMissingError, Execution
+from local_aws.process.endpoint import running
+from local_aws.state.paths import StatePaths
 
 STOPPED, NOT_RUNNING, WAITS = 1, 3, 4
 
@@ -59,7 +59,7 @@ def deliver(
         sys.exit(NOT_RUNNING)
     trail = paths.root.parent / "deliver" / "executions.jsonl"
     try:
-        with record.alone(trail):
+        with execution_log.alone(trail):
             pipeline = read_pipeline(assembly.resolve())
             execution = Execution(
                 pipeline,
@@ -78,7 +78,7 @@ def deliver(
 
 def _run(execution: Execution, trail: Path) -> None:
     """Run it and record how it ended; an end that is none of the good ones ends this process."""
-    record.read(trail)
+    execution_log.read(trail)
     try:
         execution.run()
     except ApprovalMissingError as error:
@@ -102,7 +102,7 @@ def _run(execution: Execution, trail: Path) -> None:
 def _answer(codes: dict[str, str], person: str, trail: Path) -> Answer:
     def answer(asked: Request) -> tuple[str, Request] | None:
         if asked.stage in codes:
-            executions = record.read(trail)
+            executions = execution_log.read(trail)
             given = check_answer(codes[asked.stage], asked, executions, time.time())
             return person or _user(), given
         if not sys.stdin.isatty():

@@ -12,7 +12,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
-from local_aws.pipeline import PipelineError, approval, assets, change_sets, record
+from local_aws.pipeline import PipelineError, approval, assets, change_sets, execution_log
 from local_aws.pipeline.approval import Request
 from local_aws.pipeline.definition import Action, Pipeline, Stage, fingerprint
 from tools.assembly import environments_id
@@ -101,7 +101,7 @@ class Execution:
             "approvals": [asdict(one) for one in self.approvals],
             "waits": asdict(self.waits) if self.waits else None,
         }
-        record.append(file, line)
+        execution_log.append(file, line)
 
     def _check_unchanged(self, stage: Stage, found: dict[str, str]) -> None:
         now = fingerprint(self.pipeline.assembly)

@@ -22,8 +22,8 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local_aws.endpoint import Endpoint, running
-from local_aws.paths import StatePaths
+from local_aws.process.endpoint import Endpoint, running
+from local_aws.state.paths import StatePaths
 from local_aws.transcripts.events import Event, to_lines
 from local_aws.transcripts.stream import PATH
 

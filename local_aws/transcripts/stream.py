@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
-from local_aws.caller import current_caller
-from local_aws.scope import Scope
+from local_aws.account_region import Scope
+from local_aws.authorization.caller import current_caller
 from local_aws.transcripts.generalizing import Generalizer
 from local_aws.transcripts.traffic import Traffic
 

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Any
 
-from local_aws.scope import Scope
+from local_aws.account_region import Scope
 
 Event = dict[str, Any]
 

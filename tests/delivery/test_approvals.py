@@ -11,10 +11,10 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local_aws.paths import StatePaths
 from local_aws.pipeline import PipelineError, record
 from local_aws.pipeline.approval import Request, ask, check_answer
 from local_aws.pipeline.cli import deliver
+from local_aws.state.paths import StatePaths
 from model_tools.errors import RegistryError
 from model_tools.registry.executions import read_record
 from tests.delivery.test_pipeline_definition import action, build, execution

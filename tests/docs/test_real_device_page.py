@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from local_aws.cli import up
-from local_aws.device_access import STANDARD, aws_host_names, device_access
+from local_aws.devices.access import STANDARD, aws_host_names, device_access
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/real-device.md").read_text(encoding="utf-8")

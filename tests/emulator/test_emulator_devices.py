@@ -14,7 +14,7 @@ from awscrt.mqtt import QoS
 from awsiot import mqtt_connection_builder
 from botocore.exceptions import ClientError
 
-from local_aws.job_topics import job_topic, next_job_topic
+from local_aws.devices.job_topics import job_topic, next_job_topic
 from tests.emulator.device_client import Device, own_policy
 from tests.emulator.running_emulator import ACCOUNT, REGION, Emulator, policy
 from tests.waiting import HANG_SECONDS

@@ -8,7 +8,7 @@ import pytest
 from awscrt.mqtt import QoS
 from awsiot import mqtt_connection_builder
 
-from local_aws.job_topics import NEXT, job_topic, next_job_topic
+from local_aws.devices.job_topics import NEXT, job_topic, next_job_topic
 from tests.emulator.device_client import Device, Mailbox, own_policy
 from tests.emulator.running_emulator import Emulator
 from tests.waiting import HANG_SECONDS

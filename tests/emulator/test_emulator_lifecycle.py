@@ -11,7 +11,7 @@ from pathlib import Path
 import boto3
 import pytest
 
-from local_aws.processes import descendants, is_alive
+from local_aws.process.child_processes import descendants, is_alive
 from tests.emulator.running_emulator import (
     ACCOUNT,
     REGION,

@@ -295,7 +295,7 @@ def test_a_type_without_permissions_is_an_error_that_names_the_table(account: Ac
     content = {"Other": {"Type": "AWS::Kinesis::Stream", "Properties": {"ShardCount": 1}}}
     assert account.create(content) == "ROLLBACK_COMPLETE"
     (reason,) = (one for one in account.reasons() if "AWS::Kinesis::Stream" in one)
-    assert "local_aws/provisioning/assumptions.json" in reason
+    assert "local_aws/authorization/cloudformation/assumptions.json" in reason
 
 
 def test_a_role_that_does_not_exist_cannot_be_assumed(account: Account) -> None:

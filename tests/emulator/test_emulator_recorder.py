@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from local_aws import snapshots
 from local_aws.ministack_hooks import persistence
-from local_aws.paths import StatePaths
-from local_aws.recorder import Recorder
+from local_aws.state import snapshots
+from local_aws.state.paths import StatePaths
+from local_aws.state.recorder import Recorder
 
 pytestmark = pytest.mark.emulator
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from local_aws.input_rules.shadows import DEEPEST_STATE, LARGEST_STATE_BYTES
+from local_aws.input_validation.rules.shadows import DEEPEST_STATE, LARGEST_STATE_BYTES
 from tests.emulator.running_emulator import ACCOUNT, REGION, Emulator, functions_role, recipe
 
 pytestmark = pytest.mark.emulator

@@ -17,8 +17,8 @@ from uuid import uuid4
 import pytest
 from botocore.exceptions import ClientError
 
-from local_aws.processes import is_alive
-from local_aws.sagemaker.containers import COMMAND_VARIABLE
+from local_aws.process.child_processes import is_alive
+from local_aws.services.sagemaker.containers import COMMAND_VARIABLE
 from tests.emulator.running_emulator import ACCOUNT, REGION, Command, Emulator, create_role, policy
 
 pytestmark = pytest.mark.emulator
@@ -476,11 +476,11 @@ def test_an_invocation_ends_at_the_time_limit(tmp_path: Path) -> None:
     """The limit is SageMaker's minute; here a runtime of its own has a shorter one."""
     import asyncio  # noqa: PLC0415 - for this test only
 
-    from local_aws.sagemaker.containers import Container  # noqa: PLC0415 - as above
-    from local_aws.sagemaker.runtime import Runtime  # noqa: PLC0415 - as above
-    from local_aws.sagemaker.store import Store  # noqa: PLC0415 - as above
-    from local_aws.scope import Scope  # noqa: PLC0415 - as above
-    from local_aws.wire import Request  # noqa: PLC0415 - as above
+    from local_aws.account_region import Scope  # noqa: PLC0415 - as above
+    from local_aws.service_protocol import Request  # noqa: PLC0415 - as above
+    from local_aws.services.sagemaker.containers import Container  # noqa: PLC0415 - as above
+    from local_aws.services.sagemaker.runtime import Runtime  # noqa: PLC0415 - as above
+    from local_aws.services.sagemaker.store import Store  # noqa: PLC0415 - as above
 
     scope, store = Scope(ACCOUNT, REGION), Store()
     variant = {"VariantName": "only", "CurrentWeight": 1.0}
@@ -523,7 +523,7 @@ class _NoCloud:
 
 
 def test_the_default_command_is_the_projects_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    from local_aws.sagemaker.containers import serve_command  # noqa: PLC0415 - as above
+    from local_aws.services.sagemaker.containers import serve_command  # noqa: PLC0415 - as above
 
     monkeypatch.delenv(COMMAND_VARIABLE, raising=False)
     command = serve_command()

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from local_aws.provisioning import Change, Resource, Role, Step
+from local_aws.authorization.cloudformation import Change, Resource, Role, Step
 from tools.policy.reading import Stack
 
 Document = dict[str, Any]

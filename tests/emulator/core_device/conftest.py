@@ -19,7 +19,7 @@ from local_aws.core_device.device import CoreDevice
 from local_aws.core_device.layout import Identity, Layout
 from local_aws.core_device.nucleus import Kind, Pauses
 from local_aws.core_device.provisioning import provision
-from local_aws.endpoint import Endpoint
+from local_aws.process.endpoint import Endpoint
 from tests.emulator.running_emulator import ACCOUNT, REGION, Emulator, policy, recipe
 from tests.waiting import HANG_SECONDS, eventually
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from local_aws.core_device.nucleus import Kind
-from local_aws.processes import is_alive
+from local_aws.process.child_processes import is_alive
 from tests.emulator.core_device.conftest import Core
 from tests.emulator.core_device.test_core_deployments import pinned
 from tests.emulator.running_emulator import Command, Emulator, after_a_snapshot

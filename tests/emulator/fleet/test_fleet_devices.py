@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives import serialization
 
 from local_aws.core_device.device import CoreDevice
 from local_aws.core_device.layout import Identity, Layout
-from local_aws.endpoint import Endpoint
+from local_aws.process.endpoint import Endpoint
 from tests.emulator.fleet.forked_fleet import run_fleet
 from tests.emulator.fleet.proxy import Answer, Request, proxy
 from tests.emulator.running_emulator import ACCOUNT, REGION, ROOT, Emulator

@@ -16,7 +16,7 @@ from local_aws.core_device.device import CoreDevice
 from local_aws.core_device.layout import Identity, Layout
 from local_aws.core_device.nucleus import Pauses
 from local_aws.core_device.platforms import architecture
-from local_aws.endpoint import Endpoint
+from local_aws.process.endpoint import Endpoint
 from local_aws.transcripts import events
 from tests.emulator.running_emulator import ACCOUNT, REGION, recipe
 from tests.emulator.transcripts.cloud_player import CloudPlayer

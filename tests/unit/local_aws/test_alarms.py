@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from local_aws.cloudwatch.alarms import judge
-from local_aws.cloudwatch.embedded_metrics import embedded_metrics
+from local_aws.services.cloudwatch.alarms import judge
+from local_aws.services.cloudwatch.embedded_metrics import embedded_metrics
 
 
 def state(periods: list[float | None], treatment: str, needed: int | None = None) -> str | None:

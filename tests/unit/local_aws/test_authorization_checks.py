@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local_aws import cli
+from local_aws.account_region import Scope
 from local_aws.authorization import reference
 from local_aws.authorization.checks import Check, Subjects, checks
-from local_aws.authorization.served import served_actions
+from local_aws.authorization.served_actions import served_actions
 from local_aws.authorization.trace import Decision, Trace
-from local_aws.scope import Scope
 from tools.service_authorization import selected
 
 pytestmark = pytest.mark.unit

@@ -2,7 +2,7 @@
 
 import pytest
 
-from local_aws import bucket_properties
+from local_aws.services.cloudformation import bucket_properties
 
 
 def test_encryption_names_the_key_and_the_bucket_key() -> None:

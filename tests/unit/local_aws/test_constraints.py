@@ -11,10 +11,10 @@ from botocore.validate import ParamValidator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from local_aws.constraints import Shape, check, violations
 from local_aws.errors import ValidationError
-from local_aws.patterns import compiled, matches
-from local_aws.wire import Wire
+from local_aws.input_validation.constraints import Shape, check, violations
+from local_aws.input_validation.patterns import compiled, matches
+from local_aws.service_protocol import Wire
 
 
 @cache

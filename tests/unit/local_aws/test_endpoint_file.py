@@ -9,10 +9,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from local_aws.credentials import secret_access_key
-from local_aws.endpoint import Endpoint, running
-from local_aws.paths import StatePaths
-from local_aws.processes import descendants, is_alive, stop
+from local_aws.process.child_processes import descendants, is_alive, stop
+from local_aws.process.credentials import secret_access_key
+from local_aws.process.endpoint import Endpoint, running
+from local_aws.state.paths import StatePaths
 from model_tools.registry.cloud import Cloud
 from tests.waiting import eventually
 

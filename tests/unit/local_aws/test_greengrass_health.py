@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local_aws.greengrass import health
+from local_aws.services.greengrass import health
 
 pytestmark = pytest.mark.unit
 

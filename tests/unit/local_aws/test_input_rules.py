@@ -8,12 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local_aws.asynchronous_calls import RETRIES, call_with_retries
-from local_aws.constraints import violations
 from local_aws.errors import ServiceError
-from local_aws.input_rules import iam
-from local_aws.input_rules.rollouts import rollout_fault
-from local_aws.input_rules.shadows import (
+from local_aws.input_validation.constraints import violations
+from local_aws.input_validation.rules import iam
+from local_aws.input_validation.rules.rollouts import rollout_fault
+from local_aws.input_validation.rules.shadows import (
     BAD_REQUEST,
     DEEPEST_STATE,
     LARGEST_STATE_BYTES,
@@ -21,8 +20,9 @@ from local_aws.input_rules.shadows import (
     request_fault,
     state_fault,
 )
-from local_aws.input_rules.trust import trusts
-from local_aws.template_inputs import CREATIONS, as_input
+from local_aws.input_validation.rules.trust import trusts
+from local_aws.input_validation.template_resources import CREATIONS, as_input
+from local_aws.services.lambda_retries import RETRIES, call_with_retries
 
 _json = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),

@@ -3,9 +3,9 @@
 import pytest
 
 from local_aws.errors import ServiceError, ValidationError
-from local_aws.greengrass.recipes import read_recipe
 from local_aws.json_text import DEEPEST, depth, parse
-from local_aws.wire import Request, Wire
+from local_aws.service_protocol import Request, Wire
+from local_aws.services.greengrass.recipes import read_recipe
 
 
 @pytest.mark.parametrize(

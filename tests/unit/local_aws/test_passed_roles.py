@@ -5,7 +5,7 @@ import pytest
 
 from local_aws.authorization.checks import Check
 from local_aws.authorization.passed_roles import _MEMBERS, _PASSING, checks_of_passed_roles
-from local_aws.wire import Call
+from local_aws.service_protocol import Call
 
 pytestmark = pytest.mark.unit
 

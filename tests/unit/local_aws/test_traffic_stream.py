@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from local_aws.caller import Caller, set_caller
-from local_aws.scope import Scope
+from local_aws.account_region import Scope
+from local_aws.authorization.caller import Caller, set_caller
 from local_aws.transcripts.stream import PATH, TrafficStream
 from local_aws.transcripts.traffic import Traffic
 

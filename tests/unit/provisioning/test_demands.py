@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local_aws.provisioning import Change, Demand, Resource, Role, table
-from local_aws.provisioning.resources import KINDS
+from local_aws.authorization.cloudformation import Change, Demand, Resource, Role, table
+from local_aws.authorization.cloudformation.resources import KINDS
 
 pytestmark = pytest.mark.unit
 

@@ -1,0 +1,319 @@
+"""Decides which requests to the HTTP endpoint reach the emulator's services.
+
+A web page that a developer opens can send requests to loopback. So a request passes only without
+an `Origin`, for the listener's own `Host`, and signed with a key that the emulator issued.
+"""
+
+import asyncio
+import contextlib
+import datetime as dt
+import logging
+import re
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote
+
+from local_aws import json_text
+from local_aws.authorization.caller import Caller, set_caller
+from local_aws.gateway import rejection_responses
+from local_aws.gateway.signature_v4 import (
+    S3,
+    AccessKey,
+    Fault,
+    HttpRequest,
+    RequestRejected,
+    Signature,
+    check_signature,
+    check_time,
+    check_token,
+    read_signature,
+)
+from local_aws.service_protocol import Response
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Message, Receive, Send], Awaitable[None]]
+
+# A Lambda function of 50 MB in base64, the largest request of any service but S3.
+LARGEST_REQUEST_BYTES = 70 << 20
+# S3 allows 5 GiB; here a body is held in memory, and AWS SDKs upload larger objects in parts.
+LARGEST_OBJECT_BYTES = 1 << 30
+LARGEST_CALLBACK_BYTES = 1 << 20
+_LARGE_BODY_BYTES = 1 << 20
+_LOGGED_CHARACTERS = 200
+# CloudFormation gives these addresses, each with an unguessable token, to functions.
+_CALLBACK = re.compile(r"/_ministack/(cfn-response|cfn-signal)/[A-Za-z0-9._-]+")
+# No name of a bucket has an underscore.
+_OWN_ROUTES = re.compile(r"/_(ministack|localstack)(/.*)?|/health", re.DOTALL)
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """The lookups that the gate needs from the services."""
+
+    access_key: Callable[[str], AccessKey | None]
+    bucket_exists: Callable[[str], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """The requests that one port accepts, by their `Host`.
+
+    Host names of buckets match ``bucket_host``. ``expected`` names the valid ones in an error.
+    """
+
+    names: frozenset[str]
+    bucket_host: re.Pattern[str]
+    expected: str
+    only_s3: bool = False
+
+
+def loopback_listener(port: int) -> Listener:
+    """Return the listener of every AWS API."""
+    names = {f"127.0.0.1:{port}", f"localhost:{port}"}
+    return Listener(
+        frozenset(names),
+        re.compile(rf"(?P<bucket>[a-z0-9.-]+)\.localhost:{port}"),
+        " or ".join(sorted(names)),
+    )
+
+
+def s3_listener(port: int) -> Listener:
+    """Return the listener of S3 for devices, which connect to ``port`` or by a forwarded 443."""
+    return Listener(
+        frozenset(),
+        re.compile(
+            r"(?P<bucket>[a-z0-9-]+)\.s3(\.[a-z]{2}(-[a-z]+)+-[0-9])?\.amazonaws\.com"
+            rf"(:443|:{port})?"
+        ),
+        "BUCKET.s3.REGION.amazonaws.com of a bucket that exists",
+        only_s3=True,
+    )
+
+
+class Gate:
+    """An ASGI application that passes only trustworthy requests on to another one."""
+
+    def __init__(self, application: Application, listener: Listener, directory: Directory) -> None:
+        self._application = application
+        self._listener = listener
+        self._directory = directory
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Answer one ASGI connection."""
+        if scope["type"] == "http":
+            await self._http(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": 1008})
+        else:
+            await self._application(scope, receive, send)
+
+    async def _http(self, scope: Message, receive: Receive, send: Send) -> None:
+        request, incoming = _http_request(scope), _Incoming(receive)
+        service = S3 if self._listener.only_s3 else None
+        try:
+            try:
+                self._check_address(request)
+                if self._is_callback(request):
+                    set_caller(None)
+                    body = await incoming.read(LARGEST_CALLBACK_BYTES)
+                else:
+                    signature = read_signature(request)
+                    self._check_service(signature)
+                    service = signature.service
+                    key = self._check_signer(signature)
+                    body = await incoming.read(_largest(service))
+                    await _check_body(request, body, signature, key)
+                    set_caller(Caller(key.account, key.arn, signature.access_key_id))
+            except RequestRejected as rejected:
+                shown = f"{request.method} {request.path[:_LOGGED_CHARACTERS]!r}"
+                logger.warning("rejected %s (%s)", shown, rejected.fault.name)
+                await incoming.discard()
+                await _send(send, rejection_responses.response(request, service, rejected))
+                return
+        except _Disconnected:
+            return
+        await self._application(
+            self._for_services(scope, request), _replay(body, receive), _without_cors(send)
+        )
+
+    def _for_services(self, scope: Message, request: HttpRequest) -> Message:
+        """Name a bucket's host as ministack expects it: `bucket.s3.localhost`."""
+        is_virtual = self._listener.bucket_host.fullmatch(request.headers["host"])
+        if not is_virtual:
+            return scope
+        host = request.headers["host"].replace(".localhost:", ".s3.localhost:")
+        others = [(name, value) for name, value in scope["headers"] if name.lower() != b"host"]
+        return {**scope, "headers": [*others, (b"host", host.encode())]}
+
+    def _check_address(self, request: HttpRequest) -> None:
+        """Check the headers in which a browser names a page: `Origin` and `Host`."""
+        if "origin" in request.headers:
+            raise RequestRejected(
+                Fault.CROSS_ORIGIN,
+                "A request with an Origin comes from a web page; the emulator serves none.",
+            )
+        host = request.headers.get("host", "")
+        virtual = self._listener.bucket_host.fullmatch(host)
+        if host not in self._listener.names and not (
+            virtual and self._directory.bucket_exists(virtual["bucket"])
+        ):
+            raise RequestRejected(
+                Fault.HOST,
+                f"{host!r} is not a name of the emulator: expected {self._listener.expected}.",
+            )
+        own_route = _OWN_ROUTES.fullmatch(unquote(request.path))
+        if own_route and (self._listener.only_s3 or not _CALLBACK.fullmatch(request.path)):
+            raise RequestRejected(
+                Fault.ROUTE, f"{request.path[:_LOGGED_CHARACTERS]!r} is not an AWS API."
+            )
+
+    def _is_callback(self, request: HttpRequest) -> bool:
+        """Return whether CloudFormation's token authorizes the request, instead of a signature."""
+        is_put = request.method == "PUT" and not self._listener.only_s3
+        return is_put and _CALLBACK.fullmatch(request.path) is not None
+
+    def _check_service(self, signature: Signature) -> None:
+        if self._listener.only_s3 and signature.service != S3:
+            raise RequestRejected(
+                Fault.ROUTE,
+                f"This port serves S3 only: the request is signed for {signature.service!r}.",
+            )
+
+    def _check_signer(self, signature: Signature) -> AccessKey:
+        key = self._directory.access_key(signature.access_key_id)
+        if key is None:
+            raise RequestRejected(
+                Fault.UNKNOWN_KEY,
+                f"The access key {signature.access_key_id!r} does not exist: expected an account's"
+                " number (12 digits), or a key that STS or the IoT credentials provider issued"
+                " since the emulator started.",
+            )
+        now = dt.datetime.now(dt.UTC)
+        check_time(signature, now)
+        check_token(signature, key, now)
+        return key
+
+
+class _Disconnected(Exception):  # noqa: N818 - not an error
+    """The client left before its request was complete."""
+
+
+async def _check_body(
+    request: HttpRequest, body: bytes, signature: Signature, key: AccessKey
+) -> None:
+    def check() -> None:
+        check_signature(request, body, signature, key)
+        if signature.service != S3 and json_text.depth(body) > json_text.DEEPEST:
+            raise RequestRejected(
+                Fault.TOO_DEEP,
+                f"The request's JSON is nested more than {json_text.DEEPEST} levels deep.",
+            )
+
+    if len(body) < _LARGE_BODY_BYTES:
+        check()
+    else:
+        await asyncio.to_thread(check)
+
+
+def _http_request(scope: Message) -> HttpRequest:
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in scope["headers"]:
+        name, value = raw_name.decode("latin-1").lower(), _decode(raw_value)
+        headers[name] = f"{headers[name]},{value}" if name in headers else value
+    return HttpRequest(
+        scope["method"],
+        scope["raw_path"].decode("latin-1"),
+        scope["query_string"].decode("latin-1"),
+        headers,
+    )
+
+
+def _decode(value: bytes) -> str:
+    with contextlib.suppress(UnicodeDecodeError):
+        return value.decode()
+    return value.decode("latin-1")
+
+
+def _largest(service: str) -> int:
+    return LARGEST_OBJECT_BYTES if service == S3 else LARGEST_REQUEST_BYTES
+
+
+class _Incoming:
+    """The body of a request, which is read once."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._more = True
+
+    async def read(self, largest: int) -> bytes:
+        """Read the body.
+
+        Raises:
+            RequestRejected: it has more than ``largest`` bytes.
+            _Disconnected: the client left.
+        """
+        parts, size = [], 0
+        while self._more:
+            parts.append(await self._next())
+            size += len(parts[-1])
+            if size > largest:
+                raise RequestRejected(
+                    Fault.TOO_LARGE, f"The request has more than {largest} bytes, its limit."
+                )
+        return b"".join(parts)
+
+    async def discard(self) -> None:
+        """Read what is still sent, within bounds: most clients read no response before."""
+        size = 0
+        while self._more and size < LARGEST_REQUEST_BYTES:
+            size += len(await self._next())
+
+    async def _next(self) -> bytes:
+        message = await self._receive()
+        if message["type"] != "http.request":
+            raise _Disconnected
+        self._more = message.get("more_body", False)
+        part: bytes = message.get("body", b"")
+        return part
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    waiting: Iterator[Message] = iter([{"type": "http.request", "body": body, "more_body": False}])
+
+    async def replayed() -> Message:
+        message = next(waiting, None)
+        return await receive() if message is None else message
+
+    return replayed
+
+
+def _without_cors(send: Send) -> Send:
+    async def send_without(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            kept = [
+                (name, value)
+                for name, value in message.get("headers", [])
+                if not name.lower().startswith(b"access-control-")
+            ]
+            message = {**message, "headers": kept}
+        await send(message)
+
+    return send_without
+
+
+async def _send(send: Send, answer: Response) -> None:
+    headers = {**answer.headers, "Content-Length": str(len(answer.body))}
+    await send(
+        {
+            "type": "http.response.start",
+            "status": answer.status,
+            "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
+        }
+    )
+    await send({"type": "http.response.body", "body": answer.body, "more_body": False})

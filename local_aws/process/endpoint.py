@@ -1,0 +1,60 @@
+"""endpoint.json: where the running emulator is."""
+
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from local_aws.process.credentials import secret_access_key
+from local_aws.state.paths import StatePaths
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """The addresses of a running emulator, as in endpoint.json; everything is on 127.0.0.1.
+
+    The last three exist if it serves real devices: the port of S3 over TLS, the host name at which
+    devices reach MQTT and HTTPS, and the address on which it also listens for them.
+    """
+
+    pid: int
+    endpoint_url: str
+    mqtt_host: str
+    mqtt_port: int
+    device_port: int
+    ca_file: str
+    root_key: str = field(repr=False)
+    s3_port: int | None = None
+    device_host: str | None = None
+    device_address: str | None = None
+
+    def secret_access_key(self, account: str) -> str:
+        """Return the secret access key of an account; the access key id is its number."""
+        return secret_access_key(self.root_key, account)
+
+    def write(self, path: Path) -> None:
+        """Write the file at once, so that no reader sees half of it."""
+        partial = path.with_suffix(".tmp")
+        partial.unlink(missing_ok=True)
+        with os.fdopen(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+            file.write(json.dumps(asdict(self), indent=2) + "\n")
+        partial.replace(path)
+
+
+def running(paths: StatePaths) -> Endpoint | None:
+    """Read the endpoint of the emulator that runs; None when none does."""
+    try:
+        endpoint = Endpoint(**json.loads(paths.endpoint.read_text()))
+    except (OSError, ValueError, TypeError):
+        return None
+    return endpoint if is_ours(endpoint.pid) else None
+
+
+def is_ours(pid: int) -> bool:
+    """Tell whether a process runs this package; a number may have been given to another one."""
+    try:
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return b"local_aws" in command and state != "Z"

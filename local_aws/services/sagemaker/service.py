@@ -1,0 +1,127 @@
+"""SageMaker as one service: the control plane's operations by name, and the runtime's by path."""
+
+import asyncio
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from local_aws.account_region import Scope
+from local_aws.authorization.checks import Authorize
+from local_aws.errors import ValidationError
+from local_aws.service_api import ServiceApi
+from local_aws.service_protocol import Request, Response
+from local_aws.services.sagemaker.cloud import Cloud
+from local_aws.services.sagemaker.definitions import Definitions
+from local_aws.services.sagemaker.endpoints import Endpoints
+from local_aws.services.sagemaker.images import UnusableModel, framework_of, location_of
+from local_aws.services.sagemaker.runtime import Runtime
+from local_aws.services.sagemaker.store import Params, Store
+from local_aws.services.sagemaker.subjects import subjects
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_RUNTIME_PATH = "/endpoints/"
+
+
+class SageMaker:
+    """Hosting, and definitions that are stored only; other operations are rejected by name."""
+
+    def __init__(self, cloud: Cloud, folder: Path) -> None:
+        """Keep archives and containers' logs below `folder`."""
+        self._store = Store()
+        self.endpoints = Endpoints(self._store, cloud, folder)
+        self._runtime = Runtime(self._store, self.endpoints, cloud)
+        self.operations: dict[str, Callable[[Scope, Params], Params]] = {
+            "CreateEndpoint": self.endpoints.create,
+            "CreateEndpointConfig": self._create_config,
+            "CreateModel": self._create_model,
+            "DeleteEndpoint": self.endpoints.delete,
+            "DeleteEndpointConfig": self._delete_config,
+            "DeleteModel": self._delete_model,
+            "DescribeEndpoint": self.endpoints.describe,
+            "DescribeEndpointConfig": self._describe_config,
+            "DescribeModel": self._describe_model,
+            "ListEndpointConfigs": self._list_configs,
+            "ListEndpoints": self._list_endpoints,
+            "ListModels": self._list_models,
+            "UpdateEndpoint": self.endpoints.update,
+            "UpdateEndpointWeightsAndCapacities": self.endpoints.update_weights,
+            **Definitions(self._store).operations,
+        }
+        self.api = ServiceApi("sagemaker", self.operations, subjects)
+
+    async def answer(self, scope: Scope, request: Request, authorize: Authorize) -> Response:
+        """Answer one HTTP request of an account and region, if its caller is authorized."""
+        if request.path.startswith(_RUNTIME_PATH):
+            return await self._runtime.answer(scope, request, authorize)
+        return await asyncio.to_thread(self.api.answer, scope, request, authorize)
+
+    def to_json(self) -> Params:
+        """Write everything."""
+        return self._store.to_json()
+
+    def load_json(self, data: Params) -> None:
+        """Replace everything by what ``to_json`` wrote."""
+        self._store.load_json(data)
+        self.endpoints.restored()
+
+    def clear(self) -> None:
+        """Forget everything, and end every container."""
+        self._store.clear()
+        self.endpoints.clear()
+
+    def _create_model(self, scope: Scope, params: Params) -> Params:
+        if "PrimaryContainer" not in params:
+            raise ValidationError("The emulator hosts models with one PrimaryContainer.")
+        try:
+            framework_of(params["PrimaryContainer"])
+            location_of(params["PrimaryContainer"])
+        except UnusableModel as error:
+            raise ValidationError(str(error)) from None
+        return self._keep(scope, "model", "Model", params)
+
+    def _create_config(self, scope: Scope, params: Params) -> Params:
+        for variant in params["ProductionVariants"]:
+            self._store.get(scope, "model", variant.get("ModelName", ""))
+            if "ServerlessConfig" not in variant and "InstanceType" not in variant:
+                raise ValidationError(
+                    f"variant {variant['VariantName']}: one of InstanceType and ServerlessConfig"
+                )
+        if not any(one.get("InitialVariantWeight", 1.0) for one in params["ProductionVariants"]):
+            raise ValidationError("At least one variant must have a non-zero initial weight.")
+        return self._keep(scope, "endpoint-config", "EndpointConfig", params)
+
+    def _keep(self, scope: Scope, kind: str, word: str, params: Params) -> Params:
+        name = params[f"{word}Name"]
+        arn = self._store.arn(scope, kind, name)
+        record = {**params, f"{word}Arn": arn, "CreationTime": round(time.time(), 3)}
+        self._store.add(scope, kind, name, record)
+        return {f"{word}Arn": arn}
+
+    def _describe_model(self, scope: Scope, params: Params) -> Params:
+        return self._store.get(scope, "model", params["ModelName"])
+
+    def _describe_config(self, scope: Scope, params: Params) -> Params:
+        return self._store.get(scope, "endpoint-config", params["EndpointConfigName"])
+
+    def _delete_model(self, scope: Scope, params: Params) -> Params:
+        self._store.remove(scope, "model", params["ModelName"])
+        return {}
+
+    def _delete_config(self, scope: Scope, params: Params) -> Params:
+        self._store.remove(scope, "endpoint-config", params["EndpointConfigName"])
+        return {}
+
+    def _list_models(self, scope: Scope, _params: Params) -> Params:
+        return {"Models": self._listed(scope, "model")}
+
+    def _list_configs(self, scope: Scope, _params: Params) -> Params:
+        return {"EndpointConfigs": self._listed(scope, "endpoint-config")}
+
+    def _list_endpoints(self, scope: Scope, _params: Params) -> Params:
+        return {"Endpoints": self._listed(scope, "endpoint")}
+
+    def _listed(self, scope: Scope, kind: str) -> list[dict[str, Any]]:
+        """Every record of a kind, in one page; the wire keeps what a summary has."""
+        return [self._store.get(scope, kind, name) for name in self._store.names(scope, kind)]
