@@ -35,7 +35,7 @@ from deeplens_project.rollout import Plan, Rollout, Wave
 from deeplens_project.verdict import Rule, judge
 from local_aws.fleet.cores import Clients, Release, SimulatedFleet
 from local_aws.fleet.hazards import Hazards, fate
-from local_aws.process.credentials import secret_access_key
+from local_aws.process.endpoint import secret_access_key
 from tests.unit.custom_resources import gate_streams
 
 ROOT = Path(__file__).resolve().parent.parent

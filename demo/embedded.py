@@ -16,7 +16,7 @@ import local_aws.process.endpoint
 from demo.processes import CommandFailed, run, running
 from demo.status import status_line
 from local_aws.core_device.layout import Layout
-from local_aws.process.credentials import secret_access_key
+from local_aws.process.endpoint import secret_access_key
 from local_aws.state.paths import StatePaths
 from stacks.config import EnvironmentConfig
 

@@ -8,7 +8,7 @@ from local_aws.account_region import Scope
 from local_aws.authorization.checks import Authorize, Subjects, checks
 from local_aws.errors import ServiceError
 from local_aws.input_validation.constraints import Shape
-from local_aws.service_protocol import Call, Request, Response, Wire
+from local_aws.service_protocol import Call, Request, Response, ServiceProtocol
 
 Params = dict[str, Any]
 Operations = Mapping[str, Callable[[Scope, Params], Params]]
@@ -39,14 +39,14 @@ class ServiceApi:
         self._invalid_code = invalid_code
 
     @cached_property
-    def _wire(self) -> Wire:
+    def _protocol(self) -> ServiceProtocol:
         # Models are large, so only the first use of a service reads its model.
-        return Wire(self._service, self._operations)
+        return ServiceProtocol(self._service, self._operations)
 
     def answer(self, scope: Scope, request: Request, authorize: Authorize) -> Response:
         """Answer one HTTP request of an account and Region, if its caller is authorized."""
         try:
-            call = self._wire.read(request)
+            call = self._protocol.read(request)
             subjects = self._subjects(scope, call.params)
             for check in checks(f"{self._service}:{call.operation}", subjects):
                 authorize(check)
@@ -54,8 +54,8 @@ class ServiceApi:
         except ServiceError as error:
             if error.code == _INVALID != self._invalid_code:
                 error = ServiceError(self._invalid_code, error.message)
-            return self._wire.write_error(error)
-        return self._wire.write(call.operation, result)
+            return self._protocol.write_error(error)
+        return self._protocol.write(call.operation, result)
 
     def call(self, scope: Scope, operation: str, params: Params) -> Params:
         """Call an operation for CloudFormation, which authorizes its steps itself.
@@ -63,10 +63,10 @@ class ServiceApi:
         Raises:
             ServiceError: the API rejects these parameters.
         """
-        self._wire.check(Call(operation, params))
+        self._protocol.check(Call(operation, params))
         return self._operations[operation](scope, params)
 
     def input_shape(self, operation: str) -> Shape:
         """Return the model of an operation's input."""
-        shape: Shape = self._wire.model.operation_model(operation).input_shape
+        shape: Shape = self._protocol.model.operation_model(operation).input_shape
         return shape

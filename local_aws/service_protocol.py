@@ -50,7 +50,7 @@ class Call:
     params: dict[str, Any]
 
 
-class Wire:
+class ServiceProtocol:
     """Translate between HTTP and the operations of one botocore service model."""
 
     def __init__(self, service: str, operations: Iterable[str] | None = None) -> None:

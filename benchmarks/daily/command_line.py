@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmarks.daily.apps import CDK, NODE
 from benchmarks.daily.timing import ROOT, Command
-from local_aws.process.credentials import secret_access_key
+from local_aws.process.endpoint import secret_access_key
 from stacks.config import load_environment
 from tests.local.checkout import Checkout
 

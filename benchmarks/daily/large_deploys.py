@@ -10,7 +10,7 @@ from benchmarks.daily.apps import copies_of_dev
 from benchmarks.daily.command_line import prebuilt, synthesized
 from benchmarks.daily.figures import Figure, Part
 from benchmarks.daily.large import LARGE_MIB, enlarge
-from local_aws.process.credentials import secret_access_key
+from local_aws.process.endpoint import secret_access_key
 from stacks.config import load_environment
 from tests.local.checkout import Checkout, fresh_checkout
 

@@ -95,7 +95,7 @@ def s3_listener(port: int) -> Listener:
     )
 
 
-class Gate:
+class RequestFilter:
     """An ASGI application that passes only trustworthy requests on to another one."""
 
     def __init__(self, application: Application, listener: Listener, directory: Directory) -> None:

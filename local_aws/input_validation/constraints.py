@@ -1,7 +1,7 @@
 """The constraints of a botocore model on an input: required members, types, sizes, patterns, enums.
 
-Every service of the emulator checks its inputs with them: its own ones in `wire`, ministack's in
-`ministack_hooks.inputs`.
+All services of the emulator use them: the services that it adds in `service_protocol`, those of
+ministack in `ministack_hooks.input_checks`.
 """
 
 import datetime as dt
@@ -12,7 +12,7 @@ from typing import Any
 from local_aws.errors import ValidationError
 from local_aws.input_validation.patterns import matches
 
-# botocore's shape classes have no common type with every attribute that is read here.
+# botocore's shape classes have no common type with all attributes that this module reads.
 Shape = Any
 
 _TYPES: dict[str, tuple[type, ...]] = {
@@ -35,7 +35,7 @@ def check(shape: Shape, value: Any) -> None:
     """Reject a value that breaks its shape.
 
     Raises:
-        ValidationError: it does; the message names each violation as AWS does.
+        ValidationError: the message has a sentence of AWS for each violation.
     """
     reject(violations(shape, value))
 
@@ -44,7 +44,7 @@ def reject(problems: list[str]) -> None:
     """Reject an input for its violations, if it has any.
 
     Raises:
-        ValidationError: there are some.
+        ValidationError: the list is not empty.
     """
     if problems:
         count = f"{len(problems)} validation error{'s'[: len(problems) != 1]} detected: "
@@ -62,7 +62,7 @@ def _violations(shape: Shape, value: Any, path: str) -> Iterator[str]:
     if not _has_type(shape, value):
         yield _sentence(value, path, f"Member must be a {shape.type_name}")
         return
-    yield from _own(shape, value, path)
+    yield from _of_value(shape, value, path)
     match shape.type_name:
         case "structure":
             yield from _of_members(shape, value, path)
@@ -96,17 +96,17 @@ def _has_type(shape: Shape, value: Any) -> bool:
     return isinstance(value, types)
 
 
-def _own(shape: Shape, value: Any, path: str) -> Iterator[str]:
+def _of_value(shape: Shape, value: Any, path: str) -> Iterator[str]:
     rules = shape.metadata
     low, high = rules.get("min"), rules.get("max")
     number = shape.type_name in _NUMBERS
     size = value if number else len(value) if isinstance(value, str | bytes | list | dict) else None
-    what = "value" if number else "length"
+    measure = "value" if number else "length"
     if size is not None and low is not None and size < low:
-        rule = f"Member must have {what} greater than or equal to {low}"
+        rule = f"Member must have {measure} greater than or equal to {low}"
         yield _sentence(value, path, rule)
     if size is not None and high is not None and size > high:
-        yield _sentence(value, path, f"Member must have {what} less than or equal to {high}")
+        yield _sentence(value, path, f"Member must have {measure} less than or equal to {high}")
     if not isinstance(value, str):
         return
     allowed = rules.get("enum")

@@ -1,6 +1,6 @@
-"""Patterns of AWS's service models, which are Java's, as patterns of Python.
+"""Python patterns for the Java patterns of AWS' service models.
 
-Source: java.util.regex.Pattern. AWS applies them to the entire value.
+Source: java.util.regex.Pattern. AWS applies a pattern to the complete value.
 """
 
 import re
@@ -45,14 +45,14 @@ def compiled(pattern: str) -> "re.Pattern[str]":
     """Compile a pattern of a service model.
 
     Raises:
-        re.error: Python cannot compile it; no model of the emulator's services has such a pattern.
+        re.error: Python cannot compile it. No model of the emulator's services has such a pattern.
     """
     # In Java, \w, \d and \s are ASCII only.
     return re.compile("".join(_translated(pattern)), re.ASCII)
 
 
 def matches(pattern: str, value: str) -> bool:
-    """Return whether an entire value matches a pattern of a service model."""
+    """Return whether a complete value matches a pattern of a service model."""
     return compiled(pattern).fullmatch(value) is not None
 
 
@@ -72,7 +72,7 @@ def _translated(pattern: str) -> Iterator[str]:
             # Java can repeat an anchor, which changes nothing.
             yield "$"
         elif token["class"]:
-            # `[\w-_]` is a range neither here nor there; only Java reads its dash as itself.
+            # `[\w-_]` is a range in neither language; only Java accepts its dash as a literal.
             yield token["class"] + (r"\-" if token["range"] and in_class else token["range"] or "")
         elif token["named_group"]:
             yield "(?P<"
@@ -100,10 +100,10 @@ def _escaped(code: int) -> str:
 
 @cache
 def _category_ranges() -> dict[str, list[tuple[int, int]]]:
-    """Return the code points of each general category and of each group of them."""
+    """Return the ranges of code points of each general category and major category."""
     ranges: dict[str, list[tuple[int, int]]] = {}
     first = 0
-    # Runs of one category: there are three hundred times as many code points.
+    # Group consecutive code points of one category: there are 300 times fewer groups.
     categories = map(unicodedata.category, map(chr, range(sys.maxunicode + 1)))
     for category, run in groupby(categories):
         after = first + sum(1 for _ in run)

@@ -1,4 +1,4 @@
-"""Inputs of the query protocol: forms whose names are paths into the operation's input.
+"""Inputs of the query protocol: forms with paths of the operation's input as names.
 
 Source: Smithy, "AWS query protocol", which IAM, STS, CloudFormation, CloudWatch and SNS use.
 """
@@ -26,7 +26,7 @@ def read_form(body: bytes, query: Mapping[str, list[str]]) -> dict[str, str]:
 def read_input(shape: Shape, form: Mapping[str, str]) -> dict[str, Any]:
     """Return the members of a structure that a form contains.
 
-    A value that its shape's type cannot represent stays a string.
+    A value that cannot be converted to its shape's type remains a string.
     """
     value: dict[str, Any] = _structure(shape, form, "")
     return value
@@ -78,7 +78,7 @@ def _map(shape: Shape, form: Mapping[str, str], path: str) -> dict[str, Any] | N
 
 
 def _wire_name(member: Shape, name: str) -> str:
-    """Return the name that a member has in a form; flattened lists have their member's."""
+    """Return the name of a member in a form; a flattened list has the name of its member."""
     if member.type_name == "list" and member.serialization.get("flattened"):
         return str(member.member.serialization.get("name", member.serialization.get("name", name)))
     return str(member.serialization.get("name", name))
@@ -89,7 +89,7 @@ def _is_given(form: Mapping[str, str], path: str) -> bool:
 
 
 def _scalar(type_name: str, text: str) -> Any:
-    """Convert a field to the type of its shape; return the text if it is not one."""
+    """Convert a field to the type of its shape; return the text if it cannot be converted."""
     convert = _CONVERSIONS.get(type_name)
     try:
         return text if convert is None else convert(text)
@@ -97,12 +97,12 @@ def _scalar(type_name: str, text: str) -> Any:
         return text
 
 
-def _truth(text: str) -> bool:
+def _boolean(text: str) -> bool:
     return {"true": True, "false": False}[text.lower()]
 
 
 def _integer(text: str) -> int:
-    # Python's own conversion accepts `1_000` and digits of other scripts.
+    # `int` also accepts `1_000` and digits of other scripts.
     if not _INTEGER.fullmatch(text):
         raise ValueError(text)
     return int(text)
@@ -114,13 +114,13 @@ def _number(text: str) -> float:
     return float(text)
 
 
-def _content(text: str) -> bytes:
+def _blob(text: str) -> bytes:
     return base64.b64decode(text, validate=True)
 
 
 _CONVERSIONS: dict[str, Callable[[str], Any]] = {
-    "blob": _content,
-    "boolean": _truth,
+    "blob": _blob,
+    "boolean": _boolean,
     "double": _number,
     "float": _number,
     "integer": _integer,

@@ -1,7 +1,7 @@
-"""Resources of templates as the inputs of the operations that create them.
+"""Resources of templates as inputs of the operations that create them.
 
-CloudFormation's handlers call these operations, so a resource fails where the operation rejects its
-properties.
+CloudFormation's handlers call these operations, so the creation of a resource fails if the
+operation rejects its properties.
 """
 
 import json
@@ -14,9 +14,9 @@ from local_aws.input_validation.constraints import Shape
 
 _INTEGER = re.compile(r"-?[0-9]+")
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
-_TRUTHS = {"true": True, "false": False}
-# CloudFormation has lists of keys and values where some operations have maps.
-_OWN_FORM = frozenset({"Tags"})
+_BOOLEANS = {"true": True, "false": False}
+# Some operations have a map where CloudFormation has a list of keys and values.
+_DIFFERENT_FORM = frozenset({"Tags"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +25,8 @@ class Creation:
 
     service: str
     operation: str
-    # Required members that a template may omit: CloudFormation fills them in.
-    filled_in: Mapping[str, Any] = field(default_factory=dict)
+    # Required members that a template may omit, because CloudFormation generates them.
+    generated: Mapping[str, Any] = field(default_factory=dict)
 
 
 _NAME = "generated"
@@ -60,8 +60,8 @@ _OTHER_NAMES = {
 
 
 def as_input(shape: Shape, type_: str, properties: dict[str, Any]) -> dict[str, Any]:
-    """Return the members of an operation's input that a resource's properties give."""
-    ignored = _OWN_FORM | _DIFFERENT.get(type_, frozenset())
+    """Convert a resource's properties to the input of an operation."""
+    ignored = _DIFFERENT_FORM | _DIFFERENT.get(type_, frozenset())
     names = _OTHER_NAMES.get(type_, {})
     given = {names.get(name, name): value for name, value in properties.items()
              if name not in ignored}  # fmt: skip
@@ -69,7 +69,7 @@ def as_input(shape: Shape, type_: str, properties: dict[str, Any]) -> dict[str, 
 
 
 def _structure(shape: Shape, given: dict[str, Any]) -> dict[str, Any]:
-    """Convert the members that the model has; IoT's begin with a small letter in the API."""
+    """Convert the members of the model; the case of a name's first letter does not matter."""
     by_name = {name[:1].lower() + name[1:]: value for name, value in given.items()}
     converted = {}
     for name, member in shape.members.items():
@@ -80,7 +80,7 @@ def _structure(shape: Shape, given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _value(shape: Shape, given: Any) -> Any:
-    """Convert a property to its shape's type, as far as CloudFormation does."""
+    """Convert a property to its shape's type as CloudFormation does."""
     if isinstance(given, dict | list):
         return _composite(shape, given)
     if shape.type_name == "string" and isinstance(given, bool):
@@ -96,9 +96,9 @@ def _composite(shape: Shape, given: Any) -> Any:
     if shape.type_name == "structure" and isinstance(given, dict):
         return _structure(shape, given)
     if shape.type_name == "map" and isinstance(given, dict):
-        return {key: _value(shape.value, one) for key, one in given.items()}
+        return {key: _value(shape.value, item) for key, item in given.items()}
     if shape.type_name == "list" and isinstance(given, list):
-        return [_value(shape.member, one) for one in given]
+        return [_value(shape.member, item) for item in given]
     return given
 
 
@@ -108,5 +108,5 @@ def _from_text(type_name: str, text: str) -> Any:
     if type_name in ("float", "double") and _NUMBER.fullmatch(text):
         return float(text)
     if type_name == "boolean":
-        return _TRUTHS.get(text.lower(), text)
+        return _BOOLEANS.get(text.lower(), text)
     return text

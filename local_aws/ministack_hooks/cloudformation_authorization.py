@@ -15,7 +15,9 @@ from ministack.services import iam
 from ministack.services.cloudformation import handlers, helpers, provisioners, stacks
 
 from local_aws.authorization.caller import current_caller
-from local_aws.authorization.cloudformation import Change, Demand, Resource, Role, Step
+from local_aws.authorization.cloudformation.demands import Change, Demand, Role
+from local_aws.authorization.cloudformation.resources import Resource
+from local_aws.authorization.cloudformation.table import Step
 
 _ROLE, _CALLER = "RoleARN", "_caller"
 _SESSION = "AWSCloudFormation"

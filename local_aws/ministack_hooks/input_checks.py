@@ -1,4 +1,4 @@
-"""Checks of ministack's inputs, which it validates in part only: by model, and by AWS's rules."""
+"""Validation of ministack's inputs by botocore's models and AWS' rules."""
 # ruff: noqa: SLF001 - ministack has no public extension points; the contract test guards these
 
 import asyncio
@@ -20,7 +20,7 @@ from local_aws.ministack_hooks.authorization import DENIED, authorize_caller, de
 from local_aws.ministack_hooks.registration import Handled
 from local_aws.service_protocol import Call, Request
 
-# ministack's services -> their models. S3's has hardly a constraint, and its handlers check inputs.
+# botocore's model of each ministack service. S3's model has few constraints; its handlers validate.
 _MODELS = {
     "cloudformation": "cloudformation",
     "codebuild": "codebuild",
@@ -47,7 +47,7 @@ _IDENTITIES = {"role": "Roles", "user": "Users", "group": "Groups"}
 
 
 class MinistackAccount:
-    """The account and region of the current request (``input_rules.account.Account``)."""
+    """The account and Region of the current request (``rules.account.Account``)."""
 
     def trust_policy(self, role_arn: str) -> dict[str, Any] | None:
         """Return the trust policy of a role, or None if the role does not exist."""
@@ -78,7 +78,7 @@ class MinistackAccount:
 
 
 def check_inputs() -> None:
-    """Reject what AWS rejects, before ministack handles a request or creates a resource."""
+    """Validate inputs before ministack handles a request or creates a resource."""
     inputs = {model: Inputs(model) for model in _MODELS.values()}
     for service, model in _MODELS.items():
         _check_requests(service, inputs[model])
@@ -95,7 +95,7 @@ def _check_requests(service: str, inputs: Inputs) -> None:
         try:
             if not inputs.is_loaded:
                 await asyncio.to_thread(inputs.load)
-            call = inputs.read(request)
+            call = inputs.parse(request)
             if call is not None:
                 inputs.check(call)
                 _authorize_passed_roles(inputs.service, call)
@@ -132,7 +132,7 @@ def _check_resource(inputs: dict[str, Inputs], type_: str, props: dict[str, Any]
     """Reject a resource that its service rejects.
 
     Raises:
-        ValueError: the reason, as ministack expects it of a resource that cannot be created.
+        ValueError: the reason, as ministack expects it from a failed creation.
     """
     try:
         _check_identities(type_, props)
@@ -141,7 +141,7 @@ def _check_resource(inputs: dict[str, Inputs], type_: str, props: dict[str, Any]
             return
         service = inputs[creation.service]
         shape = service.shape(creation.operation)
-        call = Call(creation.operation, {**creation.filled_in, **as_input(shape, type_, props)})
+        call = Call(creation.operation, {**creation.generated, **as_input(shape, type_, props)})
         service.check(call)
         _apply_rule(creation.service, call)
     except ServiceError as error:
@@ -151,10 +151,10 @@ def _check_resource(inputs: dict[str, Inputs], type_: str, props: dict[str, Any]
 
 
 def _authorize_passed_roles(service: str, call: Call) -> None:
-    """Check iam:PassRole, which ministack does not; the services of AWS call without a caller.
+    """Check iam:PassRole, which ministack does not check. AWS services have no caller to check.
 
     Raises:
-        ServiceError: the caller may not pass a role.
+        ServiceError: the caller is not authorized to pass a role.
     """
     if current_caller() is not None:
         for check in checks_of_passed_roles(service, call):
@@ -168,7 +168,7 @@ def _apply_rule(service: str, call: Call) -> None:
 
 
 def _check_identities(type_: str, props: dict[str, Any]) -> None:
-    """Check policies in places that only templates have."""
+    """Validate the policies in properties that exist in templates only."""
     account = MinistackAccount()
     if type_ == "AWS::IAM::Role":
         documents = {
@@ -178,10 +178,10 @@ def _check_identities(type_: str, props: dict[str, Any]) -> None:
         iam_rules.check_inline_policies("role", props.get("RoleName", ""), documents)
         iam_rules.check_number_of_policies(len(set(props.get("ManagedPolicyArns", []))))
     elif type_ == "AWS::IAM::Policy":
-        own = {props["PolicyName"]: _text(props["PolicyDocument"])}
+        policy = {props["PolicyName"]: _text(props["PolicyDocument"])}
         for kind, member in _IDENTITIES.items():
             for name in props.get(member, []):
-                documents = {**account.inline_policies(kind, name), **own}
+                documents = {**account.inline_policies(kind, name), **policy}
                 iam_rules.check_inline_policies(kind, name, documents)
 
 

@@ -1,4 +1,4 @@
-"""Adding services and resource types to ministack, and acting for an account."""
+"""Registration of services and resource types with ministack, and the scope of a request."""
 # ruff: noqa: SLF001 - ministack has no public extension points; the contract test guards these
 
 import contextlib
@@ -13,7 +13,7 @@ from ministack.services.cloudformation import provisioners
 from local_aws.account_region import Scope
 from local_aws.authorization.checks import Authorize
 from local_aws.errors import ServiceError
-from local_aws.ministack_hooks.authorization import authorize_caller, leave_to_the_service
+from local_aws.ministack_hooks.authorization import authorize_caller, exempt_service
 from local_aws.service_api import ServiceApi
 from local_aws.service_protocol import Request, Response
 from local_aws.services.role_aliases import PATH as ROLE_ALIASES_PATH
@@ -28,24 +28,24 @@ class Stateful(Protocol):
     """A service whose state is saved and restored."""
 
     def to_json(self) -> dict[str, Any]:
-        """Write everything as JSON."""
+        """Return the state as JSON."""
 
     def load_json(self, data: dict[str, Any]) -> None:
-        """Replace everything."""
+        """Replace the state."""
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Remove the state."""
 
 
-Answer = Callable[[Scope, Request, Authorize], Awaitable[Response]]
+Respond = Callable[[Scope, Request, Authorize], Awaitable[Response]]
 
 
 class _Module:
-    """A service as ministack expects one: a module with these functions."""
+    """A service in the form of a ministack module, which has these functions."""
 
-    def __init__(self, state: Stateful, answer: Answer) -> None:
+    def __init__(self, state: Stateful, respond: Respond) -> None:
         self._state = state
-        self._answer = answer
+        self._respond = respond
 
     async def handle_request(
         self,
@@ -56,7 +56,7 @@ class _Module:
         query_params: dict[str, list[str]],
     ) -> Handled:
         request = Request(method, path, headers, body, query_params)
-        response = await self._answer(current_scope(), request, authorize_caller)
+        response = await self._respond(current_scope(), request, authorize_caller)
         return response.status, response.headers, response.body
 
     def get_state(self) -> dict[str, Any]:
@@ -70,38 +70,38 @@ class _Module:
 
 
 def current_scope() -> Scope:
-    """Tell which account and region the current request is for."""
+    """Return the account and Region of the current request."""
     return Scope(get_account_id(), get_region())
 
 
 def within(scope: Scope) -> contextlib.AbstractContextManager[None]:
-    """Act for an account and region outside a request."""
+    """Return a context that sets the account and Region outside a request."""
     manager: contextlib.AbstractContextManager[None] = request_scope(scope.account, scope.region)
     return manager
 
 
-def register_service(name: str, state: Stateful, answer: Answer) -> None:
-    """Serve a service under its SigV4 name and save its state with the others'.
+def register_service(name: str, state: Stateful, respond: Respond) -> None:
+    """Serve a service under its SigV4 name, and save its state with those of other services.
 
-    It authorizes its callers itself.
+    The service authorizes its callers itself.
     """
-    leave_to_the_service(lambda service, _path: service == name)
-    module = _Module(state, answer)
+    exempt_service(lambda service, _path: service == name)
+    module = _Module(state, respond)
     app._loaded_modules[name] = module
     app.SERVICE_REGISTRY[name] = {"module": name}
     app.SERVICE_HANDLERS[name] = module.handle_request
     app._state_map[name] = name
-    # For a name that it does not know, the router reads every service model of botocore: seconds.
+    # For an unknown name, the router loads all service models of botocore, which takes seconds.
     router.SERVICE_PATTERNS.setdefault(name, {})
 
 
 def register_api(name: str, state: Stateful, api: ServiceApi) -> None:
-    """Serve a service whose operations do not wait, as `register_service` does."""
+    """Serve a service with synchronous operations, as `register_service` does."""
 
-    async def answer(scope: Scope, request: Request, authorize: Authorize) -> Response:
+    async def respond(scope: Scope, request: Request, authorize: Authorize) -> Response:
         return api.answer(scope, request, authorize)
 
-    register_service(name, state, answer)
+    register_service(name, state, respond)
 
 
 def register_role_aliases(aliases: RoleAliases) -> None:
@@ -113,11 +113,11 @@ def register_role_aliases(aliases: RoleAliases) -> None:
     def is_for_aliases(service: str, path: str) -> bool:
         return service == "iot" and path.startswith(ROLE_ALIASES_PATH)
 
-    leave_to_the_service(is_for_aliases)
+    exempt_service(is_for_aliases)
 
     async def handle(method: str, path: str, headers: Any, body: bytes, query: Any) -> Handled:
-        chosen = module.handle_request if path.startswith(ROLE_ALIASES_PATH) else iot_handler
-        handled: Handled = await chosen(method, path, headers, body, query)
+        selected = module.handle_request if path.startswith(ROLE_ALIASES_PATH) else iot_handler
+        handled: Handled = await selected(method, path, headers, body, query)
         return handled
 
     app.SERVICE_HANDLERS["iot"] = handle
@@ -125,7 +125,7 @@ def register_role_aliases(aliases: RoleAliases) -> None:
 
 
 def _role_alias_provisioner(aliases: RoleAliases) -> dict[str, Any]:
-    def given(logical_id: str, props: dict[str, Any], stack: str) -> dict[str, Any]:
+    def role_alias_params(logical_id: str, props: dict[str, Any], stack: str) -> dict[str, Any]:
         params = {
             "roleAlias": props.get("RoleAlias") or provisioners._physical_name(stack, logical_id),
             "roleArn": props["RoleArn"],
@@ -136,24 +136,24 @@ def _role_alias_provisioner(aliases: RoleAliases) -> dict[str, Any]:
 
     def create(logical_id: str, props: dict[str, Any], stack: str) -> tuple[str, dict[str, Any]]:
         try:
-            made = aliases.api.call(
-                current_scope(), "CreateRoleAlias", given(logical_id, props, stack)
+            created = aliases.api.call(
+                current_scope(), "CreateRoleAlias", role_alias_params(logical_id, props, stack)
             )
         except ServiceError as error:
             raise ValueError(error.message) from error
-        return made["roleAlias"], {"RoleAliasArn": made["roleAliasArn"]}
+        return created["roleAlias"], {"RoleAliasArn": created["roleAliasArn"]}
 
     def update(
         physical_id: str, _old: dict[str, Any], props: dict[str, Any], stack: str, logical_id: str
     ) -> tuple[str, dict[str, Any]]:
-        params = given(logical_id, props, stack)
+        params = role_alias_params(logical_id, props, stack)
         if params["roleAlias"] != physical_id:
             return create(logical_id, props, stack)
         try:
-            made = aliases.api.call(current_scope(), "UpdateRoleAlias", params)
+            created = aliases.api.call(current_scope(), "UpdateRoleAlias", params)
         except ServiceError as error:
             raise ValueError(error.message) from error
-        return physical_id, {"RoleAliasArn": made["roleAliasArn"]}
+        return physical_id, {"RoleAliasArn": created["roleAliasArn"]}
 
     def delete(physical_id: str, _props: dict[str, Any]) -> None:
         with contextlib.suppress(ServiceError):

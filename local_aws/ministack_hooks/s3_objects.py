@@ -1,4 +1,8 @@
-"""Reject S3 requests that cannot be stored; ministack only logs that its disk is full."""
+"""Writes of S3 objects: errors of the disk, and conditions and checksums of copies.
+
+If the disk is full, ministack only logs the error; here, the request fails.
+"""
+
 # ruff: noqa: SLF001 - ministack has no public extension points; the contract test guards these
 
 import logging
@@ -17,8 +21,9 @@ from local_aws.ministack_hooks.registration import Handled
 
 logger = logging.getLogger(__name__)
 
-# An object's metadata, its folders, and what the same request changes elsewhere.
+# For an object's metadata, its folders, and other files that the same request changes.
 _RESERVE_BYTES = 64 * 1024
+_COPY_RESULT_END = b"</CopyObjectResult>"
 _failure: ContextVar[list[OSError]] = ContextVar("failure")
 
 
@@ -29,8 +34,8 @@ class Writes:
         self.failed = False
 
 
-def refuse_unsaved_objects(folder: Path) -> Writes:
-    """Answer 500 InternalError to a request whose object cannot be written below `folder`.
+def reject_unsaved_objects(folder: Path) -> Writes:
+    """Handled 500 InternalError to a request whose object cannot be written below `folder`.
 
     The space is reserved before the request changes anything.
     """
@@ -55,9 +60,9 @@ def refuse_unsaved_objects(folder: Path) -> Writes:
             try:
                 _reserve(folder, _RESERVE_BYTES + _size(headers, body, query))
             except OSError as error:
-                return _refused(method, path, error)
+                return _rejection(method, path, error)
         handled: Handled = await handle_request(method, path, headers, body, query)
-        return _refused(method, path, failures[0]) if failures else handled
+        return _rejection(method, path, failures[0]) if failures else handled
 
     s3._atomic_write = recorded_write
     app.SERVICE_HANDLERS["s3"] = handle
@@ -65,7 +70,7 @@ def refuse_unsaved_objects(folder: Path) -> Writes:
 
 
 def _size(headers: Mapping[str, str], body: bytes, query: Mapping[str, Any]) -> int:
-    """Return how many bytes a request adds: its own, those of its parts or of its source."""
+    """Return the bytes that a request adds: its body, the upload's parts, or the copied object."""
     upload = s3._multipart_uploads.get("".join(query.get("uploadId", [])), {})
     parts = 0 if "partNumber" in query else sum(p["size"] for p in upload.get("parts", {}).values())
     source = unquote(headers.get("x-amz-copy-source", "")).lstrip("/").partition("?")[0]
@@ -81,8 +86,46 @@ def _reserve(folder: Path, size: int) -> None:
         os.posix_fallocate(probe.fileno(), 0, size)
 
 
-def _refused(method: str, path: str, error: OSError) -> Handled:
+def _rejection(method: str, path: str, error: OSError) -> Handled:
     message = f"The emulator cannot store {method} {path}: {error.strerror or error}."
     logger.error(message)
-    refused: Handled = s3._error("InternalError", message, 500, path)
-    return refused
+    rejection: Handled = s3._error("InternalError", message, 500, path)
+    return rejection
+
+
+def complete_copies() -> None:
+    """Apply If-None-Match, If-Match and ``ChecksumAlgorithm`` to CopyObject.
+
+    ministack reads the algorithm from PutObject's header only, and ignores conditions of a copy.
+    """
+    copy = s3._copy_object
+
+    def complete_copy(bucket: str, key: str, headers: Mapping[str, str]) -> Handled:
+        rejection: Handled | None = s3._check_put_preconditions(headers, _object(bucket, key))
+        if rejection is not None:
+            return rejection
+        algorithm = headers.get("x-amz-checksum-algorithm")
+        if algorithm:
+            headers = {**headers, "x-amz-sdk-checksum-algorithm": algorithm}
+        status, response_headers, body = copy(bucket, key, headers)
+        if status == 200:  # noqa: PLR2004 - HTTP's OK
+            body = body.replace(
+                _COPY_RESULT_END, _checksums(_object(bucket, key)) + _COPY_RESULT_END
+            )
+        return status, response_headers, body
+
+    s3._copy_object = complete_copy
+
+
+def _object(bucket: str, key: str) -> dict[str, Any] | None:
+    record: dict[str, Any] | None = (s3._ensure_bucket(bucket) or {"objects": {}})["objects"].get(
+        key
+    )
+    return record
+
+
+def _checksums(record: dict[str, Any] | None) -> bytes:
+    checksums: dict[str, str] = (record or {}).get("checksums", {})
+    return "".join(
+        f"<Checksum{name}>{value}</Checksum{name}>" for name, value in checksums.items()
+    ).encode()

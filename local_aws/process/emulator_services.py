@@ -1,4 +1,4 @@
-"""The services of the emulator, put together; import after the environment is set."""
+"""The composition of the emulator's services; import it after the environment is set."""
 
 import asyncio
 import logging
@@ -13,35 +13,29 @@ from local_aws.authorization.trace import Trace
 from local_aws.devices.access import DeviceAccess, aws_host_names
 from local_aws.devices.https_endpoint import DeviceEndpoint
 from local_aws.devices.s3_endpoint import S3Endpoint
-from local_aws.gateway.request_filter import Gate, loopback_listener, s3_listener
+from local_aws.gateway.request_filter import RequestFilter, loopback_listener, s3_listener
 from local_aws.ministack_hooks import (
     access_keys,
     authorization,
-    auto_scaling,
     cloudformation_authorization,
     cloudwatch,
-    code_pipeline,
-    code_signing,
     custom_resources,
     delays,
     deletions,
     device_traffic,
     dropped_properties,
-    encrypted_objects,
     exclusive_things,
     input_checks,
     job_namespaces,
     mqtt_broker,
-    names,
     policy_elements,
     registration,
+    resource_types,
     s3_authorization,
-    s3_copies,
     s3_objects,
     sagemaker,
     shadows,
     stacks,
-    templates,
     topic_rules,
 )
 from local_aws.ministack_hooks.cloud import MinistackCloud
@@ -53,8 +47,7 @@ from local_aws.services.role_aliases import RoleAliases
 from local_aws.services.sagemaker.service import SageMaker
 from local_aws.state.paths import StatePaths
 from local_aws.state.recorder import Recorder
-from local_aws.transcripts.stream import TrafficStream
-from local_aws.transcripts.traffic import Traffic
+from local_aws.transcripts.traffic import Traffic, TrafficStream
 
 _POLL_SECONDS = 0.05
 _GRACE_SECONDS = 2
@@ -89,9 +82,9 @@ class EmulatorServices:
         policy_elements.evaluate_all_elements()
         authorization.authorize_every_caller()
         s3_authorization.authorize_exact_keys()
-        encrypted_objects.require_rights_on_keys()
-        access_keys.leave_signatures_to_the_gate()
-        access_keys.give_functions_sessions_of_their_roles()
+        s3_authorization.require_permissions_of_keys()
+        access_keys.disable_presigned_url_checks()
+        access_keys.issue_role_sessions_to_functions()
         self._directory = access_keys.directory(root_key)
         self._traffic = Traffic()
         self._application = TrafficStream(registration.asgi_app, self._traffic)
@@ -103,8 +96,8 @@ class EmulatorServices:
             mqtt_broker.certify_names([device_access.host, *aws_host_names()])
             mqtt_broker.describe_endpoints(device_access.host, device_access.https_port)
         exclusive_things.support_exclusive_things()
-        s3_copies.complete_copies()
-        self._writes = s3_objects.refuse_unsaved_objects(paths.objects)
+        s3_objects.complete_copies()
+        self._writes = s3_objects.reject_unsaved_objects(paths.objects)
         _complete_cloudformation()
         topic_rules.complete_rule_actions()
         shadows.limit_shadows()
@@ -112,7 +105,7 @@ class EmulatorServices:
         cloudwatch.evaluate_alarms_as_aws()
         if delay_seconds:
             delays.delay_operations(delay_seconds)
-        # The outermost handlers: no other hook receives an invalid request.
+        # These are the outermost handlers, so no other hook receives an invalid request.
         input_checks.check_inputs()
         self._devices = DeviceEndpoint(greengrass, aliases, cloud, self._traffic)
         self._s3: S3Endpoint | None = None
@@ -130,8 +123,8 @@ class EmulatorServices:
         config.accesslog = None
         watching = asyncio.create_task(cloudwatch.watch_alarms())
         listener = loopback_listener(gateway.getsockname()[1])
-        gate = Gate(self._application, listener, self._directory)
-        await serve(gate, config, shutdown_trigger=stop.wait)
+        application = RequestFilter(self._application, listener, self._directory)
+        await serve(application, config, shutdown_trigger=stop.wait)
         watching.cancel()
 
     async def start_device_endpoints(self, paths: StatePaths, ports: Ports) -> None:
@@ -143,18 +136,18 @@ class EmulatorServices:
         await self._devices.start(context, self._addresses, ports.device)
         if self._access:
             listener = s3_listener(self._access.s3_port)
-            self._s3 = S3Endpoint(Gate(self._application, listener, self._directory))
+            self._s3 = S3Endpoint(RequestFilter(self._application, listener, self._directory))
             context = await asyncio.to_thread(mqtt_broker.server_tls_context, paths.root)
             self._s3.start(context, self._addresses, self._access.s3_port)
 
     async def stop_device_endpoints(self) -> None:
-        """Stop answering devices."""
+        """Stop the endpoints of devices."""
         await self._devices.stop()
         if self._s3 is not None:
             await self._s3.stop()
 
     def take_snapshot(self) -> None:
-        """Save what has changed, for a start after a kill."""
+        """Save the changes, so that a start after a kill continues from them."""
         self._recorder.take_snapshot()
 
     def stop_workers(self) -> None:
@@ -163,33 +156,33 @@ class EmulatorServices:
         registration.stop_lambda_workers()
 
     def state_was_saved(self) -> bool:
-        """Tell whether every service's state was written."""
-        return not (self._errors.seen or self._writes.failed)
+        """Return whether the state of every service was saved."""
+        return not (self._errors.occurred or self._writes.failed)
 
 
 def _register_stored_resources() -> None:
-    """Add the services whose resources are stored only."""
-    auto_scaling.register_auto_scaling(AutoScaling())
-    code_pipeline.register_code_pipeline(CodePipeline())
-    code_signing.store_code_signing_configs()
+    """Register the resource types that are stored but have no further effect."""
+    resource_types.register_auto_scaling(AutoScaling())
+    resource_types.register_code_pipeline(CodePipeline())
+    resource_types.store_code_signing_configs()
 
 
 def _complete_cloudformation() -> None:
-    stacks.answer_at_the_end()
-    names.name_log_groups_by_their_stacks()
+    stacks.long_poll_describe_stacks()
+    stacks.name_log_groups_by_their_stacks()
     cloudformation_authorization.authorize_each_step()
-    templates.limit_templates()
+    stacks.limit_templates()
     dropped_properties.apply_dropped_properties()
     deletions.keep_what_failed_resources_need()
     custom_resources.complete_custom_resources()
 
 
 class _SaveErrors(logging.Handler):
-    """Remembers that ministack, which only logs it, could not save something."""
+    """A log handler that detects errors of saving, which ministack only logs."""
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
-        self.seen = False
+        self.occurred = False
 
     def emit(self, _record: logging.LogRecord) -> None:
-        self.seen = True
+        self.occurred = True

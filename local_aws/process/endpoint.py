@@ -1,11 +1,19 @@
-"""endpoint.json: where the running emulator is."""
+"""endpoint.json: where the running emulator is.
 
+The secrets of the emulator's accounts, new at each start.
+
+An account has one access key: its id is the account's number, its secret is derived from the root
+key of the running emulator. `endpoint.json`, which only its owner can read, contains the root key.
+"""
+
+import hashlib
+import hmac
 import json
 import os
+import secrets
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from local_aws.process.credentials import secret_access_key
 from local_aws.state.paths import StatePaths
 
 
@@ -58,3 +66,16 @@ def is_ours(pid: int) -> bool:
     except OSError:
         return False
     return b"local_aws" in command and state != "Z"
+
+
+_ROOT_KEY_BYTES = 32
+
+
+def new_root_key() -> str:
+    """Return a random root key for one start of the emulator."""
+    return secrets.token_hex(_ROOT_KEY_BYTES)
+
+
+def secret_access_key(root_key: str, account: str) -> str:
+    """Return the secret access key of an account: HMAC-SHA256 of its number, in hexadecimal."""
+    return hmac.new(root_key.encode(), account.encode(), hashlib.sha256).hexdigest()

@@ -16,12 +16,10 @@ from typing import TYPE_CHECKING
 
 from local_aws.devices.access import DeviceAccess, DeviceAccessError
 from local_aws.process.child_processes import descendants, kill_all, start_time, with_variable
-from local_aws.process.credentials import new_root_key
-from local_aws.process.endpoint import Endpoint
+from local_aws.process.endpoint import Endpoint, new_root_key
 from local_aws.process.ports import LOOPBACK, Ports, free, listen, moved
 from local_aws.process.single_instance import hold
-from local_aws.state.paths import StatePaths
-from local_aws.state.private_files import make_private
+from local_aws.state.paths import StatePaths, make_private
 from local_aws.state.recovery import complete, prepare
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from local_aws.process.endpoint import Endpoint, running
 from local_aws.state.paths import StatePaths
 from local_aws.transcripts.events import Event, to_lines
-from local_aws.transcripts.stream import PATH
+from local_aws.transcripts.traffic import PATH
 
 _NOT_RUNNING = 3
 # The stream has a line at least every second.

@@ -1,12 +1,20 @@
-"""The traffic of devices inside the emulator, for those who follow a device."""
+"""The traffic of devices inside the emulator, for those who follow a device.
+
+The traffic of one device as a stream of JSON lines, for the root of its account.
+"""
 
 import asyncio
 import contextlib
+import json
+import re
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from typing import Any
+from urllib.parse import parse_qs, unquote
 
 from local_aws.account_region import Scope
+from local_aws.authorization.caller import current_caller
+from local_aws.transcripts.generalizing import Generalizer
 
 Event = dict[str, Any]
 
@@ -53,3 +61,118 @@ class Traffic:
     def owner_of(self, access_key_id: str) -> tuple[Scope, str] | None:
         """Return the device that has a session; None for any other access key."""
         return self._sessions.get(access_key_id)
+
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Message, Receive, Send], Awaitable[None]]
+
+PATH = "/_local_aws/device-traffic"
+_S3_SCOPE = re.compile(r"Credential=[^/]+/[0-9]+/(?P<region>[^/]+)/s3/aws4_request")
+_SIGNED_HEADERS = re.compile(r"SignedHeaders=(?P<names>[^, ]+)")
+_BUCKET_HOST = re.compile(r"(?P<bucket>[a-z0-9.-]+)\.s3\..+")
+_SILENCE_SECONDS = 1.0
+
+
+class TrafficStream:
+    """An ASGI application behind the gate: it serves the stream, and passes on other requests.
+
+    Of these, it reports the requests to S3 that a device signs.
+    """
+
+    def __init__(self, application: Application, traffic: Traffic) -> None:
+        self._application = application
+        self._traffic = traffic
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Answer one request that the gate has authenticated."""
+        if scope["type"] == "http" and scope["path"] == PATH:
+            await self._stream(scope, receive, send)
+        elif scope["type"] == "http":
+            await self._application(scope, receive, self._reporting(scope, send))
+        else:
+            await self._application(scope, receive, send)
+
+    async def _stream(self, scope: Message, receive: Receive, send: Send) -> None:
+        caller = current_caller()
+        if caller is None or not caller.arn.endswith(":root"):
+            shown = "An anonymous caller" if caller is None else caller.arn
+            await _answer(send, 403, f"{shown} is not authorized to follow devices: expected root.")
+            return
+        query = parse_qs(scope["query_string"].decode("latin-1"))
+        thing, region = (query.get(name, [""])[0] for name in ("thing", "region"))
+        if scope["method"] != "GET" or not thing or not region:
+            await _answer(send, 400, "Expected GET with the parameters thing and region.")
+            return
+        general = Generalizer(thing=thing, account=caller.account, region=region)
+        left = asyncio.create_task(_disconnected(receive))
+        with self._traffic.follow(Scope(caller.account, region), thing) as events:
+            await send({
+                "type": "http.response.start",
+                "status": 200,
+                "headers": [(b"content-type", b"application/x-ndjson")],
+            })  # fmt: skip
+            await _write(send, "\n")
+            while not left.done():
+                try:
+                    event = await asyncio.wait_for(events.get(), _SILENCE_SECONDS)
+                except TimeoutError:
+                    # An empty line: the emulator still runs, and the device sends nothing.
+                    await _write(send, "\n")
+                    continue
+                for pattern in general.patterns(event):
+                    await _write(send, json.dumps(pattern) + "\n")
+
+    def _reporting(self, scope: Message, send: Send) -> Send:
+        """Return a `send` that reports a device's request to S3 with its response."""
+        caller = current_caller()
+        owner = self._traffic.owner_of(caller.access_key_id) if caller else None
+        headers = {name.decode("latin-1").lower(): value for name, value in scope["headers"]}
+        authorization = headers.get("authorization", b"").decode("latin-1")
+        if owner is None or owner[1] not in self._traffic.followed(owner[0]):
+            return send
+        if not _S3_SCOPE.search(authorization):
+            return send
+        request = _s3_request(scope, headers.get("host", b"").decode("latin-1"), authorization)
+
+        async def send_and_report(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                response = {"from": "cloud", "s3": message["status"]}
+                self._traffic.add(*owner, request, response)
+            await send(message)
+
+        return send_and_report
+
+
+def _s3_request(scope: Message, host: str, authorization: str) -> dict[str, Any]:
+    path = unquote(scope["raw_path"].decode("latin-1")).removeprefix("/")
+    virtual = _BUCKET_HOST.fullmatch(host)
+    bucket, key = (virtual["bucket"], path) if virtual else path.partition("/")[::2]
+    signed = _SIGNED_HEADERS.search(authorization)
+    return {
+        "from": "device",
+        "s3": scope["method"],
+        "bucket": bucket,
+        "key": key,
+        "signed_headers": signed["names"] if signed else "",
+    }
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _write(send: Send, text: str) -> None:
+    await send({"type": "http.response.body", "body": text.encode(), "more_body": True})
+
+
+async def _answer(send: Send, status: int, message: str) -> None:
+    await send({
+        "type": "http.response.start",
+        "status": status,
+        "headers": [(b"content-type", b"application/json")],
+    })  # fmt: skip
+    body = json.dumps({"message": message}).encode()
+    await send({"type": "http.response.body", "body": body, "more_body": False})

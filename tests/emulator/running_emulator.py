@@ -14,7 +14,7 @@ from uuid import uuid4
 import boto3
 from botocore.config import Config
 
-from local_aws.process.credentials import secret_access_key
+from local_aws.process.endpoint import secret_access_key
 from tests.waiting import HANG_SECONDS, eventually
 
 ACCOUNT = "111111111111"

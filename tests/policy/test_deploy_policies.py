@@ -16,7 +16,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from local_aws.authorization.cloudformation import STEPS, Demand
+from local_aws.authorization.cloudformation.demands import Demand
+from local_aws.authorization.cloudformation.table import STEPS
 from stacks.config import load_delivery, load_environment, load_environments
 from tests.policy.account import REGION, Evaluator, running_evaluator
 from tests.policy.policy_files import (

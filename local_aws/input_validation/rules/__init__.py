@@ -1,7 +1,7 @@
-"""Rules of AWS for inputs that its service models do not contain.
+"""Rules of AWS for inputs, which its service models do not contain.
 
 Each rule is a function of an account and an operation's input that raises a ``ServiceError``. Rules
-apply to calls of the API and to the resources of templates alike.
+apply to calls of the API and to the resources of templates.
 """
 
 from collections.abc import Callable

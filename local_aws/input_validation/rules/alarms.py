@@ -14,7 +14,7 @@ _MINUTE_SECONDS = 60
 
 
 def check_evaluation_time(_account: Account, params: dict[str, Any]) -> None:
-    """Reject an alarm whose periods have another length, or take too long together.
+    """Reject an alarm with an unsupported period, or with periods that are too long in total.
 
     Raises:
         ServiceError: ``ValidationError``.

@@ -3,8 +3,7 @@
 from typing import Any
 
 from local_aws.errors import ServiceError
-from local_aws.input_validation.rules.account import Account
-from local_aws.input_validation.rules.trust import trusts
+from local_aws.input_validation.rules.account import Account, trusts
 
 # Source: Lambda developer guide, "Runtimes". Functions with these can be neither created nor
 # updated. Deprecated ones whose date was postponed are not listed.

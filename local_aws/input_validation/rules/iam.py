@@ -8,12 +8,11 @@ import re
 from typing import Any
 
 from local_aws.errors import ServiceError
-from local_aws.input_validation.rules.account import Account
-from local_aws.input_validation.rules.documents import statements
+from local_aws.input_validation.rules.account import Account, statements
 
 LARGEST_MANAGED_POLICY = 6_144
 LARGEST_TRUST_POLICY = 2_048
-# Of all inline policies together.
+# The total of all inline policies.
 LARGEST_INLINE_POLICIES = {"role": 10_240, "user": 2_048, "group": 5_120}
 MOST_POLICIES_OF_A_ROLE = 10
 _VENDOR = re.compile(r"[A-Za-z0-9.-]+")
@@ -30,7 +29,7 @@ def check_managed_policy(_account: Account, params: dict[str, Any]) -> None:
 
 
 def check_role_policy(account: Account, params: dict[str, Any]) -> None:
-    """Reject a role's inline policy that is malformed, or makes all of them too large.
+    """Reject a role's inline policy that is malformed, or exceeds the total size.
 
     Raises:
         ServiceError: ``MalformedPolicyDocument`` or ``LimitExceeded``.
@@ -39,7 +38,7 @@ def check_role_policy(account: Account, params: dict[str, Any]) -> None:
 
 
 def check_user_policy(account: Account, params: dict[str, Any]) -> None:
-    """Reject a user's inline policy that is malformed, or makes all of them too large.
+    """Reject a user's inline policy that is malformed, or exceeds the total size.
 
     Raises:
         ServiceError: ``MalformedPolicyDocument`` or ``LimitExceeded``.
@@ -48,7 +47,7 @@ def check_user_policy(account: Account, params: dict[str, Any]) -> None:
 
 
 def check_group_policy(account: Account, params: dict[str, Any]) -> None:
-    """Reject a group's inline policy that is malformed, or makes all of them too large.
+    """Reject a group's inline policy that is malformed, or exceeds the total size.
 
     Raises:
         ServiceError: ``MalformedPolicyDocument`` or ``LimitExceeded``.
@@ -90,7 +89,7 @@ def check_trust_policy(_account: Account, params: dict[str, Any]) -> None:
 
 
 def check_attachment(account: Account, params: dict[str, Any]) -> None:
-    """Reject one managed policy more than a role can have.
+    """Reject an attachment that exceeds the number of managed policies of a role.
 
     Raises:
         ServiceError: ``LimitExceeded``.
@@ -100,7 +99,7 @@ def check_attachment(account: Account, params: dict[str, Any]) -> None:
 
 
 def check_number_of_policies(number: int) -> None:
-    """Reject more managed policies than a role can have.
+    """Reject a number of managed policies that exceeds the quota of a role.
 
     Raises:
         ServiceError: ``LimitExceeded``.

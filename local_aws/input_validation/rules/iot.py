@@ -1,4 +1,9 @@
-"""IoT's rules for policies, groups, rules and jobs."""
+"""IoT's rules for policies, groups, rules, and jobs with their rollout rates.
+
+Source of rollout rates: botocore's `iot` model, ``ExponentialRolloutRate``: the factor has one
+decimal and is at least 1.1. AWS does not document that the base rate is at most the maximum, so
+this rule is an assumption.
+"""
 
 from fnmatch import fnmatchcase
 from functools import cache
@@ -7,9 +12,7 @@ from typing import Any
 import botocore.session
 
 from local_aws.errors import ServiceError
-from local_aws.input_validation.rules.account import Account
-from local_aws.input_validation.rules.documents import statements
-from local_aws.input_validation.rules.rollouts import rollout_fault
+from local_aws.input_validation.rules.account import Account, statements
 
 # Source: AWS IoT Core endpoints and quotas, "Maximum number of thing groups a thing can belong to".
 MOST_GROUPS_OF_A_THING = 10
@@ -23,6 +26,8 @@ _ACTIONS_OF_MESSAGES = {
         "VerifyClientDeviceIoTCertificateAssociation",
     },
 }  # fmt: skip
+_SMALLEST_FACTOR = 1.1
+_PRECISION = 1e-9
 _MODELS = {
     "iot": ("iot", "iot-data", "iot-jobs-data", "iotsecuretunneling"),
     "greengrass": ("greengrass", "greengrassv2"),
@@ -30,7 +35,7 @@ _MODELS = {
 
 
 def check_policy(_account: Account, params: dict[str, Any]) -> None:
-    """Reject a policy that is not JSON of statements, or with an action that does not exist.
+    """Reject a policy without valid statements, or with an action that does not exist.
 
     Raises:
         ServiceError: ``MalformedPolicyException``.
@@ -45,7 +50,7 @@ def check_policy(_account: Account, params: dict[str, Any]) -> None:
 
 
 def check_membership(account: Account, params: dict[str, Any]) -> None:
-    """Reject one group more than a thing can be in.
+    """Reject a membership that exceeds the number of groups of a thing.
 
     Raises:
         ServiceError: ``InvalidRequestException``.
@@ -76,7 +81,7 @@ def check_topic_rule(account: Account, params: dict[str, Any]) -> None:
 
 
 def check_job(_account: Account, params: dict[str, Any]) -> None:
-    """Reject a rollout rate that IoT cannot follow.
+    """Reject a rollout rate that IoT does not support.
 
     Raises:
         ServiceError: ``InvalidRequestException``.
@@ -110,12 +115,12 @@ def _actions(service: str) -> frozenset[str]:
 
 def _statements(document: str) -> list[dict[str, Any]]:
     try:
-        found = statements(document)
+        listed = statements(document)
     except ValueError as error:
         raise _malformed(str(error)) from None
-    if not found:
+    if not listed:
         raise _malformed("a statement needs Effect, Action and Resource")
-    return found
+    return listed
 
 
 def _malformed(reason: str) -> ServiceError:
@@ -125,3 +130,17 @@ def _malformed(reason: str) -> ServiceError:
 def _name(params: dict[str, Any], member: str) -> str:
     """Return the name of a thing or group, which a request gives as name or ARN."""
     return str(params.get(f"{member}Name") or params.get(f"{member}Arn", "").rpartition("/")[2])
+
+
+def rollout_fault(configuration: dict[str, Any]) -> str | None:
+    """Return the error of a ``jobExecutionsRolloutConfig`` of IoT or Greengrass, or None."""
+    rate = configuration.get("exponentialRate") or {}
+    factor, base = rate.get("incrementFactor"), rate.get("baseRatePerMinute")
+    maximum = configuration.get("maximumPerMinute")
+    if factor is not None and factor < _SMALLEST_FACTOR:
+        return f"incrementFactor must be at least {_SMALLEST_FACTOR}; got {factor}."
+    if factor is not None and abs(factor * 10 - round(factor * 10)) > _PRECISION:
+        return f"incrementFactor supports one digit after the decimal, such as 1.5; got {factor}."
+    if base is not None and maximum is not None and base > maximum:
+        return f"baseRatePerMinute {base} is greater than maximumPerMinute {maximum}."
+    return None

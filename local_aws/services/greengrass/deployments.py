@@ -6,7 +6,7 @@ from typing import Any
 from local_aws import json_text
 from local_aws.account_region import Scope
 from local_aws.errors import ConflictError, NotFoundError, ValidationError
-from local_aws.input_validation.rules.rollouts import rollout_fault
+from local_aws.input_validation.rules.iot import rollout_fault
 from local_aws.services.greengrass.arns import configuration_arn, parse_target
 from local_aws.services.greengrass.cloud import Cloud
 from local_aws.services.greengrass.components import Components

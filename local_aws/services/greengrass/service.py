@@ -7,7 +7,7 @@ from typing import Any
 from local_aws.account_region import Scope
 from local_aws.authorization.checks import Authorize, Check, checks
 from local_aws.errors import ServiceError
-from local_aws.service_protocol import Request, Response, Wire
+from local_aws.service_protocol import Request, Response, ServiceProtocol
 from local_aws.services.greengrass.accounts import Account, Tags
 from local_aws.services.greengrass.cloud import Cloud
 from local_aws.services.greengrass.components import Components, unusable_artifact
@@ -63,7 +63,7 @@ class Greengrass:
             "UntagResource": tags.untag,
             "UpdateConnectivityInfo": account.update_connectivity,
         }
-        self.wire = Wire("greengrassv2", self.operations)
+        self.wire = ServiceProtocol("greengrassv2", self.operations)
         self._subjects = CallSubjects(cloud, deployments, self.devices, tags)
 
     async def answer(self, scope: Scope, request: Request, authorize: Authorize) -> Response:

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from local_aws.account_region import Scope
 from local_aws.authorization.checks import Authorize, checks
 from local_aws.errors import ServiceError
-from local_aws.service_protocol import Request, Response, Wire
+from local_aws.service_protocol import Request, Response, ServiceProtocol
 from local_aws.services.sagemaker.cloud import Cloud
 from local_aws.services.sagemaker.containers import ContainerFailed
 from local_aws.services.sagemaker.endpoints import Endpoints
@@ -86,7 +86,7 @@ class Runtime:
         self._cloud = cloud
         self._seconds = invocation_seconds
         self._chance = SystemRandom()
-        self._wire = Wire("sagemaker-runtime", ["InvokeEndpoint"])
+        self._protocol = ServiceProtocol("sagemaker-runtime", ["InvokeEndpoint"])
         self._calls = ThreadPoolExecutor(_CONCURRENT, thread_name_prefix="invoke-endpoint")
 
     async def answer(self, scope: Scope, request: Request, authorize: Authorize) -> Response:
@@ -137,7 +137,7 @@ class Runtime:
                 f"most that a {'serverless' if serverless else 'real-time'} endpoint takes.",
             )
         try:
-            self._wire.read(request)
+            self._protocol.read(request)
         except ServiceError as error:
             raise _Refused(400, "ValidationError", error.message) from None
 

@@ -15,7 +15,7 @@ from botocore.credentials import Credentials
 
 from local_aws.transcripts import events
 from local_aws.transcripts.events import kind
-from local_aws.transcripts.stream import PATH
+from local_aws.transcripts.traffic import PATH
 from tests.emulator.device_client import Device
 from tests.emulator.running_emulator import ACCOUNT, REGION, ROOT, Emulator
 from tests.emulator.transcripts.device_player import DevicePlayer

@@ -7,7 +7,7 @@ import pytest
 
 from fleet_tools.emulator import emulator_session
 from fleet_tools.errors import FleetError
-from local_aws.process.credentials import secret_access_key
+from local_aws.process.endpoint import secret_access_key
 from stacks.config import load_environment
 
 ROOT = Path(__file__).parents[3]

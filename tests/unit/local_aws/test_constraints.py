@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from local_aws.errors import ValidationError
 from local_aws.input_validation.constraints import Shape, check, violations
 from local_aws.input_validation.patterns import compiled, matches
-from local_aws.service_protocol import Wire
+from local_aws.service_protocol import ServiceProtocol
 
 
 @cache
@@ -24,7 +24,7 @@ def shape_of(service: str, operation: str) -> Shape:
 
 
 _OWN = {
-    "greengrassv2": Wire("greengrassv2").operations,
+    "greengrassv2": ServiceProtocol("greengrassv2").operations,
     "iot": (
         "CreateRoleAlias", "DeleteRoleAlias", "DescribeRoleAlias", "ListRoleAliases",
         "UpdateRoleAlias",

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from local_aws.errors import ServiceError
 from local_aws.input_validation.constraints import violations
 from local_aws.input_validation.rules import iam
-from local_aws.input_validation.rules.rollouts import rollout_fault
+from local_aws.input_validation.rules.account import trusts
+from local_aws.input_validation.rules.iot import rollout_fault
 from local_aws.input_validation.rules.shadows import (
     BAD_REQUEST,
     DEEPEST_STATE,
@@ -20,7 +21,6 @@ from local_aws.input_validation.rules.shadows import (
     request_fault,
     state_fault,
 )
-from local_aws.input_validation.rules.trust import trusts
 from local_aws.input_validation.template_resources import CREATIONS, as_input
 from local_aws.services.lambda_retries import RETRIES, call_with_retries
 
@@ -136,8 +136,8 @@ def test_a_type_of_resources_is_created_by_an_operation_whose_names_it_has(type_
     creation = CREATIONS[type_]
     model = botocore.session.Session().get_service_model(creation.service)
     shape: Any = model.operation_model(creation.operation).input_shape
-    assert set(creation.filled_in) <= set(shape.required_members) | {"QueueName", "Name"}
-    problems = violations(shape, {**creation.filled_in, **as_input(shape, type_, {})})
+    assert set(creation.generated) <= set(shape.required_members) | {"QueueName", "Name"}
+    problems = violations(shape, {**creation.generated, **as_input(shape, type_, {})})
     assert all("must not be null" in problem for problem in problems)
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from local_aws.services.cloudformation.long_poll import at_the_end
+from local_aws.services.cloudformation.long_poll import poll_until_done
 
 
 class Stack:
@@ -22,7 +22,7 @@ class Stack:
 
     def answer(self, wait_seconds: float) -> str:
         return asyncio.run(
-            at_the_end(
+            poll_until_done(
                 self.ask,
                 lambda answer: answer == "under way",
                 wait_seconds,

@@ -11,8 +11,8 @@ from botocore.credentials import Credentials
 from local_aws.authorization.caller import Caller, current_caller
 from local_aws.gateway.request_filter import (
     Directory,
-    Gate,
     Listener,
+    RequestFilter,
     loopback_listener,
     s3_listener,
 )
@@ -62,7 +62,7 @@ def call(
         "type": "http", "method": method, "raw_path": path.encode(), "query_string": b"",
         "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
     }  # fmt: skip
-    asyncio.run(Gate(services, listener, directory)(scope, receive, send))
+    asyncio.run(RequestFilter(services, listener, directory)(scope, receive, send))
     start, body = sent
     found = {name.decode(): value.decode() for name, value in start["headers"]}
     return start["status"], found, body["body"]

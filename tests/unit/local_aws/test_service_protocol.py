@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from local_aws.errors import ConflictError, NotFoundError, ServiceError, ValidationError
 from local_aws.input_validation.constraints import violations
-from local_aws.service_protocol import Request, Wire
+from local_aws.service_protocol import Request, ServiceProtocol
 
-WIRE = Wire("greengrassv2")
+WIRE = ServiceProtocol("greengrassv2")
 ARN = "arn:aws:greengrass:eu-central-1:111111111111:components:name:versions:1.0.0"
 names = st.text(string.ascii_letters + string.digits + "-_", min_size=1, max_size=40)
 

@@ -9,8 +9,7 @@ import pytest
 
 from local_aws.account_region import Scope
 from local_aws.authorization.caller import Caller, set_caller
-from local_aws.transcripts.stream import PATH, TrafficStream
-from local_aws.transcripts.traffic import Traffic
+from local_aws.transcripts.traffic import PATH, Traffic, TrafficStream
 
 pytestmark = pytest.mark.unit
 
