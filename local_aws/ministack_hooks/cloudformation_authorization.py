@@ -1,8 +1,8 @@
-"""CloudFormation acts with the permissions of the stack's role, or of its caller.
+"""Authorization of CloudFormation with the permissions of the stack's role, or of its caller.
 
-ministack's provisioners run in this process without authorization. Here, each step of a resource
-demands the actions of the table of permissions, and a denial fails the step with AWS's text.
-Policies of resources are not evaluated.
+ministack's provisioners run in this process without authorization. These hooks require the actions
+of the permissions table for each step of a resource; a denial fails the step with AWS' message.
+Resource-based policies are not evaluated.
 """
 # ruff: noqa: SLF001 - ministack has no public extension points; the contract test guards these
 
@@ -23,7 +23,7 @@ _ROLE, _CALLER = "RoleARN", "_caller"
 _SESSION = "AWSCloudFormation"
 _PARTS_OF_AN_ARN = 6
 _NOT_ASSUMED = "Role {} is invalid or cannot be assumed"
-# The operations that provision, or prepare to: each may name a role, or uses the last one.
+# The operations that provision or prepare to. Each can name a role; otherwise the last one applies.
 _OPERATIONS = (
     "ContinueUpdateRollback",
     "CreateChangeSet",
@@ -37,10 +37,10 @@ _Handler = Callable[[dict[str, Any]], Any]
 
 
 def authorize_each_step() -> None:
-    """Authorize each step of a resource by the table of permissions."""
+    """Authorize each step of a resource with the permissions table."""
     for operation in _OPERATIONS:
         handle = handlers._ACTION_HANDLERS[operation]
-        handlers._ACTION_HANDLERS[operation] = _remember_principal(handle)
+        handlers._ACTION_HANDLERS[operation] = _record_principal(handle)
     create, update = stacks._provision_resource, stacks._update_resource
     delete = stacks._delete_resource
 
@@ -107,28 +107,28 @@ class _Principal:
         return iam_evaluator.evaluate(context, policies, *limits)
 
 
-def _remember_principal(handle: _Handler) -> _Handler:
-    """Record the role that an operation names, and its caller, with the stack."""
+def _record_principal(handle: _Handler) -> _Handler:
+    """Store the role that an operation names, and its caller, with the stack."""
 
-    def handle_and_remember(params: dict[str, Any]) -> Any:
+    def handle_and_record(params: dict[str, Any]) -> Any:
         role = _text(params, _ROLE)
         if role and _role(role) is None:
             return helpers._error("ValidationError", _NOT_ASSUMED.format(role))
-        answer = handle(params)
+        response = handle(params)
         stack = handlers._resolve_stack(_text(params, "StackName")) or _of_change_set(params)
         if stack is not None:
             if role:
                 stack[_ROLE] = role
             caller = current_caller()
             stack[_CALLER] = caller.arn if caller else ""
-        return answer
+        return response
 
-    return handle_and_remember
+    return handle_and_record
 
 
 def _of_change_set(params: dict[str, Any]) -> Any:
-    """Return the stack of a change set that is named by its ARN alone."""
-    from ministack.services.cloudformation import _change_sets  # noqa: PLC0415 - set up by then
+    """Return the stack of a change set that is identified by its ARN only."""
+    from ministack.services.cloudformation import _change_sets  # noqa: PLC0415 - initialized by then
 
     change_set = _change_sets.get(_text(params, "ChangeSetName")) or {}
     return handlers._resolve_stack(change_set.get("StackName", ""))
@@ -147,7 +147,7 @@ def _text(params: dict[str, Any], key: str) -> str:
 
 
 def _principal(stack: dict[str, Any]) -> _Principal | None:
-    """Return the stack's role, or a role whose session called; None for an account's root.
+    """Return the stack's role, or the role of the caller's session; None for an account's root.
 
     Raises:
         ValueError: the role does not exist.
@@ -171,15 +171,15 @@ def _resource(
 
 
 def _stack(name: str) -> dict[str, Any]:
-    found: dict[str, Any] = handlers._resolve_stack(name)
-    return found
+    stack: dict[str, Any] = handlers._resolve_stack(name)
+    return stack
 
 
 def _authorize(step: Step, resource: Resource, before: dict[str, Any] | None = None) -> None:
-    """Check every demand of a step.
+    """Check each permission that a step requires.
 
     Raises:
-        ValueError: a demand is denied, in the words of CloudFormation's event.
+        ValueError: a permission is missing; the message is that of CloudFormation's event.
     """
     principal = _principal(_stack(resource.stack))
     if principal is None:
@@ -189,8 +189,8 @@ def _authorize(step: Step, resource: Resource, before: dict[str, Any] | None = N
         demands = change.demands()
     except KeyError:
         raise ValueError(
-            f"{resource.type}: the emulator has no permissions for this type, so no role may "
-            f"{step} it; local_aws/authorization/cloudformation/assumptions.json takes a row"
+            f"{resource.type}: the permissions table has no row for this type, so no role can "
+            f"{step} it; add a row to local_aws/authorization/cloudformation/assumptions.json"
         ) from None
     for demand in demands:
         decision = principal.decide(demand, resource.region)

@@ -1,4 +1,4 @@
-"""CloudWatch in ministack: log lines become metrics, and alarms watch the time go by."""
+"""CloudWatch in ministack: metrics of log events, and periodic evaluation of alarms."""
 # ruff: noqa: SLF001 - ministack has no public extension points; the contract test guards these
 
 import asyncio
@@ -9,39 +9,39 @@ from ministack.services import cloudwatch, cloudwatch_logs
 
 from local_aws.account_region import Scope
 from local_aws.ministack_hooks.registration import within
-from local_aws.services.cloudwatch.alarms import judge
+from local_aws.services.cloudwatch.alarms import evaluate_alarm
 from local_aws.services.cloudwatch.embedded_metrics import embedded_metrics
 
-# AWS evaluates once a minute; here nobody wants to wait for that.
+# AWS evaluates alarms once a minute. A shorter interval keeps tests and demos short.
 _EVALUATE_SECONDS = 1.0
 
 
 def extract_embedded_metrics() -> None:
-    """Make CloudWatch Logs put the metrics of each log event that is in EMF."""
+    """Store the metrics of each log event in the Embedded Metric Format."""
     append = cloudwatch_logs._append_log_events
 
     def append_and_extract(stream: dict[str, Any], events: list[dict[str, Any]]) -> None:
         append(stream, events)
         for event in events:
-            for one in embedded_metrics(event["message"]):
+            for datum in embedded_metrics(event["message"]):
                 cloudwatch._store_datum(
-                    one.namespace, one.name, one.dimensions, one.at, one.unit, None, one.values,
-                    None, None,
+                    datum.namespace, datum.name, datum.dimensions, datum.at, datum.unit, None,
+                    datum.values, None, None,
                 )  # fmt: skip
 
     cloudwatch_logs._append_log_events = append_and_extract
 
 
 def evaluate_alarms_as_aws() -> None:
-    """Replace ministack's evaluation.
+    """Replace ministack's evaluation of alarms.
 
-    That one knows neither dimensions nor missing data, and looks only when data come.
+    It ignores dimensions and missing data, and runs only when data arrive.
     """
     cloudwatch._evaluate_alarm = _evaluate
 
 
 async def watch_alarms() -> None:
-    """Evaluate every alarm of every account again and again."""
+    """Evaluate the alarms of all accounts periodically."""
     while True:
         await asyncio.sleep(_EVALUATE_SECONDS)
         for account, region in {key[:2] for key in list(cloudwatch._alarms._data)}:
@@ -50,15 +50,15 @@ async def watch_alarms() -> None:
 
 
 def _evaluate(alarm: dict[str, Any]) -> None:
-    judgement = judge(alarm, _periods(alarm))
-    if judgement is None:
+    evaluation = evaluate_alarm(alarm, _periods(alarm))
+    if evaluation is None:
         return
     old = alarm["StateValue"]
-    if judgement.state != old:
-        alarm["StateValue"], alarm["StateReason"] = judgement
+    if evaluation.state != old:
+        alarm["StateValue"], alarm["StateReason"] = evaluation
         alarm["StateUpdatedTimestamp"] = int(time.time())
-        cloudwatch._record_history(alarm["AlarmName"], old, *judgement)
-        cloudwatch._dispatch_alarm_actions(alarm, old, *judgement)
+        cloudwatch._record_history(alarm["AlarmName"], old, *evaluation)
+        cloudwatch._dispatch_alarm_actions(alarm, old, *evaluation)
         cloudwatch._evaluate_parent_alarms(alarm)
 
 

@@ -1,4 +1,4 @@
-"""Properties of CloudFormation that ministack accepts and drops, applied."""
+"""Properties of CloudFormation resources that ministack accepts and ignores."""
 # ruff: noqa: SLF001 - ministack has no public extension points; the contract test guards these
 
 import functools
@@ -13,11 +13,11 @@ from local_aws.services.cloudformation import bucket_properties
 
 _ENCRYPTION = "x-amz-server-side-encryption"
 _KEY = f"{_ENCRYPTION}-aws-kms-key-id"
-_Made = tuple[str, dict[str, Any]]
+_Result = tuple[str, dict[str, Any]]
 
 
 def apply_dropped_properties() -> None:
-    """Apply what buckets, roles and topics of a template say, on create and on update."""
+    """Apply properties of buckets, roles and topics when a resource is created or updated."""
     provisioners._S3_BUCKET_CONFIGURATIONS += (
         ("BucketEncryption", bucket_properties.encryption, _strict(s3._put_bucket_encryption),
          s3._delete_bucket_encryption),
@@ -32,13 +32,13 @@ def apply_dropped_properties() -> None:
         ("Tags", bucket_properties.tags, _strict(s3._put_bucket_tagging),
          s3._delete_bucket_tagging),
     )  # fmt: skip
-    _have_a_key_of_s3()
-    _after("AWS::IAM::Role", _bound)
-    _after("AWS::SNS::Topic", _encrypt)
+    _use_default_key()
+    _apply_after("AWS::IAM::Role", _set_boundary)
+    _apply_after("AWS::SNS::Topic", _set_key)
 
 
-def _have_a_key_of_s3() -> None:
-    """Encrypt with the account's `aws/s3` where a write says aws:kms and names no key."""
+def _use_default_key() -> None:
+    """Encrypt with the account's key `aws/s3` if a write with aws:kms names no key."""
     resolve = s3._resolve_sse_write_headers
 
     def resolve_with_key(headers: dict[str, str], bucket: str) -> Any:
@@ -50,43 +50,43 @@ def _have_a_key_of_s3() -> None:
     s3._resolve_sse_write_headers = resolve_with_key
 
 
-def _after(type_: str, apply: Callable[[str, dict[str, Any]], None]) -> None:
-    """Call `apply` with physical id and properties after each create and update of a type."""
+def _apply_after(type_: str, apply: Callable[[str, dict[str, Any]], None]) -> None:
+    """Call `apply` with the physical id and properties after each creation and update of a type."""
     handlers = provisioners._RESOURCE_HANDLERS[type_]
     create, update = handlers["create"], handlers["update"]
 
     @functools.wraps(create)
-    def create_and_apply(logical_id: str, props: dict[str, Any], stack: str) -> _Made:
-        made: _Made = create(logical_id, props, stack)
-        apply(made[0], props)
-        return made
+    def create_and_apply(logical_id: str, props: dict[str, Any], stack: str) -> _Result:
+        result: _Result = create(logical_id, props, stack)
+        apply(result[0], props)
+        return result
 
     @functools.wraps(update)
     def update_and_apply(
         physical_id: str, old: dict[str, Any], new: dict[str, Any], *more: Any, **named: Any
-    ) -> _Made:
-        made: _Made = update(physical_id, old, new, *more, **named)
-        apply(made[0], new)
-        return made
+    ) -> _Result:
+        result: _Result = update(physical_id, old, new, *more, **named)
+        apply(result[0], new)
+        return result
 
     handlers["create"], handlers["update"] = create_and_apply, update_and_apply
 
 
-def _bound(name: str, props: dict[str, Any]) -> None:
+def _set_boundary(name: str, props: dict[str, Any]) -> None:
     iam._roles[name]["PermissionsBoundary"] = props.get("PermissionsBoundary")
 
 
-def _encrypt(arn: str, props: dict[str, Any]) -> None:
+def _set_key(arn: str, props: dict[str, Any]) -> None:
     sns._topics[arn]["attributes"]["KmsMasterKeyId"] = props.get("KmsMasterKeyId", "")
 
 
 def _strict(put: Callable[[str, bytes], tuple[int, Any, bytes]]) -> Callable[[str, bytes], None]:
-    """Fail the resource where S3 refuses the request."""
+    """Fail the resource if S3 rejects the request."""
 
     def put_or_fail(name: str, body: bytes) -> None:
-        status, _, answer = put(name, body)
+        status, _, response = put(name, body)
         if status >= 400:  # noqa: PLR2004 - the first of HTTP's error statuses
-            raise ValueError(f"bucket {name}: {answer.decode(errors='replace')}")
+            raise ValueError(f"bucket {name}: {response.decode(errors='replace')}")
 
     return put_or_fail
 
@@ -96,4 +96,4 @@ def _stop_logging(name: str) -> None:
 
 
 def _keep_lock(_name: str) -> None:
-    """Object Lock cannot be turned off; the last retention stays."""
+    """Keep the last retention, because Object Lock cannot be disabled."""

@@ -1,4 +1,4 @@
-"""The MQTT broker: its addresses, its messages, and the certificates that listeners share."""
+"""The MQTT broker: its addresses and messages, and the certificates of the listeners."""
 # ruff: noqa: SLF001 - ministack has no public extension points; the contract test guards these
 
 import asyncio
@@ -17,24 +17,24 @@ Listener = Callable[[Scope, str, bytes], None]
 
 
 def listen_to_broker(listener: Listener) -> None:
-    """Call ``listener`` with every message anyone publishes on the MQTT broker."""
+    """Call ``listener`` with each message that is published on the MQTT broker."""
     publish = iot.broker_publish
 
-    async def publish_and_tell(
+    async def publish_and_notify(
         account_id: str, region: str, topic: str, payload: bytes, *args: Any, **kwargs: Any
     ) -> None:
         listener(Scope(account_id, region), topic, payload)
         await publish(account_id, region, topic, payload, *args, **kwargs)
 
-    iot.broker_publish = publish_and_tell
+    iot.broker_publish = publish_and_notify
 
 
 def bind_broker(addresses: Sequence[str]) -> None:
-    """Make the MQTT listener bind these addresses, with TLS from its first connection on.
+    """Bind the MQTT listener to these addresses, with TLS from the first byte.
 
-    ministack has 0.0.0.0 written into its start. It also accepts in plain and upgrades later, for
-    which it pauses reading; Python 3.11.2 reads all the same, and the client's hello is lost.
-    A client without a certificate would act for ministack's default account; here it is rejected.
+    ministack always binds 0.0.0.0. It also accepts connections without TLS and upgrades them while
+    reading is paused. Python 3.11.2 reads nevertheless, so the ClientHello is lost. ministack
+    accepts clients without a certificate for its default account; here they are rejected.
     """
 
     async def start_on_addresses() -> None:
@@ -52,20 +52,20 @@ def bind_broker(addresses: Sequence[str]) -> None:
 
 def certify_names(names: Iterable[str]) -> None:
     """Add DNS names to the certificate of the listeners."""
-    own_names = iot._mtls_server_cert_sans
+    server_names = iot._mtls_server_cert_sans
 
     def with_names() -> tuple[list[str], list[str]]:
-        dns_names, addresses = own_names()
+        dns_names, addresses = server_names()
         return list(dict.fromkeys([*dns_names, *names])), addresses
 
     iot._mtls_server_cert_sans = with_names
 
 
 def describe_endpoints(host: str, https_port: int) -> None:
-    """Make DescribeEndpoint return the host and port at which devices reach the emulator.
+    """Return the host and port at which devices reach the emulator from DescribeEndpoint.
 
-    ministack returns names that do not resolve. Nucleus lite and classic connect to MQTT and the
-    data plane with ports of their own, and to the credentials provider with that of the endpoint.
+    ministack returns names that do not resolve. Nucleus lite and classic configure the ports of
+    MQTT and the data plane separately; the endpoint contains that of the credentials provider.
     """
     describe = iot._describe_endpoint
     endpoints = {"iot:Data-ATS": host, "iot:CredentialProvider": f"{host}:{https_port}"}
@@ -81,17 +81,17 @@ def describe_endpoints(host: str, https_port: int) -> None:
 
 
 def broker_is_listening() -> bool:
-    """Tell whether the MQTT listener is up."""
+    """Return whether the MQTT listener accepts connections."""
     return bool(iot.mtls_is_listening())
 
 
 def ca_certificate() -> str:
-    """Give the PEM of the authority that signs device and broker certificates."""
+    """Return the PEM certificate of the authority that signs device and broker certificates."""
     return str(iot.get_ca_cert_pem())
 
 
 def device_tls_context(folder: Path) -> ssl.SSLContext:
-    """Make a TLS context with the broker's certificate that requires a device certificate."""
+    """Create a TLS context with the broker's certificate that requires a device certificate."""
     context = server_tls_context(folder)
     context.verify_mode = ssl.CERT_REQUIRED
     context.load_verify_locations(cadata=ca_certificate())
@@ -99,7 +99,7 @@ def device_tls_context(folder: Path) -> ssl.SSLContext:
 
 
 def server_tls_context(folder: Path) -> ssl.SSLContext:
-    """Make a TLS context with the broker's certificate; its key is in a file only meanwhile."""
+    """Create a TLS context with the broker's certificate; a temporary file contains its key."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     certificate, key = iot._mtls_ensure_server_cert()

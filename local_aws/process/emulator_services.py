@@ -173,7 +173,7 @@ def _complete_cloudformation() -> None:
     cloudformation_authorization.authorize_each_step()
     stacks.limit_templates()
     dropped_properties.apply_dropped_properties()
-    deletions.keep_what_failed_resources_need()
+    deletions.retain_dependencies_of_failed_deletions()
     custom_resources.complete_custom_resources()
 
 

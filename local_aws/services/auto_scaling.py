@@ -1,4 +1,4 @@
-"""Application Auto Scaling: targets and policies are kept and shown; nothing is scaled here."""
+"""Application Auto Scaling: targets and policies are stored and returned, but never applied."""
 
 import hashlib
 import re
@@ -22,7 +22,7 @@ _ID_CHARACTERS = 32
 
 
 class AutoScaling:
-    """The scalable targets and scaling policies of every account and region, as plain JSON."""
+    """The scalable targets and scaling policies of all accounts and Regions, as JSON."""
 
     def __init__(self) -> None:
         self._records: dict[str, dict[str, dict[str, Params]]] = {}
@@ -37,7 +37,7 @@ class AutoScaling:
         self.api = ServiceApi("application-autoscaling", self.operations, _subjects)
 
     def register(self, scope: Scope, params: Params) -> Params:
-        """RegisterScalableTarget: new, or changed."""
+        """Implement RegisterScalableTarget, which creates or updates a target."""
         targets = self._of(scope, _TARGETS)
         key = target_key(params)
         record = {"CreationTime": round(time.time(), 3), **targets.get(key, {}), **params}
@@ -51,22 +51,22 @@ class AutoScaling:
         return {}
 
     def deregister(self, scope: Scope, params: Params) -> Params:
-        """DeregisterScalableTarget, with its policies."""
+        """Implement DeregisterScalableTarget, which also deletes the policies of the target."""
         key = target_key(params)
         if self._of(scope, _TARGETS).pop(key, None) is None:
             raise _no_target(key)
         policies = self._of(scope, _POLICIES)
-        for name in [name for name, one in policies.items() if target_key(one) == key]:
+        for name in [name for name, policy in policies.items() if target_key(policy) == key]:
             del policies[name]
         return {}
 
     def describe_targets(self, scope: Scope, params: Params) -> Params:
-        """DescribeScalableTargets, in one page."""
-        found = [one for one in self._of(scope, _TARGETS).values() if _chosen(one, params)]
-        return {"ScalableTargets": found}
+        """Implement DescribeScalableTargets, with one page."""
+        targets = self._of(scope, _TARGETS).values()
+        return {"ScalableTargets": [target for target in targets if _matches(target, params)]}
 
     def put_policy(self, scope: Scope, params: Params) -> Params:
-        """PutScalingPolicy: new, or changed."""
+        """Implement PutScalingPolicy, which creates or updates a policy."""
         key = target_key(params)
         if key not in self._of(scope, _TARGETS):
             raise _no_target(key)
@@ -81,27 +81,27 @@ class AutoScaling:
         return {"PolicyARN": arn, "Alarms": []}
 
     def delete_policy(self, scope: Scope, params: Params) -> Params:
-        """DeleteScalingPolicy."""
+        """Implement DeleteScalingPolicy."""
         name = f"{target_key(params)}|{params['PolicyName']}"
         if self._of(scope, _POLICIES).pop(name, None) is None:
             raise ServiceError("ObjectNotFoundException", f"No scaling policy found for {name}.")
         return {}
 
     def describe_policies(self, scope: Scope, params: Params) -> Params:
-        """DescribeScalingPolicies, in one page."""
-        found = [one for one in self._of(scope, _POLICIES).values() if _chosen(one, params)]
-        return {"ScalingPolicies": found}
+        """Implement DescribeScalingPolicies, with one page."""
+        policies = self._of(scope, _POLICIES).values()
+        return {"ScalingPolicies": [policy for policy in policies if _matches(policy, params)]}
 
     def to_json(self) -> Params:
-        """Write everything."""
+        """Return all resources as JSON."""
         return self._records
 
     def load_json(self, data: Params) -> None:
-        """Replace everything by what ``to_json`` wrote."""
+        """Replace all resources by the result of ``to_json``."""
         self._records = data
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Remove all resources."""
         self._records = {}
 
     def _of(self, scope: Scope, kind: str) -> dict[str, Params]:
@@ -109,7 +109,7 @@ class AutoScaling:
 
 
 def _subjects(scope: Scope, params: Params) -> Subjects:
-    """Return the target that a call names; its id on AWS is random, here it is a digest."""
+    """Return the target of a call, with a digest as its id; on AWS, the id is random."""
     keys = {
         "application-autoscaling:service-namespace": params.get("ServiceNamespace"),
         "application-autoscaling:scalable-dimension": params.get("ScalableDimension"),
@@ -123,21 +123,21 @@ def _subjects(scope: Scope, params: Params) -> Subjects:
 
 
 def target_key(params: Params) -> str:
-    """Identify a target as CloudFormation's `Ref` does: resource, dimension, service."""
+    """Return a target's id as CloudFormation's `Ref` does: resource, dimension, service."""
     return f"{params['ResourceId']}|{params['ScalableDimension']}|{params['ServiceNamespace']}"
 
 
 def target_of(key: str) -> Params:
-    """Read what `target_key` wrote."""
+    """Parse the result of `target_key`."""
     match = re.fullmatch(r"(.+)\|(.+)\|(.+)", key)
     if match is None:
-        raise ValueError(f"{key!r} is no scalable target")
+        raise ValueError(f"{key!r} is not a scalable target: expected RESOURCE|DIMENSION|SERVICE")
     return dict(
         zip(("ResourceId", "ScalableDimension", "ServiceNamespace"), match.groups(), strict=True)
     )
 
 
-def _chosen(record: Params, params: Params) -> bool:
+def _matches(record: Params, params: Params) -> bool:
     ids = params.get("ResourceIds") or [params.get("ResourceId", record["ResourceId"])]
     return (
         record["ServiceNamespace"] == params["ServiceNamespace"]

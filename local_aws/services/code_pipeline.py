@@ -1,4 +1,4 @@
-"""CodePipeline: pipelines are stored and returned; `local_aws deliver` runs a synthesized one."""
+"""CodePipeline: pipelines are stored and returned; `local_aws deliver` runs a pipeline."""
 
 import time
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ _PRINCIPAL = "codepipeline.amazonaws.com"
 
 
 class CodePipeline:
-    """The pipelines of every account and Region, as plain JSON."""
+    """The pipelines of all accounts and Regions, as JSON."""
 
     def __init__(self) -> None:
         self._records: dict[str, dict[str, Params]] = {}
@@ -30,7 +30,7 @@ class CodePipeline:
         self.api = ServiceApi("codepipeline", self.operations, _subjects)
 
     def create(self, scope: Scope, params: Params) -> Params:
-        """CreatePipeline."""
+        """Implement CreatePipeline."""
         name = params["pipeline"]["name"]
         if name in self._of(scope):
             raise ServiceError(
@@ -44,7 +44,7 @@ class CodePipeline:
         return {"pipeline": self._of(scope)[name]["pipeline"], "tags": params.get("tags", [])}
 
     def get(self, scope: Scope, params: Params) -> Params:
-        """GetPipeline: the current version, also by its number."""
+        """Implement GetPipeline for the current version, with or without its number."""
         record = self._existing(scope, params["name"])
         current = record["pipeline"]["version"]
         if params.get("version", current) != current:
@@ -55,7 +55,7 @@ class CodePipeline:
         return record
 
     def update(self, scope: Scope, params: Params) -> Params:
-        """UpdatePipeline: a version more."""
+        """Implement UpdatePipeline, which increments the version."""
         record = self._existing(scope, params["pipeline"]["name"])
         version = record["pipeline"]["version"] + 1
         record["pipeline"] = {**params["pipeline"], "version": version}
@@ -63,12 +63,12 @@ class CodePipeline:
         return {"pipeline": record["pipeline"]}
 
     def delete(self, scope: Scope, params: Params) -> Params:
-        """DeletePipeline; deleting an absent one succeeds, as on AWS."""
+        """Implement DeletePipeline, which succeeds if the pipeline does not exist, as on AWS."""
         self._of(scope).pop(params["name"], None)
         return {}
 
     def list_all(self, scope: Scope, _params: Params) -> Params:
-        """ListPipelines, in one page."""
+        """Implement ListPipelines, with one page."""
         listed = [
             {**record["pipeline"], **record["metadata"]}
             for _, record in sorted(self._of(scope).items())
@@ -76,15 +76,15 @@ class CodePipeline:
         return {"pipelines": listed}
 
     def to_json(self) -> Params:
-        """Write everything."""
+        """Return all resources as JSON."""
         return self._records
 
     def load_json(self, data: Params) -> None:
-        """Replace everything by what ``to_json`` wrote."""
+        """Replace all resources by the result of ``to_json``."""
         self._records = data
 
     def clear(self) -> None:
-        """Delete everything."""
+        """Remove all resources."""
         self._records = {}
 
     def _existing(self, scope: Scope, name: str) -> Params:
@@ -105,7 +105,7 @@ def _arn(scope: Scope, name: str) -> str:
 
 
 def _subjects(scope: Scope, params: Params) -> Subjects:
-    """Return the pipeline that a call names, and the role that it passes."""
+    """Return the pipeline of a call, and the role that it passes."""
     pipeline = params.get("pipeline", {})
     name = pipeline.get("name") or params.get("name")
     resources = {"codepipeline:pipeline": [_arn(scope, name)]} if name else {}

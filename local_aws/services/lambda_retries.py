@@ -1,7 +1,7 @@
-"""Lambda's retries of asynchronous calls.
+"""Lambda's retries of asynchronous invocations.
 
-Source: Lambda developer guide, "Error handling for asynchronous invocation": two more attempts with
-the same event. AWS waits one and two minutes before them.
+Source: Lambda developer guide, "Error handling for asynchronous invocation": two retries with the
+same event. AWS waits one minute before the first and two before the second.
 """
 
 import time

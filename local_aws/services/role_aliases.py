@@ -1,4 +1,4 @@
-"""IoT role aliases, which ministack lacks: the API and what the credentials provider reads."""
+"""IoT role aliases, which ministack lacks, for their API and the credentials provider."""
 
 import time
 from typing import Any
@@ -15,7 +15,7 @@ DEFAULT_DURATION_SECONDS = 3600
 
 
 class RoleAliases:
-    """The role aliases of every account and region, as plain JSON."""
+    """The role aliases of all accounts and Regions, as JSON."""
 
     def __init__(self) -> None:
         self._aliases: dict[str, dict[str, Params]] = {}
@@ -31,11 +31,11 @@ class RoleAliases:
         )
 
     def find(self, scope: Scope, name: str) -> Params | None:
-        """Find an alias: ``roleAlias``, ``roleArn``, ``credentialDurationSeconds``."""
+        """Return an alias (``roleAlias``, ``roleArn``, ``credentialDurationSeconds``), or None."""
         return self._aliases.get(str(scope), {}).get(name)
 
     def create(self, scope: Scope, params: Params) -> Params:
-        """CreateRoleAlias."""
+        """Implement CreateRoleAlias."""
         name = params["roleAlias"]
         if self.find(scope, name) is not None:
             raise ServiceError(
@@ -59,7 +59,7 @@ class RoleAliases:
         return {"roleAlias": name, "roleAliasArn": _arn(scope, name)}
 
     def update(self, scope: Scope, params: Params) -> Params:
-        """UpdateRoleAlias."""
+        """Implement UpdateRoleAlias."""
         record = self._existing(scope, params["roleAlias"])
         for member in ("roleArn", "credentialDurationSeconds"):
             if member in params:
@@ -68,29 +68,29 @@ class RoleAliases:
         return {"roleAlias": record["roleAlias"], "roleAliasArn": record["roleAliasArn"]}
 
     def describe(self, scope: Scope, params: Params) -> Params:
-        """DescribeRoleAlias."""
+        """Implement DescribeRoleAlias."""
         return {"roleAliasDescription": self._existing(scope, params["roleAlias"])}
 
     def delete(self, scope: Scope, params: Params) -> Params:
-        """DeleteRoleAlias."""
+        """Implement DeleteRoleAlias."""
         self._existing(scope, params["roleAlias"])
         del self._aliases[str(scope)][params["roleAlias"]]
         return {}
 
     def list_aliases(self, scope: Scope, _params: Params) -> Params:
-        """ListRoleAliases, in one page."""
+        """Implement ListRoleAliases, with one page."""
         return {"roleAliases": sorted(self._aliases.get(str(scope), {}))}
 
     def to_json(self) -> Params:
-        """Write everything."""
+        """Return all resources as JSON."""
         return self._aliases
 
     def load_json(self, data: Params) -> None:
-        """Replace everything by what ``to_json`` wrote."""
+        """Replace all resources by the result of ``to_json``."""
         self._aliases = data
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Remove all resources."""
         self._aliases = {}
 
     def _subjects(self, scope: Scope, params: Params) -> Subjects:

@@ -1,4 +1,4 @@
-"""Snapshots while the server runs, of changes after which no stack operation is in progress."""
+"""Snapshots while the server runs, taken when no stack operation is in progress."""
 
 import logging
 
@@ -10,9 +10,9 @@ logger = logging.getLogger(__name__)
 
 
 class Recorder:
-    """Takes a snapshot if something has changed since the last one.
+    """Takes a snapshot if the state has changed since the last one.
 
-    Call it on the event loop: no request is in the middle of a change there.
+    Call it on the event loop, where no request is in the middle of a change.
     """
 
     def __init__(self, paths: StatePaths) -> None:
@@ -21,8 +21,8 @@ class Recorder:
         self._failed = False
 
     def take_snapshot(self) -> None:
-        """Save the state, unless nothing changed or a stack is in the middle of an operation."""
-        if not persistence.are_stacks_at_rest():
+        """Save the state, unless it is unchanged or a stack operation is in progress."""
+        if not persistence.are_stacks_idle():
             return
         try:
             states = persistence.serialized_states()
@@ -32,9 +32,9 @@ class Recorder:
             else:
                 snapshots.add(self._paths, states)
         except RuntimeError:
-            # A thread of a service was changing a table: the next snapshot has it.
+            # A thread of a service changed a table; the next snapshot contains the change.
             return
-        except Exception as error:  # noqa: BLE001 - the server goes on, whatever a service contains
+        except Exception as error:  # noqa: BLE001 - no error of a service ends the server
             if not self._failed:
                 logger.error(  # noqa: TRY400 - one line, not a traceback
                     "the state cannot be saved (%s: %s): after a kill, the emulator continues from "

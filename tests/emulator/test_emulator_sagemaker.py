@@ -283,7 +283,7 @@ def test_a_serverless_endpoint_takes_four_megabytes(site: Site, runtime: Any) ->
     name = site.endpoint(config)
     (variant,) = site.settled(name)["ProductionVariants"]
     assert variant["CurrentServerlessConfig"]["MemorySizeInMB"] == 2048
-    with pytest.raises(ClientError, match="4194304 bytes, the most that a serverless"):
+    with pytest.raises(ClientError, match="4194304 bytes, the limit of a serverless"):
         invoke(runtime, name, b" " * (4 * 1024 * 1024 + 1))
 
 
@@ -492,7 +492,7 @@ def test_an_invocation_ends_at_the_time_limit(tmp_path: Path) -> None:
         patch.setenv(COMMAND_VARIABLE, f"{sys.executable} {STUB}")
         container = Container(tmp_path / "m.tar.gz", {}, tmp_path / "log")
     try:
-        runtime = Runtime(store, _Serving(container), _NoCloud(), invocation_seconds=0.3)
+        runtime = Runtime(store, _VariantServer(container), _NoCloud(), invocation_seconds=0.3)
         request = Request(
             "POST", "/endpoints/slow/invocations", body=json.dumps({"sleep_seconds": 30}).encode()
         )
@@ -504,13 +504,13 @@ def test_an_invocation_ends_at_the_time_limit(tmp_path: Path) -> None:
     assert "Your invocation timed out" in said["OriginalMessage"]
 
 
-class _Serving:
+class _VariantServer:
     """Endpoints with one container."""
 
     def __init__(self, container: Any) -> None:
         self._container = container
 
-    def serving(self, *_arguments: Any) -> "_Serving":
+    def variant_server(self, *_arguments: Any) -> "_VariantServer":
         return self
 
     def container(self) -> Any:

@@ -1,4 +1,4 @@
-"""The actions that CloudFormation's caller needs for a step of a resource's life cycle."""
+"""The permissions that CloudFormation's caller needs for a step of a resource's life cycle."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from local_aws.authorization.cloudformation import table
 from local_aws.authorization.cloudformation.resources import Resource
 from local_aws.authorization.cloudformation.table import Step
 
-# The service that a type passes its role to.
+# The service to which a resource type passes its role.
 _PASSED_TO = {
     "AWS::CodeBuild::Project": "codebuild.amazonaws.com",
     "AWS::CodePipeline::Pipeline": "codepipeline.amazonaws.com",
@@ -27,7 +27,7 @@ _SETS_BOUNDARY = ("iam:CreateRole", "iam:PutRolePermissionsBoundary")
 
 @dataclass(frozen=True)
 class Demand:
-    """One action that the caller must be allowed; `context` has the request's condition keys."""
+    """One required permission; `context` contains the condition keys of the request."""
 
     action: str
     resource: str
@@ -46,8 +46,8 @@ class Role:
 class Change:
     """A step of a resource's life cycle.
 
-    `resource` has the properties after the step, `before` those before an update. `role_named`
-    returns the role that a policy refers to, None if it does not exist.
+    `resource` contains the properties after the step, `before` those before an update. `role_named`
+    returns the role that a policy refers to, or None if it does not exist.
     """
 
     step: Step
@@ -56,7 +56,7 @@ class Change:
     role_named: Callable[[str], Role | None] = lambda _name: None
 
     def demands(self) -> list[Demand]:
-        """Return the actions that CloudFormation's caller must be allowed.
+        """Return the permissions that CloudFormation's caller needs.
 
         Raises:
             KeyError: the table of permissions does not have the resource's type.
@@ -92,12 +92,12 @@ class Change:
             self._located(arn)
             for arn in self.resource.arns()
             if any(table.is_a(kind, arn) for kind in kinds)
-            # A service creates its linked role; nobody passes it.
+            # A service creates its service-linked role; the role is never passed.
             and (action == "iam:CreateServiceLinkedRole") == (_SERVICE_LINKED in arn)
         ]
 
     def _located(self, arn: str) -> str:
-        """Add the path of a role that a policy names without it."""
+        """Add the path of a role if a policy names the role without its path."""
         role = self.role_named(arn.rpartition("/")[2]) if self._is_for_roles() else None
         return role.arn if role and ":role/" in arn else arn
 
@@ -105,7 +105,7 @@ class Change:
         return self.resource.type in ("AWS::IAM::ManagedPolicy", "AWS::IAM::Policy")
 
     def _contexts(self, action: str, arn: str) -> Iterator[dict[str, str]]:
-        """Yield the condition keys of the requests that an action stands for."""
+        """Yield the condition keys of the requests of an action."""
         match action:
             case "iam:PassRole":
                 yield {"iam:PassedToService": _PASSED_TO[self.resource.type]}
@@ -132,7 +132,7 @@ class Change:
         return list(dict.fromkeys(both))
 
     def _boundary(self, action: str, arn: str) -> dict[str, str]:
-        """Return the boundary that IAM compares: the request's, or the role's without one."""
+        """Return the boundary that IAM compares: that of the request, or else that of the role."""
         if self._is_for_roles():
             role = self.role_named(arn.rpartition("/")[2])
             boundary = role.boundary if role else None

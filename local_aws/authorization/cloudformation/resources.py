@@ -1,4 +1,4 @@
-"""The ARNs of a resource of a template, and of what its properties refer to."""
+"""The ARNs of a template's resource, and of the resources that its properties refer to."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -9,8 +9,8 @@ from local_aws.authorization.cloudformation.table import arn
 _RANDOM = "X" * 13
 _LONGEST_PART = 24
 _LONGEST_NAME = 64
-# Their ARNs are about other resources, or about no resource of this step.
-_TEXTS = frozenset(
+# Properties whose ARNs do not belong to a resource of this step.
+_DOCUMENTS = frozenset(
     {
         "AssumeRolePolicyDocument",
         "DashboardBody",
@@ -30,7 +30,7 @@ class _Type:
 
     kind: str
     name: str = ""
-    # CloudFormation's generated names begin with the stack's name, with these exceptions.
+    # Most names that CloudFormation generates begin with the name of the stack.
     of_stack: bool = True
 
 
@@ -72,7 +72,7 @@ _TYPES = {
     ),
     "AWS::SageMaker::Pipeline": _Type("sagemaker:pipeline", "PipelineName", of_stack=False),
 }
-# Properties with names (or URLs, or ARNs) of other resources.
+# Properties that contain names, URLs or ARNs of other resources.
 _REFERENCES = {
     "Bucket": "s3:bucket",
     "EndpointConfigName": "sagemaker:endpoint-config",
@@ -87,7 +87,7 @@ _SCALING_ROLE = (
     "AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint"
 )
 # Resources that a service creates for a type.
-_MADE = {
+_CREATED_BY_SERVICES = {
     "AWS::ApplicationAutoScaling::ScalableTarget": (
         ("cloudwatch:alarm", "TargetTracking-*"),
         ("iam:role", _SCALING_ROLE),
@@ -99,7 +99,7 @@ KINDS = frozenset(
     [
         *(type_.kind for type_ in _TYPES.values()),
         *_REFERENCES.values(),
-        *(kind for made in _MADE.values() for kind, _ in made),
+        *(kind for created in _CREATED_BY_SERVICES.values() for kind, _ in created),
         "codeconnections:Connection",
         "codepipeline:stage",
         "codestar-connections:Connection",
@@ -108,12 +108,12 @@ KINDS = frozenset(
         "s3:object",
     ]
 )
-"""Every kind of resource that `Resource.arns` returns, as the table writes it: service:kind."""
+"""The kinds of resources that `Resource.arns` returns, in the form of the table: service:kind."""
 
 
 @dataclass(frozen=True)
 class Resource:
-    """A resource of a stack, with every reference of its properties resolved.
+    """A resource of a stack, with resolved references in its properties.
 
     `physical_id` is None before the resource exists.
     """
@@ -141,13 +141,17 @@ class Resource:
         return self._arn(type_.kind, f"{path}{name}")
 
     def arns(self) -> list[str]:
-        """Return the resource's own ARN and those that its properties refer to."""
+        """Return the ARN of the resource, and of the resources that its properties refer to."""
         if self.type.startswith("Custom::"):
             return [str(self.properties["ServiceToken"])]
-        own = [self.own_arn] if self.own_arn else []
-        return list(dict.fromkeys([*own, *self._given(), *self._referred(), *self._derived()]))
+        resource_arn = [self.own_arn] if self.own_arn else []
+        return list(
+            dict.fromkeys(
+                [*resource_arn, *self._property_arns(), *self._referred(), *self._derived()]
+            )
+        )
 
-    def _given(self) -> Iterator[str]:
+    def _property_arns(self) -> Iterator[str]:
         """Yield the ARNs in the properties."""
         for path, value in _strings(self.properties):
             # The roles of a pipeline's actions are assumed by the pipeline's role, not passed.
@@ -163,7 +167,7 @@ class Resource:
                 yield self._arn(kind, str(name).rpartition("/")[2].rpartition(":")[2])
 
     def _derived(self) -> Iterator[str]:
-        for kind, name in _MADE.get(self.type, ()):
+        for kind, name in _CREATED_BY_SERVICES.get(self.type, ()):
             yield self._arn(kind, name)
         for name in ("Code", "Content"):
             if isinstance(code := self.properties.get(name), dict) and "S3Bucket" in code:
@@ -183,7 +187,7 @@ class Resource:
         return str(self.properties.get(type_.name) or self._generated(type_))
 
     def _generated(self, type_: _Type) -> str:
-        """Return a name as CloudFormation generates it; its random part is thirteen times X."""
+        """Return a name in the form that CloudFormation generates, with X for random characters."""
         if not type_.name:
             return _RANDOM
         parts = [self.stack, self.logical_id] if type_.of_stack else [self.logical_id]
@@ -203,7 +207,7 @@ _SHORTENED = frozenset(
 
 
 def _strings(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Yield the strings of the properties with their paths, without those of documents."""
+    """Yield the strings of the properties with their paths, except those in documents."""
     if isinstance(value, str):
         yield path, value
     elif isinstance(value, list):
@@ -211,5 +215,5 @@ def _strings(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str
             yield from _strings(item, path)
     elif isinstance(value, dict):
         for key, item in value.items():
-            if key not in _TEXTS:
+            if key not in _DOCUMENTS:
                 yield from _strings(item, (*path, key))

@@ -1,4 +1,4 @@
-"""The table of permissions: CloudFormation's resource schemas, and assumptions where they end."""
+"""The permissions table: CloudFormation's resource schemas, completed by assumptions."""
 
 import json
 import re
@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 Step = Literal["create", "read", "update", "delete"]
 Limit = Literal["with", "setting", "removing"]
-"""An action is for resources that have a property, for steps that set it, or that remove it."""
+"""The condition of an action: a resource has a property, or a step sets or removes it."""
 STEPS: tuple[Step, ...] = ("create", "read", "update", "delete")
 
 _HERE = Path(__file__).parent
@@ -26,7 +26,7 @@ def row(type_: str) -> dict[Step, list[str]]:
     """Return the actions of a resource type per step.
 
     Raises:
-        KeyError: the table does not have the type.
+        KeyError: the table does not contain the type.
     """
     key = "Custom::*" if type_.startswith("Custom::") else type_
     published, assumed = _published()["types"].get(key), _assumed()["rows"].get(key)
@@ -40,32 +40,32 @@ def row(type_: str) -> dict[Step, list[str]]:
 
 
 def by_property(limit: Limit, type_: str) -> dict[str, str]:
-    """Return the actions of a type that depend on a property, with that property."""
+    """Return the actions of a type that depend on a property, with the property's name."""
     limited = _assumed()[limit].get(type_, {})
     return {action: name for name, actions in limited.items() for action in actions}
 
 
 def kinds(action: str) -> list[str]:
-    """Return the kinds of resources that IAM evaluates an action on, ["*"] if it has none.
+    """Return the kinds of resources on which IAM evaluates an action; ["*"] if none.
 
     Raises:
-        KeyError: the table does not have the action.
+        KeyError: the table does not contain the action.
     """
-    found: list[str] = _published()["actions"][action]
-    return found
+    listed: list[str] = _published()["actions"][action]
+    return listed
 
 
 def arn(kind: str, name: str, *, region: str, account: str) -> str:
     """Return the ARN of a kind of resource in the partition `aws`."""
     pattern: str = _published()["resources"][kind]
-    here = {"${Partition}": "aws", "${Region}": region, "${Account}": account}
-    for variable, value in here.items():
+    values = {"${Partition}": "aws", "${Region}": region, "${Account}": account}
+    for variable, value in values.items():
         pattern = pattern.replace(variable, value)
     return f"{_VARIABLE.split(pattern, maxsplit=1)[0]}{name}"
 
 
 def is_a(kind: str, text: str) -> bool:
-    """Return whether an ARN is one of a kind."""
+    """Return whether an ARN has the form of a kind."""
     pattern: str = _published()["resources"][kind]
     literals, variables = _VARIABLE.split(pattern), _VARIABLE.findall(pattern)
     expression = re.escape(literals[0]) + "".join(

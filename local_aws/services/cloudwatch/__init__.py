@@ -1,1 +1,1 @@
-"""What ministack's CloudWatch lacks: metrics out of log lines, and alarms that watch the time."""
+"""CloudWatch features that ministack lacks: metrics of log events, and periods of alarms."""

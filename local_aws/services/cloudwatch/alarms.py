@@ -1,8 +1,8 @@
-"""What an alarm's state is, from the newest periods of its metric.
+"""The state of an alarm, computed from the newest periods of its metric.
 
 Source: Amazon CloudWatch User Guide, "Evaluating an alarm" and "Configuring how CloudWatch alarms
-treat missing data". Modelled: M of N periods, the four treatments of missing data, AWS' reasons.
-Not modelled: that AWS looks a few periods further back when data are missing.
+treat missing data". Emulated: M of N periods, the four treatments of missing data, AWS' reasons.
+Not emulated: if data are missing, AWS evaluates a few earlier periods as well.
 """
 
 import operator
@@ -15,7 +15,7 @@ _COMPARISONS = {
     "LessThanThreshold": operator.lt,
     "LessThanOrEqualToThreshold": operator.le,
 }
-_WORDS = {
+_COMPARISON_TEXTS = {
     "GreaterThanOrEqualToThreshold": "greater than or equal to",
     "GreaterThanThreshold": "greater than",
     "LessThanThreshold": "less than",
@@ -23,50 +23,52 @@ _WORDS = {
 }
 
 
-class Judgement(NamedTuple):
-    """A state, and AWS' sentence about why."""
+class AlarmEvaluation(NamedTuple):
+    """The new state of an alarm, with the reason in AWS' words."""
 
     state: str
     reason: str
 
 
-def judge(alarm: dict[str, Any], periods: Sequence[float | None]) -> Judgement | None:
-    """Say what state the alarm has now, or None where it stays what it was.
+def evaluate_alarm(
+    alarm: dict[str, Any], periods: Sequence[float | None]
+) -> AlarmEvaluation | None:
+    """Return the state of an alarm, or None if it does not change.
 
     Args:
-        alarm: as DescribeAlarms gives it.
-        periods: its statistic in each of its `EvaluationPeriods`, None where there was no data.
+        alarm: as DescribeAlarms returns it.
+        periods: the statistic in each of its `EvaluationPeriods`, None for a period without data.
     """
     breaks = _COMPARISONS.get(alarm["ComparisonOperator"])
     if breaks is None:
         return None
     needed = alarm.get("DatapointsToAlarm") or len(periods)
-    there = [value for value in periods if value is not None]
-    missing = len(periods) - len(there)
-    breaching = sum(breaks(value, alarm["Threshold"]) for value in there)
+    available = [value for value in periods if value is not None]
+    missing = len(periods) - len(available)
+    breaching = sum(breaks(value, alarm["Threshold"]) for value in available)
     treatment = alarm.get("TreatMissingData") or "missing"
     if breaching + (missing if treatment == "breaching" else 0) >= needed:
-        return Judgement("ALARM", _reason(alarm, there, breaching, missing))
-    if treatment == "missing" and not there:
-        return Judgement(
+        return AlarmEvaluation("ALARM", _reason(alarm, available, breaching, missing))
+    if treatment == "missing" and not available:
+        return AlarmEvaluation(
             "INSUFFICIENT_DATA",
             f"Insufficient Data: {missing} datapoints were unknown.",
         )
     if treatment == "ignore" and breaching + missing >= needed:
         return None
-    return Judgement("OK", _reason(alarm, there, len(there) - breaching, missing))
+    return AlarmEvaluation("OK", _reason(alarm, available, len(available) - breaching, missing))
 
 
-def _reason(alarm: dict[str, Any], there: list[float], counted: int, missing: int) -> str:
-    if not there:
+def _reason(alarm: dict[str, Any], available: list[float], counted: int, missing: int) -> str:
+    if not available:
         treatment = alarm["TreatMissingData"]
         treated = "Breaching" if treatment == "breaching" else "NonBreaching"
         return (
             f"Threshold Crossed: no datapoints were received for {missing} periods and {missing} "
             f"missing datapoints were treated as [{treated}]."
         )
-    values = ", ".join(f"{value:g}" for value in there)
+    values = ", ".join(f"{value:g}" for value in available)
     return (
         f"Threshold Crossed: {counted} datapoints of [{values}] decided: the alarm is for "
-        f"{_WORDS[alarm['ComparisonOperator']]} the threshold ({alarm['Threshold']:g})."
+        f"{_COMPARISON_TEXTS[alarm['ComparisonOperator']]} the threshold ({alarm['Threshold']:g})."
     )

@@ -1,7 +1,7 @@
-"""Metrics out of log events in the Embedded Metric Format.
+"""Metrics of log events in the Embedded Metric Format.
 
-Source: Amazon CloudWatch User Guide, "Specification: Embedded metric format". As there, a line that
-breaks the format stays a plain log event, and makes no metric.
+Source: Amazon CloudWatch User Guide, "Specification: Embedded metric format". A log event that
+violates the format defines no metrics.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ _MOST_VALUES = 100
 
 @dataclass(frozen=True)
 class Datum:
-    """Values of one metric under one set of dimensions, at one time (Unix seconds)."""
+    """Values of a metric with one set of dimensions, at one time (Unix seconds)."""
 
     namespace: str
     name: str
@@ -27,7 +27,7 @@ class Datum:
 
 
 def embedded_metrics(message: str) -> list[Datum]:
-    """Return the metrics that a log event defines; none when it is no such event."""
+    """Return the metrics that a log event defines; an empty list if it is not in the format."""
     if '"_aws"' not in message:
         return []
     try:
@@ -57,14 +57,14 @@ def _metrics(document: dict[str, Any]) -> Iterator[Datum]:
 
 def _dimension(value: Any) -> str:
     if not isinstance(value, str) or not value.strip() or not value.isascii():
-        raise ValueError(f"no value of a dimension: {value!r}")
+        raise ValueError(f"{value!r} is not a value of a dimension")
     return value
 
 
 def _values(value: Any) -> list[float]:
     values = value if isinstance(value, list) else [value]
     if len(values) > _MOST_VALUES or any(
-        isinstance(one, bool) or not isinstance(one, int | float) for one in values
+        isinstance(number, bool) or not isinstance(number, int | float) for number in values
     ):
-        raise ValueError(f"no value of a metric: {value!r}")
-    return [float(one) for one in values]
+        raise ValueError(f"{value!r} is not a value of a metric")
+    return [float(number) for number in values]

@@ -1,7 +1,7 @@
-"""A variant's container: a process that speaks the containers' contract on loopback.
+"""The container of a variant: a process with SageMaker's container API on loopback.
 
-`/ping` and `/invocations`, as SageMaker's documentation of inference containers has it. The
-process is the project's own; only its command line and its answers are known here.
+It serves `/ping` and `/invocations` as SageMaker's documentation of inference containers defines
+them. This module uses the process only through its command line and HTTP.
 """
 
 import json
@@ -23,24 +23,24 @@ _DEFAULT_COMMAND = (
     "model_tools",
     "serve-container",
 )
-# SageMaker gives a container eight minutes; here it competes for a laptop.
+# SageMaker's limit for the start of a container is eight minutes.
 _START_SECONDS = 480.0
 _STOP_SECONDS = 5.0
 _LONGEST_REASON = 1024
 
 
-class ContainerFailed(Exception):  # noqa: N818 - says what happened
-    """The container did not start, or ended; the text is its own reason."""
+class ContainerFailed(Exception):  # noqa: N818 - names the event
+    """The container did not start, or ended; the message is its reason."""
 
 
 def serve_command() -> Sequence[str]:
-    """Give the command that serves an archive; `LOCAL_AWS_SERVE_CONTAINER` replaces it."""
-    given = os.environ.get(COMMAND_VARIABLE)
-    return shlex.split(given) if given else _DEFAULT_COMMAND
+    """Return the command that serves an archive; `LOCAL_AWS_SERVE_CONTAINER` overrides it."""
+    command = os.environ.get(COMMAND_VARIABLE)
+    return shlex.split(command) if command else _DEFAULT_COMMAND
 
 
 class Container:
-    """One running process; `url` is where it listens."""
+    """A running process; `url` is its address."""
 
     def __init__(
         self,
@@ -49,10 +49,10 @@ class Container:
         log: Path,
         start_seconds: float = _START_SECONDS,
     ) -> None:
-        """Start the process and wait until it says that it is ready.
+        """Start the process and wait until it prints its URL.
 
         Raises:
-            ContainerFailed: it ended first, said something else, or took too long.
+            ContainerFailed: it ended, printed something else, or took too long.
         """
         self._log = log
         command = [
@@ -71,8 +71,8 @@ class Container:
                 )
             except OSError as error:
                 raise ContainerFailed(f"{command[0]}: {error.strerror}") from None
-        self._said: queue.Queue[bytes] = queue.Queue()
-        threading.Thread(target=self._listen, daemon=True, name="container-output").start()
+        self._lines: queue.Queue[bytes] = queue.Queue()
+        threading.Thread(target=self._read_output, daemon=True, name="container-output").start()
         try:
             self.url = self._ready(start_seconds)
         except ContainerFailed:
@@ -81,37 +81,37 @@ class Container:
 
     @property
     def runs(self) -> bool:
-        """Whether the process lives."""
+        """Whether the process is running."""
         return self._process.poll() is None
 
     def stop(self) -> None:
-        """End the process."""
+        """Stop the process."""
         if is_alive(self._process.pid):
             stop(self._process.pid, _STOP_SECONDS)
         self._process.wait()
 
-    def _listen(self) -> None:
-        """Take what the process prints, so that it never waits for a reader; b"" is its end."""
+    def _read_output(self) -> None:
+        """Read the output of the process, so that it never blocks; b"" marks the end."""
         assert self._process.stdout is not None  # noqa: S101 - it is a pipe
         with self._process.stdout as output:
             for line in output:
-                self._said.put(line)
-        self._said.put(b"")
+                self._lines.put(line)
+        self._lines.put(b"")
 
     def _ready(self, seconds: float) -> str:
         try:
-            line = self._said.get(timeout=seconds)
+            line = self._lines.get(timeout=seconds)
         except queue.Empty:
-            raise ContainerFailed(f"it did not answer /ping within {seconds:.0f} s") from None
+            raise ContainerFailed(f"it did not respond to /ping within {seconds:.0f} s") from None
         if not line:
             self._process.wait()
             raise ContainerFailed(self._reason())
         try:
             return str(json.loads(line)["url"])
         except (ValueError, KeyError, TypeError):
-            raise ContainerFailed(f"it printed {line[:80]!r} where its URL was expected") from None
+            raise ContainerFailed(f"it printed {line[:80]!r} instead of its URL") from None
 
     def _reason(self) -> str:
         lines = self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        said = lines[-1] if lines else f"exit code {self._process.returncode}"
-        return said.removeprefix("Error: ")[:_LONGEST_REASON]
+        reason = lines[-1] if lines else f"exit code {self._process.returncode}"
+        return reason.removeprefix("Error: ")[:_LONGEST_REASON]

@@ -1,4 +1,4 @@
-"""Pipelines, model package groups and notebook instances: stored and returned, never run.
+"""Pipelines, model package groups and notebook instances, which are stored but never run.
 
 A stack with these resources can be deployed, updated and destroyed. The emulator starts no pipeline
 execution, registers no model package and starts no notebook.
@@ -39,13 +39,13 @@ _KINDS = (
         {"ModelPackageGroupStatus": "Completed", "CreatedBy": {}},
         can_change=False,
     ),
-    # Nothing runs here, and SageMaker deletes only notebooks that are stopped.
+    # SageMaker deletes only stopped notebooks, and the emulator starts none.
     _Kind("notebook-instance", "NotebookInstance", {"NotebookInstanceStatus": "Stopped"}),
 )
 
 
 class Definitions:
-    """The operations on the definitions of one store."""
+    """The operations on definitions in a store."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -71,7 +71,7 @@ class Definitions:
         def list_all(scope: Scope, _params: Params) -> Params:
             names = self._store.names(scope, kind.kind)
             records = [self._store.get(scope, kind.kind, name) for name in names]
-            return {_listed_as(kind.noun): records}
+            return {_list_member(kind.noun): records}
 
         noun = kind.noun
         self.operations |= {
@@ -105,7 +105,7 @@ class Definitions:
         return {f"{kind.noun}Arn": record[f"{kind.noun}Arn"]}
 
 
-def _listed_as(noun: str) -> str:
+def _list_member(noun: str) -> str:
     return {
         "Pipeline": "PipelineSummaries",
         "ModelPackageGroup": "ModelPackageGroupSummaryList",
@@ -120,10 +120,10 @@ def _without_tokens(params: Params) -> Params:
 
 
 def _check_definition(params: Params) -> None:
-    """Reject a pipeline definition that does not have the form of the published schema.
+    """Reject a pipeline definition that violates the published schema.
 
     Raises:
-        ValidationError: it is not a JSON object with the schema's version and steps.
+        ValidationError: the definition is not a JSON object with the version and a list of steps.
     """
     text = params.get(_DEFINITION)
     if text is None:

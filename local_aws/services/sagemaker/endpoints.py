@@ -1,4 +1,4 @@
-"""Endpoints: from Creating to InService or Failed, updated beside the old fleet, deleted."""
+"""Endpoints: creation, update with a second fleet, and deletion."""
 
 import shutil
 import threading
@@ -12,7 +12,7 @@ from local_aws.account_region import Scope
 from local_aws.errors import ServiceError
 from local_aws.services.sagemaker.cloud import Cloud
 from local_aws.services.sagemaker.containers import ContainerFailed
-from local_aws.services.sagemaker.fleet import Fleet, Fleets, Serving, stop_fleet
+from local_aws.services.sagemaker.fleet import Fleet, Fleets, VariantServer, stop_fleet
 from local_aws.services.sagemaker.images import UnusableModel
 from local_aws.services.sagemaker.store import Store
 
@@ -22,10 +22,10 @@ _KIND, _CONFIG = "endpoint", "endpoint-config"
 
 
 class Endpoints:
-    """The endpoints of every account and region, and the processes behind them."""
+    """The endpoints of all accounts and Regions, with their container processes."""
 
     def __init__(self, store: Store, cloud: Cloud, folder: Path) -> None:
-        """Keep archives and containers' logs below `folder`."""
+        """Store archives and logs of containers below `folder`."""
         self._store = store
         self._models = Fleets(store, cloud)
         self._folder = folder
@@ -33,7 +33,7 @@ class Endpoints:
         self._changed = threading.Condition()
 
     def create(self, scope: Scope, params: Params) -> Params:
-        """CreateEndpoint; the containers start in the background."""
+        """Implement CreateEndpoint; the containers start in the background."""
         name = params["EndpointName"]
         config = self._store.get(scope, _CONFIG, params["EndpointConfigName"])
         now = round(time.time(), 3)
@@ -52,14 +52,14 @@ class Endpoints:
         return {"EndpointArn": record["EndpointArn"]}
 
     def update(self, scope: Scope, params: Params) -> Params:
-        """UpdateEndpoint: the new containers start beside the old ones, which stay if they fail."""
+        """Implement UpdateEndpoint: if the new containers fail, the previous ones remain."""
         record = self._settled(scope, params["EndpointName"], "update")
         config = self._store.get(scope, _CONFIG, params["EndpointConfigName"])
         variants = _variants(config)
         if params.get("RetainAllVariantProperties"):
             excluded = {
-                one["VariantPropertyType"]
-                for one in params.get("ExcludeRetainedVariantProperties", [])
+                property_["VariantPropertyType"]
+                for property_ in params.get("ExcludeRetainedVariantProperties", [])
             }
             _retain(record["ProductionVariants"], variants, excluded)
         record["EndpointStatus"] = "Updating"
@@ -68,27 +68,27 @@ class Endpoints:
         return {"EndpointArn": record["EndpointArn"]}
 
     def update_weights(self, scope: Scope, params: Params) -> Params:
-        """UpdateEndpointWeightsAndCapacities."""
+        """Implement UpdateEndpointWeightsAndCapacities."""
         record = self._settled(scope, params["EndpointName"], "update")
-        known = {one["VariantName"]: one for one in record["ProductionVariants"]}
-        for wanted in params["DesiredWeightsAndCapacities"]:
-            if wanted["VariantName"] not in known:
+        variants = {variant["VariantName"]: variant for variant in record["ProductionVariants"]}
+        for desired in params["DesiredWeightsAndCapacities"]:
+            if desired["VariantName"] not in variants:
                 raise ServiceError(
                     "ValidationException",
-                    f'The variant name(s) "{wanted["VariantName"]}" is/are not present within '
+                    f'The variant name(s) "{desired["VariantName"]}" is/are not present within '
                     f'endpoint configuration "{record["EndpointConfigName"]}".',
                 )
-            variant = known[wanted["VariantName"]]
-            if "DesiredWeight" in wanted:
-                variant["DesiredWeight"] = variant["CurrentWeight"] = wanted["DesiredWeight"]
-            if "DesiredInstanceCount" in wanted:
-                count = wanted["DesiredInstanceCount"]
+            variant = variants[desired["VariantName"]]
+            if "DesiredWeight" in desired:
+                variant["DesiredWeight"] = variant["CurrentWeight"] = desired["DesiredWeight"]
+            if "DesiredInstanceCount" in desired:
+                count = desired["DesiredInstanceCount"]
                 variant["DesiredInstanceCount"] = variant["CurrentInstanceCount"] = count
         record["LastModifiedTime"] = round(time.time(), 3)
         return {"EndpointArn": record["EndpointArn"]}
 
     def delete(self, scope: Scope, params: Params) -> Params:
-        """DeleteEndpoint; its containers end."""
+        """Implement DeleteEndpoint, and stop the containers."""
         name = params["EndpointName"]
         self.wait(scope, name)
         self._store.remove(scope, _KIND, name)
@@ -99,21 +99,21 @@ class Endpoints:
         return {}
 
     def describe(self, scope: Scope, params: Params) -> Params:
-        """DescribeEndpoint."""
+        """Implement DescribeEndpoint."""
         return self._store.get(scope, _KIND, params["EndpointName"])
 
     def wait(self, scope: Scope, name: str) -> Params:
-        """Wait until an endpoint is neither Creating nor Updating; give its record."""
+        """Wait until an endpoint is neither Creating nor Updating; return its record."""
         record = self._store.get(scope, _KIND, name)
         with self._changed:
             self._changed.wait_for(lambda: record["EndpointStatus"] not in _IN_PROGRESS)
         return record
 
-    def serving(self, scope: Scope, record: Params, variant: str) -> Serving:
-        """Give a variant's server; after a restart of the emulator it is fetched again.
+    def variant_server(self, scope: Scope, record: Params, variant: str) -> VariantServer:
+        """Return the server of a variant, whose model is downloaded again after a restart.
 
         Raises:
-            UnusableModel: its model cannot be fetched any more.
+            UnusableModel: the model is no longer available.
         """
         key = (scope, record["EndpointName"])
         with self._changed:
@@ -125,18 +125,20 @@ class Endpoints:
             return self._fleets[key][variant]
 
     def stop_all(self) -> None:
-        """End every container; the endpoints stay."""
+        """Stop all containers; the endpoints remain."""
         with self._changed:
             fleets, self._fleets = self._fleets, {}
         for fleet in fleets.values():
             stop_fleet(fleet)
 
-    def restored(self) -> None:
-        """Mark as failed what was under way when the state was saved."""
+    def fail_interrupted(self) -> None:
+        """Mark endpoints as failed that were in progress when the state was saved."""
         for record in self._store.all_of(_KIND):
             if record["EndpointStatus"] in _IN_PROGRESS:
                 record["EndpointStatus"] = "Failed"
-                record["FailureReason"] = "The emulator was stopped meanwhile."
+                record["FailureReason"] = (
+                    "The emulator was stopped before the endpoint was in service."
+                )
 
     def _settled(self, scope: Scope, name: str, verb: str) -> Params:
         record = self._store.get(scope, _KIND, name)
@@ -181,25 +183,25 @@ class Endpoints:
             self._changed.notify_all()
 
     def _new_folder(self, record: Params) -> Path:
-        """A folder of its own for each fleet: an update must not touch what still serves."""
+        """Return a new folder for a fleet, so that an update does not change the running fleet."""
         return self._folder / str(record["EndpointName"]) / uuid.uuid4().hex[:8]
 
     def clear(self) -> None:
-        """End every container and forget their files."""
+        """Stop all containers and remove their files."""
         self.stop_all()
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def _fail(record: Params, reason: str) -> None:
-    """A new endpoint is Failed; an old one goes on with what it had."""
+    """Set a new endpoint to Failed; an existing one remains InService with its previous fleet."""
     has_run = bool(record["ProductionVariants"])
     record["EndpointStatus"] = "InService" if has_run else "Failed"
     record["FailureReason"] = reason
 
 
 def _variants(config: Params) -> list[Params]:
-    """The variants as DescribeEndpoint summarizes them."""
-    found = []
+    """Return the variants in the form of DescribeEndpoint."""
+    summaries = []
     for variant in config["ProductionVariants"]:
         weight = variant.get("InitialVariantWeight", 1.0)
         summary = {
@@ -212,29 +214,29 @@ def _variants(config: Params) -> list[Params]:
         else:
             count = variant.get("InitialInstanceCount", 1)
             summary |= {"CurrentInstanceCount": count, "DesiredInstanceCount": count}
-        found.append(summary)
-    return found
+        summaries.append(summary)
+    return summaries
 
 
 def _retain(old: list[Params], new: list[Params], excluded: set[str]) -> None:
-    """Keep weights and instance counts that were changed meanwhile, but for those excluded."""
-    known = {one["VariantName"]: one for one in old}
+    """Retain weights and instance counts that were changed, except for the excluded properties."""
+    previous = {variant["VariantName"]: variant for variant in old}
     for variant in new:
-        before = known.get(variant["VariantName"], {})
+        before = previous.get(variant["VariantName"], {})
         for kind in {"DesiredWeight", "DesiredInstanceCount"} - excluded:
             if kind in before and kind in variant:
                 variant[kind] = variant[kind.replace("Desired", "Current")] = before[kind]
 
 
 def _capture(config: Params) -> Params | None:
-    """What DescribeEndpoint says of data capture, which is not emulated: it is stopped."""
-    given = config.get("DataCaptureConfig")
-    if not given:
+    """Return the data capture of DescribeEndpoint: it is stopped, because it is not emulated."""
+    capture = config.get("DataCaptureConfig")
+    if not capture:
         return None
     return {
-        "EnableCapture": bool(given.get("EnableCapture")),
+        "EnableCapture": bool(capture.get("EnableCapture")),
         "CaptureStatus": "Stopped",
-        "CurrentSamplingPercentage": given["InitialSamplingPercentage"],
-        "DestinationS3Uri": given["DestinationS3Uri"],
-        "KmsKeyId": given.get("KmsKeyId", ""),
+        "CurrentSamplingPercentage": capture["InitialSamplingPercentage"],
+        "DestinationS3Uri": capture["DestinationS3Uri"],
+        "KmsKeyId": capture.get("KmsKeyId", ""),
     }

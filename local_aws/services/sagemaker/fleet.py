@@ -1,4 +1,4 @@
-"""What serves an endpoint: one container for each variant, started when it is needed."""
+"""The fleet of an endpoint: one container for each variant, started on first use."""
 
 import threading
 from collections.abc import Mapping
@@ -21,13 +21,13 @@ from local_aws.services.sagemaker.subjects import SERVICE_PRINCIPAL
 Params = dict[str, Any]
 
 
-class NotRunHere(Exception):  # noqa: N818 - says what is so
-    """The variant's framework is not run by the emulator."""
+class FrameworkNotEmulated(Exception):  # noqa: N818 - names the event
+    """The emulator does not run containers of the variant's framework."""
 
 
 @dataclass
-class Serving:
-    """One variant: its archive on disk and, once it is started, its container."""
+class VariantServer:
+    """The server of a variant: its archive on disk and, after the start, its container."""
 
     framework: str
     archive: Path
@@ -37,16 +37,16 @@ class Serving:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def container(self) -> Container:
-        """Give the running container; start it when it does not run, as SageMaker replaces one.
+        """Return the running container; start it if it does not run, as SageMaker replaces it.
 
         Raises:
-            NotRunHere: only SageMaker itself runs this framework.
-            ContainerFailed: it does not start.
+            FrameworkNotEmulated: only SageMaker runs this framework.
+            ContainerFailed: the container does not start.
         """
         if self.framework != "tensorflow":
-            raise NotRunHere(
+            raise FrameworkNotEmulated(
                 f"The emulator does not run {self.framework} containers: model and endpoint "
-                "were created and validated, predictions come from SageMaker itself only."
+                "are created and validated, but only SageMaker returns predictions."
             )
         with self._lock:
             if self._container is None or not self._container.runs:
@@ -54,35 +54,35 @@ class Serving:
             return self._container
 
     def stop(self) -> None:
-        """End the container, if it runs."""
+        """Stop the container, if it runs."""
         with self._lock:
             if self._container is not None:
                 self._container.stop()
                 self._container = None
 
 
-Fleet = dict[str, Serving]
+Fleet = dict[str, VariantServer]
 
 
 class Fleets:
-    """Makes fleets of what is stored about models."""
+    """Creates fleets for endpoint configurations."""
 
     def __init__(self, store: Store, cloud: Cloud) -> None:
         self._store = store
         self._cloud = cloud
 
     def prepare(self, scope: Scope, config: Params, folder: Path, *, start: bool) -> Fleet:
-        """Fetch the models of an endpoint configuration into `folder`; start their containers.
+        """Download the models of an endpoint configuration to `folder`; start their containers.
 
         Raises:
             UnusableModel: a model is absent, or cannot be hosted.
-            ContainerFailed: a container did not start; those that did are ended.
+            ContainerFailed: a container did not start; the others are stopped.
         """
         fleet: Fleet = {}
         try:
             for variant in config["ProductionVariants"]:
                 name = variant["VariantName"]
-                fleet[name] = self._fetch(scope, variant, folder)
+                fleet[name] = self._download(scope, variant, folder)
                 if start and fleet[name].framework == "tensorflow":
                     fleet[name].container()
         except (UnusableModel, ContainerFailed):
@@ -90,7 +90,7 @@ class Fleets:
             raise
         return fleet
 
-    def _fetch(self, scope: Scope, variant: Params, folder: Path) -> Serving:
+    def _download(self, scope: Scope, variant: Params, folder: Path) -> VariantServer:
         name, model_name = variant["VariantName"], variant.get("ModelName", "")
         model = self._store.find(scope, "model", model_name)
         if model is None:
@@ -100,7 +100,7 @@ class Fleets:
         bucket, key = location_of(container)
         role = model["ExecutionRoleArn"]
         if not self._cloud.role_may_read(scope, role, bucket, key):
-            # AWS rejects CreateModel with this text.
+            # The message with which AWS rejects CreateModel.
             raise UnusableModel(
                 f"Could not access model data at s3://{bucket}/{key}. Please ensure that the role "
                 f'"{role}" exists and that its trust relationship policy allows the action '
@@ -119,10 +119,10 @@ class Fleets:
         archive = folder / f"{name}.tar.gz"
         archive.write_bytes(content)
         log = folder / f"{name}.log"
-        return Serving(framework, archive, container.get("Environment", {}), log)
+        return VariantServer(framework, archive, container.get("Environment", {}), log)
 
 
 def stop_fleet(fleet: Fleet) -> None:
-    """End every container."""
-    for serving in fleet.values():
-        serving.stop()
+    """Stop the containers of a fleet."""
+    for server in fleet.values():
+        server.stop()

@@ -1,4 +1,4 @@
-"""What a model's image and archive must be, so that its endpoint can stand here."""
+"""The container images and model archives that the emulator supports."""
 
 import io
 import re
@@ -13,45 +13,45 @@ _FRAMEWORKS = {"tensorflow-inference": "tensorflow", "mxnet-inference": "mxnet"}
 _MXNET_FILES = ("model-symbol.json", "model-0000.params", "model-shapes.json")
 
 
-class UnusableModel(Exception):  # noqa: N818 - says what is wrong
-    """The model cannot be hosted; the text is the endpoint's FailureReason."""
+class UnusableModel(Exception):  # noqa: N818 - names the event
+    """The model cannot be hosted; the message is the endpoint's FailureReason."""
 
 
 def framework_of(container: dict[str, Any]) -> str:
-    """Tell the framework of a container definition by its image.
+    """Return the framework of a container definition from its image.
 
     Raises:
-        UnusableModel: it is none of AWS' TensorFlow and MXNet images.
+        UnusableModel: the image is neither of AWS' TensorFlow and MXNet images.
     """
     image = str(container.get("Image", ""))
     match = _REPOSITORY.fullmatch(image)
     framework = _FRAMEWORKS.get(match["repository"]) if match else None
     if framework is None:
         raise UnusableModel(
-            f"image {image!r}: the emulator has AWS' own images tensorflow-inference and "
-            "mxnet-inference only"
+            f"image {image!r} is not supported: expected AWS' image tensorflow-inference or "
+            "mxnet-inference"
         )
     return framework
 
 
 def location_of(container: dict[str, Any]) -> tuple[str, str]:
-    """Tell the bucket and key of a container definition's archive.
+    """Return the bucket and key of a container definition's archive.
 
     Raises:
-        UnusableModel: there is none, or it is no archive in S3.
+        UnusableModel: the URL is missing, or not that of an archive in S3.
     """
     url = str(container.get("ModelDataUrl", ""))
     match = re.fullmatch(r"s3://([^/]+)/(.+\.tar\.gz)", url)
     if match is None:
-        raise UnusableModel(f"ModelDataUrl {url!r}: expected s3://bucket/key.tar.gz")
+        raise UnusableModel(f"ModelDataUrl {url!r} is not valid: expected s3://bucket/key.tar.gz")
     return match[1], match[2]
 
 
 def check_mxnet(content: bytes) -> None:
-    """Look whether an archive has what MXNet's container loads.
+    """Check that an archive contains the files that MXNet's container loads.
 
     Raises:
-        UnusableModel: it is no archive, or lacks a file.
+        UnusableModel: the archive cannot be read, or lacks a file.
     """
     try:
         with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as archive:

@@ -1,4 +1,4 @@
-"""InvokeEndpoint: a variant is chosen, its container asked, its errors told as SageMaker does."""
+"""InvokeEndpoint: selection of a variant, the call of its container, and SageMaker's errors."""
 
 import asyncio
 import http.client
@@ -19,7 +19,7 @@ from local_aws.service_protocol import Request, Response, ServiceProtocol
 from local_aws.services.sagemaker.cloud import Cloud
 from local_aws.services.sagemaker.containers import ContainerFailed
 from local_aws.services.sagemaker.endpoints import Endpoints
-from local_aws.services.sagemaker.fleet import NotRunHere
+from local_aws.services.sagemaker.fleet import FrameworkNotEmulated
 from local_aws.services.sagemaker.images import UnusableModel
 from local_aws.services.sagemaker.store import Params, Store
 from local_aws.services.sagemaker.subjects import invoked
@@ -40,20 +40,20 @@ _TIMED_OUT = (
 
 
 @dataclass(frozen=True)
-class _Answer:
-    """What a container answered, header names in lower case; status 0 is none in time."""
+class _ContainerResponse:
+    """A container's response with header names in lower case; status 0 means a timeout."""
 
     status: int
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def is_good(self) -> bool:
+    def is_success(self) -> bool:
         return self.status // 100 == 2  # noqa: PLR2004 - HTTP's class of success
 
 
-class _Refused(Exception):  # noqa: N818 - says what happened
-    """The request never reaches a container: an HTTP status, SageMaker's code and a message."""
+class _Rejected(Exception):  # noqa: N818 - names the event
+    """A request that no container receives: an HTTP status, SageMaker's code and a message."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)
@@ -68,11 +68,11 @@ def _check_caller(scope: Scope, request: Request, authorize: Authorize) -> None:
         for check in checks(ACTION, invoked(scope, name, target_model)):
             authorize(check)
     except ServiceError as error:
-        raise _Refused(_FORBIDDEN, error.code, error.message) from None
+        raise _Rejected(_FORBIDDEN, error.code, error.message) from None
 
 
 class Runtime:
-    """The runtime's one operation that is emulated."""
+    """The emulated operation of the runtime, InvokeEndpoint."""
 
     def __init__(
         self,
@@ -85,28 +85,28 @@ class Runtime:
         self._endpoints = endpoints
         self._cloud = cloud
         self._seconds = invocation_seconds
-        self._chance = SystemRandom()
+        self._random = SystemRandom()
         self._protocol = ServiceProtocol("sagemaker-runtime", ["InvokeEndpoint"])
         self._calls = ThreadPoolExecutor(_CONCURRENT, thread_name_prefix="invoke-endpoint")
 
     async def answer(self, scope: Scope, request: Request, authorize: Authorize) -> Response:
-        """Answer a request to `/endpoints/NAME/…`, if its caller may do that."""
+        """Respond to a request to `/endpoints/NAME/…`, if its caller is authorized."""
         loop = asyncio.get_running_loop()
         try:
             _check_caller(scope, request, authorize)
             return await loop.run_in_executor(self._calls, self._invoke, scope, request)
-        except _Refused as refused:
-            return refused.response
+        except _Rejected as rejected:
+            return rejected.response
 
     def _invoke(self, scope: Scope, request: Request) -> Response:
         match = _PATH.fullmatch(request.path)
         if match is None or request.method != "POST":
-            raise _Refused(
-                400, "ValidationError", f"The emulator has no {request.method} {request.path}."
+            raise _Rejected(
+                400, "ValidationError", f"{request.method} {request.path} is not emulated."
             )
         record = self._store.find(scope, "endpoint", match["name"])
         if record is None or record["EndpointStatus"] not in ("InService", "Updating"):
-            raise _Refused(
+            raise _Rejected(
                 400,
                 "ValidationError",
                 f"Endpoint {match['name']} of account {scope.account} not found.",
@@ -114,41 +114,46 @@ class Runtime:
         self._check_size(record, request)
         variant = self._variant(record, request)
         began = time.monotonic()
-        answer = self._ask(scope, record, variant, request)
-        self._measure(scope, record, variant, answer, time.monotonic() - began)
-        if not answer.is_good:
-            return _model_error(scope, record, variant, answer)
-        given = {
-            "Content-Type": answer.headers.get("content-type", "application/octet-stream"),
+        response = self._call_container(scope, record, variant, request)
+        self._put_metrics(scope, record, variant, response, time.monotonic() - began)
+        if not response.is_success:
+            return _model_error(scope, record, variant, response)
+        headers = {
+            "Content-Type": response.headers.get("content-type", "application/octet-stream"),
             "x-Amzn-Invoked-Production-Variant": variant,
         }
-        if _ATTRIBUTES.lower() in answer.headers:
-            given[_ATTRIBUTES] = answer.headers[_ATTRIBUTES.lower()]
-        return Response(200, given, answer.body)
+        if _ATTRIBUTES.lower() in response.headers:
+            headers[_ATTRIBUTES] = response.headers[_ATTRIBUTES.lower()]
+        return Response(200, headers, response.body)
 
     def _check_size(self, record: Params, request: Request) -> None:
-        serverless = any("CurrentServerlessConfig" in one for one in record["ProductionVariants"])
+        serverless = any(
+            "CurrentServerlessConfig" in variant for variant in record["ProductionVariants"]
+        )
         largest = LARGEST_SERVERLESS_BODY if serverless else LARGEST_BODY
         if len(request.body) > largest:
-            raise _Refused(
+            raise _Rejected(
                 413,
                 "ValidationError",
                 f"Request body of {len(request.body)} bytes is larger than {largest} bytes, the "
-                f"most that a {'serverless' if serverless else 'real-time'} endpoint takes.",
+                f"limit of a {'serverless' if serverless else 'real-time'} endpoint.",
             )
         try:
             self._protocol.read(request)
         except ServiceError as error:
-            raise _Refused(400, "ValidationError", error.message) from None
+            raise _Rejected(400, "ValidationError", error.message) from None
 
     def _variant(self, record: Params, request: Request) -> str:
-        weights = {one["VariantName"]: one["CurrentWeight"] for one in record["ProductionVariants"]}
+        weights = {
+            variant["VariantName"]: variant["CurrentWeight"]
+            for variant in record["ProductionVariants"]
+        }
         target = request.headers.get("x-amzn-sagemaker-target-variant")
         if target is None:
-            chosen: list[str] = self._chance.choices(list(weights), list(weights.values()))
+            chosen: list[str] = self._random.choices(list(weights), list(weights.values()))
             return chosen[0]
         if target not in weights:
-            raise _Refused(
+            raise _Rejected(
                 400,
                 "ValidationError",
                 f"Variant {target} is not found on endpoint {record['EndpointName']}; it has "
@@ -156,41 +161,50 @@ class Runtime:
             )
         return target
 
-    def _ask(self, scope: Scope, record: Params, variant: str, request: Request) -> _Answer:
+    def _call_container(
+        self, scope: Scope, record: Params, variant: str, request: Request
+    ) -> _ContainerResponse:
         try:
-            container = self._endpoints.serving(scope, record, variant).container()
-        except NotRunHere as reason:
-            return _Answer(_NOT_IMPLEMENTED, str(reason).encode())
+            container = self._endpoints.variant_server(scope, record, variant).container()
+        except FrameworkNotEmulated as reason:
+            return _ContainerResponse(_NOT_IMPLEMENTED, str(reason).encode())
         except (UnusableModel, ContainerFailed) as reason:
-            return _Answer(_SERVER_ERROR, str(reason).encode())
-        sent = {
+            return _ContainerResponse(_SERVER_ERROR, str(reason).encode())
+        headers = {
             name: request.headers[name.lower()]
             for name in ("Content-Type", "Accept", _ATTRIBUTES)
             if name.lower() in request.headers
         }
-        where = urlsplit(container.url)
+        address = urlsplit(container.url)
         connection = http.client.HTTPConnection(
-            str(where.hostname), where.port, timeout=self._seconds
+            str(address.hostname), address.port, timeout=self._seconds
         )
         try:
-            connection.request("POST", "/invocations", request.body, sent)
+            connection.request("POST", "/invocations", request.body, headers)
             response = connection.getresponse()
-            given = {name.lower(): value for name, value in response.getheaders()}
-            return _Answer(response.status, response.read(), given)
+            received = {name.lower(): value for name, value in response.getheaders()}
+            return _ContainerResponse(response.status, response.read(), received)
         except TimeoutError:
-            return _Answer(0, _TIMED_OUT.format(container="primary").encode())
+            return _ContainerResponse(0, _TIMED_OUT.format(container="primary").encode())
         except (OSError, http.client.HTTPException) as error:
-            return _Answer(_SERVER_ERROR, f"the container hung up: {error}".encode())
+            return _ContainerResponse(
+                _SERVER_ERROR, f"the container closed the connection: {error}".encode()
+            )
         finally:
             connection.close()
 
-    def _measure(
-        self, scope: Scope, record: Params, variant: str, answer: _Answer, seconds: float
+    def _put_metrics(
+        self,
+        scope: Scope,
+        record: Params,
+        variant: str,
+        response: _ContainerResponse,
+        seconds: float,
     ) -> None:
-        """Put the metrics that alarms watch: 0 or 1 for each kind of failure."""
+        """Store the metrics of alarms: 0 or 1 for each kind of failure."""
         dimensions = {"EndpointName": record["EndpointName"], "VariantName": variant}
-        failed = float(not answer.is_good)
-        client = float(answer.status // 100 == 4)  # noqa: PLR2004 - HTTP's class of client errors
+        failed = float(not response.is_success)
+        client = float(response.status // 100 == 4)  # noqa: PLR2004 - HTTP's class of client errors
         for name, value, unit in (
             ("Invocations", 1.0, "Count"),
             ("InvocationsPerInstance", 1.0, "Count"),
@@ -202,14 +216,16 @@ class Runtime:
             self._cloud.put_metric(scope, name, dimensions, value, unit)
 
 
-def _model_error(scope: Scope, record: Params, variant: str, answer: _Answer) -> Response:
-    """Shape a container's error as SageMaker's `ModelError`."""
-    said = answer.body.decode(errors="replace")
+def _model_error(
+    scope: Scope, record: Params, variant: str, response: _ContainerResponse
+) -> Response:
+    """Return SageMaker's `ModelError` for an error of a container."""
+    original = response.body.decode(errors="replace")
     group = f"/aws/sagemaker/Endpoints/{record['EndpointName']}"
-    kind = "client" if answer.status // 100 == 4 else "server"  # noqa: PLR2004 - as above
+    kind = "client" if response.status // 100 == 4 else "server"  # noqa: PLR2004 - as above
     console = f"https://{scope.region}.console.aws.amazon.com/cloudwatch/home?region={scope.region}"
     message = (
-        f'Received {kind} error ({answer.status}) from primary with message "{said}". See '
+        f'Received {kind} error ({response.status}) from primary with message "{original}". See '
         f"{console}#logEventViewer:group={group} in account {scope.account} for more information."
     )
     return _error(
@@ -217,8 +233,8 @@ def _model_error(scope: Scope, record: Params, variant: str, answer: _Answer) ->
         "ModelError",
         {
             "Message": message,
-            "OriginalStatusCode": answer.status,
-            "OriginalMessage": said,
+            "OriginalStatusCode": response.status,
+            "OriginalMessage": original,
             "LogStreamArn": f"arn:aws:logs:{scope.region}:{scope.account}:log-group:{group}",
         },
         {"x-Amzn-Invoked-Production-Variant": variant},
@@ -229,5 +245,5 @@ def _error(
     status: int, code: str, members: dict[str, Any], headers: Mapping[str, str] | None = None
 ) -> Response:
     body = json.dumps(members).encode()
-    given = {"Content-Type": "application/json", "x-amzn-ErrorType": code, **(headers or {})}
-    return Response(status, given, body)
+    all_headers = {"Content-Type": "application/json", "x-amzn-ErrorType": code, **(headers or {})}
+    return Response(status, all_headers, body)

@@ -1,4 +1,4 @@
-"""SageMaker as one service: the control plane's operations by name, and the runtime's by path."""
+"""SageMaker: the operations of the control plane by name, and those of the runtime by path."""
 
 import asyncio
 import time
@@ -25,10 +25,10 @@ _RUNTIME_PATH = "/endpoints/"
 
 
 class SageMaker:
-    """Hosting, and definitions that are stored only; other operations are rejected by name."""
+    """SageMaker hosting, and definitions that are only stored; other operations are rejected."""
 
     def __init__(self, cloud: Cloud, folder: Path) -> None:
-        """Keep archives and containers' logs below `folder`."""
+        """Store archives and logs of containers below `folder`."""
         self._store = Store()
         self.endpoints = Endpoints(self._store, cloud, folder)
         self._runtime = Runtime(self._store, self.endpoints, cloud)
@@ -52,22 +52,22 @@ class SageMaker:
         self.api = ServiceApi("sagemaker", self.operations, subjects)
 
     async def answer(self, scope: Scope, request: Request, authorize: Authorize) -> Response:
-        """Answer one HTTP request of an account and region, if its caller is authorized."""
+        """Respond to an HTTP request of an account and Region, if its caller is authorized."""
         if request.path.startswith(_RUNTIME_PATH):
             return await self._runtime.answer(scope, request, authorize)
         return await asyncio.to_thread(self.api.answer, scope, request, authorize)
 
     def to_json(self) -> Params:
-        """Write everything."""
+        """Return all resources as JSON."""
         return self._store.to_json()
 
     def load_json(self, data: Params) -> None:
-        """Replace everything by what ``to_json`` wrote."""
+        """Replace all resources by the result of ``to_json``."""
         self._store.load_json(data)
-        self.endpoints.restored()
+        self.endpoints.fail_interrupted()
 
     def clear(self) -> None:
-        """Forget everything, and end every container."""
+        """Remove all resources, and stop all containers."""
         self._store.clear()
         self.endpoints.clear()
 
@@ -79,25 +79,27 @@ class SageMaker:
             location_of(params["PrimaryContainer"])
         except UnusableModel as error:
             raise ValidationError(str(error)) from None
-        return self._keep(scope, "model", "Model", params)
+        return self._store_record(scope, "model", "Model", params)
 
     def _create_config(self, scope: Scope, params: Params) -> Params:
         for variant in params["ProductionVariants"]:
             self._store.get(scope, "model", variant.get("ModelName", ""))
             if "ServerlessConfig" not in variant and "InstanceType" not in variant:
                 raise ValidationError(
-                    f"variant {variant['VariantName']}: one of InstanceType and ServerlessConfig"
+                    f"variant {variant['VariantName']} requires InstanceType or ServerlessConfig"
                 )
-        if not any(one.get("InitialVariantWeight", 1.0) for one in params["ProductionVariants"]):
+        if not any(
+            variant.get("InitialVariantWeight", 1.0) for variant in params["ProductionVariants"]
+        ):
             raise ValidationError("At least one variant must have a non-zero initial weight.")
-        return self._keep(scope, "endpoint-config", "EndpointConfig", params)
+        return self._store_record(scope, "endpoint-config", "EndpointConfig", params)
 
-    def _keep(self, scope: Scope, kind: str, word: str, params: Params) -> Params:
-        name = params[f"{word}Name"]
+    def _store_record(self, scope: Scope, kind: str, noun: str, params: Params) -> Params:
+        name = params[f"{noun}Name"]
         arn = self._store.arn(scope, kind, name)
-        record = {**params, f"{word}Arn": arn, "CreationTime": round(time.time(), 3)}
+        record = {**params, f"{noun}Arn": arn, "CreationTime": round(time.time(), 3)}
         self._store.add(scope, kind, name, record)
-        return {f"{word}Arn": arn}
+        return {f"{noun}Arn": arn}
 
     def _describe_model(self, scope: Scope, params: Params) -> Params:
         return self._store.get(scope, "model", params["ModelName"])
@@ -123,5 +125,5 @@ class SageMaker:
         return {"Endpoints": self._listed(scope, "endpoint")}
 
     def _listed(self, scope: Scope, kind: str) -> list[dict[str, Any]]:
-        """Every record of a kind, in one page; the wire keeps what a summary has."""
+        """Return the records of a kind; `ServiceProtocol` omits members that a summary lacks."""
         return [self._store.get(scope, kind, name) for name in self._store.names(scope, kind)]

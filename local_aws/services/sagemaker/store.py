@@ -1,4 +1,4 @@
-"""SageMaker's resources, as plain JSON."""
+"""The resources of SageMaker, as JSON."""
 
 from typing import Any
 
@@ -9,68 +9,70 @@ Params = dict[str, Any]
 
 
 class Store:
-    """Every account's and region's records by kind and name."""
+    """The records of all accounts and Regions, by kind and name."""
 
     def __init__(self) -> None:
         self._records: dict[str, dict[str, dict[str, Params]]] = {}
 
     def find(self, scope: Scope, kind: str, name: str) -> Params | None:
-        """Find a record."""
+        """Return a record, or None if it does not exist."""
         return self._records.get(str(scope), {}).get(kind, {}).get(name)
 
     def get(self, scope: Scope, kind: str, name: str) -> Params:
-        """Find a record that must be there.
+        """Return an existing record.
 
         Raises:
-            ServiceError: it is not, in SageMaker's words.
+            ServiceError: the record does not exist; the message is that of SageMaker.
         """
         record = self.find(scope, kind, name)
         if record is None:
             arn = self.arn(scope, kind, name)
-            words = kind.replace("-config", " configuration")
-            raise ServiceError("ValidationException", f'Could not find {words} "{arn}".')
+            noun = kind.replace("-config", " configuration")
+            raise ServiceError("ValidationException", f'Could not find {noun} "{arn}".')
         return record
 
     def add(self, scope: Scope, kind: str, name: str, record: Params) -> None:
-        """Keep a new record.
+        """Add a record.
 
         Raises:
-            ServiceError: there is one of that name.
+            ServiceError: a record with this name exists.
         """
         if self.find(scope, kind, name) is not None:
             arn = self.arn(scope, kind, name)
-            words = kind.replace("-config", " configuration")
+            noun = kind.replace("-config", " configuration")
             raise ServiceError(
-                "ValidationException", f'Cannot create already existing {words} "{arn}".'
+                "ValidationException", f'Cannot create already existing {noun} "{arn}".'
             )
         self._records.setdefault(str(scope), {}).setdefault(kind, {})[name] = record
 
     def remove(self, scope: Scope, kind: str, name: str) -> None:
-        """Forget a record that must be there; raise as `get`."""
+        """Remove an existing record; raises the errors of `get`."""
         self.get(scope, kind, name)
         del self._records[str(scope)][kind][name]
 
     def names(self, scope: Scope, kind: str) -> list[str]:
-        """List the names of a kind."""
+        """Return the names of the records of a kind, sorted."""
         return sorted(self._records.get(str(scope), {}).get(kind, {}))
 
     def all_of(self, kind: str) -> list[Params]:
-        """List the records of a kind in every account and region."""
-        return [one for kinds in self._records.values() for one in kinds.get(kind, {}).values()]
+        """Return the records of a kind in all accounts and Regions."""
+        return [
+            record for kinds in self._records.values() for record in kinds.get(kind, {}).values()
+        ]
 
     @staticmethod
     def arn(scope: Scope, kind: str, name: str) -> str:
-        """Give the ARN of a record; SageMaker writes names in it in lower case."""
+        """Return the ARN of a record, in which SageMaker writes names in lower case."""
         return f"arn:aws:sagemaker:{scope.region}:{scope.account}:{kind}/{name.lower()}"
 
     def to_json(self) -> Params:
-        """Write everything."""
+        """Return all resources as JSON."""
         return self._records
 
     def load_json(self, data: Params) -> None:
-        """Replace everything by what ``to_json`` wrote."""
+        """Replace all resources by the result of ``to_json``."""
         self._records = data
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Remove all resources."""
         self._records = {}

@@ -1,4 +1,4 @@
-"""The resources that a call of SageMaker concerns, for its authorization."""
+"""The resources and condition keys of SageMaker calls, for their authorization."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ _ROLES = ("ExecutionRoleArn", "RoleArn")
 
 
 def subjects(scope: Scope, params: Params) -> Subjects:
-    """Return the subjects of a call of the control plane, whether or not its resources exist."""
+    """Return the subjects of a control plane call; the resources need not exist."""
     resources = {
         f"sagemaker:{kind}": [Store.arn(scope, kind, params[name])]
         for name, kind in _NAMES.items()
@@ -29,11 +29,11 @@ def subjects(scope: Scope, params: Params) -> Subjects:
     if roles:
         resources["iam:role"] = roles
     variants = params.get("ProductionVariants", [])
-    models = [one["ModelName"] for one in variants if "ModelName" in one]
+    models = [variant["ModelName"] for variant in variants if "ModelName" in variant]
     keys: dict[str, Any] = {
         "sagemaker:ModelArn": [Store.arn(scope, "model", name) for name in models] or None,
         "sagemaker:InstanceTypes": [
-            one["InstanceType"] for one in variants if "InstanceType" in one
+            variant["InstanceType"] for variant in variants if "InstanceType" in variant
         ]
         or None,
     }
@@ -42,7 +42,7 @@ def subjects(scope: Scope, params: Params) -> Subjects:
 
 
 def invoked(scope: Scope, name: str, target_model: str | None) -> Subjects:
-    """Return the subjects of an InvokeEndpoint."""
+    """Return the subjects of an InvokeEndpoint call."""
     endpoint = Store.arn(scope, "endpoint", name)
     return Subjects(
         {"sagemaker:endpoint": [endpoint]}, keys={"sagemaker:TargetModel": target_model}

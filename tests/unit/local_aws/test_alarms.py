@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from local_aws.services.cloudwatch.alarms import judge
+from local_aws.services.cloudwatch.alarms import evaluate_alarm
 from local_aws.services.cloudwatch.embedded_metrics import embedded_metrics
 
 
@@ -16,8 +16,8 @@ def state(periods: list[float | None], treatment: str, needed: int | None = None
         "DatapointsToAlarm": needed,
         "TreatMissingData": treatment,
     }
-    judgement = judge(alarm, periods)
-    return judgement.state if judgement else None
+    evaluation = evaluate_alarm(alarm, periods)
+    return evaluation.state if evaluation else None
 
 
 @pytest.mark.parametrize(
@@ -53,9 +53,9 @@ def test_the_reason_says_that_nothing_came() -> None:
         "Threshold": 1.0,
         "TreatMissingData": "breaching",
     }
-    judgement = judge(alarm, [None, None])
-    assert judgement is not None
-    assert "no datapoints were received for 2 periods" in judgement.reason
+    evaluation = evaluate_alarm(alarm, [None, None])
+    assert evaluation is not None
+    assert "no datapoints were received for 2 periods" in evaluation.reason
 
 
 def line(**changes: Any) -> str:
