@@ -1,11 +1,11 @@
-"""Whose resources a call is about: an account and a region."""
+"""The account and Region of a call."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The account (12 digits) and region that own every resource of a call."""
+    """The account (12 digits) and Region that own the resources of a call."""
 
     account: str
     region: str
@@ -15,6 +15,6 @@ class Scope:
 
     @classmethod
     def parse(cls, text: str) -> "Scope":
-        """Read what ``str`` wrote: ``123456789012/eu-central-1``."""
+        """Parse the form of ``str``: ``123456789012/eu-central-1``."""
         account, _, region = text.partition("/")
         return cls(account, region)

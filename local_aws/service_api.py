@@ -1,4 +1,4 @@
-"""The API of one service: requests are parsed, authorized and answered by botocore's model."""
+"""The API of a service: botocore's model defines the requests, authorization and responses."""
 
 from collections.abc import Callable, Mapping
 from functools import cached_property
@@ -20,7 +20,7 @@ class ServiceApi:
 
     Args:
         service: botocore's name of the service, which is also the prefix of its IAM actions.
-        operations: by their names in the model; each raises `ServiceError`.
+        operations: the functions by operation name; each raises `ServiceError`.
         subjects: returns the resources and condition keys of a call, for its authorization.
         invalid_code: the service's error code for an invalid input.
     """
@@ -40,11 +40,11 @@ class ServiceApi:
 
     @cached_property
     def _protocol(self) -> ServiceProtocol:
-        # Models are large, so only the first use of a service reads its model.
+        # Models are large, so a model is loaded when its service is first used.
         return ServiceProtocol(self._service, self._operations)
 
-    def answer(self, scope: Scope, request: Request, authorize: Authorize) -> Response:
-        """Answer one HTTP request of an account and Region, if its caller is authorized."""
+    def respond(self, scope: Scope, request: Request, authorize: Authorize) -> Response:
+        """Respond to an HTTP request of an account and Region, if its caller is authorized."""
         try:
             call = self._protocol.read(request)
             subjects = self._subjects(scope, call.params)
@@ -58,7 +58,7 @@ class ServiceApi:
         return self._protocol.write(call.operation, result)
 
     def call(self, scope: Scope, operation: str, params: Params) -> Params:
-        """Call an operation for CloudFormation, which authorizes its steps itself.
+        """Call an operation for CloudFormation, which authorizes its steps separately.
 
         Raises:
             ServiceError: the API rejects these parameters.

@@ -1,6 +1,6 @@
-"""A json or rest-json server made from a botocore service model: routing, parsing, shaping.
+"""The json and rest-json protocols of a botocore service model: routing, parsing, responses.
 
-The model is the one the clients use, so every operation answers in the shape its client expects.
+Clients use the same model, so each response has the shape that its client expects.
 """
 
 import base64
@@ -44,7 +44,7 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request that was understood: the operation and its validated input."""
+    """A parsed request: the operation and its input."""
 
     operation: str
     params: dict[str, Any]
@@ -62,15 +62,15 @@ class ServiceProtocol:
         ]
 
     def route(self, method: str, path: str) -> tuple[OperationModel, dict[str, str]] | None:
-        """Find the operation a request is for and its labels, or None."""
+        """Return the operation of a request and its URI labels, or None."""
         for verb, pattern, operation in self._routes:
             match = pattern.fullmatch(path)
             if verb == method and match:
                 return operation, match.groupdict()
         return None
 
-    def _named(self, target: str) -> tuple[OperationModel, dict[str, str]] | None:
-        """Find the operation that the json protocol names in a header."""
+    def _operation_of_target(self, target: str) -> tuple[OperationModel, dict[str, str]] | None:
+        """Return the operation in the target header of the json protocol, or None."""
         name = target.rpartition(".")[2]
         return (self.model.operation_model(name), {}) if name in self.operations else None
 
@@ -78,17 +78,17 @@ class ServiceProtocol:
         """Parse and validate a request.
 
         Raises:
-            ServiceError: no operation has this route, or the input breaks the model.
+            ServiceError: no operation has this route, or the input violates the model.
         """
         call = self.parse(request)
         self.check(call)
         return call
 
     def check(self, call: Call) -> None:
-        """Reject a call whose input breaks the model.
+        """Reject a call whose input violates the model.
 
         Raises:
-            ValidationError: it does.
+            ValidationError: the input violates the model.
         """
         shape = self.model.operation_model(call.operation).input_shape
         if shape is not None:
@@ -102,20 +102,24 @@ class ServiceProtocol:
         """
         target = request.headers.get("x-amz-target", "")
         by_target = self.model.resolved_protocol == "json"
-        found = self._named(target) if by_target else self.route(request.method, request.path)
-        if found is None:
-            asked = target if by_target else f"{request.method} {request.path}"
+        route = (
+            self._operation_of_target(target)
+            if by_target
+            else self.route(request.method, request.path)
+        )
+        if route is None:
+            requested = target if by_target else f"{request.method} {request.path}"
             raise ServiceError(
                 "UnknownOperationException",
-                f"{self.model.service_id} has no operation {asked} here.",
+                f"{self.model.service_id} has no operation {requested} here.",
             )
-        operation, labels = found
+        operation, labels = route
         shape = operation.input_shape
         params = {} if shape is None else _read_members(shape, request, labels)
         return Call(operation.name, params)
 
     def write(self, operation: str, result: Mapping[str, Any]) -> Response:
-        """Shape an operation's result as its response."""
+        """Return the response of an operation's result."""
         model = self.model.operation_model(operation)
         status = int(model.http.get("responseCode", 200))
         if model.output_shape is None:
@@ -123,13 +127,13 @@ class ServiceProtocol:
         return _json_response(status, _shaped(model.output_shape, result), {})
 
     def write_error(self, error: ServiceError) -> Response:
-        """Shape an error as its response."""
+        """Return the response of an error."""
         status, members = 400, dict[str, Any](message=error.message)
         if error.code in self.model.shape_names:
             shape = self.model.shape_for(error.code)
             status = int(shape.metadata.get("error", {}).get("httpStatusCode", 400))
-            given = {**error.members, "message": error.message}
-            members.update(_shaped(shape, given))
+            all_members = {**error.members, "message": error.message}
+            members.update(_shaped(shape, all_members))
         elif error.code == "UnknownOperationException":
             status = 404
         elif error.code == "AccessDeniedException" and self.model.resolved_protocol != "json":
@@ -186,7 +190,7 @@ def _read_members(shape: Shape, request: Request, labels: Mapping[str, str]) -> 
 
 
 def _from_payload(shape: Shape, content: bytes, body: dict[str, Any]) -> Any:
-    """Read the member that is the whole body of its request."""
+    """Read the payload member, which is the complete body of a request."""
     if shape.type_name == "structure":
         return _from_json(shape, body or None, "payload")
     if not content:

@@ -27,7 +27,7 @@ class Subjects:
     """The resources of one call, and the values that conditions of policies compare.
 
     ``resources`` maps resource types (``service:type``) to ARNs. ``tags`` are those that the call
-    sets, and ``tag_keys`` the keys that it removes; ``own_tags`` those of its own resource.
+    sets, and ``tag_keys`` the keys that it removes; ``own_tags`` those of its resource.
     ``keys`` contains further condition keys, such as a service's own. ``passed_to`` is the service
     to which the call passes a role.
     """

@@ -25,7 +25,7 @@ _LONGEST_HOST = 128 - len(":65535")
 _NUMBERS = re.compile("[0-9]{1,5}(,[0-9]{1,5})*")
 _HOST = re.compile(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _AWS = "amazonaws.com"
-_EVERY_IPV4_ADDRESS = "0.0.0.0"  # noqa: S104 - only if it is requested
+_EVERY_IPV4_ADDRESS = "0.0.0.0"  # noqa: S104 - only on request
 
 
 class DeviceAccessError(Exception):
@@ -36,7 +36,7 @@ class DeviceAccessError(Exception):
 class DeviceAccess:
     """The ports at which real devices reach the emulator, and their host name.
 
-    The address is that of a network interface. Loopback is served, too.
+    The address is that of a network interface. Loopback is also served.
     """
 
     mqtt_port: int
@@ -153,7 +153,7 @@ def listening(address: str, port: int) -> socket.socket:
 
 
 def aws_host_names() -> list[str]:
-    """Return the names that devices request whatever their endpoints are, in every AWS Region.
+    """Return the names that devices request in each AWS Region, independent of their endpoints.
 
     The global name of S3 is that of us-east-1. As on AWS, no certificate is valid for a bucket with
     a dot in its name.

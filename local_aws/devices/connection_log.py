@@ -1,4 +1,4 @@
-"""The log of the aiohttp servers' connections: one line for each client that disconnects early."""
+"""The connection log of the aiohttp servers, with one line per client that disconnects early."""
 
 import logging
 
@@ -6,7 +6,7 @@ CONNECTIONS = logging.getLogger(__name__)
 
 
 def _one_line(record: logging.LogRecord) -> bool:
-    """Shorten what aiohttp reports of a client's faults: a traceback shows only aiohttp's code."""
+    """Shorten aiohttp's reports of client errors, whose tracebacks contain only aiohttp's code."""
     if record.exc_info and record.exc_info[1]:
         record.msg = f"{record.getMessage()}: {type(record.exc_info[1]).__name__}"
         record.args, record.exc_info = (), None

@@ -1,4 +1,4 @@
-"""What a device's certificate opens: the IoT credentials provider and Greengrass's data plane."""
+"""The HTTPS endpoint of devices: IoT's credentials provider and Greengrass' data plane."""
 
 import re
 import ssl
@@ -29,7 +29,7 @@ _LARGEST_REQUEST_BYTES = 10 * 1024 * 1024
 
 
 class DeviceEndpoint:
-    """An HTTPS server; every request presents a device certificate."""
+    """An HTTPS server whose clients present a device certificate."""
 
     def __init__(
         self, greengrass: Greengrass, aliases: RoleAliases, cloud: MinistackCloud, traffic: Traffic
@@ -43,7 +43,7 @@ class DeviceEndpoint:
     async def start(self, context: ssl.SSLContext, addresses: Sequence[str], port: int) -> None:
         """Listen on a port of each address."""
         application = web.Application(client_max_size=_LARGEST_REQUEST_BYTES)
-        application.router.add_route("*", "/{path:.*}", self._answer_and_report)
+        application.router.add_route("*", "/{path:.*}", self._respond_and_report)
         self._runner = web.AppRunner(
             application, access_log=None, shutdown_timeout=1, logger=CONNECTIONS
         )
@@ -56,11 +56,11 @@ class DeviceEndpoint:
         if self._runner is not None:
             await self._runner.cleanup()
 
-    async def _answer_and_report(self, request: web.Request) -> web.Response:
-        response = await self._answer(request)
+    async def _respond_and_report(self, request: web.Request) -> web.Response:
+        response = await self._respond(request)
         things, scope = _sender(request)
         for thing in things:
-            self._remember_session(request, response, scope, thing)
+            self._store_session(request, response, scope, thing)
             if thing in self._traffic.followed(scope):
                 sent: dict[str, Any] = {"from": "device", "https": request.method}
                 sent["path"] = request.path_qs
@@ -72,15 +72,15 @@ class DeviceEndpoint:
                 self._traffic.add(scope, thing, sent, received)
         return response
 
-    def _remember_session(
+    def _store_session(
         self, request: web.Request, response: web.Response, scope: Scope, thing: str
     ) -> None:
-        """Store whose session it is, so that its requests to S3 are known as the device's."""
+        """Store the device of a session, so that the session's S3 requests are reported for it."""
         if _CREDENTIALS.fullmatch(request.path) and response.status == HTTPStatus.OK:
             key = _body(response)["credentials"]["accessKeyId"]
             self._traffic.remember_session(key, scope, thing)
 
-    async def _answer(self, request: web.Request) -> web.Response:
+    async def _respond(self, request: web.Request) -> web.Response:
         try:
             device = Device(_certificate(request))
             if match := _CREDENTIALS.fullmatch(request.path):
@@ -126,14 +126,13 @@ class DeviceEndpoint:
         return web.json_response({"thingGroups": listed})
 
     async def _data_plane(self, device: Device, request: web.Request) -> web.Response:
-        wire = self._greengrass.wire
-        found = wire.route(request.method, request.path)
-        if found is None or found[0].name not in _DATA_PLANE:
+        route = self._greengrass.protocol.route(request.method, request.path)
+        if route is None or route[0].name not in _DATA_PLANE:
             raise ServiceError(
                 "UnknownOperationException",
-                f"{request.method} {request.path} is not for devices.",
+                f"{request.method} {request.path} is not an operation of devices.",
             )
-        response = await self._greengrass.answer(
+        response = await self._greengrass.respond(
             device.scope,
             Request(
                 request.method,
@@ -148,7 +147,7 @@ class DeviceEndpoint:
 
 
 def _sender(request: web.Request) -> tuple[list[str], Scope]:
-    """Return the things of a request's certificate, none if it is not valid, and their account."""
+    """Return the things of a valid certificate and their account; otherwise no things."""
     try:
         device = Device(_certificate(request))
         return list(device.things), device.scope
@@ -162,7 +161,7 @@ def _body(response: web.Response) -> Any:
 
 
 def _value(body: bytes) -> Any:
-    """Return a body as JSON, or as text if it is not JSON."""
+    """Return the JSON value of a body, or its text."""
     try:
         return json_text.parse(body)
     except ValueError:
@@ -185,7 +184,7 @@ def _check(device: Device, action: str) -> None:
 
 
 def _authorize(device: Device, check: Check) -> None:
-    """Check the policies on a certificate, which allow data plane operations on ``*`` only."""
+    """Check the policies of a certificate; they allow data plane operations on ``*`` only."""
     _check(device, check.action)
 
 

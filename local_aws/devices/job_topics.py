@@ -1,4 +1,4 @@
-"""MQTT topics of IoT jobs that belong to a namespace, as Greengrass' deployments do.
+"""MQTT topics of IoT jobs in a namespace, which Greengrass deployments use.
 
 Sources: botocore's model of IoT, `CreateJob.namespaceId`; the topics that both Greengrass nuclei
 use (aws-greengrass-nucleus, IotJobsClientWrapper; aws-greengrass-lite, iot_jobs_listener).
@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 
 GREENGRASS_NAMESPACE = "aws-gg-deployment"
-# Stands for the first pending job of a thing.
+# The first pending job of a thing.
 NEXT = "$next"
 
 _BASE = r"\$aws/things/(?P<thing>[^/]+)/jobs"
@@ -35,7 +35,7 @@ def next_job_topic(thing: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class JobRequest:
-    """A device's request about a job of a namespace: `verb` is ``get`` or ``update``."""
+    """A device's request about a job in a namespace; `verb` is ``get`` or ``update``."""
 
     thing: str
     job_id: str
@@ -44,7 +44,7 @@ class JobRequest:
 
 
 def parse_request(topic: str) -> JobRequest | None:
-    """Read the topic of a request about a job of a namespace; None for any other topic."""
+    """Parse the topic of a request about a job in a namespace; None for other topics."""
     match = _REQUEST.fullmatch(topic)
     if match is None or (match["job"] == NEXT and match["verb"] == "update"):
         return None
@@ -52,9 +52,9 @@ def parse_request(topic: str) -> JobRequest | None:
 
 
 def in_namespace(topic: str, namespace: str) -> str:
-    """Return the topic that a namespace has for a reply or notification about jobs.
+    """Return the topic of a reply or notification about jobs in a namespace.
 
-    Any other topic is returned unchanged.
+    Other topics are returned unchanged.
     """
     if _NOTIFICATION.fullmatch(topic):
         return f"{topic}-namespace-{namespace}"

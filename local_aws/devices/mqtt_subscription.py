@@ -1,4 +1,4 @@
-"""Subscribe to detections as a user of the fleet would: MQTT over TLS, with a certificate."""
+"""A subscription to detections over MQTT with TLS and a client certificate."""
 
 import contextlib
 import json
@@ -19,7 +19,7 @@ _CONNECT_TIMEOUT_SECONDS = 15
 
 @dataclass(frozen=True)
 class Broker:
-    """Where the emulator takes MQTT connections."""
+    """The address of the emulator's MQTT broker."""
 
     host: str
     port: int
@@ -30,7 +30,7 @@ class Subscription:
     """Calls `on_message(topic, payload)` for each message until it is closed.
 
     Raises:
-        ConnectionError: the broker cannot be reached or refuses the certificate.
+        ConnectionError: the broker cannot be reached, or rejects the certificate.
     """
 
     def __init__(
@@ -59,8 +59,8 @@ class Subscription:
             subscribed.result(_CONNECT_TIMEOUT_SECONDS)
         except (AwsCrtError, TimeoutError) as error:
             raise ConnectionError(
-                f"the MQTT broker at {broker.host}:{broker.port} takes no subscription to "
-                f"{topic_filter}: {error or f'no answer for {_CONNECT_TIMEOUT_SECONDS} s'}"
+                f"the MQTT broker at {broker.host}:{broker.port} rejects the subscription to "
+                f"{topic_filter}: {error or f'no response within {_CONNECT_TIMEOUT_SECONDS} s'}"
             ) from error
 
     def close(self) -> None:
@@ -69,15 +69,15 @@ class Subscription:
 
 
 def ensure_identity(folder: Path, session: boto3.Session, endpoint_url: str) -> Path:
-    """Return `folder` with a certificate that may subscribe to anything; issue it if need be.
+    """Return `folder` with a certificate that allows all subscriptions; issue it if necessary.
 
-    The key never leaves the folder, which only its owner may read.
+    Only the owner can read the folder, which contains the private key.
     """
     iot = session.client("iot", endpoint_url=endpoint_url)
-    known = folder / "certificate-id"
-    if known.is_file():
+    id_file = folder / "certificate-id"
+    if id_file.is_file():
         try:
-            iot.describe_certificate(certificateId=known.read_text(encoding="utf-8"))
+            iot.describe_certificate(certificateId=id_file.read_text(encoding="utf-8"))
         except iot.exceptions.ResourceNotFoundException:
             pass
         else:
@@ -101,12 +101,12 @@ def ensure_identity(folder: Path, session: boto3.Session, endpoint_url: str) -> 
     key.touch(mode=0o600)
     key.write_text(issued["keyPair"]["PrivateKey"], encoding="utf-8")
     (folder / "certificate.pem").write_text(issued["certificatePem"], encoding="utf-8")
-    known.write_text(issued["certificateId"], encoding="utf-8")
+    id_file.write_text(issued["certificateId"], encoding="utf-8")
     return folder
 
 
 def describe(payload: bytes) -> str:
-    """Put one message into one line."""
+    """Return one line that describes a message."""
     try:
         return _described(json.loads(payload))
     except (ValueError, KeyError, TypeError, RecursionError):
@@ -118,10 +118,10 @@ def _described(message: Any) -> str:
         error = message["error"]
         return f"{message['thing']}: error: {error['type']}: {error['message']}"
     model, frame = message["model"], message["frame"]
-    found = ", ".join(f"{item['label']} {item['score']:.2f}" for item in message["detections"])
+    detections = ", ".join(f"{item['label']} {item['score']:.2f}" for item in message["detections"])
     if omitted := message.get("omitted"):
-        found += f", {omitted} more"
+        detections += f", {omitted} more"
     return (
         f"{message['thing']}  {model['name']} {model['version']} ({model['digest'][:12]})  "
-        f"{frame['source']}: {found}  [{message['inference_ms']:.0f} ms]"
+        f"{frame['source']}: {detections}  [{message['inference_ms']:.0f} ms]"
     )

@@ -1,4 +1,4 @@
-"""S3 over TLS, for devices: they request `https://BUCKET.s3.REGION.amazonaws.com`, as on AWS."""
+"""The S3 endpoint of devices: `https://BUCKET.s3.REGION.amazonaws.com`, as on AWS."""
 
 import asyncio
 import ssl
@@ -14,24 +14,24 @@ _GRACE_SECONDS = 2
 
 
 class S3Endpoint:
-    """An HTTPS server in front of the gate; requests are signed, as those of any S3 client."""
+    """An HTTPS server in front of the request filter, which verifies the signatures."""
 
-    def __init__(self, gate: Application) -> None:
-        self._gate = gate
+    def __init__(self, application: Application) -> None:
+        self._application = application
         self._stop = asyncio.Event()
         self._serving: asyncio.Task[None] | None = None
 
     def start(self, context: ssl.SSLContext, addresses: Sequence[str], port: int) -> None:
         """Listen on a port of each address."""
         config = _Config(context)
-        # hypercorn closes these sockets. Clients can connect from now on.
+        # hypercorn closes these sockets. They accept connections immediately.
         config.bind = [f"fd://{listening(address, port).detach()}" for address in addresses]
         config.graceful_timeout = _GRACE_SECONDS
         config.accesslog = None
         # S3 offers no HTTP/2.
         context.set_alpn_protocols(["http/1.1"])
         self._serving = asyncio.create_task(
-            serve(self._answer, config, shutdown_trigger=self._stop.wait)
+            serve(self._respond, config, shutdown_trigger=self._stop.wait)
         )
 
     async def stop(self) -> None:
@@ -40,10 +40,10 @@ class S3Endpoint:
         if self._serving is not None:
             await self._serving
 
-    async def _answer(self, scope: Message, receive: Receive, send: Send) -> None:
-        """Answer one ASGI connection; the gate's application has been started already."""
+    async def _respond(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Serve one ASGI connection; the application is started already."""
         if scope["type"] != "lifespan":
-            await self._gate(scope, receive, send)
+            await self._application(scope, receive, send)
             return
         event = ""
         while event != "lifespan.shutdown":
@@ -52,7 +52,7 @@ class S3Endpoint:
 
 
 class _Config(Config):  # type: ignore[misc]  # the package is not in mypy's environment
-    """hypercorn's settings with a TLS context in memory, instead of a key in a file."""
+    """Settings of hypercorn with a TLS context instead of key files."""
 
     def __init__(self, context: ssl.SSLContext) -> None:
         super().__init__()
@@ -60,7 +60,7 @@ class _Config(Config):  # type: ignore[misc]  # the package is not in mypy's env
 
     @property
     def ssl_enabled(self) -> bool:
-        """TLS, always."""
+        """Return True: the endpoint always uses TLS."""
         return True
 
     def create_ssl_context(self) -> ssl.SSLContext:

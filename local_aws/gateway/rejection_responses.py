@@ -1,4 +1,4 @@
-"""AWS' error responses for requests that no service receives, in the client's protocol.
+"""AWS' error responses for rejected requests, in the protocol of the client.
 
 Sources: AWS General Reference, "Common errors"; Amazon S3 API Reference, "Error responses".
 """
@@ -13,7 +13,7 @@ from local_aws.service_protocol import Response
 
 
 class _Codes(NamedTuple):
-    """The error codes of a fault, with their statuses: of S3, of query services, of JSON ones."""
+    """The error codes and statuses of a fault for S3, query services and JSON services."""
 
     s3: tuple[str, int]
     query: tuple[str, int]
@@ -61,7 +61,7 @@ _CODES = {
 
 
 def response(request: HttpRequest, service: str | None, rejected: RequestRejected) -> Response:
-    """Shape a rejection as the protocol of the request has it."""
+    """Return the response to a rejected request in its protocol."""
     codes, message, identifier = _CODES[rejected.fault], rejected.message, str(uuid.uuid4())
     if service == S3 or (service is None and not _is_json(request) and not _is_query(request)):
         code, status = codes.s3
@@ -73,7 +73,7 @@ def response(request: HttpRequest, service: str | None, rejected: RequestRejecte
     if _is_json(request) or not _is_query(request):
         code, status = codes.json
         if "x-amz-target" in request.headers and status == 403:  # noqa: PLR2004 - HTTP's Forbidden
-            status = 400  # the JSON protocols have no other status for a client's error
+            status = 400  # the only status of client errors in the JSON protocols
         body = json.dumps({"__type": code, "message": message})
         return _response(request, status, "application/json", code, body)
     code, status = codes.query

@@ -1,7 +1,8 @@
-"""Decides which requests to the HTTP endpoint reach the emulator's services.
+"""The filter of requests to the HTTP endpoint, before the emulator's services.
 
-A web page that a developer opens can send requests to loopback. So a request passes only without
-an `Origin`, for the listener's own `Host`, and signed with a key that the emulator issued.
+A web page in a developer's browser can send requests to loopback. Therefore, the filter requires a
+request without `Origin`, with the `Host` of the listener, and with the signature of a key that the
+emulator issued.
 """
 
 import asyncio
@@ -36,16 +37,16 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Message, Receive, Send], Awaitable[None]]
 
-# A Lambda function of 50 MB in base64, the largest request of any service but S3.
+# A Lambda function of 50 MB in base64, the largest request of all services except S3.
 LARGEST_REQUEST_BYTES = 70 << 20
-# S3 allows 5 GiB; here a body is held in memory, and AWS SDKs upload larger objects in parts.
+# S3 allows 5 GiB. The emulator holds bodies in memory, and AWS SDKs upload larger objects in parts.
 LARGEST_OBJECT_BYTES = 1 << 30
 LARGEST_CALLBACK_BYTES = 1 << 20
 _LARGE_BODY_BYTES = 1 << 20
 _LOGGED_CHARACTERS = 200
-# CloudFormation gives these addresses, each with an unguessable token, to functions.
+# CloudFormation passes these URLs, each with an unguessable token, to functions.
 _CALLBACK = re.compile(r"/_ministack/(cfn-response|cfn-signal)/[A-Za-z0-9._-]+")
-# No name of a bucket has an underscore.
+# Names of buckets contain no underscores.
 _OWN_ROUTES = re.compile(r"/_(ministack|localstack)(/.*)?|/health", re.DOTALL)
 
 logger = logging.getLogger(__name__)
@@ -53,7 +54,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """The lookups that the gate needs from the services."""
+    """The lookups of the filter in the services."""
 
     access_key: Callable[[str], AccessKey | None]
     bucket_exists: Callable[[str], bool]
@@ -63,7 +64,7 @@ class Directory:
 class Listener:
     """The requests that one port accepts, by their `Host`.
 
-    Host names of buckets match ``bucket_host``. ``expected`` names the valid ones in an error.
+    Host names of buckets match ``bucket_host``. ``expected`` contains the valid names for an error.
     """
 
     names: frozenset[str]
@@ -96,7 +97,7 @@ def s3_listener(port: int) -> Listener:
 
 
 class RequestFilter:
-    """An ASGI application that passes only trustworthy requests on to another one."""
+    """An ASGI application that forwards only verified requests to another application."""
 
     def __init__(self, application: Application, listener: Listener, directory: Directory) -> None:
         self._application = application
@@ -104,7 +105,7 @@ class RequestFilter:
         self._directory = directory
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        """Answer one ASGI connection."""
+        """Serve one ASGI connection."""
         if scope["type"] == "http":
             await self._http(scope, receive, send)
         elif scope["type"] == "websocket":
@@ -143,7 +144,7 @@ class RequestFilter:
         )
 
     def _for_services(self, scope: Message, request: HttpRequest) -> Message:
-        """Name a bucket's host as ministack expects it: `bucket.s3.localhost`."""
+        """Return the scope with a bucket's host as ministack expects it: `bucket.s3.localhost`."""
         is_virtual = self._listener.bucket_host.fullmatch(request.headers["host"])
         if not is_virtual:
             return scope
@@ -152,11 +153,11 @@ class RequestFilter:
         return {**scope, "headers": [*others, (b"host", host.encode())]}
 
     def _check_address(self, request: HttpRequest) -> None:
-        """Check the headers in which a browser names a page: `Origin` and `Host`."""
+        """Check the headers that identify a web page: `Origin` and `Host`."""
         if "origin" in request.headers:
             raise RequestRejected(
                 Fault.CROSS_ORIGIN,
-                "A request with an Origin comes from a web page; the emulator serves none.",
+                "A request with an Origin is from a web page: the emulator serves no web pages.",
             )
         host = request.headers.get("host", "")
         virtual = self._listener.bucket_host.fullmatch(host)
@@ -165,7 +166,7 @@ class RequestFilter:
         ):
             raise RequestRejected(
                 Fault.HOST,
-                f"{host!r} is not a name of the emulator: expected {self._listener.expected}.",
+                f"{host!r} is not a host name of the emulator: expected {self._listener.expected}.",
             )
         own_route = _OWN_ROUTES.fullmatch(unquote(request.path))
         if own_route and (self._listener.only_s3 or not _CALLBACK.fullmatch(request.path)):
@@ -269,7 +270,7 @@ class _Incoming:
         return b"".join(parts)
 
     async def discard(self) -> None:
-        """Read what is still sent, within bounds: most clients read no response before."""
+        """Read the rest of the request, up to a limit: most clients read no response before."""
         size = 0
         while self._more and size < LARGEST_REQUEST_BYTES:
             size += len(await self._next())
@@ -296,24 +297,24 @@ def _replay(body: bytes, receive: Receive) -> Receive:
 def _without_cors(send: Send) -> Send:
     async def send_without(message: Message) -> None:
         if message["type"] == "http.response.start":
-            kept = [
+            headers = [
                 (name, value)
                 for name, value in message.get("headers", [])
                 if not name.lower().startswith(b"access-control-")
             ]
-            message = {**message, "headers": kept}
+            message = {**message, "headers": headers}
         await send(message)
 
     return send_without
 
 
-async def _send(send: Send, answer: Response) -> None:
-    headers = {**answer.headers, "Content-Length": str(len(answer.body))}
+async def _send(send: Send, response: Response) -> None:
+    headers = {**response.headers, "Content-Length": str(len(response.body))}
     await send(
         {
             "type": "http.response.start",
-            "status": answer.status,
+            "status": response.status,
             "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
         }
     )
-    await send({"type": "http.response.body", "body": answer.body, "more_body": False})
+    await send({"type": "http.response.body", "body": response.body, "more_body": False})

@@ -1,4 +1,4 @@
-"""Signature Version 4 of incoming requests; botocore's signer computes the expected signature.
+"""Signature Version 4 of requests; botocore's signer computes the expected signature.
 
 Source: AWS IAM User Guide, "Signature Version 4 for API requests", and Amazon S3 API Reference,
 "Authenticating Requests (AWS Signature Version 4)".
@@ -61,7 +61,7 @@ class Fault(Enum):
 
 
 class RequestRejected(Exception):  # noqa: N818 - names the event
-    """A request that no service receives."""
+    """A request that is rejected before a service receives it."""
 
     def __init__(self, fault: Fault, message: str) -> None:
         super().__init__(message)
@@ -71,7 +71,7 @@ class RequestRejected(Exception):  # noqa: N818 - names the event
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """The parts of a request that a signature covers; path and query as they were sent."""
+    """The parts of a request that a signature covers, with the path and query as sent."""
 
     method: str
     path: str
@@ -113,23 +113,23 @@ def read_signature(request: HttpRequest) -> Signature:
     """Read the signature of a request.
 
     Raises:
-        RequestRejected: the request has none, or one that is incomplete or of another kind.
+        RequestRejected: the signature is missing, incomplete, or of another version.
     """
     authorization = request.headers.get("authorization", "")
     query = dict(parse_qsl(request.query, keep_blank_values=True))
     if authorization:
         algorithm, _, rest = authorization.partition(" ")
         _require_algorithm(algorithm)
-        found = _parameters(rest)
+        parameters = _parameters(rest)
         timestamp = request.headers.get("x-amz-date", "")
         token = request.headers.get("x-amz-security-token", "")
         seconds = None
     elif "X-Amz-Algorithm" in query or "X-Amz-Signature" in query:
         _require_algorithm(query.get("X-Amz-Algorithm", ""))
-        found = {name.removeprefix("X-Amz-"): query.get(name, "") for name in _PRESIGNED}
-        timestamp = found["Date"]
+        parameters = {name.removeprefix("X-Amz-"): query.get(name, "") for name in _PRESIGNED}
+        timestamp = parameters["Date"]
         token = query.get("X-Amz-Security-Token", "")
-        seconds = _presigned_seconds(found["Expires"])
+        seconds = _presigned_seconds(parameters["Expires"])
     elif "AWSAccessKeyId" in query:
         _require_algorithm("Signature Version 2")
     else:
@@ -138,9 +138,9 @@ def read_signature(request: HttpRequest) -> Signature:
             "The request is not signed: the emulator accepts requests that are signed with the"
             " secret that `python -m local_aws env` prints.",
         )
-    scope = _CREDENTIAL.fullmatch(found.get("Credential", ""))
-    headers = tuple(found.get("SignedHeaders", "").split(";"))
-    if scope is None or not found.get("Signature") or not _is_time(timestamp):
+    scope = _CREDENTIAL.fullmatch(parameters.get("Credential", ""))
+    headers = tuple(parameters.get("SignedHeaders", "").split(";"))
+    if scope is None or not parameters.get("Signature") or not _is_time(timestamp):
         raise RequestRejected(
             Fault.INCOMPLETE,
             "The signature is incomplete: expected Credential"
@@ -149,8 +149,8 @@ def read_signature(request: HttpRequest) -> Signature:
     if "host" not in headers:
         raise RequestRejected(Fault.INCOMPLETE, "The header 'host' is not among SignedHeaders.")
     return Signature(
-        scope["key"], scope["region"], scope["service"], headers, found["Signature"], timestamp,
-        token, seconds,
+        scope["key"], scope["region"], scope["service"], headers, parameters["Signature"],
+        timestamp, token, seconds,
     )  # fmt: skip
 
 
@@ -158,7 +158,7 @@ def check_time(signature: Signature, now: dt.datetime) -> None:
     """Check the time of a signature.
 
     Raises:
-        RequestRejected: it is too old, in the future, or its presigned URL has expired.
+        RequestRejected: the time is too old or in the future, or the presigned URL has expired.
     """
     signed, stamp = signature.time, now.strftime(SIGV4_TIMESTAMP)
     if signed > now + CLOCK_SKEW:
@@ -185,7 +185,7 @@ def check_token(signature: Signature, key: AccessKey, now: dt.datetime) -> None:
     """Check the session token of a request.
 
     Raises:
-        RequestRejected: the token is not the one that was issued with the key, or has expired.
+        RequestRejected: the token was not issued with the key, or has expired.
     """
     if not _equal(signature.session_token, key.session_token):
         raise RequestRejected(
@@ -202,23 +202,23 @@ def check_token(signature: Signature, key: AccessKey, now: dt.datetime) -> None:
 def check_signature(
     request: HttpRequest, body: bytes, signature: Signature, key: AccessKey
 ) -> None:
-    """Check that the request was signed with the key's secret, its body included.
+    """Check that the signature covers the request and its body with the key's secret.
 
     Raises:
-        RequestRejected: it was not.
+        RequestRejected: the signature differs.
     """
     payload = _payload_hash(request, body, signature)
     if not _equal(_expected(request, payload, signature, key.secret), signature.signature):
         raise RequestRejected(
             Fault.SIGNATURE,
             "The request signature we calculated does not match the signature you provided:"
-            f" the secret of {signature.access_key_id!r} is another one. The secrets of accounts"
-            " are new at each start of the emulator; `python -m local_aws env` prints them.",
+            f" the secret of {signature.access_key_id!r} differs. The secrets of accounts change at"
+            " each start of the emulator; `python -m local_aws env` prints them.",
         )
 
 
 class _NamedHeaders:
-    """Signs the headers that the client signed, instead of those that botocore would sign."""
+    """A mixin that signs the client's signed headers instead of those that botocore selects."""
 
     def headers_to_sign(self, request: AWSRequest) -> HTTPHeaders:
         headers: HTTPHeaders = request.context["signed_headers"]
@@ -244,16 +244,17 @@ def _expected(request: HttpRequest, payload: str, signature: Signature, secret: 
     for name in signature.signed_headers:
         signed[name] = request.headers.get(name, "")
     url = f"http://{request.headers.get('host', '')}{request.path}?{query}"
-    made = AWSRequest(request.method, url, headers={"X-Amz-Content-SHA256": payload})
-    made.context |= {"timestamp": signature.timestamp, "signed_headers": signed}
+    signed_request = AWSRequest(request.method, url, headers={"X-Amz-Content-SHA256": payload})
+    signed_request.context |= {"timestamp": signature.timestamp, "signed_headers": signed}
     expected: str = signer.signature(
-        signer.string_to_sign(made, signer.canonical_request(made)), made
+        signer.string_to_sign(signed_request, signer.canonical_request(signed_request)),
+        signed_request,
     )
     return expected
 
 
 def _payload_hash(request: HttpRequest, body: bytes, signature: Signature) -> str:
-    """Return the body's hash as the signature covers it; only S3 accepts an unsigned body."""
+    """Return the body hash that the signature covers; only S3 accepts an unsigned body."""
     declared = request.headers.get("x-amz-content-sha256")
     if signature.service == S3:
         if declared is None and signature.presigned_seconds is not None:
@@ -303,7 +304,7 @@ def _is_time(text: str) -> bool:
     if not _TIMESTAMP.fullmatch(text):
         return False
     try:
-        dt.datetime.strptime(text, SIGV4_TIMESTAMP)  # noqa: DTZ007 - only its form is checked
+        dt.datetime.strptime(text, SIGV4_TIMESTAMP)  # noqa: DTZ007 - checks the format only
     except ValueError:
         return False
     return True

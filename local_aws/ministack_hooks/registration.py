@@ -99,7 +99,7 @@ def register_api(name: str, state: Stateful, api: ServiceApi) -> None:
     """Serve a service with synchronous operations, as `register_service` does."""
 
     async def respond(scope: Scope, request: Request, authorize: Authorize) -> Response:
-        return api.answer(scope, request, authorize)
+        return api.respond(scope, request, authorize)
 
     register_service(name, state, respond)
 

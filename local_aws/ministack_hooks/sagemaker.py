@@ -71,7 +71,7 @@ class SageMakerCloud(MinistackCloud):
 
 def register_sagemaker(sagemaker: SageMaker) -> None:
     """Serve SageMaker's API, and register its resource types with CloudFormation."""
-    register_service("sagemaker", sagemaker, sagemaker.answer)
+    register_service("sagemaker", sagemaker, sagemaker.respond)
     # The runtime shares the service name, but a container's response has its own content type.
     responses._WIRE_CT_SUCCESS_OVERRIDE["sagemaker"] = "application/json"
     handlers = provisioners._RESOURCE_HANDLERS

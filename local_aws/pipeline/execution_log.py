@@ -1,7 +1,7 @@
-"""The record of every execution: one JSON line each, chained by hash.
+"""The log of executions: JSON lines in a hash chain.
 
-Each line holds the SHA-256 of the one before and its own, so a line that was changed, removed or
-put in between is found and named. `model-tools models approvals --local` reads the same file.
+Each line contains its SHA-256 and that of the previous line, so changed, removed and inserted lines
+are detected. `model-tools models approvals --local` reads the same file.
 """
 
 import fcntl
@@ -14,59 +14,63 @@ from typing import Any
 
 from local_aws.pipeline import PipelineError
 
-_BEGINNING = "0" * 64
+_FIRST_PREVIOUS = "0" * 64
 
 
 def read(file: Path) -> list[dict[str, Any]]:
-    """Return every execution, oldest first; no file is no execution.
+    """Return the executions, oldest first; none if the file does not exist.
 
     Raises:
-        PipelineError: a line was changed, added or removed; the text names the line.
+        PipelineError: a line was changed, added or removed; the message contains its number.
     """
     if not file.is_file():
         return []
-    found: list[dict[str, Any]] = []
-    # Not splitlines(), which also ends a line within a JSON text (U+2028).
+    executions: list[dict[str, Any]] = []
+    # splitlines() also splits at U+2028, which a JSON string can contain.
     lines = file.read_text(encoding="utf-8").removesuffix("\n").split("\n")
     for number, line in enumerate(lines if lines != [""] else [], 1):
         try:
-            one = json.loads(line)
-            said, previous = one["hash"], one["previous"]
+            execution = json.loads(line)
+            digest, previous = execution["hash"], execution["previous"]
         except (ValueError, TypeError, KeyError):
-            raise PipelineError(f"{file}: line {number}: not an execution{_move(file)}") from None
-        if said != _hash(one):
-            raise PipelineError(f"{file}: line {number}: was changed{_move(file)}")
-        if previous != (found[-1]["hash"] if found else _BEGINNING):
             raise PipelineError(
-                f"{file}: line {number}: does not follow the line before it{_move(file)}"
+                f"{file}: line {number}: not an execution{_recovery(file)}"
+            ) from None
+        if digest != _hash(execution):
+            raise PipelineError(f"{file}: line {number}: was changed{_recovery(file)}")
+        if previous != (executions[-1]["hash"] if executions else _FIRST_PREVIOUS):
+            raise PipelineError(
+                f"{file}: line {number}: does not follow the line before it{_recovery(file)}"
             )
-        found.append(one)
-    return found
+        executions.append(execution)
+    return executions
 
 
 def append(file: Path, execution: dict[str, Any]) -> None:
-    """Add an execution to the end of a record that is whole."""
+    """Append an execution to a valid log."""
     before = read(file)
-    linked = {**execution, "previous": before[-1]["hash"] if before else _BEGINNING}
+    linked = {**execution, "previous": before[-1]["hash"] if before else _FIRST_PREVIOUS}
     file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("a", encoding="utf-8") as record:
+    with file.open("a", encoding="utf-8") as log:
         line = {**linked, "hash": _hash(linked)}
-        record.write(json.dumps(line, ensure_ascii=False) + "\n")
+        log.write(json.dumps(line, ensure_ascii=False) + "\n")
 
 
 @contextmanager
-def alone(file: Path) -> Iterator[None]:
-    """Keep other executions of this checkout out.
+def exclusive(file: Path) -> Iterator[None]:
+    """Lock the checkout against other executions.
 
     Raises:
-        PipelineError: one runs.
+        PipelineError: another execution is running.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
-    with (file.parent / "lock").open("w", encoding="utf-8") as held:
+    with (file.parent / "lock").open("w", encoding="utf-8") as lock:
         try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise PipelineError("another execution runs in this checkout; wait for it") from None
+            raise PipelineError(
+                "another execution is running in this checkout; wait for its end"
+            ) from None
         yield
 
 
@@ -75,5 +79,5 @@ def _hash(execution: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def _move(file: Path) -> str:
-    return f"; keep the file for whoever looks into it, and begin anew: `mv {file} {file}.broken`"
+def _recovery(file: Path) -> str:
+    return f"; keep the file for an investigation, and start a new log: `mv {file} {file}.broken`"

@@ -1,4 +1,4 @@
-"""Processes by id: whether they live, what they started, and how they end."""
+"""Processes by id: their state, their descendants, and their termination."""
 
 import ctypes
 import os
@@ -15,12 +15,12 @@ _libc = ctypes.CDLL(None)
 
 
 def is_alive(pid: int) -> bool:
-    """Tell whether a process exists and is more than a zombie."""
+    """Return whether a process exists and is not a zombie."""
     return start_time(pid) is not None
 
 
 def start_time(pid: int) -> str | None:
-    """Return when a process started, in clock ticks after the boot; None if it has ended."""
+    """Return the start time of a process in clock ticks after the boot; None if it has ended."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
@@ -29,35 +29,35 @@ def start_time(pid: int) -> str | None:
 
 
 def descendants(pid: int) -> list[int]:
-    """List every process that a process started, directly or not."""
+    """Return all direct and indirect child processes of a process."""
     children: dict[int, list[int]] = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError, ValueError, IndexError):
             parent = int(stat.read_text().rpartition(")")[2].split()[1])
             children.setdefault(parent, []).append(int(stat.parent.name))
-    found, waiting = [], [pid]
-    while waiting:
-        started = children.get(waiting.pop(), [])
-        found += started
-        waiting += started
-    return found
+    descendant_ids, pending = [], [pid]
+    while pending:
+        started = children.get(pending.pop(), [])
+        descendant_ids += started
+        pending += started
+    return descendant_ids
 
 
 def with_variable(name: str, value: str) -> list[int]:
-    """List the processes that were started with an environment variable of this value."""
-    wanted = f"{name}={value}".encode()
-    found = []
+    """Return the processes that were started with this value of an environment variable."""
+    entry = f"{name}={value}".encode()
+    matching = []
     for file in Path("/proc").glob("[0-9]*/environ"):
         with suppress(OSError):
-            if wanted in file.read_bytes().split(b"\0"):
-                found.append(int(file.parent.name))
-    return found
+            if entry in file.read_bytes().split(b"\0"):
+                matching.append(int(file.parent.name))
+    return matching
 
 
 def ends_with_parent(number: signal.Signals = signal.SIGTERM) -> Callable[[], None]:
-    """Return a `preexec_fn`: the child gets the signal when this process ends, however it ends.
+    """Return a `preexec_fn` that sends the child a signal when this process ends in any way.
 
-    The system sends it when the thread ends that starts the child.
+    The kernel sends the signal when the thread that started the child ends.
     """
     parent = os.getpid()
 
@@ -70,14 +70,17 @@ def ends_with_parent(number: signal.Signals = signal.SIGTERM) -> Callable[[], No
 
 
 def kill_all(pids: list[int]) -> None:
-    """Kill processes by id."""
+    """Kill processes with SIGKILL; ignore processes that have ended."""
     for pid in pids:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
 
 
 def stop(pid: int, grace_seconds: float) -> bool:
-    """End a process: ask, then kill it and what it started. Tell whether asking was enough."""
+    """Stop a process with SIGTERM; after the grace period, kill it and its descendants.
+
+    Returns whether SIGTERM was sufficient.
+    """
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + grace_seconds

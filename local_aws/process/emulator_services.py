@@ -74,7 +74,7 @@ class EmulatorServices:
         cloud = MinistackCloud(endpoint_url)
         aliases = RoleAliases()
         greengrass = Greengrass(cloud, delay_seconds)
-        registration.register_service("greengrass", greengrass.store, greengrass.answer)
+        registration.register_service("greengrass", greengrass.store, greengrass.respond)
         registration.register_role_aliases(aliases)
         self._sagemaker = SageMaker(sagemaker.SageMakerCloud(endpoint_url), paths.containers)
         sagemaker.register_sagemaker(self._sagemaker)

@@ -1,9 +1,7 @@
-"""endpoint.json: where the running emulator is.
+"""`endpoint.json`: the addresses of the running emulator, and the root key of its accounts.
 
-The secrets of the emulator's accounts, new at each start.
-
-An account has one access key: its id is the account's number, its secret is derived from the root
-key of the running emulator. `endpoint.json`, which only its owner can read, contains the root key.
+An account has one access key: its id is the account number, and its secret is derived from the root
+key, which changes at each start. Only the owner can read the file.
 """
 
 import hashlib
@@ -16,13 +14,15 @@ from pathlib import Path
 
 from local_aws.state.paths import StatePaths
 
+_ROOT_KEY_BYTES = 32
+
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """The addresses of a running emulator, as in endpoint.json; everything is on 127.0.0.1.
+    """The addresses of a running emulator on 127.0.0.1, as in endpoint.json.
 
     The last three exist if it serves real devices: the port of S3 over TLS, the host name at which
-    devices reach MQTT and HTTPS, and the address on which it also listens for them.
+    devices reach MQTT and HTTPS, and the additional listening address.
     """
 
     pid: int
@@ -41,7 +41,7 @@ class Endpoint:
         return secret_access_key(self.root_key, account)
 
     def write(self, path: Path) -> None:
-        """Write the file at once, so that no reader sees half of it."""
+        """Write the file atomically."""
         partial = path.with_suffix(".tmp")
         partial.unlink(missing_ok=True)
         with os.fdopen(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
@@ -50,25 +50,22 @@ class Endpoint:
 
 
 def running(paths: StatePaths) -> Endpoint | None:
-    """Read the endpoint of the emulator that runs; None when none does."""
+    """Return the endpoint of the running emulator, or None."""
     try:
         endpoint = Endpoint(**json.loads(paths.endpoint.read_text()))
     except (OSError, ValueError, TypeError):
         return None
-    return endpoint if is_ours(endpoint.pid) else None
+    return endpoint if is_emulator(endpoint.pid) else None
 
 
-def is_ours(pid: int) -> bool:
-    """Tell whether a process runs this package; a number may have been given to another one."""
+def is_emulator(pid: int) -> bool:
+    """Return whether a process runs this package, because process ids are reused."""
     try:
         command = Path(f"/proc/{pid}/cmdline").read_bytes()
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
         return False
     return b"local_aws" in command and state != "Z"
-
-
-_ROOT_KEY_BYTES = 32
 
 
 def new_root_key() -> str:

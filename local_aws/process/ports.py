@@ -1,4 +1,4 @@
-"""The server's ports, kept in the state: devices that run find the next server again."""
+"""The ports of the server, which are stored so that devices reach the next server."""
 
 import json
 import socket
@@ -20,11 +20,11 @@ class Ports:
 
     @classmethod
     def read(cls, file: Path) -> Self:
-        """Return the ports of the last server, or zeros if they are not known."""
+        """Return the ports of the last server, or zeros if they are unknown."""
         try:
-            found = {name: int(port) for name, port in json.loads(file.read_text()).items()}
-            known = all(port in range(_PORTS) for port in found.values())
-            return cls(**found) if known else cls()
+            ports = {name: int(port) for name, port in json.loads(file.read_text()).items()}
+            valid = all(port in range(_PORTS) for port in ports.values())
+            return cls(**ports) if valid else cls()
         except (OSError, ValueError, TypeError, AttributeError):
             return cls()
 
@@ -36,7 +36,7 @@ class Ports:
 
 
 def listen(port: int) -> socket.socket:
-    """Listen on a loopback port, or on a free one if it is taken."""
+    """Listen on a loopback port, or on a free port if it is in use."""
     try:
         return socket.create_server((LOOPBACK, port))
     except OSError:
@@ -44,22 +44,22 @@ def listen(port: int) -> socket.socket:
 
 
 def free(port: int) -> int:
-    """Return the port if nothing listens on it, or another one that is free."""
+    """Return the port if it is free, or else another free port."""
     with listen(port) as probe:
-        found: int = probe.getsockname()[1]
-        return found
+        free_port: int = probe.getsockname()[1]
+        return free_port
 
 
 def moved(before: Ports, now: Ports) -> str | None:
-    """Return a line about the ports that were taken, or None."""
+    """Return a message about the ports that are in use, or None."""
     taken = [
-        str(getattr(before, one.name))
-        for one in fields(Ports)
-        if getattr(before, one.name) not in {0, getattr(now, one.name)}
+        str(getattr(before, port.name))
+        for port in fields(Ports)
+        if getattr(before, port.name) not in {0, getattr(now, port.name)}
     ]
     if not taken:
         return None
     return (
         f"local-aws: port {' and '.join(taken)} is in use by another program; the emulator listens "
-        "on other ports, so cameras that are running must be started again"
+        "on other ports, so restart the cameras that are running"
     )

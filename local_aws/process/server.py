@@ -1,4 +1,4 @@
-"""The emulator as one process: ministack, Greengrass V2 and the device endpoint."""
+"""The process of the emulator, with ministack, Greengrass V2 and the device endpoints."""
 
 import asyncio
 import contextlib
@@ -18,7 +18,7 @@ from local_aws.devices.access import DeviceAccess, DeviceAccessError
 from local_aws.process.child_processes import descendants, kill_all, start_time, with_variable
 from local_aws.process.endpoint import Endpoint, new_root_key
 from local_aws.process.ports import LOOPBACK, Ports, free, listen, moved
-from local_aws.process.single_instance import hold
+from local_aws.process.single_instance import lock_state
 from local_aws.state.paths import StatePaths, make_private
 from local_aws.state.recovery import complete, prepare
 
@@ -26,24 +26,24 @@ if TYPE_CHECKING:
     from local_aws.process.emulator_services import EmulatorServices
 
 _STARTER_CHECK_SECONDS = 0.5
-# Of all processes that a server starts, and of no others.
-_OWN_VARIABLE = "STATE_DIR"
-# After a kill, at most the changes of this time are lost.
+# All processes that a server starts have this variable, and no other processes.
+_CHILD_VARIABLE = "STATE_DIR"
+# After a kill, at most the changes of this interval are lost.
 _SNAPSHOT_SECONDS = 2.0
-# Snapshots take at most a part of the time, however large the state is.
+# The pause is proportional to the duration of a snapshot, which limits the overhead.
 _PAUSE_PER_SNAPSHOT = 30
 _READY_SECONDS = 300
-# As long as `down` gives the last server to save its state.
-_PATIENCE_SECONDS = 120
+# The time that `down` allows the last server to save its state.
+_LOCK_SECONDS = 120
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
     """Options of a server.
 
-    It ends with the process ``ends_with``, appends every authorization decision to ``trace_file``,
-    lets operations that are asynchronous on AWS take effect after ``delay_seconds``, and serves
-    real devices as ``device_access`` has it.
+    The server ends with the process ``ends_with``, appends authorization decisions to
+    ``trace_file``, delays the effects of asynchronous operations by ``delay_seconds``, and serves
+    real devices as ``device_access`` defines.
     """
 
     ends_with: int | None = None
@@ -55,19 +55,19 @@ class Options:
 def run(paths: StatePaths, options: Options) -> None:
     """Run until SIGTERM or SIGINT, or until the process `ends_with` ends.
 
-    Does not return: the process ends here, after the state is saved, whatever still waits.
+    Does not return: the process ends after the state is saved, even if threads are still waiting.
     """
     make_private(paths.root)
-    if not hold(paths, _PATIENCE_SECONDS):
+    if not lock_state(paths, _LOCK_SECONDS):
         sys.exit(f"local-aws: another server uses {paths.root}")
     is_log = stat.S_ISREG(os.fstat(sys.stdout.fileno()).st_mode)
     if is_log and os.fstat(sys.stdout.fileno()).st_ino == _inode(paths.log):
         os.ftruncate(sys.stdout.fileno(), 0)
-    # A killed server leaves functions and containers, which would call this one.
-    kill_all(with_variable(_OWN_VARIABLE, str(paths.services)))
+    # Functions and containers of a killed server would call this one.
+    kill_all(with_variable(_CHILD_VARIABLE, str(paths.services)))
     access = options.device_access
     if access is not None:
-        # Before the state is touched.
+        # Check the ports before the state is changed.
         _require_free_ports(access)
     notes = prepare(paths)
     before = Ports.read(paths.ports)
@@ -78,7 +78,7 @@ def run(paths: StatePaths, options: Options) -> None:
         access.https_port if access else free(before.device),
     )
     for note in (*notes, *_notes(before, ports, access)):
-        print(note, flush=True)  # noqa: T201 - for the log or the terminal
+        print(note, flush=True)  # noqa: T201 - output for the log or the terminal
     ports.write(paths.ports)
     _set_environment(paths, ports)
     if options.delay_seconds:
@@ -94,19 +94,18 @@ def _require_free_ports(access: DeviceAccess) -> None:
 
 
 def _notes(before: Ports, ports: Ports, access: DeviceAccess | None) -> list[str]:
-    """Return lines about ports that changed, and about the ports of real devices."""
+    """Return messages about changed ports, and about the ports of real devices."""
     notes = []
     if access is not None:
         notes = access.notes()
         chosen = replace(before, mqtt=ports.mqtt, device=ports.device)
         if before.mqtt and before != chosen:
             notes.append(
-                "local-aws: the devices' ports have changed, so cameras that are running must be "
-                "started again"
+                "local-aws: the ports of devices have changed; restart the cameras that are running"
             )
         before = chosen
-    taken = moved(before, ports)
-    return [taken, *notes] if taken else notes
+    changed = moved(before, ports)
+    return [changed, *notes] if changed else notes
 
 
 def _inode(file: Path) -> int | None:
@@ -114,7 +113,7 @@ def _inode(file: Path) -> int | None:
 
 
 def _set_environment(paths: StatePaths, ports: Ports) -> None:
-    """Set what ministack reads when it is imported, and what Lambda functions inherit."""
+    """Set the variables that ministack reads at import, and that Lambda functions inherit."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
     for folder in (paths.services, paths.objects, paths.temporary):
@@ -130,7 +129,7 @@ def _set_environment(paths: StatePaths, ports: Ports) -> None:
         IOT_MTLS_ENABLED="1",
         SFTP_ENABLED="0",
         PERSIST_STATE="1",
-        **{_OWN_VARIABLE: str(paths.services)},
+        **{_CHILD_VARIABLE: str(paths.services)},
         S3_PERSIST="1",
         S3_DATA_DIR=str(paths.objects),
         TMPDIR=str(paths.temporary),
@@ -207,15 +206,15 @@ async def _take_snapshots(aws: "EmulatorServices") -> None:
 
 
 async def _watch(pid: int, stop: asyncio.Event) -> None:
-    """Set `stop` when a process has ended; its id may be given to another one afterwards."""
+    """Set `stop` when a process ends; its start time detects a reused process id."""
     started = start_time(pid)
-    while started is not None and start_time(pid) == started:  # noqa: ASYNC110 - there is no event
+    while started is not None and start_time(pid) == started:  # noqa: ASYNC110 - no event exists
         await asyncio.sleep(_STARTER_CHECK_SECONDS)
     stop.set()
 
 
 def _end(paths: StatePaths, *, saved: bool) -> None:
-    """End at once, inside the loop: its end would wait for threads that wait for a Lambda."""
+    """Exit inside the event loop, whose regular end waits for threads of Lambda calls."""
     kill_all(descendants(os.getpid()))
     shutil.rmtree(paths.temporary, ignore_errors=True)
     if saved:

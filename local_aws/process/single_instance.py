@@ -1,4 +1,4 @@
-"""One server per state folder, also while one starts or still saves."""
+"""A lock that allows one server per state folder, also during its start and end."""
 
 import fcntl
 import os
@@ -10,14 +10,14 @@ from local_aws.state.paths import StatePaths
 _POLL_SECONDS = 0.1
 
 
-def hold(paths: StatePaths, patience_seconds: float) -> bool:
-    """Take the folder for as long as this process lives.
+def lock_state(paths: StatePaths, timeout_seconds: float) -> bool:
+    """Lock the folder for the lifetime of this process.
 
-    Waits for a server that still saves. False if another one runs, or if the folder did not become
-    free in time.
+    Waits while another server saves its state. Returns False if another server runs, or if the
+    folder remains locked.
     """
     descriptor = os.open(paths.lock, os.O_RDWR | os.O_CREAT, 0o600)
-    deadline = time.monotonic() + patience_seconds
+    deadline = time.monotonic() + timeout_seconds
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

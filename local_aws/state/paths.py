@@ -1,7 +1,4 @@
-"""Where the emulator keeps its things on disk.
-
-Files that only their owner can read: the state contains keys and secrets.
-"""
+"""The files of the emulator's state, which only their owner can read: it contains secrets."""
 
 import os
 import stat
@@ -10,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 DEFAULT_STATE = Path(".local") / "aws"
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +33,17 @@ class StatePaths:
 
     @property
     def ports(self) -> Path:
-        """The ports of the last server, which the next one takes again."""
+        """The ports of the last server, which the next server uses again."""
         return self.root / "ports.json"
 
     @property
     def temporary(self) -> Path:
-        """Unpacked Lambda code; nothing here outlives the server."""
+        """Unpacked Lambda code, which is removed when the server ends."""
         return self.root / "tmp"
 
     @property
     def containers(self) -> Path:
-        """Archives and logs of SageMaker endpoints' containers, of the last run."""
+        """Archives and logs of the containers of SageMaker endpoints in the last run."""
         return self.root / "containers"
 
     @property
@@ -55,47 +53,44 @@ class StatePaths:
 
     @property
     def endpoint(self) -> Path:
-        """Where the running server is; absent when none runs."""
+        """The addresses of the running server; absent if none runs."""
         return self.root / "endpoint.json"
 
     @property
     def ca(self) -> Path:
-        """The certificate of the authority that signed the broker's and devices' certificates."""
+        """The certificate of the authority that signs certificates of the broker and devices."""
         return self.root / "ca.pem"
 
     @property
     def lock(self) -> Path:
-        """Locked by the server that uses the folder."""
+        """The lock of the server that uses the folder."""
         return self.root / "lock"
 
     @property
     def clean_marker(self) -> Path:
-        """Present when the last server stopped after saving everything."""
+        """Exists if the last server saved its complete state."""
         return self.root / "clean"
 
     @property
     def cores(self) -> Path:
-        """The virtual core devices that belong to this state."""
+        """The virtual core devices of this state."""
         return self.root.parent / "cores"
 
 
-_OTHERS = stat.S_IRWXG | stat.S_IRWXO
-
-
 def make_private(folder: Path) -> None:
-    """Create a folder that only its owner can use, and take others' access to what it contains.
+    """Create a folder that only its owner can access, and restrict its existing content.
 
-    What this process and its children create from now on is private, too.
+    Files that this process and its children create later are also private.
     """
     os.umask(_OTHERS)
     folder.mkdir(parents=True, exist_ok=True)
-    _take_access(folder)
+    _remove_access_of_others(folder)
     for parent, folders, files in os.walk(folder):
         for name in (*folders, *files):
-            _take_access(Path(parent, name))
+            _remove_access_of_others(Path(parent, name))
 
 
-def _take_access(path: Path) -> None:
+def _remove_access_of_others(path: Path) -> None:
     with suppress(FileNotFoundError):
         mode = path.lstat().st_mode
         if mode & _OTHERS and not stat.S_ISLNK(mode):

@@ -1,4 +1,4 @@
-"""Whether the saved state can be used again, and what happens when it cannot."""
+"""Recovery of the saved state at a start: use it, restore a snapshot, or discard it."""
 
 import json
 import shutil
@@ -16,7 +16,7 @@ _USABLE_STATUS = "REVIEW_IN_PROGRESS"
 
 
 def prepare(paths: StatePaths) -> list[str]:
-    """Make the folder ready for a start; return lines about what had to be discarded."""
+    """Prepare the state folder for a start; return messages about discarded data."""
     paths.root.mkdir(parents=True, exist_ok=True)
     paths.endpoint.unlink(missing_ok=True)
     for folder in (paths.temporary, paths.containers):
@@ -37,21 +37,21 @@ def prepare(paths: StatePaths) -> list[str]:
 
 
 def complete(paths: StatePaths) -> None:
-    """Mark a state that is saved as a whole; the next start needs no snapshot of it.
+    """Mark the state as completely saved, so that the next start needs no snapshot.
 
     Raises:
-        OSError: the mark cannot be written.
+        OSError: the marker file cannot be written.
     """
     paths.clean_marker.touch()
-    # A start after a stop in the middle of a stack continues from the newest snapshot.
+    # If a stack operation is in progress, the next start restores the newest snapshot.
     if _why_unusable(paths) is None:
         shutil.rmtree(paths.snapshots, ignore_errors=True)
 
 
 def discard(paths: StatePaths) -> list[str]:
-    """Remove the state and the cores that belong to it; return lines about what remains.
+    """Remove the state and its cores; return messages about the remaining cores.
 
-    The folder of a core that is running remains: it contains messages that were not sent yet.
+    The folder of a running core remains, because it contains unsent messages.
     """
     _discard_services(paths)
     notes = []
@@ -65,7 +65,7 @@ def discard(paths: StatePaths) -> list[str]:
 
 
 def is_unfinished(status: str) -> bool:
-    """Return whether a stack with this status cannot go on in another process."""
+    """Return whether a stack with this status cannot continue in another process."""
     return status.endswith(_UNUSABLE_STATUS) and status != _USABLE_STATUS
 
 
@@ -78,8 +78,8 @@ def _discard_services(paths: StatePaths) -> None:
 
 
 def _cores(paths: StatePaths) -> list[Path]:
-    """List the folders next to the state that contain a core device."""
-    return [found.parents[1] for found in paths.cores.glob("*/greengrass/v2")]
+    """Return the folders of core devices next to the state."""
+    return [nucleus.parents[1] for nucleus in paths.cores.glob("*/greengrass/v2")]
 
 
 def _why_unusable(paths: StatePaths) -> str | None:

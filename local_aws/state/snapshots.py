@@ -1,7 +1,7 @@
-"""Consistent copies of the saved state; a start after a kill continues from the newest.
+"""Consistent copies of the state; a start after a kill restores the newest one.
 
-Each snapshot is a folder that gets its name when it is complete. Its files are hard links: neither
-the services nor S3 write into a file that exists, they replace it.
+A snapshot is a folder that is renamed when it is complete. Its files are hard links, because the
+services and S3 replace files and never modify them.
 """
 
 import contextlib
@@ -15,33 +15,33 @@ from local_aws.state.paths import StatePaths
 
 _PARTIAL = "partial"
 _STATE, _OBJECTS = "state", "s3"
-# A file that is being written, of ministack.
+# Files that ministack is writing.
 _UNFINISHED = shutil.ignore_patterns("*.tmp")
 
-# By relative path: numbers that differ between two versions of a file.
+# The path, inode and modification time of each file.
 Signature = frozenset[tuple[str, int, int]]
 
 
 def newest(paths: StatePaths) -> Path | None:
     """Return the newest complete snapshot, or None if there is none."""
-    complete = [found for found in paths.snapshots.glob("*") if found.name.isdigit()]
-    return max(complete, key=lambda found: int(found.name), default=None)
+    complete = [folder for folder in paths.snapshots.glob("*") if folder.name.isdigit()]
+    return max(complete, key=lambda folder: int(folder.name), default=None)
 
 
 def taken_at(snapshot: Path) -> datetime:
-    """Return until when nothing has changed since a snapshot, in local time."""
+    """Return the time until which a snapshot is the current state, in local time."""
     return datetime.fromtimestamp(snapshot.stat().st_mtime).astimezone()
 
 
 def add(paths: StatePaths, states: Mapping[str, str] | None = None) -> None:
-    """Make a snapshot of the objects and of `states`, then remove the older ones.
+    """Create a snapshot of the objects and of `states`, then remove older snapshots.
 
     Args:
-        paths: where the state is.
-        states: by service, the text of its file; None takes the files that are there.
+        paths: the files of the state.
+        states: the content of each service's file; None uses the existing files.
 
     Raises:
-        OSError: it could not be written. The older snapshots are unchanged.
+        OSError: the snapshot cannot be written. The older snapshots are unchanged.
     """
     before = newest(paths)
     partial = paths.snapshots / _PARTIAL
@@ -68,14 +68,14 @@ def add(paths: StatePaths, states: Mapping[str, str] | None = None) -> None:
 
 
 def confirm(paths: StatePaths) -> None:
-    """Record that the newest snapshot still is the state."""
+    """Mark the newest snapshot as the current state."""
     snapshot = newest(paths)
     if snapshot is not None:
         os.utime(snapshot)
 
 
 def restore(paths: StatePaths) -> datetime | None:
-    """Put the newest snapshot in the place of the state; return when it was taken, if any."""
+    """Replace the state by the newest snapshot; return its time, or None without a snapshot."""
     snapshot = newest(paths)
     if snapshot is None:
         return None
@@ -86,14 +86,14 @@ def restore(paths: StatePaths) -> datetime | None:
 
 
 def signature(folder: Path) -> Signature:
-    """Return what identifies the content of a folder whose files are replaced, never changed."""
-    found = set()
+    """Return the signature of a folder whose files are replaced but never modified."""
+    entries = set()
     for root, _, names in os.walk(folder):
         for name in names:
             with contextlib.suppress(FileNotFoundError):
                 status = os.stat(os.path.join(root, name))  # noqa: PTH116, PTH118 - thousands of files
-                found.add((f"{root}/{name}", status.st_ino, status.st_mtime_ns))
-    return frozenset(found)
+                entries.add((f"{root}/{name}", status.st_ino, status.st_mtime_ns))
+    return frozenset(entries)
 
 
 def _link_tree(source: Path, target: Path) -> None:
@@ -104,7 +104,7 @@ def _link_tree(source: Path, target: Path) -> None:
 
 
 def _link(source: str, target: str) -> None:
-    """Link a file, or copy it where the file system has no hard links."""
+    """Link a file, or copy it if the file system has no hard links."""
     try:
         os.link(source, target)
     except FileNotFoundError:

@@ -62,7 +62,7 @@ def test_up_is_ready_on_loopback_only_and_a_second_up_says_that_it_runs(command:
 
     again = command("up")
     assert again.returncode == 0
-    assert "runs already" in again.stdout
+    assert "already running" in again.stdout
     assert command.endpoint() == endpoint
 
 

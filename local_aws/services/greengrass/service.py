@@ -63,21 +63,21 @@ class Greengrass:
             "UntagResource": tags.untag,
             "UpdateConnectivityInfo": account.update_connectivity,
         }
-        self.wire = ServiceProtocol("greengrassv2", self.operations)
+        self.protocol = ServiceProtocol("greengrassv2", self.operations)
         self._subjects = CallSubjects(cloud, deployments, self.devices, tags)
 
-    async def answer(self, scope: Scope, request: Request, authorize: Authorize) -> Response:
+    async def respond(self, scope: Scope, request: Request, authorize: Authorize) -> Response:
         """Answer one HTTP request of an account and region, if its caller may do that."""
         try:
-            call = self.wire.read(request)
+            call = self.protocol.read(request)
             for check in checks(f"greengrass:{call.operation}", self._subjects.of(scope, call)):
                 _authorize(authorize, check)
             result = self.operations[call.operation](scope, call.params)
             if inspect.isawaitable(result):
                 result = await result
         except ServiceError as error:
-            return self.wire.write_error(error)
-        return self.wire.write(call.operation, result)
+            return self.protocol.write_error(error)
+        return self.protocol.write(call.operation, result)
 
 
 def _authorize(authorize: Authorize, check: Check) -> None:

@@ -81,7 +81,7 @@ class Container:
 
     @property
     def runs(self) -> bool:
-        """Whether the process is running."""
+        """True if the process is running."""
         return self._process.poll() is None
 
     def stop(self) -> None:

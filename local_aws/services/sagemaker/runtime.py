@@ -89,7 +89,7 @@ class Runtime:
         self._protocol = ServiceProtocol("sagemaker-runtime", ["InvokeEndpoint"])
         self._calls = ThreadPoolExecutor(_CONCURRENT, thread_name_prefix="invoke-endpoint")
 
-    async def answer(self, scope: Scope, request: Request, authorize: Authorize) -> Response:
+    async def respond(self, scope: Scope, request: Request, authorize: Authorize) -> Response:
         """Respond to a request to `/endpoints/NAME/…`, if its caller is authorized."""
         loop = asyncio.get_running_loop()
         try:

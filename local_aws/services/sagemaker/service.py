@@ -51,11 +51,11 @@ class SageMaker:
         }
         self.api = ServiceApi("sagemaker", self.operations, subjects)
 
-    async def answer(self, scope: Scope, request: Request, authorize: Authorize) -> Response:
+    async def respond(self, scope: Scope, request: Request, authorize: Authorize) -> Response:
         """Respond to an HTTP request of an account and Region, if its caller is authorized."""
         if request.path.startswith(_RUNTIME_PATH):
-            return await self._runtime.answer(scope, request, authorize)
-        return await asyncio.to_thread(self.api.answer, scope, request, authorize)
+            return await self._runtime.respond(scope, request, authorize)
+        return await asyncio.to_thread(self.api.respond, scope, request, authorize)
 
     def to_json(self) -> Params:
         """Return all resources as JSON."""

@@ -303,7 +303,7 @@ def test_s3_names_the_valid_hosts_if_a_bucket_does_not_exist(device: RealDevice)
     connection.request("GET", "/key")
     body = connection.getresponse().read().decode()
     connection.close()
-    assert "is not a name of the emulator: expected BUCKET.s3.REGION.amazonaws.com of" in body
+    assert "is not a host name of the emulator: expected BUCKET.s3.REGION.amazonaws.com of" in body
 
 
 def test_the_port_of_s3_serves_nothing_else(device: RealDevice) -> None:
@@ -566,13 +566,13 @@ def test_status_names_the_ports_of_devices(aws: Emulator) -> None:
 def test_a_second_up_with_other_ports_is_an_error(aws: Emulator) -> None:
     ports = [aws.endpoint[name] for name in ("mqtt_port", "device_port", "s3_port")]
     same = aws.command("up", f"--device-ports={','.join(str(port) for port in ports)}")
-    assert (same.returncode, "runs already at" in same.stdout) == (0, True)
+    assert (same.returncode, "already running at" in same.stdout) == (0, True)
     standard = ["--device-ports"]
     elsewhere = [f"--device-ports={','.join(str(port) for port in ports)}", "--device-host=other"]
     for words in (standard, elsewhere):
         other = aws.command("up", *words)
         assert other.returncode == 1
-        assert "without these ports of devices; stop it with `down`" in other.stderr
+        assert "without these device ports; stop it with `down`" in other.stderr
 
 
 def test_a_port_in_use_is_an_error_that_names_it(command: Command) -> None:
