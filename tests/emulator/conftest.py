@@ -18,7 +18,7 @@ from tests.emulator.running_emulator import REGION, Command, Emulator, publish_f
 
 @pytest.fixture
 def command(tmp_path: Path) -> Iterator[Command]:
-    """The command line on a fresh state folder; whatever runs there is stopped afterwards."""
+    """The command line with a new state folder, whose emulator is stopped afterwards."""
     made = Command(tmp_path / ".local" / "aws")
     yield made
     made("down")
@@ -54,7 +54,7 @@ def bucket(aws: Emulator) -> str:
 
 @pytest.fixture
 def function_arn(aws: Emulator) -> str:
-    """A published version of a function that tells who and where it is."""
+    """A published version of a function that returns its identity and location."""
     return publish_function(
         aws,
         "import os, boto3\n"
@@ -66,7 +66,7 @@ def function_arn(aws: Emulator) -> str:
 
 @pytest.fixture
 def create_component(greengrass: Any) -> Callable[..., str]:
-    """Create a component version without artifacts and give its ARN."""
+    """Create a component version without artifacts and return its ARN."""
 
     def create(name: str, version: str = "1.0.0", **extra: Any) -> str:
         arn: str = greengrass.create_component_version(
@@ -104,7 +104,7 @@ def device(aws: Emulator, iot: Any, unique: str, tmp_path: Path) -> Iterator[Dev
 
 @pytest.fixture
 def mqtt_settings(device: Device, tmp_path: Path) -> dict[str, Any]:
-    """The files from which `mtls_from_path` makes the device's connection."""
+    """The files with which `mtls_from_path` creates the connection of the device."""
     return {
         "cert_filepath": str(tmp_path / "certificate.pem"),
         "pri_key_filepath": str(tmp_path / "key.pem"),

@@ -25,7 +25,7 @@ ANYTHING = {
 
 @dataclass
 class Device:
-    """A thing in a group of its own, with a certificate, and HTTPS as that certificate."""
+    """A thing in a separate group, with a certificate for HTTPS requests."""
 
     aws: Emulator
     thing: str
@@ -98,7 +98,7 @@ class Mailbox:
 
 
 def own_policy() -> str:
-    """Return the document of the project's policy for certificates, as the templates have it."""
+    """Return the document of the project's policy for certificates from the templates."""
     file = Path(__file__).parents[1] / "synth/golden/dev-Devices.json"
     resources = json.loads(file.read_text(encoding="utf-8"))["Resources"].values()
     (policy,) = (resource for resource in resources if resource["Type"] == "AWS::IoT::Policy")

@@ -1,4 +1,4 @@
-"""What the emulator's tests share: the command, clients, a function and a recipe."""
+"""Shared helpers of the emulator's tests: the command, clients, a function and a recipe."""
 
 import io
 import json
@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass(frozen=True)
 class Command:
-    """``python -m local_aws`` on one state folder."""
+    """``python -m local_aws`` with one state folder."""
 
     state: Path
 
@@ -57,7 +57,7 @@ class Emulator:
         return secret_access_key(self.endpoint["root_key"], account)
 
     def client(self, service: str, account: str = ACCOUNT, region: str = REGION) -> Any:
-        """Return a client, made once: botocore reads the service's model for each new one."""
+        """Return a cached client, because botocore loads the service model for each new client."""
         key = (service, account, region)
         if key not in self._clients:
             self._clients[key] = self._connect(*key, Config())
@@ -68,7 +68,7 @@ class Emulator:
         return self._connect(service, ACCOUNT, REGION, Config(parameter_validation=False))
 
     def _connect(self, service: str, account: str, region: str, config: Config) -> Any:
-        connect: Any = boto3.client  # its stub wants a literal name
+        connect: Any = boto3.client  # its stub requires a literal name
         return connect(
             service,
             endpoint_url=self.endpoint["endpoint_url"],
@@ -80,17 +80,17 @@ class Emulator:
 
 
 def after_a_snapshot(command: Command) -> None:
-    """Wait until the emulator has saved what was done before the call."""
+    """Wait until the emulator has saved all changes before the call."""
 
     def taken() -> int:
         times = [0]
-        for one in (command.state / "snapshots").glob("[0-9]*"):
+        for snapshot in (command.state / "snapshots").glob("[0-9]*"):
             # The next snapshot replaces it.
             with suppress(FileNotFoundError):
-                times.append(one.stat().st_mtime_ns)
+                times.append(snapshot.stat().st_mtime_ns)
         return max(times)
 
-    # The first one may have begun before the call.
+    # The first snapshot may have started before the call.
     for _ in range(2):
         before = taken()
         eventually(lambda before=before: taken() > before)
@@ -118,7 +118,7 @@ def create_role(
 
 
 def functions_role(aws: Emulator) -> str:
-    """Return the ARN of the role of all functions that write logs only."""
+    """Return the ARN of the role of functions that only write logs."""
     with suppress(aws.client("iam").exceptions.EntityAlreadyExistsException):
         create_role(aws, FUNCTIONS_ROLE, service="lambda.amazonaws.com")
         managed = "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"
@@ -131,7 +131,7 @@ def policy(*statements: dict[str, Any]) -> str:
 
 
 def publish_function(aws: Emulator, source: str, name: str = "", role: str = "") -> str:
-    """Publish a function with a role, or with the one of functions that write logs only."""
+    """Publish a function with a role, by default the role of functions that only write logs."""
     client = aws.client("lambda")
     name = name or f"deeplens-{uuid4().hex[:12]}"
     client.create_function(
@@ -142,7 +142,7 @@ def publish_function(aws: Emulator, source: str, name: str = "", role: str = "")
 
 
 def archive(source: str) -> bytes:
-    """Return a function's code as a zip of one module."""
+    """Return the code of a function as a zip with one module."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as files:
         files.writestr("handler.py", source)

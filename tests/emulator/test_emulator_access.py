@@ -49,7 +49,7 @@ def connect(aws: Emulator, service: str, **more: Any) -> Any:
 
 
 def ask(client: Any) -> Any:
-    """Do an operation that changes nothing."""
+    """Call an operation that changes nothing."""
     operations = {
         "sts": "get_caller_identity", "s3": "list_buckets", "lambda": "list_functions",
         "logs": "describe_log_groups", "greengrassv2": "list_components",
@@ -70,7 +70,7 @@ def errors(aws: Emulator, **more: Any) -> list[str]:
 def exchange(
     aws: Emulator, method: str, path: str, headers: dict[str, str], body: bytes = b""
 ) -> tuple[int, dict[str, str], bytes]:
-    """Send a request as it is written; `Host` is the emulator's unless `headers` has another."""
+    """Send a request unchanged, with the `Host` of the emulator unless `headers` contains one."""
     connection = http.client.HTTPConnection(aws.endpoint["endpoint_url"].removeprefix("http://"))
     connection.request(method, path, body, headers)
     answer = connection.getresponse()
@@ -90,7 +90,7 @@ def status(aws: Emulator, url: str, method: str = "GET") -> int:
 
 
 def sign_at(time: dt.datetime, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Set the clock of botocore's signers: its own, and the one in C that it prefers."""
+    """Set the clock of botocore's Python signer and of its preferred signer in C."""
     for module in (botocore.auth, botocore.crt.auth):
         monkeypatch.setattr(module, "get_current_datetime", lambda **_: time)
 
@@ -241,7 +241,7 @@ def test_no_answer_has_a_cors_header_and_nobody_resets(aws: Emulator, bucket: st
     answer = exchange(aws, "GET", "/", signed(aws, AWSRequest("GET", url + "/"), "s3"))
     assert answer[0] == 200
     assert not [name for name in answer[1] if name.startswith("access-control")]
-    assert bucket in [one["Name"] for one in connect(aws, "s3").list_buckets()["Buckets"]]
+    assert bucket in [bucket_["Name"] for bucket_ in connect(aws, "s3").list_buckets()["Buckets"]]
 
 
 def test_nested_json_and_yaml_bombs_are_refused_in_one_line(aws: Emulator) -> None:
@@ -347,7 +347,7 @@ def page(content: str) -> Iterator[str]:
             self.wfile.write(content.encode())
 
         def log_message(self, *_: object) -> None:
-            """Print nothing."""
+            """Suppress the log."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -383,12 +383,15 @@ def test_a_web_page_reaches_nothing(aws: Emulator, bucket: str, tmp_path: Path) 
         "function": "opaque", "readable": "blocked", "reset": "opaque", "read": "blocked",
         "object": "opaque", "write": "opaque", "preflight": "blocked", "cookies": "opaque",
     }  # fmt: skip
-    names = [one["FunctionName"] for one in connect(aws, "lambda").list_functions()["Functions"]]
+    names = [
+        function["FunctionName"]
+        for function in connect(aws, "lambda").list_functions()["Functions"]
+    ]
     assert "page" not in names
     listed = connect(aws, "s3").list_objects_v2(Bucket=bucket)["Contents"]
-    assert [one["Key"] for one in listed] == ["key"]
+    assert [object_["Key"] for object_ in listed] == ["key"]
     topics = connect(aws, "sns").list_topics()["Topics"]
-    assert not [one for one in topics if one["TopicArn"].endswith(":page")]
+    assert not [topic for topic in topics if topic["TopicArn"].endswith(":page")]
     log = (aws.command.state / "server.log").read_text()
     assert log.count("(CROSS_ORIGIN)") >= 6
 

@@ -31,7 +31,7 @@ def session_of(aws: Emulator, role: str, **options: Any) -> Any:
 
 
 def connector(aws: Emulator, credentials: dict[str, Any]) -> Any:
-    connect: Any = boto3.client  # a session of its own would read each service's model again
+    connect: Any = boto3.client  # a new session would load each service model again
     return lambda service: connect(
         service,
         endpoint_url=aws.endpoint["endpoint_url"],
@@ -256,7 +256,7 @@ def test_objects_are_authorized_by_their_exact_keys(
 def test_a_deny_with_not_principal_spares_those_that_it_names(
     aws: Emulator, bucket: str, unique: str
 ) -> None:
-    named, other = (create_role(aws, f"{unique}-{one}", EVERYTHING) for one in "ab")
+    named, other = (create_role(aws, f"{unique}-{suffix}", EVERYTHING) for suffix in "ab")
     denies = {
         "Effect": "Deny", "NotPrincipal": {"AWS": [named, f"arn:aws:iam::{ACCOUNT}:root"]},
         "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{bucket}/*",
@@ -286,7 +286,7 @@ def test_a_session_ends_with_its_role_also_if_the_name_is_used_again(
 
 @pytest.fixture
 def traced(tmp_path: Path) -> Iterator[tuple[Emulator, Path]]:
-    """An emulator that records its decisions, and the file of them."""
+    """An emulator that traces its decisions, and the trace file."""
     command, file = Command(tmp_path / ".local" / "aws"), tmp_path / "trace" / "decisions.jsonl"
     started = command("up", "--trace-authorization", str(file))
     assert started.returncode == 0, started.stdout + started.stderr
@@ -313,4 +313,7 @@ def test_every_decision_is_recorded_with_its_reason(traced: tuple[Emulator, Path
         for one in decisions
         if (one["principal"], one["session"]) == (role, session)
     ] == expected
-    assert {one["principal"] for one in decisions} == {role, f"arn:aws:iam::{ACCOUNT}:root"}
+    assert {decision["principal"] for decision in decisions} == {
+        role,
+        f"arn:aws:iam::{ACCOUNT}:root",
+    }

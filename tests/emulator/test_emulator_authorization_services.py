@@ -1,4 +1,4 @@
-"""The project's own services authorize each operation and what it depends on.
+"""The emulator's added services authorize each operation and its dependent actions.
 
 The operations and their inputs are botocore's, so that no list of ours decides what is checked.
 """
@@ -33,14 +33,14 @@ CONTAINER = {
     "Image": f"763104351884.dkr.ecr.{REGION}.amazonaws.com/tensorflow-inference:2.19.0-cpu",
     "ModelDataUrl": "s3://models/model.tar.gz",
 }
-# Members that are not required by the model, but by the service.
+# Members that the service requires, but not its model.
 MORE: dict[str, dict[str, Any]] = {
     "list_component_versions": {"arn": f"arn:aws:greengrass:{REGION}:{ACCOUNT}:components:example"},
     "update_connectivity_info": {"connectivityInfo": []},
     "create_role_alias": {"roleArn": f"arn:aws:iam::{ACCOUNT}:role/example"},
     "create_component_version": {"inlineRecipe": json.dumps(recipe("example")).encode()},
 }
-# Values of which one has the pattern of each required string of the services' models.
+# Values that match the patterns of the required strings in the services' models.
 EXAMPLES = (
     "example", "1.0.0", "11111111-2222-3333-4444-555555555555",
     f"arn:aws:greengrass:{REGION}:{ACCOUNT}:components:example:versions:1.0.0",
@@ -52,10 +52,10 @@ EXAMPLES = (
 
 
 def session_of(aws: Emulator, role: str) -> Callable[[str], Any]:
-    """Return a function that gives the client of a service for a session of a role."""
+    """Return a function that returns a service's client with a session of a role."""
     keys = aws.client("sts").assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
     unchecked = Config(parameter_validation=False, retries={"total_max_attempts": 1})
-    connect: Any = boto3.client  # a session of its own would read each service's model again
+    connect: Any = boto3.client  # a new session would load each service model again
     return lambda service: connect(
         service,
         endpoint_url=aws.endpoint["endpoint_url"],
@@ -88,8 +88,8 @@ def _string(limits: dict[str, Any]) -> str:
         pattern = re.compile(limits.get("pattern", ".*"))
     except re.error:  # of a range that Python writes in another way
         return EXAMPLES[0]
-    long_enough = (one for one in EXAMPLES if len(one) >= limits.get("min", 0))
-    return next((one for one in long_enough if pattern.search(one)), EXAMPLES[0])
+    long_enough = (example for example in EXAMPLES if len(example) >= limits.get("min", 0))
+    return next((example for example in long_enough if pattern.search(example)), EXAMPLES[0])
 
 
 def operations(client: Any, prefix: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -181,7 +181,7 @@ TO_GROUP = ("iot:DescribeJob job", "iot:DescribeThingGroup thinggroup")
 # A thing's deployment is its shadow: there is no job.
 TO_THING = ("iot:DescribeThing thing", "iot:GetThingShadow thing")
 CHANGES_A_THING = ("iot:UpdateThingShadow thing", "iot:DeleteThingShadow thing")
-# Operation, its input (a name of an attribute or kind of the fleet), and what it depends on.
+# The operation, its input (an attribute or kind of the fleet), and its dependent actions.
 DEPENDENT: list[tuple[str, str, str, tuple[str, ...]]] = [
     ("create_deployment", "targetArn", "thinggroup", (
         "iot:CancelJob job", "iot:CreateJob thinggroup", "iot:UpdateJob job", *TO_GROUP,
@@ -215,7 +215,7 @@ DEPENDENT: list[tuple[str, str, str, tuple[str, ...]]] = [
 
 @pytest.mark.parametrize(
     ("call", "dependent"),
-    [(tuple(call), one) for *call, dependents in DEPENDENT for one in dependents],
+    [(tuple(call), dependent) for *call, dependents in DEPENDENT for dependent in dependents],
 )
 def test_a_call_is_denied_without_a_right_that_it_depends_on(
     aws: Emulator, fleet: Fleet, unique: str, call: tuple[str, str, str], dependent: str

@@ -1,4 +1,4 @@
-"""Core devices: their certificate's endpoint, their health and how deployments went on them."""
+"""Core devices: their HTTPS endpoint, health and deployment status."""
 
 import json
 import queue

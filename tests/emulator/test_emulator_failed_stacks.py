@@ -1,4 +1,4 @@
-"""Failed creations and deletions leave what CloudFormation leaves."""
+"""Failed creations and deletions retain the same resources as CloudFormation."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ from tests.waiting import eventually
 
 pytestmark = pytest.mark.emulator
 
-# Appends each event to a file, and answers what another file contains for the type of request.
+# Appends each event to a file, and responds with the content of another file.
 _HANDLER = """\
 import json, os, urllib.request
 def handle(event, context):
@@ -27,7 +27,7 @@ def handle(event, context):
     urllib.request.urlopen(urllib.request.Request(
         event['ResponseURL'], json.dumps(answer).encode(), method='PUT'))
 """
-FAILED = {"Status": "FAILED", "Reason": "as the test says"}
+FAILED = {"Status": "FAILED", "Reason": "the reason of the test"}
 BROKEN = {"Type": "AWS::IoT::ThingGroup", "Properties": {"ThingGroupName": "a name"}}
 
 
@@ -82,7 +82,7 @@ class Stack:
     @property
     def resources(self) -> dict[str, str]:
         listed = self._client.describe_stack_resources(StackName=self.name)["StackResources"]
-        return {one["LogicalResourceId"]: one["ResourceStatus"] for one in listed}
+        return {resource["LogicalResourceId"]: resource["ResourceStatus"] for resource in listed}
 
     @property
     def events(self) -> list[tuple[str, str, str]]:
@@ -95,7 +95,7 @@ class Stack:
 
     def reason(self, status: str) -> str:
         """The reason of the first resource with a status."""
-        return next(reason for _, one, reason in self.events if one == status)
+        return next(reason for _, event_status, reason in self.events if event_status == status)
 
     def _described(self) -> dict[str, Any]:
         described: dict[str, Any] = self._client.describe_stacks(StackName=self.name)["Stacks"][0]
@@ -175,7 +175,8 @@ def test_a_custom_resource_that_could_not_be_created_is_deleted(
     stack = Stack(aws, custom(aws, handler))
     assert stack.wait() == "ROLLBACK_COMPLETE"
     assert stack.reason("CREATE_FAILED") == FAILED["Reason"]
-    assert [(one["RequestType"], one.get("PhysicalResourceId")) for one in handler.events] == [
+    requests = [(event["RequestType"], event.get("PhysicalResourceId")) for event in handler.events]
+    assert requests == [
         ("Create", None), ("Delete", "half"),
     ]  # fmt: skip
     assert handler.events[1]["ResourceProperties"] == handler.events[0]["ResourceProperties"]

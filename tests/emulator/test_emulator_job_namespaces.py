@@ -1,4 +1,4 @@
-"""Jobs of Greengrass' namespace: their topics, and the queue that they have of their own."""
+"""Jobs of Greengrass' namespace: their topics and their separate queue."""
 
 import threading
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ def mailbox(mqtt: Any, jobs: str) -> Iterator[Mailbox]:
 
 @pytest.fixture
 def other_job(iot: Any, device: Device, unique: str) -> str:
-    """A job of the account's own, which has no namespace."""
+    """A job of the account without a namespace."""
     thing_arn = iot.describe_thing(thingName=device.thing)["thingArn"]
     iot.create_job(jobId=f"own-{unique}", targets=[thing_arn], document='{"own": true}')
     return f"own-{unique}"

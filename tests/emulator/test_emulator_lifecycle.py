@@ -1,4 +1,4 @@
-"""Starting, stopping, being killed: what stays and what does not."""
+"""Start, stop and kill of the emulator, and the state afterwards."""
 
 import json
 import os
@@ -90,9 +90,9 @@ def test_down_keeps_the_state_and_leaves_no_process_and_no_port(command: Command
     aws = Emulator(command, command.endpoint())
     assert json.load(aws.client("lambda").invoke(FunctionName=arn)["Payload"]) == 1
     assert aws.client("greengrassv2").describe_component(arn=component)["componentName"]
-    kept = aws.client("s3").get_object(Bucket=bucket, Key="a", ChecksumMode="ENABLED")
-    assert kept["Body"].read() == b"kept"
-    assert kept["ChecksumSHA256"]
+    saved = aws.client("s3").get_object(Bucket=bucket, Key="a", ChecksumMode="ENABLED")
+    assert saved["Body"].read() == b"kept"
+    assert saved["ChecksumSHA256"]
 
 
 def test_after_a_kill_it_continues_from_the_last_state_and_no_core_is_touched(
@@ -115,9 +115,9 @@ def test_after_a_kill_it_continues_from_the_last_state_and_no_core_is_touched(
     started = command("up")
 
     assert started.returncode == 0
-    told = [line for line in started.stdout.splitlines() if "discarded" in line]
-    assert len(told) == 1
-    assert "was killed" in told[0]
+    messages = [line for line in started.stdout.splitlines() if "discarded" in line]
+    assert len(messages) == 1
+    assert "was killed" in messages[0]
     assert spool.exists()
     again = command.endpoint()
     addresses = ("endpoint_url", "mqtt_port", "device_port")
@@ -161,7 +161,7 @@ def test_a_kill_in_the_middle_of_a_stack_returns_to_the_state_before_it(command:
 
 
 def test_an_object_that_does_not_fit_on_the_disk_is_refused(command: Command) -> None:
-    # 8 MiB for each file (in units of 1,024 bytes) stand for a disk that is full.
+    # A limit of 8 MiB per file (in units of 1,024 bytes) simulates a full disk.
     command("up", limit="-f 8192")
     aws = Emulator(command, command.endpoint())
     s3 = aws.client("s3")
@@ -176,7 +176,7 @@ def test_an_object_that_does_not_fit_on_the_disk_is_refused(command: Command) ->
 
     assert refused.value.response["Error"]["Code"] == "InternalError"
     assert "File too large" in refused.value.response["Error"]["Message"]
-    assert [one["Key"] for one in s3.list_objects_v2(Bucket="full")["Contents"]] == ["fits"]
+    assert [object_["Key"] for object_ in s3.list_objects_v2(Bucket="full")["Contents"]] == ["fits"]
     assert "state kept" in command("down").stdout
     command("up")
     s3 = Emulator(command, command.endpoint()).client("s3")
@@ -300,10 +300,10 @@ def test_two_starts_at_once_are_one_server(command: Command) -> None:
         subprocess.Popen(words, cwd=root, stdout=subprocess.PIPE, text=True) as one,
         subprocess.Popen(words, cwd=root, stdout=subprocess.PIPE, text=True) as two,
     ):
-        said = [one.communicate()[0], two.communicate()[0]]
-    assert (one.returncode, two.returncode) == (0, 0), said
+        outputs = [one.communicate()[0], two.communicate()[0]]
+    assert (one.returncode, two.returncode) == (0, 0), outputs
     url = command.endpoint()["endpoint_url"]
-    assert all(url in text for text in said)
+    assert all(url in text for text in outputs)
 
 
 def test_a_start_right_after_a_stop_waits_until_the_state_is_saved(command: Command) -> None:

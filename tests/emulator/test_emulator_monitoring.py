@@ -1,4 +1,4 @@
-"""IoT rules, metrics out of logs, and alarms of the emulator."""
+"""IoT rules, metrics of log events, and alarms of the emulator."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -126,7 +126,7 @@ def test_an_error_action_needs_the_rights_of_its_role(
         return [event["message"] for event in found]
 
     eventually(written)
-    # Rules handle messages in their order, so the first one was not written.
+    # Rules process messages in order, so the first message was not written.
     assert len(written()) == 1
     assert rule[0] in written()[0]
 
@@ -180,7 +180,7 @@ def test_silence_sets_an_alarm_off_and_the_topic_hears_both_ends(
     )  # fmt: skip
 
     def becomes(value: str, thing: str) -> None:
-        """Send heartbeats of a camera until the alarm is in a state, and its topic has it."""
+        """Send heartbeats of a camera until the alarm and its topic have a state."""
         eventually(lambda: beat(thing, 0) or state() == value, pause=0.5)
         eventually(lambda: told() == value)
 

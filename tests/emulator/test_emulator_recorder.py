@@ -13,7 +13,7 @@ pytestmark = pytest.mark.emulator
 
 
 class Services:
-    """Stands for the state of ministack's services."""
+    """A substitute for the state of ministack's services."""
 
     def __init__(self) -> None:
         self.states: dict[str, str] = {"iot": "1"}

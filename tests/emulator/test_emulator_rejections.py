@@ -1,4 +1,4 @@
-"""Calls that AWS rejects are rejected here, with AWS's error codes."""
+"""Calls that AWS rejects are rejected with AWS' error codes."""
 
 import json
 from collections.abc import Callable
@@ -151,7 +151,7 @@ def test_an_eleventh_group_of_a_thing(iot: Any, unique: str) -> None:
     code, message = rejection(iot.add_thing_to_thing_group, **eleventh)
     assert code == "InvalidRequestException"
     assert "more than 10" in message
-    # A repeated membership is none more.
+    # A repeated membership does not count.
     iot.add_thing_to_thing_group(thingName=unique, thingGroupName=f"{unique}-9")
     iot.remove_thing_from_thing_group(thingName=unique, thingGroupName=f"{unique}-9")
     iot.add_thing_to_thing_group(**eleventh)

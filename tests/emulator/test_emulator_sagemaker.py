@@ -1,4 +1,4 @@
-"""SageMaker hosting: what is created, updated, invoked, refused and deleted.
+"""SageMaker hosting: creation, update, invocation, rejection and deletion.
 
 The containers are stubs here; tests/local has TensorFlow's own answers.
 """
@@ -69,7 +69,7 @@ def archive(*names: str) -> bytes:
 
 
 class Site:
-    """Models, configurations and endpoints with names of their own."""
+    """Models, configurations and endpoints with unique names."""
 
     def __init__(self, api: Any, s3: Any, bucket: str) -> None:
         self.api = api
@@ -93,7 +93,7 @@ class Site:
         return name
 
     def config(self, **models: str) -> str:
-        """Make a configuration with a variant for each keyword, all of the same weight."""
+        """Create a configuration with a variant of equal weight for each keyword."""
         name = f"config-{uuid4().hex[:8]}"
         self.api.create_endpoint_config(
             EndpointConfigName=name,
@@ -300,7 +300,7 @@ def test_an_mxnet_endpoint_is_validated_and_says_that_it_is_not_run_here(
 
 
 def test_an_image_that_is_not_known_is_refused(site: Site) -> None:
-    with pytest.raises(ClientError, match="tensorflow-inference and mxnet-inference only"):
+    with pytest.raises(ClientError, match="tensorflow-inference or mxnet-inference"):
         site.model(image="123456789012.dkr.ecr.eu-central-1.amazonaws.com/mine:1")
 
 
@@ -317,8 +317,8 @@ def test_what_alarms_watch_is_measured(aws: Emulator, site: Site, runtime: Any) 
         Dimensions=[{"Name": "EndpointName", "Value": name},
                     {"Name": "VariantName", "Value": "only"}],
     )["Datapoints"]  # fmt: skip
-    assert sum(one["Sum"] for one in points) == 1
-    assert sum(one["SampleCount"] for one in points) == 2
+    assert sum(point["Sum"] for point in points) == 1
+    assert sum(point["SampleCount"] for point in points) == 2
 
 
 def template(model: dict[str, Any]) -> str:
@@ -390,7 +390,7 @@ def test_cloudformation_creates_updates_rolls_back_and_deletes_an_endpoint(
     cloudformation.update_stack(StackName=stack, TemplateBody=template(model("bad.tar.gz")))
     assert finished(cloudformation, stack)["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
     events = cloudformation.describe_stack_events(StackName=stack)["StackEvents"]
-    assert any("no SavedModel" in one.get("ResourceStatusReason", "") for one in events)
+    assert any("no SavedModel" in event.get("ResourceStatusReason", "") for event in events)
     last = answer(invoke(runtime, name, {}))
     assert last["environment"] == ["VERSION=2"]
 
@@ -398,7 +398,7 @@ def test_cloudformation_creates_updates_rolls_back_and_deletes_an_endpoint(
     while is_alive(last["pid"]):
         time.sleep(0.05)
     assert not is_alive(pid)
-    while any(one["ModelName"] for one in api.list_models()["Models"][before:]):
+    while any(model["ModelName"] for model in api.list_models()["Models"][before:]):
         time.sleep(0.05)
 
 
@@ -473,7 +473,7 @@ def test_endpoints_outlive_a_restart_and_their_processes_do_not(tmp_path: Path) 
 
 
 def test_an_invocation_ends_at_the_time_limit(tmp_path: Path) -> None:
-    """The limit is SageMaker's minute; here a runtime of its own has a shorter one."""
+    """SageMaker's limit is one minute; this test uses a runtime with a shorter limit."""
     import asyncio  # noqa: PLC0415 - for this test only
 
     from local_aws.account_region import Scope  # noqa: PLC0415 - as above
@@ -519,7 +519,7 @@ class _VariantServer:
 
 class _NoCloud:
     def put_metric(self, *_arguments: Any) -> None:
-        """Nobody watches."""
+        """Ignore the metric."""
 
 
 def test_the_default_command_is_the_projects_own(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""What ministack gives and the hooks mend: S3 copies, Lambda's surroundings, stacks."""
+"""S3 copies, environments of Lambda functions, and stacks, which the hooks complete."""
 
 import base64
 import hashlib

@@ -41,7 +41,7 @@ class DevicePlayer:
     _response: tuple[int, Any] = (0, None)
 
     def play(self) -> Iterator[Event]:
-        """Play the events, and yield those of the operator, which the caller carries out."""
+        """Play the events, and yield those of the operator, which the caller performs."""
         try:
             for event in self.transcript.events:
                 if event["from"] == OPERATOR:

@@ -1,4 +1,4 @@
-"""`local_aws record`: the transcript of a device that plays one."""
+"""`local_aws record`: the transcript of a device that plays a transcript."""
 
 import http.client
 import signal

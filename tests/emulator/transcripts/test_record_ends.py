@@ -18,7 +18,7 @@ pytestmark = pytest.mark.emulator
 
 @pytest.fixture
 def aws(command: Command) -> Emulator:
-    """An emulator of this test alone."""
+    """An emulator for this test only."""
     assert command("up").returncode == 0
     return Emulator(command, command.endpoint())
 
@@ -39,7 +39,7 @@ def test_a_transcript_outlives_its_emulator(
 def test_text_that_is_not_unicode_ends_no_recording(
     aws: Emulator, device: Device, mqtt: Any, tmp_path: Path
 ) -> None:
-    """JSON can contain half of a surrogate pair, and characters that end a line elsewhere."""
+    """JSON strings can contain lone surrogates and Unicode line separators."""
     out = tmp_path / "recorded.jsonl"
     process = recording(aws, device.thing, out)
     mqtt.connect().result(HANG_SECONDS)
@@ -55,7 +55,7 @@ def test_text_that_is_not_unicode_ends_no_recording(
 def test_a_folder_that_is_read_only_is_an_error_before_the_recording(
     aws: Emulator, device: Device
 ) -> None:
-    # /proc is read-only for root, too.
+    # /proc is read-only, even for root.
     account = ("--account", ACCOUNT, "--region", REGION)
     out = "/proc/recorded.jsonl"
     ended = aws.command("record", "--device", device.thing, "--out", out, *account)

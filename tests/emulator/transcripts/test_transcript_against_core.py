@@ -95,7 +95,7 @@ def test_the_virtual_core_sends_what_the_lite_device_sent(
             (tmp_path / "crash").touch()
         elif not event["components"]:
             (tmp_path / "crash").unlink()
-    # The component starts again after each crash, and lite repeats its messages.
+    # The component restarts after each crash, and lite repeats its messages.
     for name, packet in cloud.unexpected:
         assert name == "publish", packet
         assert packet["payload"]["trigger"] == "COMPONENT_STATUS_CHANGE", packet

@@ -1,4 +1,4 @@
-"""When an alarm of the emulator's CloudWatch is on, and which log lines are metrics."""
+"""The state of alarms in the emulator's CloudWatch, and the metrics of log events."""
 
 import json
 from typing import Any
@@ -23,7 +23,7 @@ def state(periods: list[float | None], treatment: str, needed: int | None = None
 @pytest.mark.parametrize(
     ("periods", "treatment", "needed", "expected"),
     [
-        # AWS' own table for "3 of 3" in the user guide: what each treatment makes of the gaps.
+        # AWS' table for "3 of 3" in the user guide: the effect of each treatment of missing data.
         ([0, None, 0, None, 0], "missing", None, "OK"),
         ([11, 11, 11], "missing", None, "ALARM"),
         ([None, None, None], "missing", None, "INSUFFICIENT_DATA"),
@@ -37,7 +37,7 @@ def state(periods: list[float | None], treatment: str, needed: int | None = None
         ([11, 0, 11, 0, 11], "notBreaching", 3, "ALARM"),
         ([11, 0, 11, 0, 0], "notBreaching", 3, "OK"),
         ([11, None, 11, None, 0], "breaching", 3, "ALARM"),
-        # The threshold itself is not above it.
+        # A value equal to the threshold is not greater.
         ([10], "missing", None, "OK"),
     ],
 )

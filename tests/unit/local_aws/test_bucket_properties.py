@@ -1,4 +1,4 @@
-"""What a template says of a bucket, as S3's API is asked for it."""
+"""The properties of a bucket in a template, as requests of S3's API."""
 
 import pytest
 

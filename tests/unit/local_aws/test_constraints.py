@@ -1,4 +1,4 @@
-"""No input that breaks a service model passes, for each operation that the emulator serves."""
+"""Inputs that violate a service model are rejected, for each operation of the emulator."""
 
 import copy
 from collections.abc import Iterator
@@ -119,7 +119,7 @@ def _strings(rules: Any) -> st.SearchStrategy[str]:
 
 
 def breaks(shape: Shape, value: Any) -> Iterator[Any]:
-    """Each value that differs from a valid one in one place, where it breaks a constraint."""
+    """The values that differ from a valid one in one place, where they violate a constraint."""
     yield _WRONG_TYPES[shape.type_name]
     yield from _own_breaks(shape, value)
     for key, member, item in _parts(shape, value):

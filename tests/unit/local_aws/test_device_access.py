@@ -1,4 +1,4 @@
-"""The ports, host name and address of real devices: valid values, and one error for each other."""
+"""The ports, host name and address of real devices: valid values, and errors of others."""
 
 import errno
 import ipaddress

@@ -1,4 +1,4 @@
-"""The roles that calls pass to services, wherever they are in the input."""
+"""The roles that calls pass to services, at any place of the input."""
 
 import botocore.session
 import pytest

@@ -1,4 +1,4 @@
-"""Tests that a server takes the ports of the last one again."""
+"""A server uses the ports of the last server again."""
 
 import socket
 from pathlib import Path

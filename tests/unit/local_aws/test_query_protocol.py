@@ -1,4 +1,4 @@
-"""Forms of the query protocol are read as botocore writes them."""
+"""Forms of the query protocol are parsed as botocore writes them."""
 
 from typing import Any
 

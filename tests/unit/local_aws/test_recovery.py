@@ -1,4 +1,4 @@
-"""Tests which saved state is used again, and what a start after a kill continues from."""
+"""The saved state that a start uses, also after a kill."""
 
 import fcntl
 import json
@@ -157,7 +157,7 @@ def test_a_snapshot_that_cannot_be_completed_leaves_the_one_before(
     monkeypatch.undo()
     assert snapshots.restore(paths) is not None
     assert _content(paths.services) == {"iot.json": "1"}
-    assert [one.name for one in paths.snapshots.iterdir()] == ["1"]
+    assert [snapshot.name for snapshot in paths.snapshots.iterdir()] == ["1"]
 
 
 def test_what_a_killed_server_was_writing_is_no_snapshot(paths: StatePaths) -> None:

@@ -1,4 +1,4 @@
-"""The gate before the emulator's services, with an application that counts what it receives."""
+"""The request filter, with an application that counts its requests."""
 
 import asyncio
 from typing import Any
@@ -24,7 +24,7 @@ HOST = "127.0.0.1:4566"
 
 
 class Services:
-    """Notes what reaches it, and answers with CORS headers, as ministack does."""
+    """Records its requests, and responds with CORS headers, as ministack does."""
 
     def __init__(self) -> None:
         self.bodies: list[bytes] = []

@@ -1,4 +1,4 @@
-"""The rest-json server does what the botocore model says."""
+"""The rest-json protocol follows the botocore model."""
 
 import base64
 import json
@@ -18,7 +18,7 @@ from local_aws.errors import ConflictError, NotFoundError, ServiceError, Validat
 from local_aws.input_validation.constraints import violations
 from local_aws.service_protocol import Request, ServiceProtocol
 
-WIRE = ServiceProtocol("greengrassv2")
+PROTOCOL = ServiceProtocol("greengrassv2")
 ARN = "arn:aws:greengrass:eu-central-1:111111111111:components:name:versions:1.0.0"
 names = st.text(string.ascii_letters + string.digits + "-_", min_size=1, max_size=40)
 
@@ -53,13 +53,13 @@ def _sent(operation: str, **params: Any) -> Request:
     )
 
 
-@pytest.mark.parametrize("operation", WIRE.operations)
+@pytest.mark.parametrize("operation", PROTOCOL.operations)
 def test_every_operation_of_the_model_has_one_route(operation: str) -> None:
-    model = WIRE.model.operation_model(operation)
+    model = PROTOCOL.model.operation_model(operation)
     path = model.http["requestUri"].replace("+}", "}")
     for name in model.input_shape.members if model.input_shape else ():
         path = path.replace(f"{{{name}}}", f"some-{name}")
-    found = WIRE.route(model.http["method"], path)
+    found = PROTOCOL.route(model.http["method"], path)
     assert found is not None
     assert found[0].name == operation
 
@@ -76,17 +76,19 @@ def test_what_boto3_sends_is_read_as_what_the_caller_gave() -> None:
         "tags": {"stage": "dev"},
         "clientToken": "token",
     }
-    call = WIRE.read(_sent("create_deployment", **params))
+    call = PROTOCOL.read(_sent("create_deployment", **params))
     assert (call.operation, call.params) == ("CreateDeployment", params)
-    recipe = WIRE.read(_sent("create_component_version", inlineRecipe=b"\x00recipe"))
+    recipe = PROTOCOL.read(_sent("create_component_version", inlineRecipe=b"\x00recipe"))
     assert recipe.params["inlineRecipe"] == b"\x00recipe"
-    assert WIRE.read(_sent("list_components", scope="PUBLIC", maxResults=7)).params == {
+    assert PROTOCOL.read(_sent("list_components", scope="PUBLIC", maxResults=7)).params == {
         "scope": "PUBLIC",
         "maxResults": 7,
     }
-    untag = WIRE.read(_sent("untag_resource", resourceArn=ARN, tagKeys=["a", "b"]))
+    untag = PROTOCOL.read(_sent("untag_resource", resourceArn=ARN, tagKeys=["a", "b"]))
     assert untag.params == {"resourceArn": ARN, "tagKeys": ["a", "b"]}
-    artifact = WIRE.read(_sent("get_component_version_artifact", arn=ARN, artifactName="a/b.zip"))
+    artifact = PROTOCOL.read(
+        _sent("get_component_version_artifact", arn=ARN, artifactName="a/b.zip")
+    )
     assert artifact.params == {"arn": ARN, "artifactName": "a/b.zip"}
 
 
@@ -99,7 +101,7 @@ def test_labels_and_query_of_any_value_arrive_unchanged(
         f"/greengrass/v2/coreDevices/{thing}/installedComponents",
         query={"nextToken": [token], "maxResults": [str(results)]},
     )
-    assert WIRE.read(request).params == {
+    assert PROTOCOL.read(request).params == {
         "coreDeviceThingName": thing,
         "nextToken": token,
         "maxResults": results,
@@ -121,13 +123,13 @@ def test_input_that_breaks_the_model_is_refused_in_awss_words(
     path: str, query: dict[str, list[str]], problem: str
 ) -> None:
     with pytest.raises(ValidationError, match=f"1 validation error detected: .*{problem}"):
-        WIRE.read(Request("GET", f"/greengrass/v2/{path}", query=query))
+        PROTOCOL.read(Request("GET", f"/greengrass/v2/{path}", query=query))
 
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b"\xff", b'{"inlineRecipe": "?"}'])
 def test_a_body_that_cannot_be_read_is_a_validation_error(body: bytes) -> None:
     with pytest.raises(ValidationError, match="not"):
-        WIRE.read(Request("POST", "/greengrass/v2/createComponentVersion", body=body))
+        PROTOCOL.read(Request("POST", "/greengrass/v2/createComponentVersion", body=body))
 
 
 @given(
@@ -141,13 +143,13 @@ def test_no_json_whatever_breaks_the_server(value: Any) -> None:
     body = json.dumps({"targetArn": value, "components": value, "deploymentPolicies": value})
     request = Request("POST", "/greengrass/v2/deployments", body=body.encode())
     try:
-        WIRE.read(request)
+        PROTOCOL.read(request)
     except ServiceError as error:
-        assert WIRE.write_error(error).status == 400  # noqa: PT017 - both outcomes are right
+        assert PROTOCOL.write_error(error).status == 400  # noqa: PT017 - both outcomes are right
 
 
 def test_required_members_are_found_missing_at_every_depth() -> None:
-    shape = WIRE.model.operation_model("CreateDeployment").input_shape
+    shape = PROTOCOL.model.operation_model("CreateDeployment").input_shape
     problems = violations(shape, {"components": {"a": {}}})
     assert any("targetArn" in problem and "must not be null" in problem for problem in problems)
     assert any("components.a.componentVersion" in problem for problem in problems)
@@ -160,8 +162,8 @@ def test_results_are_shaped_so_that_the_clients_parser_gives_them_back() -> None
         "tags": {"a": "b"},
         "unknown": "left out",
     }
-    response = WIRE.write("GetComponent", result)
-    shape = WIRE.model.operation_model("GetComponent").output_shape
+    response = PROTOCOL.write("GetComponent", result)
+    shape = PROTOCOL.model.operation_model("GetComponent").output_shape
     assert shape is not None
     raw = {"body": response.body, "headers": response.headers, "status_code": response.status}
     parsed = create_parser("rest-json").parse(raw, shape)
@@ -169,7 +171,7 @@ def test_results_are_shaped_so_that_the_clients_parser_gives_them_back() -> None
     del result["unknown"]
     assert parsed == result
     assert json.loads(response.body)["recipe"] == base64.b64encode(b"\x00\x01").decode()
-    assert WIRE.write("DeleteComponent", {}).status == 204
+    assert PROTOCOL.write("DeleteComponent", {}).status == 204
 
 
 @pytest.mark.parametrize(
@@ -192,7 +194,7 @@ def test_results_are_shaped_so_that_the_clients_parser_gives_them_back() -> None
 def test_errors_have_their_shapes_status_and_members(
     error: ServiceError, status: int, members: dict[str, str]
 ) -> None:
-    response = WIRE.write_error(error)
+    response = PROTOCOL.write_error(error)
     assert response.status == status
     assert response.headers["x-amzn-ErrorType"] == error.code
     assert json.loads(response.body) == members

@@ -1,4 +1,4 @@
-"""Signatures are checked against botocore's clients, which sign as AWS defines it."""
+"""Signatures of botocore's clients, which sign as AWS defines it, are verified."""
 
 import datetime as dt
 from typing import Any
@@ -78,7 +78,7 @@ def test_a_signed_request_is_accepted_and_its_changes_are_not(
         HttpRequest("POST", request.path, request.query, {**request.headers, "host": "evil:1"}),
         HttpRequest("POST", request.path, request.query, {**request.headers, "x-amz-meta": "c"}),
     ]
-    assert {fault(one, key=key) for one in changed} == {Fault.SIGNATURE}
+    assert {fault(request, key=key) for request in changed} == {Fault.SIGNATURE}
     assert fault(request, b"{ }", key) is (Fault.CONTENT if service == "s3" else Fault.SIGNATURE)
     assert fault(signed(signer, service=service, key=key, secret="other"), key=key) is (
         Fault.SIGNATURE
@@ -114,7 +114,7 @@ def test_s3_accepts_the_unsigned_bodies_that_sdks_send_and_other_services_do_not
         {"payload_signing_enabled": False},
         {"checksum": {"request_algorithm": {"in": "trailer"}}},
     ):
-        # botocore sends them over HTTPS only, the SDK for JavaScript over HTTP, too.
+        # botocore sends them over HTTPS only, the SDK for JavaScript also over HTTP.
         request = signed(
             _UnsignedPayload if "payload_signing_enabled" in context else S3SigV4Auth,
             service="s3", path="/b/k", context=context,
