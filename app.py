@@ -17,7 +17,7 @@ HERE = Path(__file__).resolve().parent
 
 def synthesize(request: Request, output: Path) -> None:
     """Build what is asked for, and write its cloud assembly into `output`."""
-    from stacks.config import (
+    from deeplens.config import (
         ConfigError,
         chosen,
         hashed_meanwhile,

@@ -37,10 +37,10 @@ from camera.messages import ModelIdentity, detection_message  # noqa: E402 - as 
 from camera.settings import Settings  # noqa: E402 - as above
 from camera.spool import Spool  # noqa: E402 - as above
 from model_tools.shapes.scenes import write_scenes  # noqa: E402 - as above
+from shared.artifact.archive import Artifact, open_artifact, sha256_of  # noqa: E402 - as above
+from shared.vision.detections import Detection  # noqa: E402 - as above
+from shared.vision.engine import InferenceEngine, open_engine  # noqa: E402 - as above
 from tests.device.greengrass_ipc import Core, serving  # noqa: E402 - as above
-from vision.artifact import Artifact, open_artifact, sha256_of  # noqa: E402 - as above
-from vision.detections import Detection  # noqa: E402 - as above
-from vision.engine import InferenceEngine, open_engine  # noqa: E402 - as above
 
 DEVICE_PYTHON = ROOT / ".venv-device" / "bin" / "python"
 THING = "bench"
@@ -62,7 +62,7 @@ from camera.live_settings import LiveSettings
 from camera.messages import ModelIdentity
 from camera.settings import Settings
 from camera.spool import Spool
-from vision.detections import Box, Detection
+from shared.vision.detections import Box, Detection
 
 class Camera:
     is_live = is_stream = False

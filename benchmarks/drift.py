@@ -20,9 +20,9 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "lambda_src" / "inference")]
 
 from model_tools.artifacts import unpack_artifact  # noqa: E402 - found on the path above
+from shared.artifact.baseline import brightness_and_sharpness  # noqa: E402 - as above
+from shared.vision.engine import open_engine  # noqa: E402 - as above
 from tests.device.drift_scenes import SHIFTS, WatchedCamera, looked_at  # noqa: E402 - as above
-from vision.baseline import brightness_and_sharpness  # noqa: E402 - as above
-from vision.engine import open_engine  # noqa: E402 - as above
 
 SEEDS = 25
 CALM_FRAMES = 400

@@ -32,9 +32,9 @@ from model_tools.freezing.freeze import freeze  # noqa: E402 - as above
 from model_tools.sources.files import find_model  # noqa: E402 - as above
 from model_tools.sources.load import load_model  # noqa: E402 - as above
 from model_tools.sources.selection import Choice  # noqa: E402 - as above
+from shared.vision.tensorflow_runtime import TensorFlowRuntime  # noqa: E402 - as above
 from tests.pinned import pinned_artifact  # noqa: E402 - as above
 from tools.beside_busy_loops import busy_loop  # noqa: E402 - as above
-from vision.tensorflow_runtime import TensorFlowRuntime  # noqa: E402 - as above
 
 _ROUNDS = 12
 _RUNS_PER_ROUND = 10

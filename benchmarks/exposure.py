@@ -1,17 +1,34 @@
 """Seeded fleets in virtual time: how far a release gets before the real gate closes.
 
-The plan (`stacks.config.rollout`), the choice of a wave's devices and the gate are the project's
+The plan (`deeplens.config.rollout`), the choice of a wave's devices and the gate are the project's
 own code; what happens on a device is drawn from a seed by `local_aws.fleet.hazards`.
 """
 
 import random
 from dataclasses import dataclass, field
 
-from deeplens_project.observations import Execution, Heartbeat, Installed, Joined, Observation
-from deeplens_project.rollout import share_of
-from deeplens_project.verdict import Goal, Rule, Verdict, judge
+from deeplens.config.rollout import (
+    Moment,
+    RateConfig,
+    RolloutConfig,
+    WaveConfig,
+    timeline,
+)
 from local_aws.fleet.hazards import Fate, Hazards, fate
-from stacks.config.rollout import Moment, RateConfig, RolloutConfig, WaveConfig, timeline
+from shared.fleet.observations import (
+    Execution,
+    Heartbeat,
+    Installed,
+    Joined,
+    Observation,
+)
+from shared.fleet.rollout import share_of
+from shared.fleet.verdict import (
+    Goal,
+    Rule,
+    Verdict,
+    judge,
+)
 
 _LOOK_SECONDS = 5.0
 _HEARTBEAT_SECONDS = 5.0

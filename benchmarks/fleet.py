@@ -29,13 +29,13 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.exposure import journey
-from deeplens_project.deployments import FUNCTION_TAG, MODEL_TAG, Wanted
-from deeplens_project.fleet import Fleet
-from deeplens_project.rollout import Plan, Rollout, Wave
-from deeplens_project.verdict import Rule, judge
 from local_aws.fleet.cores import Clients, Release, SimulatedFleet
 from local_aws.fleet.hazards import Hazards, fate
 from local_aws.process.endpoint import secret_access_key
+from shared.fleet.deployments import FUNCTION_TAG, MODEL_TAG, Wanted
+from shared.fleet.fleet import Fleet
+from shared.fleet.rollout import Plan, Rollout, Wave
+from shared.fleet.verdict import Rule, judge
 from tests.unit.custom_resources import gate_streams
 
 ROOT = Path(__file__).resolve().parent.parent

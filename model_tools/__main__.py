@@ -1,5 +1,5 @@
 """`python -m model_tools`."""
 
-from model_tools.cli import main
+from model_tools.cli.main import main
 
 main()

@@ -4,9 +4,9 @@ import zipfile
 from pathlib import Path
 
 from model_tools.errors import RefusedError, SourceError
-from vision.artifact import Artifact, open_artifact, sha256_of
-from vision.manifest import MANIFEST_NAME, Manifest
-from vision.zips import BROKEN_ZIP
+from shared.artifact.archive import Artifact, open_artifact, sha256_of
+from shared.artifact.manifest import MANIFEST_NAME, Manifest
+from shared.artifact.zips import BROKEN_ZIP
 
 _LARGEST_MANIFEST_BYTES = 1 << 20
 _LARGEST_FILE_BYTES = 2 << 30
@@ -25,7 +25,7 @@ def unpack_artifact(archive: Path, folder: Path, digest: str | None = None) -> A
     Raises:
         SourceError: it is no artifact.
         RefusedError: it holds more, or other, than its manifest says.
-        vision.errors.VisionError: a digest, the manifest or the label map is wrong.
+        shared.artifact.errors.VisionError: a digest, the manifest or the label map is wrong.
     """
     found = sha256_of(archive)
     try:

@@ -11,9 +11,9 @@ from model_tools.errors import SourceError
 from model_tools.isolation import Limits, isolated
 from model_tools.package import package
 from model_tools.pictures import read_picture
-from vision.baseline import LEAST_FRAMES, Baseline
-from vision.engine import open_engine
-from vision.runtimes import TENSORFLOW
+from shared.artifact.baseline import LEAST_FRAMES, Baseline
+from shared.vision.engine import open_engine
+from shared.vision.runtimes import TENSORFLOW
 
 
 def with_baseline(
@@ -31,12 +31,12 @@ def with_baseline(
         description: of the model.
         graph: a serialised frozen GraphDef.
         labels: names by id, from 1.
-        pictures: files, at least `vision.baseline.LEAST_FRAMES`.
+        pictures: files, at least `shared.artifact.baseline.LEAST_FRAMES`.
         limits: of the process.
 
     Raises:
         SourceError: too few pictures, or one cannot be read.
-        ModelToolsError, vision.errors.VisionError: the model does not run.
+        ModelToolsError, shared.artifact.errors.VisionError: the model does not run.
     """
     if len(pictures) < LEAST_FRAMES:
         raise SourceError(

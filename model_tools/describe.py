@@ -5,8 +5,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from model_tools.tool_versions import tensorflow_version
-from vision.baseline import Baseline
-from vision.manifest import SCHEMA_VERSION, CutSpec, InputSpec, OutputSpec
+from shared.artifact.baseline import Baseline
+from shared.artifact.manifest import (
+    SCHEMA_VERSION,
+    CutSpec,
+    InputSpec,
+    OutputSpec,
+)
 
 GRAPH_NAME = "frozen_model.pb"
 LABELS_NAME = "label_map.pbtxt"
@@ -20,7 +25,7 @@ class ModelDescription:
     version: str
     task: str
     input: InputSpec
-    # By role: `vision.manifest.DETECTION_OUTPUTS`, or `scores`.
+    # By role: `shared.artifact.manifest.DETECTION_OUTPUTS`, or `scores`.
     outputs: dict[str, OutputSpec]
     threshold: float
     provenance: dict[str, Any]

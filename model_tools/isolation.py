@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from model_tools.errors import IsolationError, ModelToolsError
-from vision.errors import VisionError
+from shared.artifact.errors import VisionError
 
 Result = TypeVar("Result")
 
@@ -98,7 +98,7 @@ def isolated(
 
     Raises:
         IsolationError: the process crashed or met a limit.
-        ModelToolsError, vision.errors.VisionError: whatever `work` raised of these kinds.
+        ModelToolsError, shared.artifact.errors.VisionError: whatever `work` raised of these kinds.
     """
     if multiprocessing.current_process().daemon:
         # Such a process may have no children; ours have their limits already.

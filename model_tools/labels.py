@@ -12,10 +12,10 @@ from typing import Any
 
 from model_tools.errors import SourceError
 from model_tools.regular_files import read_at_most
-from vision.errors import LabelMapError
-from vision.labels import checked_labels, parse_label_map
-from vision.manifest import OBJECT_DETECTION
-from vision.strict_json import parse_json
+from shared.artifact.errors import LabelMapError
+from shared.artifact.labels import checked_labels, parse_label_map
+from shared.artifact.manifest import OBJECT_DETECTION
+from shared.artifact.strict_json import parse_json
 
 _LARGEST_BYTES = 4 << 20
 _ID = re.compile(r"0|[1-9][0-9]{0,8}")
@@ -47,7 +47,7 @@ def read_labels(file: Path) -> dict[int, str]:
 
     Raises:
         SourceError: the file cannot be read, or is in another format.
-        vision.errors.LabelMapError: an id or a name that no camera may send.
+        shared.artifact.errors.LabelMapError: an id or a name that no camera may send.
     """
     suffix = file.suffix.lower()
     if suffix not in _LINE_SUFFIXES | {".pbtxt", ".json"}:
@@ -76,7 +76,7 @@ def numbered_from_one(labels: dict[int, str], task: str) -> dict[int, str]:
 
     Args:
         labels: names by id, from 0 or 1.
-        task: one of `vision.manifest`.
+        task: one of `shared.artifact.manifest`.
 
     Raises:
         SourceError: a detector's label 0 is an object.

@@ -12,8 +12,8 @@ from pathlib import Path
 from model_tools.describe import GRAPH_NAME, LABELS_NAME, ModelDescription
 from model_tools.provenance import PROVENANCE_NAME, provenance
 from model_tools.sbom import SBOM_NAME, sbom
-from vision.labels import write_label_map
-from vision.manifest import MANIFEST_NAME, Manifest
+from shared.artifact.labels import write_label_map
+from shared.artifact.manifest import MANIFEST_NAME, Manifest
 
 ARTIFACT_NAME = "model.zip"
 TAR_NAME = "model.tar.gz"
@@ -50,7 +50,7 @@ def package(
         extra_files: what the description names besides, such as a cut graph.
 
     Raises:
-        vision.errors.ManifestError: the description is not what the camera reads.
+        shared.artifact.errors.ManifestError: the description is not what the camera reads.
     """
     members, checked = _members(description, graph, labels, extra_files or {})
     content = _zip(members)
@@ -83,7 +83,7 @@ def package_tar(
     between machines, not this file's.
 
     Raises:
-        vision.errors.ManifestError: the description is not what the camera reads.
+        shared.artifact.errors.ManifestError: the description is not what the camera reads.
     """
     members, _ = _members(description, graph, labels, extra_files or {})
     content = _tar_gz(members)
@@ -102,7 +102,7 @@ def checked_manifest(
     """Return the manifest that `package` would write.
 
     Raises:
-        vision.errors.VisionError: the description or the labels are not what the camera reads.
+        shared.artifact.errors.VisionError: the camera cannot read the description or the labels.
     """
     _, checked = _members(description, graph, labels, extra_files or {})
     return checked

@@ -10,7 +10,7 @@ from model_tools.freezing.folder import FrozenDetails
 from model_tools.labels import numbered_from_one
 from model_tools.regular_files import read_at_most
 from model_tools.sources.tensors import TensorSpec
-from vision.manifest import (
+from shared.artifact.manifest import (
     DETECTION_OUTPUTS,
     IMAGE_CLASSIFICATION,
     OBJECT_DETECTION,
@@ -19,7 +19,7 @@ from vision.manifest import (
     Triple,
     cut_spec,
 )
-from vision.strict_json import parse_json
+from shared.artifact.strict_json import parse_json
 
 _PICTURE_RANK, _LEAST_SCORES_RANK, _CHANNELS = 4, 2, 3
 _NOT_TAKEN = 'docs/models.md, "What a camera cannot run", describes the alternatives'

@@ -10,9 +10,9 @@ from PIL import Image
 
 from model_tools.errors import SourceError
 from model_tools.sources.tensors import Arrays, TensorSpec
-from vision.errors import ImageError
-from vision.images import ImageLimit, open_image
-from vision.printable import printable
+from shared.artifact.errors import ImageError
+from shared.printable import printable
+from shared.vision.images import ImageLimit, open_image
 
 _LIMIT_VARIABLE = "MODEL_TOOLS_MEGAPIXELS"
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}

@@ -9,7 +9,7 @@ from typing import Any
 from model_tools.artifacts import unpack_artifact
 from model_tools.isolation import Limits, isolated
 from model_tools.pictures import read_picture
-from vision.detections import Detection
+from shared.vision.detections import Detection
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def predict(  # noqa: PLR0913 - each is a choice of the caller's
         limits: of the process.
 
     Raises:
-        ModelToolsError, vision.errors.VisionError: a file is not what it should be.
+        ModelToolsError, shared.artifact.errors.VisionError: a file is not what it should be.
     """
     limits = limits or Limits.for_files(artifact, *pictures)
     return isolated(_predict, artifact, pictures, engine, precision, threshold, limits=limits)
@@ -59,7 +59,7 @@ def predict(  # noqa: PLR0913 - each is a choice of the caller's
 def _predict(
     artifact: Path, pictures: list[Path], engine: str, precision: str, threshold: float | None
 ) -> list[Prediction]:
-    from vision.engine import open_engine  # noqa: PLC0415 - takes seconds
+    from shared.vision.engine import open_engine  # noqa: PLC0415 - takes seconds
 
     with tempfile.TemporaryDirectory(prefix="model-tools-") as folder:
         opened = unpack_artifact(artifact, Path(folder))

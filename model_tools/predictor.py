@@ -26,9 +26,9 @@ from model_tools.sources.files import Kind, ModelFiles, find_model
 from model_tools.sources.selection import Choice, signed
 from model_tools.sources.tensors import Arrays, TensorSpec
 from model_tools.sources.trimming import loadable
-from vision.engine import CutDetector
-from vision.manifest import DETECTION_OUTPUTS, cut_spec
-from vision.runtimes import OPENVINO, open_runtime
+from shared.artifact.manifest import DETECTION_OUTPUTS, cut_spec
+from shared.vision.engine import CutDetector
+from shared.vision.runtimes import OPENVINO, open_runtime
 
 _CACHE_VARIABLE = "MODEL_TOOLS_CACHE"
 
@@ -109,7 +109,7 @@ class Predictor:
 
         Raises:
             SourceError: an input is missing, unknown, or of another shape.
-            vision.errors.ArtifactError: the engine does not take it.
+            shared.artifact.errors.ArtifactError: the engine does not take it.
         """
         if feed_dict.keys() != self._inputs.keys():
             raise SourceError(

@@ -12,7 +12,7 @@ from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
 
-import vision
+import shared
 
 PROVENANCE_NAME = "provenance.intoto.json"
 SLSA_PROVENANCE = "https://slsa.dev/provenance/v1"
@@ -23,7 +23,7 @@ _CHECKOUT = Path(__file__).resolve().parents[1]
 # By their paths in a checkout, wherever they are installed.
 _SOURCES = {
     "model_tools": Path(__file__).resolve().parent,
-    "lambda_src/inference/vision": Path(vision.__file__).resolve().parent,
+    "lambda_src/shared": Path(shared.__path__[0]).resolve(),
 }
 _LOCK = "requirements/project.txt"
 

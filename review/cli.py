@@ -21,7 +21,7 @@ from review.markdown import as_markdown
 from review.synthesis import assembly_of, synthesize
 from review.terminal import show
 from review.words import page_of
-from vision.printable import printable
+from shared.printable import printable
 
 _PIPED_WIDTH = 1000
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from review.assembly import Environment
 from review.devices import human
-from vision.artifact import packed_labels, packed_manifest
-from vision.errors import VisionError
-from vision.strict_json import parse_json
+from shared.artifact.archive import packed_labels, packed_manifest
+from shared.artifact.errors import VisionError
+from shared.artifact.strict_json import parse_json
 
 _ARTIFACT_NAME = "model.zip"
 

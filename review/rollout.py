@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from stacks.config.rollout import Moment, RolloutConfig, timeline
+from deeplens.config.rollout import Moment, RolloutConfig, timeline
 
 UNLISTED_FLEET = 100
 """Cameras that are reckoned with where an environment file lists none."""

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
+from deeplens.config.rollout import Moment
 from review.document import Block, Folded, Heading, Table, Text
 from review.rollout import Rollout
-from stacks.config.rollout import Moment
 
 
 def rollout_blocks(environment: str, rollout: Rollout | None) -> Iterator[Block]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from aws_cdk import Environment, Stage, Tags
 from constructs import Construct
 
-from stacks.config import (
+from deeplens.config import (
     EnvironmentConfig,
     least_free_disk_mib,
     load_artifact,

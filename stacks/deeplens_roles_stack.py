@@ -3,7 +3,7 @@
 from aws_cdk import Stack
 from constructs import Construct
 
-from stacks.config import EnvironmentConfig
+from deeplens.config import EnvironmentConfig
 from stacks.constructs.deeplens_roles import DeepLensRoles
 from stacks.constructs.model_bucket import ModelBucket
 

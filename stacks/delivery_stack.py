@@ -14,8 +14,8 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from deeplens.config import DeliveryConfig, EnvironmentConfig
 from stacks.application import DeepLensApplication
-from stacks.config import DeliveryConfig, EnvironmentConfig
 from stacks.constructs.access_logs import access_logs
 from stacks.constructs.permissions_boundary import permissions_boundary
 from stacks.constructs.pipeline_approvals import limit_approvals

@@ -3,9 +3,9 @@
 from aws_cdk import CfnOutput, Stack, aws_iot
 from constructs import Construct
 
-from stacks.config import EnvironmentConfig
+from deeplens.config import EnvironmentConfig
+from deeplens.config.nucleus_components import RELEASES
 from stacks.constructs.core_device_policy import CoreDevicePolicy
-from stacks.constructs.greengrass_releases import RELEASES
 from stacks.constructs.token_exchange import TokenExchange
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 from aws_cdk import CfnOutput, Stack, aws_sns
 from constructs import Construct
 
-from stacks.config import EnvironmentConfig, load_model_data
-from stacks.config.deep_learning_containers import container_image
+from deeplens.config import EnvironmentConfig, load_model_data
+from deeplens.config.deep_learning_containers import container_image
 from stacks.constructs.endpoint_alarms import EndpointAlarms
 from stacks.constructs.hosted_model import HostedModel
 from stacks.constructs.hosting_role import ENDPOINT_LOGS, HostingRole

@@ -3,14 +3,14 @@
 from aws_cdk import CfnOutput, Stack
 from constructs import Construct
 
-from stacks.config import (
+from deeplens.config import (
     RUNTIME_ARCHIVE_NAME,
     EnvironmentConfig,
     ModelArtifact,
     RuntimeArchive,
 )
 from stacks.constructs.deeplens_project import DeepLensProject
-from stacks.constructs.function_archive import ARCHIVE_NAME, function_archive
+from stacks.constructs.function_code import INFERENCE_ARCHIVE_NAME, inference_archive
 from stacks.constructs.greengrass_component import (
     READ_BY_GREENGRASS,
     CameraRuntime,
@@ -48,7 +48,7 @@ class InferenceStack(Stack):
         is_generic = environment.component == "generic"
         python = _runtime(runtime, components, model_bucket, files, installs=not is_generic)
         if is_generic:
-            software = function_archive()
+            software = inference_archive()
             inference = components.add_generic_inference(
                 function,
                 model,
@@ -58,7 +58,7 @@ class InferenceStack(Stack):
                     files,
                     "Software",
                     software,
-                    key=f"inference-function/{software.digest}/{ARCHIVE_NAME}",
+                    key=f"inference-function/{software.digest}/{INFERENCE_ARCHIVE_NAME}",
                     description="the camera's function, for a generic component",
                 ),
                 trust=trust,

@@ -3,7 +3,7 @@
 from aws_cdk import CfnOutput, Stack
 from constructs import Construct
 
-from stacks.config import EnvironmentConfig
+from deeplens.config import EnvironmentConfig
 from stacks.constructs.alarm_topic import AlarmTopic
 from stacks.constructs.fleet_alarms import FleetAlarms
 from stacks.constructs.fleet_dashboard import FleetDashboard

@@ -7,8 +7,8 @@ from typing import Any
 from aws_cdk import CfnOutput, Stack, aws_sagemaker
 from constructs import Construct
 
-from stacks.config import EnvironmentConfig
-from stacks.config.deep_learning_containers import container_image
+from deeplens.config import EnvironmentConfig
+from deeplens.config.deep_learning_containers import container_image
 from stacks.constructs.headpose_pipeline import Surroundings, headpose_pipeline
 from stacks.constructs.model_bucket import ModelBucket
 from stacks.constructs.notebook import Notebook

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from stacks.config import ConfigError, load_delivery, load_environments
+from deeplens.config import ConfigError, load_delivery, load_environments
 from stacks.synthesis.request import Request
 from tools.assembly import ROOT, SynthesizedStack, read_assembly
 from tools.checkov import CheckovFailed, checkov_findings

@@ -8,12 +8,12 @@ from typing import Any
 
 import click
 
+from deeplens.config import ConfigError, load_environment
 from model_tools.output_paths import OutputPath, why_unwritable
 from review import ReviewError
 from review.plan import make_plan, read_plan, unlike
-from stacks.config import ConfigError, load_environment
+from shared.printable import printable
 from tools.assembly import ROOT
-from vision.printable import printable
 
 PLANS = ROOT / "build" / "plans"
 

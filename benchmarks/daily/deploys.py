@@ -11,8 +11,8 @@ from benchmarks.daily.apps import PEERS, copies_of_dev
 from benchmarks.daily.command_line import cdk, prebuilt, synthesized
 from benchmarks.daily.figures import Part, at_most, plain
 from benchmarks.daily.timing import ROOT, Command, Run, interleaved, ratio, seconds
+from deeplens.config import load_environment
 from model_tools.shapes.scenes import write_scenes
-from stacks.config import load_environment
 from tests.local.checkout import Checkout, first_of, fresh_checkout, virtual_camera, watch
 from tests.local.releases import good_model
 

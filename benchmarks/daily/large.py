@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks.daily.apps import Apps, copies_of_dev
 from benchmarks.daily.figures import Figure, Part, at_most
 from benchmarks.daily.timing import ROOT, interleaved, ratio, seconds
-from stacks.config import ARTIFACT_NAME, load_environment
+from deeplens.config import ARTIFACT_NAME, load_environment
 
 _MIB = 1 << 20
 LARGE_MIB = 500

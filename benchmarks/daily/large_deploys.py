@@ -10,8 +10,8 @@ from benchmarks.daily.apps import copies_of_dev
 from benchmarks.daily.command_line import prebuilt, synthesized
 from benchmarks.daily.figures import Figure, Part
 from benchmarks.daily.large import LARGE_MIB, enlarge
+from deeplens.config import load_environment
 from local_aws.process.endpoint import secret_access_key
-from stacks.config import load_environment
 from tests.local.checkout import Checkout, fresh_checkout
 
 _COUNTS = (1, 3, 10)

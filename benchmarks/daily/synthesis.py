@@ -10,7 +10,7 @@ from benchmarks.daily.figures import Figure, Part, at_most, plain
 from benchmarks.daily.timing import ROOT, Run, interleaved, peak_mib, ratio, seconds
 
 _COUNTS = (1, 3, 10, 30, 100)
-_PIPELINE = ROOT / "demo" / "delivery.toml"
+_PIPELINE = ROOT / "deeplens/local/delivery.toml"
 
 
 def daily_synthesis(folder: Path, rounds: int, told: Callable[[str], None]) -> Part:

@@ -11,8 +11,8 @@ from pathlib import Path
 from aws_cdk import App, Validations
 from cdk_nag import AwsSolutionsChecks
 
+from deeplens.config import ConfigError, load_delivery, load_environments
 from stacks.application import DeepLensApplication
-from stacks.config import ConfigError, load_delivery, load_environments
 from stacks.delivery_stack import Delivered, DeliveryStack
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -13,8 +13,8 @@ import numpy as np
 from model_tools.artifacts import unpack_artifact
 from model_tools.benchmark.worker import Contender, Picture, Start, Worker
 from model_tools.inspection import flops_of
-from vision.artifact import Artifact
-from vision.runtimes import OPENVINO
+from shared.artifact.archive import Artifact
+from shared.vision.runtimes import OPENVINO
 
 PLAIN, ACCELERATED, BFLOAT16 = "plain (TensorFlow)", "accelerated (OpenVINO)", "accelerated, bf16"
 
@@ -85,7 +85,7 @@ def bench(  # noqa: PLR0913 - each is a choice of the caller's
         progress: told the rounds done.
 
     Raises:
-        ModelToolsError, vision.errors.VisionError: the artifact cannot be run.
+        ModelToolsError, shared.artifact.errors.VisionError: the artifact cannot be run.
     """
     shown = pictures or [
         np.random.default_rng(0).integers(0, 256, (*_PICTURE_SIDES_PX, 3), np.uint8)

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from model_tools.errors import IsolationError, ModelToolsError
-from vision.errors import VisionError
+from shared.artifact.errors import VisionError
 
 Picture = npt.NDArray[np.uint8]
 
@@ -116,8 +116,8 @@ def _open(
     contender: Contender, folder: Path, pictures: list[Picture], threads: int
 ) -> tuple[Callable[[Picture], object], Start]:
     began = time.perf_counter()
-    from vision.artifact import open_unpacked  # noqa: PLC0415 - its import is part of the load
-    from vision.engine import open_engine  # noqa: PLC0415 - as above
+    from shared.artifact.archive import open_unpacked  # noqa: PLC0415 - its import is part of the load
+    from shared.vision.engine import open_engine  # noqa: PLC0415 - as above
 
     engine = open_engine(
         contender.engine,

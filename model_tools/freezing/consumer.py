@@ -13,8 +13,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from model_tools.errors import FreezeError
-from vision.errors import ArtifactError
-from vision.runtimes import OPENVINO, open_runtime
+from shared.artifact.errors import ArtifactError
+from shared.vision.runtimes import OPENVINO, open_runtime
 
 _LISTS = Path(__file__).with_name("consumers")
 _MOST_NAMED = 8
@@ -82,7 +82,7 @@ def _load_in_openvino(graph: Any, *, compiles: bool) -> None:
             if compiles:
                 open_runtime(OPENVINO, file, ())
             else:
-                from vision.openvino_runtime import convert  # noqa: PLC0415 - imports OpenVINO
+                from shared.vision.openvino_runtime import convert  # noqa: PLC0415 - imports OpenVINO
 
                 convert(file)
         except ArtifactError as error:

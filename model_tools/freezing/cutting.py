@@ -21,9 +21,14 @@ from model_tools.freezing.freeze import FreezeOptions, freeze
 from model_tools.graphs.names import node_name, tensor_name
 from model_tools.graphs.reach import nodes_by_name, subgraph
 from model_tools.sources.tensors import Arrays, LoadedModel, TensorSpec
-from vision.engine import CutDetector
-from vision.manifest import DETECTION_OUTPUTS, CutSpec, InputSpec, OutputSpec
-from vision.runtimes import TENSORFLOW, open_runtime
+from shared.artifact.manifest import (
+    DETECTION_OUTPUTS,
+    CutSpec,
+    InputSpec,
+    OutputSpec,
+)
+from shared.vision.engine import CutDetector
+from shared.vision.runtimes import TENSORFLOW, open_runtime
 
 CUT_GRAPH_NAME = "cut_model.pb"
 ANCHORS_NAME = "anchors.npy"

@@ -17,7 +17,7 @@ from model_tools.regular_files import check_regular, read_at_most
 from model_tools.sources.files import ModelFiles
 from model_tools.sources.tensors import TensorSpec
 from model_tools.tool_versions import tool_versions
-from vision.strict_json import parse_json
+from shared.artifact.strict_json import parse_json
 
 GRAPH_NAME = "frozen_model.pb"
 DETAILS_NAME = "frozen_model.json"

@@ -10,7 +10,7 @@ from typing import Any
 
 from model_tools.errors import RefusedError, SourceError
 from model_tools.regular_files import check_regular
-from vision.strict_json import parse_json
+from shared.artifact.strict_json import parse_json
 
 MOST_NODES = 100_000
 MOST_BYTES = 64 << 20

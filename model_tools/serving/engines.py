@@ -13,7 +13,7 @@ from model_tools.serving.answers import RequestError
 from model_tools.serving.signatures import Servable
 from model_tools.sources.tensors import Arrays
 from model_tools.sources.trimming import loadable
-from vision.errors import VisionError
+from shared.artifact.errors import VisionError
 
 TENSORFLOW, OPENVINO = "tensorflow", "openvino"
 ENGINES = (TENSORFLOW, OPENVINO)

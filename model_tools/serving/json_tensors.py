@@ -13,8 +13,8 @@ import numpy.typing as npt
 from model_tools.pictures import image_limit
 from model_tools.serving.answers import RequestError
 from model_tools.sources.tensors import TensorSpec
-from vision.errors import SizeError
-from vision.images import check_encoded
+from shared.artifact.errors import SizeError
+from shared.vision.images import check_encoded
 
 _BYTES_SUFFIX = "_bytes"
 # JSON has no types but these; NumPy's own for what a list holds → what it may become.

@@ -14,11 +14,11 @@ from model_tools.native_output import load_tensorflow
 from model_tools.package import ARTIFACT_NAME, package
 from model_tools.progress import Progress
 from model_tools.tool_versions import tool_versions
-from vision import answers
-from vision.baseline import Baseline
-from vision.manifest import OBJECT_DETECTION, InputSpec, OutputSpec
-from vision.preprocessing import prepare
-from vision.runtimes import Arrays
+from shared.artifact.baseline import Baseline
+from shared.artifact.manifest import OBJECT_DETECTION, InputSpec, OutputSpec
+from shared.vision import answers
+from shared.vision.preprocessing import prepare
+from shared.vision.runtimes import Arrays
 
 MODEL_NAME = "shapes"
 DEFAULT_STEPS = 790
@@ -41,7 +41,7 @@ _SOURCES = (
     "sources/*.py",
     "describe.py",
     "package.py",
-    "../lambda_src/inference/vision/baseline.py",
+    "../lambda_src/shared/artifact/baseline.py",
 )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from model_tools.errors import AmbiguousError, SourceError
 from model_tools.graphs.names import node_name, output_index, tensor_name
 from model_tools.graphs.reach import needed_by, nodes_by_name
-from vision.manifest import DETECTION_OUTPUTS
+from shared.artifact.manifest import DETECTION_OUTPUTS
 
 SERVING_DEFAULT = "serving_default"
 

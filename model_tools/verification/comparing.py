@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from vision.detections import Box, Detection
+from shared.vision.detections import Box, Detection
 
 MATCH_IOU = 0.5
 _NEXT_TO_THRESHOLD = 0.05

@@ -7,7 +7,7 @@ answer rarely says so.
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from vision.manifest import InputSpec
+from shared.artifact.manifest import InputSpec
 
 # (mean, scale) of values 0 to 255, and who prepares pictures so.
 _NORMALISATIONS = {

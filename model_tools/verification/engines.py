@@ -4,11 +4,11 @@ from pathlib import Path
 
 from model_tools.errors import IsolationError
 from model_tools.isolation import Limits, isolated
-from vision.artifact import Artifact
-from vision.engine import open_engine
-from vision.errors import ArtifactError, ScoresError
-from vision.manifest import Manifest
-from vision.runtimes import OPENVINO
+from shared.artifact.archive import Artifact
+from shared.artifact.errors import ArtifactError, ScoresError
+from shared.artifact.manifest import Manifest
+from shared.vision.engine import open_engine
+from shared.vision.runtimes import OPENVINO
 
 
 def openvino_refusal(

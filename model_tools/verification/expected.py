@@ -5,8 +5,8 @@ from typing import Any
 
 from model_tools.errors import SourceError
 from model_tools.regular_files import read_at_most
-from vision.detections import Box, Detection
-from vision.strict_json import parse_json
+from shared.artifact.strict_json import parse_json
+from shared.vision.detections import Box, Detection
 
 Expected = dict[str, list[Detection]]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from model_tools.annotate import draw_detections
 from model_tools.pictures import opened_picture
 from model_tools.verification.verify import MOST_SHOWN, Verification
-from vision.detections import Detection
+from shared.vision.detections import Detection
 
 _WIDTH_PX = 420
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'"

@@ -18,12 +18,12 @@ from model_tools.sources.selection import Choice
 from model_tools.verification.comparing import Agreement, agreement
 from model_tools.verification.diagnosis import diagnose
 from model_tools.verification.expected import Expected
-from vision.artifact import Artifact
-from vision.detections import Detection
-from vision.engine import open_engine
-from vision.errors import ArtifactError
-from vision.manifest import InputSpec
-from vision.preprocessing import prepare
+from shared.artifact.archive import Artifact
+from shared.artifact.errors import ArtifactError
+from shared.artifact.manifest import InputSpec
+from shared.vision.detections import Detection
+from shared.vision.engine import open_engine
+from shared.vision.preprocessing import prepare
 
 Picture = npt.NDArray[np.uint8]
 
@@ -80,7 +80,7 @@ def verify(request: VerifyRequest, limits: Limits | None = None) -> Verification
     """Run every comparison in a limited process.
 
     Raises:
-        ModelToolsError, vision.errors.VisionError: a file is not what it should be.
+        ModelToolsError, shared.artifact.errors.VisionError: a file is not what it should be.
     """
     models = [path for path in (request.artifact, request.against) if path is not None]
     limits = limits or Limits.for_files(*models, *request.pictures)
@@ -162,7 +162,7 @@ def _source(
 ) -> list[list[Detection]]:
     """Run the model that was frozen on pictures, prepared as the artifact says."""
     from model_tools.sources.load import load_model  # noqa: PLC0415 - imports TensorFlow
-    from vision import answers  # noqa: PLC0415 - as above
+    from shared.vision import answers  # noqa: PLC0415 - as above
 
     if request.against is None:
         raise SourceError("there is nothing to compare with")

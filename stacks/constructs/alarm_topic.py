@@ -6,7 +6,7 @@ from aws_cdk import Duration, RemovalPolicy, aws_iam, aws_kms, aws_sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
 
-from stacks.config import Place
+from deeplens.config import Place
 
 _CLOUDWATCH = aws_iam.ServicePrincipal("cloudwatch.amazonaws.com")
 _KEY_PENDING_WINDOW = Duration.days(7)

@@ -10,7 +10,7 @@ Source: aws-greengrass-lite, docs/RECIPE_SUPPORT_CHANGES.md.
 
 from typing import Any
 
-from stacks.config import InferenceConfig
+from deeplens.config import InferenceConfig
 from stacks.constructs.verification import PublishedStatement
 
 _DEVICE_PYTHON = "python3.12"

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from stacks.config import RUNTIME_PYTHON
+from deeplens.config import RUNTIME_PYTHON
 
 INSTALLER = "install_runtime.py"
 

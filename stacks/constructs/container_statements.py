@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from stacks.config.deep_learning_containers import ContainerImage
+from deeplens.config.deep_learning_containers import ContainerImage
 from stacks.constructs.statements import Statement
 
 BY_SAGEMAKER = "Amazon SageMaker calls it with the role of an endpoint, a job or a pipeline"

@@ -3,7 +3,7 @@
 from aws_cdk import aws_iot
 from constructs import Construct
 
-from stacks.config import Place
+from deeplens.config import Place
 
 _THING = "${iot:Connection.Thing.ThingName}"
 

@@ -1,7 +1,6 @@
 """A plain Lambda function behind a custom resource, one per kind, with its own least privilege."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from aws_cdk import Duration, aws_lambda
 from constructs import Construct
@@ -11,11 +10,10 @@ from stacks.constructs.findings import (
     accept_python_3_12,
     accept_wildcards,
 )
-from stacks.constructs.lambda_python import ARCHITECTURE, NOT_SOURCE, RUNTIME
+from stacks.constructs.function_code import code, custom_resources_archive
+from stacks.constructs.lambda_python import ARCHITECTURE, RUNTIME
 from stacks.constructs.service_role import ServiceLog, lambda_role
 from stacks.constructs.statements import Statement
-
-SOURCES = Path(__file__).resolve().parents[2] / "lambda_src" / "custom_resources"
 
 _LOG_RETENTION_DAYS = 90
 
@@ -47,7 +45,7 @@ class CustomResourceHandler(Construct):
             description=f"Custom resource {package}",
             runtime=RUNTIME,
             architecture=ARCHITECTURE,
-            code=aws_lambda.Code.from_asset(str(SOURCES), exclude=NOT_SOURCE),
+            code=code(custom_resources_archive()),
             handler=f"{package}.handler",
             timeout=timeout,
             memory_size=512,

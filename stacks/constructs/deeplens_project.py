@@ -7,10 +7,10 @@ from typing import Any
 from aws_cdk import CustomResource, Duration, Stack
 from constructs import Construct
 
-from stacks.config import ComponentKind, EnvironmentConfig, RolloutConfig
+from deeplens.config import ComponentKind, EnvironmentConfig, RolloutConfig
+from deeplens.config.nucleus_components import pinned_releases
 from stacks.constructs.custom_resource_handler import CustomResourceHandler
 from stacks.constructs.greengrass_component import Component
-from stacks.constructs.greengrass_releases import pinned_releases
 from stacks.constructs.release_stack import release_stack_arn, see_roll_back
 from stacks.constructs.statements import Statement
 from stacks.recipes import LONGEST_VERSION, check_job_document

@@ -12,7 +12,7 @@ from dataclasses import replace
 from aws_cdk import aws_iam
 from constructs import Construct
 
-from stacks.config import Place
+from deeplens.config import Place
 from stacks.constructs.findings import accept_wildcards
 from stacks.constructs.model_bucket import ModelBucket
 from stacks.constructs.service_role import service_principal

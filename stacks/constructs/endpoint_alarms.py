@@ -6,7 +6,7 @@ from aws_cdk import Duration, aws_cloudwatch, aws_sns
 from aws_cdk import aws_cloudwatch_actions as actions
 from constructs import Construct
 
-from stacks.config import HostingConfig
+from deeplens.config import HostingConfig
 
 _MINUTE = Duration.minutes(1)
 _MICROSECONDS_PER_MS = 1000

@@ -6,7 +6,7 @@ from aws_cdk import Duration, aws_cloudwatch, aws_lambda, aws_sns, aws_sqs
 from aws_cdk import aws_cloudwatch_actions as actions
 from constructs import Construct
 
-from stacks.config import EnvironmentConfig
+from deeplens.config import EnvironmentConfig
 from stacks.constructs.fleet_metrics import NAMESPACE
 
 _MINUTE = Duration.minutes(1)

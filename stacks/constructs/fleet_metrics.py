@@ -1,24 +1,22 @@
 """From what cameras say to CloudWatch: IoT rules, Greengrass' events, and one small function."""
 
-from pathlib import Path
-
 from aws_cdk import Duration, aws_events, aws_iam, aws_iot, aws_lambda, aws_logs, aws_sqs
 from constructs import Construct
 
-from stacks.config import EnvironmentConfig
+from deeplens.config import EnvironmentConfig
 from stacks.constructs.findings import (
     accept_of_function,
     accept_python_3_12,
     accept_wildcards,
 )
+from stacks.constructs.function_code import code, fleet_metrics_archive
 from stacks.constructs.inference_function import function_name
-from stacks.constructs.lambda_python import ARCHITECTURE, NOT_SOURCE, RUNTIME
+from stacks.constructs.lambda_python import ARCHITECTURE, RUNTIME
 from stacks.constructs.release_stack import release_stack_name
 from stacks.constructs.service_role import ServiceLog, lambda_role, service_principal
 from stacks.constructs.statements import Statement, managed_policy
 from stacks.constructs.undelivered_events import UndeliveredEvents
 
-SOURCES = Path(__file__).resolve().parents[2] / "lambda_src" / "monitoring"
 NAMESPACE = "DeepLens"
 
 _TIMEOUT = Duration.seconds(10)
@@ -78,7 +76,7 @@ class FleetMetrics(Construct):
             description="What cameras say, as metrics and logs",
             runtime=RUNTIME,
             architecture=ARCHITECTURE,
-            code=aws_lambda.Code.from_asset(str(SOURCES), exclude=NOT_SOURCE),
+            code=code(fleet_metrics_archive()),
             handler="fleet_metrics.handler",
             timeout=_TIMEOUT,
             memory_size=128,

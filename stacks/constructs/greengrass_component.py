@@ -9,7 +9,12 @@ from typing import Any
 from aws_cdk import CustomResource, Duration, Stack
 from constructs import Construct
 
-from stacks.config import EnvironmentConfig, InferenceConfig, ModelArtifact, RuntimeArchive
+from deeplens.config import (
+    EnvironmentConfig,
+    InferenceConfig,
+    ModelArtifact,
+    RuntimeArchive,
+)
 from stacks.constructs.camera_recipe import (
     function_settings,
     generic_recipe,

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from stacks.config import TrainingConfig
-from stacks.config.deep_learning_containers import ContainerImage
+from deeplens.config import TrainingConfig
+from deeplens.config.deep_learning_containers import ContainerImage
 from stacks.constructs.pipeline_steps import (
     Condition,
     ConditionStep,

@@ -3,8 +3,8 @@
 from aws_cdk import aws_sagemaker
 from constructs import Construct
 
-from stacks.config import VariantConfig
-from stacks.config.deep_learning_containers import ContainerImage
+from deeplens.config import VariantConfig
+from deeplens.config.deep_learning_containers import ContainerImage
 from stacks.constructs.findings import accept_checkov
 from stacks.constructs.hosting_role import HostingRole
 from stacks.constructs.staged_file import UploadedFile

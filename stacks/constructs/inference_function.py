@@ -1,17 +1,13 @@
 """The device function: published versions of lambda_src/inference, under the name DeepLens asks."""
 
-from functools import cache
-from pathlib import Path
-
-from aws_cdk import Duration, FileSystem, IgnoreMode, RemovalPolicy, aws_lambda
+from aws_cdk import Duration, RemovalPolicy, aws_lambda
 from constructs import Construct
 
-from stacks.config import EnvironmentConfig
+from deeplens.config import EnvironmentConfig
 from stacks.constructs.findings import accept_of_function, accept_python_3_12
-from stacks.constructs.lambda_python import ARCHITECTURE, NOT_SOURCE, RUNTIME
+from stacks.constructs.function_code import code, inference_archive
+from stacks.constructs.lambda_python import ARCHITECTURE, RUNTIME
 from stacks.constructs.service_role import ServiceLog, lambda_role
-
-SOURCES = Path(__file__).resolve().parents[2] / "lambda_src" / "inference"
 
 _TIMEOUT = Duration.seconds(60)
 
@@ -38,7 +34,7 @@ class InferenceFunction(Construct):
             description="Frame → inference → message, on a camera",
             runtime=RUNTIME,
             architecture=ARCHITECTURE,
-            code=aws_lambda.Code.from_asset(str(SOURCES), exclude=NOT_SOURCE),
+            code=code(inference_archive()),
             handler="handler.lambda_handler",
             timeout=_TIMEOUT,
             role=role,
@@ -54,10 +50,4 @@ class InferenceFunction(Construct):
         published = function.current_version
         self.version_arn = published.function_arn
         self.version = published.version
-        self.source_hash = _source_hash()
-
-
-@cache
-def _source_hash() -> str:
-    """The sources are the same for every environment."""
-    return FileSystem.fingerprint(str(SOURCES), exclude=NOT_SOURCE, ignore_mode=IgnoreMode.GLOB)
+        self.source_hash = inference_archive().digest

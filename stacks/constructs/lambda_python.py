@@ -4,4 +4,3 @@ from aws_cdk import aws_lambda
 
 RUNTIME = aws_lambda.Runtime.PYTHON_3_12
 ARCHITECTURE = aws_lambda.Architecture.X86_64
-NOT_SOURCE = ["**/__pycache__", "**/*.pyc"]

@@ -12,7 +12,7 @@ from aws_cdk import (
 )
 from constructs import Construct
 
-from stacks.config import ARTIFACT_NAME, EnvironmentConfig, ModelArtifact
+from deeplens.config import ARTIFACT_NAME, EnvironmentConfig, ModelArtifact
 from stacks.constructs.access_logs import access_logs
 from stacks.constructs.custom_resource_handler import CustomResourceHandler
 from stacks.constructs.findings import accept_wildcards

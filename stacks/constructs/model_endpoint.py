@@ -6,8 +6,8 @@ from aws_cdk import Duration, RemovalPolicy, aws_applicationautoscaling, aws_kms
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
-from stacks.config import HostingConfig, VariantConfig
-from stacks.config.deep_learning_containers import has_local_storage
+from deeplens.config import HostingConfig, VariantConfig
+from deeplens.config.deep_learning_containers import has_local_storage
 from stacks.constructs.endpoint_alarms import EndpointAlarms
 from stacks.constructs.hosted_model import HostedModel
 from stacks.constructs.service_role import ServiceLog

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from stacks.config import ModelArtifact
+from deeplens.config import ModelArtifact
 from stacks.constructs.camera_recipe import statement_artifact
 from stacks.constructs.verification import PublishedStatement
 

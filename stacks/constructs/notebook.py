@@ -3,7 +3,7 @@
 from aws_cdk import Duration, RemovalPolicy, aws_iam, aws_kms, aws_sagemaker
 from constructs import Construct
 
-from stacks.config.training import NotebookConfig
+from deeplens.config.training import NotebookConfig
 from stacks.constructs.model_bucket import ModelBucket
 from stacks.constructs.service_role import service_principal
 

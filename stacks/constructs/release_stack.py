@@ -3,7 +3,7 @@
 from aws_cdk import Stack, Stage
 from constructs import Construct
 
-from stacks.config import Place
+from deeplens.config import Place
 from stacks.constructs.statements import Statement
 
 

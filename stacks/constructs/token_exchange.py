@@ -3,7 +3,7 @@
 from aws_cdk import aws_iam, aws_iot
 from constructs import Construct
 
-from stacks.config import EnvironmentConfig
+from deeplens.config import EnvironmentConfig
 from stacks.constructs.service_role import service_principal
 
 # The longest that AWS lets a role alias' credentials live without a longer role session.

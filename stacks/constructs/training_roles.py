@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from aws_cdk import aws_iam
 from constructs import Construct
 
-from stacks.config import Place
-from stacks.config.deep_learning_containers import ContainerImage
+from deeplens.config import Place
+from deeplens.config.deep_learning_containers import ContainerImage
 from stacks.constructs.container_statements import BY_SAGEMAKER, container_statements
 from stacks.constructs.findings import accept_wildcards
 from stacks.constructs.model_bucket import ModelBucket

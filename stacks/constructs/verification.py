@@ -2,33 +2,22 @@
 
 import base64
 import hashlib
-import json
-import zipfile
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from aws_cdk import aws_lambda
 from constructs import Construct
 
-from stacks.config import ConfigError, ModelArtifact, SigningConfig
+from deeplens.config import ConfigError, ModelArtifact, SigningConfig
+from stacks.constructs.archives import ROOT, shared, sources, zip_archive
+from stacks.constructs.function_code import code
 from stacks.constructs.lambda_python import ARCHITECTURE, RUNTIME
-from stacks.constructs.made_file import made_file
+from stacks.constructs.staged_file import StagedFile
 
-_ROOT = Path(__file__).resolve().parents[2]
 # AWS' own C library with AWS-LC, for Lambda's Python: `make setup` puts the locked wheel there.
-_LIBRARY = _ROOT / ".lambda-layer"
+_LIBRARY = ROOT / ".lambda-layer"
 _LIBRARY_PARTS = ("awscrt", "_awscrt.abi3.so")
-_SHARED = _ROOT / "lambda_src" / "inference"
-_SHARED_PARTS = (
-    "vision/__init__.py",
-    "vision/errors.py",
-    "vision/strict_json.py",
-    "vision/signatures/*.py",
-)
-_FIRST_TIME_OF_A_ZIP = (1980, 1, 1, 0, 0, 0)
-_READABLE = 0o755
 
 
 @dataclass(frozen=True)
@@ -44,12 +33,11 @@ class VerificationLayer(Construct):
 
     def __init__(self, scope: Construct, id_: str) -> None:
         super().__init__(scope, id_)
-        archive, digest = _archive()
         self.version = aws_lambda.LayerVersion(
             self,
             "Layer",
             description="Signed releases: the camera's own reader, and AWS' cryptography",
-            code=aws_lambda.Code.from_asset(str(archive), asset_hash=digest),
+            code=code(_archive()),
             compatible_runtimes=[RUNTIME],
             compatible_architectures=[ARCHITECTURE],
         )
@@ -94,30 +82,20 @@ def camera_variables(artifact: ModelArtifact, signing: SigningConfig) -> dict[st
 
 
 @cache
-def _archive() -> tuple[Path, str]:
-    """Zip the layer, uncompressed: the same bytes on any machine, and a moment's work."""
-    library = [
-        (file, file.relative_to(_LIBRARY))
-        for part in _LIBRARY_PARTS
-        for file in sorted([_LIBRARY / part, *(_LIBRARY / part).rglob("*.py")])
-        if file.is_file()
-    ]
+def _archive() -> StagedFile:
+    """Pack the library and the reader of signatures, as Lambda mounts layers for Python."""
+    library = sources(_LIBRARY, *_LIBRARY_PARTS) if _LIBRARY.is_dir() else {}
     if not library:
         raise ConfigError(
             f"{_LIBRARY}: is not there; `make setup` puts the library there with which the deploy "
             "verifies signatures"
         )
-    shared = [
-        (file, file.relative_to(_SHARED))
-        for part in _SHARED_PARTS
-        for file in sorted(_SHARED.glob(part))
-    ]
-    path, content = made_file("layer.zip"), hashlib.sha256()
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-        for file, name in [*library, *shared]:
-            info = zipfile.ZipInfo(f"python/{name.as_posix()}", _FIRST_TIME_OF_A_ZIP)
-            info.external_attr = _READABLE << 16
-            body = file.read_bytes()
-            content.update(json.dumps([info.filename, len(body)]).encode() + body)
-            archive.writestr(info, body)
-    return path, content.hexdigest()
+    packed = {
+        name: content for name, content in library.items() if name.endswith((".py", ".so"))
+    } | reader_members()
+    return zip_archive("layer.zip", {f"python/{name}": data for name, data in packed.items()})
+
+
+def reader_members() -> dict[str, bytes]:
+    """Return the files of the camera's own reader of signatures."""
+    return shared("artifact/errors.py", "artifact/strict_json.py", "signatures")

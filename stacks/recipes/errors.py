@@ -1,6 +1,6 @@
 """What is wrong with a recipe."""
 
-from stacks.config import ConfigError
+from deeplens.config import ConfigError
 
 
 class RecipeError(ConfigError):

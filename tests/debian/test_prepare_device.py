@@ -20,10 +20,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from fleet_tools.core_configuration import CORE_ROOT, CoreConfiguration
-from fleet_tools.device.preparation import device_script
-from stacks.config import load_environment
-from stacks.constructs.greengrass_releases import RELEASES
+from deeplens.config import load_environment
+from deeplens.config.nucleus_components import RELEASES
+from deeplens.fleet.core_configuration import CORE_ROOT, CoreConfiguration
+from deeplens.fleet.device.preparation import device_script
 from tools import debian_root
 
 pytestmark = [pytest.mark.process, pytest.mark.slow, pytest.mark.timeout(1800)]

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from stacks.config import EnvironmentConfig, load_environments
+from deeplens.config import EnvironmentConfig, load_environments
 from tests.account_keys import client
 
 ROOT = Path(__file__).parents[2]
 _SOURCES = (
-    "demo",
+    "deeplens",
     "environments",
     "lambda_src",
     "local_aws",
@@ -41,7 +41,7 @@ class Site:
             cwd=self.root,
             env={
                 **os.environ,
-                "PYTHONPATH": f"{self.root}:{self.root}/lambda_src/inference",
+                "PYTHONPATH": f"{self.root}:{self.root}/lambda_src",
                 "GIT_AUTHOR_NAME": "A Person",
                 "GIT_AUTHOR_EMAIL": "person@example.com",
             },
@@ -55,7 +55,7 @@ class Site:
         return result.stdout + result.stderr
 
     def deliver(self, *arguments: str, code: int = 0) -> str:
-        return self.run("demo", "deliver", *arguments, code=code)
+        return self.run("deeplens.cli.local", "deliver", *arguments, code=code)
 
     def environment(self, name: str) -> EnvironmentConfig:
         found = load_environments(self.root / "environments")

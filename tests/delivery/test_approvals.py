@@ -11,12 +11,12 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deeplens.releases.executions import read_record
 from local_aws.pipeline import PipelineError, execution_log
 from local_aws.pipeline.approval import ApprovalRequest, check_answer, request_approval
 from local_aws.pipeline.cli import deliver
 from local_aws.state.paths import StatePaths
 from model_tools.errors import RegistryError
-from model_tools.registry.executions import read_record
 from tests.delivery.test_pipeline_definition import action, build, execution
 from tools.assembly import environments_id
 

@@ -20,8 +20,8 @@ from camera.outbox import Outbox
 from camera.reporting import FailureReports
 from camera.settings import Settings
 from camera.spool import Spool
+from shared.vision.detections import Box, Detection
 from tests.waiting import HANG_SECONDS
-from vision.detections import Box, Detection
 
 MODEL = ModelIdentity("shapes", "1.0.0", "ab" * 32)
 CIRCLE = Detection("circle", 0.9, Box(0.1, 0.2, 0.3, 0.4))

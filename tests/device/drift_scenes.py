@@ -12,9 +12,9 @@ from camera.frames import Frame
 from camera.live_settings import CurrentSettings, LiveSettings
 from model_tools.shapes.drawing import draw_picture
 from model_tools.shapes.scenes import HEIGHT_PX, WIDTH_PX
-from vision.baseline import FEATURES, Baseline
-from vision.detections import Detection
-from vision.engine import InferenceEngine
+from shared.artifact.baseline import FEATURES, Baseline
+from shared.vision.detections import Detection
+from shared.vision.engine import InferenceEngine
 
 Picture = npt.NDArray[np.uint8]
 # A frame with what the model finds on it.

@@ -17,6 +17,7 @@ from camera.sources import camera_from
 from camera.sources.deeplens import DeepLensCamera
 from camera.sources.mjpeg import MjpegCamera
 from camera.sources.video import without_password
+from shared.vision.images import ImageLimit
 from tests.device.network_cameras import (
     HEIGHT_PX,
     WIDTH_PX,
@@ -27,7 +28,6 @@ from tests.device.network_cameras import (
     write_video,
 )
 from tests.waiting import eventually
-from vision.images import ImageLimit
 
 
 def red(camera: Any) -> int:

@@ -17,10 +17,10 @@ from camera.frames import Frame
 from camera.live_view import LiveView
 from model_tools.artifacts import unpack_artifact
 from model_tools.shapes.drawing import draw_picture
+from shared.vision.detections import Box, Detection
 from tests.device.browser import CHROMIUM, Page, browsing
 from tests.pinned import pinned_artifact
 from tests.waiting import HANG_SECONDS, eventually
-from vision.detections import Box, Detection
 
 STAR = Detection("star", 0.9, Box(0.2, 0.2, 0.8, 0.6))
 PICTURE = draw_picture(np.random.default_rng(3), 512, 384)[0]

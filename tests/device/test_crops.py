@@ -14,9 +14,9 @@ from PIL import Image
 from camera.crops import FOLDER, LOOK_SECONDS, Crops
 from camera.frames import Frame
 from camera.live_settings import CurrentSettings
+from shared.vision.detections import Box, Detection
 from tests.device.bench import Bench, Clock, live_settings
 from tests.waiting import HANG_SECONDS, eventually
-from vision.detections import Box, Detection
 
 PLENTY = 1 << 40
 BOX = Box(0.25, 0.5, 0.75, 1.0)

@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from camera.decisions import Decisions
+from shared.vision.detections import Detection
 from tests.device.bench import Clock, live_settings
-from vision.detections import Detection
 
 CAT, DOG = Detection("cat", 0.9), Detection("dog", 0.6)
 

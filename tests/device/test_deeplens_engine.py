@@ -15,12 +15,12 @@ from camera.deeplens_model import DeepLensEngine
 from camera.engine_choice import engine_here
 from camera.engines import engine_opener
 from model_tools.shapes.scenes import write_scenes
+from shared.artifact.archive import Artifact, open_artifact
+from shared.artifact.errors import ArtifactError, EngineError
+from shared.artifact.manifest import IMAGE_CLASSIFICATION, OutputSpec
+from shared.vision.detections import Detection
+from shared.vision.engine import open_engine
 from tests.device.conftest import Unpacked
-from vision.artifact import Artifact, open_artifact
-from vision.detections import Detection
-from vision.engine import open_engine
-from vision.errors import ArtifactError, EngineError
-from vision.manifest import IMAGE_CLASSIFICATION, OutputSpec
 
 SOFTWARE = Path(__file__).with_name("deeplens_software")
 

@@ -12,9 +12,9 @@ import pytest
 
 from camera.inference import LoadedModel
 from camera.models import DeployedModel
+from shared.artifact.archive import Artifact, sha256_of
+from shared.artifact.errors import ArtifactError
 from tests.pinned import pinned_artifact
-from vision.artifact import Artifact, sha256_of
-from vision.errors import ArtifactError
 
 FRAMES_UNTIL_GOOD = 10
 

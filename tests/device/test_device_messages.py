@@ -17,6 +17,7 @@ from camera.messages import (
     timestamp,
 )
 from camera.outbox import MessageIds
+from shared.vision.detections import Box, Detection
 from tests.device.bench import CIRCLE, MODEL, THING, frame
 from tests.device.schemas import (
     DETECTION_MESSAGE,
@@ -26,7 +27,6 @@ from tests.device.schemas import (
     INSTALLATION_HEARTBEAT,
     fields,
 )
-from vision.detections import Box, Detection
 
 ID = MessageIds().next()
 DOCUMENTED = Path(__file__).parents[2] / "docs" / "messages.md"

@@ -10,14 +10,19 @@ from hypothesis.extra.numpy import arrays
 
 from camera.drift import LEAST_FRAMES, LOOK_SECONDS
 from model_tools.artifacts import unpack_artifact
+from shared.artifact.archive import Artifact
+from shared.artifact.baseline import (
+    FEATURES,
+    Baseline,
+    brightness_and_sharpness,
+    distance,
+)
+from shared.artifact.errors import ManifestError
+from shared.vision.detections import Detection
+from shared.vision.engine import InferenceEngine, open_engine
 from tests.device.bench import frame
 from tests.device.drift_scenes import SHIFTS, Looked, WatchedCamera, looked_at
 from tests.pinned import pinned_artifact
-from vision.artifact import Artifact
-from vision.baseline import FEATURES, Baseline, brightness_and_sharpness, distance
-from vision.detections import Detection
-from vision.engine import InferenceEngine, open_engine
-from vision.errors import ManifestError
 
 # `make benchmark-drift` measures what it takes; docs/camera.md promises this.
 MOST_FRAMES = 60

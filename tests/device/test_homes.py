@@ -9,13 +9,13 @@ import pytest
 
 from camera.sources.folder import PictureFolderCamera
 from model_tools.shapes.scenes import write_scenes
+from shared.artifact.archive import open_artifact
+from shared.vision.engine import ENGINES, open_engine
 from tests.device.bench import environment
 from tests.device.conftest import Unpacked
 from tests.device.greengrass_ipc import Core
 from tests.device.homes import HOMES, start
 from tests.waiting import eventually
-from vision.artifact import open_artifact
-from vision.engine import ENGINES, open_engine
 
 SCENES = 5
 pytestmark = [pytest.mark.process, pytest.mark.slow]

@@ -7,10 +7,10 @@ import jsonschema
 import pytest
 
 from camera.errors import CameraError
+from shared.artifact.errors import ArtifactError
+from shared.vision.detections import Box, Detection
 from tests.device.bench import CIRCLE, MODEL, TOPIC, Bench, frame
 from tests.device.schemas import DETECTION_MESSAGE, ERROR_MESSAGE
-from vision.detections import Box, Detection
-from vision.errors import ArtifactError
 
 
 def documents(bench: Bench) -> list[dict[str, Any]]:

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from camera.engines import engine_opener
+from shared.artifact.archive import Artifact, open_artifact, sha256_of
 from tests.pinned import pinned_artifact
-from vision.artifact import Artifact, open_artifact, sha256_of
 
 
 @pytest.fixture(scope="module")

@@ -27,8 +27,8 @@ from camera.live_view import LiveView
 from camera.messages import ModelIdentity
 from camera.settings import Settings
 from camera.spool import Spool
+from shared.vision.detections import Box, Detection
 from tests.waiting import HANG_SECONDS, eventually
-from vision.detections import Box, Detection
 
 CAT = Detection("cat", 0.91, Box(0.2, 0.1, 0.8, 0.6))
 DOG = Detection("<b>dog</b>", 0.4, Box(0.5, 0.55, 0.9, 0.95))

@@ -23,9 +23,9 @@ from camera.inference import LoadedModel
 from camera.live_settings import CurrentSettings, LiveSettings
 from camera.live_view import LiveView
 from camera.messages import ModelIdentity
+from shared.vision.detections import Box, Detection
 from tests.device.browser import CHROMIUM, LOW_CONTRAST, Browser, Page, running_browser
 from tests.waiting import HANG_SECONDS
-from vision.detections import Box, Detection
 
 pytestmark = [
     pytest.mark.process,

@@ -8,7 +8,7 @@ from PIL import Image
 
 from camera.errors import CameraError
 from camera.sources.folder import PictureFolderCamera
-from vision.images import ImageLimit
+from shared.vision.images import ImageLimit
 
 
 def draw(file: Path, color: tuple[int, int, int] = (255, 0, 0)) -> None:

@@ -12,10 +12,10 @@ from camera.errors import PublishError, SettingsError
 from camera.live_settings import CurrentSettings
 from camera.publishing import GreengrassPublisher, GreengrassSubscriber
 from camera.shadow import ShadowSettings
+from shared.artifact.labels import checked_labels
 from tests.device.bench import THING, live_settings
 from tests.device.greengrass_ipc import Core, serving
 from tests.waiting import HANG_SECONDS, eventually
-from vision.labels import checked_labels
 
 SHADOW = f"$aws/things/{THING}/shadow/name/deeplens"
 ACCEPTED, DELTA = f"{SHADOW}/get/accepted", f"{SHADOW}/update/delta"

@@ -12,14 +12,14 @@ import pytest
 from camera.messages import ModelIdentity
 from camera.sources.folder import PictureFolderCamera
 from model_tools.shapes.scenes import write_scenes
+from shared.artifact.archive import open_artifact
+from shared.vision.engine import ENGINES, open_engine
 from tests.device.bench import Bench, ScriptedModels, environment
 from tests.device.conftest import Unpacked
 from tests.device.function_process import Function
 from tests.device.greengrass_ipc import Core
 from tests.device.schemas import DETECTION_MESSAGE
 from tests.waiting import eventually
-from vision.artifact import open_artifact
-from vision.engine import ENGINES, open_engine
 
 SCENES = 24
 pytestmark = [pytest.mark.process, pytest.mark.slow]

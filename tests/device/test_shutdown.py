@@ -23,13 +23,13 @@ import cv2
 import pytest
 
 from model_tools.shapes.scenes import write_scenes
+from shared.vision.engine import ENGINES
 from tests.device.bench import environment
 from tests.device.conftest import Unpacked
 from tests.device.device_pythons import device_pythons
 from tests.device.greengrass_ipc import Core
 from tests.device.homes import HOMES, Home, start
 from tests.waiting import HANG_SECONDS, eventually
-from vision.engine import ENGINES
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
 

@@ -15,9 +15,10 @@ from click.testing import CliRunner
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/command-line.md").read_text(encoding="utf-8")
 COMMANDS = ["model-tools", "fleet"]
-MODULES = ["model_tools.cli", "fleet_tools.cli", "local_aws.cli", "review.cli", "demo.cli",
-           "tools.runtime.cli", "tools.plan", "tools.new_environment", "tools.golden",
-           "tools.check_templates", "tools.environment_reference",
+MODULES = ["model_tools.cli.main", "deeplens.cli.fleet.main", "local_aws.cli", "review.cli",
+           "deeplens.cli.local.main",
+           "deeplens.cli.env.runtime", "tools.plan", "deeplens.cli.env.new", "tools.golden",
+           "tools.check_templates", "deeplens.cli.env.reference",
            "tools.beside_busy_loops"]  # fmt: skip
 
 
@@ -158,7 +159,7 @@ def test_bash_itself_completes_a_subcommand() -> None:
 def test_completion_loads_neither_tensorflow_nor_clients_of_aws() -> None:
     script = (
         "import sys\n"
-        "for module in ('model_tools.cli', 'fleet_tools.cli'):\n"
+        "for module in ('model_tools.cli.main', 'deeplens.cli.fleet.main'):\n"
         "    __import__(module)\n"
         "print({'tensorflow', 'keras', 'numpy', 'boto3'} & sys.modules.keys())\n"
     )

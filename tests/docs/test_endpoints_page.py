@@ -6,8 +6,8 @@ from typing import get_args
 
 import pytest
 
-from stacks.config import load_environment
-from stacks.config.deep_learning_containers import Framework, supported_versions
+from deeplens.config import load_environment
+from deeplens.config.deep_learning_containers import Framework, supported_versions
 
 ROOT = Path(__file__).parents[2]
 PAGES = ("endpoints", "training")

@@ -7,7 +7,7 @@ import re
 import tomllib
 from pathlib import Path
 
-from stacks.config import load_environment
+from deeplens.config import load_environment
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/first-camera.md").read_text(encoding="utf-8")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stacks.config.rollout import RolloutConfig, timeline
+from deeplens.config.rollout import RolloutConfig, timeline
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/fleet.md").read_text(encoding="utf-8")

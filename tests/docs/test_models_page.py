@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from model_tools.cli import main
+from deeplens.cli.model import main
 from model_tools.freezing.folder import read_frozen
 from model_tools.freezing.parity import graph_runner
 from model_tools.protos import message_class
@@ -42,7 +42,7 @@ def test_its_commands_take_a_saved_model_to_a_pin(
     commands = "".join(re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)).splitlines()
     assert len(commands) == 7
     for command in commands:
-        ended = run_forked("model_tools", *words_of(command), folder=tmp_path)
+        ended = run_forked("deeplens.cli.model", *words_of(command), folder=tmp_path)
         assert ended.returncode == 0, ended.stdout + ended.stderr
     (packaged,) = (tmp_path / "models/poses").glob("*/model.zip")
     assert packaged.parent.name in (tmp_path / "environments/dev.toml").read_text()

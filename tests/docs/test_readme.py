@@ -59,10 +59,10 @@ def test_the_image_of_the_live_view_is_small() -> None:
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["demo"], "demo run --env dev"),
-        (["demo", "KEEP=1"], "demo run --env dev --keep"),
-        (["demo", "KEEP=0"], "demo run --env dev --no-keep"),
-        (["camera"], "demo camera dev"),
+        (["demo"], "deeplens.cli.local run --env dev"),
+        (["demo", "KEEP=1"], "deeplens.cli.local run --env dev --keep"),
+        (["demo", "KEEP=0"], "deeplens.cli.local run --env dev --no-keep"),
+        (["camera"], "deeplens.cli.local camera dev"),
         (["camera", "PICTURES=a b", "NAME=cam-2"], 'camera dev --pictures "a b" --name "cam-2"'),
     ],
 )
@@ -92,9 +92,9 @@ def test_the_options_of_the_pages_reach_the_demo(arguments: list[str], expected:
         [".venv/bin/model-tools", "sign"],
         [".venv/bin/model-tools", "verify-signature"],
         [".venv/bin/model-tools", "scenes"],
-        [".venv/bin/python", "-m", "demo"],
-        [".venv/bin/python", "-m", "demo", "run"],
-        [".venv/bin/python", "-m", "demo", "camera"],
+        [".venv/bin/python", "-m", "deeplens.cli.local"],
+        [".venv/bin/python", "-m", "deeplens.cli.local", "run"],
+        [".venv/bin/python", "-m", "deeplens.cli.local", "camera"],
         [".venv-local-aws/bin/python", "-m", "local_aws"],
         [".venv-local-aws/bin/python", "-m", "local_aws", "core", "run"],
     ],

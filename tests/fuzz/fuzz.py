@@ -6,7 +6,7 @@ from pathlib import Path
 
 import atheris
 
-with atheris.instrument_imports(include=["model_tools", "vision"]):
+with atheris.instrument_imports(include=["model_tools", "shared"]):
     from tests.fuzz.targets import run
 
 

@@ -17,9 +17,9 @@ from model_tools.sources.checks import check_files
 from model_tools.sources.files import find_model
 from model_tools.sources.keras_config import check_keras_config
 from model_tools.sources.selection import Choice
-from vision.artifact import open_artifact, open_unpacked, sha256_of
-from vision.errors import VisionError
-from vision.manifest import Manifest
+from shared.artifact.archive import open_artifact, open_unpacked, sha256_of
+from shared.artifact.errors import VisionError
+from shared.artifact.manifest import Manifest
 
 Target = Callable[[bytes, Path], None]
 

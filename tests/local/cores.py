@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from deeplens.config import load_environment
 from local_aws.core_device.layout import Identity, Layout
 from local_aws.core_device.provisioning import provision
-from stacks.config import load_environment
 from tests.account_keys import client
 from tests.local.checkout import ROOT, Checkout
 from tests.waiting import eventually

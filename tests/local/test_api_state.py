@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from demo.policies import create_policies
-from stacks.config import load_environment
+from deeplens.config import load_environment
+from deeplens.local.policies import create_policies
 from tests.account_keys import client, secret
 from tests.local.checkout import ROOT, Checkout
 from tests.synth.synthesis import EVERYTHING

@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 from botocore.exceptions import ClientError
 
-from demo.policies import create_policies
-from stacks.config import load_environment
+from deeplens.config import load_environment
+from deeplens.local.policies import create_policies
 from tests.account_keys import secret
 from tests.local.checkout import ROOT, Checkout
 from tests.local.grants import RoleGrants

@@ -18,7 +18,7 @@ from typing import Any
 import boto3
 import pytest
 
-from stacks.config import load_environment
+from deeplens.config import load_environment
 from tests.account_keys import secret
 from tests.local.checkout import ROOT, Checkout, fresh_checkout
 from tests.waiting import eventually
@@ -138,7 +138,15 @@ class Lab:
     def camera(self) -> Iterator[None]:
         """Run a virtual core device with the name of the page's."""
         process = subprocess.Popen(
-            [ROOT / ".venv/bin/python", "-m", "demo", "camera", "lab", "--name", "cam-1"],
+            [
+                ROOT / ".venv/bin/python",
+                "-m",
+                "deeplens.cli.local",
+                "camera",
+                "lab",
+                "--name",
+                "cam-1",
+            ],
             cwd=self.root,
             env={**os.environ, "PYTHONPATH": str(self.root)},
             start_new_session=True,

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from model_tools.cli import main
+from deeplens.cli.model import main
 from model_tools.shapes.scenes import write_scenes
 from tests.local.checkout import Checkout, first_of, heartbeat, virtual_camera
 from tests.unit.model_tools.conftest import trained_models

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from deeplens.config import load_environment
 from model_tools.shapes.scenes import write_scenes
-from stacks.config import load_environment
 from tests.account_keys import client
 from tests.local.checkout import Checkout, destroy, heartbeat, virtual_camera, watch
 from tests.waiting import eventually

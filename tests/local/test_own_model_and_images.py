@@ -18,8 +18,8 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from model_tools.cli import main
-from stacks.config import load_environment
+from deeplens.cli.model import main
+from deeplens.config import load_environment
 from tests.local.checkout import ROOT, Checkout, watch
 from tests.local.test_first_light import eventually, processes_in
 from tests.terminal import OnTerminal
@@ -43,7 +43,7 @@ def variables(checkout: Checkout) -> dict[str, str]:
 
 def test_the_demo_stays_until_enter_with_its_live_view_in_the_last_line(deployed: Checkout) -> None:
     digest = load_environment(deployed.root / "environments/dev.toml").model.digest
-    command = [PYTHON, "-m", "demo", "run", "--pinned", "--detections", "2"]
+    command = [PYTHON, "-m", "deeplens.cli.local", "run", "--pinned", "--detections", "2"]
     with OnTerminal(command, deployed.root, variables(deployed)) as program:
         shown = program.read_until(lambda text: "press Enter to end" in text)
         lines = shown.strip().splitlines()
@@ -154,7 +154,18 @@ def write_images(folder: Path, model: Any) -> dict[str, str]:
 def camera(checkout: Checkout, images: Path) -> Iterator[list[str]]:
     """Run `demo camera` as a second device; the list gets what it prints."""
     process = subprocess.Popen(
-        [PYTHON, "-u", "-m", "demo", "camera", "dev", "--name", THING, "--pictures", images],
+        [
+            PYTHON,
+            "-u",
+            "-m",
+            "deeplens.cli.local",
+            "camera",
+            "dev",
+            "--name",
+            THING,
+            "--pictures",
+            images,
+        ],
         cwd=checkout.root,
         env=variables(checkout),
         start_new_session=True,

@@ -8,8 +8,8 @@ from datetime import datetime
 
 import pytest
 
+from deeplens.config import load_environment
 from model_tools.shapes.scenes import write_scenes
-from stacks.config import load_environment
 from tests.account_keys import client
 from tests.local.checkout import (
     Checkout,

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
+from deeplens.config import load_environment
 from model_tools.shapes.scenes import write_scenes
-from stacks.config import load_environment
 from tests.local.checkout import Checkout
 from tests.local.cores import GROUP, Cores, full_cores
 from tests.local.releases import blind_model, good_model

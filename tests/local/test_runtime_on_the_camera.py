@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from deeplens.config import load_environment
 from local_aws.core_device.nucleus import Kind
 from model_tools.shapes.scenes import write_scenes
-from stacks.config import load_environment
 from tests.local.checkout import ROOT, Checkout, restored_checkout
 from tests.local.conftest import DeployedOnce
 from tests.local.cores import Cores, full_cores
@@ -57,7 +57,15 @@ def with_runtime(tmp_path: Path, deployed_once: DeployedOnce, nucleus: Kind) -> 
         file = deployed.root / "environments/dev.toml"
         runtime = ROOT / ".local/runtime"
         subprocess.run(
-            [sys.executable, "-m", "tools.runtime", "--architecture", "amd64", "--pin", file],
+            [
+                sys.executable,
+                "-m",
+                "deeplens.cli.env.runtime",
+                "--architecture",
+                "amd64",
+                "--pin",
+                file,
+            ],
             cwd=ROOT,
             check=True,
         )

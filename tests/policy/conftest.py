@@ -5,7 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from stacks.config import DeliveryConfig, EnvironmentConfig, load_delivery, load_environments
+from deeplens.config import (
+    DeliveryConfig,
+    EnvironmentConfig,
+    load_delivery,
+    load_environments,
+)
 from tests.synth.conftest import assembly
 from tests.synth.hosting_sites import WHOLE, archive_files
 from tests.synth.synthesis import ROOT, synthesize, with_everything

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from stacks.config import load_environment
+from deeplens.config import load_environment
 from tests.policy.account import REGION, Account, Evaluator, running_evaluator
 from tests.synth.synthesis import ROOT, synthesize, with_everything
 from tools.assembly import read_assembly

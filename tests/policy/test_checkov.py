@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from stacks.config import load_environment
+from deeplens.config import load_environment
 from tests.synth.synthesis import ROOT, synthesize, with_everything
 from tools.assembly import read_assembly
 from tools.checkov import CheckovFailed, checkov_findings, findings_of

@@ -16,9 +16,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from deeplens.config import load_delivery, load_environment, load_environments
 from local_aws.authorization.cloudformation.demands import Demand
 from local_aws.authorization.cloudformation.table import STEPS
-from stacks.config import load_delivery, load_environment, load_environments
 from tests.policy.account import REGION, Evaluator, running_evaluator
 from tests.policy.policy_files import (
     ENVIRONMENT_ACCOUNT,
@@ -459,7 +459,7 @@ def test_an_administrator_within_the_boundary_cannot_escape(judge: Judge, escape
 def test_the_committed_files_use_the_boundaries() -> None:
     environments = load_environments(ROOT / "environments")
     assert {one.permissions_boundary for one in environments} == {"DeepLensBoundary"}
-    delivered = load_delivery(ROOT / "demo/delivery.toml", environments)
+    delivered = load_delivery(ROOT / "deeplens/local/delivery.toml", environments)
     assert delivered
     assert delivered[0].permissions_boundary == "DeepLensPipelineBoundary"
 

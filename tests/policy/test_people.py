@@ -7,9 +7,9 @@ from typing import Any
 import botocore.session
 import pytest
 
-from fleet_tools.doctor.simulation import needed
+from deeplens.config import load_environment
+from deeplens.fleet.doctor.simulation import needed
 from local_aws.authorization.cloudformation import table
-from stacks.config import load_environment
 from tests.synth.synthesis import ROOT
 
 FILES = sorted((ROOT / "policies/people").glob("*.json"))

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from demo.policies import create_policies
+from deeplens.local.policies import create_policies
 from tests.account_keys import client
 from tests.policy.conftest import Site
 from tests.policy.policy_files import ENVIRONMENT_ACCOUNT, PIPELINE_ACCOUNT

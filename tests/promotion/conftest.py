@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from model_tools.registry.cloud import Cloud
-from model_tools.registry.environments import Environment, read_environments
-from model_tools.registry.moves import Registry
+from deeplens.releases.cloud import Cloud
+from deeplens.releases.environments import Environment, read_environments
+from deeplens.releases.moves import Registry
 from tests.account_keys import client
 from tests.pinned import pinned_artifact
 

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
+from deeplens.config import ConfigError, load_delivery, load_environments
+from deeplens.releases.environments import challenger_of, read_environments
+from deeplens.releases.history import read_history
+from deeplens.releases.moves import carry_out, plan_promotion
+from deeplens.releases.rivals import rivals
+from deeplens.releases.standing import standings
 from model_tools.errors import RegistryError, SourceError
-from model_tools.registry.environments import challenger_of, read_environments
-from model_tools.registry.history import read_history
-from model_tools.registry.moves import carry_out, plan_promotion
-from model_tools.registry.rivals import rivals
-from model_tools.registry.standing import standings
-from stacks.config import ConfigError, load_delivery, load_environments
 from tests.promotion.conftest import World
 from tests.promotion.test_models_command import models, said
 

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from model_tools.registry.environments import read_environments
-from stacks.config import load_environments
+from deeplens.config import load_environments
+from deeplens.releases.environments import read_environments
 from tests.promotion.conftest import ROOT
 
 _SHORT = """

@@ -8,9 +8,9 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
+from deeplens.releases.cloud import Cloud
+from deeplens.releases.executions import ask_pipeline, executions_of, read_record
 from model_tools.errors import RegistryError
-from model_tools.registry.cloud import Cloud
-from model_tools.registry.executions import ask_pipeline, executions_of, read_record
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 PERSON = "arn:aws:sts::999999999999:assumed-role/Approver/person"

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
+from deeplens.releases.gate import Clock, hold
 from model_tools.errors import RegistryError
-from model_tools.registry.gate import Clock, hold
 from tests.promotion.conftest import World
 
 pytestmark = pytest.mark.emulator

@@ -9,8 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deeplens.releases.history import (
+    Move,
+    append,
+    check_grows_from,
+    read_history,
+)
 from model_tools.errors import RegistryError
-from model_tools.registry.history import Move, append, check_grows_from, read_history
 
 MOVE = Move(
     at="2026-01-01T00:00:00Z",

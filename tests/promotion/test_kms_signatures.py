@@ -9,7 +9,7 @@ import boto3
 import pytest
 from click.testing import CliRunner, Result
 
-from model_tools.cli import main
+from deeplens.cli.model import main
 from tests.account_keys import secret
 from tests.pinned import pinned_artifact
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from deeplens.releases.history import read_history
+from deeplens.releases.moves import carry_out, plan_promotion, plan_rollback
 from model_tools.errors import RegistryError, SourceError
-from model_tools.registry.history import read_history
-from model_tools.registry.moves import carry_out, plan_promotion, plan_rollback
 from tests.promotion.conftest import WHO, World
 
 pytestmark = pytest.mark.emulator

@@ -22,9 +22,9 @@ from review.findings import Finding
 from review.html import as_html
 from review.model_card import CardLine
 from review.words import page_of
+from shared.vision.detections import Box, Detection
 from tests.device.browser import CHROMIUM, LOW_CONTRAST, Browser, Page, running_browser
 from tests.unit.review.conftest import make_environment
-from vision.detections import Box, Detection
 
 pytestmark = [
     pytest.mark.process,

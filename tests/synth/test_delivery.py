@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from stacks.config import ConfigError, load_delivery, load_environments
+from deeplens.config import ConfigError, load_delivery, load_environments
 from tests.synth.synthesis import ROOT, synthesize
 from tools.assembly import read_assembly
 from tools.policy import findings

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from aws_cdk import region_info
 
-from stacks.config import GREENGRASS_REGIONS
-from stacks.config.deep_learning_containers import registry_account
+from deeplens.config import GREENGRASS_REGIONS
+from deeplens.config.deep_learning_containers import registry_account
 from tests.synth.hosting_sites import with_hosting
 from tests.synth.synthesis import ROOT, synthesize
 from tools.assembly import SynthesizedStack, read_assembly

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from stacks.config import load_environment
+from deeplens.config import load_environment
 from tests.synth.synthesis import ROOT, synthesize
 from tools.assembly import read_assembly
 from tools.policy import findings
@@ -89,10 +89,10 @@ def test_a_fleet_on_lite_breaks_no_rule(stacks: list[Stack]) -> None:
 
 
 def test_the_functions_zip_has_the_same_bytes_each_time(tmp_path: Path) -> None:
-    from stacks.constructs.function_archive import function_archive  # noqa: PLC0415 - imports CDK
+    from stacks.constructs.function_code import inference_archive  # noqa: PLC0415 - imports CDK
 
-    first = function_archive()
-    function_archive.cache_clear()
-    assert function_archive().digest == first.digest
+    first = inference_archive()
+    inference_archive.cache_clear()
+    assert inference_archive().digest == first.digest
     assert first.path.stat().st_size < 1_000_000
     assert tmp_path.exists()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from stacks.config import load_environment
+from deeplens.config import load_environment
 from tests.synth.synthesis import ROOT, synthesize, with_everything
 from tools.assembly import read_assembly
 from tools.policy import findings

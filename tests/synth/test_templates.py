@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from stacks.config import load_environments
+from deeplens.config import load_environments
 from tests.synth.synthesis import synthesize
 
 pytestmark = pytest.mark.process

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stacks.config import ConfigError, load_environment
+from deeplens.config import ConfigError, load_environment
 from stacks.constructs.pipeline_steps import Parameter, PipelineDefinition, Step, get
 from tests.synth.synthesis import ROOT, synthesize
 from tools.assembly import SynthesizedStack, read_assembly

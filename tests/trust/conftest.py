@@ -18,12 +18,12 @@ from camera.inference import LoadedModel
 from camera.models import DeployedModel
 from camera.trust import ReleaseTrust, TrustSettings
 from cloudformation import Request
+from deeplens.releases.signing.releases import sign_release
+from deeplens.releases.signing.signers import FileSigner, new_key_file
 from model_artifact import publish
-from model_tools.signing.releases import sign_release
-from model_tools.signing.signers import FileSigner, new_key_file
+from shared.artifact.archive import sha256_of
+from shared.signatures import Statement, TrustedKeys
 from tests.pinned import pinned_artifact
-from vision.artifact import sha256_of
-from vision.signatures import Statement, TrustedKeys
 
 ROOT = Path(__file__).parents[2]
 SHAPES = pinned_artifact()

@@ -17,11 +17,17 @@ from pathlib import Path
 import pytest
 
 from cloudformation import ResourceFailed
-from model_tools.signing.releases import read_statement
+from deeplens.releases.signing.releases import read_statement
+from shared.artifact.archive import sha256_of
+from shared.signatures import (
+    Attack,
+    SignatureRefused,
+    downloads,
+    key_id,
+    statement,
+)
+from shared.signatures.releases import LARGEST_STEP
 from tests.trust.conftest import ASSETS, BUCKET, Camera, Store, Team, deploy, properties
-from vision.artifact import sha256_of
-from vision.signatures import Attack, SignatureRefused, downloads, key_id, statement
-from vision.signatures.releases import LARGEST_STEP
 
 DRIP_SECONDS = 0.05
 
@@ -192,7 +198,7 @@ def test_extraneous_dependencies_in_a_statement_are_refused(
     everything = statement.RELEASE_FILES | {"more.so"}
     with monkeypatch.context() as patched:
         patched.setattr(statement, "RELEASE_FILES", everything)
-        patched.setattr("model_tools.signing.releases.RELEASE_FILES", everything)
+        patched.setattr("deeplens.releases.signing.releases.RELEASE_FILES", everything)
         team.sign_again(artifact)
     with stopped(Attack.EXTRANEOUS_DEPENDENCIES):
         camera.run(artifact)

@@ -10,9 +10,14 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from stacks.config import ConfigError, load_delivery, load_environment
+from deeplens.cli.release.sign_assets import (
+    CodeObject,
+    SigningFailed,
+    main,
+    sign,
+)
+from deeplens.config import ConfigError, load_delivery, load_environment
 from tests.trust.conftest import ROOT, Team
-from tools.sign_assets import CodeObject, SigningFailed, main, sign
 
 PROFILE = "arn:aws:signer:eu-central-1:111111111111:/signing-profiles/releases/abcdef1234"
 CODE = CodeObject("cdk-assets", "one.zip")
@@ -99,7 +104,7 @@ def test_a_profile_that_cannot_sign_there_is_refused(team: Team, profile: str, s
 def test_a_pipeline_does_not_deliver_what_it_cannot_sign(team: Team) -> None:
     one = load_environment(environment(team.folder, PROFILE))
     file = team.folder / "delivery.toml"
-    text = (ROOT / "demo/delivery.toml").read_text(encoding="utf-8")
+    text = (ROOT / "deeplens/local/delivery.toml").read_text(encoding="utf-8")
     file.write_text(
         text.replace('["dev", "staging", "production"]', '["dev"]').replace(
             '["production"]', '["dev"]'

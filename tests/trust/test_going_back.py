@@ -6,8 +6,8 @@ import pytest
 
 from camera.trust import GOES_BACK_SECONDS
 from cloudformation import ResourceFailed
+from shared.signatures import Attack, SignatureRefused, key_id
 from tests.trust.conftest import ASSETS, Camera, Store, Team, deploy, properties
-from vision.signatures import Attack, SignatureRefused, key_id
 
 
 def test_a_rollout_that_fails_goes_back_to_what_ran_before(team: Team, camera: Camera) -> None:

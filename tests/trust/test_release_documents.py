@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
-from model_tools.cli import main
+from deeplens.cli.model import main
 from model_tools.provenance import SLSA_PROVENANCE, provenance
 from model_tools.sbom import sbom
 from tests.trust.conftest import ROOT, SHAPES

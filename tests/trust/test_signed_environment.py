@@ -8,18 +8,18 @@ from typing import Any
 
 import pytest
 
+from deeplens.cli.release.sign_assets import code_objects, profile_of
+from deeplens.config import ConfigError, load_artifact, load_environment
+from deeplens.releases.environments import Environment
+from deeplens.releases.releases import find_release
+from deeplens.releases.signed import check_signed, check_signed_pin
+from deeplens.releases.signing.trust import Signing
 from model_tools.errors import RegistryError
-from model_tools.registry.environments import Environment
-from model_tools.registry.releases import find_release
-from model_tools.registry.signed import check_signed, check_signed_pin
-from model_tools.signing.trust import Signing
-from stacks.config import ConfigError, load_artifact, load_environment
 from tests.synth.synthesis import synthesize
 from tests.trust.conftest import ROOT, Team
 from tools.assembly import read_assembly
 from tools.policy import findings
 from tools.policy.reading import by_environment, text
-from tools.sign_assets import code_objects, profile_of
 
 PROFILE = "arn:aws:signer:eu-central-1:111111111111:/signing-profiles/releases/abcdef1234"
 LITE = '[inference]\nisolation_mode = "NoContainer"\n[fleet]\ncore_runtime = "lite"\n'

@@ -9,13 +9,19 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model_tools.cli import main
+from deeplens.cli.model import main
+from deeplens.releases.signing.releases import sign_release
+from deeplens.releases.signing.signers import FileSigner
 from model_tools.errors import SigningError
-from model_tools.signing.releases import sign_release
-from model_tools.signing.signers import FileSigner
+from shared.signatures import (
+    SignatureRefused,
+    TrustedKeys,
+    key_id,
+    open_bundle,
+    parse_public_keys,
+)
+from shared.signatures.keys import KeyUnusable
 from tests.trust.conftest import Team
-from vision.signatures import SignatureRefused, TrustedKeys, key_id, open_bundle, parse_public_keys
-from vision.signatures.keys import KeyUnusable
 
 DATA = Path(__file__).parent / "data"
 P384 = (

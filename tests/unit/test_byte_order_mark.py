@@ -10,14 +10,14 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from deeplens.config import load_delivery, load_environment, load_environments
+from deeplens.releases.environments import read_environments
+from deeplens.releases.pin import pin_model
+from deeplens.releases.signing.trust import read_public_keys
 from model_tools.packaging import read_training
-from model_tools.pin import pin_model
-from model_tools.registry.environments import read_environments
-from model_tools.signing.trust import read_public_keys
 from model_tools.verification.expected import read_expected
 from review.plan import SCHEMA_VERSION, plan_id, read_plan
 from review.settings import read_settings
-from stacks.config import load_delivery, load_environment, load_environments
 
 ROOT = Path(__file__).parents[2]
 MARK = "\ufeff".encode()
@@ -29,7 +29,7 @@ def _environments(folder: Path) -> Path:
 
 
 def _delivery(folder: Path) -> Path:
-    return Path(shutil.copy(ROOT / "demo" / "delivery.toml", folder))
+    return Path(shutil.copy(ROOT / "deeplens/local/delivery.toml", folder))
 
 
 def _json(document: Any) -> Callable[[Path], Path]:

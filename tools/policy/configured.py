@@ -6,7 +6,7 @@ or an approval is valid unless its environment's file sets them.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from stacks.config import DeliveryConfig, EnvironmentConfig
+from deeplens.config import DeliveryConfig, EnvironmentConfig
 from tools.policy.delivery import environment_stages, provider
 from tools.policy.reading import Finding, Stack, text
 

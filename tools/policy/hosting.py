@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from stacks.config.deep_learning_containers import has_local_storage
+from deeplens.config.deep_learning_containers import has_local_storage
 from tools.policy.reading import Finding, Rule, Stack
 
 

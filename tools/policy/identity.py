@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from stacks.config.deep_learning_containers import registry_accounts
+from deeplens.config.deep_learning_containers import registry_accounts
 from tools.policy.reading import (
     Finding,
     Rule,

@@ -1,4 +1,4 @@
-// Environment files, with the same defaults as stacks/config. What the twin does not have it
+// Environment files, with the same defaults as deeplens/config. What the twin does not have it
 // refuses, so that it never passes for an equal that it is not.
 
 const fs = require('node:fs');

@@ -16,7 +16,7 @@ from typing import Any
 
 import boto3
 
-from cloudformation.printable import printable
+from shared.printable import printable
 
 logger = logging.getLogger()
 logger.setLevel(logging.INFO)

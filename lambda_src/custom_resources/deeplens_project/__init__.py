@@ -16,11 +16,12 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cloudformation import Request, ResourceFailed, Result, answering, rolls_back
-from deeplens_project import deployments
-from deeplens_project.explanation import explain
-from deeplens_project.fleet import Fleet
-from deeplens_project.metrics import count_unverified_rollback
-from deeplens_project.rollout import GateClosed, Plan, Rollout
+from shared.fleet import deployments
+from shared.fleet.errors import DeploymentError
+from shared.fleet.explanation import explain
+from shared.fleet.fleet import Fleet
+from shared.fleet.metrics import count_unverified_rollback
+from shared.fleet.rollout import GateClosed, Plan, Rollout
 
 logger = logging.getLogger(__name__)
 
@@ -52,17 +53,17 @@ def bring_about(request: Request) -> Result:
     physical_id = _physical_id(request)
     wanted = deployments.Wanted.from_properties(properties, request.owner)
     before = deployments.latest(rollout.fleet.greengrass, wanted.target_arn)
-    if request.type == "Delete":
-        return _remove(request, rollout, wanted)
-    plan = Plan.from_properties(properties)
     try:
+        if request.type == "Delete":
+            return _remove(request, rollout, wanted)
+        plan = Plan.from_properties(properties)
         if request.type == "Update" and _is_rollback(request):
             status = _return_to(rollout, wanted, plan, properties["ProjectName"])
         else:
             status = explain(rollout.run(wanted, plan))
-    except GateClosed as closed:
+    except (GateClosed, DeploymentError) as failed:
         # With an id of its own, a failed Create is undone by the Delete that follows.
-        raise ResourceFailed(str(closed), physical_id) from None
+        raise ResourceFailed(str(failed), physical_id) from None
     made = deployments.latest(rollout.fleet.greengrass, wanted.target_arn)
     if before and (by_hand := before.tags.get(deployments.BY_HAND_TAG)):
         status += f"; before, the fleet had been changed by hand: {by_hand}"
@@ -146,7 +147,7 @@ def _withdraw(
         )  # fmt: skip
         try:
             _return_to(rollout, previous, plan, request.properties["ProjectName"])
-        except ResourceFailed as refusal:
+        except DeploymentError as refusal:
             # Another stack owns it, for example: then that stack deploys it again.
             logger.error("what ran before is not deployed again: %s", refusal)  # noqa: TRY400 - the text is the reason
         return

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from cloudformation import Request, ResourceFailed, rolls_back
 
 if TYPE_CHECKING:
-    from vision.signatures import Accepted, Statement, TrustedKeys
+    from shared.signatures import Accepted, Statement, TrustedKeys
 
 _CHUNK_BYTES = 64 << 10
 _ABSENT = 404
@@ -51,7 +51,7 @@ class SignedRelease:
         Raises:
             SignatureRefused: it is absent, endless, too slow, or has other bytes.
         """
-        from vision.signatures import Attack, SignatureRefused  # noqa: PLC0415 - see the module
+        from shared.signatures import Attack, SignatureRefused  # noqa: PLC0415 - see the module
 
         found = self.digest_of(s3, bucket, key)
         if found is None:
@@ -71,7 +71,7 @@ class SignedRelease:
 
     def digest_of(self, s3: Any, bucket: str, key: str) -> tuple[str, str] | None:
         """SHA-256 (hex) and ETag of an object, read within the signed limits; None if absent."""
-        from vision.signatures import (  # noqa: PLC0415 - see the module
+        from shared.signatures import (  # noqa: PLC0415 - see the module
             Attack,
             Limits,
             SignatureRefused,
@@ -106,7 +106,7 @@ class SignedRelease:
     @contextlib.contextmanager
     def refusals() -> Iterator[None]:
         """Make every refusal CloudFormation's reason."""
-        from vision.errors import VisionError  # noqa: PLC0415 - see the module
+        from shared.artifact.errors import VisionError  # noqa: PLC0415 - see the module
 
         try:
             yield
@@ -126,7 +126,7 @@ def accept(request: Request) -> SignedRelease | None:
     content = base64.b64decode(properties["Statement"])
     if not content and properties["SignatureRequired"] != "true":
         return None
-    from vision.signatures import (  # noqa: PLC0415 - see the module
+    from shared.signatures import (  # noqa: PLC0415 - see the module
         Expected,
         TrustedKeys,
         check_expected,
@@ -147,8 +147,8 @@ def accept(request: Request) -> SignedRelease | None:
 
 def _before(request: Request, trusted: "TrustedKeys") -> "Accepted | None":
     """What the stack had before this update, if it can still be verified."""
-    from vision.errors import VisionError  # noqa: PLC0415 - see the module
-    from vision.signatures import Accepted, open_bundle  # noqa: PLC0415 - as above
+    from shared.artifact.errors import VisionError  # noqa: PLC0415 - see the module
+    from shared.signatures import Accepted, open_bundle  # noqa: PLC0415 - as above
 
     old = request.old_properties
     if old.get("Model") != request.properties["Model"] or not old.get("Statement"):

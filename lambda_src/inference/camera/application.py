@@ -34,7 +34,7 @@ from camera.shutdown import Loop
 from camera.sources import camera_from
 from camera.spool import Spool
 from camera.trust import ReleaseTrust
-from vision.engine import DEFAULT_ENGINE
+from shared.vision.engine import DEFAULT_ENGINE
 
 if TYPE_CHECKING:
     from camera.live_view import LiveView

@@ -23,10 +23,10 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from vision.artifact import open_unpacked
-from vision.detections import Box, Detection
-from vision.engine import open_engine
-from vision.runtimes import OPENVINO, TENSORFLOW
+from shared.artifact.archive import open_unpacked
+from shared.vision.detections import Box, Detection
+from shared.vision.engine import open_engine
+from shared.vision.runtimes import OPENVINO, TENSORFLOW
 
 _ENGINES = (TENSORFLOW, OPENVINO)
 _IDLE_SECONDS = 15.0

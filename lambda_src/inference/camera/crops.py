@@ -24,7 +24,7 @@ from PIL import Image
 from camera.errors import CropError
 from camera.frames import Frame
 from camera.live_settings import CurrentSettings, LiveSettings
-from vision.detections import Box, Detection
+from shared.vision.detections import Box, Detection
 
 logger = logging.getLogger(__name__)
 

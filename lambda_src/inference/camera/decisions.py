@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from camera.live_settings import LiveSettings
-from vision.detections import Detection
+from shared.vision.detections import Detection
 
 # A hostile label map must not fill the memory.
 _MOST_LABELS_REMEMBERED = 10_000

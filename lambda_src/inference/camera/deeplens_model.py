@@ -14,11 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from camera.engine_choice import AWSCAM
-from vision.artifact import Artifact
-from vision.detections import Box, Detection
-from vision.errors import ArtifactError, EngineError
-from vision.manifest import IMAGE_CLASSIFICATION, Manifest
-from vision.preprocessing import prepare
+from shared.artifact.archive import Artifact
+from shared.artifact.errors import ArtifactError, EngineError
+from shared.artifact.manifest import IMAGE_CLASSIFICATION, Manifest
+from shared.vision.detections import Box, Detection
+from shared.vision.preprocessing import prepare
 
 _CLASSIFICATION, _SSD = "classification", "ssd"
 _FAILURES = {1: "the platform is not supported", 2: "the model optimizer failed"}

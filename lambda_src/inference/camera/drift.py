@@ -2,7 +2,7 @@
 
 Frames are put into the bins of the artifact's baseline, and the newest count most: each frame that
 is looked at takes the same share of those before. So the memory is constant, and old frames are
-forgotten. `vision.baseline` says what is measured, and what a distance is.
+forgotten. `shared.artifact.baseline` says what is measured, and what a distance is.
 """
 
 import logging
@@ -15,8 +15,14 @@ import numpy as np
 
 from camera.frames import Frame
 from camera.live_settings import CurrentSettings
-from vision.baseline import FEATURES, Baseline, Values, brightness_and_sharpness, distance
-from vision.detections import Detection
+from shared.artifact.baseline import (
+    FEATURES,
+    Baseline,
+    Values,
+    brightness_and_sharpness,
+    distance,
+)
+from shared.vision.detections import Detection
 
 logger = logging.getLogger(__name__)
 

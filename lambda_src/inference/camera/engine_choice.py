@@ -2,9 +2,9 @@
 
 import importlib.util
 
-from vision.engine import DEFAULT_ENGINE
-from vision.engine import ENGINES as OWN_ENGINES
-from vision.runtimes import DEVICES
+from shared.vision.engine import DEFAULT_ENGINE
+from shared.vision.engine import ENGINES as OWN_ENGINES
+from shared.vision.runtimes import DEVICES
 
 AWSCAM = "awscam"
 ENGINES = (*OWN_ENGINES, AWSCAM)

@@ -7,9 +7,9 @@ from pathlib import Path
 from camera.deeplens_model import DeepLensEngine
 from camera.engine_choice import AWSCAM
 from camera.models import OpenEngine
-from vision.artifact import Artifact
-from vision.engine import InferenceEngine, open_engine
-from vision.errors import EngineError
+from shared.artifact.archive import Artifact
+from shared.artifact.errors import EngineError
+from shared.vision.engine import InferenceEngine, open_engine
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@
     ├── CropError       crops of what is uncertain cannot be kept: they are skipped, and counted
     └── PublishError    a message was not taken: it stays in the spool, and is tried again
 
-Errors of the model artifact are `vision.errors.VisionError`.
+Errors of the model artifact are `shared.artifact.errors.VisionError`.
 """
 
 

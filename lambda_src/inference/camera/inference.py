@@ -16,9 +16,9 @@ from camera.live_settings import CurrentSettings
 from camera.messages import ModelIdentity, detection_message
 from camera.outbox import Outbox
 from camera.reporting import FailureReports
-from vision.baseline import Baseline
-from vision.detections import Detection
-from vision.engine import InferenceEngine
+from shared.artifact.baseline import Baseline
+from shared.vision.detections import Detection
+from shared.vision.engine import InferenceEngine
 
 logger = logging.getLogger(__name__)
 

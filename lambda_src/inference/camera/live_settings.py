@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 from camera.errors import SettingsError
-from vision.printable import printable
+from shared.printable import printable
 
 _MOST_LABELS = 200
 _LONGEST_LABEL = 200

@@ -29,7 +29,7 @@ from PIL import Image
 from camera.comparison import Comparison
 from camera.frames import Frame
 from camera.inference import LoadedModel
-from vision.detections import Detection
+from shared.vision.detections import Detection
 
 if TYPE_CHECKING:
     from camera.live_settings import CurrentSettings

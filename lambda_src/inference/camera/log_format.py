@@ -3,7 +3,7 @@
 import logging
 from typing import Any
 
-from vision.printable import printable
+from shared.printable import printable
 
 _LONGEST_TRACEBACK = 20_000
 

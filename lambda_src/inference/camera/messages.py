@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from typing import Any, Self
 
 from camera.frames import Frame
-from vision.detections import Detection
-from vision.printable import printable
+from shared.printable import printable
+from shared.vision.detections import Detection
 
 LARGEST_MESSAGE_BYTES = 128 << 10  # AWS IoT Core takes no larger one.
 

@@ -16,10 +16,10 @@ from pathlib import Path
 from camera.inference import LoadedModel
 from camera.messages import ModelIdentity
 from camera.trust import ReleaseTrust
-from vision.artifact import Artifact, open_artifact
-from vision.engine import InferenceEngine
-from vision.errors import ArtifactError, VisionError
-from vision.signatures import Statement
+from shared.artifact.archive import Artifact, open_artifact
+from shared.artifact.errors import ArtifactError, VisionError
+from shared.signatures import Statement
+from shared.vision.engine import InferenceEngine
 
 logger = logging.getLogger(__name__)
 

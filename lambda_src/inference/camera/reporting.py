@@ -10,7 +10,7 @@ from camera.failures import Repeats, is_worth_a_line
 from camera.heartbeat import Heartbeat
 from camera.messages import ErrorReport, ModelIdentity, error_message
 from camera.outbox import Outbox
-from vision.errors import VisionError
+from shared.artifact.errors import VisionError
 
 logger = logging.getLogger(__name__)
 

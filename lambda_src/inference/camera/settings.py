@@ -11,10 +11,10 @@ from camera.errors import SettingsError
 from camera.live_settings import LiveSettings, checked_setting
 from camera.live_settings import shown as _shown
 from camera.trust import OWN_KEYS, TrustSettings
-from vision.errors import VisionError
-from vision.images import ImageLimit
-from vision.signatures import TrustedKeys
-from vision.strict_json import parse_json
+from shared.artifact.errors import VisionError
+from shared.artifact.strict_json import parse_json
+from shared.signatures import TrustedKeys
+from shared.vision.images import ImageLimit
 
 _THING = re.compile(r"[A-Za-z0-9:_-]{1,128}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")

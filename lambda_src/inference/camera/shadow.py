@@ -9,7 +9,7 @@ from typing import Any
 
 from camera.failures import Backoff, Repeats, is_worth_a_line
 from camera.publishing import ResultPublisher, Subscriber
-from vision.strict_json import parse_json
+from shared.artifact.strict_json import parse_json
 
 logger = logging.getLogger(__name__)
 

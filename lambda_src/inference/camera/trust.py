@@ -15,10 +15,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from vision.artifact import Artifact
-from vision.errors import ArtifactError
-from vision.manifest import MANIFEST_NAME
-from vision.signatures import (
+from shared.artifact.archive import Artifact
+from shared.artifact.errors import ArtifactError
+from shared.artifact.manifest import MANIFEST_NAME
+from shared.artifact.zips import BROKEN_ZIP
+from shared.signatures import (
     Accepted,
     Attack,
     Expected,
@@ -30,8 +31,7 @@ from vision.signatures import (
     open_bundle,
     parse_public_keys,
 )
-from vision.signatures.bundle import LARGEST_BUNDLE_BYTES
-from vision.zips import BROKEN_ZIP
+from shared.signatures.bundle import LARGEST_BUNDLE_BYTES
 
 logger = logging.getLogger(__name__)
 

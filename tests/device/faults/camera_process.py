@@ -29,7 +29,7 @@ from camera.models import DeployedModel
 from camera.publishing import GreengrassPublisher, ResultPublisher
 from camera.settings import Settings
 from camera.spool import Entry, Spool
-from vision.detections import Box, Detection
+from shared.vision.detections import Box, Detection
 
 THING = "front-door"
 TOPIC = f"deeplens/{THING}/infer"

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from camera.models import MOST_FAILED_STARTS
+from shared.artifact.archive import sha256_of
 from tests.device.faults.oracle import Oracle, Verdict, lines, oracle, serving_core
 from tests.pinned import pinned_artifact
-from vision.artifact import sha256_of
 
 _TINY_DISK_BYTES = 4 << 20
 

@@ -7,11 +7,22 @@ from typing import Any
 
 import pytest
 
-from deeplens_project.deployments import OWNER_TAG, RETRY_TAG, Deployment, Wanted, latest
-from deeplens_project.fleet import Fleet
-from deeplens_project.rollout import GateClosed, Plan, Rollout, Wave
-from deeplens_project.verdict import Rule, Verdict
 from local_aws.core_device.nucleus import Kind
+from shared.fleet.deployments import (
+    OWNER_TAG,
+    RETRY_TAG,
+    Deployment,
+    Wanted,
+    latest,
+)
+from shared.fleet.fleet import Fleet
+from shared.fleet.rollout import (
+    GateClosed,
+    Plan,
+    Rollout,
+    Wave,
+)
+from shared.fleet.verdict import Rule, Verdict
 from tests.emulator.core_device.conftest import Core
 from tests.emulator.running_emulator import Emulator
 from tests.waiting import HANG_SECONDS, eventually

@@ -17,13 +17,13 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-import fleet_tools
-from fleet_tools.cli import main
+import deeplens.fleet
+from deeplens.cli.fleet.main import main
 
 
 def serve() -> None:
     """Run commands until stdin ends."""
-    for module in pkgutil.walk_packages(fleet_tools.__path__, "fleet_tools."):
+    for module in pkgutil.walk_packages(deeplens.fleet.__path__, "deeplens.fleet."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
     gc.freeze()

@@ -9,8 +9,8 @@ from botocore.stub import Stubber
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cloudformation import ResourceFailed
-from deeplens_project import deployments
+from shared.fleet import deployments
+from shared.fleet.errors import DeploymentError
 
 TARGET = "arn:aws:iot:eu-central-1:111111111111:thinggroup/cameras"
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -136,5 +136,5 @@ def test_a_conflict_of_the_second_attempt_never_returns_the_first_one(greengrass
         stub.add_client_error("create_deployment", "ConflictException", "under way")
         stub.add_response("list_deployments", {"deployments": [summary(1, is_latest=True)]})
         stub.add_response("get_deployment", {**details(1), "components": WANTED.components})
-        with pytest.raises(ResourceFailed, match="no deployment was created: under way"):
+        with pytest.raises(DeploymentError, match="no deployment was created: under way"):
             deployments.retry(greengrass, FAILED, WANTED, "request", "no network")

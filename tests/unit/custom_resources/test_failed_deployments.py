@@ -7,10 +7,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deeplens_project.explanation import advise, explain
-from deeplens_project.failures import TRANSIENT_CODES
-from deeplens_project.observations import LITE, Installed, Joined, Observation
-from deeplens_project.verdict import Device, Goal, Rule, Verdict, judge
+from shared.fleet.explanation import advise, explain
+from shared.fleet.failures import TRANSIENT_CODES
+from shared.fleet.observations import (
+    LITE,
+    Installed,
+    Joined,
+    Observation,
+)
+from shared.fleet.verdict import (
+    Device,
+    Goal,
+    Rule,
+    Verdict,
+    judge,
+)
 from tests.unit.custom_resources.gate_streams import (
     CREATED,
     FUNCTION,

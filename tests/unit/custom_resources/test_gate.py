@@ -7,11 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deeplens_project.explanation import advise, explain
-from deeplens_project.observations import Heartbeat, Installed, Joined, known
-from deeplens_project.rollout import Plan
-from deeplens_project.verdict import Goal, Rule, judge
-from stacks.config import RolloutConfig
+from deeplens.config import RolloutConfig
+from shared.fleet.explanation import advise, explain
+from shared.fleet.observations import (
+    Heartbeat,
+    Installed,
+    Joined,
+    known,
+)
+from shared.fleet.rollout import Plan
+from shared.fleet.verdict import Goal, Rule, judge
 from tests.unit.custom_resources.gate_streams import (
     CREATED,
     GOAL,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from deeplens_project.verdict import Rule, judge
+from shared.fleet.verdict import Rule, judge
 from tests.unit.custom_resources.gate_streams import (
     CREATED,
     FUNCTION,

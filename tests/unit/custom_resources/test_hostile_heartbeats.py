@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deeplens_project.fleet import Fleet
-from deeplens_project.observations import Heartbeat
+from shared.fleet.fleet import Fleet
+from shared.fleet.observations import Heartbeat
 
 
 class Shadows:

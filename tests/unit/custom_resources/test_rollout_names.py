@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deeplens_project.rollout import _is_wave_group, wave_group
+from shared.fleet.rollout import _is_wave_group, wave_group
 
 NAMES = st.from_regex(r"[A-Za-z0-9_-]{1,40}", fullmatch=True)
 

@@ -8,11 +8,17 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from deeplens_project import waiting
-from deeplens_project.deployments import Deployment
-from deeplens_project.observations import LITE, Execution, Heartbeat, Joined, Observation
-from deeplens_project.verdict import Goal, Rule
-from deeplens_project.waiting import Outcome, Watch
+from shared.fleet import waiting
+from shared.fleet.deployments import Deployment
+from shared.fleet.observations import (
+    LITE,
+    Execution,
+    Heartbeat,
+    Joined,
+    Observation,
+)
+from shared.fleet.verdict import Goal, Rule
+from shared.fleet.waiting import Outcome, Watch
 
 BEGIN = 1_000_000.0
 WAIT_SECONDS = 300.0

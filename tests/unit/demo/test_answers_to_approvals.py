@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 import pytest
 
-from demo.approvals import check_answers
-from demo.processes import CommandFailed
+from deeplens.local.approvals import check_answers
+from deeplens.local.processes import CommandFailed
 from local_aws.pipeline import execution_log
 from local_aws.pipeline.approval import ApprovalRequest, request_approval
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from demo import checkout_lock as module
-from demo.checkout_lock import checkout_lock
+from deeplens.local import checkout_lock as module
+from deeplens.local.checkout_lock import checkout_lock
 
 pytestmark = pytest.mark.process
 

@@ -5,7 +5,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from demo.images import SUFFIXES, WrongImages, check_images, image_files
+from deeplens.local.images import (
+    SUFFIXES,
+    WrongImages,
+    check_images,
+    image_files,
+)
 
 
 @pytest.fixture

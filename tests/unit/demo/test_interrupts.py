@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
-from demo import cli, deployment
-from demo.cli import Interrupted, _reported, _truthful_interrupt
-from demo.deployment import stacks_under_way
+from deeplens.cli.local import main as cli
+from deeplens.cli.local.main import Interrupted, _reported, _truthful_interrupt
+from deeplens.local import deployment
+from deeplens.local.deployment import stacks_under_way
 
 DEV: Any = type("Environment", (), {"name": "dev"})()
 

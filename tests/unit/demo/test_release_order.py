@@ -4,8 +4,8 @@ import base64
 import json
 from pathlib import Path
 
-from demo.signing import is_newest_release
-from stacks.config import STATEMENT_NAME
+from deeplens.config import STATEMENT_NAME
+from deeplens.local.signing import is_newest_release
 
 
 def signed(models: Path, digest: str, release: int) -> Path:

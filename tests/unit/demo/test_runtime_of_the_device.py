@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.device_environment import runtime_problem
+from deeplens.runtime.device_environment import runtime_problem
 
 
 @pytest.fixture

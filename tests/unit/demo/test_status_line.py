@@ -8,8 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from demo import status
-from demo.status import StatusLine
+from deeplens.local import status
+from deeplens.local.status import StatusLine
 
 
 def test_a_log_gets_one_line_for_each_phase_and_one_each_half_minute(

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from demo import cores, embedded
-from demo.cores import RunningCore
-from demo.detections import is_detection
-from demo.embedded import Endpoint
-from demo.processes import CommandFailed
+from deeplens.local import cores, embedded
+from deeplens.local.cores import RunningCore
+from deeplens.local.detections import is_detection
+from deeplens.local.embedded import Endpoint
+from deeplens.local.processes import CommandFailed
 from local_aws.core_device.outage import BACK, LOST
 from tests.terminal import OnTerminal
 

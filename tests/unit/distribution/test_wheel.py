@@ -25,24 +25,22 @@ from model_tools.provenance import provenance
 pytestmark = pytest.mark.process
 
 ROOT = Path(__file__).parents[3]
-# The packages by the folder that they are in.
+# By the folder of the wheel in which they are.
 PACKAGES = {
-    "deeplens": "", "model_tools": "", "fleet_tools": "", "stacks": "", "local_aws": "",
-    "vision": "lambda_src/inference", "camera": "lambda_src/inference",
-    "cloudformation": "lambda_src/custom_resources",
-    "deeplens_project": "lambda_src/custom_resources",
-}  # fmt: skip
+    "deeplens": "deeplens",
+    "deeplens/vendored/model_tools": "model_tools",
+    "deeplens/vendored/shared": "lambda_src/shared",
+}
+OWN = {"deeplens", "model_tools", "shared"}
 # The extra that a part needs in addition to the dependencies; all others need none.
-EXTRAS = {
-    "camera": "camera", "local_aws": "emulator", "stacks": "cdk",
-    "model_tools/benchmark/plot.py": "plot",
-}  # fmt: skip
-NO_EXTRA = ("stacks/__init__.py", "stacks/config/")
+EXTRAS = {"deeplens/vendored/model_tools/benchmark/plot.py": "plot"}
 # Only devices have these: Greengrass' SDK for Lambda functions, the software of an AWS DeepLens.
 OF_DEVICES = {"greengrasssdk", "awscam"}
-# `local_aws deliver` runs in a checkout, whose assembly and review page it compares.
-OF_A_CHECKOUT = {"tools"}
-NOT_INSTALLED_HERE = {name: name for name in ("hypercorn", "matplotlib", "ministack")}
+# Only type checkers import these.
+STUBS = {"mypy_boto3_cloudformation"}
+# Commands that operate the emulator, and those that read an assembly, run in a checkout.
+OF_A_CHECKOUT = {"tools", "local_aws", "review"}
+NOT_INSTALLED_HERE = {name: name for name in ("matplotlib",)}
 LOCKS = ("project", "development", "device", "local-aws")
 
 
@@ -61,13 +59,11 @@ class Wheel:
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Wheel:
     source, built, unpacked = (tmp_path_factory.mktemp(name) for name in ("src", "built", "wheel"))
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
+    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
-    for package, folder in PACKAGES.items():
+    for folder in PACKAGES.values():
         shutil.copytree(
-            ROOT / folder / package,
-            source / folder / package,
-            ignore=shutil.ignore_patterns("__pycache__"),
+            ROOT / folder, source / folder, ignore=shutil.ignore_patterns("__pycache__")
         )
     subprocess.run(
         [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation",
@@ -87,15 +83,15 @@ def test_the_metadata_is_that_of_the_project(wheel: Wheel) -> None:
     assert wheel.metadata["License-Expression"] == "Apache-2.0"
     (licence,) = wheel.folder.glob("*.dist-info/licenses/LICENSE")
     assert licence.read_bytes() == (ROOT / "LICENSE").read_bytes()
-    assert "model-tools = model_tools.cli:main" in wheel.entry_points
-    assert "fleet = fleet_tools.cli:main" in wheel.entry_points
+    assert "model-tools = deeplens.cli.model:main" in wheel.entry_points
+    assert "fleet = deeplens.cli.fleet.main:main" in wheel.entry_points
 
 
 def test_every_file_of_the_packages_is_in_the_wheel_and_nothing_else(wheel: Wheel) -> None:
     expected = {
-        Path(package, file.relative_to(ROOT / folder / package))
+        Path(package, file.relative_to(ROOT / folder))
         for package, folder in PACKAGES.items()
-        for file in (ROOT / folder / package).rglob("*")
+        for file in (ROOT / folder).rglob("*")
         if file.is_file() and "__pycache__" not in file.parts
     }
     installed = {
@@ -103,7 +99,8 @@ def test_every_file_of_the_packages_is_in_the_wheel_and_nothing_else(wheel: Whee
         for file in wheel.folder.rglob("*")
         if file.is_file() and not file.relative_to(wheel.folder).parts[0].endswith(".dist-info")
     }
-    assert {file.suffix for file in expected} > {".py", ".json", ".csv"}
+    assert {file.suffix for file in expected} > {".py", ".json", ".csv", ".typed"}
+    assert {file.parts[0] for file in installed} == {"deeplens"}
     assert installed == expected
 
 
@@ -129,7 +126,7 @@ def imported(source: Path) -> set[str]:
             names |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
             names.add(node.module.split(".")[0])
-    return names - set(sys.stdlib_module_names) - PACKAGES.keys() - OF_DEVICES - OF_A_CHECKOUT
+    return names - set(sys.stdlib_module_names) - OWN - OF_DEVICES - OF_A_CHECKOUT - STUBS
 
 
 @cache
@@ -145,9 +142,7 @@ def test_every_import_is_of_a_declared_dependency(wheel: Wheel) -> None:
     undeclared = set()
     for source in wheel.sources():
         path = source.relative_to(wheel.folder).as_posix()
-        extra = EXTRAS.get(path) or EXTRAS.get(path.split("/")[0], "")
-        if path.startswith(NO_EXTRA):
-            extra = ""
+        extra = EXTRAS.get(path, "")
         for name in imported(source):
             if not distributions(name) & declared(wheel, extra):
                 undeclared.add((path, name))
@@ -187,9 +182,11 @@ def test_each_processor_has_one_tensorflow(wheel: Wheel, machine: str) -> None:
 
 def run(wheel: Wheel, folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """Run a command of the unpacked wheel in another folder, by its own modules."""
+    modules = {"model-tools": "deeplens.cli.model", "fleet": "deeplens.cli.fleet.main"}
     script = (
-        f"import sys, {words[0]}.cli as cli; "
-        f"assert cli.__file__.startswith({str(wheel.folder)!r}), cli.__file__; "
+        f"import sys, {modules[words[0]]} as cli, model_tools, shared.artifact; "
+        f"files = [cli.__file__, model_tools.__file__, shared.artifact.__file__]; "
+        f"assert all(one.startswith({str(wheel.folder)!r}) for one in files), files; "
         f"sys.argv = {list(words)!r}; cli.main()"
     )
     return subprocess.run(
@@ -203,9 +200,10 @@ def run(wheel: Wheel, folder: Path, *words: str) -> subprocess.CompletedProcess[
 
 
 def test_the_commands_answer_away_from_a_checkout(wheel: Wheel, tmp_path: Path) -> None:
-    assert "freeze" in run(wheel, tmp_path, "model_tools", "--help").stdout
-    assert "provision" in run(wheel, tmp_path, "fleet_tools", "--help").stdout
-    failed = run(wheel, tmp_path, "fleet_tools", "status", "dev")
+    help_ = run(wheel, tmp_path, "model-tools", "--help")
+    assert "freeze" in help_.stdout, help_.stderr
+    assert "provision" in run(wheel, tmp_path, "fleet", "--help").stdout
+    failed = run(wheel, tmp_path, "fleet", "status", "dev")
     assert failed.returncode == 2
     assert failed.stderr == "Error: environments/dev.toml: no such environment file\n"
 
@@ -215,7 +213,7 @@ def test_the_installed_tools_are_named_by_the_same_digest_as_the_checkouts(
 ) -> None:
     manifest = {"files": {}}
     script = (
-        "import sys; from model_tools.provenance import provenance; "
+        "import sys, deeplens; from model_tools.provenance import provenance; "
         f"sys.stdout.buffer.write(provenance({manifest!r}, 'model.zip', '0' * 64))"
     )
     installed = subprocess.run(

@@ -8,8 +8,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet_tools.core_configuration import CORE_ROOT, CoreConfiguration
-from fleet_tools.errors import WrongInputError
+from deeplens.fleet.core_configuration import CORE_ROOT, CoreConfiguration
+from deeplens.fleet.errors import WrongInputError
 
 DATA = "abc-ats.iot.eu-central-1.amazonaws.com"
 CREDENTIALS = "abc.credentials.iot.eu-central-1.amazonaws.com"

@@ -6,8 +6,8 @@ from collections.abc import Callable
 import pytest
 from botocore.exceptions import ClientError
 
-from fleet_tools.detaching import delete_once_detached
-from fleet_tools.errors import FleetError
+from deeplens.fleet.detaching import delete_once_detached
+from deeplens.fleet.errors import FleetError
 
 
 @pytest.fixture

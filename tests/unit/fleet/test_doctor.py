@@ -11,9 +11,10 @@ import botocore.session
 import pytest
 from botocore.stub import Stubber
 
-from fleet_tools import toolkit
-from fleet_tools.commands.doctor import report
-from fleet_tools.doctor import (
+from deeplens.cli.fleet.doctor import report
+from deeplens.config import EnvironmentConfig, load_environment
+from deeplens.fleet import toolkit
+from deeplens.fleet.doctor import (
     Finding,
     Outcome,
     Patient,
@@ -24,9 +25,8 @@ from fleet_tools.doctor import (
     simulation,
     stacks,
 )
-from fleet_tools.site import Site
-from fleet_tools.stacks import Stack
-from stacks.config import EnvironmentConfig, load_environment
+from deeplens.fleet.site import Site
+from deeplens.fleet.stacks import Stack
 
 ROOT = Path(__file__).parents[3]
 SHAPE = botocore.session.get_session().get_service_model("cloudformation").shape_for("StackStatus")

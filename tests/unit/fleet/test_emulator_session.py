@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from fleet_tools.emulator import emulator_session
-from fleet_tools.errors import FleetError
+from deeplens.config import load_environment
+from deeplens.fleet.emulator import emulator_session
+from deeplens.fleet.errors import FleetError
 from local_aws.process.endpoint import secret_access_key
-from stacks.config import load_environment
 
 ROOT = Path(__file__).parents[3]
 DEV = load_environment(ROOT / "environments" / "dev.toml")

@@ -5,10 +5,15 @@ from dataclasses import replace
 import click
 import pytest
 
-from fleet_tools.commands import project, status
-from fleet_tools.commands.listing import ago, echo, seconds_of, size
-from fleet_tools.releases import Release
-from fleet_tools.status import Row
+from deeplens.cli.fleet import project, status
+from deeplens.cli.fleet.listing import (
+    ago,
+    echo,
+    seconds_of,
+    size,
+)
+from deeplens.fleet.releases import Release
+from deeplens.fleet.status import Row
 
 DIGEST = "63870608181d26a099070af27675749148c8e3c6854e14a90047892cb8138cea"
 NOW = 1_800_000_000.0

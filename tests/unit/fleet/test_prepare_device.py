@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from fleet_tools.cli import main
-from fleet_tools.device.preparation import device_script
-from stacks.config import EnvironmentConfig, load_environment
-from stacks.constructs.greengrass_releases import RELEASES
+from deeplens.cli.fleet.main import main
+from deeplens.config import EnvironmentConfig, load_environment
+from deeplens.config.nucleus_components import RELEASES
+from deeplens.fleet.device.preparation import device_script
 
 ROOT = Path(__file__).parents[3]
 

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from fleet_tools.errors import FleetError
-from fleet_tools.site import Site
-from fleet_tools.stacks import Stack, stack_names
-from fleet_tools.teardown.stacks import StackDeletion
-from stacks.config import EnvironmentConfig, load_environment
+from deeplens.config import EnvironmentConfig, load_environment
+from deeplens.fleet.errors import FleetError
+from deeplens.fleet.site import Site
+from deeplens.fleet.stacks import Stack, stack_names
+from deeplens.fleet.teardown.stacks import StackDeletion
 
 ROOT = Path(__file__).parents[3]
 ID = "arn:aws:cloudformation:eu-central-1:111111111111:stack/dev-Devices/1"

@@ -9,10 +9,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from deeplens.releases.cloud import Cloud
 from local_aws.process.child_processes import descendants, is_alive, stop
 from local_aws.process.endpoint import Endpoint, running, secret_access_key
 from local_aws.state.paths import StatePaths
-from model_tools.registry.cloud import Cloud
 from tests.waiting import eventually
 
 

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from model_tools.benchmark.bench import Benchmark, Measured
-from model_tools.commands import bench as command
+from model_tools.cli import bench as command
 
 pytestmark = pytest.mark.process
 

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from model_tools.cli import main
+from deeplens.cli.model import main
 
 pytestmark = [pytest.mark.process, pytest.mark.filterwarnings("ignore")]
 

@@ -9,13 +9,13 @@ import pytest
 from botocore.exceptions import NoCredentialsError
 from click.testing import CliRunner
 
-import vision
-from model_tools.cli import main
-from model_tools.commands.manifest_types import NAME, VERSION
-from model_tools.commands.moving import differences
+import shared.artifact
+from deeplens.cli.model import main
+from deeplens.cli.release.moving import differences
+from deeplens.releases.cloud import asking
+from deeplens.releases.history import read_history
+from model_tools.cli.manifest_types import NAME, VERSION
 from model_tools.errors import RegistryError
-from model_tools.registry.cloud import asking
-from model_tools.registry.history import read_history
 
 DIGEST = "ab" * 32
 
@@ -108,7 +108,7 @@ def test_what_no_manifest_accepts_is_an_error_before_the_training(
 
 
 def test_the_patterns_are_those_of_the_manifests_schema() -> None:
-    schema = Path(vision.__file__).with_name("manifest.schema.json")
+    schema = Path(shared.artifact.__file__).with_name("manifest.schema.json")
     properties = json.loads(schema.read_text(encoding="utf-8"))["properties"]
     for key, pattern in (("version", VERSION), ("name", NAME)):
         assert properties[key]["pattern"].removesuffix("(?!\n)") == f"^{pattern}$"

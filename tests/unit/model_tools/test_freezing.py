@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from model_tools.commands.freeze import CONSUMERS
+from model_tools.cli.freeze import CONSUMERS
 from model_tools.errors import AmbiguousError, FreezeError, SourceError
 from model_tools.freezing.consumer import Consumer, rewrite_for
 from model_tools.freezing.freeze import FreezeOptions, FrozenModel, freeze, optimised

@@ -14,9 +14,9 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from model_tools.cli import main
-from vision.errors import ArtifactError
-from vision.runtimes import open_runtime
+from deeplens.cli.model import main
+from shared.artifact.errors import ArtifactError
+from shared.vision.runtimes import open_runtime
 
 pytestmark = [pytest.mark.process, pytest.mark.filterwarnings("ignore")]
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from model_tools.errors import SourceError
 from model_tools.labels import numbered_from_one, read_labels
-from vision.errors import LabelMapError
-from vision.labels import write_label_map
-from vision.manifest import IMAGE_CLASSIFICATION, OBJECT_DETECTION
+from shared.artifact.errors import LabelMapError
+from shared.artifact.labels import write_label_map
+from shared.artifact.manifest import IMAGE_CLASSIFICATION, OBJECT_DETECTION
 
 # What lines of text can hold: no control characters, no space around it.
 NAMES = st.lists(

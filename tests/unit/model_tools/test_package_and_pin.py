@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
+from deeplens.releases.pin import PinError, pin_model
 from model_tools.describe import ModelDescription
 from model_tools.package import package, package_tar
-from model_tools.pin import PinError, pin_model
-from vision.errors import ManifestError
-from vision.manifest import DETECTION_OUTPUTS, InputSpec, OutputSpec
+from shared.artifact.errors import ManifestError
+from shared.artifact.manifest import DETECTION_OUTPUTS, InputSpec, OutputSpec
 
 ROOT = Path(__file__).parents[3]
 

@@ -7,12 +7,12 @@ import pytest
 from click.testing import CliRunner
 
 from local_aws.devices.mqtt_subscription import describe
-from model_tools.commands.errors import ReportingGroup, echo
+from model_tools.cli.errors import ReportingGroup, echo
 from model_tools.errors import RefusedError, ServingError, SourceError
 from model_tools.graphs.rules import refuse_ops
 from model_tools.pictures import opened_picture
 from model_tools.protos import message_class
-from vision.errors import ManifestError
+from shared.artifact.errors import ManifestError
 
 HOSTILE = "\x1b]0;pwned\x07\u202eOp\u2028"
 

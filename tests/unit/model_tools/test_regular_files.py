@@ -5,18 +5,18 @@ from pathlib import Path
 
 import pytest
 
+from deeplens.releases.environments import read_environments
+from deeplens.releases.pin import PinError, pin_model
+from deeplens.releases.releases import sha256_of as artifact_digest
 from model_tools.errors import SourceError
 from model_tools.freezing.folder import DETAILS_NAME, read_frozen, sha256_of
 from model_tools.hosting.symbols import read_symbol
 from model_tools.labels import read_labels
 from model_tools.packaging import read_training
-from model_tools.pin import PinError, pin_model
 from model_tools.protos import message_class
-from model_tools.registry.environments import read_environments
-from model_tools.registry.releases import sha256_of as artifact_digest
 from model_tools.sources.wire import scan_file
 from model_tools.verification.expected import read_expected
-from vision.errors import ArtifactError
+from shared.artifact.errors import ArtifactError
 
 
 @pytest.fixture

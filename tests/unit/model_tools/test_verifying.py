@@ -18,10 +18,10 @@ from model_tools.verification.diagnosis import diagnose, suspects
 from model_tools.verification.expected import read_expected
 from model_tools.verification.report import as_html, next_step
 from model_tools.verification.verify import Comparison, Verification, _shown
+from shared.artifact.errors import ArtifactError
+from shared.artifact.manifest import InputSpec
+from shared.vision.detections import Box, Detection
 from tests.pinned import pinned_artifact
-from vision.detections import Box, Detection
-from vision.errors import ArtifactError
-from vision.manifest import InputSpec
 
 ARTIFACT = pinned_artifact()
 HERE = Box(0.1, 0.1, 0.5, 0.5)

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stacks.config import ConfigError, RuntimeConfig, load_runtime
+from deeplens.config import ConfigError, RuntimeConfig, load_runtime
+from deeplens.runtime.errors import RuntimeBuildError
+from deeplens.runtime.locked import locked_for
+from deeplens.runtime.targets import TARGETS
+from deeplens.runtime.wheels import fetch
 from tests.unit.runtime.wheelhouse import HERE, archive, locked, wheel
-from tools.runtime.errors import RuntimeBuildError
-from tools.runtime.locked import locked_for
-from tools.runtime.targets import TARGETS
-from tools.runtime.wheels import fetch
 
 ROOT = Path(__file__).parents[3]
 LOCK = ROOT / "requirements/runtime.txt"
@@ -75,8 +75,10 @@ def test_a_wheel_with_other_bytes_is_not_taken_from_the_cache(tmp_path: Path) ->
     pin = locked(file)
     assert fetch([pin], HERE, tmp_path / "wheels") == {"tiny": file}
     file.write_bytes(file.read_bytes() + b"x")
-    command = "from pathlib import Path; from tools.runtime.wheels import fetch; "
-    command += "from tools.runtime.locked import Locked; from tools.runtime.targets import TARGETS;"
+    command = "from pathlib import Path; from deeplens.runtime.wheels import fetch; "
+    command += (
+        "from deeplens.runtime.locked import Locked; from deeplens.runtime.targets import TARGETS;"
+    )
     command += f"fetch([Locked('tiny', '1.0', {pin.hashes!r})], TARGETS[0], Path('wheels'))"
     result = subprocess.run(
         [sys.executable, "-c", command],

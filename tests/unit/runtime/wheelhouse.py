@@ -11,10 +11,10 @@ import zipfile
 from functools import cache
 from pathlib import Path
 
+from deeplens.runtime.archive import Built, build
+from deeplens.runtime.locked import Locked
+from deeplens.runtime.targets import TARGETS, Target
 from tests.python_3_12 import find_python_3_12, python_3_12
-from tools.runtime.archive import Built, build
-from tools.runtime.locked import Locked
-from tools.runtime.targets import TARGETS, Target
 
 [HERE] = [target for target in TARGETS if target.machine == platform.machine()]
 

@@ -9,8 +9,8 @@ import pytest
 import requests
 from click.testing import CliRunner
 
-from model_tools.cli import main
-from model_tools.commands.serve import ENGINES
+from deeplens.cli.model import main
+from model_tools.cli.serve import ENGINES
 from model_tools.serving.answers import RequestError
 from model_tools.serving.engines import ENGINES as KNOWN_ENGINES
 from model_tools.serving.engines import load_engine

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from stacks.config import ModelArtifact, RuntimeArchive, least_free_disk_mib
+from deeplens.config import ModelArtifact, RuntimeArchive, least_free_disk_mib
 
 MIB = 1 << 20
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stacks.config import (
+from deeplens.config import (
     GREENGRASS_REGIONS,
     ConfigError,
     ModelPin,
@@ -95,7 +95,7 @@ def test_every_wrong_value_is_reported_at_once(tmp_path: Path) -> None:
 
 @given(st.text(max_size=80))
 def test_the_suggested_bucket_name_would_work(name: str) -> None:
-    from stacks.config import ModelStoreConfig  # noqa: PLC0415 - next to its only use
+    from deeplens.config import ModelStoreConfig  # noqa: PLC0415 - next to its only use
 
     try:
         ModelStoreConfig(bucket_name=name)

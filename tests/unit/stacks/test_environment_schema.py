@@ -13,12 +13,12 @@ from typing import Any
 import jsonschema
 import pytest
 
-from model_tools.pin import pin_model
+from deeplens.releases.pin import pin_model
 from tests.unit.stacks.environment_cases import DIGEST, VALID, WRONG_VALUES
 
 ROOT = Path(__file__).parents[3]
 ENVIRONMENTS = sorted((ROOT / "environments").glob("*.toml"))
-FILES = [*ENVIRONMENTS, ROOT / "demo/delivery.toml"]
+FILES = [*ENVIRONMENTS, ROOT / "deeplens/local/delivery.toml"]
 MINIMAL = VALID.split("[model_store]", maxsplit=1)[0]
 DIRECTIVE = "#:schema "
 
@@ -57,7 +57,7 @@ def test_a_new_environment_file_names_the_schema_and_is_valid_with_every_default
 ) -> None:
     (tmp_path / "dev.toml").write_text(VALID, encoding="utf-8")
     subprocess.run(
-        [sys.executable, "-m", "tools.new_environment", "--folder", tmp_path, "qa"],
+        [sys.executable, "-m", "deeplens.cli.env.new", "--folder", tmp_path, "qa"],
         cwd=ROOT,
         check=True,
         capture_output=True,
@@ -133,7 +133,7 @@ def test_an_invalid_value_or_section_is_rejected(text: str) -> None:
     ],
 )
 def test_a_wrong_pipeline_is_refused(old: str, new: str) -> None:
-    text = (ROOT / "demo/delivery.toml").read_text(encoding="utf-8")
+    text = (ROOT / "deeplens/local/delivery.toml").read_text(encoding="utf-8")
     assert old in text
     assert errors(text.replace(old, new), DELIVERY)
 

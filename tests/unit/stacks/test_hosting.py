@@ -6,8 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from stacks.config import ConfigError, EnvironmentConfig, load_environment, load_model_data
-from stacks.config.deep_learning_containers import (
+from deeplens.config import (
+    ConfigError,
+    EnvironmentConfig,
+    load_environment,
+    load_model_data,
+)
+from deeplens.config.deep_learning_containers import (
     container_image,
     has_gpu,
     has_local_storage,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stacks.config import InferenceConfig, ModelArtifact
+from deeplens.config import InferenceConfig, ModelArtifact
 from stacks.constructs.camera_recipe import generic_recipe
 from stacks.constructs.camera_runtime import runtime_folder, runtime_recipe
 from stacks.constructs.model_recipe import model_recipe

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stacks.config import load_environment, load_environments
+from deeplens.config import load_environment, load_environments
 
 pytestmark = pytest.mark.process
 
@@ -28,11 +28,11 @@ def folder(tmp_path: Path) -> Path:
 
 
 def new(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return run("-m", "tools.new_environment", "--folder", folder, *arguments)
+    return run("-m", "deeplens.cli.env.new", "--folder", folder, *arguments)
 
 
 def test_the_documented_keys_are_those_of_the_sources() -> None:
-    checked = run("-m", "tools.environment_reference", "--check")
+    checked = run("-m", "deeplens.cli.env.reference", "--check")
     assert checked.returncode == 0, checked.stdout
 
 

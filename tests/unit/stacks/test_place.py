@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import botocore.session
 import pytest
 
-from stacks.config import GREENGRASS_REGIONS, Place
+from deeplens.config import GREENGRASS_REGIONS, Place
 
 if TYPE_CHECKING:
     from aws_cdk import App

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stacks.config import InferenceConfig
+from deeplens.config import InferenceConfig
 from stacks.constructs.camera_recipe import generic_recipe, linux_process
 from stacks.constructs.camera_runtime import runtime_folder, runtime_recipe
 from stacks.recipes import (

@@ -5,7 +5,13 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stacks.config.rollout import AbortConfig, RateConfig, RolloutConfig, WaveConfig, timeline
+from deeplens.config.rollout import (
+    AbortConfig,
+    RateConfig,
+    RolloutConfig,
+    WaveConfig,
+    timeline,
+)
 
 rates = st.one_of(
     st.none(),

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from shared.artifact.archive import sha256_of
 from tests.pinned import ROOT, pinned_artifact
-from vision.artifact import sha256_of
 
 pytestmark = pytest.mark.process
 

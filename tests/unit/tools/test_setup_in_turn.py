@@ -30,8 +30,8 @@ def checkout(tmp_path: Path) -> Path:
     (tmp_path / "Makefile").write_text(text, encoding="utf-8")
     for name in ("requirements", "tools"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
-    (tmp_path / "demo").mkdir()
-    for name in ("pyproject.toml", "package-lock.json", "demo/checkout_lock.py"):
+    (tmp_path / "deeplens/local").mkdir(parents=True)
+    for name in ("pyproject.toml", "package-lock.json", "deeplens/local/checkout_lock.py"):
         shutil.copy(ROOT / name, tmp_path / name)
     return tmp_path
 

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.artifact.archive import open_artifact
+from shared.artifact.errors import ArtifactError, LabelMapError, ManifestError
+from shared.artifact.labels import parse_label_map, write_label_map
+from shared.artifact.manifest import Manifest
 from tests.pinned import pinned_artifact
-from vision.artifact import open_artifact
-from vision.errors import ArtifactError, LabelMapError, ManifestError
-from vision.labels import parse_label_map, write_label_map
-from vision.manifest import Manifest
 
 ARTIFACT = pinned_artifact()
 DIGEST = ARTIFACT.parent.name

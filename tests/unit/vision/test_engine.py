@@ -15,15 +15,15 @@ from hypothesis import strategies as st
 
 from model_tools.protos import message_class
 from model_tools.shapes.drawing import LABELS, draw_picture
+from shared.artifact.archive import Artifact, open_artifact
+from shared.artifact.errors import ArtifactError, ScoresError
+from shared.artifact.manifest import InputSpec
+from shared.vision import answers
+from shared.vision.engine import ENGINES, InferenceEngine, open_engine
+from shared.vision.preprocessing import prepare
+from shared.vision.resizing import tf1_bilinear
+from shared.vision.runtimes import open_runtime
 from tests.pinned import pinned_artifact
-from vision import answers
-from vision.artifact import Artifact, open_artifact
-from vision.engine import ENGINES, InferenceEngine, open_engine
-from vision.errors import ArtifactError, ScoresError
-from vision.manifest import InputSpec
-from vision.preprocessing import prepare
-from vision.resizing import tf1_bilinear
-from vision.runtimes import open_runtime
 
 ARTIFACT = pinned_artifact()
 FLOAT = 1
@@ -116,7 +116,7 @@ def test_a_compiled_model_is_kept_for_the_next_start(shapes: Artifact, tmp_path:
 def test_openvino_reports_to_nobody(shapes: Artifact) -> None:
     script = (
         "import sys, pathlib\n"
-        "from vision.runtimes import open_runtime\n"
+        "from shared.vision.runtimes import open_runtime\n"
         "open_runtime('openvino', pathlib.Path(sys.argv[1]), ())\n"
         "assert 'openvino' in sys.modules\n"
         "assert sys.modules['openvino_telemetry'] is None\n"

@@ -14,8 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from vision.errors import ImageError, SizeError
-from vision.images import ImageLimit, check_encoded, open_image, read_rgb
+from shared.artifact.errors import ImageError, SizeError
+from shared.vision.images import (
+    ImageLimit,
+    check_encoded,
+    open_image,
+    read_rgb,
+)
 
 SIDE_PX = 13_000
 SMALL = ImageLimit(1, "MEGAPIXELS")

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.vision.test_engine import shapes
-from vision.artifact import Artifact
-from vision.engine import open_engine
-from vision.errors import EngineError
+from shared.artifact.archive import Artifact
+from shared.artifact.errors import EngineError
+from shared.vision.engine import open_engine
 
 # As the camera imports it: `import openvino` alone starts a process that reports to its makers.
-from vision.openvino_runtime import OpenVinoRuntime, devices_for, openvino
-from vision.runtimes import open_runtime
+from shared.vision.openvino_runtime import OpenVinoRuntime, devices_for, openvino
+from shared.vision.runtimes import open_runtime
+from tests.unit.vision.test_engine import shapes
 
 __all__ = ["shapes"]
 
@@ -173,7 +173,7 @@ def test_auto_uses_the_cpu_when_the_gpu_computes_something_else(
     assert engine.fallback
     assert engine.fallback.startswith("gpu does not compute what the CPU computes: ")
     assert expected in engine.fallback
-    assert [one.message for one in caplog.records if one.name == "vision.self_test"] == [
+    assert [one.message for one in caplog.records if one.name == "shared.vision.self_test"] == [
         f"runs on the CPU: {engine.fallback}"
     ]
     assert engine.infer(picture) == on_cpu

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudformation.printable import printable as in_the_cloud
-from stacks.config.toml_files import one_line
-from vision.printable import printable
+from deeplens.config.toml_files import one_line
+from shared.printable import printable
+from shared.printable import printable as in_the_cloud
 
 # Line and paragraph ends, controls, formats, surrogates, private and unassigned characters.
 _HARMFUL = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}

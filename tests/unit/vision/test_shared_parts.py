@@ -1,26 +1,33 @@
-"""The layer that verifies signatures in the cloud has every module that it imports."""
+"""Each archive of a function contains the shared modules that it imports."""
 
 import ast
-from pathlib import Path
 
-ROOT = Path(__file__).parents[3]
-SOURCES = ROOT / "lambda_src" / "inference"
-CONSTRUCT = ROOT / "stacks" / "constructs" / "verification.py"
+import pytest
 
-
-def shared_parts() -> tuple[str, ...]:
-    """The construct's own list, without loading CDK."""
-    for node in ast.parse(CONSTRUCT.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "_SHARED_PARTS":
-            return tuple(ast.literal_eval(node.value))
-    raise AssertionError("no _SHARED_PARTS")
+# The archives import CDK.
+pytestmark = pytest.mark.process
 
 
-def test_each_imported_module_of_vision_is_in_the_layer() -> None:
-    packed = {file for part in shared_parts() for file in SOURCES.glob(part)}
-    assert SOURCES / "vision" / "signatures" / "bundle.py" in packed
-    for file in packed:
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ImportFrom) and str(node.module).startswith("vision"):
-                module = SOURCES / str(node.module).replace(".", "/")
-                assert packed & {module.with_suffix(".py"), module / "__init__.py"}, node.module
+@pytest.mark.parametrize("name", ["inference", "custom_resources", "fleet_metrics", "layer"])
+def test_an_archive_contains_each_shared_module_that_it_imports(name: str) -> None:
+    from stacks.constructs import function_code, verification  # noqa: PLC0415 - imports CDK
+
+    members = {
+        "inference": function_code.inference_members,
+        "custom_resources": function_code.custom_resources_members,
+        "fleet_metrics": function_code.fleet_metrics_members,
+        "layer": verification.reader_members,
+    }[name]()
+    imported = {
+        str(node.module)
+        for file, content in members.items()
+        if file.endswith(".py")
+        for node in ast.walk(ast.parse(content))
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("shared.")
+    }
+    in_layer = (
+        {"shared.signatures", "shared.artifact.errors"} if name == "custom_resources" else set()
+    )
+    for module in imported - in_layer:
+        path = module.replace(".", "/")
+        assert members.keys() & {f"{path}.py", f"{path}/__init__.py"}, module

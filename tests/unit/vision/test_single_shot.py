@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vision.manifest import CutSpec, InputSpec, OutputSpec
-from vision.single_shot import detections_of
+from shared.artifact.manifest import CutSpec, InputSpec, OutputSpec
+from shared.vision.single_shot import detections_of
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

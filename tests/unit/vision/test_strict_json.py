@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vision.strict_json import parse_json
+from shared.artifact.strict_json import parse_json
 
 VALUES = st.recursive(
     st.none()

@@ -8,7 +8,7 @@ from urllib.parse import quote, urlsplit
 from camera.errors import SettingsError
 from camera.frames import Camera
 from camera.live_settings import shown
-from vision.images import ImageLimit
+from shared.vision.images import ImageLimit
 
 _DEVICE = re.compile(r"/dev/video[0-9]{1,4}")
 _PASSWORD_FILE = "camera-password"  # noqa: S105 - the name of a file

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from camera.errors import CameraError
 from camera.frames import Frame
-from vision.errors import ImageError
-from vision.images import ImageLimit, read_rgb
+from shared.artifact.errors import ImageError
+from shared.vision.images import ImageLimit, read_rgb
 
 logger = logging.getLogger(__name__)
 

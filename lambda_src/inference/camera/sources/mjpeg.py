@@ -13,8 +13,8 @@ from camera.errors import CameraError
 from camera.frames import Frame
 from camera.sources.deadlines import Deadline, handlers
 from camera.sources.video import without_password
-from vision.errors import ImageError
-from vision.images import ImageLimit, read_rgb
+from shared.artifact.errors import ImageError
+from shared.vision.images import ImageLimit, read_rgb
 
 _TIMEOUT_SECONDS = 8.0
 _LARGEST_PICTURE_BYTES = 16 << 20

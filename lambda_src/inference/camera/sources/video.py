@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from camera.errors import CameraError
 from camera.frames import Frame
-from vision.errors import SizeError
-from vision.images import ImageLimit
+from shared.artifact.errors import SizeError
+from shared.vision.images import ImageLimit
 
 _TIMEOUT_MS = 8000
 

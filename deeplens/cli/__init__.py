@@ -1,0 +1,1 @@
+"""The commands of an operator, one package for each subject. They contain no logic."""

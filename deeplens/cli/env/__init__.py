@@ -1,0 +1,1 @@
+"""`deeplens env`: environment files, and the Python packages of devices."""

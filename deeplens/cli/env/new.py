@@ -1,0 +1,119 @@
+"""A new environment file, valid at once, from the sections of deeplens/config."""
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from deeplens.cli.env.reference import (
+    ROOT,
+    SCHEMA,
+    allowed,
+    keys,
+    toml,
+)
+from deeplens.config import (
+    ConfigError,
+    EnvironmentConfig,
+    load_environment,
+    load_environments,
+)
+
+ENVIRONMENTS = ROOT / "environments"
+
+
+@click.command(
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="\b\nExamples:\n  make environment NAME=qa ACCOUNT=444444444444",
+)
+@click.argument("name")
+@click.option("--account", help="The AWS account's twelve digits.")
+@click.option("--region", help="An AWS Region that has AWS IoT Greengrass V2.")
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=ENVIRONMENTS,
+    show_default="environments",
+    help="Folder of the environment files.",
+)
+def main(name: str, account: str | None, region: str | None, folder: Path) -> None:
+    """Create the environment file NAME.toml, which is valid at once.
+
+    Account, Region, model and boundary are those of dev unless they are given. Every other key is a
+    comment, with its default and its meaning. Nothing is written if the file would not be valid.
+
+    Exit codes: 0 written, 1 a file cannot be read or written, 2 wrong usage or input.
+    """
+    file = folder / f"{name}.toml"
+    if file.parent != folder or not name:
+        raise click.UsageError(f"given {name!r}, expected a name, for example NAME=qa")
+    try:
+        dev = load_environment(folder / "dev.toml")
+        text = environment_file(name, account or dev.account, region or dev.region, dev)
+        with file.open("x", encoding="utf-8") as new:
+            new.write(schema_directive(folder) + text)
+    except FileExistsError:
+        raise click.UsageError(f"{file} exists; choose another name, or edit it") from None
+    except ConfigError as error:
+        raise click.ClickException(str(error)) from None
+    except OSError as error:
+        raise click.ClickException(f"{error.filename}: {error.strerror}") from None
+    try:
+        load_environments(folder)
+    except ConfigError as error:
+        file.unlink()
+        raise click.UsageError(f"nothing was written: {error}") from None
+    click.echo(f"{file}: written; edit what differs")
+    click.echo("next: make review BASE=main (needs no AWS account)")
+    click.echo(f"      make diff ENV={name} (on the emulator), or cdk diff '{name}/*' (on AWS)")
+
+
+def schema_directive(folder: Path) -> str:
+    """Return the first line of an environment file in `folder`, which editors read.
+
+    See https://taplo.tamasfe.dev/configuration/directives.html.
+    """
+    return f"#:schema {Path(os.path.relpath(SCHEMA, folder)).as_posix()}\n"
+
+
+def environment_file(name: str, account: str, region: str, like: EnvironmentConfig) -> str:
+    """Return the text of a new environment file that runs the model of `like`."""
+    said = {
+        "account": account,
+        "region": region,
+        **({"permissions_boundary": bound} if (bound := like.permissions_boundary) else {}),
+        "model.name": like.model.name,
+        "model.digest": like.model.digest,
+        "model_store.bucket_name": f"deeplens-{name}-{account}-{region}",
+        "fleet.thing_group": f"deeplens-{name}",
+        "inference.topic": f"deeplens/{name}/{{thing}}/infer",
+    }
+    lines = [
+        f"# The {name} environment. Each key that is commented out has the default that it shows.",
+        "# docs/environments.md lists all keys.",
+    ]
+    section = ""
+    for key, field in keys():
+        header, _, leaf = key.rpartition(".")
+        if header != section:
+            section = header
+            lines += ["", _header(header)]
+        lines.append(f"# {field.description} ({allowed(field)})".replace("`", ""))
+        if key in said:
+            lines.append(f"{leaf} = {toml(said[key])}")
+            continue
+        value = "…" if field.is_required() or field.default is None else toml(field.default)
+        lines.append(f"#{'   ' if '.' in section else ' '}{leaf} = {value}")
+    return "\n".join(lines) + "\n"
+
+
+def _header(section: str) -> str:
+    """A section's line; a part that an environment may do without is a comment, keys and all."""
+    if section.endswith("[]"):
+        return f"# [[{section.removesuffix('[]')}]]"
+    return f"# [{section}]" if "." in section else f"[{section}]"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

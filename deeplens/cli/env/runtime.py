@@ -1,0 +1,115 @@
+"""Build the runtime archives, and pin them in an environment file."""
+
+import json
+from pathlib import Path
+
+import click
+import tomlkit
+import tomlkit.exceptions
+from rich.console import Console
+
+from deeplens.runtime.archive import Built, build
+from deeplens.runtime.device_environment import runtime_problem
+from deeplens.runtime.errors import RuntimeBuildError
+from deeplens.runtime.locked import locked_for
+from deeplens.runtime.targets import TARGETS, Target
+from deeplens.runtime.wheels import fetch
+from model_tools.output_paths import OutputPath
+
+ROOT = Path(__file__).resolve().parents[3]
+_MIB = 1 << 20
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--architecture",
+    "architectures",
+    type=click.Choice([target.architecture for target in TARGETS]),
+    multiple=True,
+    help="Build for this one only; may be repeated. Default: all.",
+)
+@click.option(
+    "--pin",
+    type=OutputPath(exists=True, dir_okay=False),
+    help="Environment file whose [runtime] gets the digests.",
+)
+@click.option(
+    "--lock",
+    type=click.Path(path_type=Path),
+    default=ROOT / "requirements" / "runtime.txt",
+    help="The lock file.  [default: requirements/runtime.txt]",
+)
+@click.option(
+    "--folder",
+    type=OutputPath(file_okay=False, free_mib=400),
+    default=ROOT / ".local" / "runtime",
+    help="Where wheels and archives are kept.  [default: .local/runtime]",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the digests as JSON.")
+def main(
+    architectures: tuple[str, ...], pin: Path | None, lock: Path, folder: Path, *, as_json: bool
+) -> None:
+    """Build the camera's Python environment as archives of wheels, one for each architecture.
+
+    The same lock gives the same bytes on any machine, so the digest that an environment file pins
+    is built again anywhere. Wheels are downloaded once.
+
+    Exit codes: 0 built, 1 a wheel or the lock is not what it should be, 2 wrong usage.
+    """
+    console = Console(stderr=True)
+    wanted = [one for one in TARGETS if not architectures or one.architecture in architectures]
+    try:
+        if pin:
+            # Before minutes of downloads.
+            _read(pin)
+        built = [_built(target, lock, folder, console) for target in wanted]
+        if pin:
+            _pin(pin, built)
+    except RuntimeBuildError as error:
+        raise click.ClickException(str(error)) from None
+    if as_json:
+        click.echo(json.dumps({one.architecture: one.digest for one in built}))
+        return
+    for one in built:
+        size = one.path.stat().st_size / _MIB
+        click.echo(f"{one.architecture}  {one.digest}  {size:.0f} MiB  {_shown(one.path)}")
+    if pin:
+        click.echo(f"{pin}: [runtime] has these digests")
+        if problem := runtime_problem(ROOT):
+            click.echo(f"note: `make demo`, `headpose` and `camera` will stop: {problem}", err=True)
+
+
+def _built(target: Target, lock: Path, folder: Path, console: Console) -> Built:
+    locked = locked_for(lock, target)
+    with console.status(f"{target.architecture}: {len(locked)} wheels (about 150 MiB, once)"):
+        wheels = fetch(locked, target, folder / "wheels" / target.architecture)
+    with console.status(f"{target.architecture}: one archive"):
+        return build(locked, wheels, target, folder)
+
+
+def _pin(file: Path, built: list[Built]) -> None:
+    """Write the digests into [runtime], and leave everything else as it is."""
+    text, body, document = _read(file)
+    section = document.setdefault("runtime", tomlkit.table())
+    for one in built:
+        section[one.architecture] = one.digest
+    changed = file.with_name(f".{file.name}.partial")
+    mark = text[: len(text) - len(body)]
+    changed.write_bytes(f"{mark}{tomlkit.dumps(document)}".encode())
+    changed.replace(file)
+
+
+def _read(file: Path) -> tuple[str, str, tomlkit.TOMLDocument]:
+    """Return the text of a TOML file, that without a byte order mark, and its content."""
+    if file.exists() and not file.is_file():
+        raise RuntimeBuildError(f"{file}: is not a regular file")
+    try:
+        text = file.read_bytes().decode()
+        body = text.removeprefix("\ufeff")
+        return text, body, tomlkit.parse(body)
+    except (tomlkit.exceptions.TOMLKitError, UnicodeDecodeError) as error:
+        raise RuntimeBuildError(f"{file}: not valid TOML: {error}") from None
+
+
+def _shown(path: Path) -> Path:
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

@@ -1,0 +1,87 @@
+"""Lists for terminals and pipes: aligned columns without frames, one line per row."""
+
+import os
+import time
+from collections.abc import Sequence
+from datetime import datetime
+
+import click
+
+_MINUTE, _HOUR, _DAY = 60, 3600, 86_400
+# Clocks of machines differ by this much without being wrong.
+_CLOCK_SECONDS = 5
+_COLOURS = {"good": "green", "waiting": "yellow", "failed": "red", "offline": "bright_black"}
+
+
+def columns(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return the headings and rows as lines; no line is wrapped, so that grep finds each value."""
+    shown = [[clean(value) for value in row] for row in (headings, *rows)]
+    widths = [max(map(len, values)) for values in zip(*shown, strict=True)]
+    return [
+        "  ".join(f"{value:{width}}" for value, width in zip(row, widths, strict=True)).rstrip()
+        for row in shown
+    ]
+
+
+def clean(text: str) -> str:
+    """Return text that devices or people wrote, with control characters escaped."""
+    from shared.printable import printable
+
+    return printable(text)
+
+
+def coloured(line: str, state: str) -> str:
+    """Return a line with its state in the state's colour."""
+    return line.replace(f"  {state}", f"  {click.style(state, fg=_COLOURS.get(state))}", 1)
+
+
+def echo(line: str) -> None:
+    """Print a line; colours remain on a terminal only, and not if NO_COLOR is set."""
+    click.echo(line, color=False if os.environ.get("NO_COLOR") else None)
+
+
+def ago(then: float | None, now: float) -> str:
+    """Return how long ago something was, in the largest unit that fits; `-` for never."""
+    if then is None:
+        return "-"
+    seconds = now - then
+    if seconds < -_CLOCK_SECONDS:
+        return f"{_duration(-seconds)} ahead"
+    return f"{_duration(max(0.0, seconds))} ago"
+
+
+def seconds_of(text: str | None) -> float | None:
+    """Return an ISO 8601 time as seconds since the epoch; None if there is none."""
+    if text is None:
+        return None
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except ValueError:
+        return None
+
+
+def stamp(then: float | None) -> str:
+    """Return a time in UTC; `-` for never."""
+    return "-" if then is None else time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(then))
+
+
+def size(size_bytes: int | None) -> str:
+    """Return bytes in the largest binary unit that fits; `-` if they are not known."""
+    if size_bytes is None:
+        return "-"
+    for unit, factor in (("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20)):
+        if size_bytes >= factor:
+            return f"{size_bytes / factor:.1f} {unit}"
+    return f"{size_bytes / 1024:.1f} KiB"
+
+
+def count(number: int, noun: str) -> str:
+    """Return a number with its noun in the singular or plural."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _duration(seconds: float) -> str:
+    for unit, size in (("d", _DAY), ("h", _HOUR), ("min", _MINUTE)):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"

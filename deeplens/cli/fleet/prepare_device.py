@@ -1,0 +1,57 @@
+"""`fleet prepare-device`: write the script that prepares a device."""
+
+from pathlib import Path
+
+import click
+
+from deeplens.cli.fleet.options import (
+    DEVICES,
+    environment_argument,
+    environments_option,
+    examples,
+    out_option,
+    thing_argument,
+)
+
+
+@click.command(
+    "prepare-device",
+    epilog=examples(
+        "fleet prepare-device production camera-17",
+        "fleet prepare-device production camera-17 --print | less",
+    ),
+    short_help="Write the script that prepares a device.",
+)
+@environment_argument
+@thing_argument
+@out_option
+@click.option("--print", "prints", is_flag=True, help="Print the script instead of writing it.")
+@environments_option
+def prepare_device(
+    environment: str, thing: str, out: Path | None, environments: Path, *, prints: bool
+) -> None:
+    """Write the script that prepares THING as a core device of ENVIRONMENT, or checks it.
+
+    The script is written into the folder of the files of `fleet provision`. It runs on the device
+    as root: users, groups, owner and mode of the files, tools, and the pinned core software. It may
+    be repeated; with --check it changes nothing. This command needs no access to AWS.
+
+    Exit codes: 0 done, 1 failed, 2 wrong usage or input.
+    """
+    from deeplens.config import load_environment
+    from deeplens.fleet.device.preparation import SCRIPT_NAME, device_script
+    from deeplens.fleet.device_folder import DeviceFolder
+    from deeplens.fleet.provision import require_thing_name
+
+    require_thing_name(thing)
+    script = device_script(load_environment(environments / f"{environment}.toml"), thing)
+    if prints:
+        click.echo(script, nl=False)
+        return
+    folder = DeviceFolder(out or DEVICES / environment / thing)
+    folder.make()
+    file = folder.path / SCRIPT_NAME
+    folder.write_private(file, script.encode())
+    click.echo(f"{file}: copy the folder to the device, then there: sudo sh {SCRIPT_NAME}")
+    if not folder.private_key.is_file():
+        click.echo(f"`fleet provision {environment} {thing}` writes the device's other files")

@@ -1,0 +1,82 @@
+"""`fleet retire`: a device that leaves the fleet."""
+
+import json
+from functools import partial
+from pathlib import Path
+
+import click
+
+from deeplens.cli.fleet.listing import count
+from deeplens.cli.fleet.options import (
+    DEVICES,
+    dry_run_option,
+    environment_argument,
+    environments_option,
+    examples,
+    json_option,
+    local_option,
+    out_option,
+    thing_argument,
+)
+
+
+@click.command(
+    epilog=examples(
+        "fleet retire production camera-17 --dry-run", "fleet retire production camera-17 --yes"
+    ),
+    short_help="Remove a device from the fleet.",
+)
+@environment_argument
+@thing_argument
+@out_option
+@environments_option
+@local_option
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@dry_run_option
+@json_option
+def retire(
+    environment: str,
+    thing: str,
+    out: Path | None,
+    environments: Path,
+    *,
+    local: bool,
+    yes: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Take THING out of ENVIRONMENT's fleet: its certificates end at once.
+
+    The thing stays if the environment file lists it: the next deploy removes it. Files that
+    `fleet provision` wrote are removed, the private key among them.
+
+    Exit codes: 0 done, 1 failed or not confirmed, 2 wrong usage or input.
+    """
+    from deeplens.fleet.device_folder import DeviceFolder
+    from deeplens.fleet.provision import require_thing_name
+    from deeplens.fleet.retire import plan_retirement, retire_device
+    from deeplens.fleet.site import open_site
+
+    require_thing_name(thing)
+    site = open_site(environments, environment, local=local)
+    folder = DeviceFolder(out or DEVICES / environment / thing)
+    planned = plan_retirement(site, thing, folder)
+    certificates = count(len(planned.certificates), "certificate")
+    ends = f"{thing} loses {certificates} and leaves {site.thing_group}"
+    if dry_run:
+        click.echo(f"would retire: {ends}")
+        return
+    if not yes:
+        click.confirm(f"{ends}; it cannot connect any more. Go on?", abort=True, err=True)
+    retire_device(site, planned, folder, report=partial(click.echo, err=True))
+    if as_json:
+        result = {
+            "thing": thing,
+            "certificates": len(planned.certificates),
+            "deleted": planned.deletes_thing,
+        }
+        click.echo(json.dumps(result))
+        return
+    text = f"{thing}: {certificates} revoked, removed from {site.thing_group}"
+    kept = f"; the thing stays until it is off [fleet] things of {environment}.toml"
+    click.echo(text + (", thing deleted" if planned.deletes_thing else kept))

@@ -1,0 +1,73 @@
+"""`fleet stop` and `fleet resume`: no further device gets the current release."""
+
+from pathlib import Path
+
+import click
+
+from deeplens.cli.fleet.options import (
+    dry_run_option,
+    environment_argument,
+    environments_option,
+    examples,
+    local_option,
+    reason_option,
+)
+
+
+@click.command(
+    epilog=examples('fleet stop production --reason "false detections"'),
+    short_help="Stop the current release.",
+)
+@environment_argument
+@environments_option
+@local_option
+@reason_option
+@dry_run_option
+def stop(environment: str, environments: Path, reason: str, *, local: bool, dry_run: bool) -> None:
+    """Stop ENVIRONMENT's current release: no further device gets it.
+
+    Devices that already run it keep it; `fleet rollback` replaces it. A deploy that waits fails
+    with the reason, and a later deploy of the same release is refused until `fleet resume`.
+
+    Exit codes: 0 done, 1 failed, 2 wrong usage or input.
+    """
+    from deeplens.fleet.site import open_site
+    from deeplens.fleet.stop import end, under_way
+    from shared.fleet.deployments import STOPPED_TAG
+
+    site = open_site(environments, environment, local=local)
+    for one in under_way(site):
+        if STOPPED_TAG in one.tags:
+            click.echo(f"{one.id} is already stopped: {one.tags[STOPPED_TAG]}")
+        elif dry_run:
+            click.echo(f"would stop {one.id} ({one.status}) of {one.target_arn}")
+        else:
+            end(site, one, reason)
+            click.echo(f"stopped {one.id} of {one.target_arn}")
+
+
+@click.command(epilog=examples("fleet resume production"), short_help="Lift the stop of a release.")
+@environment_argument
+@environments_option
+@local_option
+@dry_run_option
+def resume(environment: str, environments: Path, *, local: bool, dry_run: bool) -> None:
+    """Lift the stop of ENVIRONMENT's current release; the next deploy delivers it again.
+
+    Exit codes: 0 done, 1 failed, 2 wrong usage or input.
+    """
+    from deeplens.fleet.errors import FleetError
+    from deeplens.fleet.site import open_site
+    from deeplens.fleet.stop import lift, under_way
+    from shared.fleet.deployments import STOPPED_TAG
+
+    site = open_site(environments, environment, local=local)
+    stopped = [one for one in under_way(site) if STOPPED_TAG in one.tags]
+    if not stopped:
+        raise FleetError(f"nothing is stopped on {site.thing_group}")
+    for one in stopped:
+        if dry_run:
+            click.echo(f"would lift the stop of {one.id}: {one.tags[STOPPED_TAG]}")
+        else:
+            lift(site, one)
+            click.echo(f"{one.id} may be deployed again")

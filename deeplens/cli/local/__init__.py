@@ -1,0 +1,1 @@
+"""`deeplens local`: the local emulator, its cameras and its deliveries."""

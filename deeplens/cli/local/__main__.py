@@ -1,0 +1,5 @@
+"""`python -m deeplens.cli.local`."""
+
+from deeplens.cli.local.main import main
+
+main()

@@ -1,0 +1,1 @@
+"""`deeplens release`: pins, promotions, signatures and the audit log."""

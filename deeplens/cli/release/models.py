@@ -1,0 +1,208 @@
+"""`model-tools models`: which release is where, and moving one."""
+
+import json
+import sys
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING
+
+import click
+
+from deeplens.cli.release.moving import crown, promote, rollback
+from deeplens.cli.release.registry_options import registry_options
+from model_tools.cli.options import FiniteRange, json_option
+
+if TYPE_CHECKING:
+    from deeplens.releases.moves import Registry
+
+
+@click.group(short_help="Show and move releases between environments.")
+def models() -> None:
+    """Which release is where, and moving one: promote, roll back, and the trail of it.
+
+    Environment files pin releases; a move changes one pin and adds a line to
+    environments/promotions.jsonl, both for review in git. Nothing is deployed.
+    """
+
+
+@models.command("list", short_help="Show pins, fleets and their state.")
+@registry_options
+@click.option("--offline", is_flag=True, help="Do not ask AWS: pins only.")
+@json_option
+def list_(registry: "Registry", *, offline: bool, as_json: bool) -> None:
+    """Show what each environment pins, what its fleet runs, and whether that was verified.
+
+    Exit codes: 0 shown, 1 an account could not be queried (the others are shown), 2 wrong usage.
+    """
+    from deeplens.releases.standing import standings
+
+    found = standings(registry, offline=offline)
+    if as_json:
+        click.echo(json.dumps([asdict(one) for one in found], indent=2))
+    for one in found if not as_json else ():
+        alias = f", {one.alias}" if one.alias else ""
+        click.echo(f"{one.environment} ({one.account}, {one.region}{alias})")
+        click.echo(f"  pins   {one.model} {one.version}  {one.pinned[:12]}…")
+        click.echo(f"  fleet  {one.said}")
+    if any(one.error for one in found):
+        sys.exit(1)
+
+
+@models.command(short_help="Show one release.")
+@registry_options
+@click.argument("digest")
+@click.option("--provenance", is_flag=True, help="Print its in-toto provenance statement instead.")
+@click.option("--sbom", is_flag=True, help="Print its CycloneDX bill of materials instead.")
+@json_option
+def show(registry: "Registry", digest: str, *, provenance: bool, sbom: bool, as_json: bool) -> None:
+    """Show the release DIGEST (or its beginning): manifest, parity, provenance, who pins it."""
+    if provenance or sbom:
+        from deeplens.releases.releases import document_of
+
+        name = "provenance.intoto.json" if provenance else "sbom.cdx.json"
+        click.echo(document_of(registry.models, digest, name), nl=False)
+        return
+    from deeplens.releases.standing import card
+
+    found = card(registry, digest)
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+        return
+    width = max(map(len, found))
+    for name, value in found.items():
+        click.echo(f"{name:{width}}  {value}")
+
+
+@models.command(short_help="Compare two releases.")
+@registry_options
+@click.argument("before")
+@click.argument("after")
+@json_option
+def diff(registry: "Registry", before: str, after: str, *, as_json: bool) -> None:
+    """Compare two releases: each BEFORE and AFTER is a digest, its beginning, or an environment."""
+    from deeplens.releases.standing import card, differing, digest_of
+
+    old, new = (card(registry, digest_of(registry, one)) for one in (before, after))
+    found = differing(old, new)
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+        return
+    for name, (was, is_) in found.items():
+        click.echo(f"{name}: {was or '—'} → {is_ or '—'}")
+    if not found:
+        click.echo("the same release")
+
+
+@models.command(short_help="Compare the cameras of champion and challenger.")
+@registry_options
+@click.argument("champion")
+@json_option
+def compare(registry: "Registry", champion: str, *, as_json: bool) -> None:
+    """Compare what the cameras of CHAMPION and of its challenger say of themselves now."""
+    from deeplens.releases.environments import (
+        challenger_of,
+        choose,
+        read_environments,
+    )
+    from deeplens.releases.rivals import rivals
+
+    environments = read_environments(registry.folder)
+    pair = (choose(environments, champion), challenger_of(environments, champion))
+    found = rivals(registry.cloud, *pair)
+    if as_json:
+        click.echo(json.dumps([asdict(one) for one in found], indent=2))
+        return
+    click.echo(f"{'':18}{pair[0].name + ' (champion)':>28}{pair[1].name + ' (challenger)':>28}")
+    for one in found:
+        click.echo(f"{one.name:18}{one.champion:>28}{one.challenger:>28}")
+
+
+@models.command(short_help="Check that a release is verified.")
+@registry_options
+@click.argument("environment")
+@click.option("--digest", help="The release that was delivered.  [default: what is pinned]")
+@click.option(
+    "--bake-minutes",
+    type=FiniteRange(0, 360),
+    default=0.0,
+    show_default=True,
+    help="How long the release must stay verified.",
+)
+@click.option("--assume-role", metavar="ARN", help="Ask as this role of the environment's account.")
+def gate(
+    registry: "Registry",
+    environment: str,
+    digest: str | None,
+    bake_minutes: float,
+    assume_role: str | None,
+) -> None:
+    """Pass if ENVIRONMENT's project says that the release is proven, and stays so as it bakes."""
+    from deeplens.releases.environments import choose, read_environments
+    from deeplens.releases.gate import hold
+    from deeplens.releases.signed import check_signed_pin
+
+    chosen = choose(read_environments(registry.folder), environment)
+    if signed := check_signed_pin(chosen, registry.models):
+        click.echo(f"{environment} pins release {signed.release}, signed by {signed.key[:12]}…")
+    cloud = replace(registry.cloud, role=assume_role)
+    if bake_minutes:
+        click.echo(f"baking {environment} for {bake_minutes:g} minutes")
+    proof = hold(cloud, chosen, digest or chosen.digest, bake_seconds=bake_minutes * 60)
+    click.echo(f"the gate of {environment} is open: {proof}")
+
+
+@models.command(short_help="Print every move and verify the audit log.")
+@registry_options
+@click.option("--against", metavar="REF", help="The trail must begin with what it was at REF.")
+@json_option
+def history(registry: "Registry", *, against: str | None, as_json: bool) -> None:
+    """Print every move and verify the trail: its chain, the pins, and git's REF if given."""
+    from deeplens.releases.environments import read_environments
+    from deeplens.releases.history import check_grows_from, read_history
+    from deeplens.releases.moves import check_pins
+
+    moves = read_history(registry.trail)
+    check_pins(registry.trail, read_environments(registry.folder))
+    if against is not None:
+        check_grows_from(registry.trail, against)
+    if as_json:
+        click.echo(json.dumps([asdict(move) for move in moves], indent=2))
+        return
+    for move in moves:
+        way = f"{move.source} → {move.environment}" if move.kind == "promote" else move.environment
+        click.echo(f"{move.at}  {move.kind:8}  {way}: {move.before[:12]}… → {move.after[:12]}…")
+        click.echo(f"    by {move.who}; proof: {move.evidence}")
+        if move.reason:
+            click.echo(f"    because: {move.reason}")
+    click.echo(f"{len(moves)} moves; the trail is whole, and every pin is its last move's")
+
+
+@models.command(short_help="Print who approved what in the pipeline.")
+@registry_options
+@click.option(
+    "--last", type=click.IntRange(1), help="Print only this number of the newest executions."
+)
+@json_option
+def approvals(registry: "Registry", *, last: int | None, as_json: bool) -> None:
+    """Print what the pipeline did: who approved what, when, and how each execution ended."""
+    from deeplens.releases.executions import RECORD, ask_pipeline, read_record
+
+    if registry.cloud.emulator:
+        found = read_record(RECORD)
+    else:
+        found = ask_pipeline(registry.cloud, registry.folder.parent / "delivery.toml")
+    shown = found[-last:] if last else found
+    if as_json:
+        click.echo(json.dumps([asdict(one) for one in shown], indent=2))
+        return
+    for one in shown:
+        first, *_ = one.outcome.splitlines() or [""]
+        click.echo(f"{one.ended_at}  {first}")
+        for given in one.approvals:
+            click.echo(f"    {given.answer} by {given.who}, {given.at}: {given.text}")
+            if given.note:
+                click.echo(f"    {given.note}")
+    click.echo(f"{len(found)} executions")
+
+
+for command in (promote, crown, rollback):
+    models.add_command(command)

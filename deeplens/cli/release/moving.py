@@ -1,0 +1,177 @@
+"""`model-tools models promote | crown | rollback`: moving a release."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from deeplens.cli.release.registry_options import registry_options
+from model_tools.cli.errors import echo
+from model_tools.cli.options import examples
+
+if TYPE_CHECKING:
+    from deeplens.releases.moves import Plan, Registry
+
+# The fields that a person compares first.
+_FIRST = (
+    "version",
+    "provenance.training.precision",
+    "provenance.training.recall",
+    "provenance.training.accuracy",
+    "threshold",
+    "bytes",
+)
+
+_VERBOSE = click.option(
+    "--verbose", is_flag=True, help="Print every value in which the two releases differ."
+)
+
+
+@click.command(
+    epilog=examples("models promote dev staging --dry-run"),
+    short_help="Pin one environment's release in another.",
+)
+@registry_options
+@click.argument("source")
+@click.argument("target")
+@click.option(
+    "--dry-run", is_flag=True, help="Check everything, print what would happen, change nothing."
+)
+@click.option(
+    "--again",
+    metavar="WHY",
+    help="Promote a release again that TARGET was rolled back from; WHY is stored.",
+)
+@click.option(
+    "--challenger", is_flag=True, help="Promote to the environment that challenges TARGET."
+)
+@_VERBOSE
+def promote(
+    registry: "Registry",
+    source: str,
+    target: str,
+    again: str | None,
+    *,
+    dry_run: bool,
+    challenger: bool,
+    verbose: bool,
+) -> None:
+    """Pin the release of SOURCE in TARGET, if SOURCE's cameras verified it.
+
+    Exit codes: 0 done, or TARGET already pins it; 1 refused; 2 wrong usage or input.
+    """
+    from deeplens.releases.environments import challenger_of, read_environments
+    from deeplens.releases.moves import plan_promotion
+
+    if challenger:
+        target = challenger_of(read_environments(registry.folder), target).name
+    plan = plan_promotion(registry, source, target, again=(again or "").strip())
+    if plan is None:
+        click.echo(f"{target} pins what {source} pins already; nothing to do")
+        return
+    _carry_out(registry, plan, dry_run=dry_run, verbose=verbose)
+
+
+@click.command(
+    epilog=examples("models crown production"),
+    short_help="Pin the challenger's release in the champion.",
+)
+@registry_options
+@click.argument("champion")
+@click.option(
+    "--dry-run", is_flag=True, help="Check everything, print what would happen, change nothing."
+)
+@_VERBOSE
+def crown(registry: "Registry", champion: str, *, dry_run: bool, verbose: bool) -> None:
+    """Pin the challenger's release in CHAMPION, if the challenger's cameras verified it.
+
+    Exit codes: 0 done, or CHAMPION already pins it; 1 refused; 2 wrong usage or input.
+    """
+    from deeplens.releases.environments import challenger_of, read_environments
+    from deeplens.releases.moves import plan_promotion
+
+    challenger = challenger_of(read_environments(registry.folder), champion).name
+    plan = plan_promotion(registry, challenger, champion)
+    if plan is None:
+        click.echo(f"{champion} pins what {challenger} pins already; nothing to do")
+        return
+    _carry_out(registry, plan, dry_run=dry_run, verbose=verbose)
+
+
+@click.command(epilog=examples('models rollback production --reason "it sees ghosts"'))
+@registry_options
+@click.argument("environment")
+@click.option(
+    "--to",
+    "digest",
+    help="Digest of the release, or its beginning.  [default: the last other verified release]",
+)
+@click.option("--reason", required=True, help="The reason, stored in the audit log.")
+@click.option(
+    "--dry-run", is_flag=True, help="Check everything, print what would happen, change nothing."
+)
+@_VERBOSE
+def rollback(
+    registry: "Registry",
+    environment: str,
+    digest: str | None,
+    reason: str,
+    *,
+    dry_run: bool,
+    verbose: bool,
+) -> None:
+    """Pin a release in ENVIRONMENT that its cameras verified before.
+
+    Exit codes: 0 done, 1 refused, 2 wrong usage or input.
+    """
+    if not reason.strip():
+        raise click.UsageError("--reason is empty: expected the reason of the rollback")
+    from deeplens.releases.moves import plan_rollback
+
+    plan = plan_rollback(registry, environment, digest, reason)
+    _carry_out(registry, plan, dry_run=dry_run, verbose=verbose)
+
+
+def _carry_out(registry: "Registry", plan: "Plan", *, dry_run: bool, verbose: bool) -> None:
+    from deeplens.releases.moves import carry_out
+
+    for line in plan.diff:
+        click.echo(line)
+    for line in _what_differs(registry, plan, verbose=verbose):
+        echo(line)
+    click.echo(f"proof of {plan.move.source}: {plan.move.evidence}")
+    if dry_run:
+        click.echo("dry run: nothing was changed")
+        return
+    move = carry_out(registry, plan)
+    click.echo(f"recorded in {registry.trail} as {move.hash[:12]}…")
+    click.echo(f"next: commit both, then `cdk deploy '{plan.target.name}/*'`")
+
+
+def _what_differs(registry: "Registry", plan: "Plan", *, verbose: bool) -> list[str]:
+    """Return how the release differs from the one before, as far as both are here."""
+    from deeplens.releases.standing import card, differing
+    from model_tools.errors import SourceError
+
+    try:
+        old, new = (card(registry, one) for one in (plan.move.before, plan.move.after))
+    except SourceError:
+        return ["the release before is not built here, so nothing is compared"]
+    found = differing(old, new)
+    return differences(
+        {name: pair for name, pair in found.items() if name not in {"digest", "pinned by"}},
+        verbose=verbose,
+    )
+
+
+def differences(found: Mapping[str, Sequence[str | None]], *, verbose: bool) -> list[str]:
+    """Return lines for the values that matter most, or with `verbose` for all of them."""
+    first = [name for name in _FIRST if name in found]
+    others = [name for name in found if name not in first]
+    lines = [
+        f"{name}: {found[name][0] or '—'} → {found[name][1] or '—'}"
+        for name in [*first, *(others if verbose or not first else [])]
+    ]
+    if others and first and not verbose:
+        lines.append(f"values that also differ: {len(others)}; --verbose shows them")
+    return lines

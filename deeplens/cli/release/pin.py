@@ -1,0 +1,66 @@
+"""`model-tools pin`: the artifact that an environment file pins."""
+
+from pathlib import Path
+
+import click
+
+from model_tools.cli.options import examples
+
+# Of a manifest that follows its schema: three numbers of up to nine digits.
+_LONGEST_VERSION = 29
+
+
+@click.command(epilog=examples("pin environments/dev.toml DIGEST"))
+@click.argument("environment_file", type=click.Path(path_type=Path))
+@click.argument("digest")
+@click.option(
+    "--models",
+    type=click.Path(path_type=Path),
+    default=Path("models"),
+    show_default=True,
+    help="Folder of artifacts.",
+)
+def pin(environment_file: Path, digest: str, models: Path) -> None:
+    """Pin the artifact DIGEST in ENVIRONMENT_FILE.
+
+    DIGEST is the artifact's SHA-256, or its beginning. The file changes in one line, or in two for
+    another model. Nothing is deployed.
+
+    Exit codes: 0 done, 2 wrong usage or input.
+    """
+    from deeplens.releases.pin import PinError, pin_model
+
+    found = sorted(models.glob(f"*/{digest}*/model.zip")) if digest.isalnum() else []
+    if not found:
+        known = ", ".join(sorted(file.parent.name for file in models.glob("*/*/model.zip")))
+        raise click.UsageError(
+            f"{digest}: no artifact below {models} has this digest; there are: {known or 'none'}"
+        )
+    if len(found) > 1:
+        names = ", ".join(file.parent.name for file in found)
+        raise click.UsageError(f"{digest} is the beginning of several digests: {names}")
+    folder = found[0].parent
+    try:
+        changed = pin_model(environment_file, folder.parent.name, folder.name)
+    except PinError as error:
+        raise click.UsageError(str(error)) from None
+    title = f"{folder.parent.name} {_version(found[0])}({folder.name[:12]}…)"
+    if not changed:
+        click.echo(f"{environment_file}: already pins {title}; nothing changed")
+        return
+    click.echo(f"{environment_file}: pins {title}")
+    click.echo(f"next: make deploy ENV={environment_file.stem}")
+
+
+def _version(artifact: Path) -> str:
+    """Return the version in an artifact's manifest with a space, empty if it cannot be read."""
+    from shared.artifact.archive import packed_manifest
+    from shared.artifact.errors import VisionError
+    from shared.artifact.strict_json import parse_json
+    from shared.printable import printable
+
+    try:
+        version = parse_json(packed_manifest(artifact))["version"]
+    except (OSError, VisionError, KeyError, ValueError, TypeError):
+        return ""
+    return f"{printable(str(version), longest=_LONGEST_VERSION)} "

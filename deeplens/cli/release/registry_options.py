@@ -1,0 +1,67 @@
+"""What commands of the registry share: where it is, who asks, and when."""
+
+import functools
+import subprocess
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+EMULATOR_ENDPOINT = Path(".local/aws/endpoint.json")
+
+
+def registry_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Pass a `Registry`, made from options that all commands have."""
+
+    @click.option(
+        "--environments",
+        type=click.Path(path_type=Path),
+        default=Path("environments"),
+        show_default=True,
+        help="Folder of environment files.",
+    )
+    @click.option(
+        "--models",
+        "artifacts",
+        type=click.Path(path_type=Path),
+        default=Path("models"),
+        show_default=True,
+        help="Folder of artifacts.",
+    )
+    @click.option(
+        "--local", is_flag=True, help="Use the local emulator of this checkout instead of AWS."
+    )
+    @functools.wraps(command)
+    def with_registry(*, environments: Path, artifacts: Path, local: bool, **rest: Any) -> None:
+        # Imported late: keeps --help fast.
+        from deeplens.releases.cloud import Cloud
+        from deeplens.releases.moves import Registry
+
+        cloud = Cloud(EMULATOR_ENDPOINT if local else None)
+        command(Registry(environments, artifacts, cloud, _who, _now), **rest)
+
+    return with_registry
+
+
+def _who() -> str:
+    """Return the person as git knows them."""
+    shown = subprocess.run(
+        ["git", "var", "GIT_AUTHOR_IDENT"],  # noqa: S607 - git is found on PATH, as a user's
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    # Name <address> seconds zone
+    person, closing, _ = shown.stdout.rpartition(">")
+    if shown.returncode or not closing:
+        raise click.UsageError(
+            "git does not know who you are, and the trail names who moved a release: "
+            "`git config user.name` and `user.email` set it"
+        )
+    return f"{person}>"
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

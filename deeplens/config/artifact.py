@@ -1,0 +1,134 @@
+"""The artifact that an environment pins."""
+
+import hashlib
+import json
+import re
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from deeplens.config.environment import EnvironmentConfig
+from deeplens.config.errors import ConfigError
+from deeplens.config.model_store import ModelPin
+from deeplens.config.signing import SigningConfig
+from deeplens.config.toml_files import one_line, shown
+
+ARTIFACT_NAME = "model.zip"
+STATEMENT_NAME = "model.zip.sig"
+DOCUMENT_NAMES = ("provenance.intoto.json", "sbom.cdx.json")
+
+_LARGEST_STATEMENT_BYTES = 64 << 10
+_LARGEST_MANIFEST_BYTES = 1 << 20
+_VERSION = re.compile(r"[0-9]{1,9}\.[0-9]{1,9}\.[0-9]{1,9}")
+# RuntimeError: encrypted, an unknown compression, or JSON that is nested too deeply.
+_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, RuntimeError, ValueError)
+
+
+@dataclass(frozen=True)
+class ModelArtifact:
+    """The pinned artifact: a file whose SHA-256 was checked, and what its manifest says."""
+
+    path: Path
+    name: str
+    version: str
+    digest: str
+    # The signed statement about it; None where no signature is asked for.
+    statement: str | None = None
+    # What else belongs to the release, with its SHA-256.
+    documents: tuple[tuple[Path, str], ...] = ()
+
+
+def load_artifact(
+    models: Path, pin: ModelPin, signing: SigningConfig | None = None
+) -> ModelArtifact:
+    """Find the pinned artifact below `models` and check its bytes; raise `ConfigError`.
+
+    Who signed it is verified where nobody can edit the check away: by the tools, at deploy and on
+    each camera. Here its statement must merely be there, if `signing` requires one.
+    """
+    path = models / pin.name / pin.digest / ARTIFACT_NAME
+    if not path.is_file():
+        built = sorted(file.parent.name for file in (models / pin.name).glob(f"*/{ARTIFACT_NAME}"))
+        known = f"built here: {', '.join(built)}" if built else "none is built here"
+        raise ConfigError(
+            f"{path}: the pinned artifact is not there ({known}); build it with `make model`, "
+            "or pin one that is there with `model-tools pin`"
+        )
+    digest = _sha256(path, path.stat().st_mtime_ns)
+    if digest != pin.digest:
+        raise ConfigError(
+            f"{path}: the artifact's SHA-256 is {digest}, the pin says {pin.digest}; "
+            "the file was changed after it was packaged: package it again"
+        )
+    manifest = _read_manifest(path)
+    if manifest.get("name") != pin.name:
+        raise ConfigError(
+            f"{path}: the artifact is of model {shown(manifest.get('name'))}, the pin says "
+            f"'{pin.name}'"
+        )
+    statement = _statement(path, signing) if signing is not None and signing.is_on else None
+    documents = tuple(
+        (file, _sha256(file, file.stat().st_mtime_ns))
+        for name in DOCUMENT_NAMES
+        if (file := path.with_name(name)).is_file()
+    )
+    return ModelArtifact(path, pin.name, str(manifest["version"]), digest, statement, documents)
+
+
+@contextmanager
+def hashed_meanwhile(models: Path, environments: Sequence[EnvironmentConfig]) -> Iterator[None]:
+    """Hash the pinned artifacts, which may be large, beside what is done in this context.
+
+    `load_artifact` finds the digests afterwards, and says what is wrong with an artifact.
+    """
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        for environment in environments:
+            beside.submit(load_artifact, models, environment.model)
+        yield
+
+
+def _statement(artifact: Path, signing: SigningConfig) -> str | None:
+    file = artifact.with_name(STATEMENT_NAME)
+    if not file.is_file():
+        if signing.required:
+            raise ConfigError(
+                f"{file}: the pinned artifact is not signed, and signing.required says that it "
+                f"must be; `model-tools sign {artifact} --key KEY`"
+            )
+        return None
+    if file.stat().st_size > _LARGEST_STATEMENT_BYTES:
+        raise ConfigError(f"{file}: over {_LARGEST_STATEMENT_BYTES} bytes, which is no statement")
+    try:
+        text = file.read_text(encoding="ascii")
+        json.loads(text)
+    except (ValueError, RecursionError):
+        raise ConfigError(
+            f"{file}: is no signed statement; `model-tools sign {artifact} --key KEY` writes one"
+        ) from None
+    return text
+
+
+@cache
+def _sha256(path: Path, _modified_ns: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            info = archive.getinfo("manifest.json")
+            if info.file_size > _LARGEST_MANIFEST_BYTES:
+                raise ConfigError(f"{path}: its manifest.json has {info.file_size} bytes")
+            manifest = json.loads(archive.read(info))
+    except _BROKEN as error:
+        raise ConfigError(f"{path}: not a model artifact: {one_line(str(error))}") from None
+    if not isinstance(manifest, dict) or not _VERSION.fullmatch(str(manifest.get("version"))):
+        raise ConfigError(f"{path}: its manifest.json names no version such as 1.0.0")
+    return manifest

@@ -1,0 +1,41 @@
+"""The free disk that a device needs for its next release, derived from the pinned files."""
+
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from deeplens.config.artifact import ModelArtifact
+from deeplens.config.runtime import RuntimeArchive
+
+_MIB = 1 << 20
+# One release of the size of this one, and the files that a failed deployment left.
+_RELEASES = 2
+# Of the archive's size: the archive, its unpacked wheels, and the environment that they make.
+# Measured for amd64 on 2026-12-01: 144 MiB, 144 MiB and 422 MiB.
+_RUNTIME_FACTOR = 5
+# Nucleus classic downloads nothing below 20 MiB of free disk, and the camera keeps 128 MiB.
+_LEAST_MIB = 256
+# Models of about the same size have the same threshold, so that a release changes no alarm.
+_STEP_MIB = 64
+
+
+def least_free_disk_mib(artifact: ModelArtifact, runtimes: Sequence[RuntimeArchive]) -> int:
+    """Return the free MiB below which the download of a next release can fail on a device.
+
+    Greengrass stores each archive and its unpacked files. The current release is on the disk
+    already, so only the next one counts.
+
+    Args:
+        artifact: the pinned model.
+        runtimes: the pinned archives by architecture; a device has one of them.
+    """
+    model = artifact.path.stat().st_size + _unpacked_bytes(artifact.path)
+    runtime = max((archive.path.stat().st_size for archive in runtimes), default=0)
+    needed = _RELEASES * model + _RUNTIME_FACTOR * runtime
+    steps = -(-needed // (_STEP_MIB * _MIB))
+    return max(_LEAST_MIB, steps * _STEP_MIB)
+
+
+def _unpacked_bytes(archive: Path) -> int:
+    with zipfile.ZipFile(archive) as opened:
+        return sum(entry.file_size for entry in opened.infolist())

@@ -1,0 +1,201 @@
+"""One environment, whole."""
+
+import difflib
+import re
+from typing import Annotated, Any
+
+from pydantic import Field, field_validator, model_validator
+
+from deeplens.config.fleet import FleetConfig
+from deeplens.config.hosting import HostingConfig
+from deeplens.config.inference import ComponentKind, InferenceConfig
+from deeplens.config.model_store import ModelPin, ModelStoreConfig
+from deeplens.config.monitoring import MonitoringConfig
+from deeplens.config.pairs import impossible_pairs
+from deeplens.config.place import Place
+from deeplens.config.regions import GREENGRASS_REGIONS
+from deeplens.config.rollout import RolloutConfig
+from deeplens.config.runtime import RuntimeConfig
+from deeplens.config.section import Section
+from deeplens.config.signing import SigningConfig
+from deeplens.config.training import TrainingConfig
+
+LONGEST_NAME = 13
+"""Most characters of a name: generated names contain 24 of a stack's, here `<name>-ModelStore`."""
+POLICY = r"^(arn:aws[a-z-]*:iam::[0-9]{12}:policy/)?[A-Za-z0-9_+=,.@/-]{1,128}$"
+"""A managed policy's name or ARN."""
+
+_LEAST_HEARTBEATS = 3
+_MOST_TAGS = 40
+_LONGEST_GROUP_NAME = 128
+_TAG_KEY = r"(?!aws:|deeplens:)[\w .:/=+@-]{1,128}"
+_TAG_TEXT = r"[\w .:/=+@-]{0,256}"
+
+
+class EnvironmentConfig(Section):
+    """One environment, whole; `name` is the name of its file."""
+
+    name: Annotated[str, Field(pattern=rf"^[a-z][a-z0-9-]{{0,{LONGEST_NAME - 1}}}$", exclude=True)]
+    account: Annotated[
+        str,
+        Field(
+            pattern=r"^[0-9]{12}$",
+            description="the AWS account's twelve digits, in quotation marks",
+        ),
+    ]
+    region: Annotated[
+        str,
+        Field(
+            description="an AWS Region that has AWS IoT Greengrass V2",
+            json_schema_extra={"enum": [*GREENGRASS_REGIONS]},
+        ),
+    ]
+    promoted_from: Annotated[
+        str | None,
+        Field(description="the environment that runs a model's version before this one may"),
+    ] = None
+    challenges: Annotated[
+        str | None,
+        Field(
+            description="the environment, of the same account and Region, whose champion this one "
+            "challenges with a part of the cameras"
+        ),
+    ] = None
+    permissions_boundary: Annotated[
+        str | None,
+        Field(
+            pattern=POLICY,
+            description="name or ARN of the managed policy that bounds every role; "
+            "policies/environment-account.yaml creates `DeepLensBoundary`, and CloudFormation's "
+            "role may create no role without it",
+        ),
+    ] = None
+    deeplens_roles: Annotated[
+        bool,
+        Field(
+            description="make the five roles that DeepLens fixed by name; once per account, for "
+            "accounts that still use them"
+        ),
+    ] = False
+    tags: Annotated[
+        dict[str, str],
+        Field(
+            description="tags of every resource, in addition to `deeplens:environment`",
+            json_schema_extra={
+                "maxProperties": _MOST_TAGS,
+                "propertyNames": {"pattern": f"^{_TAG_KEY}$"},
+                "additionalProperties": {"type": "string", "pattern": f"^{_TAG_TEXT}$"},
+            },
+        ),
+    ] = Field(default={})
+    model: ModelPin
+    signing: SigningConfig = SigningConfig()
+    model_store: ModelStoreConfig
+    fleet: FleetConfig
+    inference: InferenceConfig = InferenceConfig()
+    runtime: RuntimeConfig = RuntimeConfig()
+    rollout: RolloutConfig = RolloutConfig()
+    monitoring: MonitoringConfig = MonitoringConfig()
+    hosting: HostingConfig = HostingConfig()
+    training: TrainingConfig = TrainingConfig()
+
+    @property
+    def place(self) -> Place:
+        """The account and the Region."""
+        return Place(self.account, self.region)
+
+    @property
+    def component(self) -> ComponentKind:
+        """The kind of component in which Greengrass runs the published function version."""
+        default: ComponentKind = "generic" if self.fleet.core_runtime == "lite" else "lambda"
+        return self.inference.component or default
+
+    @property
+    def inference_component(self) -> str:
+        """The name of the component that runs the camera's loop.
+
+        The classic nucleus chooses how it runs a component when it first loads the name, so on a
+        classic fleet the two kinds have two names. Source: aws-greengrass-nucleus, Kernel.java,
+        `locate`.
+        """
+        is_other_kind = self.component == "generic" and self.fleet.core_runtime == "classic"
+        return f"deeplens.{self.name}.{'camera' if is_other_kind else 'inference'}"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _names_from_name(cls, values: Any) -> Any:
+        """Fill in the names that follow from the environment's own name."""
+        if not isinstance(values, dict):
+            return values
+        name = values.get("name")
+        store, fleet = values.get("model_store", {}), values.get("fleet", {})
+        bucket = f"deeplens-{name}-{values.get('account')}-{values.get('region')}"
+        if isinstance(store, dict):
+            values = {**values, "model_store": {"bucket_name": bucket, **store}}
+        if isinstance(fleet, dict):
+            values = {**values, "fleet": {"thing_group": f"deeplens-{name}", **fleet}}
+        return values
+
+    @field_validator("region")
+    @classmethod
+    def _greengrass_region(cls, value: str) -> str:
+        if value not in GREENGRASS_REGIONS:
+            near = difflib.get_close_matches(value, GREENGRASS_REGIONS, n=1, cutoff=0)
+            raise ValueError(
+                f"AWS IoT Greengrass V2 is not offered there; nearest by name: '{near[0]}', "
+                f"all: {', '.join(GREENGRASS_REGIONS)}"
+            )
+        return value
+
+    @field_validator("tags")
+    @classmethod
+    def _tags(cls, value: dict[str, str]) -> dict[str, str]:
+        for key, text in value.items():
+            if not (re.fullmatch(_TAG_KEY, key, re.IGNORECASE) and re.fullmatch(_TAG_TEXT, text)):
+                raise ValueError(
+                    f"tag {key!r}: a key has 1 to 128 and a value up to 256 letters, digits, "
+                    "spaces and . : / = + - @ _, and no key starts with 'aws:' or 'deeplens:'"
+                )
+        if len(value) > _MOST_TAGS:
+            raise ValueError(f"at most {_MOST_TAGS} tags; AWS allows 50, some are the project's")
+        return value
+
+    @model_validator(mode="after")
+    def _wave_groups_have_names(self) -> "EnvironmentConfig":
+        """Reject a fleet for whose waves by percentage no valid thing group name exists."""
+        longest = f"deeplens-{self.name}-wave-{len(self.rollout.waves)}-of-{self.fleet.thing_group}"
+        has_shares = any(wave.percent is not None for wave in self.rollout.waves)
+        if has_shares and len(longest) > _LONGEST_GROUP_NAME:
+            excess = len(longest) - _LONGEST_GROUP_NAME
+            raise ValueError(
+                f"fleet.thing_group has {len(self.fleet.thing_group)} characters, and with waves "
+                f"by percentage at most {len(self.fleet.thing_group) - excess} work: the project's "
+                f"thing group {longest} has more than {_LONGEST_GROUP_NAME}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _pairs_that_work(self) -> "EnvironmentConfig":
+        if refused := list(impossible_pairs(self.fleet, self.inference, self.runtime)):
+            raise ValueError("; ".join(refused))
+        profile = self.signing.lambda_profile
+        if profile and profile.split(":")[3] != self.region:
+            raise ValueError(
+                f"signing.lambda_profile is in {profile.split(':')[3]}: AWS Signer signs in "
+                f"buckets of its own Region only; a profile in {self.region} works"
+            )
+        silence = self.monitoring.no_heartbeat_minutes * 60
+        interval = self.inference.heartbeat_interval_seconds
+        if self.monitoring.enabled and silence < _LEAST_HEARTBEATS * interval:
+            raise ValueError(
+                f"monitoring.no_heartbeat_minutes {self.monitoring.no_heartbeat_minutes} is less "
+                f"than {_LEAST_HEARTBEATS} of inference.heartbeat_interval_seconds {interval:g}: "
+                "a camera that is well would alarm; at least "
+                f"{-(-_LEAST_HEARTBEATS * interval // 60):g} minutes work"
+            )
+        if self.hosting.enabled and not self.monitoring.enabled:
+            raise ValueError(
+                "hosting.enabled needs monitoring.enabled: the endpoint's alarms go to the topic "
+                "of the Monitoring stack"
+            )
+        return self

@@ -1,0 +1,73 @@
+"""JSON Schemas of the TOML files in environments/ and of delivery.toml, for editors and validators.
+
+They contain what a schema can express of a key. Rules that relate keys to each other are checked
+when a file is read.
+"""
+
+import json
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
+
+from deeplens.config import DeliveryConfig, EnvironmentConfig
+
+# The keys whose default is derived from the environment's name, account and Region.
+DERIVED_DEFAULTS = {
+    "model_store.bucket_name": "deeplens-<name>-<account>-<region>",
+    "fleet.thing_group": "deeplens-<name>",
+}
+
+
+class _TomlSchema(GenerateJsonSchema):
+    """The schema of a TOML file, which has no null, in a dialect that its editors implement."""
+
+    schema_dialect = "http://json-schema.org/draft-07/schema#"
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        """Return False: a title that repeats the key explains nothing."""
+        del schema
+        return False
+
+    def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
+        """Return the schema of the value: None is an absent key."""
+        return self.generate_inner(schema["schema"])
+
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
+        """Return the schema with its default, unless that is None or a section."""
+        described = super().default_schema(schema)
+        if described.get("default") is None or isinstance(described["default"], dict):
+            described.pop("default", None)
+        return described
+
+
+def environment_schema() -> str:
+    """Return the JSON Schema of an environment file."""
+    schema = _schema(EnvironmentConfig, "An environment of deeplens-tensorflow")
+    # The file's own name; it is not a key.
+    del schema["properties"]["name"]
+    schema["required"].remove("name")
+    for key, default in DERIVED_DEFAULTS.items():
+        section, _, leaf = key.partition(".")
+        schema["required"].remove(section)
+        definition = schema["$defs"][schema["properties"][section]["$ref"].split("/")[-1]]
+        definition["required"].remove(leaf)
+        definition["properties"][leaf]["description"] += f"; default: {default}"
+    return _text(schema)
+
+
+def delivery_schema() -> str:
+    """Return the JSON Schema of delivery.toml."""
+    return _text(_schema(DeliveryConfig, "The delivery pipeline of deeplens-tensorflow"))
+
+
+def _schema(model: type[BaseModel], title: str) -> dict[str, Any]:
+    schema = model.model_json_schema(schema_generator=_TomlSchema)
+    for definition in schema.get("$defs", {}).values():
+        del definition["title"]
+    return {"$schema": _TomlSchema.schema_dialect, **schema, "title": title}
+
+
+def _text(schema: dict[str, Any]) -> str:
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"

@@ -1,0 +1,147 @@
+"""Reading environment files; every problem is a line that names the file and the key."""
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from deeplens.config.cross_checks import conflicts
+from deeplens.config.environment import LONGEST_NAME, EnvironmentConfig
+from deeplens.config.errors import ConfigError
+from deeplens.config.toml_files import (
+    listed,
+    one_line,
+    read_toml,
+    shown,
+)
+
+_LONGEST_KEY = 120
+# The message for a region lists all of them.
+_LONGEST_MESSAGE = 1000
+
+# What a value must be, by pydantic's type of the error; {words} are of the error's context.
+_EXPECTED = {
+    "bool_type": "true or false",
+    "float_type": "a number",
+    "greater_than": "more than {gt}",
+    "greater_than_equal": "at least {ge}",
+    "int_type": "an integer",
+    "less_than": "less than {lt}",
+    "less_than_equal": "at most {le}",
+    "literal_error": "{expected}",
+    "string_too_long": "at most {max_length} characters",
+    "string_type": "a string in quotes",
+    "too_long": "at most {max_length} entries",
+    "too_short": "at least {min_length} entries",
+}
+
+
+def load_environments(folder: Path) -> list[EnvironmentConfig]:
+    """Read every `*.toml` in `folder`, dev first, then by name.
+
+    Raises:
+        ConfigError: a file is wrong, or two environments get in each other's way.
+    """
+    files = sorted(folder.glob("*.toml"), key=lambda file: (file.stem != "dev", file.stem))
+    if not files:
+        raise ConfigError(f"{folder}: no environment file (*.toml) here; expected dev.toml, …")
+    environments = [load_environment(file) for file in files]
+    problems = [f"{folder / problem}" for problem in conflicts(environments)]
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return environments
+
+
+def chosen(environments: Sequence[EnvironmentConfig], name: str | None) -> list[EnvironmentConfig]:
+    """Return the environment of that name alone; all without a name; raise `ConfigError`."""
+    if name is None:
+        return list(environments)
+    found = [environment for environment in environments if environment.name == name]
+    if not found:
+        known = ", ".join(environment.name for environment in environments)
+        raise ConfigError(f"no environment is called '{name}'; there are: {known}")
+    return found
+
+
+def load_environment(file: Path) -> EnvironmentConfig:
+    """Read one environment file; raise `ConfigError` listing everything wrong with it."""
+    try:
+        values = read_toml(file)
+    except FileNotFoundError:
+        there = sorted(other.stem for other in file.parent.glob("*.toml"))
+        known = f"; there are: {', '.join(there)}" if there else ""
+        raise ConfigError(f"{file}: no such environment file{known}") from None
+    if "name" in values:
+        raise ConfigError(f"{file}: name: is the file's own name; remove the key")
+    try:
+        return EnvironmentConfig(name=file.stem, **values)
+    except ValidationError as error:
+        problems = [explain(problem) for problem in error.errors()]
+        raise ConfigError(listed(file, problems)) from None
+
+
+def explain(problem: Any, whole: type[BaseModel] = EnvironmentConfig) -> str:
+    """Say in one line what pydantic found wrong with a key of `whole`."""
+    key = one_line(".".join(str(part) for part in problem["loc"]), _LONGEST_KEY)
+    given = shown(problem["input"])
+    if key == "name":
+        return (
+            f"the file's name is the environment's: given {given}, expected up to "
+            f"{LONGEST_NAME} lower-case letters, digits and hyphens, for example 'qa.toml'"
+        )
+    message = problem["msg"].removeprefix("Value error, ")
+    if not key:
+        return one_line(message, _LONGEST_MESSAGE)
+    if expected := _EXPECTED.get(problem["type"]):
+        return f"{key}: given {given}, expected {expected.format(**problem.get('ctx', {}))}"
+    match problem["type"]:
+        case "extra_forbidden":
+            text = f"unknown key{_nearest_key(problem['loc'], whole)}"
+        case "missing":
+            described = _described(problem["loc"], whole)
+            text = f"is missing; expected {described or f'a section [{key}]'}"
+        case "string_pattern_mismatch":
+            pattern = problem["ctx"]["pattern"]
+            described = _described(problem["loc"], whole)
+            text = f"given {given}, expected {described or 'a string'} (pattern: {pattern})"
+        case "model_type":
+            text = f"given {given}, expected a section [{key}] with keys of its own"
+        case _:
+            text = f"given {given}: {_lower_first(one_line(message, _LONGEST_MESSAGE))}"
+    return f"{key}: {text}"
+
+
+def _lower_first(message: str) -> str:
+    """Go on with a sentence; an abbreviation (AWS) stays as it is."""
+    return message if message[:2].isupper() else message[0].lower() + message[1:]
+
+
+def _described(location: tuple[str | int, ...], whole: type[BaseModel]) -> str:
+    *sections, key = location
+    section = _section(tuple(sections), whole)
+    field = section.model_fields.get(str(key)) if section else None
+    return (field.description if field else None) or ""
+
+
+def _nearest_key(location: tuple[str | int, ...], whole: type[BaseModel]) -> str:
+    section = _section(location[:-1], whole)
+    if section is None:
+        return ""
+    known = [
+        name for name in section.model_fields if (section, name) != (EnvironmentConfig, "name")
+    ]
+    near = difflib.get_close_matches(str(location[-1]), known, n=1)
+    return (f"; did you mean '{near[0]}'?" if near else "") + f" (known: {', '.join(known)})"
+
+
+def _section(location: tuple[str | int, ...], whole: type[BaseModel]) -> type[BaseModel] | None:
+    section = whole
+    for part in location:
+        field = section.model_fields.get(str(part))
+        annotation = field.annotation if field else None
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return None
+        section = annotation
+    return section

@@ -1,0 +1,81 @@
+"""The `model.tar.gz` that a variant of an endpoint runs."""
+
+import hashlib
+import re
+import tarfile
+import zlib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from deeplens.config.deep_learning_containers import Framework
+from deeplens.config.errors import ConfigError
+from deeplens.config.hosting import VariantConfig
+
+_SAVED_MODEL = re.compile(r"(\./)?(.+/)?[0-9]+/saved_model\.pb")
+_MXNET_FILES = ("model-symbol.json", "model-0000.params", "model-shapes.json")
+_MOST_MEMBERS = 10_000
+
+
+@dataclass(frozen=True)
+class ModelData:
+    """An archive that the framework's container can load, by what is in it, and its SHA-256."""
+
+    path: Path
+    digest: str
+
+
+def load_model_data(models: Path, variant: VariantConfig) -> ModelData:
+    """Find the archive of a variant below `models`, and look whether its container can load it.
+
+    Raises:
+        ConfigError: it is not there, not the pinned one, or not laid out for the framework.
+    """
+    path = models / variant.model_data
+    key = f"{path}: hosting.variants: {variant.name}"
+    if not path.is_file():
+        raise ConfigError(
+            f"{key}: the model's archive is not there; make it with `model-tools host-package`"
+        )
+    modified_ns = path.stat().st_mtime_ns
+    digest = _sha256(path, modified_ns)
+    if variant.digest not in (None, digest):
+        raise ConfigError(
+            f"{key}: the archive's SHA-256 is {digest}, the environment says {variant.digest}; "
+            "write the new digest if the change is meant"
+        )
+    problem = _problem(path, modified_ns, variant.framework)
+    if problem:
+        raise ConfigError(f"{key}: {problem}; `model-tools host-package` makes one that is right")
+    return ModelData(path, digest)
+
+
+@cache
+def _sha256(path: Path, _modified_ns: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@cache
+def _problem(path: Path, _modified_ns: int, framework: Framework) -> str | None:
+    """Say why the framework's container could not load the archive; names only are read."""
+    names = []
+    try:
+        with tarfile.open(path, "r:gz") as archive:
+            for member in archive:
+                names.append(member.name)
+                if len(names) > _MOST_MEMBERS:
+                    return f"it has more than {_MOST_MEMBERS} members"
+    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+        return f"it is no tar archive compressed by gzip: {error}"
+    if framework == "tensorflow" and not any(_SAVED_MODEL.fullmatch(name) for name in names):
+        return (
+            "it has no SavedModel where TensorFlow's container looks: "
+            "<folder>/<number>/saved_model.pb, for example export/Servo/1/saved_model.pb"
+        )
+    if framework == "mxnet":
+        there = {name.removeprefix("./") for name in names}
+        missing = [name for name in _MXNET_FILES if name not in there]
+        if missing:
+            return f"it lacks what MXNet's container loads: {', '.join(missing)}"
+    return None

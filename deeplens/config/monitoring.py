@@ -1,0 +1,68 @@
+"""`[monitoring]`: what is kept of the cameras' messages, when to alarm, and whom."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from deeplens.config.section import LogRetentionDays, Section
+
+EmailAddress = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s.]+(\.[^@\s.]+)+$", max_length=254)]
+
+
+class MonitoringConfig(Section):
+    """Metrics, dashboard and alarms of one environment."""
+
+    enabled: Annotated[
+        bool, Field(description="whether the environment has a Monitoring stack")
+    ] = True
+    notify: Annotated[
+        tuple[EmailAddress, ...],
+        Field(
+            strict=False,
+            max_length=50,
+            description="e-mail addresses that alarms go to; each must confirm once",
+        ),
+    ] = ()
+    log_retention_days: Annotated[
+        LogRetentionDays,
+        Field(description="how long detections, errors and heartbeats are kept in CloudWatch Logs"),
+    ] = 30
+    no_heartbeat_minutes: Annotated[
+        int, Field(ge=1, le=1440, description="alarm: a camera has sent no heartbeat for this time")
+    ] = 5
+    latency_p95_ms: Annotated[
+        float,
+        Field(
+            gt=0,
+            le=3_600_000,
+            strict=False,
+            description="alarm: 95 of 100 frames of some camera take longer, picture to decision",
+        ),
+    ] = 1000.0
+    failing_share: Annotated[
+        float,
+        Field(
+            gt=0,
+            lt=1,
+            strict=False,
+            description="alarm: more than this share of the heartbeats say `failing`",
+        ),
+    ] = 0.1
+    spool_fill_share: Annotated[
+        float,
+        Field(
+            gt=0,
+            lt=1,
+            strict=False,
+            description="alarm: some camera's spool of unsent messages is fuller than this",
+        ),
+    ] = 0.8
+    free_disk_mib: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            le=16 << 20,
+            description="alarm: some camera has less free disk, in MiB; without it, twice what the "
+            "pinned model takes packed and unpacked, plus five times the runtime, at least 256",
+        ),
+    ] = None

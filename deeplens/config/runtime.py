@@ -1,0 +1,96 @@
+"""`[runtime]`: the Python environment that cameras get as a component, and its archives."""
+
+import hashlib
+import json
+import zipfile
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from deeplens.config.errors import ConfigError
+from deeplens.config.section import Section
+
+RUNTIME_ARCHIVE_NAME = "runtime.zip"
+# That of the published function.
+RUNTIME_PYTHON = "3.12"
+
+_FORMAT = 1
+_MANIFEST = "runtime.json"
+_Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class RuntimeConfig(Section):
+    """SHA-256 of the archive of each architecture; none: devices have what it takes themselves."""
+
+    amd64: Annotated[
+        _Digest | None,
+        Field(description="SHA-256 of the runtime for 64-bit x86; `make runtime` prints it"),
+    ] = None
+    aarch64: Annotated[
+        _Digest | None,
+        Field(description="SHA-256 of the runtime for 64-bit Arm; `make runtime` prints it"),
+    ] = None
+
+    def to_pins(self) -> dict[str, str]:
+        """Return the digests by Greengrass' name of the architecture."""
+        pins = {"amd64": self.amd64, "aarch64": self.aarch64}
+        return {architecture: digest for architecture, digest in pins.items() if digest}
+
+
+@dataclass(frozen=True)
+class RuntimeArchive:
+    """A pinned archive: a file whose SHA-256 was checked."""
+
+    architecture: str
+    digest: str
+    path: Path
+
+
+def load_runtime(folder: Path, pins: RuntimeConfig) -> tuple[RuntimeArchive, ...]:
+    """Find the pinned archives below `folder` and check them; raise `ConfigError`."""
+    return tuple(
+        _archive(folder, architecture, digest) for architecture, digest in pins.to_pins().items()
+    )
+
+
+def _archive(folder: Path, architecture: str, digest: str) -> RuntimeArchive:
+    path = folder / digest / RUNTIME_ARCHIVE_NAME
+    where = f"runtime.{architecture}: {path}"
+    if not path.is_file():
+        raise ConfigError(
+            f"{where}: the pinned runtime is not there; build it with `make runtime`, which gives "
+            "the same bytes as long as requirements/runtime.txt is the same"
+        )
+    found = _sha256(path, path.stat().st_mtime_ns)
+    if found != digest:
+        raise ConfigError(
+            f"{where}: SHA-256 is {found}, the pin says {digest}; build it again with "
+            "`make runtime`"
+        )
+    manifest = _read_manifest(path, where)
+    for key, expected in (
+        ("format", _FORMAT),
+        ("architecture", architecture),
+        ("python", RUNTIME_PYTHON),
+    ):
+        if manifest.get(key) != expected:
+            raise ConfigError(f"{where}: its {key} is {manifest.get(key)!r}, expected {expected!r}")
+    return RuntimeArchive(architecture, digest, path)
+
+
+@cache
+def _sha256(path: Path, _modified_ns: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _read_manifest(path: Path, where: str) -> dict[str, Any]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            manifest = json.loads(archive.read(_MANIFEST))
+    except (zipfile.BadZipFile, EOFError, KeyError, RuntimeError, ValueError) as error:
+        raise ConfigError(f"{where}: not a runtime archive: {error}") from None
+    return manifest if isinstance(manifest, dict) else {}

@@ -1,0 +1,106 @@
+"""`[signing]`: whose signature a release needs."""
+
+import base64
+import binascii
+import re
+from typing import Annotated
+
+from pydantic import Field, WithJsonSchema, field_validator, model_validator
+
+from deeplens.config.section import Section
+
+# SubjectPublicKeyInfo of an uncompressed point on P-256: these bytes, then 64 of the point.
+_P256 = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d03010703420004")
+_P256_BYTES = len(_P256) + 64
+_KEY_ID = re.compile(r"[0-9a-f]{64}", re.ASCII)
+
+# A multiple of three bytes: in base64, every such key begins with the same characters.
+_PublicKey = Annotated[
+    str,
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": f"^{re.escape(base64.b64encode(_P256).decode())}[A-Za-z0-9+/]{{86}}==$",
+        }
+    ),
+]
+_KeyId = Annotated[str, WithJsonSchema({"type": "string", "pattern": f"^{_KEY_ID.pattern}$"})]
+
+
+class SigningConfig(Section):
+    """Whose signature a release needs; without keys nothing is asked."""
+
+    public_keys: Annotated[
+        tuple[_PublicKey, ...],
+        Field(
+            strict=False,
+            description="keys that may sign releases, as `model-tools keys public KEY` prints "
+            "them; several during a key rotation",
+            json_schema_extra={"uniqueItems": True},
+        ),
+    ] = ()
+    revoked_keys: Annotated[
+        tuple[_KeyId, ...],
+        Field(
+            strict=False,
+            description="ids of stolen keys; releases that they signed are rejected",
+        ),
+    ] = ()
+    required: Annotated[
+        bool,
+        Field(
+            description="refuse a release without a statement; with `false` only a wrong one is "
+            "refused, for the time in which a fleet changes over"
+        ),
+    ] = True
+    lambda_profile: Annotated[
+        str | None,
+        Field(
+            pattern=r"^arn:aws[a-z-]*:signer:[a-z0-9-]+:[0-9]{12}:/signing-profiles/[A-Za-z0-9_]{2,64}/[A-Za-z0-9_]{10}$",
+            description="version ARN of the AWS Signer profile without whose signature Lambda "
+            "rejects the functions' code; `deeplens.cli.release.sign_assets` signs before a "
+            "deploy",
+        ),
+    ] = None
+
+    @field_validator("public_keys")
+    @classmethod
+    def _p256_keys(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for key in value:
+            try:
+                der = base64.b64decode(key, validate=True)
+            except (binascii.Error, ValueError):
+                der = b""
+            if len(der) != _P256_BYTES or not der.startswith(_P256):
+                raise ValueError(
+                    f"{key[:40]!r} is no ECDSA P-256 public key in base64 (124 characters); "
+                    "`model-tools keys public KEY` prints the line"
+                )
+        if len(set(value)) != len(value):
+            raise ValueError("a key is there twice")
+        return value
+
+    @field_validator("revoked_keys")
+    @classmethod
+    def _ids(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for one in value:
+            if not _KEY_ID.fullmatch(one):
+                raise ValueError(
+                    f"{one[:80]!r} is no key's id: 64 lower-case hex digits, as "
+                    "`model-tools keys public KEY` prints it"
+                )
+        return value
+
+    @model_validator(mode="after")
+    def _somebody_may_sign(self) -> "SigningConfig":
+        if self.revoked_keys and not self.public_keys:
+            raise ValueError(
+                "revoked_keys without public_keys: nothing would be verified; name the key that "
+                "follows the revoked one"
+            )
+        return self
+
+    @property
+    def is_on(self) -> bool:
+        """Whether releases are verified."""
+        return bool(self.public_keys)

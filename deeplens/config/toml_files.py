@@ -1,0 +1,91 @@
+"""Read TOML files within limits, whatever they contain."""
+
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from deeplens.config.errors import ConfigError
+
+_LARGEST_BYTES = 1 << 20
+# TOML's own limit of integers.
+_LARGEST_INTEGER = 2**63 - 1
+_MOST_PROBLEMS = 20
+_LONGEST_SHOWN = 80
+
+
+def read_toml(file: Path) -> dict[str, Any]:
+    """Return a TOML file's content.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ConfigError: it cannot be read, is not TOML, or contains a character or a number that no
+            setting has.
+    """
+    if file.exists() and not file.is_file():
+        raise ConfigError(f"{file}: is not a regular file")
+    try:
+        with file.open("rb") as opened:
+            content = opened.read(_LARGEST_BYTES + 1)
+        if len(content) > _LARGEST_BYTES:
+            raise ConfigError(f"{file}: is above the limit of {_LARGEST_BYTES} bytes")
+        # The line ends are those of text files, which TOML's parser expects.
+        values = tomllib.loads(content.decode("utf-8-sig"))
+        problems = list(_problems(values, ""))
+    except FileNotFoundError:
+        raise
+    except RecursionError:
+        raise ConfigError(f"{file}: not valid TOML: it is nested too deeply") from None
+    except ValueError as error:
+        # TOMLDecodeError and UnicodeDecodeError; and int's own error for thousands of digits.
+        raise ConfigError(f"{file}: not valid TOML: {one_line(str(error))}") from None
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be read: {error.strerror}") from None
+    if problems:
+        raise ConfigError(listed(file, problems))
+    return values
+
+
+def listed(file: Path, problems: list[str]) -> str:
+    """Return an error's text: a line for each of the first problems, and how many follow."""
+    lines = [f"{file}: {problem}" for problem in problems[:_MOST_PROBLEMS]]
+    if len(problems) > _MOST_PROBLEMS:
+        lines.append(f"{file}: and {len(problems) - _MOST_PROBLEMS} more problems")
+    return "\n".join(lines)
+
+
+def shown(value: Any) -> str:
+    """Return a wrong value as an error shows it: quoted, on one line, cut if it is long."""
+    return one_line(repr(value), _LONGEST_SHOWN)
+
+
+def one_line(text: str, longest: int = 400) -> str:
+    """Return text with unprintable characters escaped, cut if it is long."""
+    cut = text if len(text) <= longest else f"{text[:longest]}…"
+    return "".join(
+        one if one.isprintable() else one.encode("unicode_escape").decode() for one in cut
+    )
+
+
+def _problems(value: Any, key: str) -> Iterator[str]:
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _text_problems(f"{key}.{name}".lstrip("."), name)
+            yield from _problems(inner, f"{key}.{name}".lstrip("."))
+    elif isinstance(value, list):
+        for number, inner in enumerate(value):
+            yield from _problems(inner, f"{key}.{number}")
+    elif isinstance(value, str):
+        yield from _text_problems(key, value)
+    elif isinstance(value, int) and abs(value) > _LARGEST_INTEGER:
+        yield f"{one_line(key, _LONGEST_SHOWN)}: the integer is above 64 bits"
+
+
+def _text_problems(key: str, text: str) -> Iterator[str]:
+    for character in text:
+        if not character.isprintable():
+            yield (
+                f"{one_line(key, _LONGEST_SHOWN)}: contains the character "
+                f"U+{ord(character):04X}, which cannot be printed"
+            )
+            return

@@ -1,0 +1,93 @@
+"""`config.yaml` of the Greengrass core software, classic or lite.
+
+Sources: AWS IoT Greengrass V2 Developer Guide, "Install with manual resource provisioning"; the
+sample configuration of aws-greengrass-lite, and deployments to nucleus lite 2.6.0.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from deeplens.fleet.errors import WrongInputError
+
+_DATA_PLANE_PORT = 8443
+
+# Where the core software keeps itself, unless it was told otherwise.
+CORE_ROOT = {
+    "classic": PurePosixPath("/greengrass/v2"),
+    "lite": PurePosixPath("/var/lib/greengrass"),
+}
+
+# User and group that components run as; neither can read the device's private key.
+COMPONENT_USER = {"classic": "ggc_user:ggc_group", "lite": "gg_component:gg_component"}
+
+
+# Nucleus lite has no room for a longer one.
+_LONGEST_LITE_CREDENTIALS_ENDPOINT = 128
+
+
+@dataclass(frozen=True, kw_only=True)
+class CoreConfiguration:
+    """The initial configuration of the core software; deployments add to it.
+
+    Raises:
+        WrongInputError: the credentials endpoint is longer than nucleus lite can read.
+    """
+
+    thing: str
+    region: str
+    role_alias: str
+    data_endpoint: str
+    credentials_endpoint: str
+    runtime: str
+    nucleus_version: str
+    root: PurePosixPath
+
+    def __post_init__(self) -> None:
+        """Check the limits of nucleus lite."""
+        length = len(self.credentials_endpoint)
+        if self.runtime == "lite" and length > _LONGEST_LITE_CREDENTIALS_ENDPOINT:
+            raise WrongInputError(
+                f"{self.credentials_endpoint!r} is not a valid credentials endpoint for nucleus "
+                f"lite: expected at most {_LONGEST_LITE_CREDENTIALS_ENDPOINT} characters; got "
+                f"{length}; --credentials-endpoint sets another one"
+            )
+
+    def text(self) -> str:
+        """Return the file's text."""
+        classic = self.runtime == "classic"
+        # JSON's strings are YAML's: nothing in a name can break out of its quotes.
+        system = {
+            "certificateFilePath": str(self.root / "device.pem.crt"),
+            "privateKeyPath": str(self.root / "private.pem.key"),
+            "rootCaPath": str(self.root / "AmazonRootCA1.pem"),
+            "rootpath" if classic else "rootPath": str(self.root),
+            "thingName": self.thing,
+        }
+        configuration: dict[str, str | int] = {
+            "awsRegion": self.region,
+            "iotRoleAlias": self.role_alias,
+            "iotDataEndpoint": self.data_endpoint,
+            "iotCredEndpoint": self.credentials_endpoint,
+            "greengrassDataPlanePort": _DATA_PLANE_PORT,
+        }
+        # Lite deploys nothing without it; classic's installer sets the same.
+        user = COMPONENT_USER[self.runtime]
+        nucleus = ["  aws.greengrass.Nucleus:" if classic else "  aws.greengrass.NucleusLite:"]
+        nucleus.append('    componentType: "NUCLEUS"')
+        if classic:
+            nucleus.append(f"    version: {json.dumps(self.nucleus_version)}")
+        return "\n".join(
+            [
+                "---",
+                "system:",
+                *(f"  {key}: {json.dumps(value)}" for key, value in system.items()),
+                "services:",
+                *nucleus,
+                "    configuration:",
+                *(f"      {key}: {json.dumps(value)}" for key, value in configuration.items()),
+                "      runWithDefault:",
+                f"        posixUser: {json.dumps(user)}",
+                "",
+            ]
+        )

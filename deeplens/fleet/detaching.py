@@ -1,0 +1,48 @@
+"""Deletions that AWS IoT rejects until a detachment has taken effect.
+
+`DetachThingPrincipal` and `DetachPolicy` return before their effect (botocore's model of AWS IoT:
+several seconds for a thing, up to five minutes for the deletion of a policy).
+"""
+
+import time
+from collections.abc import Callable
+
+from botocore.exceptions import ClientError
+
+from deeplens.fleet.errors import FleetError
+
+# 63 s together.
+_PAUSES_SECONDS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
+# Error codes of DeleteCertificate and DeleteThing while something is still attached.
+_ATTACHED = {"DeleteConflictException", "InvalidRequestException"}
+
+
+def delete_once_detached(
+    delete: Callable[[], object], what: str, *, report: Callable[[str], None]
+) -> None:
+    """Call `delete` until AWS IoT accepts it.
+
+    Args:
+        delete: the deletion.
+        what: the name of what is deleted, for messages.
+        report: is called with one line before the first pause.
+
+    Raises:
+        FleetError: it is still attached after about a minute.
+    """
+    for number, pause_seconds in enumerate((*_PAUSES_SECONDS, None)):
+        try:
+            delete()
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in _ATTACHED:
+                raise
+            if pause_seconds is None:
+                raise FleetError(
+                    f"{what} is detached and inactive, but AWS IoT still rejects its deletion "
+                    f"after {sum(_PAUSES_SECONDS):.0f} s: {error.response['Error']['Message']}"
+                ) from None
+            if not number:
+                report(f"waiting until AWS IoT has detached {what}")
+            time.sleep(pause_seconds)
+        else:
+            return

@@ -1,0 +1,42 @@
+"""The device script, with the settings of one device."""
+
+import shlex
+from pathlib import Path
+
+from deeplens.config import EnvironmentConfig
+from deeplens.config.nucleus_components import OLDEST_LITE, RELEASES
+from deeplens.fleet.core_configuration import CORE_ROOT
+
+SCRIPT_NAME = "prepare-device.sh"
+_TEMPLATE = Path(__file__).with_name(SCRIPT_NAME)
+_SETTINGS = "@SETTINGS@"
+_PYTHON = "python3.12"
+# The runtime component makes a virtual environment; these are two packages of Debian's python3.
+_MODULES_FOR_A_RUNTIME = ("venv", "ensurepip")
+# The packages of requirements/device.txt that the camera cannot start without.
+_MODULES_WITHOUT = ("numpy", "PIL", "google.protobuf", "jsonschema", "openvino", "awsiot", "cv2")
+
+
+def device_script(environment: EnvironmentConfig, thing: str) -> str:
+    """Return the POSIX shell script that prepares, or with `--check` checks, a device."""
+    pinned = [name for name in ("amd64", "aarch64") if getattr(environment.runtime, name)]
+    settings = {
+        "THING": thing,
+        "ENVIRONMENT": environment.name,
+        "CORE_RUNTIME": environment.fleet.core_runtime,
+        "CORE_ROOT": str(CORE_ROOT[environment.fleet.core_runtime]),
+        "NUCLEUS_VERSION": RELEASES["aws.greengrass.Nucleus"],
+        "OLDEST_LITE": OLDEST_LITE,
+        "CGROUPS": environment.fleet.cgroups,
+        "CAMERA": environment.inference.camera,
+        "ARCHITECTURES": " ".join(pinned or ("amd64", "aarch64")),
+        "PYTHON": _PYTHON,
+        "PYTHON_MODULES": " ".join(_MODULES_FOR_A_RUNTIME if pinned else _MODULES_WITHOUT),
+        "PYTHON_REPAIR": (
+            f"install {_PYTHON}-venv"
+            if pinned
+            else "install requirements/device.txt for it, or pin a runtime: make runtime PIN=FILE"
+        ),
+    }
+    lines = "\n".join(f"{name}={shlex.quote(value)}" for name, value in settings.items())
+    return _TEMPLATE.read_text(encoding="utf-8").replace(_SETTINGS, lines)

@@ -1,0 +1,141 @@
+"""Checks of the account: identity, Region, and what `cdk bootstrap` created."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from botocore.exceptions import ClientError, EndpointConnectionError
+
+from deeplens.fleet import toolkit
+from deeplens.fleet.doctor.findings import Finding, Outcome, Patient
+
+# The shortest session that STS issues.
+_SESSION_SECONDS = 900
+_ADMINISTRATOR = "AdministratorAccess"
+
+
+def identity(patient: Patient) -> Iterator[Finding]:
+    """Name the caller; that its account is the environment's was verified with the session."""
+    client: Any = patient.site.session.client("sts")
+    place = patient.site.environment.place
+    text = f"{client.get_caller_identity()['Arn']} in account {place.account}"
+    yield Finding("identity", Outcome.OK, text)
+
+
+def region(patient: Patient) -> Iterator[Finding]:
+    """Check that AWS IoT and Greengrass respond in the Region."""
+    name = patient.site.environment.region
+    try:
+        for kind in ("iot:Data-ATS", "iot:CredentialProvider"):
+            patient.site.iot.describe_endpoint(endpointType=kind)
+        patient.site.greengrass.list_core_devices(maxResults=1)
+    except EndpointConnectionError as error:
+        yield Finding(
+            "region",
+            Outcome.BLOCKED,
+            f"{name} does not respond ({error}): it has no such service, or is not enabled",
+            f"aws account enable-region --region-name {name}",
+        )
+        return
+    yield Finding("region", Outcome.OK, f"AWS IoT and Greengrass respond in {name}")
+
+
+def bootstrap(patient: Patient) -> Iterator[Finding]:
+    """Check that `cdk bootstrap` ran with this project's qualifier, in a recent version."""
+    client: Any = patient.site.session.client("ssm")
+    repair = toolkit.bootstrap_command(patient.site.environment.place)
+    name = toolkit.VERSION_PARAMETER
+    try:
+        version = client.get_parameter(Name=name)["Parameter"]["Value"]
+    except client.exceptions.ParameterNotFound:
+        text = f"the SSM parameter {name} does not exist: the account is not bootstrapped"
+        yield Finding("bootstrap", Outcome.BLOCKED, text, repair)
+        return
+    if not version.isdecimal() or int(version) < toolkit.LEAST_VERSION:
+        text = f"version {version} is too old: expected {toolkit.LEAST_VERSION} or later"
+        yield Finding("bootstrap", Outcome.BLOCKED, text, repair)
+        return
+    text = f"version {version} with the qualifier {toolkit.QUALIFIER}"
+    yield Finding("bootstrap", Outcome.OK, text)
+
+
+def deploy_role(patient: Patient) -> Iterator[Finding]:
+    """Check that this identity may assume the roles that `cdk deploy` uses."""
+    client: Any = patient.site.session.client("sts")
+    refused = []
+    for purpose in ("deploy", "file-publishing"):
+        arn = toolkit.role_arn(patient.site.environment.place, purpose)
+        try:
+            client.assume_role(
+                RoleArn=arn, RoleSessionName="fleet-doctor", DurationSeconds=_SESSION_SECONDS
+            )
+        except ClientError as error:
+            refused.append(f"{arn} ({error.response['Error']['Code']})")
+    if refused:
+        yield Finding(
+            "deploy role",
+            Outcome.WARNING,
+            f"this identity cannot assume {', '.join(refused)}, so it cannot deploy",
+            "attach policies/people/deploy.json to the identity that deploys",
+        )
+        return
+    yield Finding("deploy role", Outcome.OK, "this identity may deploy")
+
+
+def execution_role(patient: Patient) -> Iterator[Finding]:
+    """Check that CloudFormation's role exists, and that it is not an administrator's."""
+    client: Any = patient.site.session.client("iam")
+    arn = toolkit.role_arn(patient.site.environment.place, "cfn-exec")
+    name = arn.rpartition("/")[2]
+    try:
+        pages = list(client.get_paginator("list_attached_role_policies").paginate(RoleName=name))
+    except client.exceptions.NoSuchEntityException:
+        repair = toolkit.bootstrap_command(patient.site.environment.place)
+        text = f"the role {name} does not exist"
+        yield Finding("CloudFormation role", Outcome.BLOCKED, text, repair)
+        return
+    attached = [
+        policy["PolicyName"]
+        for page in pages
+        for policy in page["AttachedPolicies"]
+        if policy["PolicyName"]
+    ]
+    repair = (
+        f"{toolkit.bootstrap_command(patient.site.environment.place)} "
+        "--cloudformation-execution-policies ARNS, as in docs/policies.md"
+    )
+    if not attached:
+        text = f"{name} has no policy: CloudFormation can create nothing"
+        yield Finding("CloudFormation role", Outcome.BLOCKED, text, repair)
+        return
+    if _ADMINISTRATOR in attached:
+        text = f"{name} has {_ADMINISTRATOR}: more than the stacks need"
+        yield Finding("CloudFormation role", Outcome.WARNING, text, repair)
+        return
+    yield Finding("CloudFormation role", Outcome.OK, f"has the policies {', '.join(attached)}")
+
+
+def boundary(patient: Patient) -> Iterator[Finding]:
+    """Check that the permissions boundary of the environment file exists."""
+    policy, place = patient.site.environment.permissions_boundary, patient.site.environment.place
+    if policy is None:
+        text = f"{patient.name}.toml sets no permissions_boundary"
+        repair = f'set permissions_boundary = "DeepLensBoundary" in {patient.name}.toml'
+        yield Finding("boundary", Outcome.WARNING, text, repair)
+        return
+    arn = (
+        policy
+        if policy.startswith("arn:")
+        else f"arn:{place.partition}:iam::{place.account}:policy/{policy}"
+    )
+    client: Any = patient.site.session.client("iam")
+    try:
+        client.get_policy(PolicyArn=arn)
+    except client.exceptions.NoSuchEntityException:
+        text = f"permissions_boundary {policy}: the policy {arn} does not exist"
+        repair = (
+            "aws cloudformation deploy --stack-name DeepLensPolicies --capabilities "
+            "CAPABILITY_NAMED_IAM --template-file policies/environment-account.yaml"
+        )
+        yield Finding("boundary", Outcome.BLOCKED, text, repair)
+        return
+    yield Finding("boundary", Outcome.OK, f"{arn} exists")

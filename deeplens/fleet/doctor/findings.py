@@ -1,0 +1,63 @@
+"""The results of checks, and the subject of an examination."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from deeplens.fleet.site import Site
+
+
+class Outcome(StrEnum):
+    """The outcome of a check."""
+
+    OK = "ok"
+    WARNING = "warning"
+    # A deploy, or the device that was asked about, cannot work like this.
+    BLOCKED = "blocked"
+    # The check could not be carried out; the text has the reason.
+    NOT_CHECKED = "not checked"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The result of one check.
+
+    Attributes:
+        check: the name of the check.
+        outcome: how it ended.
+        text: the result, in words.
+        repair: the command that repairs it; empty if there is none, or nothing to repair.
+    """
+
+    check: str
+    outcome: Outcome
+    text: str
+    repair: str = ""
+
+
+@dataclass(frozen=True)
+class Patient:
+    """The subject of an examination.
+
+    Attributes:
+        site: the environment, and the clients of its account and Region.
+        models: folder of the model artifacts.
+        local: the site is on the local emulator.
+    """
+
+    site: Site
+    models: Path
+    local: bool = False
+
+    @property
+    def name(self) -> str:
+        """The environment's name."""
+        return self.site.environment.name
+
+    def fleet(self, words: str) -> str:
+        """Return a `fleet` command with the options that reach this site."""
+        return f"fleet {words}{' --local' if self.local else ''}"
+
+    def deploy(self, stack: str = "*") -> str:
+        """Return the command that deploys a stack of the environment; all of them by default."""
+        return f"cdk deploy '{self.name}/{stack}'"

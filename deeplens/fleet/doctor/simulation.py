@@ -1,0 +1,81 @@
+"""Check of CloudFormation's role: IAM simulates actions that every environment's stacks need."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from deeplens.config import EnvironmentConfig
+from deeplens.fleet import toolkit
+from deeplens.fleet.doctor.findings import Finding, Outcome, Patient
+
+_CHECK = "CloudFormation's rights"
+
+
+def rights(patient: Patient) -> Iterator[Finding]:
+    """Simulate actions of creating, updating and deleting resources by CloudFormation's role."""
+    client: Any = patient.site.session.client("iam")
+    environment = patient.site.environment
+    role = toolkit.role_arn(environment.place, "cfn-exec")
+    denied, number = [], 0
+    try:
+        for arn, actions in needed(environment):
+            answer = client.simulate_principal_policy(
+                PolicySourceArn=role, ActionNames=actions, ResourceArns=[arn]
+            )
+            number += len(actions)
+            denied += [
+                f"{result['EvalActionName']} on {arn}"
+                for result in answer["EvaluationResults"]
+                if result["EvalDecision"] != "allowed"
+            ]
+    except client.exceptions.NoSuchEntityException:
+        # The check of the role itself has reported it.
+        yield Finding(_CHECK, Outcome.NOT_CHECKED, f"the role {role} does not exist")
+        return
+    if denied:
+        yield Finding(
+            _CHECK,
+            Outcome.BLOCKED,
+            f"{len(denied)} of {number} actions are denied: {'; '.join(denied)}",
+            "aws cloudformation deploy --stack-name DeepLensPolicies --capabilities "
+            "CAPABILITY_NAMED_IAM --template-file policies/environment-account.yaml",
+        )
+        return
+    yield Finding(_CHECK, Outcome.OK, f"IAM allows {number} actions that the stacks need")
+
+
+def needed(environment: EnvironmentConfig) -> Iterator[tuple[str, list[str]]]:
+    """Yield ARNs as the stacks have them, with actions on them that need no condition key.
+
+    These are the actions whose absence shows late: a stack that cannot be deleted or rolled back.
+    """
+    place, name = environment.place, environment.name
+    iam = f"arn:{place.partition}:iam::{place.account}"
+    yield (
+        f"{iam}:role/{name}-Inference-Role",
+        ["iam:GetRole", "iam:ListAttachedRolePolicies", "iam:ListRolePolicies", "iam:TagRole"],
+    )
+    yield (
+        f"{iam}:policy/{name}-Inference-Policy",
+        ["iam:CreatePolicy", "iam:DeletePolicy", "iam:ListEntitiesForPolicy"],
+    )
+    yield (
+        place.s3_arn(environment.model_store.bucket_name),
+        ["s3:CreateBucket", "s3:PutBucketPolicy", "s3:PutEncryptionConfiguration"],
+    )
+    yield (
+        place.arn("lambda", f"function:{name}-Inference-Handler"),
+        ["lambda:CreateFunction", "lambda:DeleteFunction", "lambda:UpdateFunctionCode"],
+    )
+    yield (
+        place.arn("iot", f"thinggroup/{environment.fleet.thing_group}"),
+        ["iot:CreateThingGroup", "iot:DeleteThingGroup"],
+    )
+    yield (
+        place.arn("iot", f"rolealias/deeplens-{name}-token-exchange"),
+        ["iot:CreateRoleAlias", "iot:DeleteRoleAlias"],
+    )
+    if environment.monitoring.enabled:
+        yield (
+            place.arn("cloudwatch", f"alarm:{name}-Monitoring-Alarm"),
+            ["cloudwatch:DeleteAlarms", "cloudwatch:PutMetricAlarm"],
+        )

@@ -1,0 +1,51 @@
+"""A session with the emulator of a checkout (`make local-up`)."""
+
+import hashlib
+import hmac
+import json
+import os
+from pathlib import Path
+
+import boto3
+
+from deeplens.config import EnvironmentConfig
+from deeplens.fleet.errors import FleetError
+
+ENDPOINT = Path(".local") / "aws" / "endpoint.json"
+
+
+def emulator_session(environment: EnvironmentConfig, endpoint: Path = ENDPOINT) -> boto3.Session:
+    """Return a session of the environment's account on the emulator.
+
+    Every client of this process connects to the emulator from then on.
+
+    Raises:
+        FleetError: the emulator is not running.
+    """
+    url, root_key = _read(endpoint, "endpoint_url"), _read(endpoint, "root_key")
+    os.environ["AWS_ENDPOINT_URL"] = url
+    # The access key is the account; its secret is derived from the key of this start.
+    secret = hmac.new(root_key.encode(), environment.account.encode(), hashlib.sha256)
+    return boto3.Session(
+        aws_access_key_id=environment.account,
+        aws_secret_access_key=secret.hexdigest(),
+        region_name=environment.region,
+    )
+
+
+def emulator_root_ca(endpoint: Path = ENDPOINT) -> Path:
+    """Return the file of the authority that signed the certificates of the emulator's endpoints.
+
+    Raises:
+        FleetError: the emulator is not running.
+    """
+    return Path(_read(endpoint, "ca_file"))
+
+
+def _read(endpoint: Path, key: str) -> str:
+    try:
+        return str(json.loads(endpoint.read_text(encoding="utf-8"))[key])
+    except (OSError, ValueError, KeyError):
+        raise FleetError(
+            f"{endpoint}: the emulator is not running; `make local-up` starts it"
+        ) from None

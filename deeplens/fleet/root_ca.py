@@ -1,0 +1,37 @@
+"""The authority that signs AWS IoT's own certificates: Amazon Root CA 1."""
+
+import re
+import ssl
+from hashlib import sha256
+from pathlib import Path
+
+import certifi
+from cryptography import x509
+
+from deeplens.fleet.errors import FleetError, WrongInputError
+
+# Published by Amazon Trust Services, amazontrust.com/repository.
+_AMAZON_ROOT_CA_1_SHA256 = "8ecde6884f3d87b1125ba31ac3fcb13d7016de7f57cc904fe1cb97c6ae98196e"
+_PEM = re.compile(r"-----BEGIN CERTIFICATE-----\n.+?\n-----END CERTIFICATE-----\n", re.DOTALL)
+
+
+def amazon_root_ca() -> bytes:
+    """Return the certificate as PEM, from Mozilla's list of authorities, known by its digest."""
+    for block in _PEM.findall(Path(certifi.where()).read_text(encoding="ascii", errors="replace")):
+        if sha256(ssl.PEM_cert_to_DER_cert(block)).hexdigest() == _AMAZON_ROOT_CA_1_SHA256:
+            return str(block).encode()
+    raise FleetError(
+        "Amazon Root CA 1 is not in the list of authorities; give the file with --root-ca"
+    )
+
+
+def read_root_ca(file: Path) -> bytes:
+    """Return the authorities of a PEM file; raise `WrongInputError` when it has none."""
+    content = file.read_bytes()
+    try:
+        x509.load_pem_x509_certificates(content)
+    except ValueError:
+        raise WrongInputError(
+            f"{file}: not a certificate in PEM; give the authority's file"
+        ) from None
+    return content

@@ -1,0 +1,165 @@
+"""One environment's fleet, as its file, its deployed stack and AWS know it."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.exceptions import (
+    ClientError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    ProfileNotFound,
+)
+
+from deeplens.config import EnvironmentConfig, load_environment
+from deeplens.fleet.emulator import emulator_session
+from deeplens.fleet.errors import FleetError
+from shared.fleet import deployments
+from shared.fleet.deployments import Deployment
+from shared.fleet.fleet import Fleet
+from shared.fleet.rollout import Plan, wave_group
+
+
+@dataclass(frozen=True)
+class DeviceNames:
+    """What a device of the fleet must be told, by the names in the Devices stack's outputs."""
+
+    policy: str
+    role_alias: str
+    nucleus_version: str
+
+
+@dataclass(frozen=True)
+class Site:
+    """An environment, and the clients of its account and Region."""
+
+    environment: EnvironmentConfig
+    session: boto3.Session
+
+    @cached_property
+    def iot(self) -> Any:
+        """The IoT client."""
+        return self.session.client("iot")
+
+    @cached_property
+    def greengrass(self) -> Any:
+        """The Greengrass client."""
+        return self.session.client("greengrassv2")
+
+    @cached_property
+    def fleet(self) -> Fleet:
+        """What the cloud can be asked about each camera."""
+        return Fleet(
+            iot=self.iot, iot_data=self.session.client("iot-data"), greengrass=self.greengrass
+        )
+
+    @property
+    def thing_group(self) -> str:
+        """The fleet's thing group."""
+        return self.environment.fleet.thing_group
+
+    @property
+    def deployment_name(self) -> str:
+        """The name of each deployment of the project."""
+        return f"deeplens-{self.environment.name}"
+
+    @property
+    def waves(self) -> tuple[str, ...]:
+        """The thing groups of the rollout's waves, in their order."""
+        return tuple(
+            wave.thing_group or wave_group(self.deployment_name, number, self.thing_group)
+            for number, wave in enumerate(self.environment.rollout.waves, start=1)
+        )
+
+    @property
+    def plan(self) -> Plan:
+        """The rollout of the environment's file, as the deploy reads it."""
+        return Plan.from_document(self.environment.rollout.to_plan())
+
+    @property
+    def target_arn(self) -> str:
+        """What the project's deployments are for."""
+        one = self.environment
+        partition = self.session.get_partition_for_region(one.region)
+        return f"arn:{partition}:iot:{one.region}:{one.account}:thinggroup/{self.thing_group}"
+
+    def things(self) -> list[str]:
+        """Names of the fleet's members; raise `FleetError` when there is no such group."""
+        try:
+            return self.fleet.things(self.thing_group)
+        except self.iot.exceptions.ResourceNotFoundException:
+            raise FleetError(
+                f"there is no thing group {self.thing_group}; {self._deploy('Devices')} makes it"
+            ) from None
+
+    def things_of(self, wave: str) -> list[str]:
+        """Names of a wave's members; none when the group is not there yet."""
+        try:
+            return self.fleet.things(wave)
+        except self.iot.exceptions.ResourceNotFoundException:
+            return []
+
+    def current(self) -> Deployment:
+        """Return the fleet's current deployment; raise `FleetError` when there is none."""
+        found = deployments.latest(self.greengrass, self.target_arn)
+        if found is None:
+            raise FleetError(
+                f"{self.thing_group} has no deployment yet; {self._deploy('*')} makes one"
+            )
+        return found
+
+    def device_names(self) -> DeviceNames:
+        """Read the Devices stack; raise `FleetError` when it is not deployed, or an old one."""
+        stack = f"{self.environment.name}-Devices"
+        client: Any = self.session.client("cloudformation")
+        try:
+            (found,) = client.describe_stacks(StackName=stack)["Stacks"]
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ValidationError":
+                raise
+            raise FleetError(
+                f"the stack {stack} is not deployed; {self._deploy('Devices')} first"
+            ) from None
+        outputs = {one["OutputKey"]: one["OutputValue"] for one in found.get("Outputs", [])}
+        try:
+            return DeviceNames(
+                policy=outputs["CoreDevicePolicyName"],
+                role_alias=outputs["RoleAliasName"],
+                nucleus_version=outputs["NucleusVersion"],
+            )
+        except KeyError as missing:
+            raise FleetError(
+                f"the stack {stack} has no output {missing}: {found['StackStatus']}; "
+                f"{self._deploy('Devices')} again"
+            ) from None
+
+    def _deploy(self, stack: str) -> str:
+        return f"`cdk deploy '{self.environment.name}/{stack}'`"
+
+
+def open_site(environments: Path, name: str, *, local: bool = False) -> Site:
+    """Connect to an environment's account, on AWS or on the emulator of this checkout.
+
+    Raises:
+        ConfigError: the environment file is missing or wrong.
+        FleetError: the credentials are of another account, or there are none.
+    """
+    environment = load_environment(environments / f"{name}.toml")
+    session = (
+        emulator_session(environment) if local else boto3.Session(region_name=environment.region)
+    )
+    try:
+        account = session.client("sts").get_caller_identity()["Account"]
+    except (NoCredentialsError, PartialCredentialsError, ProfileNotFound) as error:
+        raise FleetError(
+            f"no AWS credentials for account {environment.account} ({error}); set AWS_PROFILE, or "
+            "add --local to use the emulator of this checkout"
+        ) from None
+    if account != environment.account:
+        raise FleetError(
+            f"the credentials are of account {account}, {name} is in {environment.account}; "
+            "choose another profile (AWS_PROFILE), or add --local to use the emulator"
+        )
+    return Site(environment, session)

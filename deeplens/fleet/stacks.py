@@ -1,0 +1,90 @@
+"""An environment's stacks, as its file enables them, and their state in CloudFormation."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from deeplens.config import EnvironmentConfig
+from deeplens.fleet.site import Site
+
+# Each stack follows those that it depends on.
+_PARTS = (
+    "ModelStore",
+    "Devices",
+    "Monitoring",
+    "Inference",
+    "Hosting",
+    "Training",
+    "DeepLensRoles",
+)
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A stack that exists.
+
+    Attributes:
+        name: for example `dev-Inference`.
+        status: CloudFormation's status.
+        protected: termination protection is enabled.
+        description: that of its template. CDK writes no tags to stacks (`explicitStackTags` in
+            cdk.json), so this is what identifies a stack as one of the project.
+    """
+
+    name: str
+    status: str
+    protected: bool
+    description: str = ""
+
+
+def stack_names(environment: EnvironmentConfig) -> list[str]:
+    """Return the names of the stacks that an environment's file enables, in their order."""
+    optional = {
+        "Monitoring": environment.monitoring.enabled,
+        "Hosting": environment.hosting.enabled,
+        "Training": environment.training.enabled,
+        "DeepLensRoles": environment.deeplens_roles,
+    }
+    return [f"{environment.name}-{part}" for part in _PARTS if optional.get(part, True)]
+
+
+def possible_stack_names(environment: EnvironmentConfig) -> list[str]:
+    """Return the names of all stacks that the environment can have had, in their order."""
+    return [f"{environment.name}-{part}" for part in _PARTS]
+
+
+def find_stack(site: Site, name: str) -> Stack | None:
+    """Return the stack of that name; None if it does not exist."""
+    client: Any = site.session.client("cloudformation")
+    try:
+        (description,) = client.describe_stacks(StackName=name)["Stacks"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ValidationError":
+            return None
+        raise
+    if description["StackStatus"] == "DELETE_COMPLETE":
+        return None
+    return Stack(
+        name,
+        description["StackStatus"],
+        bool(description.get("EnableTerminationProtection")),
+        description.get("Description", ""),
+    )
+
+
+def resources(site: Site, stack: str) -> Iterator[tuple[str, str]]:
+    """Yield the type and the physical id of each resource of a stack; none if it is absent."""
+    client: Any = site.session.client("cloudformation")
+    try:
+        for page in client.get_paginator("list_stack_resources").paginate(StackName=stack):
+            for resource in page["StackResourceSummaries"]:
+                if (
+                    resource.get("PhysicalResourceId")
+                    and resource["ResourceStatus"] != "DELETE_COMPLETE"
+                ):
+                    yield resource["ResourceType"], resource["PhysicalResourceId"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ValidationError":
+            raise

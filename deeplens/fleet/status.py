@@ -1,0 +1,91 @@
+"""What runs where, since when, and what is not as planned."""
+
+from dataclasses import dataclass
+
+from deeplens.fleet.site import Site
+from shared.fleet.deployments import FUNCTION_TAG, MODEL_TAG, Deployment
+from shared.fleet.observations import Heartbeat, Observation
+from shared.fleet.verdict import Device, Goal, judge
+
+
+@dataclass(frozen=True)
+class Row:
+    """The status of one device, and its deviations from the plan.
+
+    Attributes:
+        standing: the verdict of the gate: good, waiting, failed or offline.
+        status: as the camera reports it.
+        running_since: seconds since the epoch, by the cloud's clock.
+        last_frame_at: ISO 8601, by the camera's clock.
+        wave: the number of the first wave that the device is in.
+        drift: the deviations from the plan; empty if there are none.
+        disk_free_bytes: of the file system that has the device's artifacts.
+        memory_available_bytes: of the device.
+    """
+
+    thing: str
+    standing: str
+    status: str
+    model_version: str | None
+    model_digest: str | None
+    function: str | None
+    running_since: float | None
+    last_frame_at: str | None
+    frames_per_second: float | None
+    wave: str | None
+    drift: str
+    disk_free_bytes: int | None = None
+    memory_available_bytes: int | None = None
+
+
+def look(site: Site, current: Deployment, now: float) -> list[Row]:
+    """Ask about every device, and compare it with the fleet's current deployment."""
+    things = site.things()
+    answers = site.fleet.heartbeats(things)
+    observations: list[Observation] = [one for answer in answers.values() for one in answer]
+    observations += site.fleet.joined()
+    observations += site.fleet.job_executions(current.job_id, current.id)
+    goal = Goal(
+        deployment_id=current.id,
+        created_at=current.created_at,
+        watched_since=now,
+        deadline=now,
+        model_digest=current.tags.get(MODEL_TAG),
+        function_arn=current.tags.get(FUNCTION_TAG),
+    )
+    waves = _waves(site)
+    verdict = judge(goal, site.plan.rule, things, observations, now)
+    if failed := [one.thing for one in verdict.of("failed")]:
+        # A job's executions have no reasons.
+        reasons = site.fleet.effective(failed, current.id)
+        observations += [one for answer in reasons.values() for one in answer]
+        verdict = judge(goal, site.plan.rule, things, observations, now)
+    beats = {one.thing: one for one in observations if isinstance(one, Heartbeat)}
+    return [_row(one, beats.get(one.thing), waves.get(one.thing)) for one in verdict.devices]
+
+
+def _row(device: Device, beat: Heartbeat | None, wave: str | None) -> Row:
+    return Row(
+        thing=device.thing,
+        standing=device.standing,
+        status=beat.status if beat else "never heard of",
+        model_version=beat.model_version if beat else None,
+        model_digest=beat.model_digest if beat else None,
+        function=beat.function_arn if beat else None,
+        running_since=beat.started_at if beat else None,
+        last_frame_at=beat.last_frame_at if beat else None,
+        frames_per_second=beat.frames_per_second if beat else None,
+        wave=wave,
+        drift=device.reason,
+        disk_free_bytes=beat.disk_free_bytes if beat else None,
+        memory_available_bytes=beat.memory_available_bytes if beat else None,
+    )
+
+
+def _waves(site: Site) -> dict[str, str]:
+    """Number the first wave of each device that is in one."""
+    found: dict[str, str] = {}
+    for number, wave in enumerate(site.waves, start=1):
+        for thing in site.things_of(wave):
+            found.setdefault(thing, str(number))
+    return found

@@ -1,0 +1,182 @@
+"""The resources of an environment: in its stacks, and outside of them."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from deeplens.fleet.errors import FleetError
+from deeplens.fleet.site import Site
+from deeplens.fleet.stacks import (
+    Stack,
+    find_stack,
+    possible_stack_names,
+    resources,
+)
+from shared.fleet.rollout import wave_group
+
+ENVIRONMENT_TAG = "deeplens:environment"
+_NO_TAGS = {"NoSuchTagSet", "NoSuchBucket", "404"}
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """The existing resources; everything is empty after a complete teardown.
+
+    Attributes:
+        devices: names of the things in the fleet's thing group.
+        stacks: in the order in which they are deleted.
+        wave_groups: thing groups that rollouts created for waves with a percentage.
+        components: ARNs of the component versions.
+        buckets: names; the model bucket and its access logs survive their stack.
+        keys: ids of the KMS keys that survive their stack.
+        log_groups: names; of functions, and of devices.
+    """
+
+    devices: tuple[str, ...] = ()
+    stacks: tuple[Stack, ...] = ()
+    wave_groups: tuple[str, ...] = ()
+    components: tuple[str, ...] = ()
+    buckets: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
+    log_groups: tuple[str, ...] = field(default=())
+
+    @property
+    def is_empty(self) -> bool:
+        """True if nothing of the environment exists."""
+        return self == Inventory()
+
+
+def take_inventory(site: Site) -> Inventory:
+    """List what exists of an environment; change nothing.
+
+    Raises:
+        FleetError: a stack has the name of one of the environment's, but another description.
+    """
+    found = list(_stacks(site))
+    owned = {stack.name: list(resources(site, stack.name)) for stack in found}
+    buckets = _buckets(site, owned)
+    return Inventory(
+        devices=tuple(site.things_of(site.thing_group)),
+        stacks=tuple(reversed(found)),
+        wave_groups=tuple(_wave_groups(site)),
+        components=tuple(_components(site)),
+        buckets=buckets,
+        keys=tuple(sorted({key for bucket in buckets for key in _keys(site, bucket)})),
+        log_groups=tuple(_log_groups(site, owned)),
+    )
+
+
+def _stacks(site: Site) -> Iterator[Stack]:
+    """Yield the existing stacks, also those that the environment's file no longer enables."""
+    environment = site.environment.name
+    expected = f"DeepLens {environment}: "
+    for name in possible_stack_names(site.environment):
+        stack = find_stack(site, name)
+        if stack is None:
+            continue
+        # A stack of which nothing has been created yet has no description.
+        if stack.description and not stack.description.startswith(expected):
+            raise FleetError(
+                f"the stack {name} is not of {environment}: expected a description that begins "
+                f"with {expected!r}; got {stack.description!r}; nothing was deleted"
+            )
+        yield stack
+
+
+def _wave_groups(site: Site) -> Iterator[str]:
+    prefix = f"{site.deployment_name}-wave-"
+    pages = site.iot.get_paginator("list_thing_groups").paginate(namePrefixFilter=prefix)
+    for name in (group["groupName"] for page in pages for group in page["thingGroups"]):
+        number = re.match(rf"{re.escape(prefix)}([0-9]+)-of-", name)
+        if number and name == wave_group(site.deployment_name, int(number[1]), site.thing_group):
+            yield name
+
+
+def _components(site: Site) -> Iterator[str]:
+    client, prefix = site.greengrass, f"deeplens.{site.environment.name}."
+    for page in client.get_paginator("list_components").paginate(scope="PRIVATE"):
+        for component in page["components"]:
+            if component["componentName"].startswith(prefix):
+                versions = client.get_paginator("list_component_versions")
+                for listed in versions.paginate(arn=component["arn"]):
+                    yield from (version["arn"] for version in listed["componentVersions"])
+
+
+def _buckets(site: Site, owned: dict[str, list[tuple[str, str]]]) -> tuple[str, ...]:
+    """Return the environment's buckets, the model bucket first: it writes into the other one."""
+    client: Any = site.session.client("s3")
+    name = site.environment.model_store.bucket_name
+    store = f"{site.environment.name}-ModelStore"
+    of_stack = {id_ for type_, id_ in owned.get(store, []) if type_ == "AWS::S3::Bucket"}
+    # CloudFormation generates the name of the access logs' bucket from the stack's.
+    pages = client.get_paginator("list_buckets").paginate(Prefix=f"{store.lower()}-")
+    listed = {bucket["Name"] for page in pages for bucket in page.get("Buckets", [])}
+    existing = {
+        bucket
+        for bucket in {name, *of_stack, *listed}
+        if _is_tagged(client, bucket, site.environment.name)
+    }
+    return tuple(sorted(existing, key=lambda bucket: (bucket != name, bucket)))
+
+
+def _is_tagged(client: Any, bucket: str, environment: str) -> bool:
+    """Return whether the bucket exists and has the tag that the stacks give it."""
+    try:
+        tags = client.get_bucket_tagging(Bucket=bucket)["TagSet"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] in _NO_TAGS:
+            return False
+        raise
+    return {"Key": ENVIRONMENT_TAG, "Value": environment} in tags
+
+
+def _keys(site: Site, bucket: str) -> Iterator[str]:
+    """Yield the customer managed key of a bucket's encryption, unless it is to be deleted."""
+    s3: Any = site.session.client("s3")
+    kms: Any = site.session.client("kms")
+    try:
+        encryption = s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ServerSideEncryptionConfigurationNotFoundError":
+            return
+        raise
+    for rule in encryption["Rules"]:
+        key = rule["ApplyServerSideEncryptionByDefault"].get("KMSMasterKeyID")
+        if key is None:
+            continue
+        described = kms.describe_key(KeyId=key)["KeyMetadata"]
+        if described["KeyManager"] == "CUSTOMER" and described["KeyState"] == "Enabled":
+            yield described["KeyId"]
+
+
+def _log_groups(site: Site, owned: dict[str, list[tuple[str, str]]]) -> Iterator[str]:
+    client: Any = site.session.client("logs")
+    environment = site.environment
+    names = {
+        id_ if type_ == "AWS::Logs::LogGroup" else f"/aws/lambda/{id_}"
+        for stack in owned.values()
+        for type_, id_ in stack
+        if type_ in {"AWS::Logs::LogGroup", "AWS::Lambda::Function"}
+    }
+    names.add(f"/aws/lambda/deeplens-{environment.name}-inference")
+    # CloudFormation names a function after its stack and its logical id, with a random end; the
+    # rest of a name that belongs to a longer stack name has one part more.
+    own_ends = {
+        f"/aws/lambda/{stack}-": r"[^-]+-[^-]+" for stack in possible_stack_names(environment)
+    }
+    # The log manager names groups after components.
+    components = f"/aws/greengrass/UserComponent/{environment.region}/deeplens.{environment.name}."
+    own_ends[components] = r".+"
+    pages = client.get_paginator("describe_log_groups")
+    for prefix, end in own_ends.items():
+        own = re.compile(re.escape(prefix) + end)
+        for page in pages.paginate(logGroupNamePrefix=prefix):
+            listed = {group["logGroupName"] for group in page["logGroups"]}
+            names |= {name for name in listed if own.fullmatch(name)}
+    for name in sorted(names):
+        page = client.describe_log_groups(logGroupNamePrefix=name, limit=1)
+        if any(group["logGroupName"] == name for group in page["logGroups"]):
+            yield name

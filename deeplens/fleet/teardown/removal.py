@@ -1,0 +1,155 @@
+"""The order of a teardown."""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deeplens.fleet import toolkit
+from deeplens.fleet.device_folder import DeviceFolder
+from deeplens.fleet.retire import plan_retirement, retire_device
+from deeplens.fleet.site import Site
+from deeplens.fleet.teardown.inventory import Inventory
+from deeplens.fleet.teardown.stacks import StackDeletion
+from deeplens.fleet.teardown.storage import (
+    KEY_PENDING_DAYS,
+    delete_bucket,
+    empty_bucket,
+    exists,
+    schedule_key_deletion,
+)
+
+# These stacks own what deployments and jobs refer to, so deployments go before them.
+_IDENTITY = ("Devices", "ModelStore")
+_LIVE_DEPLOYMENTS = {"ACTIVE", "COMPLETED"}
+
+
+@dataclass(frozen=True)
+class Remaining:
+    """The resources that a teardown left, one sentence each.
+
+    Attributes:
+        protected: objects that S3's Object Lock protects, with their buckets and keys.
+        shared: resources that other environments of the account may use.
+    """
+
+    protected: tuple[str, ...]
+    shared: tuple[str, ...]
+
+
+def tear_down(
+    site: Site,
+    inventory: Inventory,
+    devices: Path,
+    report: Callable[[str], None],
+    sleep: Callable[[float], None] = time.sleep,
+) -> Remaining:
+    """Delete what an inventory lists; each resource after those that refer to it.
+
+    Args:
+        site: the environment, and the clients of its account and Region.
+        inventory: what exists.
+        devices: folder with the folders of the devices' files.
+        report: prints a line of progress.
+        sleep: waits for a number of seconds.
+
+    Returns:
+        The resources that remain.
+
+    Raises:
+        FleetError: a stack could not be deleted; the same command continues after the repair.
+    """
+    for thing in inventory.devices:
+        folder = DeviceFolder(devices / thing)
+        retire_device(site, plan_retirement(site, thing, folder), folder, report=report)
+        report(f"retired {thing}")
+    deletion = StackDeletion(site, report, sleep)
+    identity = {f"{site.environment.name}-{part}" for part in _IDENTITY}
+    for stack in (stack for stack in inventory.stacks if stack.name not in identity):
+        deletion.delete(stack)
+        report(f"deleted the stack {stack.name}")
+    groups = (*inventory.wave_groups, site.thing_group)
+    _delete_deployments(site, groups, report)
+    for group in inventory.wave_groups:
+        site.iot.delete_thing_group(thingGroupName=group)
+        report(f"deleted the thing group {group}")
+    for arn in inventory.components:
+        site.greengrass.delete_component(arn=arn)
+    if inventory.components:
+        report(f"deleted {len(inventory.components)} component version(s)")
+    for stack in (stack for stack in inventory.stacks if stack.name in identity):
+        deletion.delete(stack)
+        report(f"deleted the stack {stack.name}")
+    protected = tuple(_delete_storage(site, inventory, report))
+    _delete_logs(site, inventory.log_groups, report)
+    return Remaining(protected, (_toolkit(site),))
+
+
+def _delete_deployments(site: Site, groups: tuple[str, ...], report: Callable[[str], None]) -> None:
+    """Delete the deployments of the fleet and its waves, and jobs that they left."""
+    client, number = site.greengrass, 0
+    for group in groups:
+        target = site.target_arn.removesuffix(site.thing_group) + group
+        pages = client.get_paginator("list_deployments").paginate(
+            targetArn=target, historyFilter="ALL"
+        )
+        for deployment in [listed for page in pages for listed in page["deployments"]]:
+            id_ = deployment["deploymentId"]
+            if deployment["deploymentStatus"] in _LIVE_DEPLOYMENTS:
+                client.cancel_deployment(deploymentId=id_)
+            client.delete_deployment(deploymentId=id_)
+            number += 1
+        with contextlib.suppress(site.iot.exceptions.ResourceNotFoundException):
+            jobs = site.iot.get_paginator("list_jobs").paginate(thingGroupName=group)
+            for job in [listed for page in jobs for listed in page["jobs"]]:
+                with contextlib.suppress(site.iot.exceptions.ResourceNotFoundException):
+                    site.iot.delete_job(jobId=job["jobId"], force=True)
+    if number:
+        report(f"deleted {number} deployment(s)")
+
+
+def _delete_storage(
+    site: Site, inventory: Inventory, report: Callable[[str], None]
+) -> Iterator[str]:
+    """Delete buckets and their key; yield the resources that Object Lock protects."""
+    locked = False
+    for bucket in (name for name in inventory.buckets if exists(site, name)):
+        emptied = empty_bucket(site, bucket)
+        if emptied.remaining:
+            locked = True
+            yield (
+                f"the bucket {bucket} with {emptied.remaining} version(s) that S3 did not delete "
+                f"({emptied.reason}); run the same command again when their retention has ended"
+            )
+            continue
+        if not locked:
+            # While the bucket exists, its encryption names the key.
+            for key in inventory.keys:
+                schedule_key_deletion(site, key)
+        delete_bucket(site, bucket)
+        report(f"deleted the bucket {bucket} with {emptied.deleted} version(s)")
+    if locked:
+        yield from (f"the KMS key {key}, which encrypts them" for key in inventory.keys)
+        return
+    for key in inventory.keys:
+        report(f"scheduled the KMS key {key} for deletion in {KEY_PENDING_DAYS} days")
+
+
+def _delete_logs(site: Site, names: tuple[str, ...], report: Callable[[str], None]) -> None:
+    client: Any = site.session.client("logs")
+    for name in names:
+        # Stacks have deleted most of them.
+        with contextlib.suppress(client.exceptions.ResourceNotFoundException):
+            client.delete_log_group(logGroupName=name)
+            report(f"deleted the log group {name}")
+
+
+def _toolkit(site: Site) -> str:
+    place = site.environment.place
+    return (
+        f"the stack {toolkit.STACK} and its bucket: if no other environment is in account "
+        f"{place.account} and {place.region}, `aws cloudformation delete-stack --stack-name "
+        f"{toolkit.STACK}` deletes the stack"
+    )

@@ -1,0 +1,95 @@
+"""Buckets: emptied version by version, then deleted; what Object Lock protects remains."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from deeplens.fleet.site import Site
+
+# S3's limit of one DeleteObjects request.
+_MOST_AT_ONCE = 1000
+# AWS' default, and the longest: until then, the deletion can be cancelled.
+KEY_PENDING_DAYS = 30
+
+
+@dataclass(frozen=True)
+class Emptied:
+    """The result of emptying a bucket.
+
+    Attributes:
+        deleted: number of versions and delete markers.
+        remaining: number of versions that S3 did not delete.
+        reason: S3's reason for the first of them.
+    """
+
+    deleted: int
+    remaining: int
+    reason: str = ""
+
+
+def empty_bucket(site: Site, bucket: str) -> Emptied:
+    """Delete every version, delete marker and unfinished upload of a bucket.
+
+    The bucket's policy goes first: it denies deleting components. Retention is respected; the right
+    to bypass it is not used.
+    """
+    client: Any = site.session.client("s3")
+    client.delete_bucket_policy(Bucket=bucket)
+    client.put_bucket_logging(Bucket=bucket, BucketLoggingStatus={})
+    for page in client.get_paginator("list_multipart_uploads").paginate(Bucket=bucket):
+        for upload in page.get("Uploads", []):
+            client.abort_multipart_upload(
+                Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"]
+            )
+    deleted, failures = 0, []
+    for batch in _batches(client, bucket):
+        answer = client.delete_objects(Bucket=bucket, Delete={"Objects": batch, "Quiet": True})
+        errors = answer.get("Errors", [])
+        failures += errors
+        deleted += len(batch) - len(errors)
+    reason = f"{failures[0].get('Code')}: {failures[0].get('Message')}" if failures else ""
+    return Emptied(deleted, len(failures), reason)
+
+
+def exists(site: Site, bucket: str) -> bool:
+    """Return whether a bucket exists; a stack that does not retain its bucket deletes it."""
+    client: Any = site.session.client("s3")
+    try:
+        client.head_bucket(Bucket=bucket)
+    except ClientError as error:
+        if error.response["Error"]["Code"] in {"404", "NoSuchBucket"}:
+            return False
+        raise
+    return True
+
+
+def delete_bucket(site: Site, bucket: str) -> None:
+    """Delete an empty bucket."""
+    client: Any = site.session.client("s3")
+    client.delete_bucket(Bucket=bucket)
+
+
+def schedule_key_deletion(site: Site, key: str) -> None:
+    """Schedule a KMS key for deletion; a key that is scheduled already stays so."""
+    client: Any = site.session.client("kms")
+    try:
+        client.schedule_key_deletion(KeyId=key, PendingWindowInDays=KEY_PENDING_DAYS)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "KMSInvalidStateException":
+            raise
+
+
+def _batches(client: Any, bucket: str) -> Iterator[list[dict[str, str]]]:
+    batch: list[dict[str, str]] = []
+    # The list is read before anything is deleted: markers of S3's pages name versions.
+    pages = list(client.get_paginator("list_object_versions").paginate(Bucket=bucket))
+    for page in pages:
+        for version in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]:
+            batch.append({"Key": version["Key"], "VersionId": version["VersionId"]})
+            if len(batch) == _MOST_AT_ONCE:
+                yield batch
+                batch = []
+    if batch:
+        yield batch

@@ -1,0 +1,20 @@
+"""Names that `cdk bootstrap` gives its resources with the settings of cdk.json."""
+
+from deeplens.config import Place
+
+QUALIFIER = "deeplens"
+STACK = "DeepLensToolkit"
+VERSION_PARAMETER = f"/cdk-bootstrap/{QUALIFIER}/version"
+# The templates reject an older version (the rule CheckBootstrapVersion).
+LEAST_VERSION = 6
+
+
+def role_arn(place: Place, purpose: str) -> str:
+    """Return the ARN of a bootstrap role; `purpose` is `deploy`, `cfn-exec`, `lookup`, …."""
+    name = f"cdk-{QUALIFIER}-{purpose}-role-{place.account}-{place.region}"
+    return f"arn:{place.partition}:iam::{place.account}:role/{name}"
+
+
+def bootstrap_command(place: Place) -> str:
+    """Return the command that bootstraps an account in a Region."""
+    return f"cdk bootstrap aws://{place.account}/{place.region}"

@@ -1,0 +1,37 @@
+"""Answers to a pipeline's approvals, checked before minutes of work."""
+
+import time
+from pathlib import Path
+
+import click
+
+from deeplens.local.embedded import LOCAL
+from deeplens.local.processes import CommandFailed
+from local_aws.pipeline import PipelineError, execution_log
+from local_aws.pipeline.approval import check_code, stage_and_code
+
+RECORD = LOCAL / "deliver" / "executions.jsonl"
+
+
+def check_answers(answers: tuple[str, ...], executions: Path) -> None:
+    """Check that each STAGE=CODE answers what an execution of the record asked for that stage.
+
+    Raises:
+        click.BadParameter: an answer is not of that form, or its code is for another stage.
+        CommandFailed: a code was never asked for, was used, or is expired.
+    """
+    for answer in answers:
+        try:
+            stage, code = stage_and_code(answer)
+        except ValueError as error:
+            raise click.BadParameter(str(error), param_hint="--approve") from None
+        try:
+            asked = check_code(code, execution_log.read(executions), time.time())
+        except PipelineError as error:
+            raise CommandFailed(str(error)) from None
+        if asked.stage != stage:
+            raise click.BadParameter(
+                f"{answer!r} is not a valid answer: the code is for {asked.stage}; "
+                f"expected {asked.stage}={code}",
+                param_hint="--approve",
+            )

@@ -1,0 +1,90 @@
+"""Run COMMAND while no other command of this checkout holds the lock NAME.
+
+A command that has to wait prints one line. The lock ends with the command, however it ends. Only
+the standard library is used: the checkout's environment may not exist yet.
+
+Example: checkout_lock.py set-up -- make setup
+"""
+
+import argparse
+import fcntl
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+LOCKS = Path(__file__).resolve().parents[2] / ".local" / "locks"
+_POLL_SECONDS = 0.1
+# A command that waits for less time prints nothing.
+_SILENT_SECONDS = 1.0
+
+
+@contextmanager
+def checkout_lock(
+    name: str, report: Callable[[str], object], folder: Path = LOCKS
+) -> Iterator[int]:
+    """Hold a lock for the length of the block, which gets the descriptor.
+
+    Args:
+        name: of the lock; its holders are started by the command of the same name.
+        report: called with one line if the lock is not free.
+        folder: of the lock files.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder / name, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        began, reported = time.monotonic(), False
+        while not _take(descriptor):
+            if not reported and time.monotonic() - began >= _SILENT_SECONDS:
+                holder = os.pread(descriptor, 32, 0).decode() or "unknown"
+                report(f"{name}: waiting for another command of this checkout (process {holder})")
+                reported = True
+            time.sleep(_POLL_SECONDS)
+        os.truncate(descriptor, 0)
+        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        yield descriptor
+    finally:
+        # The lock ends with its last descriptor.
+        os.close(descriptor)
+
+
+def main() -> int:
+    """Take the lock and become the command; return 1 if the lock cannot be written."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("name", help="the lock, as it is printed")
+    parser.add_argument("command", nargs="+", help="the command, after --")
+    options = parser.parse_args()
+
+    def report(line: str) -> None:
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
+
+    try:
+        with checkout_lock(options.name, report) as descriptor:
+            os.set_inheritable(descriptor, True)  # noqa: FBT003 - takes no keyword
+            os.execvp(options.command[0], options.command)  # noqa: S606 - the Makefile's own command
+    except KeyboardInterrupt:
+        return 130
+    except OSError as error:
+        where = error.filename or options.command[0]
+        sys.stderr.write(f"{options.name}: {where}: {error.strerror}\n")
+        return 1
+
+
+def _take(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,209 @@
+"""A virtual core device of the demo: its process, its log and its live view."""
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from deeplens.config import EnvironmentConfig
+from deeplens.local import embedded
+from deeplens.local.embedded import LOGS, Endpoint
+from deeplens.local.processes import CommandFailed, running
+from deeplens.local.status import status_line
+from local_aws.core_device.exclusive import running_process
+from local_aws.core_device.outage import BACK, LOST
+
+if TYPE_CHECKING:
+    import subprocess
+
+EMULATOR_ENDED = (
+    "the emulator has ended (see .local/logs/local-aws.log or .local/aws/server.log); "
+    "`make local-up` starts it"
+)
+_JOIN_SECONDS = 120.0
+_LIVE_VIEW_SECONDS = 60.0
+_POLL_SECONDS = 0.2
+_STAY_SECONDS = 0.5
+_PREFIX = re.compile(r"^\S+ \S+ core \S+: ")
+
+
+@dataclass(frozen=True)
+class RunningCore:
+    """A virtual core device that was started.
+
+    `began_at` and `function_began_at` are where the lines of this run begin in the logs.
+    """
+
+    thing: str
+    process: "subprocess.Popen[bytes]"
+    log: Path
+    began_at: int
+    function_log: Path
+    function_began_at: int
+    live_view_file: Path
+
+    def lines(self) -> list[str]:
+        """Return what it has printed since it was started, without time and name."""
+        printed = _lines(self.log, self.began_at)
+        return [_PREFIX.sub("", line) for line in printed if line.strip()]
+
+    def function_lines(self) -> list[str]:
+        """Return what its function has printed since the device was started."""
+        return _lines(self.function_log, self.function_began_at)
+
+    def last_line(self) -> str:
+        """Return the newest of `lines`."""
+        return next(reversed(self.lines()), "(none)")
+
+    def check_running(self) -> None:
+        """Raise `CommandFailed` with its last line if the process has ended."""
+        code = self.process.poll()
+        if code is None:
+            return
+        last = self.last_line()
+        if last.startswith("Error: "):
+            raise CommandFailed(last.removeprefix("Error: "))
+        raise CommandFailed(
+            f"{self.thing} ended with exit code {code}; its last line: {last} (see {self.log})"
+        )
+
+    def check_deployments(self) -> None:
+        """Raise `CommandFailed` if a deployment has failed since the start."""
+        for line in self.lines():
+            if line.startswith("deployment failed: "):
+                raise CommandFailed(f"{self.thing}: {line} (see {self.log})")
+
+    def live_view(self) -> str | None:
+        """Return the address of the live view, if it is open."""
+        try:
+            return self.live_view_file.read_text(encoding="utf-8").strip() or None
+        except FileNotFoundError:
+            return None
+
+
+def check_free(thing: str) -> None:
+    """Raise `CommandFailed` if a core device with this name is running."""
+    process = running_process(embedded.core_files(thing))
+    if process is not None:
+        raise CommandFailed(
+            f"{thing} is already running (process {process}): stop it, or start a camera with "
+            "another name (`make camera NAME=…`)"
+        )
+
+
+@contextmanager
+def running_core(environment: EnvironmentConfig, thing: str, images: Path) -> Iterator[RunningCore]:
+    """Run a core device for the length of the block, which begins when the device has joined.
+
+    Raises:
+        CommandFailed: it does not start or join.
+    """
+    component, files = embedded.inference_component(environment), embedded.core_files(thing)
+    address = files.work(component) / "state" / "live-view.url"
+    # A device that was killed leaves the address of a live view that is closed.
+    address.unlink(missing_ok=True)
+    log = LOGS / f"{thing}.log"
+    began_at, function_began_at = _size(log), _size(files.log(component))
+    with running(embedded.core_command(thing, images), log) as process:
+        core = RunningCore(
+            thing, process, log, began_at, files.log(component), function_began_at, address
+        )
+        wait_until(
+            lambda: any("waits for deployments" in line for line in core.lines()),
+            core,
+            "connecting",
+            _JOIN_SECONDS,
+        )
+        yield core
+
+
+def wait_until(holds: Callable[[], bool], core: RunningCore, phase: str, seconds: float) -> None:
+    """Wait until a condition is true, and show the phase meanwhile.
+
+    Raises:
+        CommandFailed: the device ended, or `seconds` have passed.
+    """
+    give_up_at = time.monotonic() + seconds
+    with status_line() as status:
+        while not holds():
+            core.check_running()
+            if time.monotonic() > give_up_at:
+                raise CommandFailed(
+                    f"{core.thing}: {phase} did not end within {seconds:.0f} s; its last line: "
+                    f"{core.last_line()} (see {core.log})"
+                )
+            status.update(phase)
+            time.sleep(_POLL_SECONDS)
+
+
+def wait_for_live_view(core: RunningCore) -> str | None:
+    """Wait until the live view is open; return its address, or None if it does not open."""
+    try:
+        wait_until(
+            lambda: core.live_view() is not None, core, "loading the model", _LIVE_VIEW_SECONDS
+        )
+    except CommandFailed:
+        core.check_running()
+    return core.live_view()
+
+
+def stay(
+    core: RunningCore,
+    endpoint: Endpoint,
+    announce: Callable[[str], None],
+    ended: Callable[[float], bool],
+    outage: Callable[[str], None] | None = None,
+) -> None:
+    """Return when `ended`, called with how long it may wait, returns True.
+
+    Each new address of the live view is announced: a deployment opens another one. If `outage` is
+    given, the device outlives the emulator, and `outage` gets the lines about its connection.
+
+    Raises:
+        CommandFailed: the device has ended, the emulator has ended and `outage` is not given, or
+            the emulator runs on other ports.
+    """
+    announced = core.live_view()
+    position = _size(core.log)
+    while not ended(_STAY_SECONDS):
+        core.check_running()
+        position = _pass_on_outages(core.log, position, outage)
+        found = embedded.read_endpoint()
+        if found != endpoint and outage is None:
+            raise CommandFailed(EMULATOR_ENDED)
+        if found is not None and found.address != endpoint.address:
+            raise CommandFailed(
+                "the emulator runs on other ports now, and a running camera keeps the old ones: "
+                "start the camera again"
+            )
+        address = core.live_view()
+        if address is not None and address != announced:
+            announce(address)
+            announced = address
+
+
+def _pass_on_outages(log: Path, position: int, outage: Callable[[str], None] | None) -> int:
+    """Call `outage` with each line about the connection after `position`; return the new end."""
+    if outage is None or _size(log) == position:
+        return position
+    with log.open("rb") as file:
+        file.seek(position)
+        complete = file.read().rpartition(b"\n")[0]
+    for line in complete.decode(errors="replace").splitlines():
+        text = _PREFIX.sub("", line)
+        if text.startswith((LOST, BACK)):
+            outage(text)
+    return position + len(complete)
+
+
+def _lines(log: Path, began_at: int) -> list[str]:
+    if not log.is_file():
+        return []
+    return log.read_bytes()[began_at:].decode(errors="replace").splitlines()
+
+
+def _size(log: Path) -> int:
+    return log.stat().st_size if log.is_file() else 0

@@ -1,0 +1,101 @@
+"""Messages of cameras: received by MQTT, and counted if the deployed model made them."""
+
+import contextlib
+import json
+import queue
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from deeplens.config import EnvironmentConfig
+from deeplens.local import embedded
+from deeplens.local.cores import RunningCore
+from deeplens.local.embedded import LOCAL, LOGS, Endpoint
+from deeplens.local.processes import CommandFailed
+from deeplens.local.status import status_line
+
+# A busy machine takes a minute to load TensorFlow.
+PATIENCE_SECONDS = 120.0
+_POLL_SECONDS = 0.25
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message of a camera, as it arrived."""
+
+    topic: str
+    payload: bytes
+
+
+@contextlib.contextmanager
+def subscribed(
+    environment: EnvironmentConfig, endpoint: Endpoint
+) -> Iterator["queue.Queue[Message]"]:
+    """Yield a queue that gets the messages of the environment's cameras."""
+    from local_aws.devices.mqtt_subscription import Broker, Subscription, ensure_identity  # noqa: PLC0415 - an MQTT client
+
+    identity = ensure_identity(
+        LOCAL / "cores" / f"watch-{environment.name}",
+        embedded.session(environment, endpoint),
+        endpoint.url,
+    )
+    messages: queue.Queue[Message] = queue.Queue()
+    subscription = Subscription(
+        Broker(endpoint.mqtt_host, endpoint.mqtt_port, endpoint.ca_file),
+        identity,
+        environment.inference.topic_filter,
+        lambda topic, payload: messages.put(Message(topic, payload)),
+    )
+    try:
+        yield messages
+    finally:
+        subscription.close()
+
+
+def detections_of(
+    messages: "queue.Queue[Message]",
+    environment: EnvironmentConfig,
+    core: RunningCore,
+    count: int,
+) -> Iterator[bytes]:
+    """Yield `count` detections that this device makes with the deployed model.
+
+    Raises:
+        CommandFailed: the device ends, rejects the release, or makes none for two minutes.
+    """
+    model, newest = environment.model, ""
+    for _ in range(count):
+        give_up_at = time.monotonic() + PATIENCE_SECONDS
+        with status_line() as status:
+            while True:
+                core.check_running()
+                core.check_deployments()
+                if time.monotonic() > give_up_at:
+                    raise CommandFailed(
+                        f"{core.thing} published no detection of {model.name} "
+                        f"{model.digest[:12]}… for {PATIENCE_SECONDS:.0f} s; its newest message: "
+                        f"{newest or '(none)'}; its last log line: {core.last_line()}; "
+                        f"logs: {LOGS}"
+                    )
+                try:
+                    payload = messages.get(timeout=_POLL_SECONDS).payload
+                except queue.Empty:
+                    status.update("waiting for a detection")
+                    continue
+                if is_detection(payload, core.thing, model.digest):
+                    break
+                newest = payload.decode(errors="replace")[:200]
+        yield payload
+
+
+def is_detection(payload: bytes, thing: str, digest: str) -> bool:
+    """Return whether a message is a detection that `thing` made with the model `digest`."""
+    try:
+        message = json.loads(payload)
+        return (
+            "detections" in message
+            and message["thing"] == thing
+            and bool(message["model"]["digest"] == digest)
+        )
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return False

@@ -1,0 +1,82 @@
+"""Images for a virtual camera: the user's own, or samples that are drawn when there are none."""
+
+from pathlib import Path
+
+import click
+
+from deeplens.local.embedded import LOCAL, LOGS, ROOT
+from deeplens.local.processes import run
+from deeplens.local.status import status_line
+from shared.artifact.errors import ImageError
+from shared.vision.images import open_image
+
+# As in the camera's folder source (lambda_src/inference/camera/sources/folder.py).
+SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".webp")
+
+_TOOL = ROOT / ".venv" / "bin" / "model-tools"
+_SCENES = LOCAL / "scenes"
+_HEADS = ROOT / "build" / "headpose" / "pictures"
+_DRAFT_PX = (64, 64)
+
+
+class WrongImages(click.ClickException):
+    """A folder cannot be used as a camera's images."""
+
+    exit_code = 2
+
+
+def image_files(folder: Path) -> list[Path]:
+    """Return the images that a virtual camera shows, in the order of their names.
+
+    Raises:
+        WrongImages: there is no such folder, or it contains no image.
+    """
+    if not folder.is_dir():
+        reason = "it is a file" if folder.exists() else "there is no such folder"
+        raise WrongImages(f"{str(folder)!r} is not a folder of images: {reason}")
+    files = sorted(
+        file
+        for file in folder.iterdir()
+        if file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
+    )
+    if not files:
+        raise WrongImages(
+            f"{str(folder)!r} is not a folder of images: expected files that end with "
+            f"{', '.join(SUFFIXES)} directly in it; got none"
+        )
+    return files
+
+
+def check_images(folder: Path) -> int:
+    """Decode every image of a folder; return how many there are.
+
+    Raises:
+        WrongImages: as `image_files`; or an image cannot be read, and the text names it.
+    """
+    files = image_files(folder)
+    with status_line() as status:
+        for number, file in enumerate(files, start=1):
+            status.update(f"checking images: {number} of {len(files)}")
+            _check(file)
+    return len(files)
+
+
+def sample_images(model: str) -> Path:
+    """Return a folder with images for `model`; scenes with shapes are drawn if there are none.
+
+    Raises:
+        CommandFailed: they cannot be drawn.
+    """
+    if model == "headpose" and _HEADS.is_dir():
+        return _HEADS
+    if not (_SCENES / "scenes.json").is_file():
+        run([_TOOL, "scenes", _SCENES], LOGS / "scenes.log")
+    return _SCENES
+
+
+def _check(file: Path) -> None:
+    try:
+        # A small JPEG decodes faster, and a file that ends early is noticed all the same.
+        open_image(file, draft_px=_DRAFT_PX)
+    except ImageError as error:
+        raise WrongImages(f"{str(file)!r} is not a readable image: {error}") from error

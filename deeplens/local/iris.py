@@ -1,0 +1,114 @@
+"""The guide's iris classifier behind an endpoint of the emulator, from flowers to answers."""
+
+import json
+from pathlib import Path
+
+from deeplens.config import EnvironmentConfig, load_environment
+from deeplens.local.deployment import CDK, NODE, bootstrap
+from deeplens.local.embedded import (
+    LOCAL,
+    LOGS,
+    ROOT,
+    Endpoint,
+    session,
+    shell,
+)
+from deeplens.local.processes import run
+
+_TOOL = ROOT / ".venv" / "bin" / "model-tools"
+_BUILD = ROOT / "build" / "iris"
+_ARCHIVE = _BUILD / "model.tar.gz"
+# An environment of its own, in an account of its own: those of the checkout stay as they are.
+_SITE = LOCAL / "iris"
+_ACCOUNT = "555555555555"
+_TEXT = """\
+account = "{account}"
+region = "{like.region}"
+permissions_boundary = "{like.permissions_boundary}"
+
+[model]
+name = "{like.model.name}"
+digest = "{like.model.digest}"
+
+[model_store]
+
+[fleet]
+
+[hosting]
+enabled = true
+
+[hosting.scaling]
+maximum_instances = 2
+invocations_per_minute = 600
+
+[[hosting.variants]]
+name = "AllTraffic"
+model_data = "{archive}"
+framework = "tensorflow"
+framework_version = "2.19"
+"""
+
+
+def train() -> str:
+    """Train the classifier and pack it for SageMaker; return how good it is.
+
+    Raises:
+        CommandFailed: a step failed.
+    """
+    trained = run([_TOOL, "train", "iris", "--output", _BUILD, "--json"], LOGS / "train.log")
+    run([_TOOL, "host-package", _BUILD, _ARCHIVE], LOGS / "host-package.log")
+    found = json.loads(trained.strip().splitlines()[-1])
+    return f"accuracy {found['accuracy']:.3f} on flowers that it has not seen"
+
+
+def environment() -> EnvironmentConfig:
+    """Write the environment file, with the artifact that dev pins, and read it."""
+    folder = _SITE / "environments"
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "iris.toml"
+    like = load_environment(ROOT / "environments" / "dev.toml")
+    text = _TEXT.format(account=_ACCOUNT, like=like, archive=_ARCHIVE)
+    file.write_text(text, encoding="utf-8")
+    return load_environment(file)
+
+
+def deploy(iris: EnvironmentConfig, endpoint: Endpoint) -> None:
+    """Deploy the endpoint, and the Monitoring stack that its alarms need; raise CommandFailed."""
+    _cdk(iris, endpoint, "synth", "--quiet", "--no-validation", f"--output={_SITE / 'cdk.out'}",
+         f"--context=environments={_SITE / 'environments'}")  # fmt: skip
+    bootstrap(iris, endpoint, _assembly())
+    _cdk(iris, endpoint, "deploy", "iris/Hosting", "--app", _assembly(),
+         "--require-approval=never", "--progress=events")  # fmt: skip
+
+
+def ask(iris: EnvironmentConfig, endpoint: Endpoint) -> str:
+    """Ask for the unseen flowers, and compare with what the model said where it was trained.
+
+    Raises:
+        CommandFailed: an answer differs by more than 1e-6.
+    """
+    return run(
+        [_TOOL, "invoke", "--endpoint-name", "deeplens-iris", "--endpoint-url", endpoint.url,
+         "--region", iris.region, "--data-file", _BUILD / "request.json",
+         "--expected", _BUILD / "expected.json", "--tolerance", "1e-6", "--rounds", "5",
+         "--labels", _BUILD / "labels.txt"],
+        LOGS / "invoke.log",
+        shell(iris, endpoint),
+    )  # fmt: skip
+
+
+def destroy(iris: EnvironmentConfig, endpoint: Endpoint) -> list[str]:
+    """Destroy both stacks; return the endpoints that are left, which are none."""
+    _cdk(iris, endpoint, "destroy", "iris/Hosting", "iris/Monitoring", "--app", _assembly(),
+         "--force")  # fmt: skip
+    connect = session(iris, endpoint).client
+    listed = connect("sagemaker", endpoint_url=endpoint.url).list_endpoints()["Endpoints"]
+    return [one["EndpointName"] for one in listed]
+
+
+def _assembly() -> Path:
+    return _SITE / "cdk.out"
+
+
+def _cdk(iris: EnvironmentConfig, endpoint: Endpoint, *words: str | Path) -> None:
+    run([NODE, CDK, *words], LOGS / "iris.log", shell(iris, endpoint))

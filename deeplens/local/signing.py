@@ -1,0 +1,95 @@
+"""Signed releases in the demo: a key of this checkout's own, trusted by the environment that runs.
+
+The committed environment files trust no key, since every checkout makes its own. So the demo
+synthesizes copies of them, and the copy of its environment has a section `[signing]` more.
+"""
+
+import base64
+import json
+import shutil
+from pathlib import Path
+
+import click
+
+from deeplens.config import STATEMENT_NAME, EnvironmentConfig
+from deeplens.local.cores import RunningCore, wait_until
+from deeplens.local.embedded import LOCAL, LOGS, ROOT
+from deeplens.local.processes import CommandFailed, run
+
+ENVIRONMENTS = LOCAL / "demo" / "environments"
+_KEY = LOCAL / "keys" / "demo.pem"
+_TOOL = ROOT / ".venv" / "bin" / "model-tools"
+
+
+def sign(environment: EnvironmentConfig) -> Path:
+    """Sign what the environment pins with this checkout's key; return a folder that trusts it.
+
+    An environment that trusts keys already stays as it is: somebody else signs for it.
+
+    Raises:
+        CommandFailed: a step failed.
+    """
+    if environment.signing.is_on:
+        return ROOT / "environments"
+    if not _KEY.is_file():
+        run([_TOOL, "keys", "new", _KEY], LOGS / "sign.log")
+    public = json.loads(run([_TOOL, "keys", "public", _KEY, "--json"], LOGS / "sign.log"))
+    model = environment.model
+    artifact = ROOT / "models" / model.name / model.digest / "model.zip"
+    try:
+        run(
+            [_TOOL, "verify-signature", artifact, "--public-key", public["public_key"]],
+            LOGS / "sign.log",
+        )
+        is_newest = is_newest_release(_statement(environment))
+    except CommandFailed:
+        is_newest = False
+    if not is_newest:
+        # A fleet refuses a release that is older than the one that it accepted last.
+        run([_TOOL, "sign", artifact, "--key", _KEY, "--again"], LOGS / "sign.log")
+    click.echo(f"  signed by key {public['id'][:12]}… ({_KEY.relative_to(ROOT)})")
+    shutil.rmtree(ENVIRONMENTS, ignore_errors=True)
+    ENVIRONMENTS.mkdir(parents=True)
+    for file in (ROOT / "environments").glob("*.toml"):
+        text = file.read_text(encoding="utf-8")
+        if file.stem == environment.name:
+            text += f'\n[signing]\npublic_keys = ["{public["public_key"]}"]\n'
+        (ENVIRONMENTS / file.name).write_text(text, encoding="utf-8")
+    return ENVIRONMENTS
+
+
+def show_verification(
+    environment: EnvironmentConfig, core: RunningCore, *, patience_seconds: float
+) -> None:
+    """Print the camera's own line that it verified the release that was signed last."""
+    if not _statement(environment).is_file():
+        return
+    verified = f"verified: release {_release(_statement(environment))} of "
+
+    def newest() -> str | None:
+        lines = (line for line in reversed(core.function_lines()) if verified in line)
+        return next(lines, None)
+
+    def has_answered() -> bool:
+        core.check_deployments()
+        return newest() is not None
+
+    wait_until(has_answered, core, "loading the model", patience_seconds)
+    line = newest() or ""
+    click.echo(f"  the camera {line[line.index(verified) :]}")
+
+
+def _statement(environment: EnvironmentConfig) -> Path:
+    model = environment.model
+    return ROOT / "models" / model.name / model.digest / STATEMENT_NAME
+
+
+def is_newest_release(statement: Path) -> bool:
+    """Return whether no other artifact of the same model was signed as a newer release."""
+    others = statement.parent.parent.glob(f"*/{STATEMENT_NAME}")
+    return _release(statement) == max(map(_release, others))
+
+
+def _release(statement: Path) -> int:
+    payload = json.loads(statement.read_text(encoding="ascii"))["dsseEnvelope"]["payload"]
+    return int(json.loads(base64.b64decode(payload))["predicate"]["deeplens"]["release"])

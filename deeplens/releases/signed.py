@@ -1,0 +1,39 @@
+"""Whether an environment would take a release: asked before its pin moves, and at its gate."""
+
+from pathlib import Path
+
+from deeplens.releases.environments import Environment
+from deeplens.releases.releases import Release, find_release
+from deeplens.releases.signing.trust import check_release
+from model_tools.errors import RegistryError
+from model_tools.package import ARTIFACT_NAME
+from shared.signatures import Expected, SignatureRefused, Statement
+
+
+def check_signed(environment: Environment, release: Release, *, models: Path) -> Statement | None:
+    """Check that the environment's keys signed it, and nothing newer; None if nobody must have.
+
+    Args:
+        environment: whose keys, and what it pins now.
+        release: what it would pin.
+        models: where artifacts are.
+
+    Raises:
+        RegistryError: it would be refused at deploy; the text names the attack.
+    """
+    before = models / environment.model / environment.digest / ARTIFACT_NAME
+    expected = Expected(release.manifest.name, release.digest)
+    same_model = environment.model == release.manifest.name
+    try:
+        return check_release(
+            environment.signing, release.path, expected, before if same_model else None
+        )
+    except SignatureRefused as refusal:
+        raise RegistryError(f"{environment.name} would refuse it: {refusal}") from None
+
+
+def check_signed_pin(environment: Environment, models: Path) -> Statement | None:
+    """Check what the environment pins; raise as `check_signed` does."""
+    if not environment.signing.is_on:
+        return None
+    return check_signed(environment, find_release(models, environment.digest), models=models)

@@ -1,0 +1,161 @@
+"""Who signs: a key in a file, or one that never leaves AWS KMS."""
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from model_tools.errors import SigningError, WrongKeyError
+from shared.signatures import key_id
+
+_LARGEST_KEY_FILE_BYTES = 64 << 10
+_KMS = re.compile(r"alias/.+|arn:aws[a-z-]*:kms:.+|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+class Signer(Protocol):
+    """Signs with one key."""
+
+    @property
+    def public_key(self) -> bytes:
+        """The public key as DER (SubjectPublicKeyInfo)."""
+        ...
+
+    def sign(self, digest: bytes) -> bytes:
+        """Return the ECDSA signature (DER) of a SHA-256."""
+        ...
+
+
+def signer_of(key: str) -> Signer:
+    """Return who signs with `key`: a PEM file, or an alias, id or ARN of AWS KMS.
+
+    Raises:
+        SigningError: there is no such key, or it is none that can sign here.
+    """
+    if _KMS.fullmatch(key):
+        return KmsSigner.of(key)
+    return FileSigner.read(Path(key))
+
+
+@dataclass(frozen=True)
+class FileSigner:
+    """A private key in a PEM file that its owner alone can read."""
+
+    private: Any
+    public_key: bytes
+
+    @classmethod
+    def read(cls, file: Path) -> "FileSigner":
+        """Read the key; raise `SigningError` when it is not one, or others may read it."""
+        from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - --help is fast
+        from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415 - as above
+
+        try:
+            readable = file.stat().st_mode & 0o077
+            with file.open("rb") as opened:
+                content = opened.read(_LARGEST_KEY_FILE_BYTES)
+        except OSError as error:
+            raise WrongKeyError(
+                f"{file}: the key cannot be read: {error.strerror}; `model-tools keys new {file}` "
+                "makes one; a key of AWS KMS is given as alias/NAME or ARN"
+            ) from None
+        if readable:
+            raise WrongKeyError(f"{file}: others may read this key; `chmod 600 {file}`")
+        try:
+            private = serialization.load_pem_private_key(content, password=None)
+        except (ValueError, TypeError) as error:
+            raise WrongKeyError(f"{file}: not a private key without a password: {error}") from None
+        if not (
+            isinstance(private, ec.EllipticCurvePrivateKey)
+            and isinstance(private.curve, ec.SECP256R1)
+        ):
+            raise WrongKeyError(
+                f"{file}: expected an ECDSA key on P-256, as `model-tools keys new`"
+            )
+        public = private.public_key().public_bytes(
+            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+        return cls(private, public)
+
+    def sign(self, digest: bytes) -> bytes:
+        """Sign with the key in memory."""
+        from cryptography.hazmat.primitives import hashes  # noqa: PLC0415 - as above
+        from cryptography.hazmat.primitives.asymmetric import ec, utils  # noqa: PLC0415 - as above
+
+        signature: bytes = self.private.sign(digest, ec.ECDSA(utils.Prehashed(hashes.SHA256())))
+        return signature
+
+
+@dataclass(frozen=True)
+class KmsSigner:
+    """An asymmetric key of AWS KMS: key spec ECC_NIST_P256, usage SIGN_VERIFY."""
+
+    client: Any
+    key: str
+    public_key: bytes
+
+    @classmethod
+    def of(cls, key: str, client: Any = None) -> "KmsSigner":
+        """Ask KMS for the public key; raise `SigningError` when it has no such signing key."""
+        import boto3  # noqa: PLC0415 - --help is fast
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - as above
+
+        try:
+            client = client or boto3.client("kms")
+            answer = client.get_public_key(KeyId=key)
+        except (BotoCoreError, ClientError) as error:
+            raise SigningError(f"{key}: AWS KMS gives no public key: {error}") from None
+        spec, usage = answer["KeySpec"], answer["KeyUsage"]
+        if (spec, usage) != ("ECC_NIST_P256", "SIGN_VERIFY"):
+            raise SigningError(
+                f"{key}: is {spec} for {usage}; a key with spec ECC_NIST_P256 and usage "
+                "SIGN_VERIFY works"
+            )
+        return cls(client, answer["KeyId"], answer["PublicKey"])
+
+    def sign(self, digest: bytes) -> bytes:
+        """Let KMS sign; CloudTrail says who asked."""
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - as above
+
+        try:
+            answer = self.client.sign(
+                KeyId=self.key,
+                Message=digest,
+                MessageType="DIGEST",
+                SigningAlgorithm="ECDSA_SHA_256",
+            )
+        except (BotoCoreError, ClientError) as error:
+            raise SigningError(f"{self.key}: AWS KMS does not sign: {error}") from None
+        signature: bytes = answer["Signature"]
+        return signature
+
+
+def new_key_file(file: Path) -> str:
+    """Make a private key that its owner alone can read; return the id of its public key.
+
+    Raises:
+        SigningError: there is a file of that name.
+    """
+    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - --help is fast
+    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415 - as above
+
+    private = ec.generate_private_key(ec.SECP256R1())
+    pem = private.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        opened = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise SigningError(
+            f"{file}: is there already; a key is never overwritten: give another name"
+        ) from None
+    with os.fdopen(opened, "wb") as written:
+        written.write(pem)
+    return key_id(
+        private.public_key().public_bytes(
+            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+    )

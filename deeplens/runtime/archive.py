@@ -1,0 +1,128 @@
+"""From wheels to one zip: sorted names, no times, nothing compressed anew."""
+
+import hashlib
+import json
+import re
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.utils import parse_wheel_filename
+
+from deeplens.runtime.errors import RuntimeBuildError
+from deeplens.runtime.locked import Locked
+from deeplens.runtime.targets import PYTHON, Target
+from deeplens.runtime.wheels import sha256_of
+
+ARCHIVE_NAME = "runtime.zip"
+FORMAT = 1
+
+_INSTALLER = (
+    Path(__file__).resolve().parents[2] / "lambda_src" / "runtime_installer" / "install_runtime.py"
+)
+_FIRST_TIME_OF_A_ZIP = (1980, 1, 1, 0, 0, 0)
+_READABLE = 0o644
+_GLIBC = re.compile(r"manylinux_2_([0-9]+)_")
+_LEGACY_MINORS = {"manylinux1": 5, "manylinux2010": 12, "manylinux2014": 17}
+# Travels in the archive to install the others, so that a device needs nothing but Python.
+_INSTALLING = "pip"
+# What must import before an environment counts as made; a package's name is not its module's.
+_IMPORTS = {
+    "awsiotsdk": "awsiot.greengrasscoreipc.clientv2",
+    "jsonschema": "jsonschema",
+    "numpy": "numpy",
+    "opencv-python-headless": "cv2",
+    "openvino": "openvino",
+    "pillow": "PIL.Image",
+    "protobuf": "google.protobuf.text_format",
+}
+
+
+@dataclass(frozen=True)
+class Built:
+    """An archive, named by its SHA-256."""
+
+    architecture: str
+    digest: str
+    path: Path
+
+
+def build(locked: list[Locked], wheels: dict[str, Path], target: Target, folder: Path) -> Built:
+    """Write `folder`/<digest>/runtime.zip, unless it is there.
+
+    Raises:
+        RuntimeBuildError: the lock has no pip, a wheel is no zip, or the folder cannot be written.
+    """
+    if _INSTALLING not in wheels:
+        raise RuntimeBuildError(f"the lock has no {_INSTALLING}, which installs the others")
+    requirements = "".join(
+        Locked(one.name, one.version, (sha256_of(wheels[one.name]),)).line() + "\n"
+        for one in locked
+        if one.name != _INSTALLING
+    ).encode()
+    manifest = json.dumps(_manifest(locked, wheels, target, requirements), indent=1, sort_keys=True)
+    members: dict[str, bytes | Path] = {
+        "install_runtime.py": _INSTALLER,
+        "requirements.txt": requirements,
+        "runtime.json": f"{manifest}\n".encode(),
+        **{f"wheels/{wheel.name}": wheel for wheel in wheels.values()},
+    }
+    partial = folder / f".{target.architecture}.partial"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _write(partial, members)
+        digest = sha256_of(partial)
+        archive = folder / digest / ARCHIVE_NAME
+        archive.parent.mkdir(exist_ok=True)
+        partial.replace(archive)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise RuntimeBuildError(f"{folder}: cannot be written: {error.strerror}") from None
+    return Built(target.architecture, digest, archive)
+
+
+def _manifest(
+    locked: list[Locked], wheels: dict[str, Path], target: Target, requirements: bytes
+) -> dict[str, object]:
+    return {
+        "format": FORMAT,
+        "python": PYTHON,
+        "installer": wheels[_INSTALLING].name,
+        "architecture": target.architecture,
+        "machine": target.machine,
+        "glibc": f"2.{max(_glibc_minor(wheel) for wheel in wheels.values())}",
+        "packages": {one.name: one.version for one in locked},
+        "requirements_sha256": hashlib.sha256(requirements).hexdigest(),
+        "wheels": {wheel.name: sha256_of(wheel) for wheel in wheels.values()},
+        "installed_bytes": sum(_unpacked_bytes(wheel) for wheel in wheels.values()),
+        "imports": [_IMPORTS[one.name] for one in locked if one.name in _IMPORTS],
+    }
+
+
+def _glibc_minor(wheel: Path) -> int:
+    """Return the oldest 2.x that one of the wheel's platform tags allows; 0 for pure Python."""
+    minors = []
+    for tag in parse_wheel_filename(wheel.name)[3]:
+        found = _GLIBC.match(tag.platform)
+        legacy = _LEGACY_MINORS.get(tag.platform.split("_")[0], 0)
+        minors.append(int(found[1]) if found else legacy)
+    return min(minors)
+
+
+def _unpacked_bytes(wheel: Path) -> int:
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            return sum(info.file_size for info in archive.infolist())
+    except zipfile.BadZipFile:
+        raise RuntimeBuildError(f"{wheel}: is no wheel") from None
+
+
+def _write(file: Path, members: dict[str, bytes | Path]) -> None:
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for name, content in sorted(members.items()):
+            info = zipfile.ZipInfo(name, _FIRST_TIME_OF_A_ZIP)
+            info.external_attr = _READABLE << 16
+            # Of the host that wrote it, else.
+            info.create_system = 3
+            data = content if isinstance(content, bytes) else content.read_bytes()
+            archive.writestr(info, data, zipfile.ZIP_STORED)

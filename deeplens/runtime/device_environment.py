@@ -1,0 +1,27 @@
+"""The Python of this checkout's virtual device, as far as a runtime depends on it."""
+
+from pathlib import Path
+
+from deeplens.runtime.targets import PYTHON
+
+_CONFIGURATION = Path(".venv-device") / "pyvenv.cfg"
+
+
+def runtime_problem(root: Path) -> str | None:
+    """Return why the virtual device of a checkout cannot run a [runtime], None if it can.
+
+    A checkout without a virtual device has no problem: its devices are real ones.
+    """
+    try:
+        text = (root / _CONFIGURATION).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    keys = dict(line.split(" = ", 1) for line in text.splitlines() if " = " in line)
+    version = keys.get("version_info") or keys.get("version", "")
+    if not version or version.split(".")[:2] == PYTHON.split("."):
+        return None
+    return (
+        f"a [runtime] is for Python {PYTHON}, but this checkout's virtual device has Python "
+        f"{version}: remove [runtime] from the environment file, or install Python {PYTHON} "
+        f"and run `rm -r .venv-device && make setup DEVICE_PYTHON=python{PYTHON}`"
+    )

@@ -1,5 +1,0 @@
-"""`python -m fleet_tools`."""
-
-from fleet_tools.cli import main
-
-main()

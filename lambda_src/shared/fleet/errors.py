@@ -1,0 +1,5 @@
+"""Errors of this package."""
+
+
+class DeploymentError(Exception):
+    """Greengrass rejected a deployment."""

@@ -1,0 +1,76 @@
+"""A release whose gate had nobody to ask: the word of cameras that came later, kept in time.
+
+Only a proven release is one to return to. The first release of a fleet meets no camera; by the time
+that the second one replaces it, its cameras say in their heartbeats whether they run it.
+"""
+
+import logging
+import time
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from shared.fleet import deployments
+from shared.fleet.deployments import (
+    FUNCTION_TAG,
+    MODEL_TAG,
+    PROVEN_TAG,
+    STOPPED_TAG,
+    UNSEEN_TAG,
+    Deployment,
+)
+from shared.fleet.explanation import explain
+from shared.fleet.fleet import Fleet
+from shared.fleet.verdict import (
+    Goal,
+    Rule,
+    Verdict,
+    judge,
+)
+
+if TYPE_CHECKING:
+    from shared.fleet.observations import Observation
+
+logger = logging.getLogger(__name__)
+
+
+def prove_before_it_goes(fleet: Fleet, thing_group: str, target_arn: str, rule: Rule) -> str:
+    """Return what cameras say of the current deployment, if that proves it now; else nothing.
+
+    A deployment whose gate was closed is never proven by this: only one whose gate met no camera.
+    """
+    try:
+        current = deployments.latest(fleet.greengrass, target_arn)
+        if current is None or UNSEEN_TAG not in current.tags:
+            return ""
+        if {PROVEN_TAG, STOPPED_TAG} & set(current.tags):
+            return ""
+        verdict = _look(fleet, thing_group, current, rule)
+        if verdict.state != "passed" or not verdict.of("good"):
+            return ""
+        proof = deployments.tag_text(explain(verdict))
+        deployments.tag(fleet.greengrass, current, {PROVEN_TAG: proof})
+    except (ClientError, BotoCoreError) as error:
+        # It is no part of the new release whether the old one can be returned to.
+        logger.warning("what runs now was not proven before it goes: %s", error)
+        return ""
+    return proof
+
+
+def _look(fleet: Fleet, thing_group: str, current: Deployment, rule: Rule) -> Verdict:
+    things = fleet.things(thing_group)
+    observations: list[Observation] = [
+        one for answer in fleet.heartbeats(things).values() for one in answer
+    ]
+    observations += fleet.joined()
+    observations += fleet.job_executions(current.job_id, current.id)
+    now = time.time()
+    goal = Goal(
+        deployment_id=current.id,
+        created_at=current.created_at,
+        watched_since=now,
+        deadline=now,
+        model_digest=current.tags.get(MODEL_TAG),
+        function_arn=current.tags.get(FUNCTION_TAG),
+    )
+    return judge(goal, rule, things, observations, now)

@@ -1,0 +1,74 @@
+"""Archives of sources: the same files result in the same bytes on any machine.
+
+Entries are sorted and have no times; a zip is not compressed, because zlib's output depends on its
+version.
+"""
+
+import gzip
+import hashlib
+import io
+import tarfile
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from stacks.constructs.made_file import made_file
+from stacks.constructs.staged_file import StagedFile
+
+ROOT = Path(__file__).resolve().parents[2]
+LAMBDA_SOURCES = ROOT / "lambda_src"
+
+# By name in the archive.
+Members = Mapping[str, bytes]
+
+_FIRST_TIME_OF_A_ZIP = (1980, 1, 1, 0, 0, 0)
+# Lambda runs the code as another user.
+_MODE = 0o755
+
+
+def sources(folder: Path, *parts: str) -> dict[str, bytes]:
+    """Return files by their paths below `folder`, without the caches of Python.
+
+    Args:
+        folder: where imports begin.
+        parts: files and folders below it; all of it by default.
+    """
+    roots = [folder / part for part in parts] or [folder]
+    files = [file for root in roots for file in ([root] if root.is_file() else root.rglob("*"))]
+    return {
+        file.relative_to(folder).as_posix(): file.read_bytes()
+        for file in files
+        if file.is_file() and "__pycache__" not in file.parts
+    }
+
+
+def shared(*packages: str) -> dict[str, bytes]:
+    """Return packages of lambda_src/shared, under the name by which functions import them."""
+    return sources(LAMBDA_SOURCES, *(f"shared/{package}" for package in packages))
+
+
+def zip_archive(name: str, members: Members) -> StagedFile:
+    """Write a zip whose file name is `name`."""
+    file = made_file(name)
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for member, content in sorted(members.items()):
+            info = zipfile.ZipInfo(member, _FIRST_TIME_OF_A_ZIP)
+            info.external_attr = _MODE << 16
+            archive.writestr(info, content)
+    return StagedFile(file, hashlib.sha256(file.read_bytes()).hexdigest())
+
+
+def tar_archive(name: str, members: Members) -> StagedFile:
+    """Write a tar, compressed with gzip, whose file name is `name`."""
+    packed = io.BytesIO()
+    with (
+        gzip.GzipFile("", "wb", fileobj=packed, mtime=0) as compressed,
+        tarfile.open(fileobj=compressed, mode="w", format=tarfile.USTAR_FORMAT) as tar,
+    ):
+        for member, content in sorted(members.items()):
+            info = tarfile.TarInfo(member)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    file = made_file(name)
+    file.write_bytes(packed.getvalue())
+    return StagedFile(file, hashlib.sha256(packed.getvalue()).hexdigest(), ".tar.gz")
