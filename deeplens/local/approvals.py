@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from deeplens.local.embedded import LOCAL
+from deeplens.local.emulator import LOCAL
 from deeplens.local.processes import CommandFailed
 from local_aws.pipeline import PipelineError, execution_log
 from local_aws.pipeline.approval import check_code, stage_and_code

@@ -1,7 +1,7 @@
 """A classifier of irises behind an endpoint: `cdk deploy`, invoke, compare, `cdk destroy`.
 
-The model has the guide's shape, four features to three classes. TensorFlow writes it, the embedded
-AWS runs it in a container process, and TensorFlow in this process says what is right.
+The model has the guide's shape, four features to three classes. TensorFlow writes it, the emulator
+runs it in a container process, and TensorFlow in this process says what is right.
 """
 
 import json

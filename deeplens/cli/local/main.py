@@ -31,7 +31,7 @@ from deeplens.config import (
 from deeplens.local import (
     cores,
     deployment,
-    embedded,
+    emulator,
     iris,
     signing,
 )
@@ -44,7 +44,7 @@ from deeplens.local.detections import (
     detections_of,
     subscribed,
 )
-from deeplens.local.embedded import (
+from deeplens.local.emulator import (
     LOCAL,
     LOGS,
     ROOT,
@@ -199,7 +199,7 @@ def deploy_environment(name: str, plan: Path | None) -> None:
         endpoint = _running_emulator()
         stack.enter_context(checkout_lock(_ASSEMBLY, click.echo))
         with steps.step("synthesize", "synthesize the CloudFormation of every environment"):
-            deployment.synthesize(embedded.tools())
+            deployment.synthesize(emulator.tools())
         if plan is not None:
             with steps.step("compare", f"compare with {plan}"):
                 deployment.check_plan(environment, plan.resolve())
@@ -253,7 +253,7 @@ def deliver(approve: tuple[str, ...], person: str, base: str | None, pipeline: P
                 click.echo(f"  {deployment.review(base)}")
         assembly = LOCAL / "deliver" / "cdk.out"
         with steps.step("synthesize", "synthesize every environment and the pipeline"):
-            deployment.synthesize_pipeline(pipeline.resolve(), assembly, embedded.tools())
+            deployment.synthesize_pipeline(pipeline.resolve(), assembly, emulator.tools())
         with (
             steps.step("bootstrap", "cdk bootstrap"),
             checkout_lock(_ASSEMBLY, click.echo),
@@ -264,7 +264,7 @@ def deliver(approve: tuple[str, ...], person: str, base: str | None, pipeline: P
                 deployment.bootstrap(environment, endpoint, assembly, account)
         try:
             result = subprocess.run(  # noqa: S603 - this project's own command
-                [*embedded.LOCAL_AWS, "deliver", "--assembly", assembly, *answers],
+                [*emulator.LOCAL_AWS, "deliver", "--assembly", assembly, *answers],
                 cwd=ROOT,
                 check=False,
             )
@@ -287,7 +287,7 @@ def show_difference(name: str) -> None:
         environment, endpoint, steps = _environment(name), _running_emulator(), Steps()
         stack.enter_context(checkout_lock(_ASSEMBLY, click.echo))
         with steps.step("synthesize", "synthesize the CloudFormation of every environment"):
-            deployment.synthesize(embedded.tools())
+            deployment.synthesize(emulator.tools())
         with steps.step("diff", f"cdk diff '{name}/*'"):
             difference = deployment.difference(environment, endpoint)
         click.echo(difference.strip())
@@ -329,7 +329,7 @@ def roll_back(name: str, reason: str, digest: str | None) -> None:
                 if not line.startswith("next: "):
                     click.echo(line)
         with steps.step("synthesize", "synthesize the CloudFormation of every environment"):
-            deployment.synthesize(embedded.tools())
+            deployment.synthesize(emulator.tools())
         _deploy(steps, _environment(name), endpoint)
         click.echo(f"next: commit environments/{name}.toml and environments/promotions.jsonl")
 
@@ -347,7 +347,7 @@ def host_iris(*, keep: bool, only_destroy: bool) -> None:
         with steps.step("emulator", "use the emulator (an AWS on this machine)"):
             kept = keep or only_destroy
             endpoint = (
-                _running_emulator() if kept else stack.enter_context(embedded.started_emulator())
+                _running_emulator() if kept else stack.enter_context(emulator.started_emulator())
             )
         environment = iris.environment()
         if not only_destroy:
@@ -438,7 +438,7 @@ def _arriving(messages: "queue.Queue[Message]", name: str, endpoint: Endpoint) -
             yield messages.get(timeout=_POLL_SECONDS).payload
             silent_since = None
         except queue.Empty:
-            if embedded.read_endpoint() != endpoint:
+            if emulator.read_endpoint() != endpoint:
                 raise CommandFailed(EMULATOR_ENDED) from None
             if silent_since is not None and time.monotonic() - silent_since > _SILENT_SECONDS:
                 click.echo(f"no message yet; `make camera ENV={name}` starts a camera", err=True)
@@ -472,10 +472,10 @@ def _released(
         trusting = signing.sign(environment)
     with checkout_lock(_ASSEMBLY, click.echo):
         with steps.step("synthesize", "synthesize the CloudFormation of every environment"):
-            deployment.synthesize(embedded.tools(), trusting)
-        is_ours = embedded.read_endpoint() is None
+            deployment.synthesize(emulator.tools(), trusting)
+        is_ours = emulator.read_endpoint() is None
         with steps.step("emulator", "start the emulator (an AWS on this machine)"):
-            endpoint = stack.enter_context(embedded.started_emulator())
+            endpoint = stack.enter_context(emulator.started_emulator())
         _deploy(steps, environment, endpoint, emulator_ends=is_ours)
     return environment, endpoint
 
@@ -491,7 +491,7 @@ def _deploy(
             # An interrupted deploy may still go on; CloudFormation accepts no other meanwhile.
             deployment.wait_for_stacks(environment, endpoint, _UPDATE_SECONDS)
             output = deployment.deploy(environment, endpoint)
-    status = embedded.outputs(environment, endpoint, "Inference")["ProjectStatus"]
+    status = emulator.outputs(environment, endpoint, "Inference")["ProjectStatus"]
     if not deployment.changed_nothing(output):
         click.echo(f"  project: {status}")
         return
@@ -538,7 +538,7 @@ def _started(
 ) -> RunningCore:
     cores.check_free(thing)
     with steps.step("provision", f"provision {thing}: thing, certificate, member of the fleet"):
-        embedded.provision(environment, endpoint, thing)
+        emulator.provision(environment, endpoint, thing)
     with steps.step("start", f"start the virtual core device {thing}"):
         return stack.enter_context(cores.running_core(environment, thing, images))
 
@@ -625,7 +625,7 @@ def _check_runtime(environment: EnvironmentConfig) -> None:
 
 
 def _running_emulator() -> Endpoint:
-    endpoint = embedded.read_endpoint()
+    endpoint = emulator.read_endpoint()
     if endpoint is None:
         click.echo("the emulator is not running; start it with `make local-up`", err=True)
         sys.exit(_NOT_RUNNING)
