@@ -20,7 +20,10 @@ STOPPED, NOT_RUNNING, WAITS = 1, 3, 4
 Answer = Callable[[ApprovalRequest], tuple[str, ApprovalRequest] | None]
 
 
-@click.command(short_help="Run the synthesized pipeline.")
+@click.command(
+    short_help="Run the synthesized pipeline.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.option(
     "--assembly",
     type=click.Path(file_okay=False, path_type=Path),

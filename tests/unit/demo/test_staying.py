@@ -209,7 +209,7 @@ def test_only_detections_of_the_deployed_model_by_this_device_count(change: dict
 
 @pytest.mark.parametrize(("typed", "answer"), [("\n", "True"), ("", "False"), ("x", "False")])
 def test_enter_is_noticed_on_a_terminal(typed: str, answer: str) -> None:
-    script = "from demo.keyboard import *; print(is_interactive(), enter_pressed(2.0))"
+    script = "from deeplens.local.keyboard import *; print(is_interactive(), enter_pressed(2.0))"
     program = OnTerminal([sys.executable, "-c", script], Path.cwd(), os.environ)
     program.type(typed)
     assert program.end() == 0
@@ -217,7 +217,7 @@ def test_enter_is_noticed_on_a_terminal(typed: str, answer: str) -> None:
 
 
 def test_without_a_terminal_enter_is_not_awaited() -> None:
-    script = "from demo.keyboard import *; print(is_interactive(), enter_pressed(0.01))"
+    script = "from deeplens.local.keyboard import *; print(is_interactive(), enter_pressed(0.01))"
     result = subprocess.run(
         [sys.executable, "-c", script], input="\n", capture_output=True, text=True, check=True
     )
