@@ -135,7 +135,7 @@ def test_the_data_plane_answers_devices_in_the_shapes_of_the_api(device: Device)
 
     status, answer = device.request("GET", "/greengrass/v2/deployments")
     assert status == 400
-    assert "not for devices" in answer["message"]
+    assert "is not an operation of devices" in answer["message"]
 
 
 def test_a_core_device_is_known_by_its_health(
