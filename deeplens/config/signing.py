@@ -58,7 +58,7 @@ class SigningConfig(Section):
         Field(
             pattern=r"^arn:aws[a-z-]*:signer:[a-z0-9-]+:[0-9]{12}:/signing-profiles/[A-Za-z0-9_]{2,64}/[A-Za-z0-9_]{10}$",
             description="version ARN of the AWS Signer profile without whose signature Lambda "
-            "rejects the functions' code; `deeplens.cli.release.sign_assets` signs before a "
+            "rejects the functions' code; `deeplens release sign-code` signs before a "
             "deploy",
         ),
     ] = None

@@ -189,7 +189,7 @@ def fleet_status(environment: EnvironmentConfig) -> FleetStatus:
     name = environment.name
     try:
         text = run(
-            [ROOT / ".venv/bin/fleet", "status", name, "--local", "--json"],
+            [ROOT / ".venv/bin/deeplens", "fleet", "status", name, "--local", "--json"],
             LOGS / f"status-{name}.log",
             tools(),
             accepted=(0, _NOT_AS_PLANNED),
@@ -241,8 +241,8 @@ def roll_back(environment: EnvironmentConfig, reason: str, digest: str | None) -
     """Pin a release again that the environment proved before; return what was said."""
     return run(
         [
-            ROOT / ".venv/bin/model-tools",
-            "models",
+            ROOT / ".venv/bin/deeplens",
+            "release",
             "rollback",
             environment.name,
             "--local",

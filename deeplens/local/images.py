@@ -13,7 +13,7 @@ from shared.vision.images import open_image
 # As in the camera's folder source (lambda_src/inference/camera/sources/folder.py).
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".webp")
 
-_TOOL = ROOT / ".venv" / "bin" / "model-tools"
+_DEEPLENS = ROOT / ".venv" / "bin" / "deeplens"
 _SCENES = LOCAL / "scenes"
 _HEADS = ROOT / "build" / "headpose" / "pictures"
 _DRAFT_PX = (64, 64)
@@ -70,7 +70,7 @@ def sample_images(model: str) -> Path:
     if model == "headpose" and _HEADS.is_dir():
         return _HEADS
     if not (_SCENES / "scenes.json").is_file():
-        run([_TOOL, "scenes", _SCENES], LOGS / "scenes.log")
+        run([_DEEPLENS, "model", "scenes", _SCENES], LOGS / "scenes.log")
     return _SCENES
 
 

@@ -15,7 +15,7 @@ from deeplens.local.emulator import (
 )
 from deeplens.local.processes import run
 
-_TOOL = ROOT / ".venv" / "bin" / "model-tools"
+_DEEPLENS = ROOT / ".venv" / "bin" / "deeplens"
 _BUILD = ROOT / "build" / "iris"
 _ARCHIVE = _BUILD / "model.tar.gz"
 # An environment of its own, in an account of its own: those of the checkout stay as they are.
@@ -55,8 +55,10 @@ def train() -> str:
     Raises:
         CommandFailed: a step failed.
     """
-    trained = run([_TOOL, "train", "iris", "--output", _BUILD, "--json"], LOGS / "train.log")
-    run([_TOOL, "host-package", _BUILD, _ARCHIVE], LOGS / "host-package.log")
+    trained = run(
+        [_DEEPLENS, "model", "train", "iris", "--output", _BUILD, "--json"], LOGS / "train.log"
+    )
+    run([_DEEPLENS, "model", "host-package", _BUILD, _ARCHIVE], LOGS / "host-package.log")
     found = json.loads(trained.strip().splitlines()[-1])
     return f"accuracy {found['accuracy']:.3f} on flowers that it has not seen"
 
@@ -88,7 +90,8 @@ def ask(iris: EnvironmentConfig, endpoint: Endpoint) -> str:
         CommandFailed: an answer differs by more than 1e-6.
     """
     return run(
-        [_TOOL, "invoke", "--endpoint-name", "deeplens-iris", "--endpoint-url", endpoint.url,
+        [_DEEPLENS, "model", "invoke", "--endpoint-name", "deeplens-iris",
+         "--endpoint-url", endpoint.url,
          "--region", iris.region, "--data-file", _BUILD / "request.json",
          "--expected", _BUILD / "expected.json", "--tolerance", "1e-6", "--rounds", "5",
          "--labels", _BUILD / "labels.txt"],

@@ -9,7 +9,7 @@ import click
 from deeplens.local.emulator import LOGS, ROOT
 from deeplens.local.processes import run
 
-_TOOL = ROOT / ".venv" / "bin" / "model-tools"
+_DEEPLENS = ROOT / ".venv" / "bin" / "deeplens"
 _HEADPOSE = ROOT / "build" / "headpose"
 
 
@@ -19,7 +19,7 @@ def prepare_shapes(environment: str) -> None:
     Raises:
         CommandFailed: a step failed.
     """
-    built = _last_line(run([_TOOL, "train", "shapes", "--json"], LOGS / "train.log"))
+    built = _last_line(run([_DEEPLENS, "model", "train", "shapes", "--json"], LOGS / "train.log"))
     how = "trained before" if built["from_cache"] else "trained now"
     click.echo(
         f"  {how}: precision {built['precision']:.3f}, recall {built['recall']:.3f} on unseen "
@@ -35,22 +35,38 @@ def prepare_headpose(environment: str) -> None:
         CommandFailed: a step failed.
     """
     trained = _last_line(
-        run([_TOOL, "train", "headpose", "--output", _HEADPOSE, "--json"], LOGS / "train.log")
+        run(
+            [_DEEPLENS, "model", "train", "headpose", "--output", _HEADPOSE, "--json"],
+            LOGS / "train.log",
+        )
     )
     click.echo(f"  accuracy {trained['accuracy']:.3f} on {trained['pictures']} unseen images")
     frozen = _HEADPOSE / "frozen"
     archive = _HEADPOSE / "model.tar.gz"
-    run([_TOOL, "freeze", archive, frozen, "--signature", "camera"], LOGS / "freeze.log")
+    run(
+        [_DEEPLENS, "model", "freeze", archive, frozen, "--signature", "camera"],
+        LOGS / "freeze.log",
+    )
     described = ("--labels", _HEADPOSE / "labels.txt", "--training", _HEADPOSE / "training.json")
     # The network scales pictures itself.
     as_it_is = ("--mean", "0", "--scale", "1")
     packaged = _last_line(
         run(
-            [_TOOL, "package", frozen, "--name", "headpose", *described, *as_it_is, "--json"],
+            [
+                _DEEPLENS,
+                "model",
+                "package",
+                frozen,
+                "--name",
+                "headpose",
+                *described,
+                *as_it_is,
+                "--json",
+            ],
             LOGS / "package.log",
         )
     )
-    run([_TOOL, "verify", packaged["path"], "--against", archive], LOGS / "verify.log")
+    run([_DEEPLENS, "model", "verify", packaged["path"], "--against", archive], LOGS / "verify.log")
     _pin(environment, packaged["sha256"])
 
 
@@ -62,7 +78,7 @@ PREPARE: dict[str, Callable[[str], None]] = {
 
 def _pin(environment: str, digest: str) -> None:
     file = ROOT / "environments" / f"{environment}.toml"
-    pinned = run([_TOOL, "pin", file, digest], LOGS / "pin.log")
+    pinned = run([_DEEPLENS, "release", "pin", file, digest], LOGS / "pin.log")
     click.echo(f"  {pinned.strip().removeprefix(str(ROOT) + '/')[:90]}…")
 
 

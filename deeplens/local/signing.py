@@ -18,7 +18,7 @@ from deeplens.local.processes import CommandFailed, run
 
 ENVIRONMENTS = LOCAL / "demo" / "environments"
 _KEY = LOCAL / "keys" / "demo.pem"
-_TOOL = ROOT / ".venv" / "bin" / "model-tools"
+_DEEPLENS = ROOT / ".venv" / "bin" / "deeplens"
 
 
 def sign(environment: EnvironmentConfig) -> Path:
@@ -32,13 +32,15 @@ def sign(environment: EnvironmentConfig) -> Path:
     if environment.signing.is_on:
         return ROOT / "environments"
     if not _KEY.is_file():
-        run([_TOOL, "keys", "new", _KEY], LOGS / "sign.log")
-    public = json.loads(run([_TOOL, "keys", "public", _KEY, "--json"], LOGS / "sign.log"))
+        run([_DEEPLENS, "release", "keys", "new", _KEY], LOGS / "sign.log")
+    public = json.loads(
+        run([_DEEPLENS, "release", "keys", "public", _KEY, "--json"], LOGS / "sign.log")
+    )
     model = environment.model
     artifact = ROOT / "models" / model.name / model.digest / "model.zip"
     try:
         run(
-            [_TOOL, "verify-signature", artifact, "--public-key", public["public_key"]],
+            [_DEEPLENS, "release", "verify", artifact, "--public-key", public["public_key"]],
             LOGS / "sign.log",
         )
         is_newest = is_newest_release(_statement(environment))
@@ -46,7 +48,7 @@ def sign(environment: EnvironmentConfig) -> Path:
         is_newest = False
     if not is_newest:
         # A fleet refuses a release that is older than the one that it accepted last.
-        run([_TOOL, "sign", artifact, "--key", _KEY, "--again"], LOGS / "sign.log")
+        run([_DEEPLENS, "release", "sign", artifact, "--key", _KEY, "--again"], LOGS / "sign.log")
     click.echo(f"  signed by key {public['id'][:12]}… ({_KEY.relative_to(ROOT)})")
     shutil.rmtree(ENVIRONMENTS, ignore_errors=True)
     ENVIRONMENTS.mkdir(parents=True)

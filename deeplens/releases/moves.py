@@ -176,7 +176,7 @@ def _check_way(source: Environment, target: Environment) -> None:
             return
         raise RegistryError(
             f"{source.name} challenges {source.challenges}, and passes releases to no other; "
-            f"`model-tools models crown {source.challenges}` works"
+            f"`deeplens release promote {source.name} {source.challenges}` works"
         )
     if target.promoted_from is None:
         raise RegistryError(

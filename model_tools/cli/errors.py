@@ -1,4 +1,4 @@
-"""What went wrong, in one line and an exit code."""
+"""Errors of commands as one message and an exit code."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from model_tools.errors import (
 from shared.artifact.errors import VisionError
 from shared.printable import printable
 
-FAILED, WRONG_INPUT = 1, 2
+FAILED, WRONG_INPUT, INTERRUPTED = 1, 2, 130
 _LONGEST_MESSAGE = 10_000
 _LONGEST_OUTPUT = 10_000_000
 
@@ -25,29 +25,41 @@ def echo(text: str, *, err: bool = False) -> None:
 
 
 class ReportingGroup(click.Group):
-    """Turns the errors of model_tools into a message and an exit code: no traceback for a user."""
+    """Reports the errors of model_tools as a message and an exit code, without a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
         try:
             return super().invoke(ctx)
-        except ModelToolsError as error:
-            given = isinstance(error, SourceError | AmbiguousError | RefusedError | WrongKeyError)
-            raise (_WrongInput if given else _Failed)(_shown(error)) from None
-        except VisionError as error:
-            raise _WrongInput(_shown(error)) from None
-        except OSError as error:
+        except (ModelToolsError, VisionError, OSError) as error:
+            raise (as_click_error(error) or failed(error)) from None
+
+
+def as_click_error(error: Exception) -> click.ClickException | None:
+    """Return the message of an error that a file, an option or the system causes."""
+    match error:
+        case SourceError() | AmbiguousError() | RefusedError() | WrongKeyError() | VisionError():
+            return wrong_input(error)
+        case ModelToolsError():
+            return failed(error)
+        case OSError():
             where = f"{error.filename}: " if error.filename else ""
-            raise _Failed(_shown(f"{where}{error.strerror or error}")) from None
+            return failed(f"{where}{error.strerror or error}")
+    return None
+
+
+def failed(error: object) -> click.ClickException:
+    """Return an error with exit code 1; its text may contain names from a file."""
+    return click.ClickException(_shown(error))
+
+
+def wrong_input(error: object) -> click.ClickException:
+    """Return an error with exit code 2."""
+    return _WrongInput(_shown(error))
 
 
 def _shown(error: object) -> str:
-    """Return an error's text, which may contain names from a file."""
     return printable(str(error), longest=_LONGEST_MESSAGE, lines=True)
-
-
-class _Failed(click.ClickException):
-    exit_code = FAILED
 
 
 class _WrongInput(click.ClickException):

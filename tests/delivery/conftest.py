@@ -55,7 +55,7 @@ class Site:
         return result.stdout + result.stderr
 
     def deliver(self, *arguments: str, code: int = 0) -> str:
-        return self.run("deeplens.cli.local", "deliver", *arguments, code=code)
+        return self.run("deeplens", "local", "deliver", *arguments, code=code)
 
     def environment(self, name: str) -> EnvironmentConfig:
         found = load_environments(self.root / "environments")

@@ -167,7 +167,7 @@ def a_bad_one_stops_in_staging(site: Site, good: str, bad: str) -> None:
 
 def production_goes_back(site: Site, first: str, good: str) -> None:
     """One command, though staging is in no state to be delivered to."""
-    back = site.run("deeplens.cli.local", "rollback", "production", "--reason", "it sees ghosts")
+    back = site.run("deeplens", "local", "rollback", "production", "--reason", "it sees ghosts")
     assert "1 of 1 reachable devices run the release" in back
     wait_until_running(site, ["production"], first)
     listed = json.loads(models(site, "list", "--local", "--json"))

@@ -46,7 +46,7 @@ PETS = Sample("pets", {"kitten.jpg": ("cat", 0.955), "headpose_IMG_1242.jpeg": (
 
 def model_tools(*arguments: object) -> Any:
     result = subprocess.run(
-        [ROOT / ".venv/bin/model-tools", *map(str, arguments)],
+        [ROOT / ".venv/bin/deeplens", "model", *map(str, arguments)],
         capture_output=True,
         text=True,
         check=False,

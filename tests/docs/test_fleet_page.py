@@ -11,16 +11,20 @@ from deeplens.config.rollout import RolloutConfig, timeline
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/fleet.md").read_text(encoding="utf-8")
-COMMANDS = sorted(set(re.findall(r"^(fleet .+?)(?:\s+#.*)?$", PAGE, re.MULTILINE)))
+COMMANDS = sorted(set(re.findall(r"^deeplens (fleet .+?)(?:\s+#.*)?$", PAGE, re.MULTILINE)))
 SUBCOMMANDS = [
-    "doctor", "prepare-device", "project", "provision", "resume", "retire", "rollback", "status",
+    "doctor", "prepare-device", "provision", "releases", "resume", "retire", "status",
     "stop", "teardown", "timeline",
 ]  # fmt: skip
 
 
 def fleet(*words: str) -> str:
     done = subprocess.run(
-        [ROOT / ".venv/bin/fleet", *words], cwd=ROOT, capture_output=True, text=True, check=True
+        [ROOT / ".venv/bin/deeplens", "fleet", *words],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return done.stdout
 

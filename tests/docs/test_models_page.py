@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from deeplens.cli.model import main
+from model_tools.cli.main import main
 from model_tools.freezing.folder import read_frozen
 from model_tools.freezing.parity import graph_runner
 from model_tools.protos import message_class
@@ -42,7 +42,7 @@ def test_its_commands_take_a_saved_model_to_a_pin(
     commands = "".join(re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)).splitlines()
     assert len(commands) == 7
     for command in commands:
-        ended = run_forked("deeplens.cli.model", *words_of(command), folder=tmp_path)
+        ended = run_forked("deeplens", *words_of(command), folder=tmp_path)
         assert ended.returncode == 0, ended.stdout + ended.stderr
     (packaged,) = (tmp_path / "models/poses").glob("*/model.zip")
     assert packaged.parent.name in (tmp_path / "environments/dev.toml").read_text()
@@ -51,8 +51,8 @@ def test_its_commands_take_a_saved_model_to_a_pin(
 
 
 def words_of(command: str) -> list[str]:
-    """Return the words that the shell gives to `model-tools`."""
-    script = f"model-tools() {{ printf '%s\\0' \"$@\"; }}\n{command}"
+    """Return the words that the shell gives to `deeplens`."""
+    script = f"deeplens() {{ printf '%s\\0' \"$@\"; }}\n{command}"
     shell = ["bash", "-euo", "pipefail", "-c", script]
     return subprocess.run(shell, capture_output=True, text=True, check=True).stdout.split("\0")[:-1]
 
@@ -82,7 +82,7 @@ def test_each_way_to_save_a_model_has_a_command_that_works(
     shutil.copytree(trained_models["checkpoint"].parent, "train")
     shutil.copyfile(trained_models["frozen"], "frozen.pb")
     section = PAGE.partition("### How the model was saved")[2].partition("These are not read")[0]
-    commands = re.findall(r"`model-tools (freeze .*?)` \|$", section, re.MULTILINE)
+    commands = re.findall(r"`deeplens model (freeze .*?)` \|$", section, re.MULTILINE)
     assert len(commands) == 13
     for command in commands:
         arguments = command.split()
@@ -109,7 +109,7 @@ def test_every_option_that_it_names_exists() -> None:
     commands = ("inspect", "freeze", "package", "verify", "predict", "bench", "pin")
     known = "".join(
         subprocess.run(
-            [ROOT / ".venv/bin/model-tools", command, "--help"],
+            [ROOT / ".venv/bin/deeplens", *command.split(), "--help"],
             capture_output=True,
             text=True,
             check=True,

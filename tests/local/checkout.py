@@ -24,7 +24,7 @@ class Checkout:
         self.root = root
 
     def demo(self, *arguments: str, timeout_seconds: float = 1500) -> str:
-        """Run `python -m deeplens.cli.local …`; fail the test with its output when it fails."""
+        """Run `python -m deeplens local …`; fail the test with its output when it fails."""
         result = self.run(*arguments, timeout_seconds=timeout_seconds)
         assert result.returncode == 0, result.stdout + result.stderr
         return result.stdout
@@ -38,9 +38,9 @@ class Checkout:
         return result.stderr
 
     def run(self, *arguments: str, timeout_seconds: float) -> "subprocess.CompletedProcess[str]":
-        """Run `python -m deeplens.cli.local …`, however it ends."""
+        """Run `python -m deeplens local …`, however it ends."""
         return subprocess.run(
-            [ROOT / ".venv/bin/python", "-m", "deeplens.cli.local", *arguments],
+            [ROOT / ".venv/bin/python", "-m", "deeplens", "local", *arguments],
             cwd=self.root,
             env={**os.environ, "PYTHONPATH": str(self.root)},
             capture_output=True,
@@ -106,7 +106,7 @@ def _running(root: Path) -> Iterator[None]:
 def virtual_camera(checkout: Checkout) -> Iterator[None]:
     """Run a virtual core device in the fleet of dev; it must end as it is told."""
     camera = subprocess.Popen(
-        [ROOT / ".venv/bin/python", "-m", "deeplens.cli.local", "camera", "dev"],
+        [ROOT / ".venv/bin/python", "-m", "deeplens", "local", "camera", "dev"],
         cwd=checkout.root,
         env={**os.environ, "PYTHONPATH": str(checkout.root)},
         start_new_session=True,

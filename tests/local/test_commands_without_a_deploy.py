@@ -43,7 +43,7 @@ def test_watching_without_a_camera_gives_a_hint_and_ends_with_the_emulator(
     nothing_deployed: Checkout,
 ) -> None:
     with subprocess.Popen(
-        [ROOT / ".venv/bin/python", "-m", "deeplens.cli.local", "watch", "dev"],
+        [ROOT / ".venv/bin/python", "-m", "deeplens", "local", "watch", "dev"],
         cwd=nothing_deployed.root,
         env={**os.environ, "PYTHONPATH": str(nothing_deployed.root)},
         stderr=subprocess.PIPE,

@@ -30,7 +30,7 @@ def delayed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
 def fleet(checkout: Checkout, *arguments: str) -> str:
     """Run `fleet …` on the emulator; fail the test with its output when it fails."""
     result = subprocess.run(
-        [ROOT / ".venv/bin/fleet", *arguments, "--local"],
+        [ROOT / ".venv/bin/deeplens", "fleet", *arguments, "--local"],
         cwd=checkout.root,
         env={**os.environ, "PYTHONPATH": str(checkout.root)},
         capture_output=True,

@@ -141,7 +141,8 @@ class Lab:
             [
                 ROOT / ".venv/bin/python",
                 "-m",
-                "deeplens.cli.local",
+                "deeplens",
+                "local",
                 "camera",
                 "lab",
                 "--name",

@@ -99,7 +99,7 @@ def test_a_camera_that_is_ended_in_any_way_leaves_no_process(
 ) -> None:
     checkout = deployed
     camera = subprocess.Popen(
-        [ROOT / ".venv/bin/python", "-m", "deeplens.cli.local", "camera", "dev"],
+        [ROOT / ".venv/bin/python", "-m", "deeplens", "local", "camera", "dev"],
         cwd=checkout.root,
         env={**os.environ, "PYTHONPATH": str(checkout.root)},
         start_new_session=True,
@@ -126,7 +126,7 @@ def test_a_step_without_the_emulator_says_how_to_start_it(tmp_path: Path) -> Non
     for name in ("deeplens", "review", "stacks", "tools"):
         (tmp_path / name).symlink_to(ROOT / name)
     result = subprocess.run(
-        [ROOT / ".venv/bin/python", "-m", "deeplens.cli.local", "watch", "nowhere"],
+        [ROOT / ".venv/bin/python", "-m", "deeplens", "local", "watch", "nowhere"],
         cwd=tmp_path,
         capture_output=True,
         text=True,

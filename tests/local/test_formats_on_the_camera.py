@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from deeplens.cli.model import main
+from deeplens.cli.main import main
 from model_tools.shapes.scenes import write_scenes
 from tests.local.checkout import Checkout, first_of, heartbeat, virtual_camera
 from tests.unit.model_tools.conftest import trained_models
@@ -30,7 +30,7 @@ POSES = ("left", "right", "up", "down", "ahead")
 __all__ = ["trained_models"]
 
 
-def model_tools(*arguments: object) -> Any:
+def deeplens(*arguments: object) -> Any:
     result = CliRunner().invoke(main, [str(one) for one in arguments])
     assert result.exit_code == 0, result.output
     return json.loads(result.stdout) if "--json" in arguments else result.stdout
@@ -40,14 +40,14 @@ def artifact(checkout: Checkout, source: Path, name: str, checkpoint: Path) -> s
     """Freeze, package and verify a model; return its digest."""
     frozen = checkout.root / "build" / name
     weights = ("--checkpoint", checkpoint) if name == "pbtxt" else ()
-    model_tools("freeze", source, frozen, *weights)
+    deeplens("model", "freeze", source, frozen, *weights)
     labels = checkout.root / "poses.txt"
     labels.write_text("\n".join(POSES))
-    packaged = model_tools(
+    packaged = deeplens("model",
         "package", frozen, "--labels", labels, "--name", "poses", "--mean", "127.5",
         "--scale", "0.00784313725", "--json",
     )  # fmt: skip
-    model_tools("verify", packaged["path"])
+    deeplens("model", "verify", packaged["path"])
     digest: str = packaged["sha256"]
     return digest
 
@@ -66,12 +66,12 @@ def test_models_of_every_format_are_packaged_and_run_on_the_camera(
         for name in FORMATS
     }
     assert len(set(digests.values())) == len(FORMATS)
-    model_tools("pin", environment, digests[DEPLOYED[0]])
+    deeplens("release", "pin", environment, digests[DEPLOYED[0]])
     checkout.demo("deploy", "dev")
     with virtual_camera(checkout):
         first_of(checkout, digests[DEPLOYED[0]])
         for name in DEPLOYED[1:]:
-            model_tools("pin", environment, digests[name])
+            deeplens("release", "pin", environment, digests[name])
             printed = checkout.demo("deploy", "dev")
             assert "1 of 1 reachable devices run the release" in printed, name
             assert heartbeat(checkout)["model"]["digest"] == digests[name]

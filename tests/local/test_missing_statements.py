@@ -110,7 +110,7 @@ class Site:
         """Check the release of dev as the lookup role of the bootstrap."""
         role = f"arn:aws:iam::{ACCOUNT}:role/cdk-deeplens-lookup-role-{BOOTSTRAP}"
         return self.run(
-            ROOT / ".venv/bin/model-tools", "models", "gate", "dev", "--assume-role", role
+            ROOT / ".venv/bin/deeplens", "release", "check", "dev", "--assume-role", role
         )
 
 
@@ -253,17 +253,17 @@ class Person:
 
 
 def test_a_person_with_the_policy_for_fleets(site: Site) -> None:
-    person, fleet = Person(site, "fleet"), ROOT / ".venv/bin/fleet"
-    code, text = person.run(fleet, "status", "dev", without="SeeTheFleet")
+    person, fleet = Person(site, "fleet"), (ROOT / ".venv/bin/deeplens", "fleet")
+    code, text = person.run(*fleet, "status", "dev", without="SeeTheFleet")
     assert code == 1, text
     assert_denial(text, person.name, "greengrass:ListDeployments", "*")
-    code, text = person.run(fleet, "provision", "dev", "spare", without="DevicesJoin")
+    code, text = person.run(*fleet, "provision", "dev", "spare", without="DevicesJoin")
     assert code == 1, text
     assert_denial(text, person.name, "iot:CreateCertificateFromCsr", "*")
-    code, text = person.run(fleet, "status", "dev")
+    code, text = person.run(*fleet, "status", "dev")
     assert text.startswith(f"{GROUP}: "), text
     for arguments in (("provision", "dev", "spare"), ("retire", "dev", "spare", "--yes")):
-        code, text = person.run(fleet, *arguments)
+        code, text = person.run(*fleet, *arguments)
         assert code == 0, text
 
 
@@ -282,7 +282,7 @@ def test_a_person_with_the_policy_for_deploys(site: Site) -> None:
 
 def test_a_person_with_the_policy_for_models(site: Site) -> None:
     person = Person(site, "models")
-    command = (ROOT / ".venv/bin/model-tools", "models", "list")
+    command = (ROOT / ".venv/bin/deeplens", "release", "list")
     code, text = person.run(*command, without="SeeReleasesOfTheFleet")
     assert_denial(text, person.name, "greengrass:ListDeployments", "*")
     code, text = person.run(*command)
@@ -320,7 +320,7 @@ def test_a_device_its_metrics_its_project_and_its_gate(site: Site) -> None:
     ):
         reason = eventually(lambda: reason_of_failure(site), "the deployment does not fail")
         line = eventually(lambda: line_of_failure(site), "the failure is not counted")
-        code, text = site.run(ROOT / ".venv/bin/fleet", "status", "dev")
+        code, text = site.run(ROOT / ".venv/bin/deeplens", "fleet", "status", "dev")
     artifact = f"arn:aws:s3:::deeplens-dev-{BOOTSTRAP}/components/shapes/"
     assert_denial(reason, token, "s3:GetObject", artifact)
     assert code == NOT_AS_PLANNED, text
@@ -351,8 +351,10 @@ def test_a_device_its_metrics_its_project_and_its_gate(site: Site) -> None:
 
 def test_a_person_with_the_policy_for_teardown(site: Site) -> None:
     """The last test, as it retires the devices; test_first_camera_page.py has a whole teardown."""
-    person, fleet = Person(site, "fleet", "teardown"), ROOT / ".venv/bin/fleet"
-    code, text = person.run(fleet, "teardown", "dev", "--yes", without="cloudformation:DeleteStack")
+    person, fleet = Person(site, "fleet", "teardown"), (ROOT / ".venv/bin/deeplens", "fleet")
+    code, text = person.run(
+        *fleet, "teardown", "dev", "--yes", without="cloudformation:DeleteStack"
+    )
     assert code == 1, text
     stack = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/dev-"
     assert_denial(

@@ -18,7 +18,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from deeplens.cli.model import main
+from deeplens.cli.main import main
 from deeplens.config import load_environment
 from tests.local.checkout import ROOT, Checkout, watch
 from tests.local.test_first_light import eventually, processes_in
@@ -43,7 +43,7 @@ def variables(checkout: Checkout) -> dict[str, str]:
 
 def test_the_demo_stays_until_enter_with_its_live_view_in_the_last_line(deployed: Checkout) -> None:
     digest = load_environment(deployed.root / "environments/dev.toml").model.digest
-    command = [PYTHON, "-m", "deeplens.cli.local", "run", "--pinned", "--detections", "2"]
+    command = [PYTHON, "-m", "deeplens", "local", "demo", "--pinned", "--detections", "2"]
     with OnTerminal(command, deployed.root, variables(deployed)) as program:
         shown = program.read_until(lambda text: "press Enter to end" in text)
         lines = shown.strip().splitlines()
@@ -80,13 +80,13 @@ def test_a_users_own_classifier_labels_the_users_own_images(
     images = write_images(deployed.root / "my images", model)
     assert set(images.values()) == set(LABELS)
     (deployed.root / "labels.txt").write_text("\n".join(LABELS))
-    model_tools("freeze", "colors.keras", "build/colors")
-    packaged = model_tools(
+    deeplens("model", "freeze", "colors.keras", "build/colors")
+    packaged = deeplens("model",
         "package", "build/colors", "--labels", "labels.txt", "--name", "colors",
         "--mean", "0", "--scale", repr(1 / 255), "--json",
     )  # fmt: skip
     digest = json.loads(packaged)["sha256"]
-    model_tools("pin", "environments/dev.toml", digest)
+    deeplens("release", "pin", "environments/dev.toml", digest)
     deployed.demo("deploy", "dev")
 
     with camera(deployed, deployed.root / "my images") as output:
@@ -158,7 +158,8 @@ def camera(checkout: Checkout, images: Path) -> Iterator[list[str]]:
             PYTHON,
             "-u",
             "-m",
-            "deeplens.cli.local",
+            "deeplens",
+            "local",
             "camera",
             "dev",
             "--name",
@@ -195,7 +196,7 @@ def camera(checkout: Checkout, images: Path) -> Iterator[list[str]]:
         process.stdout.close()
 
 
-def model_tools(*arguments: str) -> str:
+def deeplens(*arguments: str) -> str:
     result = CliRunner().invoke(main, list(arguments))
     assert result.exit_code == 0, result.output
     return result.stdout

@@ -60,7 +60,9 @@ def with_runtime(tmp_path: Path, deployed_once: DeployedOnce, nucleus: Kind) -> 
             [
                 sys.executable,
                 "-m",
-                "deeplens.cli.env.runtime",
+                "deeplens",
+                "env",
+                "runtime",
                 "--architecture",
                 "amd64",
                 "--pin",

@@ -114,7 +114,7 @@ def test_the_commands_compare_and_crown(rivalry: World) -> None:
     assert line.split()[-2:] == ["2.00", "5.00"]
     nothing = said(models(rivalry, "promote", "staging", "production", "--challenger", "--local"))
     assert nothing == f"{RIVAL} pins what staging pins already; nothing to do\n"
-    crowned = said(models(rivalry, "crown", "production", "--local"))
+    crowned = said(models(rivalry, "promote", RIVAL, "production", "--local"))
     assert "version: 1.0.0 → 1.1.0" in crowned
     assert "cdk deploy 'production/*'" in crowned
     assert "no environment challenges it" in said(
@@ -129,7 +129,7 @@ def test_a_challenger_that_failed_is_not_crowned(rivalry: World) -> None:
 
 
 def test_a_challenger_passes_releases_to_its_champion_only(rivalry: World) -> None:
-    with pytest.raises(RegistryError, match=r"challenges production, .* `model-tools models crown"):
+    with pytest.raises(RegistryError, match=r"challenges production, .* `deeplens release promote"):
         plan_promotion(rivalry.registry, RIVAL, "staging")
     with pytest.raises(SourceError, match="no environment challenges it; one whose file says"):
         challenger_of(read_environments(rivalry.environments), "staging")

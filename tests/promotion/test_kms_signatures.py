@@ -9,7 +9,7 @@ import boto3
 import pytest
 from click.testing import CliRunner, Result
 
-from deeplens.cli.model import main
+from deeplens.cli.main import main
 from tests.account_keys import secret
 from tests.pinned import pinned_artifact
 
@@ -31,7 +31,7 @@ def kms(endpoint: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def run(*words: object) -> Result:
-    return CliRunner().invoke(main, [str(word) for word in words])
+    return CliRunner().invoke(main, ["release", *(str(word) for word in words)])
 
 
 def test_kms_signs_a_release_and_anybody_verifies_it(kms: Any, tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ def test_kms_signs_a_release_and_anybody_verifies_it(kms: Any, tmp_path: Path) -
         signed = run("sign", artifact, "--key", name, "--again", "--json")
         assert signed.exit_code == 0, signed.output
         assert json.loads(signed.output)["release"] == count
-        verified = run("verify-signature", artifact, "--public-key", public["public_key"], "--json")
+        verified = run("verify", artifact, "--public-key", public["public_key"], "--json")
         assert json.loads(verified.output)["key"] == public["id"]
 
 

@@ -18,7 +18,7 @@ def models(world: World, *arguments: str) -> subprocess.CompletedProcess[str]:
     local.mkdir(parents=True, exist_ok=True)
     (local / "endpoint.json").write_bytes(world.endpoint.read_bytes())
     return subprocess.run(
-        [ROOT / ".venv/bin/model-tools", "models", *arguments],
+        [ROOT / ".venv/bin/deeplens", "release", *arguments],
         cwd=world.folder,
         env={
             "PATH": os.environ["PATH"],
@@ -91,7 +91,7 @@ def test_an_emulator_that_does_not_run_is_named(world: World, tmp_path: Path) ->
     models(world, "list", "--offline")
     (tmp_path / ".local/aws/endpoint.json").unlink()
     result = subprocess.run(
-        [ROOT / ".venv/bin/model-tools", "models", "rollback", "dev", "--local", "--reason", "x"],
+        [ROOT / ".venv/bin/deeplens", "release", "rollback", "dev", "--local", "--reason", "x"],
         cwd=tmp_path,
         capture_output=True,
         text=True,

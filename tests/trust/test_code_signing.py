@@ -9,14 +9,15 @@ from typing import Any
 import boto3
 import pytest
 from botocore.stub import Stubber
+from click.testing import CliRunner
 
-from deeplens.cli.release.sign_assets import (
+from deeplens.cli.main import main
+from deeplens.config import ConfigError, load_delivery, load_environment
+from deeplens.releases.code_signing import (
     CodeObject,
     SigningFailed,
-    main,
     sign,
 )
-from deeplens.config import ConfigError, load_delivery, load_environment
 from tests.trust.conftest import ROOT, Team
 
 PROFILE = "arn:aws:signer:eu-central-1:111111111111:/signing-profiles/releases/abcdef1234"
@@ -80,12 +81,11 @@ def test_what_was_not_published_is_one_clear_error(aws: Any) -> None:
         sign(CODE, PROFILE, s3, signer)
 
 
-def test_a_wrong_environment_or_assembly_is_one_clear_error(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["dev"], tmp_path) == 1
-    assert "make synth" in capsys.readouterr().err
-    assert main([], tmp_path) == 2
+def test_a_wrong_environment_or_assembly_is_one_clear_error(tmp_path: Path) -> None:
+    words = ["release", "sign-code", "--assembly", str(tmp_path)]
+    failed = CliRunner().invoke(main, [*words, "dev"])
+    assert (failed.exit_code, "make synth" in failed.output) == (1, True)
+    assert CliRunner().invoke(main, words).exit_code == 2
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
-from deeplens.cli.model import main
+from deeplens.cli.main import main
 from model_tools.provenance import SLSA_PROVENANCE, provenance
 from model_tools.sbom import sbom
 from tests.trust.conftest import ROOT, SHAPES
@@ -73,13 +73,13 @@ def test_both_are_the_same_bytes_each_time(manifest: Any) -> None:
 
 def test_models_show_prints_them_or_says_what_writes_them(tmp_path: Path) -> None:
     for option, key in (("--provenance", "predicateType"), ("--sbom", "bomFormat")):
-        shown = CliRunner().invoke(main, ["models", "show", DIGEST, option])
+        shown = CliRunner().invoke(main, ["release", "show", DIGEST, option])
         assert key in json.loads(shown.output)
     alone = tmp_path / "shapes" / DIGEST / "model.zip"
     alone.parent.mkdir(parents=True)
     shutil.copyfile(SHAPES, alone)
     failed = CliRunner().invoke(
-        main, ["models", "show", DIGEST, "--sbom", "--models", str(tmp_path)]
+        main, ["release", "show", DIGEST, "--sbom", "--models", str(tmp_path)]
     )
     assert failed.exit_code == 2
     assert "model-tools package" in failed.output

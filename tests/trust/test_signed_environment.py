@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from deeplens.cli.release.sign_assets import code_objects, profile_of
 from deeplens.config import ConfigError, load_artifact, load_environment
+from deeplens.releases.code_signing import code_objects, profile_of
 from deeplens.releases.environments import Environment
 from deeplens.releases.releases import find_release
 from deeplens.releases.signed import check_signed, check_signed_pin

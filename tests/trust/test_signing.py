@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deeplens.cli.model import main
+from deeplens.cli.main import main
 from deeplens.releases.signing.releases import sign_release
 from deeplens.releases.signing.signers import FileSigner
 from model_tools.errors import SigningError
@@ -31,7 +31,7 @@ P384 = (
 
 
 def run(*words: object) -> Result:
-    return CliRunner().invoke(main, [str(word) for word in words])
+    return CliRunner().invoke(main, ["release", *(str(word) for word in words)])
 
 
 def test_a_release_is_signed_and_verified(team: Team) -> None:
@@ -45,10 +45,10 @@ def test_a_release_is_signed_and_verified(team: Team) -> None:
     pem = team.folder / "public.pem"
     pem.write_text(run("keys", "public", key, "--pem").output, encoding="ascii")
     for trusted in (pem, public["public_key"]):
-        verified = run("verify-signature", artifact, "--public-key", trusted)
+        verified = run("verify", artifact, "--public-key", trusted)
         assert verified.exit_code == 0, verified.output
         assert artifact.parent.name in verified.output
-    refused = run("verify-signature", artifact, "--public-key", pem, "--revoked", public["id"])
+    refused = run("verify", artifact, "--public-key", pem, "--revoked", public["id"])
     assert refused.exit_code == 2
     assert "vulnerability to key compromises" in refused.output
 

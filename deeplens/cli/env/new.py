@@ -1,7 +1,6 @@
 """A new environment file, valid at once, from the sections of deeplens/config."""
 
 import os
-import sys
 from pathlib import Path
 
 import click
@@ -13,6 +12,7 @@ from deeplens.cli.env.reference import (
     keys,
     toml,
 )
+from deeplens.cli.options import examples
 from deeplens.config import (
     ConfigError,
     EnvironmentConfig,
@@ -23,10 +23,7 @@ from deeplens.config import (
 ENVIRONMENTS = ROOT / "environments"
 
 
-@click.command(
-    context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="\b\nExamples:\n  make environment NAME=qa ACCOUNT=444444444444",
-)
+@click.command(epilog=examples("env new qa --account 444444444444"))
 @click.argument("name")
 @click.option("--account", help="The AWS account's twelve digits.")
 @click.option("--region", help="An AWS Region that has AWS IoT Greengrass V2.")
@@ -37,7 +34,7 @@ ENVIRONMENTS = ROOT / "environments"
     show_default="environments",
     help="Folder of the environment files.",
 )
-def main(name: str, account: str | None, region: str | None, folder: Path) -> None:
+def new(name: str, account: str | None, region: str | None, folder: Path) -> None:
     """Create the environment file NAME.toml, which is valid at once.
 
     Account, Region, model and boundary are those of dev unless they are given. Every other key is a
@@ -51,8 +48,8 @@ def main(name: str, account: str | None, region: str | None, folder: Path) -> No
     try:
         dev = load_environment(folder / "dev.toml")
         text = environment_file(name, account or dev.account, region or dev.region, dev)
-        with file.open("x", encoding="utf-8") as new:
-            new.write(schema_directive(folder) + text)
+        with file.open("x", encoding="utf-8") as written:
+            written.write(schema_directive(folder) + text)
     except FileExistsError:
         raise click.UsageError(f"{file} exists; choose another name, or edit it") from None
     except ConfigError as error:
@@ -113,7 +110,3 @@ def _header(section: str) -> str:
     if section.endswith("[]"):
         return f"# [[{section.removesuffix('[]')}]]"
     return f"# [{section}]" if "." in section else f"[{section}]"
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -10,6 +10,7 @@ import click
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from deeplens.cli.options import examples
 from deeplens.config import EnvironmentConfig
 from deeplens.config.json_schema import DERIVED_DEFAULTS, delivery_schema, environment_schema
 from model_tools.output_paths import why_unwritable
@@ -114,9 +115,9 @@ def _type(annotation: Any) -> str:
     return names[annotation]
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(epilog=examples("env reference --check"))
 @click.option("--check", is_flag=True, help="Compare only; write nothing.")
-def main(*, check: bool) -> None:
+def reference(*, check: bool) -> None:
     """Rewrite the table of docs/environments.md and the JSON Schemas in docs/ from deeplens/config.
 
     Exit codes: 0 written, or nothing differs; 1 a file differs from the sources; 2 wrong usage.
@@ -147,7 +148,3 @@ def main(*, check: bool) -> None:
 def _with_table(page: str) -> str:
     pattern = re.compile(re.escape(_BEGIN) + ".*?" + re.escape(_END), re.DOTALL)
     return pattern.sub(lambda _: _BEGIN + table() + _END, page)
-
-
-if __name__ == "__main__":
-    main()

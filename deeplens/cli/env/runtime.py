@@ -8,6 +8,7 @@ import tomlkit
 import tomlkit.exceptions
 from rich.console import Console
 
+from deeplens.cli.options import examples
 from deeplens.runtime.archive import Built, build
 from deeplens.runtime.device_environment import runtime_problem
 from deeplens.runtime.errors import RuntimeBuildError
@@ -20,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[3]
 _MIB = 1 << 20
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(epilog=examples("env runtime --architecture arm64 --pin environments/dev.toml"))
 @click.option(
     "--architecture",
     "architectures",
@@ -46,7 +47,7 @@ _MIB = 1 << 20
     help="Where wheels and archives are kept.  [default: .local/runtime]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the digests as JSON.")
-def main(
+def runtime(
     architectures: tuple[str, ...], pin: Path | None, lock: Path, folder: Path, *, as_json: bool
 ) -> None:
     """Build the camera's Python environment as archives of wheels, one for each architecture.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from deeplens.cli.fleet.listing import clean, columns, echo
-from deeplens.cli.fleet.options import (
+from deeplens.cli.options import (
     environment_argument,
     environments_option,
     examples,
@@ -27,7 +27,6 @@ _COLOURS = {"ok": "green", "warning": "yellow", "blocked": "red", "not checked":
 
 @click.command(
     epilog=examples("fleet doctor dev", "fleet doctor dev --device camera-17 --local"),
-    short_help="Check what a deploy needs.",
 )
 @environment_argument
 @click.option("--device", "thing", metavar="THING", help="Check this device, too.")

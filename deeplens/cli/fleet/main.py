@@ -1,44 +1,35 @@
-"""The `fleet` command: one module per subcommand."""
+"""`deeplens fleet`: the commands about devices and their releases."""
 
 import click
 
-from deeplens.cli.fleet.doctor import doctor
-from deeplens.cli.fleet.errors import ReportingGroup
-from deeplens.cli.fleet.prepare_device import prepare_device
-from deeplens.cli.fleet.project import project
-from deeplens.cli.fleet.provision import provision
-from deeplens.cli.fleet.retire import retire
-from deeplens.cli.fleet.roll_back import roll_back
-from deeplens.cli.fleet.status import status
-from deeplens.cli.fleet.stop import resume, stop
-from deeplens.cli.fleet.teardown import teardown
-from deeplens.cli.fleet.timeline import timeline
+from deeplens.cli.lazy_group import LazyGroup
 
 
-@click.group(cls=ReportingGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="deeplens-tensorflow")
-def main() -> None:
+@click.group(
+    cls=LazyGroup,
+    lazy={
+        "doctor": "Check that an environment can be deployed.",
+        "provision": "Register a device, write its files.",
+        "prepare-device": "Write the script that sets up a device.",
+        "status": "Show the release that each device runs.",
+        "releases": "Show the stored releases.",
+        "timeline": "Show the waves of a rollout over time.",
+        "stop": "Stop a rollout that is running.",
+        "resume": "Allow a stopped release again.",
+        "retire": "Remove a device from the fleet.",
+        "teardown": "Delete everything of an environment.",
+    },
+    package="deeplens.cli.fleet",
+    targets={
+        "resume": "deeplens.cli.fleet.stop:resume",
+    },
+)
+def fleet() -> None:
     """Manage the cameras of an environment.
 
-    Credentials are those of the AWS tools, and must be of the environment's account; `--local`
-    uses the emulator of this checkout (`make local-up`) instead.
+    Credentials are those of the AWS tools, for the environment's account; `--local` uses the
+    emulator of this checkout (`deeplens local up`) instead.
 
-    Exit codes: 0 done, 1 failed, 2 wrong usage or input, 4 `fleet status`: a reachable device does
-    not run what is planned, `fleet doctor`: something blocks a deploy.
+    Exit codes: 0 done, 1 failed, 2 wrong usage or input, 4 `status`: a reachable device does not
+    run the planned release, `doctor`: something blocks a deploy.
     """
-
-
-for command in (
-    doctor,
-    provision,
-    prepare_device,
-    retire,
-    status,
-    project,
-    timeline,
-    stop,
-    resume,
-    roll_back,
-    teardown,
-):
-    main.add_command(command)

@@ -4,14 +4,8 @@ from pathlib import Path
 
 import click
 
-from deeplens.cli.fleet.options import (
-    DEVICES,
-    environment_argument,
-    environments_option,
-    examples,
-    out_option,
-    thing_argument,
-)
+from deeplens.cli.fleet.options import DEVICES, out_option, thing_argument
+from deeplens.cli.options import environment_argument, environments_option, examples
 
 
 @click.command(
@@ -20,7 +14,6 @@ from deeplens.cli.fleet.options import (
         "fleet prepare-device production camera-17",
         "fleet prepare-device production camera-17 --print | less",
     ),
-    short_help="Write the script that prepares a device.",
 )
 @environment_argument
 @thing_argument

@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from deeplens.cli.fleet.options import (
-    DEVICES,
+from deeplens.cli.fleet.options import DEVICES, out_option, thing_argument
+from deeplens.cli.options import (
     environment_argument,
     environments_option,
     examples,
     json_option,
     local_option,
-    out_option,
-    thing_argument,
 )
 
 if TYPE_CHECKING:
@@ -24,7 +22,6 @@ if TYPE_CHECKING:
 
 @click.command(
     epilog=examples("fleet provision production camera-17"),
-    short_help="Give a device its certificate and files.",
 )
 @environment_argument
 @thing_argument

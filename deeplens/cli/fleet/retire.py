@@ -7,16 +7,13 @@ from pathlib import Path
 import click
 
 from deeplens.cli.fleet.listing import count
-from deeplens.cli.fleet.options import (
-    DEVICES,
-    dry_run_option,
+from deeplens.cli.fleet.options import DEVICES, dry_run_option, out_option, thing_argument
+from deeplens.cli.options import (
     environment_argument,
     environments_option,
     examples,
     json_option,
     local_option,
-    out_option,
-    thing_argument,
 )
 
 
@@ -24,7 +21,6 @@ from deeplens.cli.fleet.options import (
     epilog=examples(
         "fleet retire production camera-17 --dry-run", "fleet retire production camera-17 --yes"
     ),
-    short_help="Remove a device from the fleet.",
 )
 @environment_argument
 @thing_argument

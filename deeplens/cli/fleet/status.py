@@ -21,13 +21,13 @@ from deeplens.cli.fleet.listing import (
     size,
     stamp,
 )
-from deeplens.cli.fleet.options import (
+from deeplens.cli.fleet.options import wide_option
+from deeplens.cli.options import (
     environment_argument,
     environments_option,
     examples,
     json_option,
     local_option,
-    wide_option,
 )
 
 if TYPE_CHECKING:

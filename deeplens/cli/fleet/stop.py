@@ -4,19 +4,12 @@ from pathlib import Path
 
 import click
 
-from deeplens.cli.fleet.options import (
-    dry_run_option,
-    environment_argument,
-    environments_option,
-    examples,
-    local_option,
-    reason_option,
-)
+from deeplens.cli.fleet.options import dry_run_option, reason_option
+from deeplens.cli.options import environment_argument, environments_option, examples, local_option
 
 
 @click.command(
     epilog=examples('fleet stop production --reason "false detections"'),
-    short_help="Stop the current release.",
 )
 @environment_argument
 @environments_option
@@ -46,7 +39,7 @@ def stop(environment: str, environments: Path, reason: str, *, local: bool, dry_
             click.echo(f"stopped {one.id} of {one.target_arn}")
 
 
-@click.command(epilog=examples("fleet resume production"), short_help="Lift the stop of a release.")
+@click.command(epilog=examples("fleet resume production"))
 @environment_argument
 @environments_option
 @local_option

@@ -7,14 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from deeplens.cli.fleet.listing import clean, count
-from deeplens.cli.fleet.options import (
-    DEVICES,
-    dry_run_option,
-    environment_argument,
-    environments_option,
-    examples,
-    local_option,
-)
+from deeplens.cli.fleet.options import DEVICES, dry_run_option
+from deeplens.cli.options import environment_argument, environments_option, examples, local_option
 
 if TYPE_CHECKING:
     from deeplens.fleet.teardown import Inventory
@@ -24,7 +18,6 @@ _REMAINS = 4
 
 @click.command(
     epilog=examples("fleet teardown lab --dry-run", "fleet teardown lab"),
-    short_help="Delete an environment.",
 )
 @environment_argument
 @environments_option

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from deeplens.cli.fleet.listing import columns, count, echo
-from deeplens.cli.fleet.options import (
+from deeplens.cli.options import (
     environment_argument,
     environments_option,
     examples,
@@ -22,7 +22,6 @@ from deeplens.cli.fleet.options import (
         "fleet timeline production --devices 1000",
         "fleet timeline production --devices 1000 --group canaries=5",
     ),
-    short_help="Show the steps of a rollout.",
 )
 @environment_argument
 @environments_option

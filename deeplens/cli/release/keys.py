@@ -1,4 +1,4 @@
-"""`model-tools keys`: the keys that releases are signed with."""
+"""`deeplens release keys`: the keys that sign releases."""
 
 import base64
 import json
@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from model_tools.cli.options import json_option
+from deeplens.cli.options import examples, json_option
 
 
-@click.group(short_help="Create a signing key, show a public key.")
+@click.group()
 def keys() -> None:
     """Make a signing key, and show the public one that environments trust.
 
@@ -17,7 +17,7 @@ def keys() -> None:
     """
 
 
-@keys.command(short_help="Write a new private key to a file.")
+@keys.command(epilog=examples("release keys new release-key.pem"))
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @json_option
 def new(file: Path, *, as_json: bool) -> None:
@@ -28,7 +28,7 @@ def new(file: Path, *, as_json: bool) -> None:
     _show(str(file), as_json=as_json)
 
 
-@keys.command(short_help="Print the public key of a key.")
+@keys.command(epilog=examples("release keys public alias/releases"))
 @click.argument("key")
 @click.option("--pem", is_flag=True, help="Print it as PEM, for other tools.")
 @json_option

@@ -1,16 +1,16 @@
-"""`model-tools pin`: the artifact that an environment file pins."""
+"""`deeplens release pin`: the artifact that an environment file pins."""
 
 from pathlib import Path
 
 import click
 
-from model_tools.cli.options import examples
+from deeplens.cli.options import examples
 
 # Of a manifest that follows its schema: three numbers of up to nine digits.
 _LONGEST_VERSION = 29
 
 
-@click.command(epilog=examples("pin environments/dev.toml DIGEST"))
+@click.command(epilog=examples("release pin environments/dev.toml DIGEST"))
 @click.argument("environment_file", type=click.Path(path_type=Path))
 @click.argument("digest")
 @click.option(
@@ -49,7 +49,7 @@ def pin(environment_file: Path, digest: str, models: Path) -> None:
         click.echo(f"{environment_file}: already pins {title}; nothing changed")
         return
     click.echo(f"{environment_file}: pins {title}")
-    click.echo(f"next: make deploy ENV={environment_file.stem}")
+    click.echo(f"next: deeplens local deploy {environment_file.stem}")
 
 
 def _version(artifact: Path) -> str:

@@ -1,4 +1,4 @@
-"""`model-tools sign` and `model-tools verify-signature`."""
+"""`deeplens release sign` and `deeplens release verify`."""
 
 import json
 from datetime import UTC, datetime
@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from deeplens.cli.options import examples, json_option
 from model_tools.cli.errors import echo
-from model_tools.cli.options import json_option
 
 if TYPE_CHECKING:
     from shared.signatures import Statement
 
 
-@click.command(short_help="Sign an artifact.")
+@click.command(epilog=examples("release sign models/shapes/DIGEST/model.zip --key alias/releases"))
 @click.argument("artifact", type=click.Path(path_type=Path))
 @click.option("--key", required=True, help="PEM file, or alias/NAME, id or ARN of AWS KMS.")
 @click.option("--release", type=click.IntRange(min=1), help="[default: one more than the newest]")
@@ -52,7 +52,7 @@ def sign(
     _show(statement, "signed", as_json=as_json)
 
 
-@click.command("verify-signature", short_help="Check an artifact's signature.")
+@click.command(epilog=examples("release verify model.zip --public-key release-key.pub"))
 @click.argument("artifact", type=click.Path(path_type=Path))
 @click.option(
     "--public-key",
@@ -63,7 +63,7 @@ def sign(
 )
 @click.option("--revoked", multiple=True, help="Id of a key that is not trusted any more.")
 @json_option
-def verify_signature(
+def verify(
     artifact: Path, public_keys: tuple[str, ...], revoked: tuple[str, ...], *, as_json: bool
 ) -> None:
     """Check that a trusted key signed ARTIFACT and what lies beside it.

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import deeplens.fleet
-from deeplens.cli.fleet.main import main
+from deeplens.cli.main import main
 
 
 def serve() -> None:
@@ -46,7 +46,7 @@ def _run(request: dict[str, Any]) -> int:
     os.environ.clear()
     os.environ.update(request["environment"])
     os.chdir(request["folder"])
-    sys.argv = ["fleet", *request["words"]]
+    sys.argv = ["deeplens", *request["words"]]
     code = 1
     try:
         main()

@@ -11,13 +11,13 @@ import pytest
 
 from local_aws.fleet.hazards import Hazards
 from tests.emulator.fleet.conftest import CloudFormation, Site, digest
-from tests.emulator.fleet.forked_fleet import run_fleet
+from tests.emulator.fleet.forked_deeplens import run_deeplens
 from tests.emulator.running_emulator import ACCOUNT, REGION, ROOT
 
 pytestmark = pytest.mark.emulator
 
 MakeSite = Callable[..., Site]
-FLEET = ROOT / ".venv/bin/fleet"
+DEEPLENS = ROOT / ".venv/bin/deeplens"
 
 
 class Fleet:
@@ -40,8 +40,9 @@ class Fleet:
         )
 
     def __call__(self, command: str, *more: str, code: int = 0) -> str:
-        words = (command, "site", *more, "--environments", str(self.folder))
-        done = run_fleet(*words, folder=ROOT, environment=self.environment)
+        group = ["release"] if command == "rollback" else ["fleet"]
+        words = (*group, command, "site", *more, "--environments", str(self.folder))
+        done = run_deeplens(*words, folder=ROOT, environment=self.environment)
         assert done.returncode == code, done.stdout + done.stderr
         assert "Traceback" not in done.stderr
         return done.stdout + done.stderr
@@ -64,12 +65,12 @@ def test_status_stop_and_roll_back(
         assert {one["model_digest"] for one in status["devices"]} == {digest(2)}
         shown = fleet("status")
         assert all(thing in shown for thing in site.things)
-        releases = json.loads(fleet("project", "--json"))["deployments"]
+        releases = json.loads(fleet("releases", "--json"))["deployments"]
         assert [one["model_digest"] for one in releases] == [digest(2), digest(1)]
         assert all(one["proven"] for one in releases)
 
         # Nothing happens in a dry run.
-        assert "would deploy" in fleet("rollback", "--reason", "dark", "--dry-run")
+        assert "would deploy" in fleet("rollback", "--now", "--reason", "dark", "--dry-run")
         assert "would stop" in fleet("stop", "--reason", "smoke", "--dry-run")
         assert set(site.runs().values()) == {digest(2)}
 
@@ -80,7 +81,7 @@ def test_status_stop_and_roll_back(
         refused = bring(cloudformation, site, 2)
         assert refused["Status"] == "FAILED"
         assert "it sees ghosts" in refused["Reason"]
-        assert "3 of 3" in fleet("rollback", "--reason", "it sees ghosts")
+        assert "3 of 3" in fleet("rollback", "--now", "--reason", "it sees ghosts")
         assert set(site.runs().values()) == {digest(1)}
         assert "not as planned" in fleet("status")
 
@@ -89,7 +90,9 @@ def test_status_stop_and_roll_back(
         assert moved["Status"] == "SUCCESS", moved["Reason"]
         assert "changed by hand" in moved["Data"]["Status"]
         assert "it sees ghosts" in moved["Data"]["Status"]
-        assert "no kept release is" in fleet("rollback", "f" * 8, "--reason", "x", code=1)
+        assert "no kept release is" in fleet(
+            "rollback", "--now", "--to", "f" * 8, "--reason", "x", code=1
+        )
 
 
 def test_status_gives_the_reason_of_each_failed_device(
@@ -117,7 +120,7 @@ def test_a_stopped_wave_is_rolled_back_to_what_the_fleet_runs(
         fleet("stop", "--reason", "blind")
         assert "may be deployed again" in fleet("resume")
         assert "nothing is stopped" in fleet("resume", code=1)
-        assert "4 of 4" in fleet("rollback", "--reason", "blind")
+        assert "4 of 4" in fleet("rollback", "--now", "--reason", "blind")
         assert set(site.runs().values()) == {digest(1)}
 
 
@@ -133,7 +136,7 @@ def test_a_roll_back_is_judged_by_the_whole_rule_of_the_environment(
         bring(cloudformation, site, 1)
         bring(cloudformation, site, 2)
         # These cores' heartbeats count no detections.
-        assert "the rule asks for 1" in fleet("rollback", "--reason", "dark", code=1)
+        assert "the rule asks for 1" in fleet("rollback", "--now", "--reason", "dark", code=1)
         assert "the rule asks for 1" in fleet("status", code=4)
 
 
@@ -153,8 +156,10 @@ def test_an_unknown_environment_is_one_clear_error(make_site: MakeSite, tmp_path
     assert "no such environment file" in fleet("timeline", "--devices", "3", code=2)
 
 
-@pytest.mark.parametrize("command", ["status", "project", "timeline", "stop", "resume"])
+@pytest.mark.parametrize("command", ["status", "releases", "timeline", "stop", "resume"])
 def test_every_command_has_help(make_site: MakeSite, tmp_path: Path, command: str) -> None:
     del make_site, tmp_path
-    shown = subprocess.run([FLEET, command, "--help"], capture_output=True, text=True, check=True)
+    shown = subprocess.run(
+        [DEEPLENS, "fleet", command, "--help"], capture_output=True, text=True, check=True
+    )
     assert "ENVIRONMENT" in shown.stdout

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives import serialization
 from local_aws.core_device.device import CoreDevice
 from local_aws.core_device.layout import Identity, Layout
 from local_aws.process.endpoint import Endpoint
-from tests.emulator.fleet.forked_fleet import run_fleet
+from tests.emulator.fleet.forked_deeplens import run_deeplens
 from tests.emulator.fleet.proxy import Answer, Request, proxy
 from tests.emulator.running_emulator import ACCOUNT, REGION, ROOT, Emulator
 from tests.waiting import HANG_SECONDS
@@ -39,7 +39,7 @@ class Cli:
     environment: dict[str, str]
 
     def __call__(self, *words: str, code: int = 0) -> str:
-        done = run_fleet(*words, folder=self.folder, environment=self.environment)
+        done = run_deeplens("fleet", *words, folder=self.folder, environment=self.environment)
         assert done.returncode == code, done.stdout + done.stderr
         assert "Traceback" not in done.stderr
         return done.stdout + done.stderr

@@ -202,7 +202,7 @@ def test_nothing_is_deleted_without_the_name(lab: Lab) -> None:
     s3.put_object(Bucket=lab.bucket, Key="components/x/model.zip", Body=b"x")
     assert lab.bucket in lab.teardown("--dry-run")
     done = subprocess.run(
-        [ROOT / ".venv/bin/fleet", "teardown", lab.name],
+        [ROOT / ".venv/bin/deeplens", "fleet", "teardown", lab.name],
         cwd=lab.cli.folder,
         env=lab.cli.environment,
         input="yes\n",

@@ -83,8 +83,7 @@ def test_the_metadata_is_that_of_the_project(wheel: Wheel) -> None:
     assert wheel.metadata["License-Expression"] == "Apache-2.0"
     (licence,) = wheel.folder.glob("*.dist-info/licenses/LICENSE")
     assert licence.read_bytes() == (ROOT / "LICENSE").read_bytes()
-    assert "model-tools = deeplens.cli.model:main" in wheel.entry_points
-    assert "fleet = deeplens.cli.fleet.main:main" in wheel.entry_points
+    assert "deeplens = deeplens.cli.main:main" in wheel.entry_points
 
 
 def test_every_file_of_the_packages_is_in_the_wheel_and_nothing_else(wheel: Wheel) -> None:
@@ -182,12 +181,11 @@ def test_each_processor_has_one_tensorflow(wheel: Wheel, machine: str) -> None:
 
 def run(wheel: Wheel, folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """Run a command of the unpacked wheel in another folder, by its own modules."""
-    modules = {"model-tools": "deeplens.cli.model", "fleet": "deeplens.cli.fleet.main"}
     script = (
-        f"import sys, {modules[words[0]]} as cli, model_tools, shared.artifact; "
+        f"import sys, deeplens.cli.main as cli, model_tools, shared.artifact; "
         f"files = [cli.__file__, model_tools.__file__, shared.artifact.__file__]; "
         f"assert all(one.startswith({str(wheel.folder)!r}) for one in files), files; "
-        f"sys.argv = {list(words)!r}; cli.main()"
+        f"sys.argv = {['deeplens', *words]!r}; cli.main()"
     )
     return subprocess.run(
         [sys.executable, "-P", "-c", script],
@@ -200,7 +198,7 @@ def run(wheel: Wheel, folder: Path, *words: str) -> subprocess.CompletedProcess[
 
 
 def test_the_commands_answer_away_from_a_checkout(wheel: Wheel, tmp_path: Path) -> None:
-    help_ = run(wheel, tmp_path, "model-tools", "--help")
+    help_ = run(wheel, tmp_path, "model", "--help")
     assert "freeze" in help_.stdout, help_.stderr
     assert "provision" in run(wheel, tmp_path, "fleet", "--help").stdout
     failed = run(wheel, tmp_path, "fleet", "status", "dev")

@@ -5,7 +5,7 @@ from dataclasses import replace
 import click
 import pytest
 
-from deeplens.cli.fleet import project, status
+from deeplens.cli.fleet import releases, status
 from deeplens.cli.fleet.listing import (
     ago,
     echo,
@@ -130,15 +130,15 @@ def test_a_release_has_one_line_and_what_is_known_of_it_below() -> None:
         rolled_back=None,
         retry=None,
     )
-    shown = list(project.report("cameras", [release], NOW, wide=False))
+    shown = list(releases.report("cameras", [release], NOW, wide=False))
     assert shown[0] == "cameras: 1 deployment, newest first"
     assert shown[2].split("  ") == [
         "0b6c5d5e-3f0e-4a51-9b0e-0123456789ab", "4 h ago", "COMPLETED", "63870608181d"
     ]  # fmt: skip
     assert shown[3] == f"  {release.proven}"
     assert all(len(line) <= 80 for line in shown)
-    assert DIGEST in list(project.report("cameras", [release], NOW, wide=True))[-1]
+    assert DIGEST in list(releases.report("cameras", [release], NOW, wide=True))[-1]
     again = replace(release, retry="2027-01-15T04:00:00Z 1 not there  camera-1 : no network")
-    assert list(project.report("cameras", [again], NOW, wide=False))[3] == (
+    assert list(releases.report("cameras", [again], NOW, wide=False))[3] == (
         f"  {release.proven}; second attempt: {again.retry}"
     )

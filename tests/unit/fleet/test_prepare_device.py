@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from deeplens.cli.fleet.main import main
+from deeplens.cli.main import main
 from deeplens.config import EnvironmentConfig, load_environment
 from deeplens.config.nucleus_components import RELEASES
 from deeplens.fleet.device.preparation import device_script
@@ -64,7 +64,7 @@ def test_modules_that_a_device_needs_are_those_of_its_locked_packages(tmp_path: 
 
 def test_the_files_are_written_beside_those_of_provision(tmp_path: Path) -> None:
     out = tmp_path / "cam-1"
-    words = ["prepare-device", "dev", "cam-1", "--out", str(out)]
+    words = ["fleet", "prepare-device", "dev", "cam-1", "--out", str(out)]
     words += ["--environments", str(ROOT / "environments")]
     done = CliRunner().invoke(main, words)
     assert done.exit_code == 0, done.output
@@ -75,7 +75,7 @@ def test_the_files_are_written_beside_those_of_provision(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("name", ["a b", "../x", ""])
 def test_a_name_that_is_not_a_things_is_refused(name: str) -> None:
-    done = CliRunner().invoke(main, ["prepare-device", "dev", name, "--print"])
+    done = CliRunner().invoke(main, ["fleet", "prepare-device", "dev", name, "--print"])
     assert done.exit_code == 2
     assert "is not a valid name of a thing" in done.output
 
@@ -115,7 +115,7 @@ def test_a_file_of_another_kind_is_replaced_not_written_to(tmp_path: Path, kind:
         os.mkfifo(script)
     else:
         script.symlink_to(target)
-    words = ["prepare-device", "dev", "cam-1", "--out", str(tmp_path)]
+    words = ["fleet", "prepare-device", "dev", "cam-1", "--out", str(tmp_path)]
     result = CliRunner().invoke(main, [*words, "--environments", str(ROOT / "environments")])
     assert result.exit_code == 0, result.output
     assert script.is_file()
@@ -128,7 +128,7 @@ def test_the_mode_of_an_existing_folder_remains(tmp_path: Path) -> None:
     shared.mkdir()
     shared.chmod(0o1777)
     for folder in (shared, tmp_path / "new"):
-        words = ["prepare-device", "dev", "cam-1", "--out", str(folder)]
+        words = ["fleet", "prepare-device", "dev", "cam-1", "--out", str(folder)]
         result = CliRunner().invoke(main, [*words, "--environments", str(ROOT / "environments")])
         assert result.exit_code == 0, result.output
     assert stat.S_IMODE(shared.stat().st_mode) == 0o1777

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from deeplens.cli.model import main
+from model_tools.cli.main import main
 from model_tools.headpose import data, network
 from model_tools.headpose.data import HeadPoses
 from model_tools.headpose.drawing import draw_heads

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from deeplens.cli.model import main
+from model_tools.cli.main import main
 from tests.unit.hosting import mxnet_files
 from tests.unit.serving.conftest import example_models
 

@@ -13,8 +13,8 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from deeplens.cli.model import main
 from model_tools.cli.invoke import named_classes
+from model_tools.cli.main import main
 from model_tools.errors import VerifyError
 from model_tools.hosting.comparing import largest_difference
 from model_tools.hosting.invoking import wait_for

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from deeplens.cli.model import main
+from model_tools.cli.main import main
 
 pytestmark = [pytest.mark.process, pytest.mark.filterwarnings("ignore")]
 

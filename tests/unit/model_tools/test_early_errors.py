@@ -7,17 +7,23 @@ from pathlib import Path
 
 import pytest
 from botocore.exceptions import NoCredentialsError
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 import shared.artifact
-from deeplens.cli.model import main
-from deeplens.cli.release.moving import differences
+from deeplens.cli.main import main
+from deeplens.cli.release.move import differences
 from deeplens.releases.cloud import asking
 from deeplens.releases.history import read_history
 from model_tools.cli.manifest_types import NAME, VERSION
 from model_tools.errors import RegistryError
 
 DIGEST = "ab" * 32
+
+
+def invoke(words: list[str]) -> Result:
+    """Run `deeplens release …`, or another command of `deeplens model`."""
+    group = [] if words[0] == "release" else ["model"]
+    return CliRunner().invoke(main, [*group, *words])
 
 
 @pytest.mark.parametrize(
@@ -35,7 +41,7 @@ DIGEST = "ab" * 32
 def test_a_model_that_is_not_there_is_the_only_line(tmp_path: Path, command: list[str]) -> None:
     (tmp_path / "a.png").touch()
     words = [str(tmp_path) if word == "." else word for word in command]
-    result = CliRunner().invoke(main, words)
+    result = invoke(words)
     assert result.exit_code == 2
     assert result.output == "Error: nothere: there is no such file or folder\n"
 
@@ -52,9 +58,11 @@ def models(tmp_path: Path) -> Path:
 def test_pin_does_not_claim_that_anything_runs(models: Path, tmp_path: Path) -> None:
     file = tmp_path / "dev.toml"
     file.write_text('[model]\nname = "shapes"\ndigest = "00"\n', encoding="utf-8")
-    command = ["pin", str(file), DIGEST[:8], "--models", str(models)]
-    first, second = (CliRunner().invoke(main, command).output for _ in range(2))
-    assert first == (f"{file}: pins shapes 1.1.0 ({DIGEST[:12]}…)\nnext: make deploy ENV=dev\n")
+    command = ["release", "pin", str(file), DIGEST[:8], "--models", str(models)]
+    first, second = (invoke(command).output for _ in range(2))
+    assert first == (
+        f"{file}: pins shapes 1.1.0 ({DIGEST[:12]}…)\nnext: deeplens local deploy dev\n"
+    )
     assert second == f"{file}: already pins shapes 1.1.0 ({DIGEST[:12]}…); nothing changed\n"
     assert f'digest = "{DIGEST}"' in file.read_text(encoding="utf-8")
 
@@ -63,8 +71,8 @@ def test_a_beginning_of_several_digests_names_them(models: Path, tmp_path: Path)
     other = models / "shapes" / f"{DIGEST[:-1]}c" / "model.zip"
     other.parent.mkdir()
     other.touch()
-    command = ["pin", str(tmp_path / "dev.toml"), DIGEST[:8], "--models", str(models)]
-    result = CliRunner().invoke(main, command)
+    command = ["release", "pin", str(tmp_path / "dev.toml"), DIGEST[:8], "--models", str(models)]
+    result = invoke(command)
     assert result.exit_code == 2
     assert other.parent.name in result.output
 
@@ -102,7 +110,7 @@ def test_a_promotion_shows_what_matters_first_and_the_rest_on_request() -> None:
 def test_what_no_manifest_accepts_is_an_error_before_the_training(
     command: list[str], expected: str
 ) -> None:
-    result = CliRunner().invoke(main, command)
+    result = invoke(command)
     assert result.exit_code == 2
     assert expected in result.output
 
@@ -114,9 +122,11 @@ def test_the_patterns_are_those_of_the_manifests_schema() -> None:
         assert properties[key]["pattern"].removesuffix("(?!\n)") == f"^{pattern}$"
 
 
-@pytest.mark.parametrize("command", [["keys", "public"], ["sign", "model.zip", "--key"]])
+@pytest.mark.parametrize(
+    "command", [["release", "keys", "public"], ["release", "sign", "model.zip", "--key"]]
+)
 def test_what_is_no_key_is_wrong_input(tmp_path: Path, command: list[str]) -> None:
-    result = CliRunner().invoke(main, [*command, str(tmp_path / "nothere.pem")])
+    result = invoke([*command, str(tmp_path / "nothere.pem")])
     assert result.exit_code == 2
     assert "the key cannot be read: No such file or directory" in result.output
 
@@ -125,8 +135,8 @@ def test_what_is_no_public_key_is_wrong_input(models: Path, tmp_path: Path) -> N
     artifact = models / "shapes" / DIGEST / "model.zip"
     key = tmp_path / "key.pub"
     key.write_text("no key", encoding="utf-8")
-    command = ["verify-signature", str(artifact), "--public-key", str(key)]
-    result = CliRunner().invoke(main, command)
+    command = ["release", "verify", str(artifact), "--public-key", str(key)]
+    result = invoke(command)
     assert result.exit_code == 2
     assert "not a public key" in result.output
 
@@ -149,7 +159,7 @@ def test_what_is_no_public_key_is_wrong_input(models: Path, tmp_path: Path) -> N
 def test_a_number_that_passes_every_comparison_is_not_a_bound(
     command: list[str], option: str, value: str
 ) -> None:
-    result = CliRunner().invoke(main, [*command, option, value])
+    result = invoke([*command, option, value])
     assert result.exit_code == 2
     assert f"Invalid value for '{option}'" in result.output
 
@@ -175,7 +185,9 @@ def test_pin_reads_the_version_of_a_broken_artifact_without_a_traceback(
     spoil(models / "shapes" / DIGEST / "model.zip")
     file = tmp_path / "dev.toml"
     file.write_text('[model]\nname = "shapes"\ndigest = "00"\n', encoding="utf-8")
-    result = CliRunner().invoke(main, ["pin", str(file), DIGEST[:8], "--models", str(models)])
+    result = CliRunner().invoke(
+        main, ["release", "pin", str(file), DIGEST[:8], "--models", str(models)]
+    )
     assert (result.exit_code, result.exception) == (0, None)
     assert f"pins shapes ({DIGEST[:12]}…)" in result.output
 

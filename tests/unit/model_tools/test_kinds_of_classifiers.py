@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from deeplens.cli.model import main
+from model_tools.cli.main import main
 from shared.artifact.errors import ArtifactError
 from shared.vision.runtimes import open_runtime
 

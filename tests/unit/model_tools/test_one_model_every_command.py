@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from deeplens.cli.model import main
+from model_tools.cli.main import main
 from tests.forked import ForkedCommand
 
 pytestmark = [pytest.mark.process, pytest.mark.slow, pytest.mark.filterwarnings("ignore")]

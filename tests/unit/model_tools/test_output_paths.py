@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 from click.testing import CliRunner
 
-from deeplens.cli.model import main
+from model_tools.cli.main import main
 from model_tools.output_paths import why_unwritable
 
 

@@ -9,7 +9,7 @@ import pytest
 import requests
 from click.testing import CliRunner
 
-from deeplens.cli.model import main
+from model_tools.cli.main import main
 from model_tools.cli.serve import ENGINES
 from model_tools.serving.answers import RequestError
 from model_tools.serving.engines import ENGINES as KNOWN_ENGINES

@@ -57,7 +57,7 @@ def test_a_new_environment_file_names_the_schema_and_is_valid_with_every_default
 ) -> None:
     (tmp_path / "dev.toml").write_text(VALID, encoding="utf-8")
     subprocess.run(
-        [sys.executable, "-m", "deeplens.cli.env.new", "--folder", tmp_path, "qa"],
+        [sys.executable, "-m", "deeplens", "env", "new", "--folder", tmp_path, "qa"],
         cwd=ROOT,
         check=True,
         capture_output=True,

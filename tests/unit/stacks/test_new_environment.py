@@ -28,11 +28,11 @@ def folder(tmp_path: Path) -> Path:
 
 
 def new(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return run("-m", "deeplens.cli.env.new", "--folder", folder, *arguments)
+    return run("-m", "deeplens", "env", "new", "--folder", folder, *arguments)
 
 
 def test_the_documented_keys_are_those_of_the_sources() -> None:
-    checked = run("-m", "deeplens.cli.env.reference", "--check")
+    checked = run("-m", "deeplens", "env", "reference", "--check")
     assert checked.returncode == 0, checked.stdout
 
 

@@ -14,7 +14,7 @@ from tests.emulator.running_emulator import ROOT
 _one_at_a_time = threading.Lock()
 
 
-def run_fleet(
+def run_deeplens(
     *words: str, folder: Path, environment: Mapping[str, str]
 ) -> "subprocess.CompletedProcess[str]":
     """Run `fleet …` in a folder, with these variables only, to its end."""
@@ -33,7 +33,7 @@ def run_fleet(
         server.stdin.flush()
         code = int(server.stdout.readline())
         printed, errors = (file.read_text(encoding="utf-8") for file in files)
-    return subprocess.CompletedProcess(["fleet", *words], code, printed, errors)
+    return subprocess.CompletedProcess(["deeplens", *words], code, printed, errors)
 
 
 @cache

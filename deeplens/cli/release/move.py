@@ -1,13 +1,13 @@
-"""`model-tools models promote | crown | rollback`: moving a release."""
+"""Commands that move a release: promote it, or roll back to an earlier one."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import click
 
-from deeplens.cli.release.registry_options import registry_options
+from deeplens.cli.options import examples
+from deeplens.cli.release.options import registry_options
 from model_tools.cli.errors import echo
-from model_tools.cli.options import examples
 
 if TYPE_CHECKING:
     from deeplens.releases.moves import Plan, Registry
@@ -28,8 +28,9 @@ _VERBOSE = click.option(
 
 
 @click.command(
-    epilog=examples("models promote dev staging --dry-run"),
-    short_help="Pin one environment's release in another.",
+    epilog=examples(
+        "release promote dev staging --dry-run", "release promote --challenger production"
+    )
 )
 @registry_options
 @click.argument("source")
@@ -73,40 +74,25 @@ def promote(
 
 
 @click.command(
-    epilog=examples("models crown production"),
-    short_help="Pin the challenger's release in the champion.",
+    epilog=examples(
+        'release rollback production --reason "false detections"',
+        'release rollback production --now --reason "no detections"',
+    )
 )
-@registry_options
-@click.argument("champion")
-@click.option(
-    "--dry-run", is_flag=True, help="Check everything, print what would happen, change nothing."
-)
-@_VERBOSE
-def crown(registry: "Registry", champion: str, *, dry_run: bool, verbose: bool) -> None:
-    """Pin the challenger's release in CHAMPION, if the challenger's cameras verified it.
-
-    Exit codes: 0 done, or CHAMPION already pins it; 1 refused; 2 wrong usage or input.
-    """
-    from deeplens.releases.environments import challenger_of, read_environments
-    from deeplens.releases.moves import plan_promotion
-
-    challenger = challenger_of(read_environments(registry.folder), champion).name
-    plan = plan_promotion(registry, challenger, champion)
-    if plan is None:
-        click.echo(f"{champion} pins what {challenger} pins already; nothing to do")
-        return
-    _carry_out(registry, plan, dry_run=dry_run, verbose=verbose)
-
-
-@click.command(epilog=examples('models rollback production --reason "it sees ghosts"'))
 @registry_options
 @click.argument("environment")
 @click.option(
     "--to",
     "digest",
-    help="Digest of the release, or its beginning.  [default: the last other verified release]",
+    help="Digest of the release, or its beginning; with --now also the id of a deployment.  "
+    "[default: the last other verified release]",
 )
 @click.option("--reason", required=True, help="The reason, stored in the audit log.")
+@click.option(
+    "--now",
+    is_flag=True,
+    help="Deploy the stored release to the fleet at once, without CloudFormation; the pin stays.",
+)
 @click.option(
     "--dry-run", is_flag=True, help="Check everything, print what would happen, change nothing."
 )
@@ -117,19 +103,49 @@ def rollback(
     digest: str | None,
     reason: str,
     *,
+    now: bool,
     dry_run: bool,
     verbose: bool,
 ) -> None:
-    """Pin a release in ENVIRONMENT that its cameras verified before.
+    """Return ENVIRONMENT to a release that its cameras verified before.
 
-    Exit codes: 0 done, 1 refused, 2 wrong usage or input.
+    The pin changes, and `cdk deploy` deploys it. In an emergency, --now deploys the stored release
+    to the fleet first and waits for the cameras; the next `cdk deploy` deploys the pinned release.
+
+    Exit codes: 0 done, 1 refused, or --now: cameras do not run it, 2 wrong usage or input.
     """
     if not reason.strip():
         raise click.UsageError("--reason is empty: expected the reason of the rollback")
+    if now:
+        _deploy_stored(registry, environment, digest, reason, dry_run=dry_run)
+        return
     from deeplens.releases.moves import plan_rollback
 
     plan = plan_rollback(registry, environment, digest, reason)
     _carry_out(registry, plan, dry_run=dry_run, verbose=verbose)
+
+
+def _deploy_stored(
+    registry: "Registry", environment: str, release: str | None, reason: str, *, dry_run: bool
+) -> None:
+    """Deploy a stored release to the fleet, and wait until cameras run it."""
+    from deeplens.fleet.releases import choose
+    from deeplens.fleet.roll_back import bring_back
+    from deeplens.fleet.site import open_site
+    from shared.fleet.deployments import MODEL_TAG
+    from shared.fleet.explanation import explain
+
+    site = open_site(registry.folder, environment, local=registry.cloud.emulator is not None)
+    current = site.current()
+    chosen = choose(site, current, release)
+    what = f"{chosen.id} (model {chosen.tags.get(MODEL_TAG, '')}) to {site.thing_group} again"
+    if dry_run:
+        click.echo(f"would deploy {what}")
+        return
+    seconds = site.environment.rollout.wait_seconds
+    click.echo(f"deploys {what}, and waits up to {seconds} s for the cameras")
+    click.echo(explain(bring_back(site, current, chosen, reason)))
+    click.echo(f"next: deeplens release rollback {environment} changes the pin")
 
 
 def _carry_out(registry: "Registry", plan: "Plan", *, dry_run: bool, verbose: bool) -> None:

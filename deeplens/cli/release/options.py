@@ -9,19 +9,15 @@ from typing import Any
 
 import click
 
-EMULATOR_ENDPOINT = Path(".local/aws/endpoint.json")
+from deeplens.cli.options import environments_option, local_option
+
+EMBEDDED = Path(".local/aws/endpoint.json")
 
 
 def registry_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Pass a `Registry`, made from options that all commands have."""
 
-    @click.option(
-        "--environments",
-        type=click.Path(path_type=Path),
-        default=Path("environments"),
-        show_default=True,
-        help="Folder of environment files.",
-    )
+    @environments_option
     @click.option(
         "--models",
         "artifacts",
@@ -30,16 +26,14 @@ def registry_options(command: Callable[..., Any]) -> Callable[..., Any]:
         show_default=True,
         help="Folder of artifacts.",
     )
-    @click.option(
-        "--local", is_flag=True, help="Use the local emulator of this checkout instead of AWS."
-    )
+    @local_option
     @functools.wraps(command)
     def with_registry(*, environments: Path, artifacts: Path, local: bool, **rest: Any) -> None:
         # Imported late: keeps --help fast.
         from deeplens.releases.cloud import Cloud
         from deeplens.releases.moves import Registry
 
-        cloud = Cloud(EMULATOR_ENDPOINT if local else None)
+        cloud = Cloud(EMBEDDED if local else None)
         command(Registry(environments, artifacts, cloud, _who, _now), **rest)
 
     return with_registry

@@ -1,4 +1,4 @@
-"""`model-tools models`: which release is where, and moving one."""
+"""Commands that show releases, and check them."""
 
 import json
 import sys
@@ -7,24 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from deeplens.cli.release.moving import crown, promote, rollback
-from deeplens.cli.release.registry_options import registry_options
-from model_tools.cli.options import FiniteRange, json_option
+from deeplens.cli.options import examples, json_option
+from deeplens.cli.release.options import registry_options
+from model_tools.cli.options import FiniteRange
 
 if TYPE_CHECKING:
     from deeplens.releases.moves import Registry
 
 
-@click.group(short_help="Show and move releases between environments.")
-def models() -> None:
-    """Which release is where, and moving one: promote, roll back, and the trail of it.
-
-    Environment files pin releases; a move changes one pin and adds a line to
-    environments/promotions.jsonl, both for review in git. Nothing is deployed.
-    """
-
-
-@models.command("list", short_help="Show pins, fleets and their state.")
+@click.command("list", epilog=examples("release list --offline"))
 @registry_options
 @click.option("--offline", is_flag=True, help="Do not ask AWS: pins only.")
 @json_option
@@ -47,7 +38,7 @@ def list_(registry: "Registry", *, offline: bool, as_json: bool) -> None:
         sys.exit(1)
 
 
-@models.command(short_help="Show one release.")
+@click.command(epilog=examples("release show 63870608"))
 @registry_options
 @click.argument("digest")
 @click.option("--provenance", is_flag=True, help="Print its in-toto provenance statement instead.")
@@ -72,7 +63,7 @@ def show(registry: "Registry", digest: str, *, provenance: bool, sbom: bool, as_
         click.echo(f"{name:{width}}  {value}")
 
 
-@models.command(short_help="Compare two releases.")
+@click.command(epilog=examples("release diff dev production"))
 @registry_options
 @click.argument("before")
 @click.argument("after")
@@ -92,7 +83,7 @@ def diff(registry: "Registry", before: str, after: str, *, as_json: bool) -> Non
         click.echo("the same release")
 
 
-@models.command(short_help="Compare the cameras of champion and challenger.")
+@click.command(epilog=examples("release compare production"))
 @registry_options
 @click.argument("champion")
 @json_option
@@ -116,7 +107,7 @@ def compare(registry: "Registry", champion: str, *, as_json: bool) -> None:
         click.echo(f"{one.name:18}{one.champion:>28}{one.challenger:>28}")
 
 
-@models.command(short_help="Check that a release is verified.")
+@click.command(epilog=examples("release check staging --bake-minutes 30"))
 @registry_options
 @click.argument("environment")
 @click.option("--digest", help="The release that was delivered.  [default: what is pinned]")
@@ -128,14 +119,17 @@ def compare(registry: "Registry", champion: str, *, as_json: bool) -> None:
     help="How long the release must stay verified.",
 )
 @click.option("--assume-role", metavar="ARN", help="Ask as this role of the environment's account.")
-def gate(
+def check(
     registry: "Registry",
     environment: str,
     digest: str | None,
     bake_minutes: float,
     assume_role: str | None,
 ) -> None:
-    """Pass if ENVIRONMENT's project says that the release is proven, and stays so as it bakes."""
+    """Check that ENVIRONMENT's cameras verified the release, and that it stays so while it bakes.
+
+    Exit codes: 0 verified, 1 not verified, 2 wrong usage or input.
+    """
     from deeplens.releases.environments import choose, read_environments
     from deeplens.releases.gate import hold
     from deeplens.releases.signed import check_signed_pin
@@ -147,10 +141,10 @@ def gate(
     if bake_minutes:
         click.echo(f"baking {environment} for {bake_minutes:g} minutes")
     proof = hold(cloud, chosen, digest or chosen.digest, bake_seconds=bake_minutes * 60)
-    click.echo(f"the gate of {environment} is open: {proof}")
+    click.echo(f"{environment}: verified: {proof}")
 
 
-@models.command(short_help="Print every move and verify the audit log.")
+@click.command(epilog=examples("release history --against origin/main"))
 @registry_options
 @click.option("--against", metavar="REF", help="The trail must begin with what it was at REF.")
 @json_option
@@ -176,7 +170,7 @@ def history(registry: "Registry", *, against: str | None, as_json: bool) -> None
     click.echo(f"{len(moves)} moves; the trail is whole, and every pin is its last move's")
 
 
-@models.command(short_help="Print who approved what in the pipeline.")
+@click.command(epilog=examples("release approvals --last 3"))
 @registry_options
 @click.option(
     "--last", type=click.IntRange(1), help="Print only this number of the newest executions."
@@ -202,7 +196,3 @@ def approvals(registry: "Registry", *, last: int | None, as_json: bool) -> None:
             if given.note:
                 click.echo(f"    {given.note}")
     click.echo(f"{len(found)} executions")
-
-
-for command in (promote, crown, rollback):
-    models.add_command(command)

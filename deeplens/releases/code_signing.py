@@ -1,23 +1,15 @@
-"""Sign the code of one environment's Lambda functions and layers with AWS Signer, where it lies.
+"""The code of one environment's Lambda functions and layers, signed with AWS Signer in its bucket.
 
-`python -m deeplens.cli.release.sign_assets ENVIRONMENT` reads `cdk.out`,
-after `cdk publish-assets` and before the deploy. The profile `[signing] lambda_profile` signs each
-object, and the signed one takes its place.
-What is signed already is left alone. The bucket of `cdk bootstrap` keeps the unsigned version.
-
-Exit codes: 0 all is signed, 1 it is not, 2 wrong usage.
+What is signed already stays. The bucket of `cdk bootstrap` keeps the unsigned version.
 """
 
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import boto3
 from botocore.exceptions import BotoCoreError, ClientError, WaiterError
 
-from tools.assembly import ROOT, SynthesizedStack, read_assembly
+from tools.assembly import SynthesizedStack
 
 _MARK = "deeplens-signed-by"
 _CODE = (("AWS::Lambda::Function", "Code"), ("AWS::Lambda::LayerVersion", "Content"))
@@ -108,40 +100,8 @@ def sign(code: CodeObject, profile: str, s3: Any, signer: Any) -> bool:
     return True
 
 
-def main(arguments: list[str], assembly: Path = ROOT / "cdk.out") -> int:
-    """Sign the code of the environment that is named; return an exit code."""
-    if len(arguments) != 1 or arguments[0].startswith("-"):
-        print(__doc__)
-        return 0 if arguments in (["-h"], ["--help"]) else 2
-    try:
-        every = read_assembly(assembly)
-    except FileNotFoundError:
-        print(f"{assembly}: no templates; run `make synth` first", file=sys.stderr)
-        return 1
-    stacks = [one for one in every if one.environment == arguments[0]]
-    if not stacks:
-        known = ", ".join(sorted({one.environment for one in every if one.environment}))
-        print(f"{arguments[0]!r}: no such environment; there are: {known}", file=sys.stderr)
-        return 2
-    try:
-        profile = profile_of(stacks)
-        region = profile.split(":")[3]
-        s3, signer = (boto3.client(name, region_name=region) for name in ("s3", "signer"))
-        for code in code_objects(stacks):
-            done = "signed" if sign(code, profile, s3, signer) else "was signed before"
-            print(f"s3://{code.bucket}/{code.key}: {done}", flush=True)
-    except SigningFailed as error:
-        print(f"{arguments[0]}: {error}", file=sys.stderr)
-        return 1
-    return 0
-
-
 def _allowed(stacks: list[SynthesizedStack]) -> Iterator[str]:
     for stack in stacks:
         for resource in stack.template["Resources"].values():
             if resource["Type"] == "AWS::Lambda::CodeSigningConfig":
                 yield from resource["Properties"]["AllowedPublishers"]["SigningProfileVersionArns"]
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

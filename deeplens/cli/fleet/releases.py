@@ -1,4 +1,4 @@
-"""`fleet project`: the project's deployments, newest first."""
+"""`fleet releases`: the project's deployments, newest first."""
 
 import json
 import time
@@ -17,13 +17,13 @@ from deeplens.cli.fleet.listing import (
     echo,
     seconds_of,
 )
-from deeplens.cli.fleet.options import (
+from deeplens.cli.fleet.options import wide_option
+from deeplens.cli.options import (
     environment_argument,
     environments_option,
     examples,
     json_option,
     local_option,
-    wide_option,
 )
 
 if TYPE_CHECKING:
@@ -32,13 +32,13 @@ if TYPE_CHECKING:
 _SHORT = 12
 
 
-@click.command(epilog=examples("fleet project production"), short_help="Show the stored releases.")
+@click.command(epilog=examples("fleet releases production"))
 @environment_argument
 @wide_option
 @environments_option
 @local_option
 @json_option
-def project(
+def releases(
     environment: str, environments: Path, *, wide: bool, local: bool, as_json: bool
 ) -> None:
     """Show the stored releases of ENVIRONMENT's project, and how each was verified.

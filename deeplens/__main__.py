@@ -1,0 +1,5 @@
+"""`python -m deeplens`."""
+
+from deeplens.cli.main import main
+
+main(prog_name="deeplens")

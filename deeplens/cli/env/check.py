@@ -1,0 +1,36 @@
+"""`deeplens env check`: all environment files, read as a deploy reads them."""
+
+import json
+from pathlib import Path
+
+import click
+
+from deeplens.cli.options import environments_option, examples, json_option
+
+
+@click.command(epilog=examples("env check"))
+@environments_option
+@json_option
+def check(environments: Path, *, as_json: bool) -> None:
+    """Check every environment file, each alone and all together.
+
+    Exit codes: 0 all are valid, 2 a file is not valid.
+    """
+    from deeplens.config import load_environments
+
+    loaded = load_environments(environments)
+    if as_json:
+        rows = [
+            {
+                "name": one.name,
+                "account": one.account,
+                "region": one.region,
+                "model": one.model.name,
+            }
+            for one in loaded
+        ]
+        click.echo(json.dumps({"environments": rows}, indent=1))
+        return
+    for environment in loaded:
+        place = f"{environment.account}, {environment.region}"
+        click.echo(f"{environments / environment.name}.toml: valid ({place})")

@@ -1,0 +1,64 @@
+"""Errors of commands: one message and an exit code, never a traceback.
+
+Exit codes: 1 the work failed, 2 wrong usage or input, 3 the emulator is not running, 4 the answer
+of a question is no (each command documents it), 130 interrupted.
+"""
+
+import tempfile
+import traceback
+from pathlib import Path
+from typing import Any
+
+import click
+
+from model_tools.cli.errors import INTERRUPTED, ReportingGroup, as_click_error, failed, wrong_input
+
+
+class OperatorGroup(ReportingGroup):
+    """Reports the errors of this package, of AWS, and unexpected ones."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except KeyboardInterrupt:
+            click.echo("interrupted", err=True)
+            ctx.exit(INTERRUPTED)
+        except Exception as error:  # noqa: BLE001 - a user sees a message, and where the rest is
+            raise (explain(error) or _unexpected(error)) from None
+
+
+def explain(error: Exception) -> click.ClickException | None:
+    """Return the message of an error that a user, a file or a service causes; None of others."""
+    # Imported after an error: `--help` and completion are fast without them.
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    from deeplens.config import ConfigError
+    from deeplens.fleet.errors import FleetError, WrongInputError
+
+    match error:
+        case ConfigError() | WrongInputError():
+            return wrong_input(error)
+        case FleetError():
+            return failed(error)
+        case ClientError():
+            problem = error.response["Error"]
+            code, message = problem.get("Code", "error"), problem.get("Message", "no message")
+            return failed(f"AWS refused {error.operation_name}: {code}: {message}")
+        case BotoCoreError():
+            return failed(f"AWS did not answer: {error}")
+    return as_click_error(error)
+
+
+def _unexpected(error: Exception) -> click.ClickException:
+    """Return the message of a defect; a file contains the traceback."""
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="deeplens-", suffix=".log", delete=False, encoding="utf-8"
+    ) as log:
+        log.writelines(traceback.format_exception(error))
+    return failed(
+        f"unexpected failure: {type(error).__name__}: {error}; this is a defect: report it with "
+        f"{Path(log.name)}"
+    )

@@ -1,0 +1,56 @@
+"""The commands `model-tools` and `fleet` of earlier releases: they print the new one, and run it.
+
+They are removed with the next release.
+"""
+
+import shlex
+import sys
+from collections.abc import Mapping
+
+import click
+
+from deeplens.cli.main import main
+
+# By the old words, the longest first; all others keep their name in the group.
+_MODEL_TOOLS = {
+    ("models", "crown"): ("release", "promote"),
+    ("models", "gate"): ("release", "check"),
+    ("models",): ("release",),
+    ("pin",): ("release", "pin"),
+    ("sign",): ("release", "sign"),
+    ("verify-signature",): ("release", "verify"),
+    ("keys",): ("release", "keys"),
+    (): ("model",),
+}
+_FLEET = {
+    ("project",): ("fleet", "releases"),
+    ("rollback",): ("release", "rollback", "--now"),
+    ("roll-back",): ("release", "rollback", "--now"),
+    (): ("fleet",),
+}
+
+
+def model_tools() -> None:
+    """Run `model-tools`."""
+    _run("model-tools", _MODEL_TOOLS)
+
+
+def fleet() -> None:
+    """Run `fleet`."""
+    _run("fleet", _FLEET)
+
+
+def renamed(words: list[str], names: Mapping[tuple[str, ...], tuple[str, ...]]) -> list[str]:
+    """Return the words of the new command."""
+    old = next(old for old in names if tuple(words[: len(old)]) == old)
+    rest = words[len(old) :]
+    if "--now" in names[old] and len(rest) > 1 and not rest[1].startswith("-"):
+        # `fleet rollback ENVIRONMENT RELEASE`: the release is an option now.
+        rest.insert(1, "--to")
+    return [*names[old], *rest]
+
+
+def _run(program: str, names: Mapping[tuple[str, ...], tuple[str, ...]]) -> None:
+    words = renamed(sys.argv[1:], names)
+    click.echo(f"{program} is now: deeplens {shlex.join(words)}", err=True)
+    main(words, prog_name="deeplens")

@@ -1,0 +1,51 @@
+"""`deeplens release sign-code`: AWS Signer signs the code of an environment's functions."""
+
+from pathlib import Path
+
+import click
+
+from deeplens.cli.options import environment_argument, examples
+
+
+@click.command("sign-code", epilog=examples("release sign-code production"))
+@environment_argument
+@click.option(
+    "--assembly",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("cdk.out"),
+    show_default=True,
+    help="Folder of the synthesized templates.",
+)
+def sign_code(environment: str, assembly: Path) -> None:
+    """Sign the code of ENVIRONMENT's Lambda functions and layers with AWS Signer.
+
+    Run it after `cdk publish-assets` and before the deploy. The profile `[signing] lambda_profile`
+    signs each object, and the signed object replaces it.
+
+    Exit codes: 0 all is signed, 1 it is not, 2 wrong usage or input.
+    """
+    import boto3
+
+    from deeplens.releases.code_signing import SigningFailed, code_objects, profile_of, sign
+    from tools.assembly import read_assembly
+
+    try:
+        every = read_assembly(assembly)
+    except FileNotFoundError:
+        raise click.ClickException(f"{assembly}: no templates; run `make synth` first") from None
+    stacks = [stack for stack in every if stack.environment == environment]
+    if not stacks:
+        names = ", ".join(sorted({stack.environment for stack in every if stack.environment}))
+        raise click.BadParameter(
+            f"{environment!r} is not an environment of {assembly}: expected one of {names}",
+            param_hint="ENVIRONMENT",
+        )
+    try:
+        profile = profile_of(stacks)
+        region = profile.split(":")[3]
+        s3, signer = (boto3.client(name, region_name=region) for name in ("s3", "signer"))
+        for code in code_objects(stacks):
+            done = "signed" if sign(code, profile, s3, signer) else "was signed before"
+            click.echo(f"s3://{code.bucket}/{code.key}: {done}")
+    except SigningFailed as error:
+        raise click.ClickException(f"{environment}: {error}") from None
