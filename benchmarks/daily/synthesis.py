@@ -39,7 +39,7 @@ def daily_synthesis(folder: Path, rounds: int, told: Callable[[str], None]) -> P
         "Synthesis of dev, staging and production",
         "Ratios are medians of the ratios within a round; every form runs in every round, on the "
         "same Node. *Default* is the same Python app without any lever: everything built, and "
-        "validated by cdk-nag and by CDK. *Plain* is default without validation. The twins in "
+        "validated by cdk-nag and by CDK. *Plain* is default without validation. The peers in "
         "JavaScript and troposphere make equal templates ([peers](../benchmarks/peers/README.md)); "
         "they have no delivery pipeline.",
         [
