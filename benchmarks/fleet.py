@@ -1,4 +1,4 @@
-"""Figures of rollouts: exposure, the gate's verdicts, and a thousand devices on the twin.
+"""Figures of rollouts: exposure, the gate's verdicts, and a thousand devices on the emulator.
 
     make benchmark-fleet
 
@@ -29,7 +29,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.exposure import journey
-from local_aws.credentials import secret_access_key
+from local_aws.process.endpoint import secret_access_key
 from shared.fleet.deployments import FUNCTION_TAG, MODEL_TAG, Wanted
 from shared.fleet.fleet import Fleet
 from shared.fleet.rollout import Plan, Rollout, Wave
@@ -118,9 +118,9 @@ def _is_right(seed: int) -> bool:
     )  # fmt: skip
 
 
-def twin(devices: int) -> list[Figure]:
-    """Roll a release out in waves to simulated cores, through the embedded AWS' own APIs."""
-    with embedded_aws() as client:
+def emulator(devices: int) -> list[Figure]:
+    """Roll a release out in waves to simulated cores, through the emulator's APIs."""
+    with started_emulator() as client:
         things = _fleet(client, devices)
         clients = Clients(client("iot"), client("iot-data"), client("iot-jobs-data"))
         fault_rates = FaultRates(
@@ -147,7 +147,7 @@ def twin(devices: int) -> list[Figure]:
     offline = len(verdict.of("offline"))
     return [
         Figure(
-            f"rollout in 3 waves to {devices} devices on the twin ({good} good, {offline} off)",
+            f"rollout in 3 waves to {devices} devices on the emulator ({good} good, {offline} off)",
             f"{seconds:.1f} s", f"< {ROLLOUT_SECONDS:.0f} s", seconds < ROLLOUT_SECONDS,
         ),
         Figure(
@@ -203,8 +203,8 @@ def _plan() -> Plan:
 
 
 @contextlib.contextmanager
-def embedded_aws() -> Iterator[Callable[[str], Any]]:
-    """Start an embedded AWS of its own; give a maker of its clients."""
+def started_emulator() -> Iterator[Callable[[str], Any]]:
+    """Start a separate emulator; give a maker of its clients."""
     with tempfile.TemporaryDirectory() as folder:
         python = str(ROOT / ".venv-local-aws/bin/python")
         command = [python, "-m", "local_aws", "--state", folder]
@@ -229,7 +229,7 @@ def embedded_aws() -> Iterator[Callable[[str], Any]]:
 PARTS: dict[str, Callable[[], list[Figure]]] = {
     "exposure": lambda: exposure(FLEETS),
     "verdicts": lambda: verdicts(STREAMS),
-    "twin": lambda: twin(DEVICES),
+    "emulator": lambda: emulator(DEVICES),
 }
 
 

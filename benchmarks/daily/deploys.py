@@ -1,4 +1,4 @@
-"""Parts (d) and (e): compare, deploy, and a new model from edit to camera, on the embedded AWS."""
+"""Parts (d) and (e): compare, deploy, and a new model from edit to camera, on the emulator."""
 
 import json
 import statistics
@@ -25,7 +25,7 @@ def deploys(folder: Path, rounds: int, told: Callable[[str], None]) -> Part:
     """Measure `cdk diff`, a deploy of nothing new, a first deploy, and a change of the model."""
     site = folder / "site"
     site.mkdir()
-    told("an embedded AWS, and dev deployed to it")
+    told("an emulator, and dev deployed to it")
     with fresh_checkout(site) as checkout:
         checkout.demo("deploy", "dev")
         same = interleaved(_nothing_new(checkout, folder), rounds, told)
@@ -37,7 +37,7 @@ def deploys(folder: Path, rounds: int, told: Callable[[str], None]) -> Part:
             changes = [_edit_to_message(checkout, number, told) for number in range(3)]
     return Part(
         "Compare, deploy, see it on the camera",
-        "On the embedded AWS. *Bare* is the CDK command line with its defaults and the application "
+        "On the emulator. *Bare* is the CDK command line with its defaults and the application "
         "as CDK runs it by default; *prebuilt* is what `make deploy` does after its synthesis.",
         [
             plain("`cdk diff`, bare", seconds(same["bare diff"]), "s"),

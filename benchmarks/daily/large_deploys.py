@@ -11,7 +11,7 @@ from benchmarks.daily.command_line import prebuilt, synthesized
 from benchmarks.daily.figures import Figure, Part
 from benchmarks.daily.large import LARGE_MIB, enlarge
 from deeplens.config import load_environment
-from local_aws.credentials import secret_access_key
+from local_aws.process.endpoint import secret_access_key
 from testkit.checkout import Checkout, fresh_checkout
 
 _COUNTS = (1, 3, 10)
@@ -21,7 +21,7 @@ def large_deploys(folder: Path, _rounds: int, told: Callable[[str], None]) -> Pa
     """Deploy new environments with the small artifact and with one of 500 MB, once each."""
     site = folder / "site"
     site.mkdir()
-    told("an embedded AWS, and dev deployed to it")
+    told("an emulator, and dev deployed to it")
     figures: list[Figure] = []
     uploads = 0
     with fresh_checkout(site) as checkout:
@@ -50,7 +50,7 @@ def large_deploys(folder: Path, _rounds: int, told: Callable[[str], None]) -> Pa
             )
     return Part(
         "An artifact of 500 MB, deployed",
-        "First deploys to the embedded AWS, prebuilt and side by side, once each. The command line "
+        "First deploys to the emulator, prebuilt and side by side, once each. The command line "
         "uploads the artifact once; each environment copies it, inside of S3, to its own bucket.",
         [*figures, Figure("uploads of one artifact", f"{uploads}", "1", uploads == 1)],
     )

@@ -39,7 +39,7 @@ def daily_synthesis(folder: Path, rounds: int, told: Callable[[str], None]) -> P
         "Synthesis of dev, staging and production",
         "Ratios are medians of the ratios within a round; every form runs in every round, on the "
         "same Node. *Default* is the same Python app without any lever: everything built, and "
-        "validated by cdk-nag and by CDK. *Plain* is default without validation. The twins in "
+        "validated by cdk-nag and by CDK. *Plain* is default without validation. The peers in "
         "JavaScript and troposphere make equal templates ([peers](../benchmarks/peers/README.md)); "
         "they have no delivery pipeline.",
         [
@@ -53,12 +53,12 @@ def daily_synthesis(folder: Path, rounds: int, told: Callable[[str], None]) -> P
             at_most("one environment to default", ratio(runs["one"], runs["default"]), 0.30),
             at_most("unchanged to plain", ratio(runs["unchanged"], runs["plain"]), 0.03),
             at_most(
-                "all environments to the JavaScript twin as CDK runs it by default",
+                "all environments to the JavaScript peer as CDK runs it by default",
                 ratio(runs["ours"], runs["javascript"]),
                 2.4,
             ),
             at_most(
-                "all environments to the JavaScript twin without validation",
+                "all environments to the JavaScript peer without validation",
                 ratio(runs["ours"], runs["javascript plain"]),
                 2.4,
             ),
@@ -86,9 +86,9 @@ _NAMES = {
     "default, delivered": "default, and the delivery pipeline",
     "ours, delivered": "`app.py`, all environments and the delivery pipeline",
     "unchanged": "`app.py`, unchanged",
-    "javascript": "JavaScript twin, default",
-    "javascript plain": "JavaScript twin, without validation",
-    "troposphere": "troposphere twin",
+    "javascript": "JavaScript peer, default",
+    "javascript plain": "JavaScript peer, without validation",
+    "troposphere": "troposphere peer",
 }
 
 
@@ -123,7 +123,7 @@ def many_environments(folder: Path, rounds: int, told: Callable[[str], None]) ->
     slopes = {name: _slope(values) for name, values in medians.items()}
     figures += [
         Figure("a further environment", ", ".join(f"{n} {s:.3f} s" for n, s in slopes.items())),
-        at_most("slope to the JavaScript twin's", slopes["ours"] / slopes["javascript"], 2.0),
+        at_most("slope to the JavaScript peer's", slopes["ours"] / slopes["javascript"], 2.0),
     ]
     return Part(
         "From 1 to 100 environments",

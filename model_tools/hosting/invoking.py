@@ -152,7 +152,7 @@ def picture_body(
 
 
 class SageMakerEndpoint:
-    """An endpoint of AWS, or of an AWS that is emulated at `endpoint_url`."""
+    """An endpoint of AWS, or of an emulator at `endpoint_url`."""
 
     def __init__(
         self, name: str, region: str | None = None, endpoint_url: str | None = None

@@ -1,4 +1,4 @@
-"""A checkout with an embedded AWS of its own, in which a pipeline runs."""
+"""A checkout with a separate emulator, in which a pipeline runs."""
 
 import os
 import re

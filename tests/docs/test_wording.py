@@ -32,7 +32,6 @@ PENDING: tuple[str, ...] = (
     "lambda_src/fleet_metrics/",
     "lambda_src/runtime_installer/",
     "lambda_src/shared/",
-    "local_aws/",
     "model_tools/benchmark/",
     "model_tools/cli/",
     "model_tools/freezing/",

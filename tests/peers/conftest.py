@@ -51,7 +51,7 @@ def default_assembly(environments: Path, tmp_path_factory: pytest.TempPathFactor
 def javascript(
     environments: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, SynthesizedStack]:
-    """What the JavaScript twin synthesizes, by the stack's name."""
+    """What the JavaScript peer synthesizes, by the stack's name."""
     folder = tmp_path_factory.mktemp("javascript")
     result = run(
         [NODE, PEERS / "javascript" / "app.js"],

@@ -4,7 +4,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from local_aws.provisioning import Change, Resource, Role, Step
+from local_aws.authorization.cloudformation.demands import Change, Role
+from local_aws.authorization.cloudformation.resources import Resource
+from local_aws.authorization.cloudformation.table import Step
 from tools.policy.reading import Stack
 
 Document = dict[str, Any]

@@ -1,4 +1,4 @@
-"""The generic twin, for fleets on nucleus lite: as synthesized, and against lite's strict rules."""
+"""The generic component for fleets on nucleus lite: as synthesized, and against lite's rules."""
 
 import json
 import re
