@@ -1,4 +1,4 @@
-"""What a request to `model-tools serve` costs, plain and accelerated, batched and not.
+"""What a request to `deeplens model serve` costs, plain and accelerated, batched and not.
 
     make benchmark-serving
 

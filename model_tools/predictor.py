@@ -61,7 +61,7 @@ class Predictor:
 
         Args:
             model_dir: a SavedModel's folder, a frozen graph, or any other model that
-                `model-tools freeze` takes.
+                `deeplens model freeze` takes.
             signature_def_key: of a SavedModel; default `serving_default`.
             signature_def: a SignatureDef to use instead of one in the SavedModel.
             input_names: tensor names by alias, instead of a signature.

@@ -36,7 +36,7 @@ def cdk(checkout: Checkout, *words: str, within: Path | None = None) -> Command:
 
 
 def prebuilt(checkout: Checkout, assembly: Path, *stacks: str) -> Command:
-    """Deploy `stacks` of a cloud assembly, as `make deploy` does after its synthesis."""
+    """Deploy `stacks` of a cloud assembly, as `deeplens local deploy` does after its synthesis."""
     command = cdk(
         checkout, "deploy", *stacks, f"--app={assembly}", "--method=direct", "--concurrency=6"
     )

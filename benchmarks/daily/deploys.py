@@ -37,8 +37,9 @@ def deploys(folder: Path, rounds: int, told: Callable[[str], None]) -> Part:
             changes = [_edit_to_message(checkout, number, told) for number in range(3)]
     return Part(
         "Compare, deploy, see it on the camera",
-        "On the embedded AWS. *Bare* is the CDK command line with its defaults and the application "
-        "as CDK runs it by default; *prebuilt* is what `make deploy` does after its synthesis.",
+        "On the emulator. *Bare* is the CDK command line with its defaults and the application as "
+        "CDK runs it by default; *prebuilt* is what `deeplens local deploy` does after its "
+        "synthesis.",
         [
             plain("`cdk diff`, bare", seconds(same["bare diff"]), "s"),
             plain("`cdk diff`", seconds(same["diff"]), "s"),

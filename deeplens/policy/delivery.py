@@ -36,7 +36,7 @@ def gates_follow_deploys(stacks: list[Stack]) -> Iterator[Violation]:
                     stack,
                     "gates-follow-deploys",
                     logical_id,
-                    f"stage {environment}: expected a build with `models gate {environment} "
+                    f"stage {environment}: expected a build with `release check {environment} "
                     f"--digest …` after every deploy; got {given}",
                 )
 
@@ -99,7 +99,7 @@ def _is_gate(stack: Stack, action: dict[str, Any], environment: str) -> bool:
     name = text(action["Configuration"]["ProjectName"]).strip("${}")
     project = stack.template["Resources"].get(name, {}).get("Properties", {})
     commands = json.dumps(text(project.get("Source", {}).get("BuildSpec", "")))
-    return f"models gate {environment} --digest " in commands
+    return f"release check {environment} --digest " in commands
 
 
 RULES: tuple[Rule, ...] = (

@@ -247,7 +247,7 @@ def _endpoint(embedded: Path) -> tuple[str, str]:
         return str(endpoint["endpoint_url"]), str(endpoint["root_key"])
     except (OSError, ValueError, KeyError):
         raise RegistryError(
-            f"{embedded}: the emulator does not run; start it with `make local-up`"
+            f"{embedded}: the emulator does not run; start it with `deeplens local up`"
         ) from None
 
 

@@ -48,7 +48,7 @@ class Request:
 
     def shown(self) -> str:
         """Say to a person what is asked, and until when."""
-        page = "none; `make deliver BASE=main` makes one"
+        page = "none; `deeplens local deliver --review main` makes one"
         if self.page:
             page = f"{self.page} (SHA-256 {self.page_digest[:_CODE_LENGTH]}…)"
         return f"{self.text}\n  review page: {page}\n  valid until {stamp(self.expires_at)}"

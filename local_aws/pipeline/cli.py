@@ -1,4 +1,4 @@
-"""`python -m local_aws deliver`: run a synthesized pipeline on the running embedded AWS."""
+"""Run a synthesized pipeline on the running emulator, for `deeplens local deliver`."""
 
 import getpass
 import sys
@@ -87,8 +87,8 @@ def _run(execution: Execution, trail: Path) -> None:
         click.echo(f"deliver: {error}", err=True)
         if waits:
             click.echo(
-                f"to approve this, and nothing else: `make deliver APPROVE={waits.stage}="
-                f"{waits.code}`; what is done stays",
+                "to approve this, and nothing else: `deeplens local deliver --approve "
+                f"{waits.stage}={waits.code}`; what is done stays",
                 err=True,
             )
         sys.exit(WAITS)

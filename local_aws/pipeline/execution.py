@@ -29,7 +29,7 @@ _OF_MAKE = re.compile(r"make(\[\d+\])?: ")
 _ERROR = "Error: "
 # A command of a build that runs make is not part of the make that started this process.
 _OF_AN_OUTER_MAKE = frozenset({"MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS"})
-# Where `make review` writes what a person reads before approving.
+# Where `deeplens review` writes what a person reads before approving.
 REVIEW_PAGE = Path("build") / "review" / "review.html"
 
 
@@ -210,7 +210,7 @@ class Execution:
             raise PipelineError(
                 f"{REVIEW_PAGE} is not the review page of this assembly (SHA-256 of its templates: "
                 f"{expected[:12]}…): it was made from other environments or another commit; "
-                "`make deliver BASE=main` makes the page of this assembly first"
+                "`deeplens local deliver --review main` makes the page of this assembly first"
             )
 
     def _build(self, action: Action) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """The record of every execution: one JSON line each, chained by hash.
 
 Each line holds the SHA-256 of the one before and its own, so a line that was changed, removed or
-put in between is found and named. `model-tools models approvals --local` reads the same file.
+put in between is found and named. `deeplens release approvals --local` reads the same file.
 """
 
 import fcntl

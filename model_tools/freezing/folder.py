@@ -95,9 +95,9 @@ def read_frozen(path: Path) -> FrozenFolder:
             cut_files=document["cut_files"],
         )
     except FileNotFoundError:
-        raise SourceError(f"{file} is missing; `model-tools freeze` writes it") from None
+        raise SourceError(f"{file} is missing; `deeplens model freeze` writes it") from None
     except (ValueError, KeyError, TypeError) as error:
-        raise SourceError(f"{file} is not what `model-tools freeze` writes: {error!r}") from None
+        raise SourceError(f"{file} is not what `deeplens model freeze` writes: {error!r}") from None
     for name, promised in {GRAPH_NAME: details.sha256, **details.cut_files}.items():
         found = sha256_of(folder / name)
         if found != promised:

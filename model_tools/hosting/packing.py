@@ -157,7 +157,7 @@ def _no_saved_model(file: Path) -> str:
         return (
             f"{file} is a frozen graph, and SageMaker's container loads a SavedModel "
             f"(saved_model.pb and variables/): {how} or tf.saved_model.save; a frozen graph is for "
-            "cameras: `model-tools package`"
+            "cameras: `deeplens model package`"
         )
     if file.suffix in KERAS_SUFFIXES:
         return (

@@ -44,12 +44,12 @@ def _instead(folder: Path) -> str:
         where = stray.parent.relative_to(folder)
         return (
             f"its SavedModel is in {where}/, and the container looks for numbered folders; "
-            "`model-tools host-package` packs it as export/Servo/1/"
+            "`deeplens model host-package` packs it as export/Servo/1/"
         )
     for file in sorted(folder.rglob("*")):
         if file.suffix in _FROZEN_OR_KERAS:
             return (
                 f"{file.relative_to(folder)} is no SavedModel; "
-                "`model-tools host-package` says how to make one"
+                "`deeplens model host-package` says how to make one"
             )
     return "it holds no SavedModel (export/Servo/<number>/saved_model.pb)"

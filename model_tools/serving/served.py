@@ -1,4 +1,4 @@
-"""The process of `model-tools serve`: one model's base path on a port."""
+"""The process of `deeplens model serve`: one model's base path on a port."""
 
 import json
 import sys

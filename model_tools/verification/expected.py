@@ -11,7 +11,7 @@ from shared.vision.detections import Box, Detection
 Expected = dict[str, list[Detection]]
 
 _LARGEST_BYTES = 64 << 20
-_FORMS = '{"kitten.jpg": "cat"}, or what `model-tools predict --json` prints'
+_FORMS = '{"kitten.jpg": "cat"}, or what `deeplens model predict --json` prints'
 
 
 def read_expected(file: Path) -> Expected:

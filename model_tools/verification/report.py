@@ -74,15 +74,15 @@ def as_html(found: Verification, pictures: dict[str, Path], max_drop: float) -> 
 def next_step(found: Verification, max_drop: float) -> str:
     """Return what to do after the verification; commands are between backquotes."""
     if found.drop <= max_drop:
-        return f"`model-tools pin environments/dev.toml {found.digest}`"
+        return f"`deeplens release pin environments/dev.toml {found.digest}`"
     if found.diagnosis:
-        return "correct the pre-processing, and run `model-tools package` again"
+        return "correct the pre-processing, and run `deeplens model package` again"
     if any("openvino" in one.title for one in found.comparisons if one.agreement.share < 1):
         return (
             'set `engine = "tensorflow"` below `[inference]` in the environment file, and run '
-            "`model-tools verify --engine tensorflow`"
+            "`deeplens model verify --engine tensorflow`"
         )
-    return "compare the options of `model-tools package` with the training's pre-processing"
+    return "compare the options of `deeplens model package` with the training's pre-processing"
 
 
 def _code(text: str) -> str:

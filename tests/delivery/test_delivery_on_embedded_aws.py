@@ -39,7 +39,7 @@ def pin(site: Site, name: str, digest: str) -> None:
 
 def code_of(said: str) -> str:
     """The code by which an execution that waits is approved."""
-    found = re.search(r"APPROVE=(production=[0-9a-f]+)`", said)
+    found = re.search(r"--approve (production=[0-9a-f]+)`", said)
     assert found, said
     return found[1]
 

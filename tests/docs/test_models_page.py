@@ -106,7 +106,8 @@ def _assert_answers(folder: Path, expected: dict[str, Any], pictures: Any) -> No
 
 
 def test_every_option_that_it_names_exists() -> None:
-    commands = ("inspect", "freeze", "package", "verify", "predict", "bench", "pin")
+    commands = ("model inspect", "model freeze", "model package", "model verify", "model predict",
+                "model bench", "release pin")  # fmt: skip
     known = "".join(
         subprocess.run(
             [ROOT / ".venv/bin/deeplens", *command.split(), "--help"],

@@ -1,6 +1,6 @@
 """A container for tests: answers what it was asked, or fails as the request says.
 
-It takes the options and prints the line of `model-tools serve-container`.
+It takes the options and prints the line of `deeplens model serve-container`.
 """
 
 import argparse

@@ -80,7 +80,7 @@ def test_it_is_synthesized_once_after_checks_tests_and_review(
         "make setup",
         "make check",
         "make test",
-        "make review BASE=HEAD~1",
+        ".venv/bin/deeplens review HEAD~1",
     ]
     everything = json.dumps(template)
     assert everything.count("make check") == 1
@@ -132,7 +132,7 @@ def test_each_stage_ends_with_a_gate_that_asks_for_the_pinned_digest(
 ) -> None:
     gate = stages[environment.name][-1]
     asked = commands(template, gate)
-    assert f"models gate {environment.name} --digest {environment.model.digest} " in asked
+    assert f"release check {environment.name} --digest {environment.model.digest} " in asked
     assert "--bake-minutes 15 " in asked
     role = re.search(r"--assume-role (\S+)", asked)
     assert role

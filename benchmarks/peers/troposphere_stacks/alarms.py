@@ -89,7 +89,7 @@ def add_alarms(stack: Stack, topic: Any, metrics_function: Any, undelivered: Any
     alarm(
         "FleetUnverifiedRollback",
         "a rollback is deployed, and devices do not run it; the project's status, its log and "
-        "`fleet project` name them",
+        "`deeplens fleet releases` name them",
         _metric(environment, "UnverifiedRollbacks", "Sum"),
         **_ONCE,
     )

@@ -189,7 +189,7 @@ class ReleaseTrust:
                 return None
             raise SignatureRefused(
                 Attack.ARBITRARY_SOFTWARE,
-                f"{file} is not there: nobody signed this release; `model-tools sign`",
+                f"{file} is not there: nobody signed this release; `deeplens release sign`",
             ) from None
         statement = open_bundle(content, self._trusted)
         check_expected(statement, Expected(self._settings.model, digest))

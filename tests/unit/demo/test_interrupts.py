@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from deeplens.cli.local import main as cli
+from deeplens.cli.local import commands as cli
 from deeplens.cli.local.commands import Interrupted, _reported, _truthful_interrupt
 from deeplens.local import deployment
 from deeplens.local.deployment import stacks_under_way
@@ -43,7 +43,7 @@ def interrupt(
         (
             [["dev-Inference (UPDATE_IN_PROGRESS)"]],
             False,
-            "the update that CloudFormation began continues: `make deploy ENV=dev` waits for it",
+            "the update that CloudFormation began continues: `deeplens local deploy dev` waits",
         ),
         ([["dev-Inference (UPDATE_IN_PROGRESS)"], []], True, "everything that was started"),
         (

@@ -1,4 +1,4 @@
-"""`model-tools host-package`: what SageMaker's containers load, or what to do instead."""
+"""`deeplens model host-package`: what SageMaker's containers load, or what to do instead."""
 
 import json
 import shutil

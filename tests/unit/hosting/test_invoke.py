@@ -1,4 +1,4 @@
-"""`model-tools invoke` against servers that answer, refuse, and are not there."""
+"""`deeplens model invoke` against servers that answer, refuse, and are not there."""
 
 import json
 import socket

@@ -1,4 +1,4 @@
-"""`model-tools bench` checks its options before it measures."""
+"""`deeplens model bench` checks its options before it measures."""
 
 from dataclasses import replace
 from pathlib import Path

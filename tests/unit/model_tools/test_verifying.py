@@ -189,7 +189,7 @@ def test_images_that_were_given_are_shown_although_every_run_agrees(tmp_path: Pa
     assert "24 of 30 images" in page
     assert 'alt="openvino f32: nothing"' in page
     assert "dog" not in page, "below the threshold"
-    assert f"<code>model-tools pin environments/dev.toml {'0' * 64}</code>" in page
+    assert f"<code>deeplens release pin environments/dev.toml {'0' * 64}</code>" in page
     assert "engine = &quot;tensorflow" not in next_step(found, 0.0)
     assert 'engine = "tensorflow"' in next_step(found, 0.0)
 

@@ -45,7 +45,7 @@ def example_models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture(scope="module")
 def start() -> Iterator[Start]:
-    """Start `model-tools` with a server's arguments; it ends with the test module."""
+    """Start `deeplens model` with a server's arguments; it ends with the test module."""
     with contextlib.ExitStack() as stack:
 
         def start(*arguments: object) -> Server:

@@ -1,4 +1,4 @@
-"""`model-tools serve`, from its start over a new version to its end."""
+"""`deeplens model serve`, from its start over a new version to its end."""
 
 import shutil
 from concurrent.futures import ThreadPoolExecutor
