@@ -5,7 +5,9 @@ import re
 import shlex
 from pathlib import Path
 
-from local_aws.cli import up
+import click
+
+from local_aws.cli import main, up
 from local_aws.device_access import STANDARD, aws_host_names, device_access
 
 ROOT = Path(__file__).parents[2]
@@ -27,7 +29,8 @@ def test_each_command_that_starts_the_emulator_has_valid_values() -> None:
     commands = re.findall(r"^deeplens local up (--device.*)$", PAGE, re.MULTILINE)
     assert len(commands) == 3
     for words in commands:
-        values = up.make_context("up", shlex.split(words)).params
+        group = click.Context(main, **main.context_settings)
+        values = up.make_context("up", shlex.split(words), parent=group).params
         device_access(
             values["device_ports"],
             values["device_host"] or "localhost",
