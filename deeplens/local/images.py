@@ -4,13 +4,13 @@ from pathlib import Path
 
 import click
 
-from deeplens.local.embedded import LOCAL, LOGS, ROOT
+from deeplens.local.emulator import LOCAL, LOGS, ROOT
 from deeplens.local.processes import run
 from deeplens.local.status import status_line
 from shared.artifact.errors import ImageError
 from shared.vision.images import open_image
 
-# As in the camera's folder source (lambda_src/inference/camera/sources/folder.py).
+# As in the camera's folder source (lambda_src/inference/camera/cameras/folder.py).
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".webp")
 
 _DEEPLENS = ROOT / ".venv" / "bin" / "deeplens"

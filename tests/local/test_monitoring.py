@@ -1,4 +1,4 @@
-"""A camera that stops raises its alarm, through all that the template made, on the embedded AWS."""
+"""A camera that stops raises its alarm, through all that the template made, on the emulator."""
 
 import json
 import re
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from deeplens.config import load_environment
-from model_tools.shapes.scenes import write_scenes
+from model_tools.samples.shapes.drawing import write_scenes
 from testkit.account_keys import client
 from testkit.checkout import ROOT, Checkout, heartbeat, virtual_camera, watch
 from testkit.waiting import eventually
@@ -21,7 +21,7 @@ CAMERA = "dev-camera-1"
 
 
 class Cloud:
-    """Clients of the embedded AWS in the account of dev."""
+    """Clients of the emulator in the account of dev."""
 
     def __init__(self, checkout: Checkout) -> None:
         self._endpoint = checkout.root / ".local/aws/endpoint.json"

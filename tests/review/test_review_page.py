@@ -19,9 +19,9 @@ from deeplens.review.findings import ToolFinding
 from deeplens.review.html import as_html
 from deeplens.review.model_card import CardLine
 from deeplens.review.page import page_of
-from model_tools.verification.comparing import agreement
-from model_tools.verification.report import as_html as as_report
-from model_tools.verification.verify import Comparison, Verification
+from model_tools.verification.detection_agreement import agreement
+from model_tools.verification.report import report_page
+from model_tools.verification.verify import RunComparison, Verification
 from shared.vision.detections import Box, Detection
 from tests.device.browser import CHROMIUM, LOW_CONTRAST, Browser, Page, running_browser
 from tests.unit.review.conftest import make_environment
@@ -207,12 +207,12 @@ def test_the_report_of_verify_shows_each_image_with_both_answers(
         version="1.0.0",
         digest="ab" * 32,
         threshold=0.5,
-        comparisons=[Comparison("openvino f32 and tensorflow", differ)],
+        comparisons=[RunComparison("openvino f32 and tensorflow", differ)],
         diagnosis="channel order: BGR",
         answers={image.name: {"tensorflow": [cat], "openvino f32": []}},
     )
     file = tmp_path / "report.html"
-    file.write_text(as_report(verification, {image.name: image}, 0.01), encoding="utf-8")
+    file.write_text(report_page(verification, {image.name: image}, 0.01), encoding="utf-8")
 
     async def steps(page: Page) -> None:
         loaded = "[...document.images].map(one => [one.alt, one.complete && one.naturalWidth])"

@@ -1,4 +1,4 @@
-"""One synthesis, with cdk.json's flags, for every test here."""
+"""One synthesis with cdk.json's flags, shared by the tests of this folder."""
 
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from tests.synth.synthesis import synthesize
 
 @pytest.fixture(scope="session")
 def assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The cloud assembly as `cdk deploy` would get it."""
+    """The cloud assembly that `cdk deploy` deploys."""
     folder = tmp_path_factory.mktemp("assembly")
     result = synthesize(folder)
     assert result.returncode == 0, result.stderr

@@ -1,4 +1,4 @@
-"""The generic twin, for fleets on nucleus lite: as synthesized, and against lite's strict rules."""
+"""The synthesized generic component for fleets on nucleus lite, and lite's strict rules."""
 
 import json
 import re

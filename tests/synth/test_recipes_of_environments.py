@@ -1,4 +1,4 @@
-"""Every recipe of the committed environments keeps to the rules of both nuclei."""
+"""Every recipe of the committed environments meets the rules of both nuclei."""
 
 import json
 from typing import Any

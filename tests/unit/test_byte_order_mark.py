@@ -16,8 +16,8 @@ from deeplens.releases.pin import pin_model
 from deeplens.releases.signing.trust import read_public_keys
 from deeplens.review.plan import SCHEMA_VERSION, plan_id, read_plan
 from deeplens.review.settings import read_settings
-from model_tools.packaging import read_training
-from model_tools.verification.expected import read_expected
+from model_tools.artifact.infer import read_training
+from model_tools.verification.expected_detections import read_expected
 
 ROOT = Path(__file__).parents[2]
 MARK = "\ufeff".encode()

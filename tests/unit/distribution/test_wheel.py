@@ -20,7 +20,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from model_tools.provenance import provenance
+from model_tools.artifact.provenance import provenance
 
 pytestmark = pytest.mark.process
 
@@ -214,7 +214,7 @@ def test_the_installed_tools_are_named_by_the_same_digest_as_the_checkouts(
 ) -> None:
     manifest = {"files": {}}
     script = (
-        "import sys, deeplens; from model_tools.provenance import provenance; "
+        "import sys, deeplens; from model_tools.artifact.provenance import provenance; "
         f"sys.stdout.buffer.write(provenance({manifest!r}, 'model.zip', '0' * 64))"
     )
     installed = subprocess.run(
