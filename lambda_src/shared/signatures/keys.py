@@ -64,7 +64,7 @@ def parse_public_keys(pem: str) -> list[bytes]:
         raise KeyUnusable("its PEM is broken") from None
     if not keys:
         raise KeyUnusable(
-            "holds no '-----BEGIN PUBLIC KEY-----'; `model-tools keys public` writes one"
+            "holds no '-----BEGIN PUBLIC KEY-----'; `deeplens release keys public` writes one"
         )
     for key in keys:
         load_key(key)

@@ -71,7 +71,7 @@ def check_newer(
             Attack.INDEFINITE_FREEZE,
             f"release {statement.release} of {statement.model} could be taken until "
             f"{statement.expires:%Y-%m-%d %H:%M} UTC; a newer one exists, or sign it again "
-            "(`model-tools sign --again`)",
+            "(`deeplens release sign --again`)",
         )
     if accepted is None:
         return
@@ -80,7 +80,7 @@ def check_newer(
             Attack.ROLLBACK,
             f"release {statement.release} of {statement.model} is older than release "
             f"{accepted.release}, which was accepted; to go back on purpose sign the older "
-            "artifact again (`model-tools sign --again`)",
+            "artifact again (`deeplens release sign --again`)",
         )
     if statement.release == accepted.release and statement.artifact.digest != accepted.digest:
         raise SignatureRefused(
