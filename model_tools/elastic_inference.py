@@ -32,7 +32,7 @@ from model_tools.freezing.frozen_model import FrozenFolder, digest_of, read_froz
 from model_tools.freezing.job import FreezeRequest, freeze_files
 from shared.artifact.manifest import DETECTION_OUTPUTS, cut_spec
 from shared.vision.engine import CutDetector
-from shared.vision.runtimes import OPENVINO, open_runtime
+from shared.vision.graph_loader import OPENVINO, open_runtime
 
 _CACHE_VARIABLE = "MODEL_TOOLS_CACHE"
 

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from model_tools.tool_versions import tensorflow_version
-from shared.artifact.baseline import Baseline
+from shared.artifact.drift_baseline import Baseline
 from shared.artifact.manifest import SCHEMA_VERSION, CutSpec, InputSpec, OutputSpec
 
 GRAPH_NAME = "frozen_model.pb"

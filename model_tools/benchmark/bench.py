@@ -15,7 +15,7 @@ from model_tools.benchmark.worker import Contender, EngineProcess, StartTimes
 from model_tools.images import ImageArray
 from model_tools.inspection import flops_of
 from shared.artifact.archive import Artifact
-from shared.vision.runtimes import OPENVINO
+from shared.vision.graph_loader import OPENVINO
 
 PLAIN, ACCELERATED, BFLOAT16 = "plain (TensorFlow)", "accelerated (OpenVINO)", "accelerated, bf16"
 

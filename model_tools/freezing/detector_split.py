@@ -27,7 +27,7 @@ from shared.artifact.manifest import (
     OutputSpec,
 )
 from shared.vision.engine import CutDetector
-from shared.vision.runtimes import TENSORFLOW, open_runtime
+from shared.vision.graph_loader import TENSORFLOW, open_runtime
 
 # Stored in artifacts, by this name.
 BACKBONE_NAME = "cut_model.pb"

@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 from camera.drift import MIN_FRAMES, SAMPLE_SECONDS
 from model_tools.artifact.archive import unpack_artifact
 from shared.artifact.archive import Artifact
-from shared.artifact.baseline import (
+from shared.artifact.drift_baseline import (
     FEATURES,
     Baseline,
     brightness_and_sharpness,

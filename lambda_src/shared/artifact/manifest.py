@@ -14,7 +14,7 @@ from shared.artifact.errors import ManifestError
 from shared.artifact.strict_json import parse_json
 
 if TYPE_CHECKING:
-    from shared.artifact.baseline import Baseline
+    from shared.artifact.drift_baseline import Baseline
 
 MANIFEST_NAME = "manifest.json"
 SCHEMA_VERSION = 1
@@ -167,7 +167,7 @@ def _validator() -> Any:
 
 
 def _baseline(document: dict[str, Any]) -> "Baseline":
-    from shared.artifact.baseline import Baseline  # noqa: PLC0415 - NumPy, which most readers do without
+    from shared.artifact.drift_baseline import Baseline  # noqa: PLC0415 - NumPy, which most readers do without
 
     return Baseline.from_manifest(document)
 

@@ -9,18 +9,18 @@ import numpy.typing as npt
 from shared.artifact.archive import Artifact
 from shared.artifact.errors import ArtifactError
 from shared.artifact.manifest import IMAGE_CLASSIFICATION, CutSpec, InputSpec
-from shared.vision import answers
+from shared.vision import postprocessing
 from shared.vision.detections import Detection
-from shared.vision.preprocessing import prepare
-from shared.vision.runtimes import (
+from shared.vision.graph_loader import (
     OPENVINO,
     RUNTIMES,
     Arrays,
     Runtime,
     open_runtime,
 )
+from shared.vision.preprocessing import prepare
 from shared.vision.self_test import self_test
-from shared.vision.single_shot import detections_of
+from shared.vision.ssd_postprocessing import detections_of
 
 DEFAULT_ENGINE = OPENVINO
 ENGINES = RUNTIMES
@@ -119,9 +119,9 @@ class ModelEngine:
         outputs = self._manifest.outputs
         if self._manifest.task == IMAGE_CLASSIFICATION:
             scores = outputs["scores"]
-            return answers.classes(answer[scores.name], scores.activation, self._labels)
+            return postprocessing.classes(answer[scores.name], scores.activation, self._labels)
         by_role = {role: answer[output.name] for role, output in outputs.items()}
-        return answers.detections(by_role, self._labels)
+        return postprocessing.detections(by_role, self._labels)
 
 
 class CutEngine:
@@ -139,7 +139,7 @@ class CutEngine:
 
     def infer(self, picture: npt.NDArray[np.uint8]) -> list[Detection]:
         """Return what is on the picture (uint8 [height, width, 3], RGB), best first."""
-        return answers.detections(self._detector.run(picture), self._labels)
+        return postprocessing.detections(self._detector.run(picture), self._labels)
 
 
 class CutDetector:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from shared.artifact.errors import ArtifactError, EngineError
-from shared.vision.runtimes import Arrays, as_array
+from shared.vision.graph_loader import Arrays, as_array
 
 # A camera reports to its owner alone: to OpenVINO, the package is missing.
 sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]

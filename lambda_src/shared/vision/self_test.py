@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from shared.artifact.errors import ArtifactError
 from shared.artifact.manifest import InputSpec
+from shared.vision.graph_loader import Arrays, Runtime
 from shared.vision.preprocessing import prepare
-from shared.vision.runtimes import Arrays, Runtime
 
 logger = logging.getLogger(__name__)
 

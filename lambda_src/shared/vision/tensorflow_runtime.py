@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from shared.artifact.errors import ArtifactError
-from shared.vision.runtimes import Arrays, read_graph
+from shared.vision.graph_loader import Arrays, read_graph
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 

@@ -15,7 +15,7 @@ from click.testing import Result
 from PIL import Image
 
 from shared.artifact.errors import ArtifactError
-from shared.vision.runtimes import open_runtime
+from shared.vision.graph_loader import open_runtime
 from tests.unit.model_tools.conftest import run
 
 pytestmark = [pytest.mark.process, pytest.mark.filterwarnings("ignore")]

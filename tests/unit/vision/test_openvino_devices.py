@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from shared.artifact.archive import Artifact
 from shared.artifact.errors import EngineError
 from shared.vision.engine import open_engine
+from shared.vision.graph_loader import open_runtime
 
 # As the camera imports it: `import openvino` alone starts a process that reports to its makers.
 from shared.vision.openvino_runtime import OpenVinoRuntime, devices_for, openvino
-from shared.vision.runtimes import open_runtime
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.artifact.manifest import CutSpec, InputSpec, OutputSpec
-from shared.vision.single_shot import detections_of
+from shared.vision.ssd_postprocessing import detections_of
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from shared.artifact.manifest import CutSpec
-from shared.vision.runtimes import Arrays
+from shared.vision.graph_loader import Arrays
 
 Floats = npt.NDArray[np.float32]
 

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from shared.artifact.errors import ScoresError
 from shared.vision.detections import Box, Detection
-from shared.vision.runtimes import Arrays
+from shared.vision.graph_loader import Arrays
 
 Labels = dict[int, str]
 
