@@ -36,13 +36,13 @@ def with_baseline(
 
     Raises:
         SourceError: there are too few images, or one cannot be read.
-        ModelToolsError, shared.artifact.errors.VisionError: the model does not run.
+        ModelToolsError, shared.artifact.errors.ArtifactError: the model does not run.
     """
     if len(images) < LEAST_FRAMES:
         raise SourceError(
             f"{len(images)} images are too few for a baseline: give at least {LEAST_FRAMES}"
         )
-    without_split = replace(description, cut=None, baseline=None)
+    without_split = replace(description, split=None, baseline=None)
     with tempfile.TemporaryDirectory(prefix="model-tools-") as workspace:
         packaged = package(Path(workspace), without_split, graph, labels)
         limits = limits or Limits.for_files(packaged.path, *images)

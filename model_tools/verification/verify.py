@@ -75,7 +75,7 @@ def verify_artifact(request: VerifyRequest, limits: Limits | None = None) -> Ver
     """Run every comparison in a limited process.
 
     Raises:
-        ModelToolsError, shared.artifact.errors.VisionError: the artifact, the source or an image
+        ModelToolsError, shared.artifact.errors.ArtifactError: the artifact, the source or an image
             is not valid.
     """
     models = [path for path in (request.artifact, request.against) if path is not None]
@@ -219,7 +219,7 @@ def _against_expected(
     current = agreement(names, expected_run, [by_name[name] for name in names], threshold)
 
     def share_with(spec: InputSpec) -> float:
-        changed = replace(artifact, manifest=replace(artifact.manifest, input=spec, cut=None))
+        changed = replace(artifact, manifest=replace(artifact.manifest, input=spec, split=None))
         run = _run(changed, [images[name] for name in names], "tensorflow")
         return agreement(names, expected_run, run, threshold).share
 

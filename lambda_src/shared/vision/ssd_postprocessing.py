@@ -1,7 +1,7 @@
-"""What a single-shot detector's convolutions say, as detections.
+"""Postprocessing of a single-shot detector's backbone graph, in NumPy.
 
-The same arithmetic as TensorFlow's Object Detection API does inside its graphs (Faster R-CNN box
-coder, multi-class non-maximum suppression), in NumPy, where it takes a fraction of the time.
+It computes the same results as the operations of TensorFlow's Object Detection API in its graphs
+(Faster R-CNN box coder, multi-class non-maximum suppression), in a fraction of the time.
 """
 
 from typing import Any
@@ -9,65 +9,68 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from shared.artifact.manifest import CutSpec
-from shared.vision.graph_loader import Arrays
+from shared.artifact.manifest import SplitDetectorSpec
+from shared.vision.runtime import Arrays
 
 Floats = npt.NDArray[np.float32]
 
-# What float32 may lose between a score and its logit.
+# The rounding error of float32 between a score and its logit.
 _SLACK = 1e-3
 
 
-def detections_of(encodings: Floats, predictions: Floats, anchors: Floats, cut: CutSpec) -> Arrays:
-    """Decode boxes, convert scores, and keep the best that do not overlap.
+def detections_of(
+    encodings: Floats, predictions: Floats, anchors: Floats, split: SplitDetectorSpec
+) -> Arrays:
+    """Decode boxes, convert scores, and suppress overlapping detections.
 
     Args:
         encodings: float32 [N, 4]: ty, tx, th, tw per anchor.
         predictions: float32 [N, classes + 1], the background first.
         anchors: float32 [N, 4]: centre y, centre x, height, width.
-        cut: thresholds and scales.
+        split: thresholds and scales.
 
     Returns:
-        The Object Detection API's outputs by role, of as many detections as there are:
+        The Object Detection API's outputs by role, without padding:
         `detection_boxes` [1, K, 4], `detection_scores` [1, K] in falling order,
         `detection_classes` [1, K] from 1, `num_detections` [1]; float32.
     """
-    which, classes, values = _candidates(predictions, cut)
-    boxes = np.clip(_decoded(encodings[which], anchors[which], cut.box_scale), 0, 1)
+    anchor_indices, classes, values = _candidates(predictions, split)
+    boxes = np.clip(
+        _decoded(encodings[anchor_indices], anchors[anchor_indices], split.box_scale), 0, 1
+    )
     areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
-    # Equal scores keep the order of their class and anchor, as in the graph.
-    order = np.lexsort((which, classes, -values))
+    # Equal scores are sorted by class and anchor, as in the graph.
+    order = np.lexsort((anchor_indices, classes, -values))
     order = order[areas[order] > 0]
-    chosen = _suppress(boxes[order], classes[order], areas[order], cut)
-    picked = order[chosen]
+    selected = order[_suppress(boxes[order], classes[order], areas[order], split)]
     return {
-        "num_detections": np.array([len(picked)], np.float32),
-        "detection_boxes": boxes[picked][np.newaxis],
-        "detection_scores": values[picked][np.newaxis],
-        "detection_classes": (classes[picked] + 1).astype(np.float32)[np.newaxis],
+        "num_detections": np.array([len(selected)], np.float32),
+        "detection_boxes": boxes[selected][np.newaxis],
+        "detection_scores": values[selected][np.newaxis],
+        "detection_classes": (classes[selected] + 1).astype(np.float32)[np.newaxis],
     }
 
 
 def _candidates(
-    predictions: Floats, cut: CutSpec
+    predictions: Floats, split: SplitDetectorSpec
 ) -> tuple[npt.NDArray[Any], npt.NDArray[Any], Floats]:
-    """Return anchor, class (from 0) and score of what is above the threshold."""
-    least = np.float32(cut.score_threshold)
-    if cut.score_converter == "sigmoid":
-        # Most are far below: what a threshold is before the sigmoid leaves them out at once.
+    """Return anchor, class (from 0) and score of the predictions above the threshold."""
+    least = np.float32(split.score_threshold)
+    if split.score_converter == "sigmoid":
+        # Comparing logits with the threshold's logit skips the sigmoid of most predictions.
         odds = np.clip(np.float64(least), 1e-12, 1 - 1e-12)
         raw = predictions[:, 1:]
-        which, classes = np.nonzero(raw > np.float32(np.log(odds / (1 - odds)) - _SLACK))
-        values = (1 / (1 + np.exp(-raw[which, classes]))).astype(np.float32)
+        anchor_indices, classes = np.nonzero(raw > np.float32(np.log(odds / (1 - odds)) - _SLACK))
+        values = (1 / (1 + np.exp(-raw[anchor_indices, classes]))).astype(np.float32)
         above = values > least
-        return which[above], classes[above], values[above]
+        return anchor_indices[above], classes[above], values[above]
     scores = predictions
-    if cut.score_converter == "softmax":
-        raised = np.exp(predictions - predictions.max(axis=1, keepdims=True))
-        scores = raised / raised.sum(axis=1, keepdims=True)
-    which, classes = np.nonzero(scores[:, 1:] > least)
-    best: Floats = scores[which, classes + 1]
-    return which, classes, best
+    if split.score_converter == "softmax":
+        exponentials = np.exp(predictions - predictions.max(axis=1, keepdims=True))
+        scores = exponentials / exponentials.sum(axis=1, keepdims=True)
+    anchor_indices, classes = np.nonzero(scores[:, 1:] > least)
+    selected: Floats = scores[anchor_indices, classes + 1]
+    return anchor_indices, classes, selected
 
 
 def _decoded(encodings: Floats, anchors: Floats, scale: tuple[float, ...]) -> Floats:
@@ -80,40 +83,47 @@ def _decoded(encodings: Floats, anchors: Floats, scale: tuple[float, ...]) -> Fl
     return np.stack([y - half_height, x - half_width, y + half_height, x + half_width], axis=1)
 
 
-def _suppress(boxes: Floats, classes: npt.NDArray[Any], areas: Floats, cut: CutSpec) -> list[int]:
-    """Go through candidates, best first; a taken one silences its class where they overlap.
+def _suppress(
+    boxes: Floats, classes: npt.NDArray[Any], areas: Floats, split: SplitDetectorSpec
+) -> list[int]:
+    """Return the indices of the selected candidates, which are sorted by falling score.
 
-    The best `most_detections` over all classes are those that suppression per class, and sorting
-    what is left, would give; so the walk can end there, and rarely needs more than the best few.
+    A selected candidate suppresses overlapping candidates of its class. The result equals that of
+    suppression per class followed by sorting, so the loop ends after `most_detections` selections
+    and rarely reads more than the first candidates.
     """
-    count = min(2 * cut.most_detections, len(boxes))
-    taken = _walk(boxes[:count], classes[:count], areas[:count], cut)
-    while len(taken) < cut.most_detections and count < len(boxes):
+    count = min(2 * split.most_detections, len(boxes))
+    selected = _select(boxes[:count], classes[:count], areas[:count], split)
+    while len(selected) < split.most_detections and count < len(boxes):
         count = min(4 * count, len(boxes))
-        taken = _walk(boxes[:count], classes[:count], areas[:count], cut)
-    return taken
+        selected = _select(boxes[:count], classes[:count], areas[:count], split)
+    return selected
 
 
-def _walk(boxes: Floats, classes: npt.NDArray[Any], areas: Floats, cut: CutSpec) -> list[int]:
-    silenced = np.zeros(len(boxes), np.bool_)
-    taken: list[int] = []
+def _select(
+    boxes: Floats, classes: npt.NDArray[Any], areas: Floats, split: SplitDetectorSpec
+) -> list[int]:
+    suppressed = np.zeros(len(boxes), np.bool_)
+    selected: list[int] = []
     per_class: dict[int, int] = {}
-    for index, kind in enumerate(classes.tolist()):
-        if silenced[index] or per_class.get(kind, 0) == cut.most_per_class:
+    for index, class_index in enumerate(classes.tolist()):
+        if suppressed[index] or per_class.get(class_index, 0) == split.most_per_class:
             continue
-        per_class[kind] = per_class.get(kind, 0) + 1
-        taken.append(index)
-        if len(taken) == cut.most_detections:
+        per_class[class_index] = per_class.get(class_index, 0) + 1
+        selected.append(index)
+        if len(selected) == split.most_detections:
             break
-        silenced |= (_overlap(boxes, areas, index) > cut.iou_threshold) & (classes == kind)
-    return taken
+        suppressed |= (_overlap(boxes, areas, index) > split.iou_threshold) & (
+            classes == class_index
+        )
+    return selected
 
 
-def _overlap(boxes: Floats, areas: Floats, one: int) -> Floats:
-    """Intersection over union of one box with all."""
+def _overlap(boxes: Floats, areas: Floats, index: int) -> Floats:
+    """Return the intersection over union of one box with all boxes."""
     ymin, xmin, ymax, xmax = boxes.T
-    box = boxes[one]
+    box = boxes[index]
     height = np.minimum(ymax, box[2]) - np.maximum(ymin, box[0])
     width = np.minimum(xmax, box[3]) - np.maximum(xmin, box[1])
     common = np.maximum(height, 0) * np.maximum(width, 0)
-    return np.asarray(common / (areas + areas[one] - common))
+    return np.asarray(common / (areas + areas[index] - common))

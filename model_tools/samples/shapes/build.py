@@ -17,8 +17,8 @@ from model_tools.tool_versions import tool_versions
 from shared.artifact.drift_baseline import Baseline
 from shared.artifact.manifest import OBJECT_DETECTION, InputSpec, OutputSpec
 from shared.vision import postprocessing
-from shared.vision.graph_loader import Arrays
 from shared.vision.preprocessing import prepare
+from shared.vision.runtime import Arrays
 
 MODEL_NAME = "shapes"
 DEFAULT_STEPS = 790
@@ -40,8 +40,8 @@ _SOURCES = (
     "freezing/passes/*.py",
     "graph/*.py",
     "formats/*.py",
-    "describe.py",
-    "package.py",
+    "artifact/manifest_writer.py",
+    "artifact/archive.py",
     "../lambda_src/shared/artifact/drift_baseline.py",
 )
 

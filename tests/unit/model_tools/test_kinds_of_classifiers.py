@@ -303,7 +303,7 @@ def test_a_graph_for_other_than_three_channels_is_refused_where_it_runs(
     file = tmp_path / "grey.pb"
     file.write_bytes(graph.as_graph_def().SerializeToString())
     shapes = {"image:0": (1, SIDE_PX, SIDE_PX, 3)}
-    expected = "takes grayscale images" if channels == 1 else "takes images with 4 channels"
+    expected = "grayscale images" if channels == 1 else "images with 4 channels"
     with pytest.raises(ArtifactError, match=expected) as refused:
         open_runtime("openvino", file, ("scores:0",), shapes=shapes)
     assert "package the model again" in str(refused.value)
