@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from deeplens.local.embedded import LOCAL
+from deeplens.local.emulator import LOCAL
 from deeplens.local.pipeline import PipelineError
 from deeplens.local.pipeline.approval import check_code, stage_and_code
 from deeplens.local.processes import CommandFailed

@@ -65,6 +65,7 @@ class AuditLog:
         """
         entries = self.read()
         entry = _sealed(content, entries[-1]["hash"] if entries else _BEGINNING)
+        self.file.parent.mkdir(parents=True, exist_ok=True)
         with self.file.open("a", encoding="utf-8") as opened:
             opened.write(json.dumps(entry, ensure_ascii=False) + "\n")
         return entry

@@ -57,7 +57,7 @@ class _Account:
 
 def execution_log(file: Path) -> AuditLog:
     """Return the audit log of the executions on the emulator."""
-    repair = f"keep the file for an investigation, and start a new one: `mv {file} {file}.broken`"
+    repair = f"keep the file for an investigation, and start a new log: `mv {file} {file}.broken`"
     return AuditLog(file, "an execution", repair)
 
 
@@ -68,7 +68,9 @@ def read_record(file: Path) -> list[Execution]:
         RegistryError: there is no log, or a line was changed, added or removed.
     """
     if not file.is_file():
-        raise RegistryError(f"{file}: no execution yet; run `deeplens local deliver`")
+        raise RegistryError(
+            f"{file}: no pipeline ran here yet; `deeplens local deliver` runs the pipeline"
+        )
     executions: list[Execution] = []
     for number, entry in enumerate(execution_log(file).read(), 1):
         try:

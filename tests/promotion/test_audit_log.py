@@ -122,7 +122,7 @@ def test_a_trail_that_was_rewritten_whole_is_found_against_git(trail: Path) -> N
     trail.unlink()
     append(trail, replace(MOVE, who="Somebody"))
     assert len(read_history(trail)) == 1  # whole in itself
-    with pytest.raises(RegistryError, match="does not begin with what it was at HEAD"):
+    with pytest.raises(RegistryError, match="does not begin with its content at HEAD"):
         check_grows_from(trail, "HEAD")
 
 

@@ -1,4 +1,4 @@
-"""`model-tools models` from a user's side: what it prints, and its exit codes."""
+"""`deeplens release` from a user's side: what it prints, and its exit codes."""
 
 import json
 import subprocess
@@ -61,7 +61,7 @@ def test_accounts_that_cannot_be_queried_are_exit_code_1_and_the_pins_are_shown(
     assert "no AWS credentials" in output_of(models(world, "rollback", "dev", "--reason", "x"), 1)
 
 
-def test_an_embedded_aws_that_does_not_run_is_named(world: World, tmp_path: Path) -> None:
+def test_an_emulator_that_does_not_run_is_named(world: World, tmp_path: Path) -> None:
     models(world, "list", "--offline")
     (tmp_path / ".local/aws/endpoint.json").unlink()
     result = subprocess.run(
@@ -71,7 +71,7 @@ def test_an_embedded_aws_that_does_not_run_is_named(world: World, tmp_path: Path
         text=True,
         check=False,
     )
-    assert "the emulator does not run; start it with `make local-up`" in output_of(result, 1)
+    assert "the emulator does not run; start it with `deeplens local up`" in output_of(result, 1)
 
 
 def test_two_releases_are_compared_by_what_differs(world: World) -> None:

@@ -11,20 +11,20 @@ from pathlib import Path
 import click
 
 from deeplens.local.approvals import RECORD
-from deeplens.local.embedded import LOCAL
+from deeplens.local.emulator import LOCAL
 from deeplens.local.pipeline import PipelineError
-from deeplens.local.pipeline.approval import Request, check_answer, stage_and_code
+from deeplens.local.pipeline.approval import ApprovalRequest, check_answer, stage_and_code
 from deeplens.local.pipeline.definition import read_pipeline
 from deeplens.local.pipeline.execution import ApprovalMissingError, Execution
 from deeplens.releases.audit_log import AuditLog
 from deeplens.releases.executions import execution_log
-from local_aws.endpoint import running
-from local_aws.paths import StatePaths
+from local_aws.process.endpoint import running
+from local_aws.state.paths import StatePaths
 from model_tools.errors import RegistryError
 
 STOPPED, NOT_RUNNING, WAITS = 1, 3, 4
 
-Answer = Callable[[Request], tuple[str, Request] | None]
+Answer = Callable[[ApprovalRequest], tuple[str, ApprovalRequest] | None]
 
 
 @click.command()
@@ -39,7 +39,7 @@ Answer = Callable[[Request], tuple[str, Request] | None]
     "--approve",
     multiple=True,
     metavar="STAGE=CODE",
-    help="Approve the request of an earlier execution with its code.",
+    help="Approve the request of a previous execution by its code.",
 )
 @click.option("--as", "person", default="", help="Name of the person who approves.  [user]")
 @click.option("--synth", is_flag=True, help="Also run the commands of the synthesis.")
@@ -78,7 +78,7 @@ def deliver(  # noqa: PLR0913 - one parameter per option
         sys.exit(NOT_RUNNING)
     executions = execution_log(log)
     try:
-        with _alone(log):
+        with exclusive(log):
             pipeline = read_pipeline(assembly.resolve())
             execution = Execution(
                 pipeline,
@@ -106,7 +106,7 @@ def _run(execution: Execution, executions: AuditLog) -> None:
         if request := execution.waits:
             click.echo(
                 f"to approve exactly this: `deeplens local deliver --approve {request.stage}="
-                f"{request.code}`; completed stages stay",
+                f"{request.code}`; completed actions remain",
                 err=True,
             )
         sys.exit(WAITS)
@@ -118,7 +118,7 @@ def _run(execution: Execution, executions: AuditLog) -> None:
 
 
 def _answer(codes: dict[str, str], person: str, executions: AuditLog) -> Answer:
-    def answer(request: Request) -> tuple[str, Request] | None:
+    def answer(request: ApprovalRequest) -> tuple[str, ApprovalRequest] | None:
         if request.stage in codes:
             given = check_answer(codes[request.stage], request, executions.read(), time.time())
             return person or _user(), given
@@ -132,7 +132,7 @@ def _answer(codes: dict[str, str], person: str, executions: AuditLog) -> Answer:
 
 
 @contextmanager
-def _alone(log: Path) -> Iterator[None]:
+def exclusive(log: Path) -> Iterator[None]:
     """Lock the folder of the audit log against other executions of this checkout.
 
     Raises:
@@ -143,7 +143,9 @@ def _alone(log: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise PipelineError("another execution runs in this checkout; wait for it") from None
+            raise PipelineError(
+                "another execution is running in this checkout; wait for its end"
+            ) from None
         yield
 
 
@@ -152,7 +154,7 @@ def _user() -> str:
         return getpass.getuser()
     except (KeyError, ImportError, OSError):
         raise PipelineError(
-            "this user has no name on this machine; `--as NAME` gives the person who approves"
+            "the name of the current user is not available: use `--as NAME`"
         ) from None
 
 

@@ -10,7 +10,7 @@ from deeplens.config import SigningConfig
 from deeplens.releases.signing.releases import STATEMENT_NAME, read_statement
 from model_tools.artifact.archive import ARTIFACT_NAME
 from model_tools.errors import SourceError, WrongKeyError
-from shared.artifact.errors import VisionError
+from shared.artifact.errors import ArtifactError
 from shared.signatures import (
     Accepted,
     Expected,
@@ -63,7 +63,7 @@ def read_public_keys(given: Iterable[str], revoked: Iterable[str] = ()) -> Trust
                 else [base64.b64decode(one, validate=True)]
             )
             TrustedKeys.of(keys)
-        except (OSError, UnicodeDecodeError, binascii.Error, ValueError, VisionError) as error:
+        except (OSError, UnicodeDecodeError, binascii.Error, ValueError, ArtifactError) as error:
             raise WrongKeyError(f"{one[:80]}: not a public key: {error}") from None
     return TrustedKeys.of(keys, revoked)
 
@@ -71,7 +71,7 @@ def read_public_keys(given: Iterable[str], revoked: Iterable[str] = ()) -> Trust
 def _trusted_keys(signing: SigningConfig) -> TrustedKeys:
     try:
         return TrustedKeys.from_text(",".join(signing.public_keys), ",".join(signing.revoked_keys))
-    except VisionError as error:
+    except ArtifactError as error:
         raise SourceError(f"signing.public_keys: {error}") from None
 
 
@@ -80,6 +80,6 @@ def _accepted(before: Path | None, trusted: TrustedKeys) -> Accepted | None:
         return None
     try:
         return Accepted.of(read_statement(before.with_name(ARTIFACT_NAME), trusted))
-    except (VisionError, SourceError):
+    except (ArtifactError, SourceError):
         # Signed by a key that is gone, or changed: it is no measure for what follows.
         return None
