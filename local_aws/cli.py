@@ -68,6 +68,8 @@ class _LazyGroup(click.Group):
         return sorted({*super().list_commands(ctx), *_LAZY})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name == "deliver":
+            ctx.fail("the pipeline is executed by `deeplens local deliver`")
         if cmd_name in _LAZY:
             command: click.Command = getattr(importlib.import_module(_LAZY[cmd_name]), cmd_name)
             return command
