@@ -253,7 +253,7 @@ def test_nag_the_projects_rules_and_cfn_lint_find_nothing(delivered: Path) -> No
         (
             '"999999999999"\n',
             '"99"\n',
-            "given '99', expected the AWS account's twelve digits",
+            "given '99', expected the twelve digits of the AWS account",
         ),
         ('repository = "team/cameras"\n', "", "repository: is missing; expected for example"),
         (
