@@ -126,7 +126,7 @@ def test_an_archive_that_is_none_and_one_that_is_not_there_are_refused(tmp_path:
         load_model_data(tmp_path, variant)
     truncated = archive(tmp_path / "whole.tar.gz", "export/Servo/1/saved_model.pb").read_bytes()
     (tmp_path / "iris.tar.gz").write_bytes(truncated[: len(truncated) // 2])
-    with pytest.raises(ConfigError, match="no tar archive"):
+    with pytest.raises(ConfigError, match="not a tar archive"):
         load_model_data(tmp_path, variant)
 
 
