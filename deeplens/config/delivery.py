@@ -112,10 +112,10 @@ def load_delivery(
     except ValidationError as error:
         problems = [explain(problem, DeliveryConfig) for problem in error.errors()]
         raise ConfigError(listed(file, problems)) from None
-    problems = list(_problems(delivery, {one.name: one for one in environments}))
+    known = {environment.name: environment for environment in environments}
+    problems = list(_problems(delivery, known))
     if problems:
         raise ConfigError("\n".join(f"{file}: {problem}" for problem in problems))
-    known = {one.name: one for one in environments}
     return delivery, [known[name] for name in delivery.environments]
 
 

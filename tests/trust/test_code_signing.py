@@ -1,4 +1,4 @@
-"""Lambda code signing: what the templates enforce, and how assets get their signatures.
+"""Lambda code signing: the setting in templates, and the signing of assets.
 
 No emulator has AWS Signer; its answers are those of its API model, which botocore checks.
 """

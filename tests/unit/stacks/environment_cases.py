@@ -1,4 +1,4 @@
-"""Environment files that are read, and values of theirs that are refused."""
+"""Valid environment files, and values that are rejected."""
 
 DIGEST = "ab" * 32
 # A digit to Unicode, and to `\d`.

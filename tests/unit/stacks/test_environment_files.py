@@ -1,4 +1,4 @@
-"""Environment files: everything that may differ, and a clear error for everything wrong."""
+"""Environment files: all keys, and one clear error for each invalid value."""
 
 import hashlib
 import json

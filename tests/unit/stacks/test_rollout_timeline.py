@@ -1,4 +1,4 @@
-"""The timeline: what review sees must be the worst case, whatever the plan."""
+"""The timeline contains the worst case of every plan."""
 
 import math
 
