@@ -22,7 +22,7 @@ class DeliveryConfig(ConfigSection):
         str,
         Field(
             pattern=r"^[0-9]{12}$",
-            description="the AWS account's twelve digits, in quotation marks",
+            description="the twelve digits of the AWS account, in quotation marks",
         ),
     ]
     region: Annotated[
