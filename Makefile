@@ -314,7 +314,7 @@ BUSY = \
 	tests/trust/test_attacks.py \
 	tests/delivery/test_approvals.py \
 	tests/delivery/test_pipeline_definition.py \
-	tests/promotion/test_gate.py \
+	tests/promotion/test_gate_check.py \
 	tests/unit/serving/test_batching.py \
 	tests/unit/vision/test_artifacts.py \
 	tests/unit/tools

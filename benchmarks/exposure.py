@@ -14,20 +14,20 @@ from deeplens.config.rollout import (
     WaveConfig,
     timeline,
 )
-from shared.fleet.observations import (
+from shared.fleet.device_state import (
     Execution,
     Heartbeat,
     Installed,
     Joined,
     Observation,
 )
-from shared.fleet.rollout import share_of
-from shared.fleet.verdict import (
+from shared.fleet.gate import (
     Goal,
     Rule,
     Verdict,
     judge,
 )
+from shared.fleet.rollout import share_of
 from testkit.simulated_fleet.fault_model import FaultDraw, FaultRates, draw
 
 _LOOK_SECONDS = 5.0

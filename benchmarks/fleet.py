@@ -31,9 +31,9 @@ from rich.table import Table
 from benchmarks.exposure import journey
 from local_aws.credentials import secret_access_key
 from shared.fleet.deployments import FUNCTION_TAG, MODEL_TAG, Wanted
-from shared.fleet.fleet import Fleet
+from shared.fleet.gate import Rule, judge
+from shared.fleet.queries import Fleet
 from shared.fleet.rollout import Plan, Rollout, Wave
-from shared.fleet.verdict import Rule, judge
 from testkit import gate_streams
 from testkit.simulated_fleet.cores import Clients, SimulatedFleet, SimulatedRelease
 from testkit.simulated_fleet.fault_model import FaultRates, draw

@@ -4,14 +4,14 @@ import random
 from dataclasses import dataclass
 from typing import Literal
 
-from shared.fleet.observations import (
+from shared.fleet.device_state import (
     Execution,
     Heartbeat,
     Installed,
     Joined,
     Observation,
 )
-from shared.fleet.verdict import Goal, Rule
+from shared.fleet.gate import Goal, Rule
 
 NEW, OLD = "a" * 64, "b" * 64
 FUNCTION, OLD_FUNCTION = "arn:aws:lambda:r:1:function:f:2", "arn:aws:lambda:r:1:function:f:1"

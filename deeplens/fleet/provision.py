@@ -10,7 +10,7 @@ from deeplens.fleet.core_configuration import CORE_ROOT, CoreConfiguration
 from deeplens.fleet.device_folder import DeviceFolder
 from deeplens.fleet.errors import FleetError, WrongInputError
 from deeplens.fleet.root_ca import amazon_root_ca, read_root_ca
-from deeplens.fleet.site import Site
+from deeplens.fleet.session import Site
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from deeplens.fleet.certificate import certificate_id_of, is_active, revoke
 from deeplens.fleet.detaching import delete_once_detached
 from deeplens.fleet.device_folder import DeviceFolder
 from deeplens.fleet.errors import FleetError
-from deeplens.fleet.site import Site
+from deeplens.fleet.session import Site
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from deeplens.config import EnvironmentConfig
-from deeplens.fleet.site import Site
+from deeplens.fleet.session import Site
 
 # Each stack follows those that it depends on.
 _PARTS = (

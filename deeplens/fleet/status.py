@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from deeplens.fleet.site import Site
+from deeplens.fleet.session import Site
 from shared.fleet.deployments import FUNCTION_TAG, MODEL_TAG, Deployment
-from shared.fleet.observations import Heartbeat, Observation
-from shared.fleet.verdict import Device, Goal, judge
+from shared.fleet.device_state import Heartbeat, Observation
+from shared.fleet.gate import Device, Goal, judge
 
 
 @dataclass(frozen=True)

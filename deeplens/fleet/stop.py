@@ -5,7 +5,7 @@ import time
 from botocore.exceptions import ClientError
 
 from deeplens.fleet.errors import FleetError
-from deeplens.fleet.site import Site
+from deeplens.fleet.session import Site
 from shared.fleet import deployments
 from shared.fleet.deployments import STOPPED_TAG, Deployment
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deeplens.releases.cloud import Cloud, asking
+from deeplens.releases.aws import Cloud, asking
 from deeplens.releases.history import lines_of
 from model_tools.errors import RegistryError
 from shared.printable import printable

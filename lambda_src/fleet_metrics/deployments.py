@@ -12,7 +12,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from fleet_metrics.emf import Line
-from fleet_metrics.reading import word
+from fleet_metrics.json_access import word
 
 # Its value begins with the ARN of the stack that owns the deployment.
 _OWNER_TAG = "deeplens:owner"

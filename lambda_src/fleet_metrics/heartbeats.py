@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from fleet_metrics.emf import Line, Metrics
-from fleet_metrics.reading import count, number, word
+from fleet_metrics.json_access import count, number, word
 
 _MEASURES = {
     "FramesPerSecond": (("frames_per_second",), "Count/Second"),

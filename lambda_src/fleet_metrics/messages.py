@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from fleet_metrics.emf import Line
-from fleet_metrics.reading import number, word
+from fleet_metrics.json_access import number, word
 
 # CloudWatch takes metrics of the last two weeks and of the next two hours.
 _OLDEST_MS = 13 * 24 * 3600 * 1000

@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from deeplens.releases.cloud import Cloud
+from deeplens.releases.aws import Cloud
 from deeplens.releases.environments import Environment, read_environments
-from deeplens.releases.moves import Registry
+from deeplens.releases.promotion import Registry
 from testkit.account_keys import client
 from testkit.pinned import pinned_artifact
 

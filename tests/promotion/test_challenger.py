@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from deeplens.config import ConfigError, load_delivery, load_environments
+from deeplens.releases.compare import rivals
 from deeplens.releases.environments import challenger_of, read_environments
 from deeplens.releases.history import read_history
-from deeplens.releases.moves import carry_out, plan_promotion
-from deeplens.releases.rivals import rivals
-from deeplens.releases.standing import standings
+from deeplens.releases.promotion import carry_out, plan_promotion
+from deeplens.releases.status import standings
 from model_tools.errors import RegistryError, SourceError
 from tests.promotion.conftest import World, models, output_of
 

@@ -8,7 +8,7 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from deeplens.releases.cloud import Cloud
+from deeplens.releases.aws import Cloud
 from deeplens.releases.executions import ask_pipeline, executions_of, read_record
 from model_tools.errors import RegistryError
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from deeplens.config import ConfigError, load_artifact, load_environment
+from deeplens.releases.artifacts import find_release
 from deeplens.releases.code_signing import code_objects, profile_of
 from deeplens.releases.environments import Environment
-from deeplens.releases.releases import find_release
-from deeplens.releases.signed import check_signed, check_signed_pin
+from deeplens.releases.signature_check import check_signed, check_signed_pin
 from deeplens.releases.signing.trust import Signing
 from model_tools.errors import RegistryError
 from tests.synth.synthesis import synthesize

@@ -64,7 +64,7 @@ def doctor(
     )
     from deeplens.fleet.errors import FleetError
     from deeplens.fleet.provision import require_thing_name
-    from deeplens.fleet.site import open_site
+    from deeplens.fleet.session import open_site
 
     if thing is not None:
         require_thing_name(thing)

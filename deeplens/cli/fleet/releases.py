@@ -27,7 +27,7 @@ from deeplens.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from deeplens.fleet.releases import Release
+    from deeplens.fleet.kept_releases import Release
 
 _SHORT = 12
 
@@ -45,8 +45,8 @@ def releases(
 
     Exit codes: 0 done, 1 failed, 2 wrong usage or input.
     """
-    from deeplens.fleet.releases import kept
-    from deeplens.fleet.site import open_site
+    from deeplens.fleet.kept_releases import kept
+    from deeplens.fleet.session import open_site
 
     site = open_site(environments, environment, local=local)
     site.current()

@@ -51,7 +51,7 @@ def retire(
     from deeplens.fleet.device_folder import DeviceFolder
     from deeplens.fleet.provision import require_thing_name
     from deeplens.fleet.retire import plan_retirement, retire_device
-    from deeplens.fleet.site import open_site
+    from deeplens.fleet.session import open_site
 
     require_thing_name(thing)
     site = open_site(environments, environment, local=local)

@@ -49,7 +49,7 @@ def status(environment: str, environments: Path, *, wide: bool, local: bool, as_
     Exit codes: 0 all as planned, 1 failed, 2 wrong usage or input, 4 a reachable device does not
     run what is planned.
     """
-    from deeplens.fleet.site import open_site
+    from deeplens.fleet.session import open_site
     from deeplens.fleet.status import look
     from deeplens.fleet.stop import under_way
     from shared.fleet.deployments import MODEL_TAG, STOPPED_TAG

@@ -24,7 +24,7 @@ def stop(environment: str, environments: Path, reason: str, *, local: bool, dry_
 
     Exit codes: 0 done, 1 failed, 2 wrong usage or input.
     """
-    from deeplens.fleet.site import open_site
+    from deeplens.fleet.session import open_site
     from deeplens.fleet.stop import end, under_way
     from shared.fleet.deployments import STOPPED_TAG
 
@@ -50,7 +50,7 @@ def resume(environment: str, environments: Path, *, local: bool, dry_run: bool) 
     Exit codes: 0 done, 1 failed, 2 wrong usage or input.
     """
     from deeplens.fleet.errors import FleetError
-    from deeplens.fleet.site import open_site
+    from deeplens.fleet.session import open_site
     from deeplens.fleet.stop import lift, under_way
     from shared.fleet.deployments import STOPPED_TAG
 

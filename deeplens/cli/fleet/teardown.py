@@ -35,7 +35,7 @@ def teardown(
 
     Exit codes: 0 done, 1 failed or not confirmed, 2 wrong usage or input, 4 objects remain.
     """
-    from deeplens.fleet.site import open_site
+    from deeplens.fleet.session import open_site
     from deeplens.fleet.teardown import take_inventory, tear_down
 
     site = open_site(environments, environment, local=local)

@@ -66,7 +66,7 @@ def timeline(
             f"{', '.join(unknown)} is not the thing group of a wave: {known}", param_hint="--group"
         )
     if devices is None:
-        from deeplens.fleet.site import open_site
+        from deeplens.fleet.session import open_site
 
         site = open_site(environments, environment, local=local)
         devices = len(site.things())

@@ -10,7 +10,7 @@ from deeplens.cli.release.options import registry_options
 from model_tools.cli.errors import echo
 
 if TYPE_CHECKING:
-    from deeplens.releases.moves import Plan, Registry
+    from deeplens.releases.promotion import Plan, Registry
 
 # The fields that a person compares first.
 _FIRST = (
@@ -62,7 +62,7 @@ def promote(
     Exit codes: 0 done, or TARGET already pins it; 1 refused; 2 wrong usage or input.
     """
     from deeplens.releases.environments import challenger_of, read_environments
-    from deeplens.releases.moves import plan_promotion
+    from deeplens.releases.promotion import plan_promotion
 
     if challenger:
         target = challenger_of(read_environments(registry.folder), target).name
@@ -119,7 +119,7 @@ def rollback(
     if now:
         _deploy_stored(registry, environment, digest, reason, dry_run=dry_run)
         return
-    from deeplens.releases.moves import plan_rollback
+    from deeplens.releases.promotion import plan_rollback
 
     plan = plan_rollback(registry, environment, digest, reason)
     _carry_out(registry, plan, dry_run=dry_run, verbose=verbose)
@@ -129,9 +129,9 @@ def _deploy_stored(
     registry: "Registry", environment: str, release: str | None, reason: str, *, dry_run: bool
 ) -> None:
     """Deploy a stored release to the fleet, and wait until cameras run it."""
-    from deeplens.fleet.releases import choose
-    from deeplens.fleet.roll_back import bring_back
-    from deeplens.fleet.site import open_site
+    from deeplens.fleet.kept_releases import choose
+    from deeplens.fleet.rollback import bring_back
+    from deeplens.fleet.session import open_site
     from shared.fleet.deployments import MODEL_TAG
     from shared.fleet.explanation import explain
 
@@ -149,7 +149,7 @@ def _deploy_stored(
 
 
 def _carry_out(registry: "Registry", plan: "Plan", *, dry_run: bool, verbose: bool) -> None:
-    from deeplens.releases.moves import carry_out
+    from deeplens.releases.promotion import carry_out
 
     for line in plan.diff:
         click.echo(line)
@@ -166,7 +166,7 @@ def _carry_out(registry: "Registry", plan: "Plan", *, dry_run: bool, verbose: bo
 
 def _what_differs(registry: "Registry", plan: "Plan", *, verbose: bool) -> list[str]:
     """Return how the release differs from the one before, as far as both are here."""
-    from deeplens.releases.standing import card, differing
+    from deeplens.releases.status import card, differing
     from model_tools.errors import SourceError
 
     try:

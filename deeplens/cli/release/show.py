@@ -12,7 +12,7 @@ from deeplens.cli.release.options import registry_options
 from model_tools.cli.options import FiniteRange
 
 if TYPE_CHECKING:
-    from deeplens.releases.moves import Registry
+    from deeplens.releases.promotion import Registry
 
 
 @click.command("list", epilog=examples("release list --offline"))
@@ -24,7 +24,7 @@ def list_(registry: "Registry", *, offline: bool, as_json: bool) -> None:
 
     Exit codes: 0 shown, 1 an account could not be queried (the others are shown), 2 wrong usage.
     """
-    from deeplens.releases.standing import standings
+    from deeplens.releases.status import standings
 
     found = standings(registry, offline=offline)
     if as_json:
@@ -47,12 +47,12 @@ def list_(registry: "Registry", *, offline: bool, as_json: bool) -> None:
 def show(registry: "Registry", digest: str, *, provenance: bool, sbom: bool, as_json: bool) -> None:
     """Show the release DIGEST (or its beginning): manifest, parity, provenance, who pins it."""
     if provenance or sbom:
-        from deeplens.releases.releases import document_of
+        from deeplens.releases.artifacts import document_of
 
         name = "provenance.intoto.json" if provenance else "sbom.cdx.json"
         click.echo(document_of(registry.models, digest, name), nl=False)
         return
-    from deeplens.releases.standing import card
+    from deeplens.releases.status import card
 
     found = card(registry, digest)
     if as_json:
@@ -70,7 +70,7 @@ def show(registry: "Registry", digest: str, *, provenance: bool, sbom: bool, as_
 @json_option
 def diff(registry: "Registry", before: str, after: str, *, as_json: bool) -> None:
     """Compare two releases: each BEFORE and AFTER is a digest, its beginning, or an environment."""
-    from deeplens.releases.standing import card, differing, digest_of
+    from deeplens.releases.status import card, differing, digest_of
 
     old, new = (card(registry, digest_of(registry, one)) for one in (before, after))
     found = differing(old, new)
@@ -89,12 +89,12 @@ def diff(registry: "Registry", before: str, after: str, *, as_json: bool) -> Non
 @json_option
 def compare(registry: "Registry", champion: str, *, as_json: bool) -> None:
     """Compare what the cameras of CHAMPION and of its challenger say of themselves now."""
+    from deeplens.releases.compare import rivals
     from deeplens.releases.environments import (
         challenger_of,
         choose,
         read_environments,
     )
-    from deeplens.releases.rivals import rivals
 
     environments = read_environments(registry.folder)
     pair = (choose(environments, champion), challenger_of(environments, champion))
@@ -131,8 +131,8 @@ def check(
     Exit codes: 0 verified, 1 not verified, 2 wrong usage or input.
     """
     from deeplens.releases.environments import choose, read_environments
-    from deeplens.releases.gate import hold
-    from deeplens.releases.signed import check_signed_pin
+    from deeplens.releases.gate_check import hold
+    from deeplens.releases.signature_check import check_signed_pin
 
     chosen = choose(read_environments(registry.folder), environment)
     if signed := check_signed_pin(chosen, registry.models):
@@ -152,7 +152,7 @@ def history(registry: "Registry", *, against: str | None, as_json: bool) -> None
     """Print every move and verify the trail: its chain, the pins, and git's REF if given."""
     from deeplens.releases.environments import read_environments
     from deeplens.releases.history import check_grows_from, read_history
-    from deeplens.releases.moves import check_pins
+    from deeplens.releases.promotion import check_pins
 
     moves = read_history(registry.trail)
     check_pins(registry.trail, read_environments(registry.folder))

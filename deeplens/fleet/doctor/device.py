@@ -12,7 +12,7 @@ from cryptography import x509
 from deeplens.config.nucleus_components import OLDEST_LITE, RELEASES
 from deeplens.fleet.certificate import certificate_id_of
 from deeplens.fleet.doctor.findings import Finding, Outcome, Patient
-from shared.fleet.observations import Heartbeat
+from shared.fleet.device_state import Heartbeat
 
 _EXPIRES_SOON_DAYS = 30
 _VERSION = re.compile(r"(\d{1,9})\.(\d{1,9})\.(\d{1,9})")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from deeplens.fleet.site import Site
+from deeplens.fleet.session import Site
 
 
 class Outcome(StrEnum):

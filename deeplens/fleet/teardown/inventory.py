@@ -8,7 +8,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from deeplens.fleet.errors import FleetError
-from deeplens.fleet.site import Site
+from deeplens.fleet.session import Site
 from deeplens.fleet.stacks import (
     Stack,
     find_stack,

@@ -10,7 +10,7 @@ from typing import Any
 from deeplens.fleet import toolkit
 from deeplens.fleet.device_folder import DeviceFolder
 from deeplens.fleet.retire import plan_retirement, retire_device
-from deeplens.fleet.site import Site
+from deeplens.fleet.session import Site
 from deeplens.fleet.teardown.inventory import Inventory
 from deeplens.fleet.teardown.stacks import StackDeletion
 from deeplens.fleet.teardown.storage import (

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from deeplens.fleet.errors import FleetError
-from deeplens.fleet.site import Site
+from deeplens.fleet.session import Site
 from deeplens.fleet.stacks import Stack
 
 _POLL_SECONDS = 2.0

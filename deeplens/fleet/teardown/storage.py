@@ -6,7 +6,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from deeplens.fleet.site import Site
+from deeplens.fleet.session import Site
 
 # S3's limit of one DeleteObjects request.
 _MOST_AT_ONCE = 1000

@@ -19,8 +19,8 @@ from cloudformation import Request, ResourceFailed, Result, answering, rolls_bac
 from shared.fleet import deployments
 from shared.fleet.errors import DeploymentError
 from shared.fleet.explanation import explain
-from shared.fleet.fleet import Fleet
 from shared.fleet.metrics import count_unverified_rollback
+from shared.fleet.queries import Fleet
 from shared.fleet.rollout import GateClosed, Plan, Rollout
 
 logger = logging.getLogger(__name__)

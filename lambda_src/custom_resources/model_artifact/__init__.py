@@ -13,7 +13,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from cloudformation import Request, ResourceFailed, Result, answering
-from model_artifact.signed import SignedRelease, accept
+from model_artifact.signature_check import SignedRelease, accept
 
 _CHUNK_BYTES = 1 << 20
 

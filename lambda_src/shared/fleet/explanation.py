@@ -3,9 +3,9 @@
 from collections import defaultdict
 from collections.abc import Iterable
 
+from shared.fleet.device_state import LITE
 from shared.fleet.failures import TRANSIENT_CODES
-from shared.fleet.observations import LITE
-from shared.fleet.verdict import Device, Verdict
+from shared.fleet.gate import Device, Verdict
 
 _MOST_NAMES = 8
 _MOST_REASONS = 4

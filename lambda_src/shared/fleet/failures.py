@@ -7,7 +7,7 @@ states of the components and the camera's own heartbeat are the reason there.
 import re
 from dataclasses import dataclass
 
-from shared.fleet.observations import (
+from shared.fleet.device_state import (
     LITE,
     Execution,
     Heartbeat,

@@ -15,10 +15,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 from shared.fleet import deployments
 from shared.fleet.deployments import Deployment, Wanted
 from shared.fleet.explanation import advise, explain
-from shared.fleet.fleet import Fleet
-from shared.fleet.late_proof import prove_before_it_goes
-from shared.fleet.verdict import Goal, Rule, Verdict
-from shared.fleet.waiting import Outcome, Watch
+from shared.fleet.gate import Goal, Rule, Verdict
+from shared.fleet.late_verification import prove_before_it_goes
+from shared.fleet.monitor import Outcome, Watch
+from shared.fleet.queries import Fleet
 
 logger = logging.getLogger(__name__)
 

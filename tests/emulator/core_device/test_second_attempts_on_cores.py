@@ -15,14 +15,14 @@ from shared.fleet.deployments import (
     Wanted,
     latest,
 )
-from shared.fleet.fleet import Fleet
+from shared.fleet.gate import Rule, Verdict
+from shared.fleet.queries import Fleet
 from shared.fleet.rollout import (
     GateClosed,
     Plan,
     Rollout,
     Wave,
 )
-from shared.fleet.verdict import Rule, Verdict
 from testkit.waiting import HANG_SECONDS, eventually
 from tests.emulator.core_device.conftest import Core
 from tests.emulator.embedded_aws import EmbeddedAws

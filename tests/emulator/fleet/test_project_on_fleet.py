@@ -376,7 +376,7 @@ def test_a_handler_that_is_killed_midway_goes_on_when_lambda_tries_again(
              "RequestId": "r-1", "LogicalResourceId": "Project",
              "ResourceProperties": site.properties(1)}  # fmt: skip
     with site.on():
-        killed = patch("shared.fleet.waiting.Watch.wait", side_effect=SystemExit)
+        killed = patch("shared.fleet.monitor.Watch.wait", side_effect=SystemExit)
         with killed, pytest.raises(SystemExit):
             cloudformation.send(event)
         assert cloudformation.send(event)["Status"] == "SUCCESS"
@@ -503,7 +503,7 @@ def test_throttling_while_it_waits_is_no_verdict(
 ) -> None:
     site = make_site(2)
     throttled = ClientError({"Error": {"Code": "ThrottlingException", "Message": "slow"}}, "List")
-    from shared.fleet.fleet import Fleet  # noqa: PLC0415 - the handler's own path
+    from shared.fleet.queries import Fleet  # noqa: PLC0415 - the handler's own path
 
     real, calls = Fleet.things, []
 

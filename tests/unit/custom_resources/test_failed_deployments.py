@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.fleet.explanation import advise, explain
-from shared.fleet.failures import TRANSIENT_CODES
-from shared.fleet.observations import (
+from shared.fleet.device_state import (
     LITE,
     Installed,
     Joined,
     Observation,
 )
-from shared.fleet.verdict import (
+from shared.fleet.explanation import advise, explain
+from shared.fleet.failures import TRANSIENT_CODES
+from shared.fleet.gate import (
     Device,
     Goal,
     Rule,

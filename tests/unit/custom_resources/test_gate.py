@@ -8,15 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deeplens.config import RolloutConfig
-from shared.fleet.explanation import advise, explain
-from shared.fleet.observations import (
+from shared.fleet.device_state import (
     Heartbeat,
     Installed,
     Joined,
     known,
 )
+from shared.fleet.explanation import advise, explain
+from shared.fleet.gate import Goal, Rule, judge
 from shared.fleet.rollout import Plan
-from shared.fleet.verdict import Goal, Rule, judge
 from testkit.gate_streams import (
     CREATED,
     GOAL,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.fleet.verdict import Rule, judge
+from shared.fleet.gate import Rule, judge
 from testkit.gate_streams import (
     CREATED,
     FUNCTION,

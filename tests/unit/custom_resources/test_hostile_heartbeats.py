@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.fleet.fleet import Fleet
-from shared.fleet.observations import Heartbeat
+from shared.fleet.device_state import Heartbeat
+from shared.fleet.queries import Fleet
 
 
 class Shadows:

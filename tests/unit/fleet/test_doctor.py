@@ -25,7 +25,7 @@ from deeplens.fleet.doctor import (
     simulation,
     stacks,
 )
-from deeplens.fleet.site import Site
+from deeplens.fleet.session import Site
 from deeplens.fleet.stacks import Stack
 
 ROOT = Path(__file__).parents[3]

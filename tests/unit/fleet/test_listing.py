@@ -12,7 +12,7 @@ from deeplens.cli.fleet.listing import (
     seconds_of,
     size,
 )
-from deeplens.fleet.releases import Release
+from deeplens.fleet.kept_releases import Release
 from deeplens.fleet.status import Row
 
 DIGEST = "63870608181d26a099070af27675749148c8e3c6854e14a90047892cb8138cea"

@@ -7,7 +7,7 @@ import pytest
 
 from deeplens.config import EnvironmentConfig, load_environment
 from deeplens.fleet.errors import FleetError
-from deeplens.fleet.site import Site
+from deeplens.fleet.session import Site
 from deeplens.fleet.stacks import Stack, stack_names
 from deeplens.fleet.teardown.stacks import StackDeletion
 

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from deeplens.releases.cloud import Cloud
+from deeplens.releases.aws import Cloud
 from local_aws.credentials import secret_access_key
 from local_aws.endpoint import Endpoint, running
 from local_aws.paths import StatePaths

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from deeplens.releases.artifacts import sha256_of as artifact_digest
 from deeplens.releases.environments import read_environments
 from deeplens.releases.pin import PinError, pin_model
-from deeplens.releases.releases import sha256_of as artifact_digest
 from model_tools.errors import SourceError
 from model_tools.freezing.folder import DETAILS_NAME, read_frozen, sha256_of
 from model_tools.hosting.symbols import read_symbol

@@ -18,7 +18,7 @@ from deeplens.fleet.emulator import emulator_session
 from deeplens.fleet.errors import FleetError
 from shared.fleet import deployments
 from shared.fleet.deployments import Deployment
-from shared.fleet.fleet import Fleet
+from shared.fleet.queries import Fleet
 from shared.fleet.rollout import Plan, wave_group
 
 

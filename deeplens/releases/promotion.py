@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from deeplens.releases.cloud import Cloud
+from deeplens.releases.artifacts import Release, find_release
+from deeplens.releases.aws import Cloud
 from deeplens.releases.environments import Environment, choose, read_environments
 from deeplens.releases.history import (
     NAME,
@@ -22,8 +23,7 @@ from deeplens.releases.history import (
     read_history,
 )
 from deeplens.releases.pin import pin_model, pinned, read_exactly
-from deeplens.releases.releases import Release, find_release
-from deeplens.releases.signed import check_signed
+from deeplens.releases.signature_check import check_signed
 from model_tools.errors import RegistryError, SourceError
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from deeplens.releases.gate import Clock, hold
+from deeplens.releases.gate_check import Clock, hold
 from model_tools.errors import RegistryError
 from tests.promotion.conftest import World
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from deeplens.releases.history import read_history
-from deeplens.releases.moves import carry_out, plan_promotion, plan_rollback
+from deeplens.releases.promotion import carry_out, plan_promotion, plan_rollback
 from model_tools.errors import RegistryError, SourceError
 from tests.promotion.conftest import WHO, World
 

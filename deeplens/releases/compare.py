@@ -5,8 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from deeplens.releases.aws import Cloud
 from deeplens.releases.cameras import Camera
-from deeplens.releases.cloud import Cloud
 from deeplens.releases.environments import Environment
 from model_tools.errors import RegistryError
 

@@ -8,17 +8,16 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from shared.fleet import waiting
 from shared.fleet.deployments import Deployment
-from shared.fleet.observations import (
+from shared.fleet.device_state import (
     LITE,
     Execution,
     Heartbeat,
     Joined,
     Observation,
 )
-from shared.fleet.verdict import Goal, Rule
-from shared.fleet.waiting import Outcome, Watch
+from shared.fleet.gate import Goal, Rule
+from shared.fleet.monitor import Outcome, Watch
 
 BEGIN = 1_000_000.0
 WAIT_SECONDS = 300.0
@@ -110,7 +109,7 @@ class Cameras:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
-    monkeypatch.setattr(waiting, "time", made)
+    monkeypatch.setattr(monitor, "time", made)
     return made
 
 

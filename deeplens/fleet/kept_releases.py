@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 
 from deeplens.fleet.errors import FleetError
-from deeplens.fleet.site import Site
+from deeplens.fleet.session import Site
 from shared.fleet import deployments
 from shared.fleet.deployments import (
     BY_HAND_TAG,

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from deeplens.releases.cloud import Cloud
+from deeplens.releases.aws import Cloud
 from deeplens.releases.environments import Environment
 from model_tools.errors import RegistryError
 

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from deeplens.releases.artifacts import Release, find_release
 from deeplens.releases.environments import Environment
-from deeplens.releases.releases import Release, find_release
 from deeplens.releases.signing.trust import check_release
 from model_tools.errors import RegistryError
 from model_tools.package import ARTIFACT_NAME

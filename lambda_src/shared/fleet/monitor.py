@@ -9,21 +9,21 @@ from dataclasses import dataclass, field
 from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.fleet.deployments import STOPPED_TAG, Deployment
-from shared.fleet.explanation import explain
-from shared.fleet.fleet import Fleet
-from shared.fleet.observations import (
+from shared.fleet.device_state import (
     FAILED,
     SUCCEEDED,
     Execution,
     Heartbeat,
     Observation,
 )
-from shared.fleet.verdict import (
+from shared.fleet.explanation import explain
+from shared.fleet.gate import (
     Goal,
     Rule,
     Verdict,
     judge,
 )
+from shared.fleet.queries import Fleet
 
 logger = logging.getLogger(__name__)
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from deeplens.releases.cloud import Deployed
+from deeplens.releases.artifacts import find_release
+from deeplens.releases.aws import Deployed
 from deeplens.releases.environments import Environment, read_environments
-from deeplens.releases.moves import Registry
-from deeplens.releases.releases import find_release
+from deeplens.releases.promotion import Registry
 from model_tools.errors import ModelToolsError, NoCameraError, RegistryError, SourceError
 
 _DAY_SECONDS = 86_400

@@ -3,7 +3,7 @@
 import uuid
 
 from deeplens.fleet.errors import FleetError
-from deeplens.fleet.site import Site
+from deeplens.fleet.session import Site
 from deeplens.fleet.stop import stamped
 from shared.fleet.deployments import (
     BY_HAND_TAG,
@@ -14,8 +14,8 @@ from shared.fleet.deployments import (
     Wanted,
 )
 from shared.fleet.errors import DeploymentError
+from shared.fleet.gate import Verdict
 from shared.fleet.rollout import GateClosed, Rollout
-from shared.fleet.verdict import Verdict
 
 
 def bring_back(site: Site, current: Deployment, chosen: Deployment, reason: str) -> Verdict:

@@ -11,7 +11,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from shared.fleet.observations import (
+from shared.fleet.device_state import (
     Execution,
     Heartbeat,
     Installed,

@@ -20,16 +20,16 @@ from shared.fleet.deployments import (
     Deployment,
 )
 from shared.fleet.explanation import explain
-from shared.fleet.fleet import Fleet
-from shared.fleet.verdict import (
+from shared.fleet.gate import (
     Goal,
     Rule,
     Verdict,
     judge,
 )
+from shared.fleet.queries import Fleet
 
 if TYPE_CHECKING:
-    from shared.fleet.observations import Observation
+    from shared.fleet.device_state import Observation
 
 logger = logging.getLogger(__name__)
 

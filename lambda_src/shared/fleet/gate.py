@@ -4,8 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from shared.fleet.failures import failure_of
-from shared.fleet.observations import (
+from shared.fleet.device_state import (
     FAILED,
     SUCCEEDED,
     Execution,
@@ -14,6 +13,7 @@ from shared.fleet.observations import (
     Observation,
     known,
 )
+from shared.fleet.failures import failure_of
 
 Standing = Literal["good", "waiting", "failed", "offline"]
 # "retry": the same set must be deployed once more before there is a verdict.
