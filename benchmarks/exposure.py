@@ -15,17 +15,17 @@ from deeplens.config.rollout import (
     timeline,
 )
 from shared.fleet.device_state import (
-    Execution,
-    Heartbeat,
-    Installed,
-    Joined,
+    InstalledComponent,
+    JobExecution,
     Observation,
+    ReceivedHeartbeat,
+    Registered,
 )
 from shared.fleet.gate import (
-    Goal,
-    Rule,
-    Verdict,
-    judge,
+    GateResult,
+    GateRule,
+    RolloutTarget,
+    evaluate_gate,
 )
 from shared.fleet.rollout import share_of
 from testkit.simulated_fleet.fault_model import FaultDraw, FaultRates, draw
@@ -70,31 +70,35 @@ class _Device:
         if self.draw.is_offline:
             beat_at = _BEGIN - 5000.0
         if self.told_at is None or now < self.told_at:
-            return [Joined(self.thing), self._beat(beat_at, _OLD)]
+            return [Registered(self.thing), self._beat(beat_at, _OLD)]
         status = "QUEUED" if self.draw.is_offline else "IN_PROGRESS"
-        begun = Execution(self.thing, self.deployment, status, self.told_at, queued_at=self.told_at)
+        begun = JobExecution(
+            self.thing, self.deployment, status, self.told_at, queued_at=self.told_at
+        )
         if self.draw.is_offline:
-            return [Joined(self.thing), begun, self._beat(beat_at, _OLD)]
+            return [Registered(self.thing), begun, self._beat(beat_at, _OLD)]
         if now < self.ends_at:
             return [begun, self._beat(self.told_at, _OLD)]
         failed = self.draw.outcome == "fails"
         status = "FAILED" if failed else "SUCCEEDED"
-        news: list[Observation] = [begun, Execution(self.thing, self.deployment, status,
+        news: list[Observation] = [begun, JobExecution(self.thing, self.deployment, status,
                                                     self.ends_at)]  # fmt: skip
         match self.draw.outcome:
             case "fails":
                 news.append(self._beat(max(beat_at, self.ends_at), _OLD))
             case "breaks":
-                news.append(Installed(self.thing, "app", "2", "BROKEN", self.ends_at + 3, "ended"))
+                news.append(
+                    InstalledComponent(self.thing, "app", "2", "BROKEN", self.ends_at + 3, "ended")
+                )
             case "no frames":
                 news.append(self._beat(max(beat_at, self.ends_at), _NEW, frames=0))
             case "good":
                 news.append(self._beat(max(beat_at, self.ends_at), _NEW))
         return news
 
-    def _beat(self, at: float, digest: str, frames: int = 5) -> Heartbeat:
+    def _beat(self, at: float, digest: str, frames: int = 5) -> ReceivedHeartbeat:
         uptime = at - self.ends_at if digest == _NEW else 5000.0
-        return Heartbeat(
+        return ReceivedHeartbeat(
             self.thing, at, version=int(at), status="running" if frames else "starting",
             model_digest=digest, function_arn=digest, frames=frames, frames_per_second=2.0,
             interval_seconds=_HEARTBEAT_SECONDS, uptime_seconds=max(uptime, 0.0),
@@ -109,7 +113,7 @@ class _Fleet:
     beyond: int = -(10**9)
     taken: set[str] = field(default_factory=set)
 
-    def run(self, moments: list[Moment]) -> Verdict:
+    def run(self, moments: list[Moment]) -> GateResult:
         steps: list[tuple[str, set[str], int, int]] = [
             (f"wave {number}:", share_of(self.devices.keys(), wave.percent or 0.0),
              wave.wait_seconds, wave.bake_seconds)
@@ -128,18 +132,18 @@ class _Fleet:
 
     def _step(
         self, deployment: str, members: set[str], allowed: list[Moment], wait: int, bake: int
-    ) -> Verdict:
+    ) -> GateResult:
         begin = self.now
         self._tell(deployment, members)
-        goal = Goal(deployment, begin, begin, begin + wait, _NEW, _NEW)
+        goal = RolloutTarget(deployment, begin, begin, begin + wait, _NEW, _NEW)
         plan = self.rollout.to_plan()["rule"]
-        rule = Rule(**{**plan, "minimum_devices": 0})
+        rule = GateRule(**{**plan, "minimum_devices": 0})
         baked_at: float | None = None
         while True:
             self.now += _LOOK_SECONDS
             self._count(allowed, self.now - begin)
             news = [one for thing in members for one in self.devices[thing].news(self.now)]
-            verdict = judge(goal, rule, members, news, self.now)
+            verdict = evaluate_gate(goal, rule, members, news, self.now)
             if verdict.state == "failed":
                 return verdict
             if verdict.state == "passed":

@@ -4,21 +4,21 @@ import time
 from dataclasses import dataclass
 
 from deeplens.fleet.errors import FleetError
-from deeplens.fleet.session import Site
+from deeplens.fleet.session import FleetSession
 from shared.fleet import deployments
 from shared.fleet.deployments import (
-    BY_HAND_TAG,
+    MANUAL_TAG,
     MODEL_TAG,
-    PROVEN_TAG,
     RETRY_TAG,
     ROLLED_BACK_TAG,
     STOPPED_TAG,
+    VERIFIED_TAG,
     Deployment,
 )
 
 
 @dataclass(frozen=True)
-class Release:
+class KeptRelease:
     """One deployment of the fleet, for people; times are ISO 8601 in UTC."""
 
     id: str
@@ -32,17 +32,17 @@ class Release:
     retry: str | None
 
 
-def kept(site: Site) -> list[Release]:
+def kept_releases(site: FleetSession) -> list[KeptRelease]:
     """Return the fleet's deployments, newest first."""
     return [
-        Release(
+        KeptRelease(
             id=one.id,
             created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(one.created_at)),
             status=one.status,
             model_digest=one.tags.get(MODEL_TAG),
-            proven=one.tags.get(PROVEN_TAG),
+            proven=one.tags.get(VERIFIED_TAG),
             stopped=one.tags.get(STOPPED_TAG),
-            by_hand=one.tags.get(BY_HAND_TAG),
+            by_hand=one.tags.get(MANUAL_TAG),
             rolled_back=one.tags.get(ROLLED_BACK_TAG),
             retry=one.tags.get(RETRY_TAG),
         )
@@ -50,7 +50,7 @@ def kept(site: Site) -> list[Release]:
     ]
 
 
-def choose(site: Site, current: Deployment, wanted: str | None) -> Deployment:
+def choose_release(site: FleetSession, current: Deployment, wanted: str | None) -> Deployment:
     """Find a kept release by its deployment's id or the beginning of its model's digest.
 
     Without either it is the last proven one before the current.
@@ -62,7 +62,7 @@ def choose(site: Site, current: Deployment, wanted: str | None) -> Deployment:
     everything = [
         one for one in deployments.history(site.greengrass, site.target_arn) if one.components
     ]
-    proven = [one for one in everything if PROVEN_TAG in one.tags and STOPPED_TAG not in one.tags]
+    proven = [one for one in everything if VERIFIED_TAG in one.tags and STOPPED_TAG not in one.tags]
     if wanted is None:
         # While waves are ahead of it, the fleet's own deployment is what they left.
         ahead = deployments.waves_since(site.greengrass, current)
@@ -73,7 +73,7 @@ def choose(site: Site, current: Deployment, wanted: str | None) -> Deployment:
             for one in everything
             if one.id == wanted or one.tags.get(MODEL_TAG, "").startswith(wanted)
         ]
-        found.sort(key=lambda one: PROVEN_TAG not in one.tags)
+        found.sort(key=lambda one: VERIFIED_TAG not in one.tags)
     if not found:
         known = ", ".join(f"{one.id} ({one.tags.get(MODEL_TAG, '')[:12]})" for one in proven)
         what = f"no kept release is {wanted!r}" if wanted else "no other proven release is kept"

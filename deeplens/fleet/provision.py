@@ -10,7 +10,7 @@ from deeplens.fleet.core_configuration import CORE_ROOT, CoreConfiguration
 from deeplens.fleet.device_folder import DeviceFolder
 from deeplens.fleet.errors import FleetError, WrongInputError
 from deeplens.fleet.root_ca import amazon_root_ca, read_root_ca
-from deeplens.fleet.session import Site
+from deeplens.fleet.session import FleetSession
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +41,9 @@ class Provisioned:
     nucleus_version: str | None
 
 
-def provision_device(site: Site, thing: str, folder: DeviceFolder, given: Overrides) -> Provisioned:
+def provision_device(
+    site: FleetSession, thing: str, folder: DeviceFolder, given: Overrides
+) -> Provisioned:
     """Give the thing a certificate and write its files; what is still good is kept.
 
     Raises:
@@ -97,7 +99,9 @@ def _core_root(text: str) -> PurePosixPath:
     return root
 
 
-def _identity(site: Site, policy: str, thing: str, folder: DeviceFolder) -> tuple[str, bool]:
+def _identity(
+    site: FleetSession, policy: str, thing: str, folder: DeviceFolder
+) -> tuple[str, bool]:
     """Return the certificate's id, and whether it was issued just now."""
     iot, there = site.iot, folder.certificate_id()
     if there is None or not is_active(iot, there):

@@ -8,7 +8,7 @@ from deeplens.fleet.certificate import certificate_id_of, is_active, revoke
 from deeplens.fleet.detaching import delete_once_detached
 from deeplens.fleet.device_folder import DeviceFolder
 from deeplens.fleet.errors import FleetError
-from deeplens.fleet.session import Site
+from deeplens.fleet.session import FleetSession
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Retirement:
     deletes_thing: bool
 
 
-def plan_retirement(site: Site, thing: str, folder: DeviceFolder) -> Retirement:
+def plan_retirement(site: FleetSession, thing: str, folder: DeviceFolder) -> Retirement:
     """Look what would end; change nothing.
 
     Raises:
@@ -60,7 +60,7 @@ def plan_retirement(site: Site, thing: str, folder: DeviceFolder) -> Retirement:
 
 
 def retire_device(
-    site: Site, planned: Retirement, folder: DeviceFolder, *, report: Callable[[str], None]
+    site: FleetSession, planned: Retirement, folder: DeviceFolder, *, report: Callable[[str], None]
 ) -> None:
     """Carry a retirement out: the certificates end first.
 

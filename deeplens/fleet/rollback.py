@@ -3,28 +3,30 @@
 import uuid
 
 from deeplens.fleet.errors import FleetError
-from deeplens.fleet.session import Site
-from deeplens.fleet.stop import stamped
+from deeplens.fleet.session import FleetSession
+from deeplens.fleet.stop import tag_text
 from shared.fleet.deployments import (
-    BY_HAND_TAG,
     FUNCTION_TAG,
+    MANUAL_TAG,
     MODEL_TAG,
     OWNER_TAG,
     Deployment,
-    Wanted,
+    DesiredDeployment,
 )
 from shared.fleet.errors import DeploymentError
-from shared.fleet.gate import Verdict
+from shared.fleet.gate import GateResult
 from shared.fleet.rollout import GateClosed, Rollout
 
 
-def bring_back(site: Site, current: Deployment, chosen: Deployment, reason: str) -> Verdict:
+def deploy_release(
+    site: FleetSession, current: Deployment, chosen: Deployment, reason: str
+) -> GateResult:
     """Deploy a kept release to the whole fleet at once, and wait until cameras run it.
 
     Raises:
         FleetError: they do not, within the environment's `wait_seconds`.
     """
-    wanted = Wanted(
+    wanted = DesiredDeployment(
         target_arn=site.target_arn,
         name=site.deployment_name,
         components=chosen.components,
@@ -35,7 +37,7 @@ def bring_back(site: Site, current: Deployment, chosen: Deployment, reason: str)
             OWNER_TAG: current.tags.get(OWNER_TAG, ""),
             MODEL_TAG: chosen.tags.get(MODEL_TAG, ""),
             FUNCTION_TAG: chosen.tags.get(FUNCTION_TAG, ""),
-            BY_HAND_TAG: stamped(f"roll-back: {reason}"),
+            MANUAL_TAG: tag_text(f"roll-back: {reason}"),
         },
     )
     plan = site.plan.at_once()

@@ -18,8 +18,8 @@ from deeplens.fleet.emulator import emulator_session
 from deeplens.fleet.errors import FleetError
 from shared.fleet import deployments
 from shared.fleet.deployments import Deployment
-from shared.fleet.queries import Fleet
-from shared.fleet.rollout import Plan, wave_group
+from shared.fleet.queries import FleetQueries
+from shared.fleet.rollout import RolloutPlan, wave_group
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class DeviceNames:
 
 
 @dataclass(frozen=True)
-class Site:
+class FleetSession:
     """An environment, and the clients of its account and Region."""
 
     environment: EnvironmentConfig
@@ -49,9 +49,9 @@ class Site:
         return self.session.client("greengrassv2")
 
     @cached_property
-    def fleet(self) -> Fleet:
+    def fleet(self) -> FleetQueries:
         """What the cloud can be asked about each camera."""
-        return Fleet(
+        return FleetQueries(
             iot=self.iot, iot_data=self.session.client("iot-data"), greengrass=self.greengrass
         )
 
@@ -74,9 +74,9 @@ class Site:
         )
 
     @property
-    def plan(self) -> Plan:
+    def plan(self) -> RolloutPlan:
         """The rollout of the environment's file, as the deploy reads it."""
-        return Plan.from_document(self.environment.rollout.to_plan())
+        return RolloutPlan.from_document(self.environment.rollout.to_plan())
 
     @property
     def target_arn(self) -> str:
@@ -139,7 +139,7 @@ class Site:
         return f"`cdk deploy '{self.environment.name}/{stack}'`"
 
 
-def open_site(environments: Path, name: str, *, local: bool = False) -> Site:
+def open_session(environments: Path, name: str, *, local: bool = False) -> FleetSession:
     """Connect to an environment's account, on AWS or on the emulator of this checkout.
 
     Raises:
@@ -162,4 +162,4 @@ def open_site(environments: Path, name: str, *, local: bool = False) -> Site:
             f"the credentials are of account {account}, {name} is in {environment.account}; "
             "choose another profile (AWS_PROFILE), or add --local to use the emulator"
         )
-    return Site(environment, session)
+    return FleetSession(environment, session)

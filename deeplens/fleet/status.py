@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 
-from deeplens.fleet.session import Site
+from deeplens.fleet.session import FleetSession
 from shared.fleet.deployments import FUNCTION_TAG, MODEL_TAG, Deployment
-from shared.fleet.device_state import Heartbeat, Observation
-from shared.fleet.gate import Device, Goal, judge
+from shared.fleet.device_state import Observation, ReceivedHeartbeat
+from shared.fleet.gate import DeviceResult, RolloutTarget, evaluate_gate
 
 
 @dataclass(frozen=True)
-class Row:
+class DeviceStatus:
     """The status of one device, and its deviations from the plan.
 
     Attributes:
@@ -38,14 +38,14 @@ class Row:
     memory_available_bytes: int | None = None
 
 
-def look(site: Site, current: Deployment, now: float) -> list[Row]:
+def fleet_status(site: FleetSession, current: Deployment, now: float) -> list[DeviceStatus]:
     """Ask about every device, and compare it with the fleet's current deployment."""
     things = site.things()
     answers = site.fleet.heartbeats(things)
     observations: list[Observation] = [one for answer in answers.values() for one in answer]
-    observations += site.fleet.joined()
+    observations += site.fleet.registered()
     observations += site.fleet.job_executions(current.job_id, current.id)
-    goal = Goal(
+    goal = RolloutTarget(
         deployment_id=current.id,
         created_at=current.created_at,
         watched_since=now,
@@ -54,20 +54,20 @@ def look(site: Site, current: Deployment, now: float) -> list[Row]:
         function_arn=current.tags.get(FUNCTION_TAG),
     )
     waves = _waves(site)
-    verdict = judge(goal, site.plan.rule, things, observations, now)
-    if failed := [one.thing for one in verdict.of("failed")]:
+    verdict = evaluate_gate(goal, site.plan.rule, things, observations, now)
+    if failed := [one.thing for one in verdict.with_outcome("failed")]:
         # A job's executions have no reasons.
         reasons = site.fleet.effective(failed, current.id)
         observations += [one for answer in reasons.values() for one in answer]
-        verdict = judge(goal, site.plan.rule, things, observations, now)
-    beats = {one.thing: one for one in observations if isinstance(one, Heartbeat)}
+        verdict = evaluate_gate(goal, site.plan.rule, things, observations, now)
+    beats = {one.thing: one for one in observations if isinstance(one, ReceivedHeartbeat)}
     return [_row(one, beats.get(one.thing), waves.get(one.thing)) for one in verdict.devices]
 
 
-def _row(device: Device, beat: Heartbeat | None, wave: str | None) -> Row:
-    return Row(
+def _row(device: DeviceResult, beat: ReceivedHeartbeat | None, wave: str | None) -> DeviceStatus:
+    return DeviceStatus(
         thing=device.thing,
-        standing=device.standing,
+        standing=device.outcome,
         status=beat.status if beat else "never heard of",
         model_version=beat.model_version if beat else None,
         model_digest=beat.model_digest if beat else None,
@@ -82,7 +82,7 @@ def _row(device: Device, beat: Heartbeat | None, wave: str | None) -> Row:
     )
 
 
-def _waves(site: Site) -> dict[str, str]:
+def _waves(site: FleetSession) -> dict[str, str]:
     """Number the first wave of each device that is in one."""
     found: dict[str, str] = {}
     for number, wave in enumerate(site.waves, start=1):

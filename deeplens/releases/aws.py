@@ -74,7 +74,7 @@ class Deployed:
 
 
 @dataclass(frozen=True)
-class Cloud:
+class AwsAccounts:
     """The accounts of all environments.
 
     Attributes:
@@ -90,7 +90,7 @@ class Cloud:
 
     def deployments(self, environment: Environment) -> list[Deployed]:
         """Return the fleet's deployments that carry a release, newest first."""
-        with asking(environment.name):
+        with aws_errors(environment.name):
             greengrass = self.client(environment, "greengrassv2")
             return list(islice(_deployments(greengrass, environment), _MOST_KEPT))
 
@@ -126,7 +126,7 @@ class Cloud:
 
     def cameras(self, environment: Environment) -> list[Camera]:
         """Return the last heartbeat of each camera of the fleet."""
-        with asking(environment.name):
+        with aws_errors(environment.name):
             return read_cameras(
                 self.client(environment, "iot"),
                 self.client(environment, "iot-data"),
@@ -135,7 +135,7 @@ class Cloud:
 
     def stack_status(self, environment: Environment) -> str | None:
         """Return the status of the stack that holds the project, None when it is not there."""
-        with asking(environment.name):
+        with aws_errors(environment.name):
             client = self.client(environment, "cloudformation")
             try:
                 (stack,) = client.describe_stacks(StackName=f"{environment.name}-Inference")[
@@ -159,7 +159,7 @@ class Cloud:
 
     def stored_bytes(self, environment: Environment, model: str, digest: str) -> int | None:
         """Return the size of an artifact in the environment's model store, None if it is absent."""
-        with asking(environment.name):
+        with aws_errors(environment.name):
             client = self.client(environment, "s3")
             key = f"components/{model}/{digest}/model.zip"
             try:
@@ -222,7 +222,7 @@ class Cloud:
 
 
 @contextmanager
-def asking(name: str) -> Iterator[None]:
+def aws_errors(name: str) -> Iterator[None]:
     """Turn what AWS, or the way to it, refuses into one line with the environment's name."""
     try:
         yield

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from deeplens.releases.aws import Cloud
+from deeplens.releases.aws import AwsAccounts
 from deeplens.releases.cameras import Camera
 from deeplens.releases.environments import Environment
 from model_tools.errors import RegistryError
@@ -15,7 +15,7 @@ _LARGEST_NUMBER = 2.0**53
 
 
 @dataclass(frozen=True)
-class Figure:
+class ComparedMetric:
     """One figure of both fleets, as text; a dash where no reachable camera reports it."""
 
     name: str
@@ -35,7 +35,9 @@ _FIGURES: tuple[tuple[str, tuple[str, ...], Callable[[list[float]], float], str]
 )
 
 
-def rivals(cloud: Cloud, champion: Environment, challenger: Environment) -> list[Figure]:
+def compare_fleets(
+    cloud: AwsAccounts, champion: Environment, challenger: Environment
+) -> list[ComparedMetric]:
     """Compare two fleets by the last heartbeats of their reachable cameras.
 
     Raises:
@@ -52,9 +54,9 @@ def rivals(cloud: Cloud, champion: Environment, challenger: Environment) -> list
         )
     alive = [[one for one in fleet if one.is_alive] for fleet in fleets]
     found = [
-        Figure("release", f"{champion.digest[:12]}…", f"{challenger.digest[:12]}…"),
-        Figure("cameras", *(_count(*pair) for pair in zip(fleets, alive, strict=True))),
-        Figure(
+        ComparedMetric("release", f"{champion.digest[:12]}…", f"{challenger.digest[:12]}…"),
+        ComparedMetric("cameras", *(_count(*pair) for pair in zip(fleets, alive, strict=True))),
+        ComparedMetric(
             "run the release",
             *(
                 str(sum(one.digest == rival.digest for one in fleet))
@@ -69,7 +71,9 @@ def rivals(cloud: Cloud, champion: Environment, challenger: Environment) -> list
         ]
         if any(values):
             found.append(
-                Figure(name, *(form.format(total(each)) if each else "-" for each in values))
+                ComparedMetric(
+                    name, *(form.format(total(each)) if each else "-" for each in values)
+                )
             )
     return found
 

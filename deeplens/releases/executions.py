@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deeplens.releases.aws import Cloud, asking
+from deeplens.releases.aws import AwsAccounts, aws_errors
 from deeplens.releases.history import lines_of
 from model_tools.errors import RegistryError
 from shared.printable import printable
@@ -84,7 +84,7 @@ def read_record(file: Path) -> list[Execution]:
     return found
 
 
-def ask_pipeline(cloud: Cloud, delivery: Path) -> list[Execution]:
+def ask_pipeline(cloud: AwsAccounts, delivery: Path) -> list[Execution]:
     """Ask CodePipeline for the last executions, oldest first.
 
     Args:
@@ -95,7 +95,7 @@ def ask_pipeline(cloud: Cloud, delivery: Path) -> list[Execution]:
         RegistryError: there is no such file, no such stack, or AWS refuses.
     """
     place = _place(delivery)
-    with asking(place.name):
+    with aws_errors(place.name):
         stacks = cloud.client(place, "cloudformation")
         resources = stacks.describe_stack_resources(StackName=STACK)["StackResources"]
         pipeline = next(

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from deeplens.releases.aws import Cloud
+from deeplens.releases.aws import AwsAccounts
 from deeplens.releases.environments import Environment
 from model_tools.errors import RegistryError
 
@@ -19,8 +19,8 @@ class Clock:
     sleep: Callable[[float], None] = time.sleep
 
 
-def hold(
-    cloud: Cloud,
+def check_gate(
+    cloud: AwsAccounts,
     environment: Environment,
     digest: str,
     *,
@@ -50,7 +50,7 @@ def hold(
         clock.sleep(min(_POLL_SECONDS, left))
 
 
-def _verdict(cloud: Cloud, environment: Environment, digest: str) -> str:
+def _verdict(cloud: AwsAccounts, environment: Environment, digest: str) -> str:
     try:
         return cloud.proof(environment, digest)
     except RegistryError as error:

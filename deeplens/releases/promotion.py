@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deeplens.releases.artifacts import Release, find_release
-from deeplens.releases.aws import Cloud
+from deeplens.releases.aws import AwsAccounts
 from deeplens.releases.environments import Environment, choose, read_environments
 from deeplens.releases.history import (
     NAME,
@@ -40,7 +40,7 @@ class Registry:
 
     folder: Path
     models: Path
-    cloud: Cloud
+    cloud: AwsAccounts
     who: Callable[[], str]
     now: Callable[[], str]
 
@@ -51,7 +51,7 @@ class Registry:
 
 
 @dataclass(frozen=True)
-class Plan:
+class PromotionPlan:
     """A move that is allowed, as it would be recorded, and the pin's change as a diff."""
 
     target: Environment
@@ -61,7 +61,7 @@ class Plan:
 
 def plan_promotion(
     registry: Registry, source_name: str, target_name: str, *, again: str = ""
-) -> Plan | None:
+) -> PromotionPlan | None:
     """Plan that `target` pins what `source` proved; None when it does already.
 
     Args:
@@ -91,7 +91,7 @@ def plan_promotion(
     return _plan(registry, "promote", target, release, source.name, proof, again)
 
 
-def plan_rollback(registry: Registry, name: str, digest: str | None, reason: str) -> Plan:
+def plan_rollback(registry: Registry, name: str, digest: str | None, reason: str) -> PromotionPlan:
     """Plan that an environment pins a release again that its own fleet proved before.
 
     Args:
@@ -121,7 +121,7 @@ def plan_rollback(registry: Registry, name: str, digest: str | None, reason: str
     return _plan(registry, "rollback", target, release, target.name, proof, reason)
 
 
-def carry_out(registry: Registry, plan: Plan) -> Move:
+def apply(registry: Registry, plan: PromotionPlan) -> Move:
     """Change the pin and add to the trail; return the move as it was recorded.
 
     Raises:
@@ -244,7 +244,7 @@ def _check_not_taken_back(registry: Registry, release: Release, target: Environm
             )
 
 
-def _proof(cloud: Cloud, source: Environment) -> str:
+def _proof(cloud: AwsAccounts, source: Environment) -> str:
     """Return what proves the release that the source pins."""
     try:
         return cloud.proof(source, source.digest)
@@ -255,7 +255,7 @@ def _proof(cloud: Cloud, source: Environment) -> str:
         ) from None
 
 
-def _check_stored(cloud: Cloud, source: Environment, release: Release) -> None:
+def _check_stored(cloud: AwsAccounts, source: Environment, release: Release) -> None:
     size, local = cloud.stored_bytes(source, source.model, source.digest), release.path.stat()
     where = f"s3://{source.bucket}/components/{source.model}/{source.digest}/model.zip"
     if size is None:
@@ -278,7 +278,7 @@ def _plan(  # noqa: PLR0913, PLR0917 - a move has so many parts
     source: str,
     evidence: str,
     reason: str,
-) -> Plan:
+) -> PromotionPlan:
     check_signed(target, release, models=registry.models)
     text = read_exactly(target.file)
     name, digest = release.manifest.name, release.digest
@@ -302,7 +302,7 @@ def _plan(  # noqa: PLR0913, PLR0917 - a move has so many parts
         lineterm="",
         n=1,
     )
-    return Plan(target, move, tuple(diff))
+    return PromotionPlan(target, move, tuple(diff))
 
 
 @contextmanager

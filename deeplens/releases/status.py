@@ -17,7 +17,7 @@ _MINUTE_SECONDS = 60
 
 
 @dataclass(frozen=True)
-class Standing:
+class EnvironmentStatus:
     """One environment: its pinned release, and the release of its fleet.
 
     Attributes:
@@ -43,7 +43,7 @@ class Standing:
     error: str | None
 
 
-def standings(registry: Registry, *, offline: bool = False) -> list[Standing]:
+def environment_statuses(registry: Registry, *, offline: bool = False) -> list[EnvironmentStatus]:
     """Say where every environment stands, in the order in which a release goes.
 
     An environment whose account cannot be asked says so, and the others are asked all the same.
@@ -54,7 +54,7 @@ def standings(registry: Registry, *, offline: bool = False) -> list[Standing]:
     return [_standing(registry, one, _alias(one, challenged), offline=offline) for one in ordered]
 
 
-def card(registry: Registry, digest: str) -> dict[str, str]:
+def release_card(registry: Registry, digest: str) -> dict[str, str]:
     """Return what a release says of itself, and which environments pin it."""
     release = find_release(registry.models, digest)
     pinned_by = [
@@ -73,7 +73,7 @@ def card(registry: Registry, digest: str) -> dict[str, str]:
     }
 
 
-def differing(old: dict[str, str], new: dict[str, str]) -> dict[str, list[str | None]]:
+def differences_between(old: dict[str, str], new: dict[str, str]) -> dict[str, list[str | None]]:
     """Return what two cards say differently: before and after, by name."""
     return {
         name: [old.get(name), new.get(name)]
@@ -105,7 +105,7 @@ def _alias(environment: Environment, challenged: set[str | None]) -> str:
 
 def _standing(
     registry: Registry, environment: Environment, alias: str, *, offline: bool
-) -> Standing:
+) -> EnvironmentStatus:
     deployed: Deployed | None = None
     healthy: bool | None = None
     said, failure = "not asked", None
@@ -123,7 +123,7 @@ def _standing(
         version = find_release(registry.models, environment.digest).manifest.version
     except SourceError:
         version = "? (not built here)"
-    return Standing(
+    return EnvironmentStatus(
         environment=environment.name,
         alias=alias,
         account=environment.account,

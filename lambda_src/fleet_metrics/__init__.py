@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from fleet_metrics.deployments import failed_deployment
-from fleet_metrics.emf import Line
+from fleet_metrics.emf import MetricsLine
 from fleet_metrics.heartbeats import heartbeat_lines
 from fleet_metrics.messages import message_lines
 
@@ -26,7 +26,7 @@ def handler(event: dict[str, Any], _context: object) -> None:
         print(line.render(os.environ["DEEPLENS_ENVIRONMENT"]), flush=True)  # noqa: T201 - the log
 
 
-def lines(event: dict[str, Any], now_ms: int) -> Iterator[Line]:
+def lines(event: dict[str, Any], now_ms: int) -> Iterator[MetricsLine]:
     """Yield what there is to say about an event that arrived at `now_ms` (Unix milliseconds)."""
     if "detail-type" in event:
         yield from failed_deployment(event, os.environ["DEEPLENS_RELEASE_STACK"], now_ms)

@@ -11,14 +11,16 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from fleet_metrics.emf import Line
-from fleet_metrics.json_access import word
+from fleet_metrics.emf import MetricsLine
+from fleet_metrics.json_access import text
 
 # Its value begins with the ARN of the stack that owns the deployment.
 _OWNER_TAG = "deeplens:owner"
 
 
-def failed_deployment(event: dict[str, Any], release_stack: str, now_ms: int) -> Iterator[Line]:
+def failed_deployment(
+    event: dict[str, Any], release_stack: str, now_ms: int
+) -> Iterator[MetricsLine]:
     """Yield the line of a failed deployment that belongs to a stack.
 
     The event does not contain the owner, and the deployment's tags do. If they cannot be read, the
@@ -31,15 +33,15 @@ def failed_deployment(event: dict[str, Any], release_stack: str, now_ms: int) ->
         "kind": "failed-deployment",
         "thing": device.rsplit(":", 1)[-1] or "unknown",
         "deployment": detail["deploymentId"],
-        "status": word(detail, "coreDeviceExecutionStatus"),
-        "reason": word(detail, "reason", "no reason was given"),
+        "status": text(detail, "coreDeviceExecutionStatus"),
+        "reason": text(detail, "reason", "no reason was given"),
     }
     try:
         if not _belongs_to(release_stack, device, detail["deploymentId"]):
             return
     except (ClientError, BotoCoreError) as error:
         properties["owner"] = f"unknown: {error}"
-    yield Line(now_ms, {"FailedDeployments": (1, "Count")}, properties)
+    yield MetricsLine(now_ms, {"FailedDeployments": (1, "Count")}, properties)
 
 
 def _belongs_to(stack: str, device: str, deployment_id: str) -> bool:

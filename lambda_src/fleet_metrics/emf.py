@@ -18,7 +18,7 @@ Metrics = dict[str, tuple[float, str]]
 
 
 @dataclass(frozen=True)
-class Line:
+class MetricsLine:
     """One log event: metrics by name with value and unit, and what they were made of."""
 
     at_ms: int

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-from fleet_metrics.emf import Line, Metrics
-from fleet_metrics.json_access import count, number, word
+from fleet_metrics.emf import Metrics, MetricsLine
+from fleet_metrics.json_access import count, number, text
 
 _MEASURES = {
     "FramesPerSecond": (("frames_per_second",), "Count/Second"),
@@ -20,13 +20,13 @@ _COUNTS = {
 }
 
 
-def heartbeat_lines(event: dict[str, Any], now_ms: int) -> Iterator[Line]:
+def heartbeat_lines(event: dict[str, Any], now_ms: int) -> Iterator[MetricsLine]:
     """Yield the heartbeat's line; it counts at the time it arrived, cameras' clocks may be wrong.
 
     The last heartbeat of a camera that stops says so: it counts as none.
     """
     heartbeat = event["heartbeat"]
-    thing, status = word(event, "thing"), word(heartbeat, "status")
+    thing, status = text(event, "thing"), text(heartbeat, "status")
     metrics: Metrics = {
         "Heartbeats": (0 if status == "stopped" else 1, "Count"),
         "Failing": (1 if status == "failing" else 0, "None"),
@@ -40,4 +40,4 @@ def heartbeat_lines(event: dict[str, Any], now_ms: int) -> Iterator[Line]:
         if amount is not None:
             metrics[name] = (amount, unit)
     said = {"kind": "heartbeat", "thing": thing, "heartbeat": heartbeat}
-    yield Line(now_ms, metrics, said, ({}, {"Thing": thing}))
+    yield MetricsLine(now_ms, metrics, said, ({}, {"Thing": thing}))

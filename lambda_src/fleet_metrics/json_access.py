@@ -23,7 +23,7 @@ def count(document: Any, *path: str) -> float | None:
     return found if found is not None and found >= 0 and found.is_integer() else None
 
 
-def word(document: Any, name: str, otherwise: str = "unknown") -> str:
+def text(document: Any, name: str, otherwise: str = "unknown") -> str:
     """Return the text of a member, or `otherwise` when there is none."""
     found = document.get(name) if isinstance(document, dict) else None
     return found if isinstance(found, str) and found else otherwise

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from fleet_metrics.emf import Line
-from fleet_metrics.json_access import number, word
+from fleet_metrics.emf import MetricsLine
+from fleet_metrics.json_access import number, text
 
 # CloudWatch takes metrics of the last two weeks and of the next two hours.
 _OLDEST_MS = 13 * 24 * 3600 * 1000
@@ -15,13 +15,13 @@ _NEWEST_MS = 3600 * 1000
 _MOST_LABELS = 20
 
 
-def message_lines(event: dict[str, Any], now_ms: int) -> Iterator[Line]:
+def message_lines(event: dict[str, Any], now_ms: int) -> Iterator[MetricsLine]:
     """Yield a line of the message itself, and one for each label on the frame."""
-    thing = word(event, "thing")
+    thing = text(event, "thing")
     if isinstance(event.get("detections"), list):
         yield from _detections(event, thing, now_ms)
     elif isinstance(event.get("error"), dict):
-        yield Line(
+        yield MetricsLine(
             now_ms,
             {"Errors": (1, "Count")},
             {"kind": "error", **event},
@@ -29,24 +29,28 @@ def message_lines(event: dict[str, Any], now_ms: int) -> Iterator[Line]:
         )
     elif isinstance(event.get("dropped"), dict):
         count = number(event, "dropped", "count") or 0
-        yield Line(now_ms, {"DroppedMessages": (count, "Count")}, {"kind": "dropped", **event})
+        yield MetricsLine(
+            now_ms, {"DroppedMessages": (count, "Count")}, {"kind": "dropped", **event}
+        )
     else:
-        yield Line(now_ms, {"UnreadableMessages": (1, "Count")}, {"kind": "unreadable", **event})
+        yield MetricsLine(
+            now_ms, {"UnreadableMessages": (1, "Count")}, {"kind": "unreadable", **event}
+        )
 
 
-def _detections(event: dict[str, Any], thing: str, now_ms: int) -> Iterator[Line]:
+def _detections(event: dict[str, Any], thing: str, now_ms: int) -> Iterator[MetricsLine]:
     at_ms = _captured_at_ms(event, now_ms)
-    labels = Counter(word(detection, "label") for detection in event["detections"])
+    labels = Counter(text(detection, "label") for detection in event["detections"])
     # What did not fit into the message was on the frame, too.
     total = labels.total() + (number(event, "omitted") or 0)
     metrics = {"Detections": (float(total), "Count")}
     inference_ms = number(event, "inference_ms")
     if inference_ms is not None:
         metrics["InferenceTime"] = (inference_ms, "Milliseconds")
-    yield Line(at_ms, metrics, {"kind": "detections", **event})
+    yield MetricsLine(at_ms, metrics, {"kind": "detections", **event})
     for label, count in labels.most_common(_MOST_LABELS):
         said = {"kind": "label", "thing": thing}
-        yield Line(at_ms, {"Detections": (count, "Count")}, said, ({"Label": label},))
+        yield MetricsLine(at_ms, {"Detections": (count, "Count")}, said, ({"Label": label},))
 
 
 def _captured_at_ms(event: dict[str, Any], now_ms: int) -> int:
@@ -55,7 +59,7 @@ def _captured_at_ms(event: dict[str, Any], now_ms: int) -> int:
     A message may have waited in a camera's spool for hours.
     """
     try:
-        captured = datetime.fromisoformat(word(event.get("frame"), "captured_at"))
+        captured = datetime.fromisoformat(text(event.get("frame"), "captured_at"))
         at_ms = round(captured.timestamp() * 1000)
     except (ValueError, OverflowError):
         return now_ms

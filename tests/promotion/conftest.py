@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from deeplens.releases.aws import Cloud
+from deeplens.releases.aws import AwsAccounts
 from deeplens.releases.environments import Environment, read_environments
 from deeplens.releases.promotion import Registry
 from testkit.account_keys import client
@@ -58,7 +58,7 @@ class World:
         return Registry(
             self.environments,
             self.models,
-            Cloud(self.endpoint),
+            AwsAccounts(self.endpoint),
             lambda: WHO,
             lambda: "2026-01-01T00:00:00Z",
         )

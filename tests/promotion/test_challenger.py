@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from deeplens.config import ConfigError, load_delivery, load_environments
-from deeplens.releases.compare import rivals
+from deeplens.releases.compare import compare_fleets
 from deeplens.releases.environments import challenger_of, read_environments
 from deeplens.releases.history import read_history
-from deeplens.releases.promotion import carry_out, plan_promotion
-from deeplens.releases.status import standings
+from deeplens.releases.promotion import apply, plan_promotion
+from deeplens.releases.status import environment_statuses
 from model_tools.errors import RegistryError, SourceError
 from tests.promotion.conftest import World, models, output_of
 
@@ -41,12 +41,14 @@ _CHALLENGES = 'promoted_from = "staging"\nchallenges = "production"'
 def promote(world: World, source: str, target: str) -> Any:
     plan = plan_promotion(world.registry, source, target)
     assert plan is not None
-    return carry_out(world.registry, plan)
+    return apply(world.registry, plan)
 
 
 def compared(world: World) -> dict[str, tuple[str, str]]:
     known = read_environments(world.environments)
-    found = rivals(world.registry.cloud, known["production"], challenger_of(known, "production"))
+    found = compare_fleets(
+        world.registry.cloud, known["production"], challenger_of(known, "production")
+    )
     return {one.name: (one.champion, one.challenger) for one in found}
 
 
@@ -59,7 +61,8 @@ def test_a_challenger_is_an_environment_that_synthesizes_beside_its_champion(
 
 
 def test_who_is_champion_and_who_challenges_is_said(rivalry: World) -> None:
-    assert {one.environment: one.alias for one in standings(rivalry.registry, offline=True)} == {
+    statuses = environment_statuses(rivalry.registry, offline=True)
+    assert {status.environment: status.alias for status in statuses} == {
         "dev": "", "staging": "", "production": "champion", RIVAL: "challenger",
     }  # fmt: skip
 

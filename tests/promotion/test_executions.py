@@ -8,7 +8,7 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from deeplens.releases.aws import Cloud
+from deeplens.releases.aws import AwsAccounts
 from deeplens.releases.executions import ask_pipeline, executions_of, read_record
 from model_tools.errors import RegistryError
 
@@ -89,9 +89,9 @@ def test_a_rejection_and_an_end_of_the_wait_are_told_apart_and_a_wait_is_no_answ
 
 def test_where_no_pipeline_is_the_text_says_what_to_ask_instead(tmp_path: Path) -> None:
     with pytest.raises(RegistryError, match="there is no pipeline; --local reads"):
-        ask_pipeline(Cloud(), tmp_path / "delivery.toml")
+        ask_pipeline(AwsAccounts(), tmp_path / "delivery.toml")
     (tmp_path / "delivery.toml").write_text('account = "999999999999"\n', encoding="utf-8")
     with pytest.raises(RegistryError, match="not a whole delivery file: 'region'"):
-        ask_pipeline(Cloud(), tmp_path / "delivery.toml")
+        ask_pipeline(AwsAccounts(), tmp_path / "delivery.toml")
     with pytest.raises(RegistryError, match="nothing was delivered here yet; `make deliver` does"):
         read_record(tmp_path / "executions.jsonl")

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from deeplens.releases.gate_check import Clock, hold
+from deeplens.releases.gate_check import Clock, check_gate
 from model_tools.errors import RegistryError
 from tests.promotion.conftest import World
 
@@ -32,7 +32,7 @@ class Bake:
 
 def gate(world: World, bake: Bake, bake_seconds: float = 40.0) -> str:
     dev = world.environment("dev")
-    return hold(
+    return check_gate(
         world.registry.cloud, dev, dev.digest, bake_seconds=bake_seconds, clock=bake.clock()
     )
 
@@ -70,7 +70,7 @@ def test_another_release_in_its_place_does_not_pass(world: World) -> None:
         world.deploy("dev")
 
     with pytest.raises(RegistryError, match="is not what the fleet has"):
-        hold(
+        check_gate(
             world.registry.cloud,
             dev,
             dev.digest,

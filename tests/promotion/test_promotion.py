@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from deeplens.releases.history import read_history
-from deeplens.releases.promotion import carry_out, plan_promotion, plan_rollback
+from deeplens.releases.promotion import apply, plan_promotion, plan_rollback
 from model_tools.errors import RegistryError, SourceError
 from tests.promotion.conftest import WHO, World
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.emulator
 def promote(world: World, source: str, target: str) -> Any:
     plan = plan_promotion(world.registry, source, target)
     assert plan is not None
-    return carry_out(world.registry, plan)
+    return apply(world.registry, plan)
 
 
 @pytest.fixture
@@ -163,11 +163,11 @@ def test_two_promotions_at_once_are_one(proven: World) -> None:
     held = os.open(proven.environments, os.O_RDONLY)
     fcntl.flock(held, fcntl.LOCK_EX)
     with pytest.raises(RegistryError, match="another promotion or roll-back runs"):
-        carry_out(proven.registry, plans[0])
+        apply(proven.registry, plans[0])
     os.close(held)
-    carry_out(proven.registry, plans[0])
+    apply(proven.registry, plans[0])
     with pytest.raises(RegistryError, match="its pin changed while this was planned"):
-        carry_out(proven.registry, plans[1])
+        apply(proven.registry, plans[1])
     assert len(read_history(proven.registry.trail)) == 1
 
 
@@ -177,7 +177,7 @@ def test_a_trail_that_cannot_be_written_leaves_the_pin(proven: World) -> None:
     before = (proven.environments / "staging.toml").read_bytes()
     proven.registry.trail.write_text("not a move\n", encoding="utf-8")
     with pytest.raises(RegistryError, match="line 1: not a move"):
-        carry_out(proven.registry, plan)
+        apply(proven.registry, plan)
     assert (proven.environments / "staging.toml").read_bytes() == before
 
 
@@ -186,7 +186,7 @@ def test_a_rollback_pins_what_the_fleet_proved_before(proven: World) -> None:
     proven.deploy("staging")
     promote(proven, "dev", "staging")
     proven.deploy("staging")
-    carry_out(proven.registry, plan_rollback(proven.registry, "staging", None, "it sees ghosts"))
+    apply(proven.registry, plan_rollback(proven.registry, "staging", None, "it sees ghosts"))
     assert proven.environment("staging").digest == first
     last = read_history(proven.registry.trail)[-1]
     assert (last.kind, last.reason) == ("rollback", "it sees ghosts")
@@ -196,13 +196,13 @@ def test_what_was_taken_back_comes_again_only_with_a_reason_for_the_trail(proven
     proven.deploy("staging")
     promote(proven, "dev", "staging")
     proven.deploy("staging")
-    carry_out(proven.registry, plan_rollback(proven.registry, "staging", None, "it sees ghosts"))
+    apply(proven.registry, plan_rollback(proven.registry, "staging", None, "it sees ghosts"))
     told = refused(proven)
     assert f"staging was taken back from {proven.environment('dev').digest[:12]}… by {WHO}" in told
     assert "it sees ghosts; `--again WHY` promotes it all the same" in told
     plan = plan_promotion(proven.registry, "dev", "staging", again="the lens was dirty")
     assert plan is not None
-    carry_out(proven.registry, plan)
+    apply(proven.registry, plan)
     assert read_history(proven.registry.trail)[-1].reason == "the lens was dirty"
 
 

@@ -17,7 +17,7 @@ import pytest
 from camera.inference import LoadedModel
 from camera.models import DeployedModel
 from camera.trust import ReleaseTrust, TrustSettings
-from cloudformation import Request
+from cloudformation import ResourceRequest
 from deeplens.releases.signing.releases import sign_release
 from deeplens.releases.signing.signers import FileSigner, new_key_file
 from model_artifact import publish
@@ -262,7 +262,7 @@ def properties(artifact: Path, trusted: list[str], **changed: str) -> dict[str, 
 def deploy(now: dict[str, str], before: dict[str, str] | None = None) -> Any:
     """Ask the custom resource as CloudFormation does."""
     return publish(
-        Request(
+        ResourceRequest(
             type="Update" if before else "Create",
             properties=now,
             physical_id=None,

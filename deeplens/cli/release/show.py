@@ -24,9 +24,9 @@ def list_(registry: "Registry", *, offline: bool, as_json: bool) -> None:
 
     Exit codes: 0 shown, 1 an account could not be queried (the others are shown), 2 wrong usage.
     """
-    from deeplens.releases.status import standings
+    from deeplens.releases.status import environment_statuses
 
-    found = standings(registry, offline=offline)
+    found = environment_statuses(registry, offline=offline)
     if as_json:
         click.echo(json.dumps([asdict(one) for one in found], indent=2))
     for one in found if not as_json else ():
@@ -52,9 +52,9 @@ def show(registry: "Registry", digest: str, *, provenance: bool, sbom: bool, as_
         name = "provenance.intoto.json" if provenance else "sbom.cdx.json"
         click.echo(document_of(registry.models, digest, name), nl=False)
         return
-    from deeplens.releases.status import card
+    from deeplens.releases.status import release_card
 
-    found = card(registry, digest)
+    found = release_card(registry, digest)
     if as_json:
         click.echo(json.dumps(found, indent=2))
         return
@@ -70,10 +70,10 @@ def show(registry: "Registry", digest: str, *, provenance: bool, sbom: bool, as_
 @json_option
 def diff(registry: "Registry", before: str, after: str, *, as_json: bool) -> None:
     """Compare two releases: each BEFORE and AFTER is a digest, its beginning, or an environment."""
-    from deeplens.releases.status import card, differing, digest_of
+    from deeplens.releases.status import differences_between, digest_of, release_card
 
-    old, new = (card(registry, digest_of(registry, one)) for one in (before, after))
-    found = differing(old, new)
+    old, new = (release_card(registry, digest_of(registry, one)) for one in (before, after))
+    found = differences_between(old, new)
     if as_json:
         click.echo(json.dumps(found, indent=2))
         return
@@ -89,7 +89,7 @@ def diff(registry: "Registry", before: str, after: str, *, as_json: bool) -> Non
 @json_option
 def compare(registry: "Registry", champion: str, *, as_json: bool) -> None:
     """Compare what the cameras of CHAMPION and of its challenger say of themselves now."""
-    from deeplens.releases.compare import rivals
+    from deeplens.releases.compare import compare_fleets
     from deeplens.releases.environments import (
         challenger_of,
         choose,
@@ -98,7 +98,7 @@ def compare(registry: "Registry", champion: str, *, as_json: bool) -> None:
 
     environments = read_environments(registry.folder)
     pair = (choose(environments, champion), challenger_of(environments, champion))
-    found = rivals(registry.cloud, *pair)
+    found = compare_fleets(registry.cloud, *pair)
     if as_json:
         click.echo(json.dumps([asdict(one) for one in found], indent=2))
         return
@@ -131,7 +131,7 @@ def check(
     Exit codes: 0 verified, 1 not verified, 2 wrong usage or input.
     """
     from deeplens.releases.environments import choose, read_environments
-    from deeplens.releases.gate_check import hold
+    from deeplens.releases.gate_check import check_gate
     from deeplens.releases.signature_check import check_signed_pin
 
     chosen = choose(read_environments(registry.folder), environment)
@@ -140,7 +140,7 @@ def check(
     cloud = replace(registry.cloud, role=assume_role)
     if bake_minutes:
         click.echo(f"baking {environment} for {bake_minutes:g} minutes")
-    proof = hold(cloud, chosen, digest or chosen.digest, bake_seconds=bake_minutes * 60)
+    proof = check_gate(cloud, chosen, digest or chosen.digest, bake_seconds=bake_minutes * 60)
     click.echo(f"{environment}: verified: {proof}")
 
 

@@ -12,7 +12,7 @@ from cryptography import x509
 from deeplens.config.nucleus_components import OLDEST_LITE, RELEASES
 from deeplens.fleet.certificate import certificate_id_of
 from deeplens.fleet.doctor.findings import Finding, Outcome, Patient
-from shared.fleet.device_state import Heartbeat
+from shared.fleet.device_state import ReceivedHeartbeat
 
 _EXPIRES_SOON_DAYS = 30
 _VERSION = re.compile(r"(\d{1,9})\.(\d{1,9})\.(\d{1,9})")
@@ -155,7 +155,7 @@ def core_device(patient: Patient, name: str) -> Iterator[Finding]:
 def heartbeat(patient: Patient, name: str) -> Iterator[Finding]:
     """Check the time and the content of the camera's last heartbeat."""
     answers = patient.site.fleet.heartbeat(name)
-    beats = [answer for answer in answers if isinstance(answer, Heartbeat)]
+    beats = [answer for answer in answers if isinstance(answer, ReceivedHeartbeat)]
     if not beats:
         text = f"{name} has never sent one: no release runs there yet"
         yield Finding("heartbeat", Outcome.WARNING, text, patient.fleet(f"status {patient.name}"))

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from deeplens.fleet.session import Site
+from deeplens.fleet.session import FleetSession
 
 
 class Outcome(StrEnum):
@@ -45,7 +45,7 @@ class Patient:
         local: the site is on the local emulator.
     """
 
-    site: Site
+    site: FleetSession
     models: Path
     local: bool = False
 

@@ -8,9 +8,9 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from deeplens.fleet.errors import FleetError
-from deeplens.fleet.session import Site
+from deeplens.fleet.session import FleetSession
 from deeplens.fleet.stacks import (
-    Stack,
+    DeployedStack,
     find_stack,
     possible_stack_names,
     resources,
@@ -36,7 +36,7 @@ class Inventory:
     """
 
     devices: tuple[str, ...] = ()
-    stacks: tuple[Stack, ...] = ()
+    stacks: tuple[DeployedStack, ...] = ()
     wave_groups: tuple[str, ...] = ()
     components: tuple[str, ...] = ()
     buckets: tuple[str, ...] = ()
@@ -49,7 +49,7 @@ class Inventory:
         return self == Inventory()
 
 
-def take_inventory(site: Site) -> Inventory:
+def take_inventory(site: FleetSession) -> Inventory:
     """List what exists of an environment; change nothing.
 
     Raises:
@@ -69,7 +69,7 @@ def take_inventory(site: Site) -> Inventory:
     )
 
 
-def _stacks(site: Site) -> Iterator[Stack]:
+def _stacks(site: FleetSession) -> Iterator[DeployedStack]:
     """Yield the existing stacks, also those that the environment's file no longer enables."""
     environment = site.environment.name
     expected = f"DeepLens {environment}: "
@@ -86,7 +86,7 @@ def _stacks(site: Site) -> Iterator[Stack]:
         yield stack
 
 
-def _wave_groups(site: Site) -> Iterator[str]:
+def _wave_groups(site: FleetSession) -> Iterator[str]:
     prefix = f"{site.deployment_name}-wave-"
     pages = site.iot.get_paginator("list_thing_groups").paginate(namePrefixFilter=prefix)
     for name in (group["groupName"] for page in pages for group in page["thingGroups"]):
@@ -95,7 +95,7 @@ def _wave_groups(site: Site) -> Iterator[str]:
             yield name
 
 
-def _components(site: Site) -> Iterator[str]:
+def _components(site: FleetSession) -> Iterator[str]:
     client, prefix = site.greengrass, f"deeplens.{site.environment.name}."
     for page in client.get_paginator("list_components").paginate(scope="PRIVATE"):
         for component in page["components"]:
@@ -105,7 +105,7 @@ def _components(site: Site) -> Iterator[str]:
                     yield from (version["arn"] for version in listed["componentVersions"])
 
 
-def _buckets(site: Site, owned: dict[str, list[tuple[str, str]]]) -> tuple[str, ...]:
+def _buckets(site: FleetSession, owned: dict[str, list[tuple[str, str]]]) -> tuple[str, ...]:
     """Return the environment's buckets, the model bucket first: it writes into the other one."""
     client: Any = site.session.client("s3")
     name = site.environment.model_store.bucket_name
@@ -133,7 +133,7 @@ def _is_tagged(client: Any, bucket: str, environment: str) -> bool:
     return {"Key": ENVIRONMENT_TAG, "Value": environment} in tags
 
 
-def _keys(site: Site, bucket: str) -> Iterator[str]:
+def _keys(site: FleetSession, bucket: str) -> Iterator[str]:
     """Yield the customer managed key of a bucket's encryption, unless it is to be deleted."""
     s3: Any = site.session.client("s3")
     kms: Any = site.session.client("kms")
@@ -152,7 +152,7 @@ def _keys(site: Site, bucket: str) -> Iterator[str]:
             yield described["KeyId"]
 
 
-def _log_groups(site: Site, owned: dict[str, list[tuple[str, str]]]) -> Iterator[str]:
+def _log_groups(site: FleetSession, owned: dict[str, list[tuple[str, str]]]) -> Iterator[str]:
     client: Any = site.session.client("logs")
     environment = site.environment
     names = {

@@ -10,7 +10,7 @@ from typing import Any
 from deeplens.fleet import toolkit
 from deeplens.fleet.device_folder import DeviceFolder
 from deeplens.fleet.retire import plan_retirement, retire_device
-from deeplens.fleet.session import Site
+from deeplens.fleet.session import FleetSession
 from deeplens.fleet.teardown.inventory import Inventory
 from deeplens.fleet.teardown.stacks import StackDeletion
 from deeplens.fleet.teardown.storage import (
@@ -40,7 +40,7 @@ class Remaining:
 
 
 def tear_down(
-    site: Site,
+    site: FleetSession,
     inventory: Inventory,
     devices: Path,
     report: Callable[[str], None],
@@ -87,7 +87,9 @@ def tear_down(
     return Remaining(protected, (_toolkit(site),))
 
 
-def _delete_deployments(site: Site, groups: tuple[str, ...], report: Callable[[str], None]) -> None:
+def _delete_deployments(
+    site: FleetSession, groups: tuple[str, ...], report: Callable[[str], None]
+) -> None:
     """Delete the deployments of the fleet and its waves, and jobs that they left."""
     client, number = site.greengrass, 0
     for group in groups:
@@ -111,7 +113,7 @@ def _delete_deployments(site: Site, groups: tuple[str, ...], report: Callable[[s
 
 
 def _delete_storage(
-    site: Site, inventory: Inventory, report: Callable[[str], None]
+    site: FleetSession, inventory: Inventory, report: Callable[[str], None]
 ) -> Iterator[str]:
     """Delete buckets and their key; yield the resources that Object Lock protects."""
     locked = False
@@ -137,7 +139,7 @@ def _delete_storage(
         report(f"scheduled the KMS key {key} for deletion in {KEY_PENDING_DAYS} days")
 
 
-def _delete_logs(site: Site, names: tuple[str, ...], report: Callable[[str], None]) -> None:
+def _delete_logs(site: FleetSession, names: tuple[str, ...], report: Callable[[str], None]) -> None:
     client: Any = site.session.client("logs")
     for name in names:
         # Stacks have deleted most of them.
@@ -146,7 +148,7 @@ def _delete_logs(site: Site, names: tuple[str, ...], report: Callable[[str], Non
             report(f"deleted the log group {name}")
 
 
-def _toolkit(site: Site) -> str:
+def _toolkit(site: FleetSession) -> str:
     place = site.environment.place
     return (
         f"the stack {toolkit.STACK} and its bucket: if no other environment is in account "

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from deeplens.fleet.errors import FleetError
-from deeplens.fleet.session import Site
-from deeplens.fleet.stacks import Stack
+from deeplens.fleet.session import FleetSession
+from deeplens.fleet.stacks import DeployedStack
 
 _POLL_SECONDS = 2.0
 # AWS IoT: up to five minutes after a policy was detached, it cannot be deleted.
@@ -27,11 +27,11 @@ class StackDeletion:
         sleep: waits for a number of seconds.
     """
 
-    site: Site
+    site: FleetSession
     report: Callable[[str], None]
     sleep: Callable[[float], None] = time.sleep
 
-    def delete(self, stack: Stack) -> None:
+    def delete(self, stack: DeployedStack) -> None:
         """Delete a stack; a protected one loses its protection first.
 
         Waits for an IoT policy whose certificates were detached a moment ago.

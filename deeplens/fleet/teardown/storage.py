@@ -6,7 +6,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from deeplens.fleet.session import Site
+from deeplens.fleet.session import FleetSession
 
 # S3's limit of one DeleteObjects request.
 _MOST_AT_ONCE = 1000
@@ -29,7 +29,7 @@ class Emptied:
     reason: str = ""
 
 
-def empty_bucket(site: Site, bucket: str) -> Emptied:
+def empty_bucket(site: FleetSession, bucket: str) -> Emptied:
     """Delete every version, delete marker and unfinished upload of a bucket.
 
     The bucket's policy goes first: it denies deleting components. Retention is respected; the right
@@ -53,7 +53,7 @@ def empty_bucket(site: Site, bucket: str) -> Emptied:
     return Emptied(deleted, len(failures), reason)
 
 
-def exists(site: Site, bucket: str) -> bool:
+def exists(site: FleetSession, bucket: str) -> bool:
     """Return whether a bucket exists; a stack that does not retain its bucket deletes it."""
     client: Any = site.session.client("s3")
     try:
@@ -65,13 +65,13 @@ def exists(site: Site, bucket: str) -> bool:
     return True
 
 
-def delete_bucket(site: Site, bucket: str) -> None:
+def delete_bucket(site: FleetSession, bucket: str) -> None:
     """Delete an empty bucket."""
     client: Any = site.session.client("s3")
     client.delete_bucket(Bucket=bucket)
 
 
-def schedule_key_deletion(site: Site, key: str) -> None:
+def schedule_key_deletion(site: FleetSession, key: str) -> None:
     """Schedule a KMS key for deletion; a key that is scheduled already stays so."""
     client: Any = site.session.client("kms")
     try:

@@ -46,7 +46,7 @@ class ResourceFailed(Exception):  # noqa: N818 - CloudFormation's word for it is
 
 
 @dataclass(frozen=True)
-class Request:
+class ResourceRequest:
     """One request of CloudFormation's, with the properties as the template has them."""
 
     type: str
@@ -63,27 +63,29 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Result:
+class ResourceResult:
     """What CloudFormation is told: the physical id, and the attributes for `Fn::GetAtt`."""
 
     physical_id: str
     attributes: dict[str, str] = field(default_factory=dict)
 
 
-def rolls_back(request: Request) -> bool:
+def is_rolling_back(request: ResourceRequest) -> bool:
     """Return whether CloudFormation is rolling the request's stack back."""
     stack = request.owner.rpartition("/")[0]
     (found,) = boto3.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
     return "ROLLBACK" in found["StackStatus"]
 
 
-def answering(handle: Callable[[Request], Result]) -> Callable[[dict[str, Any], Any], None]:
+def custom_resource(
+    handle: Callable[[ResourceRequest], ResourceResult],
+) -> Callable[[dict[str, Any], Any], None]:
     """Make a Lambda handler of `handle`: every outcome, an exception too, becomes an answer."""
 
     def lambda_handler(event: dict[str, Any], context: Any) -> None:
         physical_id = event.get("PhysicalResourceId")
         logger.info("%s %s", event["RequestType"], event["LogicalResourceId"])
-        request = Request(
+        request = ResourceRequest(
             type=event["RequestType"],
             properties=event["ResourceProperties"],
             physical_id=physical_id,
@@ -93,25 +95,25 @@ def answering(handle: Callable[[Request], Result]) -> Callable[[dict[str, Any], 
             old_properties=event.get("OldResourceProperties", {}),
         )
         if request.type == "Delete" and physical_id == NOTHING_CREATED:
-            _answer(event, "SUCCESS", Result(NOTHING_CREATED))
+            _answer(event, "SUCCESS", ResourceResult(NOTHING_CREATED))
             return
         try:
             result = handle(request)
         except ResourceFailed as failure:
             known = physical_id or failure.physical_id or NOTHING_CREATED
-            _answer(event, "FAILED", Result(known), str(failure))
+            _answer(event, "FAILED", ResourceResult(known), str(failure))
         except Exception as error:
             # The stack must not wait an hour for an answer that never comes.
             logger.exception("unexpected failure")
             reason = f"{type(error).__name__}: {error} (details: log group of this function)"
-            _answer(event, "FAILED", Result(physical_id or NOTHING_CREATED), reason)
+            _answer(event, "FAILED", ResourceResult(physical_id or NOTHING_CREATED), reason)
         else:
             _answer(event, "SUCCESS", result)
 
     return lambda_handler
 
 
-def _answer(event: dict[str, Any], status: str, result: Result, reason: str = "") -> None:
+def _answer(event: dict[str, Any], status: str, result: ResourceResult, reason: str = "") -> None:
     # The reason may contain a device's text, and CDK prints it to a terminal.
     reason = printable(reason, lines=True)
     if reason:

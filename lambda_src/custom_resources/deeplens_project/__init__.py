@@ -15,13 +15,19 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cloudformation import Request, ResourceFailed, Result, answering, rolls_back
+from cloudformation import (
+    ResourceFailed,
+    ResourceRequest,
+    ResourceResult,
+    custom_resource,
+    is_rolling_back,
+)
 from shared.fleet import deployments
 from shared.fleet.errors import DeploymentError
-from shared.fleet.explanation import explain
+from shared.fleet.explanation import summarize
 from shared.fleet.metrics import count_unverified_rollback
-from shared.fleet.queries import Fleet
-from shared.fleet.rollout import GateClosed, Plan, Rollout
+from shared.fleet.queries import FleetQueries
+from shared.fleet.rollout import GateClosed, Rollout, RolloutPlan
 
 logger = logging.getLogger(__name__)
 
@@ -37,11 +43,11 @@ _OUT_OF_REACH = {
 }
 
 
-def bring_about(request: Request) -> Result:
+def handle(request: ResourceRequest) -> ResourceResult:
     """Handle one request; raise `ResourceFailed` when the cameras do not get there in time."""
     properties = request.properties
     rollout = Rollout(
-        fleet=Fleet(
+        fleet=FleetQueries(
             iot=boto3.client("iot", config=_PATIENT),
             iot_data=boto3.client("iot-data", config=_PATIENT),
             greengrass=boto3.client("greengrassv2", config=_PATIENT),
@@ -51,37 +57,39 @@ def bring_about(request: Request) -> Result:
         remaining_seconds=lambda: request.remaining_seconds() - _ANSWER_SECONDS,
     )
     physical_id = _physical_id(request)
-    wanted = deployments.Wanted.from_properties(properties, request.owner)
-    before = deployments.latest(rollout.fleet.greengrass, wanted.target_arn)
+    desired = deployments.DesiredDeployment.from_properties(properties, request.owner)
+    before = deployments.latest(rollout.fleet.greengrass, desired.target_arn)
     try:
         if request.type == "Delete":
-            return _remove(request, rollout, wanted)
-        plan = Plan.from_properties(properties)
+            return _remove(request, rollout, desired)
+        plan = RolloutPlan.from_properties(properties)
         if request.type == "Update" and _is_rollback(request):
-            status = _return_to(rollout, wanted, plan, properties["ProjectName"])
+            status = _return_to(rollout, desired, plan, properties["ProjectName"])
         else:
-            status = explain(rollout.run(wanted, plan))
+            status = summarize(rollout.run(desired, plan))
     except (GateClosed, DeploymentError) as failed:
         # With an id of its own, a failed Create is undone by the Delete that follows.
         raise ResourceFailed(str(failed), physical_id) from None
-    made = deployments.latest(rollout.fleet.greengrass, wanted.target_arn)
-    if before and (by_hand := before.tags.get(deployments.BY_HAND_TAG)):
+    made = deployments.latest(rollout.fleet.greengrass, desired.target_arn)
+    if before and (by_hand := before.tags.get(deployments.MANUAL_TAG)):
         status += f"; before, the fleet had been changed by hand: {by_hand}"
-    return Result(physical_id, {"DeploymentId": made.id if made else "", "Status": status})
+    return ResourceResult(physical_id, {"DeploymentId": made.id if made else "", "Status": status})
 
 
-def _is_rollback(request: Request) -> bool:
+def _is_rollback(request: ResourceRequest) -> bool:
     try:
-        return rolls_back(request)
+        return is_rolling_back(request)
     except (ClientError, BotoCoreError) as error:
         logger.warning("judged as a release: the stack's status is not known: %s", error)
         return False
 
 
-def _return_to(rollout: Rollout, wanted: deployments.Wanted, plan: Plan, environment: str) -> str:
+def _return_to(
+    rollout: Rollout, desired: deployments.DesiredDeployment, plan: RolloutPlan, environment: str
+) -> str:
     """Deploy a set and wait for the devices; return their status, also if they do not run it."""
     try:
-        return explain(rollout.run(wanted, plan.at_once()))
+        return summarize(rollout.run(desired, plan.at_once()))
     except GateClosed as closed:
         status = f"the rollback is deployed, but devices do not run it yet: {closed}"
         text = deployments.tag_text(str(closed))
@@ -95,7 +103,7 @@ def _return_to(rollout: Rollout, wanted: deployments.Wanted, plan: Plan, environ
     return status
 
 
-def _physical_id(request: Request) -> str:
+def _physical_id(request: ResourceRequest) -> str:
     """The id follows from the target: a renamed project is an update, another fleet a new one."""
     old_target = request.old_properties.get("TargetArn")
     stays = request.type == "Delete" or old_target == request.properties["TargetArn"]
@@ -104,14 +112,16 @@ def _physical_id(request: Request) -> str:
     return f"deeplens-project/{request.properties['ThingGroupName']}"
 
 
-def _remove(request: Request, rollout: Rollout, wanted: deployments.Wanted) -> Result:
+def _remove(
+    request: ResourceRequest, rollout: Rollout, desired: deployments.DesiredDeployment
+) -> ResourceResult:
     """Restore the fleet's release without this resource; devices never prevent it.
 
     The log names the parts that could not be removed.
     """
-    result = Result(_physical_id(request))
+    result = ResourceResult(_physical_id(request))
     greengrass = rollout.fleet.greengrass
-    current = deployments.latest(greengrass, wanted.target_arn)
+    current = deployments.latest(greengrass, desired.target_arn)
     if current is None or current.tags.get(deployments.OWNER_TAG) != request.owner:
         return result
     try:
@@ -122,27 +132,27 @@ def _remove(request: Request, rollout: Rollout, wanted: deployments.Wanted) -> R
         # The group was renamed: its stack has deleted it, or the role has rights on the new one.
         logger.warning("nothing can be deployed to %s any more: %s", rollout.thing_group, error)
         if request.properties.get("OnDelete", "remove") == "remove":
-            rollout.end_waves(wanted)
+            rollout.end_waves(desired)
             deployments.retire(greengrass, current.id)
         return result
-    _withdraw(request, rollout, wanted, current)
+    _withdraw(request, rollout, desired, current)
     return result
 
 
 def _withdraw(
-    request: Request,
+    request: ResourceRequest,
     rollout: Rollout,
-    wanted: deployments.Wanted,
+    desired: deployments.DesiredDeployment,
     current: deployments.Deployment,
 ) -> None:
     """Deploy the release before this resource, or an empty set if there was none."""
     greengrass = rollout.fleet.greengrass
-    plan = Plan.from_properties(request.properties).at_once()
-    before = deployments.last_proven(greengrass, wanted.target_arn)
-    if deployments.PROVEN_TAG not in current.tags and before and before.id != current.id:
+    plan = RolloutPlan.from_properties(request.properties).at_once()
+    before = deployments.last_verified(greengrass, desired.target_arn)
+    if deployments.VERIFIED_TAG not in current.tags and before and before.id != current.id:
         # The creation of this resource failed, so the previous release is deployed again.
-        previous = deployments.Wanted(
-            wanted.target_arn, wanted.name, before.components, before.policies, before.job,
+        previous = deployments.DesiredDeployment(
+            desired.target_arn, desired.name, before.components, before.policies, before.job,
             {name: before.tags[name] for name in deployments.IDENTITY_TAGS & before.tags.keys()},
         )  # fmt: skip
         try:
@@ -153,20 +163,20 @@ def _withdraw(
         return
     if request.properties.get("OnDelete", "remove") == "keep":
         return
-    nothing = replace(wanted, components={}, job={}, tags={deployments.OWNER_TAG: request.owner})
+    nothing = replace(desired, components={}, job={}, tags={deployments.OWNER_TAG: request.owner})
     names = frozenset(name for name in current.components if not name.startswith("aws."))
     is_left = False
     try:
-        verdict = rollout.run(nothing, plan, absent=names)
-        is_left = bool(verdict.of("offline"))
+        result = rollout.run(nothing, plan, absent=names)
+        is_left = bool(result.with_outcome("offline"))
     except GateClosed as closed:
         logger.error("devices still run the project's components: %s", closed)  # noqa: TRY400 - the text is the reason
         is_left = True
-    rollout.end_waves(wanted)
-    emptied = deployments.latest(greengrass, wanted.target_arn)
+    rollout.end_waves(desired)
+    emptied = deployments.latest(greengrass, desired.target_arn)
     # Otherwise the deployment remains: these devices still have to remove their components.
     if emptied and not is_left:
         deployments.retire(greengrass, emptied.id)
 
 
-handler = answering(bring_about)
+handler = custom_resource(handle)

@@ -16,7 +16,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
-from cloudformation import Request, ResourceFailed, Result, answering
+from cloudformation import ResourceFailed, ResourceRequest, ResourceResult, custom_resource
 
 CONTENT_TAG = "deeplens:content-sha256"
 _POLL_SECONDS = 1.0
@@ -24,18 +24,18 @@ _GIVE_UP_SECONDS = 300.0
 _PENDING = {"REQUESTED", "INITIATED"}
 
 
-def provide(request: Request) -> Result:
+def provide(request: ResourceRequest) -> ResourceResult:
     """Create the component version if it is absent; refuse when it exists with other content."""
     arn = request.properties["Arn"]
     if request.type == "Delete":
-        return Result(request.physical_id or arn)
+        return ResourceResult(request.physical_id or arn)
     greengrass = boto3.client("greengrassv2")
     if _describe(greengrass, arn) is None:
         _create(greengrass, request.properties)
     component = _wait_until_deployable(greengrass, arn)
     _verify_content(component, request.properties)
     _verify_artifact(greengrass, request.properties)
-    return Result(
+    return ResourceResult(
         arn,
         {"Arn": arn, "Name": component["componentName"], "Version": component["componentVersion"]},
     )
@@ -109,4 +109,4 @@ def _describe(greengrass: Any, arn: str) -> dict[str, Any] | None:
     return component
 
 
-handler = answering(provide)
+handler = custom_resource(provide)

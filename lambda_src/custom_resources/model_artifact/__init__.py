@@ -12,13 +12,13 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from cloudformation import Request, ResourceFailed, Result, answering
+from cloudformation import ResourceFailed, ResourceRequest, ResourceResult, custom_resource
 from model_artifact.signature_check import SignedRelease, accept
 
 _CHUNK_BYTES = 1 << 20
 
 
-def publish(request: Request) -> Result:
+def publish(request: ResourceRequest) -> ResourceResult:
     """Copy the artifact if it is absent; refuse when either side has other bytes.
 
     A delete keeps the object: devices and other deployments may still need it.
@@ -26,7 +26,7 @@ def publish(request: Request) -> Result:
     properties = request.properties
     uri = f"s3://{properties['Bucket']}/{properties['Key']}"
     if request.type == "Delete":
-        return Result(request.physical_id or uri)
+        return ResourceResult(request.physical_id or uri)
     # Addresses of objects encrypted by KMS must be signed so.
     s3 = boto3.client("s3", config=Config(signature_version="s3v4"))
     expected = properties["Sha256"]
@@ -41,10 +41,12 @@ def publish(request: Request) -> Result:
             f"{uri} exists with SHA-256 {present[0]}, the release has {expected}: "
             "this key is written once; find out who wrote it before you deploy again"
         )
-    return Result(uri, {"Uri": uri})
+    return ResourceResult(uri, {"Uri": uri})
 
 
-def _publish_signed(s3: Any, properties: dict[str, Any], signed: SignedRelease, uri: str) -> Result:
+def _publish_signed(
+    s3: Any, properties: dict[str, Any], signed: SignedRelease, uri: str
+) -> ResourceResult:
     """As without a signature, within the limits that were signed; then the statement itself."""
     with signed.refusals():
         there = signed.digest_of(s3, properties["Bucket"], properties["Key"])
@@ -55,7 +57,7 @@ def _publish_signed(s3: Any, properties: dict[str, Any], signed: SignedRelease, 
             signed.check(s3, properties["Bucket"], properties["Key"])
     if "StatementKey" in properties:
         _put_once(s3, properties["Bucket"], properties["StatementKey"], signed.content)
-    return Result(uri, {"Uri": uri})
+    return ResourceResult(uri, {"Uri": uri})
 
 
 def _put_once(s3: Any, bucket: str, key: str, content: bytes) -> None:
@@ -108,4 +110,4 @@ def _digest(s3: Any, bucket: str, key: str) -> tuple[str, str] | None:
     return digest.hexdigest(), found["ETag"]
 
 
-handler = answering(publish)
+handler = custom_resource(publish)

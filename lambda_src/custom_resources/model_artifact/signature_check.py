@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
 
-from cloudformation import Request, ResourceFailed, rolls_back
+from cloudformation import ResourceFailed, ResourceRequest, is_rolling_back
 
 if TYPE_CHECKING:
     from shared.signatures import Accepted, Statement, TrustedKeys
@@ -114,7 +114,7 @@ class SignedRelease:
             raise ResourceFailed(f"{error}; nothing was deployed") from None
 
 
-def accept(request: Request) -> SignedRelease | None:
+def accept(request: ResourceRequest) -> SignedRelease | None:
     """Verify the statement of a request; None where nobody must have signed, and nobody did.
 
     Raises:
@@ -140,12 +140,12 @@ def accept(request: Request) -> SignedRelease | None:
         check_expected(statement, Expected(properties["Model"], properties["Sha256"]))
         before = _before(request, trusted)
         goes_back = before is not None and before.release > statement.release
-        if not (goes_back and rolls_back(request)):
+        if not (goes_back and is_rolling_back(request)):
             check_newer(statement, before, trusted, datetime.now(UTC))
     return SignedRelease(statement, content)
 
 
-def _before(request: Request, trusted: "TrustedKeys") -> "Accepted | None":
+def _before(request: ResourceRequest, trusted: "TrustedKeys") -> "Accepted | None":
     """What the stack had before this update, if it can still be verified."""
     from shared.artifact.errors import VisionError  # noqa: PLC0415 - see the module
     from shared.signatures import Accepted, open_bundle  # noqa: PLC0415 - as above

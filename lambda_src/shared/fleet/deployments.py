@@ -24,12 +24,12 @@ MODEL_TAG = "deeplens:model-digest"
 FUNCTION_TAG = "deeplens:function"
 # The owner of a deployment and its contents; the other tags are its own history.
 IDENTITY_TAGS = {OWNER_TAG, MODEL_TAG, FUNCTION_TAG}
-PROVEN_TAG = "deeplens:proven"
+VERIFIED_TAG = "deeplens:proven"
 REPLACED_TAG = "deeplens:replaced"
 STOPPED_TAG = "deeplens:stopped"
 # Its gate passed, and no camera could be reached that would prove it.
-UNSEEN_TAG = "deeplens:unseen"
-BY_HAND_TAG = "deeplens:by-hand"
+UNVERIFIED_TAG = "deeplens:unseen"
+MANUAL_TAG = "deeplens:by-hand"
 # The second attempt at a deployment that failed without credentials or a connection.
 RETRY_TAG = "deeplens:retry"
 # CloudFormation rolled back to it, and not every reachable device ran it in time.
@@ -45,7 +45,7 @@ class ReleaseStopped(DeploymentError):  # noqa: N818 - the event, in the words o
 
 
 @dataclass(frozen=True)
-class Wanted:
+class DesiredDeployment:
     """A complete deployment, as the template describes it."""
 
     target_arn: str
@@ -147,8 +147,8 @@ def get(greengrass: Any, deployment_id: str) -> Deployment:
     )
 
 
-def ensure(greengrass: Any, wanted: Wanted, token: str) -> Deployment:
-    """Return a live deployment equal to `wanted`; create it unless it is the target's latest.
+def ensure(greengrass: Any, desired: DesiredDeployment, token: str) -> Deployment:
+    """Return a live deployment equal to `desired`; create it unless it is the target's latest.
 
     That, and `token`, make a repeated request and one that timed out after its success a no-op.
 
@@ -156,23 +156,25 @@ def ensure(greengrass: Any, wanted: Wanted, token: str) -> Deployment:
         ReleaseStopped: somebody stopped this very set.
         DeploymentError: Greengrass refuses it.
     """
-    current = latest(greengrass, wanted.target_arn)
-    if current and _same(current, wanted):
+    current = latest(greengrass, desired.target_arn)
+    if current and _same(current, desired):
         if STOPPED_TAG in current.tags:
             raise ReleaseStopped(
-                f"this release was stopped on {wanted.target_arn}: {current.tags[STOPPED_TAG]}; "
+                f"this release was stopped on {desired.target_arn}: {current.tags[STOPPED_TAG]}; "
                 "deploy another one, or lift the stop with `fleet resume`"
             )
         # Waves may run another set than the fleet: only a new revision takes it back from them.
-        has_waves = not wanted.parent_target_arn and waves_since(greengrass, current)
+        has_waves = not desired.parent_target_arn and waves_since(greengrass, current)
         if current.is_live and not has_waves:
-            tag(greengrass, current, wanted.tags)
+            tag(greengrass, current, desired.tags)
             return get(greengrass, current.id)
     replaced = {REPLACED_TAG: current.id} if current else {}
-    return _create(greengrass, wanted, replaced, token)
+    return _create(greengrass, desired, replaced, token)
 
 
-def retry(greengrass: Any, failed: Deployment, wanted: Wanted, token: str, why: str) -> Deployment:
+def retry(
+    greengrass: Any, failed: Deployment, desired: DesiredDeployment, token: str, why: str
+) -> Deployment:
     """Deploy the set of a live deployment once more, so that its devices get a new job.
 
     Greengrass' job configuration has no retries, so that takes a new revision. Devices that run
@@ -181,7 +183,7 @@ def retry(greengrass: Any, failed: Deployment, wanted: Wanted, token: str, why: 
     Args:
         greengrass: the client.
         failed: the first attempt.
-        wanted: its set.
+        desired: its set.
         token: of the request; the attempt has a client token of its own.
         why: a sentence for the tag of the second attempt.
 
@@ -189,54 +191,56 @@ def retry(greengrass: Any, failed: Deployment, wanted: Wanted, token: str, why: 
         DeploymentError: Greengrass rejects it.
     """
     tags = {REPLACED_TAG: failed.id, RETRY_TAG: tag_text(why)}
-    return _create(greengrass, wanted, tags, f"{token}/retry")
+    return _create(greengrass, desired, tags, f"{token}/retry")
 
 
-def _create(greengrass: Any, wanted: Wanted, tags: dict[str, str], token: str) -> Deployment:
+def _create(
+    greengrass: Any, desired: DesiredDeployment, tags: dict[str, str], token: str
+) -> Deployment:
     more = {
-        "deploymentPolicies": wanted.policies,
-        "iotJobConfiguration": wanted.job,
-        "parentTargetArn": wanted.parent_target_arn,
+        "deploymentPolicies": desired.policies,
+        "iotJobConfiguration": desired.job,
+        "parentTargetArn": desired.parent_target_arn,
     }
     try:
         created = greengrass.create_deployment(
-            targetArn=wanted.target_arn,
-            deploymentName=wanted.name,
-            components=wanted.components,
-            tags={**wanted.tags, **tags},
-            clientToken=hashlib.sha256(f"{token}/{wanted.target_arn}".encode()).hexdigest()[:64],
+            targetArn=desired.target_arn,
+            deploymentName=desired.name,
+            components=desired.components,
+            tags={**desired.tags, **tags},
+            clientToken=hashlib.sha256(f"{token}/{desired.target_arn}".encode()).hexdigest()[:64],
             **{key: value for key, value in more.items() if value},
         )
     except ClientError as error:
-        now = latest(greengrass, wanted.target_arn)
-        is_created = now and _same(now, wanted) and (RETRY_TAG in now.tags) == (RETRY_TAG in tags)
+        now = latest(greengrass, desired.target_arn)
+        is_created = now and _same(now, desired) and (RETRY_TAG in now.tags) == (RETRY_TAG in tags)
         if error.response["Error"]["Code"] == "ConflictException" and now and is_created:
             return now
         message = error.response["Error"]["Message"]
         raise DeploymentError(
-            f"{wanted.target_arn}: no deployment was created: {message}"
+            f"{desired.target_arn}: no deployment was created: {message}"
         ) from None
     return get(greengrass, str(created["deploymentId"]))
 
 
-def last_proven(greengrass: Any, target_arn: str) -> Deployment | None:
+def last_verified(greengrass: Any, target_arn: str) -> Deployment | None:
     """Return the newest deployment of the target that passed its gate, or None."""
     return next(
         (
             one
             for one in history(greengrass, target_arn)
-            if PROVEN_TAG in one.tags and STOPPED_TAG not in one.tags
+            if VERIFIED_TAG in one.tags and STOPPED_TAG not in one.tags
         ),
         None,
     )
 
 
-def is_proven(greengrass: Any, wanted: Wanted) -> bool:
+def is_verified(greengrass: Any, desired: DesiredDeployment) -> bool:
     """Whether this very set passed the gate on this target before, and nobody stopped it."""
-    for one in history(greengrass, wanted.target_arn):
-        if _same(one, wanted) and STOPPED_TAG in one.tags:
+    for one in history(greengrass, desired.target_arn):
+        if _same(one, desired) and STOPPED_TAG in one.tags:
             return False
-        if _same(one, wanted) and PROVEN_TAG in one.tags:
+        if _same(one, desired) and VERIFIED_TAG in one.tags:
             return True
     return False
 
@@ -291,14 +295,14 @@ def retire(greengrass: Any, deployment_id: str) -> None:
                 logger.warning("deployment %s remains: %s", deployment_id, error)
 
 
-def _same(current: Deployment, wanted: Wanted) -> bool:
+def _same(current: Deployment, desired: DesiredDeployment) -> bool:
     return (
-        current.components == wanted.components
-        and _subset(wanted.policies, current.policies)
-        and current.job == wanted.job
+        current.components == desired.components
+        and _subset(desired.policies, current.policies)
+        and current.job == desired.job
     )
 
 
-def _subset(wanted: dict[str, Any], found: dict[str, Any]) -> bool:
-    """Whether everything wanted is found; the service fills defaults in."""
-    return all(found.get(key) == value for key, value in wanted.items())
+def _subset(desired: dict[str, Any], found: dict[str, Any]) -> bool:
+    """Whether everything desired is found; the service fills defaults in."""
+    return all(found.get(key) == value for key, value in desired.items())

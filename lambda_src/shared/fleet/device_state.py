@@ -20,7 +20,7 @@ LITE = "aws_nucleus_lite"
 
 
 @dataclass(frozen=True)
-class Heartbeat:
+class ReceivedHeartbeat:
     """The reported state of the thing's named shadow `deeplens`; times by the cloud's clock."""
 
     thing: str
@@ -67,7 +67,7 @@ class Heartbeat:
 
 
 @dataclass(frozen=True)
-class Execution:
+class JobExecution:
     """How far a deployment came on a device: the job's word, or Greengrass' own."""
 
     thing: str
@@ -88,7 +88,7 @@ class Execution:
 
 
 @dataclass(frozen=True)
-class Installed:
+class InstalledComponent:
     """What a core device reported about one of its components."""
 
     thing: str
@@ -105,7 +105,7 @@ class Installed:
 
 
 @dataclass(frozen=True)
-class Joined:
+class Registered:
     """The thing was a connected core device at least once.
 
     Attributes:
@@ -123,53 +123,55 @@ class Joined:
         return (self.reported_at, self.runtime)
 
 
-Observation = Heartbeat | Execution | Installed | Joined
+Observation = ReceivedHeartbeat | JobExecution | InstalledComponent | Registered
 
 
 @dataclass(frozen=True)
-class Known:
+class DeviceState:
     """The newest observation of each kind of one device."""
 
-    heartbeat: Heartbeat | None = None
-    execution: Execution | None = None
-    installed: tuple[Installed, ...] = ()
-    has_joined: bool = False
+    heartbeat: ReceivedHeartbeat | None = None
+    execution: JobExecution | None = None
+    installed: tuple[InstalledComponent, ...] = ()
+    is_registered: bool = False
     runtime: str = ""
 
 
-def known(observations: Iterable[Observation], deployment_id: str) -> dict[str, Known]:
+def latest_by_device(
+    observations: Iterable[Observation], deployment_id: str
+) -> dict[str, DeviceState]:
     """Say what is known of each device about one deployment; pure, whatever the order."""
     newest: dict[tuple[str, str], Observation] = {}
     queued_at: dict[str, float] = {}
     for one in observations:
-        if isinstance(one, Execution):
+        if isinstance(one, JobExecution):
             if one.deployment_id != deployment_id or one.status not in _RANKS:
                 continue
             queued_at[one.thing] = max(queued_at.get(one.thing, 0.0), one.queued_at)
-        part = one.component if isinstance(one, Installed) else ""
+        part = one.component if isinstance(one, InstalledComponent) else ""
         key = (one.thing, f"{type(one).__name__}/{part}")
         if key not in newest or one.order > newest[key].order:
             newest[key] = one
     return _by_thing(newest.values(), queued_at)
 
 
-def _by_thing(newest: Iterable[Observation], queued_at: dict[str, float]) -> dict[str, Known]:
+def _by_thing(newest: Iterable[Observation], queued_at: dict[str, float]) -> dict[str, DeviceState]:
     found: dict[str, dict[str, Any]] = {}
     for one in newest:
         device = found.setdefault(one.thing, {"installed": []})
         match one:
-            case Heartbeat():
+            case ReceivedHeartbeat():
                 device["heartbeat"] = one
-            case Execution():
+            case JobExecution():
                 device["execution"] = one
-            case Installed():
+            case InstalledComponent():
                 device["installed"].append(one)
-            case Joined():
-                device["has_joined"], device["runtime"] = True, one.runtime
+            case Registered():
+                device["is_registered"], device["runtime"] = True, one.runtime
     for thing, device in found.items():
-        execution: Execution | None = device.get("execution")
+        execution: JobExecution | None = device.get("execution")
         if execution and execution.queued_at != queued_at[thing]:
             fields = {**vars(execution), "queued_at": queued_at[thing]}
-            device["execution"] = Execution(**fields)
+            device["execution"] = JobExecution(**fields)
         device["installed"] = tuple(sorted(device["installed"], key=lambda one: one.component))
-    return {thing: Known(**device) for thing, device in found.items()}
+    return {thing: DeviceState(**device) for thing, device in found.items()}

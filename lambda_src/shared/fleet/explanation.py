@@ -1,11 +1,11 @@
-"""A verdict in words: which devices, why, and what to try."""
+"""A result in words: which devices, why, and what to try."""
 
 from collections import defaultdict
 from collections.abc import Iterable
 
 from shared.fleet.device_state import LITE
 from shared.fleet.failures import TRANSIENT_CODES
-from shared.fleet.gate import Device, Verdict
+from shared.fleet.gate import DeviceResult, GateResult
 
 _MOST_NAMES = 8
 _MOST_REASONS = 4
@@ -40,31 +40,31 @@ _ANY_COMPONENT = "<component>"
 _LITE_DEPLOYMENTS = "ggdeploymentd"
 
 
-def explain(verdict: Verdict) -> str:
+def summarize(result: GateResult) -> str:
     """Say where the fleet stands, one sentence per group of devices."""
-    if not verdict.devices:
+    if not result.devices:
         return "the fleet has no device yet; one takes this deployment when it joins"
-    good = len(verdict.of("good"))
-    parts = [f"{good} of {verdict.reachable} reachable devices run the release"]
-    parts += _grouped([one for one in verdict.of("good") if one.reason], "of these")
-    parts += _grouped(verdict.of("failed"), "failed")
-    parts += _grouped(verdict.of("waiting"), "not there")
-    offline = verdict.of("offline")
+    good = len(result.with_outcome("good"))
+    parts = [f"{good} of {result.reachable} reachable devices run the release"]
+    parts += _grouped([one for one in result.with_outcome("good") if one.reason], "of these")
+    parts += _grouped(result.with_outcome("failed"), "failed")
+    parts += _grouped(result.with_outcome("waiting"), "not there")
+    offline = result.with_outcome("offline")
     if offline:
         names = _names([one.thing for one in offline])
         parts.append(f"{len(offline)} offline ({names}); they take it when they are back")
-    if any(device.runtime == LITE for device in verdict.of("failed")):
+    if any(device.runtime == LITE for device in result.with_outcome("failed")):
         parts.append(
             "nucleus lite does not roll back: a failed device keeps what the deployment left "
             "until the next deployment"
         )
-    parts += _grouped(verdict.retried, "got a second attempt")
+    parts += _grouped(result.retried, "got a second attempt")
     return "; ".join(parts)
 
 
-def advise(verdict: Verdict) -> str:
+def suggest(result: GateResult) -> str:
     """Return a suggestion for the devices that are not good; empty if all are."""
-    failed, waiting = verdict.of("failed"), verdict.of("waiting")
+    failed, waiting = result.with_outcome("failed"), result.with_outcome("waiting")
     for device in failed:
         for code in reversed(device.error_stack):
             if code in _SEE_LOG:
@@ -77,21 +77,21 @@ def advise(verdict: Verdict) -> str:
     return ""
 
 
-def _logs(devices: Iterable[Device]) -> str:
+def _logs(devices: Iterable[DeviceResult]) -> str:
     """Name the log of each kind of device: nucleus lite has no log files, classic no journal."""
     logs = {_log(device) for device in devices}
     return " or ".join(sorted(logs))
 
 
-def _log(device: Device) -> str:
+def _log(device: DeviceResult) -> str:
     if device.runtime != LITE:
         return f"/greengrass/v2/logs/{device.component or _ANY_COMPONENT}.log"
-    is_early = device.standing == "failed" and not device.component
+    is_early = device.outcome == "failed" and not device.component
     name = _LITE_DEPLOYMENTS if is_early else device.component or _ANY_COMPONENT
     return f"`journalctl -a -t {name}`"
 
 
-def _grouped(devices: Iterable[Device], word: str) -> list[str]:
+def _grouped(devices: Iterable[DeviceResult], word: str) -> list[str]:
     by_reason: dict[str, list[str]] = defaultdict(list)
     for one in devices:
         stack = f" [{' > '.join(one.error_stack)}]" if one.error_stack else ""

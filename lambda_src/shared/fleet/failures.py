@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from shared.fleet.device_state import (
     LITE,
-    Execution,
-    Heartbeat,
-    Installed,
-    Known,
+    DeviceState,
+    InstalledComponent,
+    JobExecution,
+    ReceivedHeartbeat,
 )
 
 # The most specific code of a failure that another attempt can repair. NETWORK_ERROR is also the
@@ -65,7 +65,7 @@ class Failure:
 
 
 def failure_of(
-    execution: Execution, device: Known, components: frozenset[tuple[str, str]], now: float
+    execution: JobExecution, device: DeviceState, components: frozenset[tuple[str, str]], now: float
 ) -> Failure:
     """Explain a failed execution; pure, so the same observations are the same explanation.
 
@@ -94,15 +94,15 @@ def failure_of(
     )
 
 
-def _is_broken(installed: Installed, components: frozenset[tuple[str, str]]) -> bool:
+def _is_broken(installed: InstalledComponent, components: frozenset[tuple[str, str]]) -> bool:
     is_deployed = not components or (installed.component, installed.version) in components
     return is_deployed and installed.state in _BROKEN
 
 
 def _cause(
-    execution: Execution,
-    device: Known,
-    broken: Installed | None,
+    execution: JobExecution,
+    device: DeviceState,
+    broken: InstalledComponent | None,
     has_cause: bool,  # noqa: FBT001 - computed once, for the text and for the class
 ) -> str:
     if has_cause:
@@ -124,7 +124,7 @@ def _cause(
     return "; ".join(parts)
 
 
-def _camera_error(heartbeat: Heartbeat | None, execution: Execution) -> str:
+def _camera_error(heartbeat: ReceivedHeartbeat | None, execution: JobExecution) -> str:
     """Return the camera's last error if it reported one after the deployment was queued."""
     if heartbeat is None or not heartbeat.last_error or heartbeat.received_at < execution.queued_at:
         return ""

@@ -7,17 +7,17 @@ from typing import Literal
 from shared.fleet.device_state import (
     FAILED,
     SUCCEEDED,
-    Execution,
-    Heartbeat,
-    Known,
+    DeviceState,
+    JobExecution,
     Observation,
-    known,
+    ReceivedHeartbeat,
+    latest_by_device,
 )
 from shared.fleet.failures import failure_of
 
-Standing = Literal["good", "waiting", "failed", "offline"]
-# "retry": the same set must be deployed once more before there is a verdict.
-State = Literal["passed", "failed", "pending", "retry"]
+DeviceOutcome = Literal["good", "waiting", "failed", "offline"]
+# "retry": the same set must be deployed once more before there is a result.
+GateState = Literal["passed", "failed", "pending", "retry"]
 
 NOT_FINISHED = "the job did not finish"
 
@@ -26,7 +26,7 @@ _FRAME_RATE_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
-class Rule:
+class GateRule:
     """When a release may stay on the devices that can be reached."""
 
     success_percent: float = 100.0
@@ -41,7 +41,7 @@ class Rule:
 
 
 @dataclass(frozen=True)
-class Goal:
+class RolloutTarget:
     """What devices must report; with no model, that they finished the deployment is enough.
 
     Times are seconds since the epoch by the cloud's clock: when the deployment was created, when
@@ -68,7 +68,7 @@ class Goal:
 
 
 @dataclass(frozen=True)
-class Finding:
+class DeviceFinding:
     """The conclusion from the observations of one device.
 
     Attributes:
@@ -76,7 +76,7 @@ class Finding:
         is_retryable: the deployment failed, and a second attempt may succeed.
     """
 
-    standing: Standing
+    outcome: DeviceOutcome
     reason: str = ""
     error_stack: tuple[str, ...] = ()
     component: str = ""
@@ -84,7 +84,7 @@ class Finding:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Device(Finding):
+class DeviceResult(DeviceFinding):
     """The status of one device, and its reason; `runtime` is empty if its nucleus is not known."""
 
     thing: str
@@ -92,47 +92,54 @@ class Device(Finding):
 
 
 @dataclass(frozen=True)
-class Verdict:
+class GateResult:
     """The status of each device, and the conclusion for the release.
 
     Attributes:
         retried: the devices for which the set was deployed a second time, with the first reasons.
     """
 
-    state: State
-    devices: tuple[Device, ...]
-    retried: tuple[Device, ...] = ()
+    state: GateState
+    devices: tuple[DeviceResult, ...]
+    retried: tuple[DeviceResult, ...] = ()
 
-    def of(self, standing: Standing) -> list[Device]:
-        """The devices with a standing."""
-        return [one for one in self.devices if one.standing == standing]
+    def with_outcome(self, outcome: DeviceOutcome) -> list[DeviceResult]:
+        """The devices with a outcome."""
+        return [one for one in self.devices if one.outcome == outcome]
 
     @property
-    def retryable(self) -> tuple[Device, ...]:
+    def retryable(self) -> tuple[DeviceResult, ...]:
         """The devices that a second attempt may help."""
         return tuple(device for device in self.devices if device.is_retryable)
 
     @property
     def reachable(self) -> int:
         """How many devices are not offline."""
-        return len(self.devices) - len(self.of("offline"))
+        return len(self.devices) - len(self.with_outcome("offline"))
 
 
-def judge(
-    goal: Goal, rule: Rule, things: Iterable[str], observations: Iterable[Observation], now: float
-) -> Verdict:
+def evaluate_gate(
+    target: RolloutTarget,
+    rule: GateRule,
+    things: Iterable[str],
+    observations: Iterable[Observation],
+    now: float,
+) -> GateResult:
     """Judge a deployment on `things`; nothing but the arguments counts, nor does their order."""
-    facts = known(observations, goal.deployment_id)
+    states = latest_by_device(observations, target.deployment_id)
     devices = tuple(
-        _device(goal, rule, thing, facts.get(thing, Known()), now) for thing in sorted(set(things))
+        _device(target, rule, thing, states.get(thing, DeviceState()), now)
+        for thing in sorted(set(things))
     )
-    return Verdict(_state(goal, rule, devices, now), devices)
+    return GateResult(_state(target, rule, devices, now), devices)
 
 
-def _state(goal: Goal, rule: Rule, devices: tuple[Device, ...], now: float) -> State:
+def _state(
+    target: RolloutTarget, rule: GateRule, devices: tuple[DeviceResult, ...], now: float
+) -> GateState:
     count = dict.fromkeys(("good", "waiting", "failed", "offline"), 0)
     for device in devices:
-        count[device.standing] += 1
+        count[device.outcome] += 1
     reachable = len(devices) - count["offline"]
     if count["failed"] * 100 > rule.error_percent * reachable:
         return "failed"
@@ -140,10 +147,10 @@ def _state(goal: Goal, rule: Rule, devices: tuple[Device, ...], now: float) -> S
         count["good"] * 100 >= rule.success_percent * reachable
         and count["good"] >= rule.minimum_devices
     )
-    in_time = now < goal.deadline
+    in_time = now < target.deadline
     retryable = sum(device.is_retryable for device in devices)
     # Devices that carry the deployment out begin again with the second one: they come first.
-    if retryable and (retryable == count["waiting"] or now >= goal.half_time):
+    if retryable and (retryable == count["waiting"] or now >= target.half_time):
         return "retry"
     if count["waiting"] and in_time:
         return "pending"
@@ -154,29 +161,35 @@ def _state(goal: Goal, rule: Rule, devices: tuple[Device, ...], now: float) -> S
     return "pending" if missing and in_time else "failed"
 
 
-def _device(goal: Goal, rule: Rule, thing: str, device: Known, now: float) -> Device:
-    finding = _standing(goal, rule, device, now)
-    return Device(**vars(finding), thing=thing, runtime=device.runtime)
+def _device(
+    target: RolloutTarget, rule: GateRule, thing: str, device: DeviceState, now: float
+) -> DeviceResult:
+    finding = _standing(target, rule, device, now)
+    return DeviceResult(**vars(finding), thing=thing, runtime=device.runtime)
 
 
-def _standing(goal: Goal, rule: Rule, device: Known, now: float) -> Finding:
+def _standing(
+    target: RolloutTarget, rule: GateRule, device: DeviceState, now: float
+) -> DeviceFinding:
     """Return the first finding about a device that applies."""
     execution = device.execution
     if execution and execution.status in FAILED:
-        return _after_failure(goal, device, execution, now)
+        return _after_failure(target, device, execution, now)
     if execution and execution.status in SUCCEEDED:
-        return next(_after_success(goal, rule, device, execution, now))
-    if now >= goal.deadline and _runs_without_finishing(goal, rule, device, now):
-        return Finding("good", NOT_FINISHED)
+        return next(_after_success(target, rule, device, execution, now))
+    if now >= target.deadline and _runs_without_finishing(target, rule, device, now):
+        return DeviceFinding("good", NOT_FINISHED)
     return next(_before_success(rule, device, now))
 
 
-def _after_failure(goal: Goal, device: Known, execution: Execution, now: float) -> Finding:
+def _after_failure(
+    target: RolloutTarget, device: DeviceState, execution: JobExecution, now: float
+) -> DeviceFinding:
     """Return that a device failed, unless its reason is not known yet or may pass."""
-    failure = failure_of(execution, device, goal.components, now)
-    can_wait = goal.may_retry and now < goal.deadline
+    failure = failure_of(execution, device, target.components, now)
+    can_wait = target.may_retry and now < target.deadline
     is_retryable = can_wait and failure.is_transient
-    return Finding(
+    return DeviceFinding(
         "waiting" if is_retryable or (can_wait and failure.is_unclear) else "failed",
         failure.reason,
         failure.error_stack,
@@ -185,7 +198,9 @@ def _after_failure(goal: Goal, device: Known, execution: Execution, now: float) 
     )
 
 
-def _runs_without_finishing(goal: Goal, rule: Rule, device: Known, now: float) -> bool:
+def _runs_without_finishing(
+    target: RolloutTarget, rule: GateRule, device: DeviceState, now: float
+) -> bool:
     """Return whether the device reports the release although its job never left IN_PROGRESS.
 
     A core can lose the job's last update. Only a process that started after the deployment counts,
@@ -194,63 +209,66 @@ def _runs_without_finishing(goal: Goal, rule: Rule, device: Known, now: float) -
     execution, heartbeat = device.execution, device.heartbeat
     if not execution or execution.status != "IN_PROGRESS" or not heartbeat:
         return False
-    started_after = heartbeat.uptime_seconds > 0 and heartbeat.started_at >= goal.created_at - 1
+    started_after = heartbeat.uptime_seconds > 0 and heartbeat.started_at >= target.created_at - 1
     is_broken = any(
         one.state == "BROKEN" and one.reported_at >= heartbeat.received_at
         for one in device.installed
     )
     return (
-        goal.model_digest is not None
+        target.model_digest is not None
         and started_after
         and heartbeat.is_alive(now)
         and not is_broken
-        and not any(_missing(goal, rule, heartbeat, replace(execution, at=goal.created_at)))
+        and not any(_missing(target, rule, heartbeat, replace(execution, at=target.created_at)))
     )
 
 
-def _before_success(rule: Rule, device: Known, now: float) -> Iterator[Finding]:
+def _before_success(rule: GateRule, device: DeviceState, now: float) -> Iterator[DeviceFinding]:
     execution, heartbeat = device.execution, device.heartbeat
     if execution and execution.status == "IN_PROGRESS":
-        yield Finding("waiting", "is carrying the deployment out")
+        yield DeviceFinding("waiting", "is carrying the deployment out")
     if heartbeat and heartbeat.is_alive(now):
-        yield Finding("waiting", "has not taken the deployment yet")
-    if heartbeat is None and not device.has_joined:
-        yield Finding("offline", "was never connected")
+        yield DeviceFinding("waiting", "has not taken the deployment yet")
+    if heartbeat is None and not device.is_registered:
+        yield DeviceFinding("offline", "was never connected")
     if execution is None:
-        yield Finding("waiting", "the rollout has not come to it yet")
+        yield DeviceFinding("waiting", "the rollout has not come to it yet")
     elif now < execution.queued_at + rule.offline_after_seconds:
-        yield Finding("waiting", "is silent, but may still take the deployment")
-    yield Finding("offline", "is silent")
+        yield DeviceFinding("waiting", "is silent, but may still take the deployment")
+    yield DeviceFinding("offline", "is silent")
 
 
 def _after_success(
-    goal: Goal, rule: Rule, device: Known, execution: Execution, now: float
-) -> Iterator[Finding]:
+    target: RolloutTarget, rule: GateRule, device: DeviceState, execution: JobExecution, now: float
+) -> Iterator[DeviceFinding]:
     """Findings about a device whose deployment says success: COMPLETED is not enough."""
     heartbeat = device.heartbeat
     for one in device.installed:
         if one.reported_at < execution.at - 1:
             continue
-        if one.component in goal.absent:
-            yield Finding("waiting", f"still has {one.component}")
+        if one.component in target.absent:
+            yield DeviceFinding("waiting", f"still has {one.component}")
         recovered = heartbeat and heartbeat.received_at > one.reported_at
         if one.state == "BROKEN" and not recovered:
             detail = f": {one.detail}" if one.detail else ""
             reason = f"deployment SUCCEEDED, but {one.component} is BROKEN{detail}"
-            yield Finding("failed", reason, ("COMPONENT_BROKEN",), one.component)
-    if goal.model_digest is None:
-        yield Finding("good")
-    for missing in _missing(goal, rule, heartbeat, execution):
-        yield Finding("waiting", f"finished the deployment, but {missing}")
+            yield DeviceFinding("failed", reason, ("COMPONENT_BROKEN",), one.component)
+    if target.model_digest is None:
+        yield DeviceFinding("good")
+    for missing in _missing(target, rule, heartbeat, execution):
+        yield DeviceFinding("waiting", f"finished the deployment, but {missing}")
     if heartbeat is None or heartbeat.is_alive(now):
-        yield Finding("good")
-    elif heartbeat.received_at + heartbeat.silence_seconds < goal.watched_since:
-        yield Finding("offline", "ran the release, and is silent")
-    yield Finding("waiting", "ran the release, and went silent")
+        yield DeviceFinding("good")
+    elif heartbeat.received_at + heartbeat.silence_seconds < target.watched_since:
+        yield DeviceFinding("offline", "ran the release, and is silent")
+    yield DeviceFinding("waiting", "ran the release, and went silent")
 
 
 def _missing(
-    goal: Goal, rule: Rule, heartbeat: Heartbeat | None, execution: Execution
+    target: RolloutTarget,
+    rule: GateRule,
+    heartbeat: ReceivedHeartbeat | None,
+    execution: JobExecution,
 ) -> Iterator[str]:
     """Say what the heartbeat does not show yet; nothing when it shows all."""
     # A generic camera has no model while its first start installs the runtime.
@@ -258,12 +276,12 @@ def _missing(
         yield "is installing its Python environment" if heartbeat else "never sent a heartbeat"
         return
     # One of the process that was replaced says nothing about the release.
-    if heartbeat.received_at < int(execution.at) and heartbeat.started_at < goal.created_at - 1:
+    if heartbeat.received_at < int(execution.at) and heartbeat.started_at < target.created_at - 1:
         yield "sent no heartbeat since"
-    if heartbeat.model_digest != goal.model_digest:
-        yield f"its heartbeat names model {heartbeat.model_digest}, not {goal.model_digest}"
-    if heartbeat.function_arn != goal.function_arn:
-        yield f"its heartbeat names function {heartbeat.function_arn}, not {goal.function_arn}"
+    if heartbeat.model_digest != target.model_digest:
+        yield f"its heartbeat names model {heartbeat.model_digest}, not {target.model_digest}"
+    if heartbeat.function_arn != target.function_arn:
+        yield f"its heartbeat names function {heartbeat.function_arn}, not {target.function_arn}"
     if heartbeat.frames == 0 or heartbeat.status != "running":
         frames = f"{heartbeat.frames} frames" if heartbeat.frames else "without a frame"
         yield f"is {heartbeat.status}, {frames}; last error: {heartbeat.last_error}"

@@ -14,19 +14,19 @@ from shared.fleet import deployments
 from shared.fleet.deployments import (
     FUNCTION_TAG,
     MODEL_TAG,
-    PROVEN_TAG,
     STOPPED_TAG,
-    UNSEEN_TAG,
+    UNVERIFIED_TAG,
+    VERIFIED_TAG,
     Deployment,
 )
-from shared.fleet.explanation import explain
+from shared.fleet.explanation import summarize
 from shared.fleet.gate import (
-    Goal,
-    Rule,
-    Verdict,
-    judge,
+    GateResult,
+    GateRule,
+    RolloutTarget,
+    evaluate_gate,
 )
-from shared.fleet.queries import Fleet
+from shared.fleet.queries import FleetQueries
 
 if TYPE_CHECKING:
     from shared.fleet.device_state import Observation
@@ -34,22 +34,24 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-def prove_before_it_goes(fleet: Fleet, thing_group: str, target_arn: str, rule: Rule) -> str:
+def verify_outgoing_release(
+    fleet: FleetQueries, thing_group: str, target_arn: str, rule: GateRule
+) -> str:
     """Return what cameras say of the current deployment, if that proves it now; else nothing.
 
     A deployment whose gate was closed is never proven by this: only one whose gate met no camera.
     """
     try:
         current = deployments.latest(fleet.greengrass, target_arn)
-        if current is None or UNSEEN_TAG not in current.tags:
+        if current is None or UNVERIFIED_TAG not in current.tags:
             return ""
-        if {PROVEN_TAG, STOPPED_TAG} & set(current.tags):
+        if {VERIFIED_TAG, STOPPED_TAG} & set(current.tags):
             return ""
-        verdict = _look(fleet, thing_group, current, rule)
-        if verdict.state != "passed" or not verdict.of("good"):
+        result = _look(fleet, thing_group, current, rule)
+        if result.state != "passed" or not result.with_outcome("good"):
             return ""
-        proof = deployments.tag_text(explain(verdict))
-        deployments.tag(fleet.greengrass, current, {PROVEN_TAG: proof})
+        proof = deployments.tag_text(summarize(result))
+        deployments.tag(fleet.greengrass, current, {VERIFIED_TAG: proof})
     except (ClientError, BotoCoreError) as error:
         # It is no part of the new release whether the old one can be returned to.
         logger.warning("what runs now was not proven before it goes: %s", error)
@@ -57,15 +59,15 @@ def prove_before_it_goes(fleet: Fleet, thing_group: str, target_arn: str, rule: 
     return proof
 
 
-def _look(fleet: Fleet, thing_group: str, current: Deployment, rule: Rule) -> Verdict:
+def _look(fleet: FleetQueries, thing_group: str, current: Deployment, rule: GateRule) -> GateResult:
     things = fleet.things(thing_group)
     observations: list[Observation] = [
         one for answer in fleet.heartbeats(things).values() for one in answer
     ]
-    observations += fleet.joined()
+    observations += fleet.registered()
     observations += fleet.job_executions(current.job_id, current.id)
     now = time.time()
-    goal = Goal(
+    target = RolloutTarget(
         deployment_id=current.id,
         created_at=current.created_at,
         watched_since=now,
@@ -73,4 +75,4 @@ def _look(fleet: Fleet, thing_group: str, current: Deployment, rule: Rule) -> Ve
         model_digest=current.tags.get(MODEL_TAG),
         function_arn=current.tags.get(FUNCTION_TAG),
     )
-    return judge(goal, rule, things, observations, now)
+    return evaluate_gate(target, rule, things, observations, now)

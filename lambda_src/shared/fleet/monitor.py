@@ -12,18 +12,18 @@ from shared.fleet.deployments import STOPPED_TAG, Deployment
 from shared.fleet.device_state import (
     FAILED,
     SUCCEEDED,
-    Execution,
-    Heartbeat,
+    JobExecution,
     Observation,
+    ReceivedHeartbeat,
 )
-from shared.fleet.explanation import explain
+from shared.fleet.explanation import summarize
 from shared.fleet.gate import (
-    Goal,
-    Rule,
-    Verdict,
-    judge,
+    GateResult,
+    GateRule,
+    RolloutTarget,
+    evaluate_gate,
 )
-from shared.fleet.queries import Fleet
+from shared.fleet.queries import FleetQueries
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ _JOINED = "joined/account"
 
 
 @dataclass(frozen=True)
-class Outcome:
+class MonitorResult:
     """The result of a wait.
 
     Attributes:
@@ -47,21 +47,21 @@ class Outcome:
         unanswered: the last error of each query about the devices that got no answer.
     """
 
-    verdict: Verdict
+    gate: GateResult
     stopped: str = ""
     unanswered: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
         """Whether the release may stay."""
-        return not self.stopped and self.verdict.state == "passed"
+        return not self.stopped and self.gate.state == "passed"
 
 
 @dataclass
-class Watch:
+class RolloutMonitor:
     """Observes one deployment on the devices of one thing group."""
 
-    fleet: Fleet
+    fleet: FleetQueries
     thing_group: str
     deployment: Deployment
     # Looks the deployment up again.
@@ -75,50 +75,52 @@ class Watch:
     _things: list[str] = field(default_factory=list)
     # Whether every question was answered at least once: before, nothing is known of anybody.
     _has_news: bool = False
-    # When the last query began: the verdict on its answers is for this time, not a later one.
+    # When the last query began: the result on its answers is for this time, not a later one.
     _looked_at: float = 0.0
     # The last error of each query that has had no answer since.
     _errors: dict[str, str] = field(default_factory=dict)
 
-    def wait(self, goal: Goal, rule: Rule, bake_seconds: float = 0.0) -> Outcome:
-        """Look until the verdict stands, and stands `bake_seconds` longer if it is good."""
+    def wait(
+        self, target: RolloutTarget, rule: GateRule, bake_seconds: float = 0.0
+    ) -> MonitorResult:
+        """Look until the result stands, and stands `bake_seconds` longer if it is good."""
         pause = _FIRST_PAUSE_SECONDS
         baked_at: float | None = None
         said = ""
         while True:
             self._looked_at = time.time()
-            if reason := self._observe(is_last=self._looked_at >= goal.deadline):
-                return Outcome(self._judge(goal, rule), reason)
-            if not self._has_news and self._looked_at < goal.deadline:
-                pause = self._rest(pause, goal.deadline)
+            if reason := self._observe(is_last=self._looked_at >= target.deadline):
+                return MonitorResult(self._judge(target, rule), reason)
+            if not self._has_news and self._looked_at < target.deadline:
+                pause = self._rest(pause, target.deadline)
                 continue
-            verdict = self._judge(goal, rule)
+            result = self._judge(target, rule)
             if not self._has_news:
                 error = self._errors["fleet"]
                 reason = f"AWS did not answer the queries about the fleet in time: {error}"
-                return Outcome(verdict, reason)
-            self._settled = frozenset(one.thing for one in verdict.of("good"))
-            sentence = explain(verdict)
+                return MonitorResult(result, reason)
+            self._settled = frozenset(one.thing for one in result.with_outcome("good"))
+            sentence = summarize(result)
             if sentence != said:
                 logger.info("%s", sentence)
                 said = sentence
             now = time.time()
-            if verdict.state == "retry":
-                return Outcome(verdict)
-            if verdict.state == "failed":
-                self._ask_why(verdict)
-                return Outcome(
-                    self._judge(goal, rule), unanswered=tuple(sorted(set(self._errors.values())))
+            if result.state == "retry":
+                return MonitorResult(result)
+            if result.state == "failed":
+                self._ask_why(result)
+                return MonitorResult(
+                    self._judge(target, rule), unanswered=tuple(sorted(set(self._errors.values())))
                 )
-            if verdict.state == "passed":
+            if result.state == "passed":
                 baked_at = baked_at or now + bake_seconds
                 if now >= baked_at:
-                    return Outcome(verdict)
+                    return MonitorResult(result)
                 # While it bakes, devices that were good may cease to be.
                 self._settled = frozenset()
                 pause = self._rest(pause, baked_at)
                 continue
-            pause = self._rest(pause, goal.deadline)
+            pause = self._rest(pause, target.deadline)
 
     def _rest(self, pause: float, ends_at: float) -> float:
         """Sleep until the next round; return the longer pause that follows it.
@@ -133,9 +135,9 @@ class Watch:
         )
         return min(pause * 1.5, longest)
 
-    def _judge(self, goal: Goal, rule: Rule) -> Verdict:
+    def _judge(self, target: RolloutTarget, rule: GateRule) -> GateResult:
         everything = [one for answer in self._answers.values() for one in answer]
-        return judge(goal, rule, self._things, everything, self._looked_at)
+        return evaluate_gate(target, rule, self._things, everything, self._looked_at)
 
     def _observe(self, *, is_last: bool) -> str:
         """Query the status again; return why the deployment was ended, if it was.
@@ -171,7 +173,7 @@ class Watch:
         return ""
 
     def _needs_news(self, thing: str, done: set[str], now: float) -> bool:
-        """Whether to ask for a heartbeat: often only where the verdict waits for it.
+        """Whether to ask for a heartbeat: often only where the result waits for it.
 
         Elsewhere it says that the camera is alive, which it does until it would count as silent.
         """
@@ -179,7 +181,7 @@ class Watch:
             return True
         last = next(iter(self._answers.get(f"heartbeat/{thing}", [])), None)
         patience = _LONGEST_PAUSE_SECONDS
-        if isinstance(last, Heartbeat):
+        if isinstance(last, ReceivedHeartbeat):
             if now - last.received_at <= last.silence_seconds / 2:
                 return False
             patience = min(patience, last.silence_seconds / 2)
@@ -198,14 +200,16 @@ class Watch:
         return {
             one.thing
             for one in self._answers["job"]
-            if isinstance(one, Execution) and one.status in statuses
+            if isinstance(one, JobExecution) and one.status in statuses
         }
 
-    def _ask_why(self, verdict: Verdict) -> None:
-        """Query the reasons of failures, and the nuclei; the verdict does not need them."""
-        things = [one.thing for one in (*verdict.of("failed"), *verdict.of("waiting"))]
+    def _ask_why(self, result: GateResult) -> None:
+        """Query the reasons of failures, and the nuclei; the result does not need them."""
+        things = [
+            one.thing for one in (*result.with_outcome("failed"), *result.with_outcome("waiting"))
+        ]
         self._ask_devices(things)
-        if set(things) - self._joined():
+        if set(things) - self._registered():
             self._ask_nuclei()
 
     def _ask_who_joined(self, now: float, *, is_last: bool) -> None:
@@ -213,24 +217,24 @@ class Watch:
 
         ListCoreDevices with a thing group lists only devices that a deployment to that group
         succeeded on, so it does not answer which members were ever connected. Of a member whose
-        deployment failed, the nucleus is a detail that no verdict requires.
+        deployment failed, the nucleus is a detail that no result requires.
         """
         if not is_last and now - self._joined_at < _PAUSE_OF_JOINED_SECONDS:
             return
         silent = {thing for thing in self._things if not self._answers.get(f"heartbeat/{thing}")}
-        if silent - self._joined():
-            self._answers[_JOINED] = list(self.fleet.joined())
+        if silent - self._registered():
+            self._answers[_JOINED] = list(self.fleet.registered())
             self._joined_at = now
-        elif self._with(FAILED) & set(self._things) - self._joined():
+        elif self._with(FAILED) & set(self._things) - self._registered():
             self._ask_nuclei()
             self._joined_at = now
 
-    def _joined(self) -> set[str]:
+    def _registered(self) -> set[str]:
         """Name devices that are known as core devices."""
         return {core.thing for core in self._answers.get(_JOINED, [])}
 
     def _ask_nuclei(self) -> None:
-        self._ask("joined", lambda: {"account": list(self.fleet.joined())})
+        self._ask("joined", lambda: {"account": list(self.fleet.registered())})
 
     def _ask_devices(self, things: list[str]) -> None:
         """Query details of devices; each query is independent, and none is required."""

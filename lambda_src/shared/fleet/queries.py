@@ -12,11 +12,11 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.fleet.device_state import (
-    Execution,
-    Heartbeat,
-    Installed,
-    Joined,
+    InstalledComponent,
+    JobExecution,
     Observation,
+    ReceivedHeartbeat,
+    Registered,
 )
 from shared.printable import printable
 
@@ -30,7 +30,7 @@ _MOST_ERRORS = 20
 
 
 @dataclass(frozen=True)
-class Fleet:
+class FleetQueries:
     """The members of one thing group, through AWS' own clients."""
 
     iot: Any
@@ -44,11 +44,11 @@ class Fleet:
         )
         return sorted(name for page in pages for name in page["things"])
 
-    def joined(self) -> list[Joined]:
+    def registered(self) -> list[Registered]:
         """Every core device that was ever connected."""
         pages = self.greengrass.get_paginator("list_core_devices").paginate()
         return [
-            Joined(
+            Registered(
                 device["coreDeviceThingName"],
                 device.get("runtime", ""),
                 _seconds(device.get("lastStatusUpdateTimestamp")),
@@ -57,13 +57,13 @@ class Fleet:
             for device in page["coreDevices"]
         ]
 
-    def job_executions(self, job_id: str, deployment_id: str) -> Iterator[Execution]:
+    def job_executions(self, job_id: str, deployment_id: str) -> Iterator[JobExecution]:
         """How far the deployment came, by IoT's job."""
         pages = self.iot.get_paginator("list_job_executions_for_job").paginate(jobId=job_id)
         for page in pages:
             for item in page["executionSummaries"]:
                 summary = item["jobExecutionSummary"]
-                yield Execution(
+                yield JobExecution(
                     thing=item["thingArn"].rpartition("/")[2],
                     deployment_id=deployment_id,
                     status=summary["status"],
@@ -147,7 +147,7 @@ def _try(
         return error
 
 
-def _heartbeat(thing: str, document: dict[str, Any]) -> Heartbeat | None:
+def _heartbeat(thing: str, document: dict[str, Any]) -> ReceivedHeartbeat | None:
     reported = document.get("state", {}).get("reported")
     if not isinstance(reported, dict) or not reported:
         return None
@@ -155,7 +155,7 @@ def _heartbeat(thing: str, document: dict[str, Any]) -> Heartbeat | None:
     model = reported.get("model")
     model = model if isinstance(model, dict) else {}
     stamps = document.get("metadata", {}).get("reported", {}).get("heartbeat_at", {})
-    return Heartbeat(
+    return ReceivedHeartbeat(
         thing=thing,
         received_at=float(stamps.get("timestamp") or 0.0),
         version=int(document.get("version", 0)),
@@ -194,9 +194,9 @@ def _bytes(section: Any, name: str) -> int | None:
     return value if 0 <= value < _LARGEST_NUMBER else None
 
 
-def _execution(thing: str, item: dict[str, Any]) -> Execution:
+def _execution(thing: str, item: dict[str, Any]) -> JobExecution:
     details = item.get("statusDetails") or {}
-    return Execution(
+    return JobExecution(
         thing=thing,
         deployment_id=item["deploymentId"],
         status=item["coreDeviceExecutionStatus"],
@@ -206,8 +206,8 @@ def _execution(thing: str, item: dict[str, Any]) -> Execution:
     )
 
 
-def _installed(thing: str, item: dict[str, Any]) -> Installed:
-    return Installed(
+def _installed(thing: str, item: dict[str, Any]) -> InstalledComponent:
+    return InstalledComponent(
         thing=thing,
         component=item["componentName"],
         version=item["componentVersion"],

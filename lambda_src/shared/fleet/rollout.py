@@ -13,12 +13,12 @@ from typing import Any, Self
 from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.fleet import deployments
-from shared.fleet.deployments import Deployment, Wanted
-from shared.fleet.explanation import advise, explain
-from shared.fleet.gate import Goal, Rule, Verdict
-from shared.fleet.late_verification import prove_before_it_goes
-from shared.fleet.monitor import Outcome, Watch
-from shared.fleet.queries import Fleet
+from shared.fleet.deployments import Deployment, DesiredDeployment
+from shared.fleet.explanation import suggest, summarize
+from shared.fleet.gate import GateResult, GateRule, RolloutTarget
+from shared.fleet.late_verification import verify_outgoing_release
+from shared.fleet.monitor import MonitorResult, RolloutMonitor
+from shared.fleet.queries import FleetQueries
 
 logger = logging.getLogger(__name__)
 
@@ -35,10 +35,10 @@ class Wave:
 
 
 @dataclass(frozen=True)
-class Plan:
+class RolloutPlan:
     """What the template says about the rollout; `deeplens.config.rollout` has it in TOML."""
 
-    rule: Rule
+    rule: GateRule
     waves: tuple[Wave, ...]
     wait_seconds: float
     bake_seconds: float
@@ -56,7 +56,7 @@ class Plan:
     def from_document(cls, found: dict[str, Any]) -> Self:
         """Read the plan that `RolloutConfig.to_plan` writes: the only place that makes its rule."""
         return cls(
-            rule=Rule(**found["rule"]),
+            rule=GateRule(**found["rule"]),
             waves=tuple(Wave(**wave) for wave in found["waves"]),
             wait_seconds=float(found["wait_seconds"]),
             bake_seconds=float(found["bake_seconds"]),
@@ -79,13 +79,15 @@ class GateClosed(Exception):  # noqa: N818 - what happened, in the words of the 
 class Rollout:
     """Brings one set to one fleet."""
 
-    fleet: Fleet
+    fleet: FleetQueries
     thing_group: str
     token: str
     remaining_seconds: Callable[[], float]
 
-    def run(self, wanted: Wanted, plan: Plan, absent: frozenset[str] = frozenset()) -> Verdict:
-        """Deploy `wanted`, wave by wave, and return how it went.
+    def run(
+        self, desired: DesiredDeployment, plan: RolloutPlan, absent: frozenset[str] = frozenset()
+    ) -> GateResult:
+        """Deploy `desired`, wave by wave, and return how it went.
 
         A set that passed the gate here before goes to the whole fleet at once: that is how a
         rollback is fast. So does the first deployment of a fleet: a wave's deployment acts on
@@ -95,37 +97,37 @@ class Rollout:
             GateClosed: too many devices did not get there, or somebody stopped the deployment.
         """
         greengrass = self.fleet.greengrass
-        prove_before_it_goes(self.fleet, self.thing_group, wanted.target_arn, plan.rule)
-        current = deployments.latest(greengrass, wanted.target_arn)
+        verify_outgoing_release(self.fleet, self.thing_group, desired.target_arn, plan.rule)
+        current = deployments.latest(greengrass, desired.target_arn)
         # Inactive: the deployment that replaced it was deleted.
         is_first = current is None or current.status == "INACTIVE"
-        if wanted.components and not is_first and not deployments.is_proven(greengrass, wanted):
+        if desired.components and not is_first and not deployments.is_verified(greengrass, desired):
             for number, wave in enumerate(plan.waves, start=1):
-                self._run_wave(wanted, plan, wave, number)
+                self._run_wave(desired, plan, wave, number)
         made, outcome = self._attempt(
-            wanted, plan.rule, plan.wait_seconds, plan.bake_seconds, absent
+            desired, plan.rule, plan.wait_seconds, plan.bake_seconds, absent
         )
         if not outcome.passed:
             raise GateClosed(_reason("", outcome), made)
-        if wanted.components:
-            said = deployments.tag_text(explain(outcome.verdict))
-            seen = outcome.verdict.of("good")
-            name = deployments.PROVEN_TAG if seen else deployments.UNSEEN_TAG
+        if desired.components:
+            said = deployments.tag_text(summarize(outcome.gate))
+            seen = outcome.gate.with_outcome("good")
+            name = deployments.VERIFIED_TAG if seen else deployments.UNVERIFIED_TAG
             deployments.tag(greengrass, made, {name: said})
-            self._end_former_waves(wanted, plan)
-        return outcome.verdict
+            self._end_former_waves(desired, plan)
+        return outcome.gate
 
-    def end_waves(self, wanted: Wanted, current: Collection[str] = ()) -> None:
+    def end_waves(self, desired: DesiredDeployment, current: Collection[str] = ()) -> None:
         """Remove the deployments of the fleet's waves, and the groups that were made for them.
 
         Errors are logged: what remains of a wave changes no device.
 
         Args:
-            wanted: a deployment of the fleet.
+            desired: a deployment of the fleet.
             current: names of the groups of waves that remain.
         """
         try:
-            for summary in deployments.waves_of(self.fleet.greengrass, wanted.target_arn):
+            for summary in deployments.waves_of(self.fleet.greengrass, desired.target_arn):
                 group = summary["targetArn"].rpartition("/")[2]
                 if group not in current:
                     deployments.retire(self.fleet.greengrass, summary["deploymentId"])
@@ -142,31 +144,33 @@ class Rollout:
         except ClientError as error:
             logger.warning("thing group %s remains: %s", group, error)
 
-    def _end_former_waves(self, wanted: Wanted, plan: Plan) -> None:
+    def _end_former_waves(self, desired: DesiredDeployment, plan: RolloutPlan) -> None:
         """Remove waves of earlier releases that the plan does not contain."""
         groups = {
-            wave.thing_group or wave_group(wanted.name, number, self.thing_group)
+            wave.thing_group or wave_group(desired.name, number, self.thing_group)
             for number, wave in enumerate(plan.waves, start=1)
         }
-        self.end_waves(wanted, groups)
+        self.end_waves(desired, groups)
 
-    def _run_wave(self, wanted: Wanted, plan: Plan, wave: Wave, number: int) -> None:
-        group = wave.thing_group or self._group_of(wanted, wave, number)
-        target = wanted.target_arn.rpartition("/")[0] + "/" + group
+    def _run_wave(
+        self, desired: DesiredDeployment, plan: RolloutPlan, wave: Wave, number: int
+    ) -> None:
+        group = wave.thing_group or self._group_of(desired, wave, number)
+        target = desired.target_arn.rpartition("/")[0] + "/" + group
         # A wave's number of devices is its own: the fleet's minimum is for the whole.
         rule = replace(plan.rule, minimum_devices=0)
         made, outcome = self._attempt(
-            wanted.to(target), rule, wave.wait_seconds, wave.bake_seconds, frozenset()
+            desired.to(target), rule, wave.wait_seconds, wave.bake_seconds, frozenset()
         )
         if not outcome.passed:
             where = f"wave {number} of {len(plan.waves)} ({group}): "
             raise GateClosed(_reason(where, outcome), made)
-        logger.info("wave %d of %d passed: %s", number, len(plan.waves), explain(outcome.verdict))
+        logger.info("wave %d of %d passed: %s", number, len(plan.waves), summarize(outcome.gate))
         time.sleep(min(wave.pause_seconds, max(self.remaining_seconds(), 0.0)))
 
-    def _group_of(self, wanted: Wanted, wave: Wave, number: int) -> str:
+    def _group_of(self, desired: DesiredDeployment, wave: Wave, number: int) -> str:
         """Make the thing group of a share of the fleet, and put its share into it."""
-        iot, name = self.fleet.iot, wave_group(wanted.name, number, self.thing_group)
+        iot, name = self.fleet.iot, wave_group(desired.name, number, self.thing_group)
         iot.create_thing_group(thingGroupName=name)
         chosen = share_of(self.fleet.things(self.thing_group), wave.percent)
         present = set(self.fleet.things(name))
@@ -178,49 +182,49 @@ class Rollout:
 
     def _attempt(
         self,
-        wanted: Wanted,
-        rule: Rule,
+        desired: DesiredDeployment,
+        rule: GateRule,
         wait_seconds: float,
         bake_seconds: float,
         absent: frozenset[str],
-    ) -> tuple[Deployment, Outcome]:
+    ) -> tuple[Deployment, MonitorResult]:
         """Deploy a set to its target and wait; once more if only a connection was missing.
 
         Both attempts share `wait_seconds`. The second one has a tag, so a request that is repeated
         after it makes no third.
         """
         greengrass = self.fleet.greengrass
-        made = deployments.ensure(greengrass, wanted, self.token)
+        made = deployments.ensure(greengrass, desired, self.token)
         now = time.time()
-        goal = Goal(
+        target = RolloutTarget(
             deployment_id=made.id,
             created_at=made.created_at,
             watched_since=now,
             deadline=now + min(wait_seconds, max(self.remaining_seconds(), 1.0)),
-            model_digest=wanted.tags.get(deployments.MODEL_TAG),
-            function_arn=wanted.tags.get(deployments.FUNCTION_TAG),
+            model_digest=desired.tags.get(deployments.MODEL_TAG),
+            function_arn=desired.tags.get(deployments.FUNCTION_TAG),
             absent=absent,
             components=frozenset(
                 (name, component.get("componentVersion", ""))
-                for name, component in wanted.components.items()
+                for name, component in desired.components.items()
             ),
             may_retry=deployments.RETRY_TAG not in made.tags,
         )
-        outcome = self._watch(made).wait(goal, rule, bake_seconds)
-        if outcome.verdict.state != "retry":
+        outcome = self._watch(made).wait(target, rule, bake_seconds)
+        if outcome.gate.state != "retry":
             return made, outcome
-        retried = outcome.verdict.retryable
-        why = explain(replace(outcome.verdict, devices=retried))
+        retried = outcome.gate.retryable
+        why = summarize(replace(outcome.gate, devices=retried))
         logger.warning("deployed once more, for devices without a connection: %s", why)
-        made = deployments.retry(greengrass, made, wanted, self.token, why)
+        made = deployments.retry(greengrass, made, desired, self.token, why)
         # A process that started after the first attempt runs the same set.
-        goal = replace(goal, deployment_id=made.id, may_retry=False)
-        outcome = self._watch(made).wait(goal, rule, bake_seconds)
-        return made, replace(outcome, verdict=replace(outcome.verdict, retried=retried))
+        target = replace(target, deployment_id=made.id, may_retry=False)
+        outcome = self._watch(made).wait(target, rule, bake_seconds)
+        return made, replace(outcome, gate=replace(outcome.gate, retried=retried))
 
-    def _watch(self, made: Deployment) -> Watch:
+    def _watch(self, made: Deployment) -> RolloutMonitor:
         group = made.target_arn.rpartition("/")[2]
-        return Watch(
+        return RolloutMonitor(
             self.fleet, group, made, lambda: deployments.get(self.fleet.greengrass, made.id)
         )
 
@@ -253,10 +257,10 @@ def _place(thing: str) -> str:
     return hashlib.sha256(thing.encode()).hexdigest()
 
 
-def _reason(where: str, outcome: Outcome) -> str:
+def _reason(where: str, outcome: MonitorResult) -> str:
     parts = [
-        where + (outcome.stopped or explain(outcome.verdict)),
+        where + (outcome.stopped or summarize(outcome.gate)),
         *(f"AWS did not answer: {error}" for error in outcome.unanswered),
-        advise(outcome.verdict),
+        suggest(outcome.gate),
     ]
     return ". ".join(part for part in parts if part)

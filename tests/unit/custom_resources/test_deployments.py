@@ -81,7 +81,7 @@ def test_a_deployment_that_cannot_be_deleted_stops_nothing(greengrass: Any, code
         stub.assert_no_pending_responses()
 
 
-WANTED = deployments.Wanted(
+WANTED = deployments.DesiredDeployment(
     TARGET, "deeplens-dev", {"app": {"componentVersion": "1.0.0"}}, tags={"deeplens:owner": "stack"}
 )
 FAILED = deployments.Deployment("d-1", TARGET, "ACTIVE", "job", 0.0, WANTED.components, {}, {}, {})

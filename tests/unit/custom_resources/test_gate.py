@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 
 from deeplens.config import RolloutConfig
 from shared.fleet.device_state import (
-    Heartbeat,
-    Installed,
-    Joined,
-    known,
+    InstalledComponent,
+    ReceivedHeartbeat,
+    Registered,
+    latest_by_device,
 )
-from shared.fleet.explanation import advise, explain
-from shared.fleet.gate import Goal, Rule, judge
-from shared.fleet.rollout import Plan
+from shared.fleet.explanation import suggest, summarize
+from shared.fleet.gate import GateRule, RolloutTarget, evaluate_gate
+from shared.fleet.rollout import RolloutPlan
 from testkit.gate_streams import (
     CREATED,
     GOAL,
@@ -36,7 +36,7 @@ from testkit.gate_streams import (
 
 truths = st.lists(st.sampled_from(TRUTHS), max_size=12)
 rules = st.builds(
-    Rule,
+    GateRule,
     success_percent=st.sampled_from([0.0, 50.0, 90.0, 100.0]),
     error_percent=st.sampled_from([0.0, 10.0, 50.0, 100.0]),
     minimum_devices=st.integers(0, 4),
@@ -45,21 +45,21 @@ rules = st.builds(
 
 @given(truths, rules, st.randoms(use_true_random=False), st.sampled_from(["early", "late"]))
 def test_missing_repeated_and_reordered_news_change_no_verdict(
-    found: list[Truth], rule: Rule, random_: random.Random, when: str
+    found: list[Truth], rule: GateRule, random_: random.Random, when: str
 ) -> None:
     late = when == "late"
     stories = [story(f"cam-{number:02d}", truth) for number, truth in enumerate(found)]
     things = [one.thing for one in stories]
     goal = replace(GOAL, deadline=NOW) if late else GOAL
 
-    verdict = judge(goal, rule, things, disturbed(stories, random_), NOW)
+    verdict = evaluate_gate(goal, rule, things, disturbed(stories, random_), NOW)
 
-    assert {one.thing: one.standing for one in verdict.devices} == {
+    assert {one.thing: one.outcome for one in verdict.devices} == {
         one.thing: (LATE_STANDINGS if late else STANDINGS)[one.truth] for one in stories
     }
     assert verdict.state == expected_state(found, rule, late=late)
     in_order = [news for one in stories for news in (*one.passing, *one.needed)]
-    assert judge(goal, rule, things, in_order, NOW) == verdict
+    assert evaluate_gate(goal, rule, things, in_order, NOW) == verdict
 
 
 @given(truths, st.randoms(use_true_random=False))
@@ -67,25 +67,27 @@ def test_news_may_come_in_two_parts(found: list[Truth], random_: random.Random) 
     """What is known is a maximum: taking the maximum of maxima changes nothing."""
     news = disturbed([story(f"cam-{n}", truth) for n, truth in enumerate(found)], random_)
     cut = random_.randrange(len(news) + 1)
-    assert known(news, "d-1") == known([*news[cut:], *news[:cut], *news], "d-1")
+    assert latest_by_device(news, "d-1") == latest_by_device(
+        [*news[cut:], *news[:cut], *news], "d-1"
+    )
 
 
 @given(truths)
 def test_news_of_another_deployment_is_no_news(found: list[Truth]) -> None:
     stories = [story(f"cam-{n}", truth) for n, truth in enumerate(found)]
     news = [one for each in stories for one in (*each.passing, *each.needed)]
-    verdict = judge(
-        replace(GOAL, deployment_id="d-2"), Rule(), [s.thing for s in stories], news, NOW
+    verdict = evaluate_gate(
+        replace(GOAL, deployment_id="d-2"), GateRule(), [s.thing for s in stories], news, NOW
     )
-    assert not verdict.of("good")
-    assert not verdict.of("failed")
+    assert not verdict.with_outcome("good")
+    assert not verdict.with_outcome("failed")
 
 
 @given(truths, rules)
-def test_after_the_deadline_there_is_a_verdict(found: list[Truth], rule: Rule) -> None:
+def test_after_the_deadline_there_is_a_verdict(found: list[Truth], rule: GateRule) -> None:
     stories = [story(f"cam-{n}", truth) for n, truth in enumerate(found)]
     news = [one for each in stories for one in (*each.passing, *each.needed)]
-    assert judge(GOAL, rule, [s.thing for s in stories], news, LATE).state != "pending"
+    assert evaluate_gate(GOAL, rule, [s.thing for s in stories], news, LATE).state != "pending"
 
 
 @given(truths)
@@ -93,14 +95,16 @@ def test_no_rule_passes_a_release_that_no_reachable_device_runs(found: list[Trut
     bad = [truth for truth in found if LATE_STANDINGS[truth] != "good"]
     stories = [story(f"cam-{n}", truth) for n, truth in enumerate(bad)]
     news = [one for each in stories for one in (*each.passing, *each.needed)]
-    verdict = judge(GOAL, Rule(), [one.thing for one in stories], news, NOW)
+    verdict = evaluate_gate(GOAL, GateRule(), [one.thing for one in stories], news, NOW)
     assert verdict.state != "passed" or not verdict.reachable
 
 
-def one(*news: object, goal: Goal = GOAL, rule: Rule | None = None, now: float = NOW) -> str:
-    verdict = judge(goal, rule or Rule(), ["cam"], news, now)  # type: ignore[arg-type]
+def one(
+    *news: object, goal: RolloutTarget = GOAL, rule: GateRule | None = None, now: float = NOW
+) -> str:
+    verdict = evaluate_gate(goal, rule or GateRule(), ["cam"], news, now)  # type: ignore[arg-type]
     [device] = verdict.devices
-    return f"{verdict.state}, {device.standing}: {device.reason}"
+    return f"{verdict.state}, {device.outcome}: {device.reason}"
 
 
 DONE = execution("cam", "SUCCEEDED", CREATED + 9)
@@ -108,16 +112,16 @@ DONE = execution("cam", "SUCCEEDED", CREATED + 9)
 
 def test_a_joined_core_whose_camera_never_spoke_is_waited_for() -> None:
     fresh = execution("cam", "QUEUED", NOW)
-    assert one(Joined("cam"), fresh).startswith("pending, waiting: is silent, but may")
-    assert one(Joined("cam")).startswith("pending, waiting: the rollout has not come")
+    assert one(Registered("cam"), fresh).startswith("pending, waiting: is silent, but may")
+    assert one(Registered("cam")).startswith("pending, waiting: the rollout has not come")
     busy = execution("cam", "IN_PROGRESS", NOW)
-    assert one(Joined("cam"), busy, now=NOW + 100).startswith("pending, waiting: is carrying")
-    assert one(Joined("cam"), DONE, now=LATE).startswith("failed, waiting: finished")
+    assert one(Registered("cam"), busy, now=NOW + 100).startswith("pending, waiting: is carrying")
+    assert one(Registered("cam"), DONE, now=LATE).startswith("failed, waiting: finished")
 
 
 def test_a_core_that_takes_nothing_in_time_is_offline_and_fails_nothing() -> None:
     queued = execution("cam", "QUEUED", NOW - 30)
-    assert one(Joined("cam"), queued) == "passed, offline: is silent"
+    assert one(Registered("cam"), queued) == "passed, offline: is silent"
 
 
 @pytest.mark.parametrize(
@@ -150,8 +154,8 @@ VERIFIED = heartbeat("cam", CREATED + 299, 9, uptime_seconds=200.0)
 def test_at_the_deadline_the_cameras_report_outweighs_a_job_that_never_finished() -> None:
     assert one(BUSY, VERIFIED, now=CREATED + 299).startswith("pending, waiting: is carrying")
     assert one(BUSY, VERIFIED, now=CREATED + 300) == "passed, good: the job did not finish"
-    verdict = judge(GOAL, Rule(), ["cam"], [BUSY, VERIFIED], CREATED + 300)
-    assert explain(verdict) == (
+    verdict = evaluate_gate(GOAL, GateRule(), ["cam"], [BUSY, VERIFIED], CREATED + 300)
+    assert summarize(verdict) == (
         "1 of 1 reachable devices run the release; 1 of these (cam): the job did not finish"
     )
 
@@ -170,24 +174,26 @@ def test_at_the_deadline_the_cameras_report_outweighs_a_job_that_never_finished(
     ],
     ids=["old process", "unknown start", "model", "function", "no frame", "failing", "silent"],
 )
-def test_a_job_that_did_not_finish_needs_the_whole_report(beat: Heartbeat) -> None:
+def test_a_job_that_did_not_finish_needs_the_whole_report(beat: ReceivedHeartbeat) -> None:
     assert one(BUSY, beat, now=CREATED + 300).startswith("failed, waiting: is carrying")
 
 
 def test_a_job_that_did_not_finish_is_not_made_up_for_where_more_is_asked() -> None:
     now = CREATED + 300
-    assert one(BUSY, VERIFIED, rule=Rule(minimum_detections=1), now=now).startswith("failed")
-    assert one(BUSY, VERIFIED, rule=Rule(minimum_frames_per_second=1), now=now).startswith("failed")
+    assert one(BUSY, VERIFIED, rule=GateRule(minimum_detections=1), now=now).startswith("failed")
+    assert one(BUSY, VERIFIED, rule=GateRule(minimum_frames_per_second=1), now=now).startswith(
+        "failed"
+    )
     queued = execution("cam", "QUEUED", CREATED)
-    assert one(Joined("cam"), queued, VERIFIED, now=now).startswith("failed")
-    broken = Installed("cam", "app", "2", "BROKEN", CREATED + 299, "ended with 1")
+    assert one(Registered("cam"), queued, VERIFIED, now=now).startswith("failed")
+    broken = InstalledComponent("cam", "app", "2", "BROKEN", CREATED + 299, "ended with 1")
     assert one(BUSY, VERIFIED, broken, now=now).startswith("failed")
 
 
 def test_the_rule_of_an_environment_has_every_field() -> None:
     plan = RolloutConfig().to_plan()
-    assert set(plan["rule"]) == {one.name for one in fields(Rule)}
-    assert set(plan) == {one.name for one in fields(Plan)}
+    assert set(plan["rule"]) == {one.name for one in fields(GateRule)}
+    assert set(plan) == {one.name for one in fields(RolloutPlan)}
 
 
 def test_a_wrong_clock_of_the_camera_changes_nothing() -> None:
@@ -203,7 +209,9 @@ def test_a_camera_that_falls_silent_under_the_gates_eyes_is_not_good() -> None:
 
 
 def test_a_broken_component_is_a_failure_with_its_last_lines() -> None:
-    broken = Installed("cam", "app", "2", "BROKEN", NOW - 5, "last lines: Segmentation fault")
+    broken = InstalledComponent(
+        "cam", "app", "2", "BROKEN", NOW - 5, "last lines: Segmentation fault"
+    )
     assert one(DONE, broken) == (
         "failed, failed: deployment SUCCEEDED, but app is BROKEN: last lines: Segmentation fault"
     )
@@ -211,7 +219,7 @@ def test_a_broken_component_is_a_failure_with_its_last_lines() -> None:
 
 
 def test_half_the_frames_are_not_enough_where_the_rule_says_so() -> None:
-    rule = Rule(minimum_frames_per_second=2.0)
+    rule = GateRule(minimum_frames_per_second=2.0)
     slow = heartbeat("cam", NOW - 1, 2, uptime_seconds=60.0, frames_per_second=1.0)
     assert "makes 1 frames per second, the rule asks for 2" in one(DONE, slow, rule=rule)
     early = replace(slow, uptime_seconds=5.0, frames_per_second=9.0)
@@ -220,7 +228,7 @@ def test_half_the_frames_are_not_enough_where_the_rule_says_so() -> None:
 
 
 def test_a_model_that_runs_well_and_finds_nothing_is_stopped_where_the_rule_says_so() -> None:
-    rule = Rule(minimum_detections=5)
+    rule = GateRule(minimum_detections=5)
     blind = heartbeat("cam", NOW - 1, 2, frames=400, detections=0)
     assert "found 0 things on 400 frames, the rule asks for 5" in one(DONE, blind, rule=rule)
     too_late = replace(GOAL, deadline=NOW - 1)
@@ -231,7 +239,7 @@ def test_a_model_that_runs_well_and_finds_nothing_is_stopped_where_the_rule_says
 
 def test_removal_is_done_when_the_component_is_gone() -> None:
     goal = replace(GOAL, model_digest=None, function_arn=None, absent=frozenset({"app"}))
-    still = Installed("cam", "app", "2", "RUNNING", NOW)
+    still = InstalledComponent("cam", "app", "2", "RUNNING", NOW)
     assert one(DONE, still, goal=goal).startswith("pending, waiting: still has app")
     assert one(DONE, goal=goal).startswith("passed, good")
 
@@ -243,15 +251,15 @@ def test_a_failure_names_devices_component_stack_and_what_to_try() -> None:
         execution(thing, "FAILED", NOW, reason=reason, error_stack=stack)
         for thing in ("cam-1", "cam-2")
     ]
-    verdict = judge(GOAL, Rule(), ["cam-1", "cam-2"], news, NOW)
-    assert explain(verdict) == (
+    verdict = evaluate_gate(GOAL, GateRule(), ["cam-1", "cam-2"], news, NOW)
+    assert summarize(verdict) == (
         "0 of 2 reachable devices run the release; 2 failed (cam-1, cam-2): deployment FAILED: "
         f"{reason} [DEPLOYMENT_FAILURE > ARTIFACT_CHECKSUM_MISMATCH]"
     )
-    assert "publish the artifact again" in advise(verdict)
+    assert "publish the artifact again" in suggest(verdict)
 
 
 def test_a_fleet_without_devices_is_no_failure() -> None:
-    verdict = judge(GOAL, Rule(), [], [], NOW)
+    verdict = evaluate_gate(GOAL, GateRule(), [], [], NOW)
     assert verdict.state == "passed"
-    assert "no device yet" in explain(verdict)
+    assert "no device yet" in summarize(verdict)

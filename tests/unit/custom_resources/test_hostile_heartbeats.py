@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.fleet.device_state import Heartbeat
-from shared.fleet.queries import Fleet
+from shared.fleet.device_state import ReceivedHeartbeat
+from shared.fleet.queries import FleetQueries
 
 
 class Shadows:
@@ -28,9 +28,9 @@ class Shadows:
         return {"payload": io.BytesIO(json.dumps(self._document).encode())}
 
 
-def heartbeat(reported: Any) -> Heartbeat:
-    (found,) = Fleet(None, Shadows(reported), None).heartbeat("front-door")
-    assert isinstance(found, Heartbeat)
+def heartbeat(reported: Any) -> ReceivedHeartbeat:
+    (found,) = FleetQueries(None, Shadows(reported), None).heartbeat("front-door")
+    assert isinstance(found, ReceivedHeartbeat)
     return found
 
 

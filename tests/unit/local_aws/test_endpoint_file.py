@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from deeplens.releases.aws import Cloud
+from deeplens.releases.aws import AwsAccounts
 from local_aws.credentials import secret_access_key
 from local_aws.endpoint import Endpoint, running
 from local_aws.paths import StatePaths
@@ -76,7 +76,7 @@ def test_an_account_has_the_secret_that_the_documentation_defines(tmp_path: Path
     file = tmp_path / "endpoint.json"
     file.write_text(json.dumps({"endpoint_url": "http://127.0.0.1:1", "root_key": root_key}))
     dev = SimpleNamespace(name="dev", account=account, region="eu-central-1")
-    credentials = Cloud(file).client(dev, "sts")._get_credentials()  # noqa: SLF001 - no public way
+    credentials = AwsAccounts(file).client(dev, "sts")._get_credentials()  # noqa: SLF001 - no public way
     assert (credentials.access_key, credentials.secret_key) == (account, expected)
     assert secret_access_key(root_key, "222222222222") != expected
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet_metrics import deployments, handler, lines
-from fleet_metrics.emf import NAMESPACE, Line, value
+from fleet_metrics.emf import NAMESPACE, MetricsLine, value
 
 GOLDEN = Path(__file__).resolve().parents[2] / "synth" / "golden"
 STACK = "arn:aws:cloudformation:eu-central-1:111111111111:stack"
@@ -226,6 +226,8 @@ def test_a_deleted_deployment_does_not_count_and_does_not_fail(
 
 
 def test_a_line_says_nothing_that_hides_its_own_metrics() -> None:
-    line = Line(NOW_MS, {"Errors": (1, "Count")}, {"Errors": "none", "Environment": "production"})
+    line = MetricsLine(
+        NOW_MS, {"Errors": (1, "Count")}, {"Errors": "none", "Environment": "production"}
+    )
     document = json.loads(line.render("dev"))
     assert (document["Errors"], document["Environment"]) == (1, "dev")
